@@ -1,0 +1,66 @@
+# What people do here. Everything is installed into .venv, which `make clean` takes away again.
+
+PYTHON = python3
+PORT = 5000
+BIN = .venv/bin
+PIP = $(BIN)/pip --disable-pip-version-check --quiet
+PYTHON_FILES = . streamd.tac
+# trial runs the deterministic tests alone: the modules whose tests are SynchronousTestCases.
+TRIAL = $(shell grep -l SynchronousTestCase tests/test_*.py)
+
+help:
+	@echo "make run    the daemon with the demo stream: http://localhost:$(PORT)/"
+	@echo "make test   everything: environment, servers and browser, lint, types, tests"
+	@echo "make lint   ruff: the rules, and the format"
+	@echo "make fmt    mend what ruff can mend"
+	@echo "make types  mypy, strict"
+	@echo "make trial  the deterministic tests alone, in seconds"
+	@echo "make clean  remove what was made here, .venv too"
+
+run: .venv/run
+	$(BIN)/twistd -n --pidfile= streamd --port $(PORT)
+
+test: servers lint types trial
+	$(BIN)/pytest
+
+lint: .venv/test
+	@$(BIN)/ruff check --quiet $(PYTHON_FILES)
+	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES) || { $(BIN)/ruff format --diff $(PYTHON_FILES); exit 1; }
+
+fmt: .venv/test
+	$(BIN)/ruff check --fix $(PYTHON_FILES)
+	$(BIN)/ruff format $(PYTHON_FILES)
+
+types: .venv/test
+	@$(BIN)/mypy --no-error-summary streamd tests $(wildcard bench checks)
+
+trial: .venv/test
+	@$(BIN)/trial --temp-directory=build/trial --reporter=text $(TRIAL)
+
+servers: .venv/test
+	@tests/install-servers
+
+# Long or timed proofs: `make check-NAME` runs checks/NAME.py, which says what it proves.
+# `make test` runs short versions of them.
+check-%: checks/%.py .venv/test
+	$(BIN)/python $<
+
+clean:
+	rm -rf .venv build dist streamd/web *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} + -o -name dropin.cache -delete
+
+# The environment: these files say that it is there, and made from the pyproject.toml of now.
+$(BIN)/python:
+	@$(PYTHON) -m venv .venv
+
+.venv/run: pyproject.toml setup.py | $(BIN)/python
+	@echo "installing streamd into .venv"
+	@$(PIP) install -e .
+	@touch $@
+
+.venv/test: pyproject.toml setup.py | $(BIN)/python
+	@echo "installing streamd and what its tests need into .venv"
+	@$(PIP) install -e .[test]
+	@touch $@ .venv/run
+
+.PHONY: help run test lint fmt types trial servers clean

@@ -1,0 +1,159 @@
+"""Who may read and who may publish: rules on a request's head, decided from plain values.
+
+A browser is told from other clients by its ``Origin``; a foreign page may neither read nor publish.
+``Host`` is checked because a name that an attacker points at this machine makes his page "the same
+origin" (DNS rebinding); an address literal cannot be pointed anywhere.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from streamd.http import Request
+from streamd.update import Refused, shorten
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
+_ORIGIN = re.compile(r"(https?)://([^/?#\s]{1,260})")
+_DEFAULT_PORT = {"http": "80", "https": "443"}
+FORWARDING = frozenset(
+    ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+)
+"""Headers that say: the peer is a proxy, its address says nothing about who is asking."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """The rules of one daemon.
+
+    :ivar tokens: any of them allows to publish.
+    :ivar loopback: publishing without a token is allowed from this machine.
+    :ivar origins: foreign origins that may read, ``https://intranet.example``.
+    :ivar any_origin: every origin may read, also a page opened from disk.
+    :ivar hosts: names under which this daemon may be reached, beside address literals.
+    """
+
+    tokens: tuple[str, ...] = ()
+    loopback: bool = False
+    origins: frozenset[str] = frozenset()
+    any_origin: bool = False
+    hosts: frozenset[str] = frozenset(("localhost",))
+
+    def check_head(self, request: Request) -> None:
+        """Refuse a request that no honest client of ours sends, before anything else reads it.
+
+        :raises Refused: 400 for control bytes or a missing Host; 421 for an unknown Host.
+        """
+        for name, value in request.headers.items():
+            if _CONTROL.search(value):
+                raise Refused(400, "bad-request", f"control bytes in the header {shorten(name)}")
+        if _CONTROL.search(request.path):
+            raise Refused(404, "not-found", "there is nothing here")
+        self._check_host(request.headers.get("host"), request.version)
+
+    def _check_host(self, host: str | None, version: str) -> None:
+        if host is None and version == "HTTP/1.0":
+            return
+        match = _HOST.fullmatch(host or "")
+        if not match:
+            raise Refused(400, "bad-request", "the Host header is missing or malformed")
+        name = match[1].lower().rstrip(".")
+        if name not in self.hosts and not _is_address(name):
+            raise Refused(
+                421,
+                "unknown-host",
+                f"this daemon does not know itself as {name}; if that name is its own, add under "
+                f'[server] in streamd.toml: hosts = ["{name}"]',
+            )
+
+    def check_reader(self, headers: Mapping[str, str]) -> None:
+        """Let everybody read but pages of foreign origins.
+
+        :raises Refused: 403, with the line to add.
+        """
+        origin = headers.get("origin")
+        if origin is None or self.any_origin or self._is_own(origin, headers):
+            return
+        raise Refused(
+            403,
+            "foreign-origin",
+            f"pages of the origin {shorten(origin)} may not read here; to let them, add it under "
+            '[server] in streamd.toml: origins = ["…"]',
+        )
+
+    def check_publisher(self, request: Request, token: str | None = None) -> None:
+        """Let those publish who hold a token, and this machine's own programs if that is configured.
+
+        :param token: what the body brought instead of an ``Authorization`` header.
+        :raises Refused: 401 without a valid token, 403 for a foreign origin.
+        """
+        origin = request.headers.get("origin")
+        if origin is not None and not self._is_own(origin, request.headers):
+            raise Refused(403, "foreign-origin", "pages of other origins may not publish here")
+        credentials = request.headers.get("authorization")
+        if credentials is not None:
+            scheme, _, token = credentials.partition(" ")
+            if scheme.lower() != "bearer":
+                raise Refused(401, "bad-token", "expected Authorization: Bearer TOKEN")
+        elif token is not None and not self.tokens:
+            token = None  # Smashing's senders always send one; here none is known
+        if token is not None:
+            if not self._knows(token.strip()):
+                raise Refused(401, "bad-token", "this token may not publish here")
+        elif not (self.loopback and _is_local(request)):
+            raise Refused(
+                401,
+                "no-token",
+                "publishing needs a token (Authorization: Bearer TOKEN), one of [access] publish "
+                "in streamd.toml" + (", or a client on the same machine" if self.loopback else ""),
+            )
+
+    def _knows(self, token: str) -> bool:
+        given = token.encode("utf-8", "replace")
+        # Every token is compared, each in constant time: how long it takes tells nothing.
+        return sum(hmac.compare_digest(given, known.encode()) for known in self.tokens) > 0
+
+    def _is_own(self, origin: str, headers: Mapping[str, str]) -> bool:
+        return origin in self.origins or _same_host(origin, headers.get("host", ""))
+
+
+def own_hosts(machine: str, configured: Iterable[str] = ()) -> frozenset[str]:
+    """The names of a machine that calls itself ``machine``, and those that were configured."""
+    machine = machine.lower()
+    short = machine.partition(".")[0]
+    return frozenset(
+        ("localhost", machine, short, f"{short}.local", *(name.lower() for name in configured))
+    )
+
+
+def _same_host(origin: str, host: str) -> bool:
+    match = _ORIGIN.fullmatch(origin)
+    if not match:
+        return False
+    scheme, place = match[1], match[2].lower()
+    default = ":" + _DEFAULT_PORT[scheme]
+    return place.removesuffix(default) == host.lower().removesuffix(default)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_local(request: Request) -> bool:
+    """Whether the request comes from a program on this machine, by itself and not for others."""
+    if request.version == "HTTP/1.0" or not FORWARDING.isdisjoint(request.headers):
+        return False
+    try:
+        address = ip_address(request.host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -1,0 +1,358 @@
+"""``streamd.toml`` -> frozen structures, every error with its key path.
+
+:func:`parse` is pure.  Secrets are still references afterwards (``{ env = "NAME" }``): ``tap``, which
+may read files and the environment, resolves them with :meth:`Secret.reveal`.  Each kind of source
+brings its own structure, which :func:`parse` is handed.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from streamd import wire
+from streamd.health import Limit
+from streamd.update import Refused, check_name
+
+T = TypeVar("T")
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; ``problems`` has one line, with key path, for each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class Duration(float):
+    """Seconds, written ``"500ms"``, ``"5s"``, ``"2m"``, ``"24h"``; more than none."""
+
+    @classmethod
+    def parse(cls, written: Any) -> Duration:
+        """:raises ValueError: with what would be right."""
+        if not isinstance(written, str):
+            raise ValueError('expected a duration such as "5s" (a text, with its unit)')
+        seconds = wire.parse_duration(written)
+        if seconds <= 0:
+            raise ValueError("expected more than no time")
+        return cls(seconds)
+
+
+class Size(int):
+    """Bytes, written ``"64KiB"``, ``"256MiB"``, ``"1GiB"``."""
+
+    _FORM = re.compile(r"([0-9]{1,9})\s*(B|KiB|MiB|GiB)")
+    _UNITS = ("B", "KiB", "MiB", "GiB")
+
+    @classmethod
+    def parse(cls, written: Any) -> Size:
+        """:raises ValueError: with what would be right."""
+        match = cls._FORM.fullmatch(written) if isinstance(written, str) else None
+        if not match:
+            raise ValueError('expected a size such as "64KiB" or "256MiB"')
+        return cls(int(match[1]) * 1024 ** cls._UNITS.index(match[2]))
+
+
+class _Plain:
+    """Equal when of one class with equal attributes.
+
+    msgspec reads dataclasses, named tuples and its own structures by their fields; these have
+    written forms of their own, so they are none of those.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).values()))
+
+
+class Secret(_Plain):
+    """A secret, or where it is; its repr never shows it.
+
+    Written ``"…"``, ``{ env = "NAME" }`` or ``{ file = "…" }``.
+    """
+
+    def __init__(
+        self, text: str | None = None, env: str | None = None, file: str | None = None
+    ) -> None:
+        self.text, self.env, self.file = text, env, file
+
+    @classmethod
+    def parse(cls, written: Any) -> Secret:
+        """:raises ValueError: with what would be right."""
+        if isinstance(written, str) and written:
+            return cls(text=written)
+        if isinstance(written, dict) and len(written) == 1:
+            ((key, value),) = written.items()
+            if key in ("env", "file") and isinstance(value, str) and value:
+                return cls(**{key: value})
+        raise ValueError('expected a text, { env = "NAME" } or { file = "…" }')
+
+    def reveal(self, environ: Mapping[str, str], read: Callable[[str], str]) -> str:
+        """The secret itself.
+
+        :param read: gives a file's text for its name as written.
+        :raises ValueError: naming the variable or file that is missing or empty.
+        """
+        if self.env is not None:
+            found, place = environ.get(self.env, ""), f"the environment variable {self.env}"
+        elif self.file is not None:
+            try:
+                found, place = read(self.file), self.file
+            except (OSError, UnicodeError) as error:
+                raise ValueError(f"cannot read {self.file}: {error}") from None
+        else:
+            found, place = self.text or "", "it"
+        if not found.strip():
+            raise ValueError(f"{place} is empty or not set")
+        return found.strip()
+
+    def __repr__(self) -> str:
+        return f"Secret({self.env or self.file or '…'})"
+
+
+class Keep(_Plain):
+    """How much history a stream keeps: so many updates, or those of so many seconds."""
+
+    MAX_UPDATES = 1_000_000
+
+    def __init__(self, updates: int | None = 100, seconds: float | None = None) -> None:
+        self.updates, self.seconds = updates, seconds
+
+    @classmethod
+    def parse(cls, written: Any) -> Keep:
+        """:raises ValueError: with what would be right."""
+        if isinstance(written, int) and not isinstance(written, bool):
+            if not 1 <= written <= cls.MAX_UPDATES:
+                raise ValueError(f"expected 1 to {cls.MAX_UPDATES} updates")
+            return cls(written)
+        if isinstance(written, str):
+            return cls(None, Duration.parse(written))
+        raise ValueError('expected a number of updates, or a duration such as "24h"')
+
+
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One ``[streams.NAME]``: what a stream is, apart from what it says.
+
+    :ivar expect: a proof is expected this often; without one for longer the stream is late.
+    """
+
+    title: str | None = None
+    unit: str | None = None
+    show: str | None = None
+    keep: Keep = Keep()
+    expect: Duration | None = None
+    warn: Limit | None = None
+    critical: Limit | None = None
+
+    def public(self) -> dict[str, Any]:
+        """What viewers are told of it."""
+        told: dict[str, Any] = {
+            "title": self.title,
+            "unit": self.unit,
+            "show": self.show,
+            "expect": self.expect and float(self.expect),
+            "warn": self.warn and self.warn.text,
+            "critical": self.critical and self.critical.text,
+        }
+        keep = self.keep.updates if self.keep.updates is not None else f"{self.keep.seconds:g}s"
+        return {"keep": keep} | {key: value for key, value in told.items() if value is not None}
+
+
+class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``[server]``."""
+
+    origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    pace: Duration = Duration(wire.PACE)
+    max_viewers: int = 10_000
+    max_streams: int = 10_000
+    max_state: Size = Size(256 * 2**20)
+    forget: Duration = Duration(24 * 3600)
+
+
+class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``[access]``: ``publish`` is a list of secrets, or ``"loopback"``."""
+
+    publish: tuple[Secret, ...] | str = ()
+
+
+class Kind(Protocol):
+    """What :func:`parse` has to know of a kind of source."""
+
+    @property
+    def name(self) -> str:
+        """Written ``kind = "…"``."""
+
+    @property
+    def told_by(self) -> frozenset[str]:
+        """Keys, and schemes of a ``url``, that tell the kind when ``kind`` is left out."""
+
+    @property
+    def settings(self) -> type[Any]:
+        """The structure of its table."""
+
+
+class SourceTable(NamedTuple):
+    """One ``[sources.NAME]``; its kind is one of those that :func:`parse` was handed."""
+
+    kind: Any
+    settings: Any
+
+
+class Config(NamedTuple):
+    """A whole configuration.
+
+    :ivar file: whether it came from a file; without one the demo's rules apply.
+    """
+
+    server: Server = Server()
+    access: Access = Access()
+    sources: Mapping[str, SourceTable] = {}
+    streams: Mapping[str, Description] = {}
+    file: bool = False
+
+
+def parse(text: str, kinds: Iterable[Kind]) -> Config:
+    """Read ``streamd.toml``.
+
+    :raises ConfigError: with every problem found, each with its key path.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"not TOML: {error}"]) from None
+    reader = _Reader({kind.name: kind for kind in kinds})
+    config = Config(
+        server=reader.table("server", document.pop("server", {}), Server) or Server(),
+        access=reader.table("access", document.pop("access", {}), Access) or Access(),
+        sources=dict(reader.sources(document.pop("sources", {}))),
+        streams=dict(reader.streams("streams", document.pop("streams", {}))),
+        file=True,
+    )
+    reader.check(config)
+    for key in document:
+        reader.problem(key, "unknown; there are server, access, sources and streams")
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return config
+
+
+class _Reader:
+    """Reads table by table, so that a mistake in one does not hide those in others."""
+
+    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+        self._kinds = kinds
+        self.problems: list[str] = []
+
+    def problem(self, path: str, message: str) -> None:
+        self.problems.append(f"{path}: {message}")
+
+    def table(self, path: str, table: Any, type: type[T]) -> T | None:
+        try:
+            return msgspec.convert(table, type, dec_hook=_read_own_type)
+        except msgspec.ValidationError as error:
+            self.problem(*_place(path, str(error), type))
+            return None
+
+    def sources(self, tables: Any) -> Iterable[tuple[str, SourceTable]]:
+        for name, table in self._named("sources", tables):
+            path = f"sources.{name}"
+            kind = self._kind(path, table)
+            if kind is None:
+                continue
+            settings = self.table(
+                path, {k: v for k, v in table.items() if k != "kind"}, kind.settings
+            )
+            if settings is not None:
+                yield name, SourceTable(kind, settings)
+
+    def streams(self, path: str, tables: Any) -> Iterable[tuple[str, Description]]:
+        """A table inside a stream is a longer name: ``[streams.shop.revenue]``."""
+        for name, table in self._named(path, tables):
+            inner = {key: value for key, value in table.items() if isinstance(value, dict)}
+            own = {key: value for key, value in table.items() if key not in inner}
+            here = f"{path}.{name}"
+            stream = here.removeprefix("streams.")
+            if own or not inner:
+                description = self.table(here, own, Description)
+                if description is not None and self._is_name(here, stream):
+                    yield stream, description
+            if inner:
+                yield from self.streams(here, inner)
+
+    def check(self, config: Config) -> None:
+        """What no single table's structure can say."""
+        if isinstance(config.access.publish, str) and config.access.publish != "loopback":
+            self.problem("access.publish", 'expected "loopback" or a list of secrets')
+        for key in ("max_viewers", "max_streams"):
+            if getattr(config.server, key) < 1:
+                self.problem(f"server.{key}", "expected at least 1")
+
+    def _named(self, path: str, tables: Any) -> Iterable[tuple[str, dict[str, Any]]]:
+        if not isinstance(tables, dict):
+            self.problem(path, "expected tables")
+            return
+        for name, table in tables.items():
+            if not isinstance(table, dict):
+                self.problem(f"{path}.{name}", f"expected a table, [{path}.{name}]")
+            elif self._is_name(f"{path}.{name}", name):
+                yield name, table
+
+    def _is_name(self, path: str, name: str) -> bool:
+        try:
+            check_name(name)
+        except Refused as refused:
+            self.problem(path, refused.message)
+            return False
+        return True
+
+    def _kind(self, path: str, table: dict[str, Any]) -> Kind | None:
+        written = table.get("kind")
+        if written is not None:
+            kind = self._kinds.get(written) if isinstance(written, str) else None
+            if kind is None:
+                self.problem(f"{path}.kind", f"unknown; there are {', '.join(sorted(self._kinds))}")
+            return kind
+        hints = set(table)
+        if isinstance(table.get("url"), str):
+            hints.add(urlsplit(table["url"]).scheme + ":")
+        found = [kind for kind in self._kinds.values() if kind.told_by & hints]
+        if len(found) == 1:
+            return found[0]
+        self.problem(path, f"say which kind: one of {', '.join(sorted(self._kinds))}")
+        return None
+
+
+def _read_own_type(type: Any, written: Any) -> Any:
+    if type is Limit:
+        if not isinstance(written, str):
+            raise ValueError('expected a comparison such as "> 80"')
+        return Limit(written)
+    return type.parse(written)
+
+
+_AT = re.compile(r"(?s)(.*?)(?: - at `\$\.?(.*)`)?")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+_MISSING = re.compile(r"Object missing required field `(.*)`")
+
+
+def _place(path: str, message: str, type: type[Any]) -> tuple[str, str]:
+    """msgspec's message, said in our words: ("sources.shop.every", "expected …")."""
+    match = _AT.fullmatch(message)
+    assert match is not None  # the pattern matches any text
+    text, key = match[1], match[2]
+    path = f"{path}.{key}" if key else path
+    if unknown := _UNKNOWN.fullmatch(text):
+        known = ", ".join(sorted(type.__struct_encode_fields__)) if not key else ""
+        return f"{path}.{unknown[1]}", "unknown key" + (f"; there are {known}" if known else "")
+    if missing := _MISSING.fullmatch(text):
+        return f"{path}.{missing[1]}", "is missing"
+    return path, text[:1].lower() + text[1:].replace("`", "")

@@ -1,0 +1,60 @@
+"""One HTTP request and its answer as plain values: what an edge of streamd sees of HTTP.
+
+``site`` makes a :class:`Request` of what arrived and writes the :class:`Response` out.  Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asks for.
+
+    :ivar path: decoded, without the query: ``/streams/orders``.
+    :ivar query: the last value of each key.
+    :ivar headers: names in lower case; several of one name are joined by ``", "``.
+    :ivar host: the peer's address, ``127.0.0.1``.
+    :ivar version: ``HTTP/1.1``.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    host: str = "127.0.0.1"
+    version: str = "HTTP/1.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What is answered.
+
+    :ivar body: bytes; or an iterator of parts, each asked for when the one before it has left: a
+        large answer to a slow reader never lies in memory whole.
+    """
+
+    status: int = 200
+    body: bytes | Iterator[bytes] = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_response(
+    value: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An answer whose body is ``value`` as JSON, on one line that ends."""
+    body = msgspec.json.encode(value) + b"\n"
+    return Response(status, body, {"Content-Type": "application/json", **(headers or {})})
+
+
+def error_response(
+    status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The form of every error: ``{"error": {"code", "message"}}``."""
+    return json_response({"error": {"code": code, "message": message}}, status, headers)

@@ -1,0 +1,244 @@
+"""The daemon put together: the only module that names concrete classes."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import resource
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+from streamd.access import Access, own_hosts
+from streamd.config import Config, SourceTable
+from streamd.hub import Hub
+from streamd.journals.memory import MemoryJournal
+from streamd.quiet import quiet_log
+from streamd.site import Site, load_page
+from streamd.source import Feed, Kind, Source, Surroundings
+from streamd.sources import demo, random_walk, sql
+from streamd.state import State
+from streamd.timer import Timer
+from streamd.transports.publish import Publisher
+from streamd.transports.read import Reader
+from streamd.transports.websocket import StreamFactory
+from streamd.update import Draft, Update
+
+KINDS: tuple[Kind, ...] = (random_walk.KIND, sql.KIND, demo.KIND)
+
+BACKLOG = 4096
+"""Connections that wait to be accepted: with the default of 50 a storm of 2000 takes a minute."""
+
+SPARE_CONNECTIONS = 1000
+"""Connections beyond the viewers: pages, publishers, and what does not finish its request."""
+
+DEMO = SourceTable(random_walk.KIND, random_walk.Settings())
+
+
+class Streamd(MultiService):
+    """The service.  Its parts are attributes, each made once, wired in :meth:`__init__`."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        config: Config,
+        tokens: Iterable[str] = (),
+        ports: Iterable[str] = (),
+        base: Path = Path(),
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """:param tokens: that allow to publish, already revealed.
+
+        :param ports: endpoint strings such as ``tcp:5000``.
+        :param base: the folder that relative paths in the configuration start from.
+        """
+        super().__init__()
+        server = config.server
+        self._reactor = reactor
+        self._now = now
+        self._ports = list(ports)
+        self._forget = server.forget
+        self.listening: list[IListeningPort] = []
+        self.journal = MemoryJournal(now, reactor.seconds)
+        self.state = State(
+            now(), config.streams, max_streams=server.max_streams, max_state=server.max_state
+        )
+        self.state.life = self.journal.life
+        self.hub = Hub(self.state, reactor)
+        self.viewers = StreamFactory(self.hub, self.state, reactor, server.max_viewers)
+        self.access = _access(config, tokens)
+        self.site = Site(
+            self.access,
+            Reader(self.state),
+            Publisher(self.access, self.journal, self.state),
+            self.viewers,
+            load_page(web_folder()),
+            reactor,
+            server.max_viewers + SPARE_CONNECTIONS,
+        )
+        self.sources = self._make_sources(config, Surroundings(reactor, base))
+        self._timers = [
+            Timer(reactor, 1.0, self.viewers.sweep),
+            Timer(reactor, 1.0, self._judge),
+            Timer(reactor, 60.0, self._forget_streams),
+            Timer(reactor, 10.0, self._give_back_memory),
+        ]
+        self._most_viewers = 0
+
+    def _make_sources(
+        self, config: Config, surroundings: Surroundings
+    ) -> list[tuple[Source, Feed]]:
+        tables: Mapping[str, SourceTable] = config.sources
+        if not config.file and not tables:
+            tables = {"variable": DEMO}
+        made = []
+        for name, (kind, settings) in tables.items():
+            feed = Feed(
+                name,
+                settings,
+                self.journal,
+                self.state,
+                self._now,
+                self.hub.wake,
+                config.streams,
+                getattr(settings, "every", None),
+            )
+            made.append((kind.make(name, settings, surroundings), feed))
+        return made
+
+    # -- from start to stop ------------------------------------------------------------------------
+
+    def privilegedStartService(self) -> None:
+        """Open the ports while that is still allowed.
+
+        :raises SystemExit: with one line, if one cannot be opened.
+        """
+        super().privilegedStartService()
+        allow_files()
+        for port in self._ports:
+            self._listen(port)
+
+    def _listen(self, port: str) -> None:
+        outcome: list[Any] = []
+        # Every server endpoint of Twisted listens, or fails, at once.
+        serverFromString(self._reactor, port).listen(self.site).addBoth(outcome.append)
+        failure = outcome[0] if outcome else None
+        if isinstance(failure, IListeningPort) or IListeningPort.providedBy(failure):
+            self.listening.append(failure)
+            return
+        reason = failure.value if failure is not None else "it does not open at once"
+        if isinstance(reason, CannotListenError):
+            reason = reason.socketError
+        raise SystemExit(f"streamd: port: cannot listen on {port}: {reason}")
+
+    def startService(self) -> None:
+        super().startService()
+        quiet_log(self._reactor)
+        self.journal.start(self.committed).addCallbacks(self._start_sources, self._stop_all)
+
+    def committed(self, updates: Iterable[Update]) -> None:
+        """What the journal tells: the state follows, then the viewers."""
+        self.state.apply(updates, self._now())
+        self.hub.wake()
+
+    def _start_sources(self, result: None) -> None:
+        for timer in self._timers:
+            timer.start()
+        for source, feed in self.sources:
+            source.start(feed)
+
+    def _stop_all(self, failure: Any) -> None:
+        self.log.failure("the journal could not be opened", failure)
+        self._reactor.stop()
+
+    def stopService(self) -> Deferred[Any]:
+        """Sources first, then the ports; every viewer is told to come back."""
+        for timer in self._timers:
+            timer.stop()
+        stopping: list[Deferred[Any]] = [maybeDeferred(source.stop) for source, _ in self.sources]
+        stopping += [maybeDeferred(port.stopListening) for port in self.listening]
+        stopping += [self.viewers.close_all(), maybeDeferred(super().stopService)]
+
+        def rest(result: Any) -> Deferred[None]:
+            self.hub.stop()
+            self.site.close_all()
+            return self.journal.stop()
+
+        return DeferredList(stopping, consumeErrors=True).addCallback(rest)
+
+    # -- every so often ----------------------------------------------------------------------------
+
+    def _judge(self) -> None:
+        before = self.state.revision
+        self.state.judge(self._now())
+        if self.state.revision != before:
+            self.hub.wake()
+
+    def _forget_streams(self) -> None:
+        names = self.state.forgettable(self._forget, self._now())
+        if names:
+            self.journal.append([Draft(name, None) for name in names]).addErrback(
+                lambda failure: self.log.failure("streams could not be forgotten", failure)
+            )
+
+    def _give_back_memory(self) -> None:
+        """After many viewers left: Python and the C library would keep what they took."""
+        viewers = len(self.viewers.protocols)
+        self._most_viewers = max(self._most_viewers, viewers)
+        if self._most_viewers - viewers >= 100:
+            self._most_viewers = viewers
+            gc.collect()
+            trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+            if trim is not None:
+                trim(0)
+
+
+def with_demo(config: Config) -> Config:
+    """The configuration, and the demo's streams."""
+    table = SourceTable(demo.KIND, demo.Settings())
+    return config._replace(
+        sources={demo.NAME: table, **config.sources},
+        streams={**demo.DESCRIPTIONS, **config.streams},
+    )
+
+
+def _access(config: Config, tokens: Iterable[str]) -> Access:
+    return Access(
+        tokens=tuple(tokens),
+        loopback=not config.file or config.access.publish == "loopback",
+        origins=frozenset(origin.rstrip("/").lower() for origin in config.server.origins),
+        any_origin=not config.file,
+        hosts=own_hosts(socket.gethostname(), config.server.hosts),
+    )
+
+
+def web_folder() -> Path:
+    """Where the page is: in the package when installed, beside it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / "web"
+    return inside if inside.is_dir() else package.parent / "web"
+
+
+def allow_files() -> None:
+    """As many open files as the system lets this process have: each viewer is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def default_port(number: int) -> str:
+    """The endpoint of a port on all interfaces, IPv6 and IPv4 alike where the system has both."""
+    if socket.has_dualstack_ipv6() and sys.platform != "darwin":
+        return rf"tcp6:{number}:interface=\:\::backlog={BACKLOG}"
+    return f"tcp:{number}:backlog={BACKLOG}"

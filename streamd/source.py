@@ -1,0 +1,285 @@
+"""Sources: the promise that every kind keeps, and what all of them share.
+
+A kind is one module in ``streamd/sources``.  It makes a :class:`Source`, which tells a :class:`Feed`
+what it read, that it found nothing new, or that it failed.  The feed makes streams of it: it names
+them, lets only what changed into the journal, and keeps their health.  One run of a source serves
+every viewer.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from streamd import config
+from streamd.config import Description, Duration
+from streamd.journal import Journal
+from streamd.state import State
+from streamd.update import Draft, Refused, Update, check_name, from_python
+
+MIN_RETRY = 1.0
+MAX_RETRY = 60.0
+"""Seconds between two attempts of a source that fails: doubling from the first to its own interval,
+or to this if that is longer."""
+
+LATE_AFTER = 3
+"""Intervals without proof after which a stream is late, if nothing else was said."""
+
+
+class SourceError(Exception):
+    """A source cannot say what is.
+
+    :ivar message: for the wall: short, without passwords, addresses or traces.
+    :ivar detail: for the log.
+    """
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Keys of every ``[sources.NAME]``.
+
+    :ivar whole: an object is one value, not one stream a member.
+    :ivar repeat: values equal to the last go out too.
+    :ivar expect: a proof is expected this often.
+    """
+
+    whole: bool = False
+    repeat: bool = False
+    expect: Duration | None = None
+
+
+class Source(Protocol):
+    """Makes updates until it is stopped."""
+
+    def start(self, feed: Feed) -> None:
+        """Begin to tell ``feed`` what is; never raises for what the outside does."""
+
+    def stop(self) -> Deferred[None] | None:
+        """Tell nothing more; fires when all is given back."""
+
+
+class Surroundings(NamedTuple):
+    """What a source may use of where it runs.
+
+    :ivar base: the folder that relative paths start from: the configuration's.
+    """
+
+    reactor: Any
+    base: Path
+
+
+class Kind(config.Kind, Protocol):
+    """What a module in ``streamd/sources`` offers as ``KIND``."""
+
+    def make(self, name: str, settings: Any, surroundings: Surroundings) -> Source:
+        """The source of a table; does nothing yet."""
+
+
+class Feed:
+    """Where one source puts what it found."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        name: str,
+        settings: SourceSettings,
+        journal: Journal,
+        state: State,
+        now: Callable[[], float],
+        changed: Callable[[], None],
+        descriptions: Mapping[str, Description] | None = None,
+        every: float | None = None,
+    ) -> None:
+        """:param changed: to be called when health changed without an update.
+
+        :param every: seconds between two runs, where something runs on a schedule.
+        """
+        self.name = name
+        self._settings = settings
+        self._journal = journal
+        self._state = state
+        self._now = now
+        self._changed = changed
+        self._descriptions = descriptions or {}
+        self._expect = settings.expect or (Duration(every * LATE_AFTER) if every else None)
+        self._streams: set[str] = set()
+        self._error: str | None = None
+
+    def put(self, value: Any, time: float | None = None) -> Deferred[None]:
+        """A reading: what is true now.
+
+        An object becomes one stream a member, ``shop.orders``, unless ``whole`` is set; anything else
+        is a value of the stream that is called as the source.
+
+        :param value: Python's for JSON.
+        :param time: seconds since the epoch when it was true; None: now.
+        :returns: fires when it is in the journal, or was refused; never fails.
+        """
+        parts: Mapping[str, Any] = {self.name: value}
+        if isinstance(value, Mapping) and not self._settings.whole:
+            parts = {f"{self.name}.{member}": part for member, part in value.items()}
+        drafts: list[Draft] = []
+        proved: list[str] = []
+        wrong: list[Refused] = []
+        for stream, part in parts.items():
+            try:
+                encoded = from_python(part)
+                self._describe(stream)
+            except Refused as refused:
+                wrong.append(refused)
+                self._refuse(stream, refused)
+                continue
+            proved.append(stream)
+            if self._settings.repeat or encoded != self._state.value(stream):
+                drafts.append(Draft(stream, encoded, time))
+        return self._append(drafts, proved, bool(wrong))
+
+    def failed(self, failure: Failure) -> None:
+        """The source cannot say what is: so do its streams, until the next reading."""
+        error = failure.value
+        if isinstance(error, SourceError | Refused):
+            message, detail = error.message, getattr(error, "detail", "")
+            if message != self._error:
+                self._log.warn(
+                    "source {source} failed: {message} {detail}",
+                    source=self.name,
+                    message=message,
+                    detail=detail,
+                )
+        else:
+            message = f"the source failed ({type(error).__name__}), see the log"
+            if message != self._error:
+                self._log.failure("source {source} failed", failure, source=self.name)
+        self._error = message
+        if not self._streams:  # it never said what its streams are: it appears under its own name
+            self._state.describe(self.name, self._description(self.name), self._now(), False)
+        self._state.fail(self._streams or {self.name}, message, self._now())
+        self._changed()
+
+    def _append(
+        self, drafts: Sequence[Draft], proved: Sequence[str], wrong: bool
+    ) -> Deferred[None]:
+        def committed(updates: Sequence[Update]) -> None:
+            self._state.prove(proved, self._now())
+            if not wrong:
+                self._recovered()
+            self._changed()
+
+        appended = maybeDeferred(self._commit, drafts)
+        return appended.addCallback(committed).addErrback(self.failed)
+
+    def _commit(self, drafts: Sequence[Draft]) -> Deferred[Sequence[Update]]:
+        self._state.check_room(drafts)
+        return self._journal.append(drafts) if drafts else succeed([])
+
+    def _describe(self, stream: str) -> None:
+        """The stream exists and is described before its first update."""
+        if stream in self._streams and self._state.get(stream):
+            return
+        check_name(stream)
+        self._state.check_room([Draft(stream, b"")])
+        configured = stream in self._descriptions
+        self._state.describe(stream, self._description(stream), self._now(), configured)
+        self._streams.add(stream)
+        if self.name not in self._streams:
+            self._state.withdraw(self.name, self._now())
+
+    def _description(self, stream: str) -> Description:
+        description = self._descriptions.get(stream) or Description()
+        if description.expect is None and self._expect is not None:
+            description = msgspec.structs.replace(description, expect=self._expect)
+        return description
+
+    def _refuse(self, stream: str, refused: Refused) -> None:
+        """One member that cannot be a value fails alone."""
+        told = stream if self._state.get(stream) else self.name
+        text = f"{stream}: {refused.message}"
+        if text != self._error:
+            self._log.warn("source {source}: {text}", source=self.name, text=text)
+            self._error = text
+        self._state.fail([told], text if told != stream else refused.message, self._now())
+        self._changed()
+
+    def _recovered(self) -> None:
+        if self._error is not None:
+            self._log.info("source {source} is back", source=self.name)
+            self._error = None
+            self._state.withdraw(self.name, self._now())
+
+
+class Polling:
+    """Runs a function every so often; when it fails, again with jittered, growing pauses.
+
+    Never two runs at a time.  Runs begin ``every`` seconds apart; one that takes longer is followed by
+    the next at once.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Any],
+        every: float,
+        clock: IReactorTime,
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        """:param read: gives a reading, or a Deferred of one.
+
+        :param every: seconds.
+        """
+        self._read = read
+        self._every = every
+        self._clock = clock
+        self._rng = rng
+        self._failures = 0
+        self._next: IDelayedCall | None = None
+        self._stopped = False
+
+    def start(self, feed: Feed) -> None:
+        """Run for the first time, now."""
+        self._feed = feed
+        self._run()
+
+    def stop(self) -> None:
+        """Do not run again; what a run under way finds is ignored."""
+        self._stopped = True
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+
+    def _run(self) -> None:
+        began = self._clock.seconds()
+        running = maybeDeferred(self._read)
+        running.addCallbacks(self._found, self._failed)
+        running.addErrback(lambda failure: self._feed.failed(failure))
+        running.addCallback(lambda _: self._schedule(began))
+
+    def _found(self, value: Any) -> Deferred[None] | None:
+        self._failures = 0
+        return None if self._stopped else self._feed.put(value)
+
+    def _failed(self, failure: Failure) -> None:
+        self._failures += 1
+        if not self._stopped:
+            self._feed.failed(failure)
+
+    def _schedule(self, began: float) -> None:
+        if self._stopped:
+            return
+        wait = began + self._every - self._clock.seconds()
+        if self._failures:
+            longest = min(max(self._every, 4 * MIN_RETRY), MAX_RETRY)
+            # The exponent is bounded: 2.0**1024 overflows after a night of failures.
+            wait = min(MIN_RETRY * 2.0 ** min(self._failures - 1, 10), longest)
+            wait = max(MIN_RETRY, wait * (0.5 + self._rng() / 2))
+        self._next = self._clock.callLater(max(0.0, wait), self._run)

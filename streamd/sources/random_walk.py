@@ -1,0 +1,76 @@
+"""The demo: a number that grows by random amounts at random moments."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.python.failure import Failure
+
+from streamd.config import Duration
+from streamd.source import Feed, SourceSettings, Surroundings
+
+MAX_WAIT = 1.0
+MAX_STEP = 10
+
+
+class Settings(SourceSettings, frozen=True):
+    """``[sources.NAME]`` with ``kind = "random_walk"``."""
+
+    expect: Duration | None = Duration(3 * MAX_WAIT)
+
+
+class RandomWalk:
+    """Starts at 0; after a random wait in [0, 1) s grows by 1 to 10; again and again."""
+
+    def __init__(self, clock: IReactorTime, rng: random.Random) -> None:
+        self._clock = clock
+        self._rng = rng
+        self._value = 0
+        self._loop = LoopingCall(self._round)
+        self._loop.clock = clock
+        self._waiting: Deferred[None] | None = None
+
+    def start(self, feed: Feed) -> None:
+        self._feed = feed
+        feed.put(self._value)
+        self._walk()
+
+    def stop(self) -> None:
+        if self._loop.running:
+            self._loop.stop()
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def _walk(self) -> None:
+        # An interval of 0: a round begins as soon as the wait of the one before it is over.
+        self._loop.start(0).addErrback(self._ended)
+
+    def _round(self) -> Deferred[None]:
+        self._waiting = deferLater(self._clock, self._rng.random() * MAX_WAIT, self._step)
+        return self._waiting
+
+    def _step(self) -> None:
+        self._value += self._rng.randint(1, MAX_STEP)
+        self._feed.put(self._value)
+
+    def _ended(self, failure: Failure) -> None:
+        """A LoopingCall ends at the first exception: say so, and walk on."""
+        if not failure.check(CancelledError):
+            self._feed.failed(failure)
+            self._clock.callLater(MAX_WAIT, self._walk)
+
+
+class _Kind:
+    name = "random_walk"
+    told_by: frozenset[str] = frozenset()
+    settings = Settings
+
+    def make(self, name: str, settings: Any, surroundings: Surroundings) -> RandomWalk:
+        return RandomWalk(surroundings.reactor, random.Random())
+
+
+KIND = _Kind()

@@ -1,0 +1,484 @@
+"""Where the log has led: every stream with its newest value, its history and its health.
+
+The state follows the journal: what was committed is applied, in order, and nothing else changes a
+value.  It answers one question, :meth:`State.since`, for every viewer, however it reads and however
+long it was away.  It is told the time and never asks.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from heapq import heapify, heappop, heapreplace
+from typing import Any, NamedTuple
+
+from streamd.config import Description
+from streamd.health import Health, Level, knowledge, level
+from streamd.update import ORIGIN, Draft, Position, Refused, Selection, Update, to_python
+
+UPDATE_BYTES = 320
+"""What one update costs beside its value: two tuples, four numbers and a bytes object (CPython)."""
+
+
+class Fill(NamedTuple):
+    """The answer to a viewer that had nothing: of each stream the newest ``history`` updates.
+
+    :ivar until: the head when the answer began; what comes later is sent whatever ``history`` says.
+    """
+
+    history: int
+    until: Position
+
+
+class Mark(NamedTuple):
+    """How far a viewer is: its cursor, and what it knows beside the values.
+
+    :ivar at: everything selected up to here was written to it.
+    :ivar revision: and every health and description up to this revision of the state.
+    :ivar fill: the first answer, while it is under way.
+    """
+
+    at: Position
+    revision: int
+    fill: Fill | None = None
+
+
+class Answer(NamedTuple):
+    """What :meth:`State.since` says; see :class:`streamd.wire.Answer`."""
+
+    updates: Sequence[Update]
+    gone: Collection[str]
+    streams: Mapping[str, Any]
+    health: Mapping[str, Health]
+    at: Position
+    revision: int
+    first: bool
+
+
+class Stream:
+    """One stream: what it is, what it said, whether it can be believed.
+
+    When it is forgotten its history is one update without a value.  Unless it is configured it is
+    ``gone`` then, and stays as a tombstone until there are too many, so that whoever was away is told.
+    """
+
+    __slots__ = (
+        "buried",
+        "configured",
+        "described",
+        "description",
+        "error",
+        "gone",
+        "health",
+        "history",
+        "judged",
+        "level",
+        "lost",
+        "name",
+        "proof",
+    )
+
+    def __init__(self, name: str, description: Description, configured: bool, now: float) -> None:
+        self.name = name
+        self.history: deque[Update] = deque()
+        self.lost = ORIGIN  # the newest update that history no longer has
+        # Revisions of the state: when it was last forgotten, described, judged.
+        self.buried = self.described = self.judged = 0
+        self.begin(description, configured, now)
+
+    def begin(self, description: Description, configured: bool, now: float) -> None:
+        """Become a stream about which nothing is known yet, for the first time or again."""
+        self.description = description
+        self.configured = configured
+        self.gone = False
+        self.proof: float | None = None
+        self.error: str | None = None
+        self.level: Level = "ok"
+        self.health = Health("fresh", "ok", now)
+
+    @property
+    def newest(self) -> Update | None:
+        """Its newest update; None if there never was one, or it was forgotten."""
+        last = self.history[-1] if self.history else None
+        return None if last is None or last.value is None else last
+
+    @property
+    def noted(self) -> int:
+        """The revision of the state at which something was last said about it."""
+        return max(self.buried, self.described, self.judged)
+
+    def current_health(self) -> Health:
+        """Its health with its newest proof."""
+        h = self.health
+        return (
+            h if h.proof == self.proof else Health(h.state, h.level, h.since, self.proof, h.error)
+        )
+
+    def after(self, at: Position, fill: Fill | None) -> list[Update]:
+        """The updates after ``at`` that history has; while filling only so many of the old ones."""
+        found: list[Update] = []
+        old = 0
+        for update in reversed(self.history):
+            if update.at <= at:
+                break
+            if fill is not None and update.at <= fill.until:
+                if old == fill.history:
+                    break
+                old += 1
+            if update.value is not None:
+                found.append(update)
+        return found
+
+
+def cost(update: Update | Draft) -> int:
+    """Bytes that an update takes in memory."""
+    return UPDATE_BYTES + len(update.value or b"")
+
+
+class State:
+    """All streams.
+
+    :ivar head: the position of the newest update.
+    :ivar life: the life of the log; cursors of others are foreign.
+    :ivar revision: counts changes of health and descriptions.
+    """
+
+    def __init__(
+        self,
+        now: float,
+        descriptions: Mapping[str, Description] | None = None,
+        *,
+        max_streams: int = 10_000,
+        max_state: int = 256 * 2**20,
+    ) -> None:
+        """:param descriptions: of the configured streams; they exist before their first update.
+
+        :param max_state: bytes for all history.
+        """
+        self.head = ORIGIN
+        self.life = 0
+        self.revision = 0
+        self._max_streams = max_streams
+        self._max_state = max_state
+        self._streams: dict[str, Stream] = {}
+        # Both in the order of their last change, so that asking what is new costs what is new.
+        self._recent: OrderedDict[str, Stream] = OrderedDict()
+        self._noted: OrderedDict[str, Stream] = OrderedDict()
+        self._tombs: OrderedDict[str, Stream] = OrderedDict()
+        self._horizon = ORIGIN  # the newest tombstone that is gone itself
+        self._lost = ORIGIN  # the newest update that any history no longer has
+        self._bytes = 0
+        self._pinned = 0  # bytes of the newest updates, which stay
+        for name, description in (descriptions or {}).items():
+            self._add(name, description, True, now)
+
+    # -- what is -----------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._streams) - len(self._tombs)
+
+    def __iter__(self) -> Iterator[Stream]:
+        """The streams there are, in the order in which they appeared."""
+        return (stream for stream in self._streams.values() if not stream.gone)
+
+    def get(self, name: str) -> Stream | None:
+        """The stream of this name, if there is one."""
+        stream = self._streams.get(name)
+        return None if stream is None or stream.gone else stream
+
+    def value(self, name: str) -> bytes | None:
+        """The newest value of a stream as JSON text; None if it has none."""
+        stream = self._streams.get(name)
+        return stream.history[-1].value if stream is not None and stream.history else None
+
+    @property
+    def bytes(self) -> int:
+        """What history takes."""
+        return self._bytes
+
+    def serialize(self, selection: Selection | None = None) -> list[Update]:
+        """The newest update of every selected stream that has one, by name."""
+        newest = (s.newest for s in self if selection is None or s.name in selection)
+        return sorted(update for update in newest if update is not None)
+
+    def overview(self, selection: Selection) -> tuple[dict[str, Any], dict[str, Health]]:
+        """Descriptions and health of all selected streams."""
+        chosen = [stream for stream in self if stream.name in selection]
+        return (
+            {s.name: s.description.public() for s in chosen},
+            {s.name: s.current_health() for s in chosen},
+        )
+
+    # -- the one question --------------------------------------------------------------------------
+
+    def start(self, history: int = 1) -> Mark:
+        """Where a viewer begins that has nothing."""
+        return Mark(ORIGIN, 0, Fill(max(1, history), self.head))
+
+    def resumes(self, cursor: Position, selection: Selection) -> bool:
+        """Whether everything selected after ``cursor`` is still here.
+
+        False also for a cursor of another life of the log, and for one from the future.
+        """
+        if cursor != ORIGIN and (cursor.life != self.life or cursor > self.head):
+            return False
+        if cursor < self._horizon:
+            return False
+        if cursor >= self._lost:
+            return True
+        return all(s.lost <= cursor for s in self._streams.values() if s.name in selection)
+
+    def since(self, mark: Mark, selection: Selection, newest: bool = False) -> Answer:
+        """What a viewer at ``mark`` has not been told, as far as history still has it.
+
+        :param newest: leave out updates that a newer one of the same stream has overtaken.
+        """
+        fill = mark.fill
+        updates: list[Update] = []
+        for stream in reversed(self._recent.values()):
+            last = stream.history[-1]
+            if last.at <= mark.at:
+                break
+            if stream.name not in selection:
+                continue
+            if last.value is None and fill is not None and last.at <= fill.until:
+                continue  # it never had this stream
+            if newest:
+                updates.append(last)
+            else:
+                updates.extend(stream.after(mark.at, fill))
+        updates.sort(key=_position)
+        gone: list[str] = []
+        streams: dict[str, Any] = {}
+        health: dict[str, Health] = {}
+        for stream in reversed(self._noted.values()):
+            if stream.noted <= mark.revision:
+                break
+            if stream.name not in selection:
+                continue
+            if stream.buried > mark.revision:
+                gone.append(stream.name)
+            if stream.described > mark.revision and not stream.gone:
+                streams[stream.name] = stream.description.public()
+            if stream.judged > mark.revision and not stream.gone:
+                health[stream.name] = stream.current_health()
+        first = fill is not None and mark.at == ORIGIN
+        return Answer(updates, gone, streams, health, self.head, self.revision, first)
+
+    def proofs(self, selection: Selection, after: float) -> dict[str, float]:
+        """When streams were last confirmed, of those that were after that time."""
+        return {
+            s.name: s.proof
+            for s in self
+            if s.proof is not None and s.proof > after and s.name in selection
+        }
+
+    # -- what happens ------------------------------------------------------------------------------
+
+    def check_room(self, drafts: Sequence[Draft]) -> None:
+        """Whether these may be appended.
+
+        :raises Refused: 429 if there would be too many streams, or too much to keep.
+        """
+        new = {d.stream for d in drafts if d.value is not None and self.get(d.stream) is None}
+        if new and len(self) + len(new) > self._max_streams:
+            raise Refused(
+                429,
+                "too-many-streams",
+                f"there are {len(self)} streams and may be {self._max_streams} "
+                "([server] max_streams in streamd.toml)",
+            )
+        if self._pinned + sum(map(cost, drafts)) > self._max_state:
+            raise Refused(
+                429,
+                "state-full",
+                "the newest values alone would exceed [server] max_state in streamd.toml",
+            )
+
+    def apply(self, updates: Iterable[Update], now: float) -> None:
+        """Follow the log: these were committed, in this order."""
+        for update in updates:
+            self.head = update.at
+            if update.value is not None:
+                self._update(update, now)
+            elif stream := self.get(update.stream):
+                self._bury(stream, update, now)
+        if self._bytes > self._max_state:
+            self._shed()
+
+    def describe(self, name: str, description: Description, now: float, configured: bool) -> None:
+        """Say what a stream is; it exists from then on."""
+        stream = self.get(name)
+        if stream is None:
+            self._add(name, description, configured, now)
+        elif stream.description != description:
+            stream.description, stream.configured = description, configured
+            self._judge_level(stream)
+            self._judge(stream, now)
+            stream.described = self._note(stream)
+
+    def prove(self, names: Iterable[str], now: float) -> None:
+        """A source ran and found these to be what they were."""
+        for name in names:
+            if stream := self.get(name):
+                stream.proof, stream.error = now, None
+                self._judge(stream, now)
+
+    def fail(self, names: Iterable[str], error: str, now: float) -> None:
+        """A source cannot say what these are.
+
+        :param error: the reason, in words fit for a wall.
+        """
+        for name in names:
+            stream = self.get(name) or self._add(name, Description(), False, now)
+            stream.error = error
+            self._judge(stream, now)
+
+    def withdraw(self, name: str, now: float) -> None:
+        """Take a stream away that never had an update and is not configured."""
+        stream = self.get(name)
+        if stream is not None and not stream.history and not stream.configured:
+            self._bury(stream, None, now)
+
+    def judge(self, now: float) -> None:
+        """Find out what became late, and let history go that is older than it is kept.
+
+        A proof from the future means that the clock was set back: it counts from now on, or nothing
+        would be late until the clock got there again.
+        """
+        for stream in self:
+            if stream.proof is not None and stream.proof > now:
+                stream.proof = now
+            if stream.description.expect is not None:
+                self._judge(stream, now)
+            self._expire(stream, now)
+
+    def forgettable(self, age: float, now: float) -> list[str]:
+        """Streams that nobody configured and that nothing confirmed for ``age`` seconds."""
+        return [
+            s.name
+            for s in self
+            if not s.configured
+            and s.newest is not None
+            and now - max(s.proof or 0, s.newest.at.ms / 1000) > age
+        ]
+
+    # -- how ---------------------------------------------------------------------------------------
+
+    def _add(self, name: str, description: Description, configured: bool, now: float) -> Stream:
+        stream = self._streams.get(name)
+        if stream is None:
+            stream = self._streams[name] = Stream(name, description, configured, now)
+        else:  # it was forgotten and comes back
+            del self._tombs[name]
+            stream.begin(description, configured, now)
+        stream.described = stream.judged = self._note(stream)
+        return stream
+
+    def _update(self, update: Update, now: float) -> None:
+        stream = self.get(update.stream) or self._add(update.stream, Description(), False, now)
+        if stream.history:
+            last = stream.history[-1]
+            self._pinned -= cost(last)
+            if last.value is None:
+                self._drop(stream)
+        self._append(stream, update)
+        self._expire(stream, now)
+        stream.proof, stream.error = now, None
+        self._judge_level(stream)
+        self._judge(stream, now)
+
+    def _append(self, stream: Stream, update: Update) -> None:
+        size = cost(update)
+        self._bytes += size
+        self._pinned += size
+        stream.history.append(update)
+        self._recent[stream.name] = stream
+        self._recent.move_to_end(stream.name)
+
+    def _drop(self, stream: Stream) -> None:
+        update = stream.history.popleft()
+        self._bytes -= cost(update)
+        stream.lost = update.at
+        self._lost = max(self._lost, update.at)
+
+    def _expire(self, stream: Stream, now: float) -> None:
+        keep, history = stream.description.keep, stream.history
+        if keep.updates is not None:
+            while len(history) > keep.updates:
+                self._drop(stream)
+        elif keep.seconds is not None:
+            oldest = (now - keep.seconds) * 1000
+            while len(history) > 1 and history[0].at.ms < oldest:
+                self._drop(stream)
+
+    def _shed(self) -> None:
+        """Oldest out first, over all streams; the newest of each stays.
+
+        A sixteenth of the bound goes at once, so that finding the oldest is paid for rarely.
+        """
+        enough = self._max_state - self._max_state // 16
+        heap = [(s.history[0].at, s) for s in self._streams.values() if len(s.history) > 1]
+        heapify(heap)
+        while heap and self._bytes > enough:
+            stream = heap[0][1]
+            self._drop(stream)
+            if len(stream.history) > 1:
+                heapreplace(heap, (stream.history[0].at, stream))
+            else:
+                heappop(heap)
+
+    def _bury(self, stream: Stream, update: Update | None, now: float) -> None:
+        """Forget a stream; ``update`` is the log's word for it, if it ever had a value."""
+        if stream.history:
+            self._pinned -= cost(stream.history[-1])
+        while stream.history:
+            self._drop(stream)
+        if update is not None:
+            stream.lost = self._lost = update.at
+            self._append(stream, update)
+        stream.begin(stream.description, stream.configured, now)
+        stream.buried = self._note(stream)
+        if stream.configured:  # it goes on, without a value
+            stream.described = stream.judged = stream.buried
+            return
+        stream.gone = True
+        self._tombs[stream.name] = stream
+        if len(self._tombs) > self._max_streams:
+            self._raze(self._tombs[next(iter(self._tombs))])
+
+    def _raze(self, stream: Stream) -> None:
+        """Take a tombstone away; cursors before it are worth nothing then."""
+        self._horizon = max(self._horizon, stream.lost)
+        if stream.history:
+            self._pinned -= cost(stream.history[-1])
+            self._bytes -= cost(stream.history[-1])
+        for index in (self._streams, self._recent, self._noted, self._tombs):
+            index.pop(stream.name, None)
+
+    def _judge_level(self, stream: Stream) -> None:
+        d = stream.description
+        if stream.history and (d.warn is not None or d.critical is not None):
+            value = stream.history[-1].value
+            stream.level = level(to_python(value or b"null"), d.warn, d.critical)
+        else:
+            stream.level = "ok"
+
+    def _judge(self, stream: Stream, now: float) -> None:
+        expect = stream.description.expect
+        proof = stream.health.since if stream.proof is None else stream.proof
+        state = knowledge(stream.error, proof, expect, now)
+        h = stream.health
+        if (state, stream.level, stream.error) != (h.state, h.level, h.error):
+            stream.health = Health(state, stream.level, now, stream.proof, stream.error)
+            stream.judged = self._note(stream)
+
+    def _note(self, stream: Stream) -> int:
+        self.revision += 1
+        self._noted[stream.name] = stream
+        self._noted.move_to_end(stream.name)
+        return self.revision
+
+
+def _position(update: Update) -> Position:
+    return update.at

@@ -1,0 +1,120 @@
+"""``twistd streamd``: its options, and the service they ask for."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+from twisted.application.service import IService
+from twisted.internet.endpoints import serverFromString
+from twisted.python import usage
+
+from streamd.config import Config, ConfigError, Secret, parse
+from streamd.service import KINDS, Streamd, default_port, with_demo
+
+DEFAULT_PORT = "5000"
+
+
+class Options(usage.Options):
+    """The command line."""
+
+    synopsis = "[--port PORT] [--config FILE] [--demo]"
+    longdesc = "Shows the current state of your data streams on every screen."
+    optParameters: ClassVar = [["config", "c", None, "The configuration, streamd.toml."]]
+    optFlags: ClassVar = [["demo", None, "Show a wall's worth of lively synthetic streams."]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["ports"] = []
+
+    def opt_port(self, port: str) -> None:
+        """A number, or a Twisted endpoint string such as tcp:5000:interface=127.0.0.1; repeatable
+        [default: 5000]."""
+        self["ports"].append(port)
+
+    opt_p = opt_port
+
+
+def makeService(options: Options) -> IService:
+    """The service that ``options`` ask for.
+
+    :raises SystemExit: with a line for each thing that is wrong.
+    """
+    from twisted.internet import reactor
+
+    use_monotonic_time(reactor)
+    try:
+        ports = [endpoint(port) for port in options["ports"] or [DEFAULT_PORT]]
+        for port in ports:
+            check_endpoint(reactor, port)
+        config, tokens, base = load(options["config"])
+        if options["demo"]:
+            config = with_demo(config)
+        return Streamd(reactor, config, tokens, ports, base)
+    except ConfigError as error:
+        raise SystemExit("\n".join(f"streamd: {problem}" for problem in error.problems)) from None
+
+
+def endpoint(port: str) -> str:
+    """The endpoint string for what was given as ``--port``.
+
+    :raises ConfigError: if it is a number that no port has.
+    """
+    if not port.isdecimal():
+        return port
+    if int(port) > 65535:
+        raise ConfigError([f"port: expected 0 to 65535, not {port}"])
+    return default_port(int(port))
+
+
+def check_endpoint(reactor: Any, port: str) -> None:
+    """:raises ConfigError: if Twisted does not know such an endpoint."""
+    try:
+        serverFromString(reactor, port)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
+        raise ConfigError(
+            [f"port: expected a number or an endpoint such as tcp:5000, not {port} ({error})"]
+        ) from None
+
+
+def load(file: str | None) -> tuple[Config, list[str], Path]:
+    """Read a configuration file.
+
+    :returns: it, the tokens that may publish, and the folder of the file.
+    :raises ConfigError: with all that is wrong with it.
+    """
+    if file is None:
+        return Config(), [], Path.cwd()
+    path = Path(file).absolute()
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError([f"cannot read {file}: {reason}"]) from None
+    config = parse(text, KINDS)
+    tokens, problems = [], []
+    secrets = config.access.publish if not isinstance(config.access.publish, str) else ()
+    for number, secret in enumerate(secrets):
+        try:
+            tokens.append(reveal(secret, path.parent))
+        except ValueError as error:
+            problems.append(f"access.publish[{number}]: {error}")
+    if problems:
+        raise ConfigError(problems)
+    return config, tokens, path.parent
+
+
+def reveal(secret: Secret, base: Path) -> str:
+    """The text of a secret; files are relative to ``base``."""
+    return secret.reveal(os.environ, lambda name: (base / name).read_text("utf-8"))
+
+
+def use_monotonic_time(reactor: Any) -> None:
+    """Let delays follow a clock that nobody sets.
+
+    Twisted's timers read the wall clock: set back an hour, they stand still for an hour.  This has to
+    happen before the first delayed call.
+    """
+    reactor.seconds = time.monotonic

@@ -1,0 +1,41 @@
+"""Doing something again and again, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+
+class Timer:
+    """Calls a function every so often until it is stopped.
+
+    A LoopingCall ends for good at the first exception; this one logs it and goes on.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, interval: float, call: Callable[[], object]) -> None:
+        """:param interval: seconds from the end of one call to the next."""
+        self._clock = clock
+        self._interval = interval
+        self._call = call
+        self._next: IDelayedCall | None = None
+
+    def start(self) -> None:
+        """Call for the first time one interval from now."""
+        self._next = self._clock.callLater(self._interval, self._run)
+
+    def stop(self) -> None:
+        """Do not call again."""
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+        self._next = None
+
+    def _run(self) -> None:
+        self.start()
+        try:
+            self._call()
+        except Exception:
+            self._log.failure("{call} failed; it goes on", call=self._call)

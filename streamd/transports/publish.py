@@ -1,0 +1,175 @@
+"""Publishing over HTTP: what comes in from shells and programs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred, succeed
+
+from streamd.access import Access
+from streamd.http import Request, Response, json_response
+from streamd.journal import Journal, Key
+from streamd.state import State
+from streamd.update import (
+    Draft,
+    Refused,
+    Update,
+    check_name,
+    from_json,
+    from_text,
+    shorten,
+)
+from streamd.wire import parse_json_object
+
+MAX_TIME = 253402300799.0
+"""The end of the year 9999, in seconds since the epoch: JavaScript and Python agree on dates so far."""
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+_NOT_FINITE = re.compile(rb"\s*[+-]?(?:nan|inf|infinity)\s*", re.IGNORECASE)
+
+
+class Publisher:
+    """Checks what is to be published, and appends it to the journal."""
+
+    def __init__(self, access: Access, journal: Journal, state: State) -> None:
+        self._access = access
+        self._journal = journal
+        self._state = state
+        self.published = 0
+
+    def post_stream(self, request: Request, name: str) -> Deferred[Response]:
+        """``POST /streams/NAME``: publish one value; 201 when it is in the journal.
+
+        :raises Refused: 400, 401, 403, 409, 413 or 429.
+        """
+        self._access.check_publisher(request)
+        value = read_value(request.body, request.headers.get("content-type", ""))
+        draft = Draft(check_name(name), value, _time(request.headers))
+
+        def answer(updates: Sequence[Update]) -> Response:
+            return json_response({"stream": name, **_receipt(updates[0])}, 201)
+
+        return self._append([draft], _key(request)).addCallback(answer)
+
+    def patch_state(self, request: Request) -> Deferred[Response]:
+        """``PATCH /state``: publish many values, all or none."""
+        self._access.check_publisher(request)
+        time = _time(request.headers)
+        drafts = [Draft(name, value, time) for name, value in _members(request.body)]
+
+        def answer(updates: Sequence[Update]) -> Response:
+            at = updates[-1].at if updates else self._state.head
+            return json_response(
+                {"at": str(at), "streams": {u.stream: _receipt(u) for u in updates}}
+            )
+
+        return self._append(drafts, _key(request)).addCallback(answer)
+
+    def delete_stream(self, request: Request, name: str) -> Deferred[Response]:
+        """``DELETE /streams/NAME``: forget it."""
+        self._access.check_publisher(request)
+        if self._state.get(name) is None:
+            raise Refused(404, "unknown-stream", f"there is no stream {shorten(name)}")
+        return self._append([Draft(name, None)], _key(request)).addCallback(
+            lambda updates: Response(204)
+        )
+
+    def post_widget(self, request: Request, name: str) -> Deferred[Response]:
+        """``POST /widgets/NAME``: what senders for Smashing post."""
+        fields = parse_json_object(request.body)
+        token = fields.pop("auth_token", None)
+        self._access.check_publisher(request, token if isinstance(token, str) else None)
+        value = fields["current"] if set(fields) == {"current"} else fields
+        # Through the one gate for values: what is in the body is not checked yet.
+        draft = Draft(check_name(name), from_json(msgspec.json.encode(value)))
+        return self._append([draft], _key(request)).addCallback(lambda updates: Response(204))
+
+    def _append(self, drafts: Sequence[Draft], key: Key | None) -> Deferred[Sequence[Update]]:
+        if not drafts:
+            return succeed([])
+        self._state.check_room(drafts)
+        self.published += len(drafts)
+        return self._journal.append(drafts, key)
+
+
+def read_value(body: bytes, content_type: str) -> bytes:
+    """The value that a body means: JSON, or text if it is not JSON and does not claim to be.
+
+    :raises Refused: 400 or 413.  A number that JSON cannot hold (NaN, Infinity, 1e999) is never text.
+    """
+    if not body:
+        raise Refused(
+            400, "bad-value", "the body is empty; it has to be the value, as JSON or text"
+        )
+    try:
+        return from_json(body)
+    except Refused as refused:
+        if refused.status != 400 or _JSON_TYPE.fullmatch(content_type) or _is_almost_json(body):
+            raise
+    return from_text(body)
+
+
+def _is_almost_json(body: bytes) -> bool:
+    """Whether it is JSON but for numbers that are none, surrogates without partner, or its depth."""
+    if _NOT_FINITE.fullmatch(body):
+        return True
+    try:
+        # Numbers need not be converted, only recognised: Python refuses to convert 5000 digits.
+        json.loads(body, parse_int=len, parse_float=len, parse_constant=len)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
+def _members(body: bytes) -> list[tuple[str, bytes]]:
+    try:
+        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except RecursionError:
+        raise Refused(400, "bad-json", "the body is nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Refused(400, "bad-json", f"expected a JSON object of values: {error}") from None
+    values = []
+    for name, raw in members.items():
+        check_name(name)
+        try:
+            values.append((name, from_json(bytes(raw))))
+        except Refused as refused:
+            raise Refused(refused.status, refused.code, f"{name}: {refused.message}") from None
+    return values
+
+
+def _receipt(update: Update) -> dict[str, Any]:
+    return {"seq": update.seq, "at": str(update.at)}
+
+
+def _time(headers: Mapping[str, str]) -> float | None:
+    text = headers.get("streamd-time")
+    if text is None:
+        return None
+    try:
+        time = float(text)
+    except ValueError:
+        time = math.nan
+    if not 0 <= time <= MAX_TIME:
+        raise Refused(400, "bad-time", "Streamd-Time: expected seconds since 1970-01-01, UTC")
+    return time
+
+
+def _key(request: Request) -> Key | None:
+    text = request.headers.get("idempotency-key")
+    if text is None:
+        return None
+    if not _KEY.fullmatch(text):
+        raise Refused(400, "bad-key", "Idempotency-Key: expected 1 to 255 visible ASCII characters")
+    said = (request.method, request.path, request.headers.get("streamd-time", ""))
+    digest = hashlib.sha256("\0".join(said).encode() + b"\0" + request.body).digest()
+    return Key(text, digest)

@@ -1,0 +1,111 @@
+"""Reading over HTTP, one answer a request: the state, the streams, one stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from streamd.http import Request, Response, json_response
+from streamd.state import State, Stream
+from streamd.update import Refused, Update, shorten
+from streamd.wire import MAX_HISTORY, MAX_MESSAGE
+
+_JSON = "application/json"
+
+
+class Reader:
+    """Answers from the state."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def get_state(self, request: Request) -> Response:
+        """``GET /state``: ``{NAME: value, …}``; the position is the ETag."""
+        headers = self._position_headers()
+        if headers["ETag"] in request.headers.get("if-none-match", ""):
+            return Response(304, b"", headers)
+        updates = self._state.serialize()
+        members = (
+            b'"%b":%b' % (u.stream.encode(), u.value) for u in updates if u.value is not None
+        )
+        return Response(200, _object(members), headers | {"Content-Type": _JSON})
+
+    def get_streams(self, request: Request) -> Response:
+        """``GET /streams``: everything that is known of every stream."""
+        streams = list(self._state)
+        members = (b'"%b":%b' % (s.name.encode(), _encode(_about(s))) for s in streams)
+        opening = b'{"at":"%b","streams":' % str(self._state.head).encode()
+        headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
+        return Response(200, _object(members, opening, b"}"), headers)
+
+    def get_stream(self, request: Request, name: str) -> Response:
+        """``GET /streams/NAME?history=N``: one of them.
+
+        :raises Refused: 404 if there is none.
+        """
+        stream = self._state.get(name)
+        if stream is None:
+            raise Refused(404, "unknown-stream", f"there is no stream {shorten(name)}")
+        opening = _encode({"name": name, **_about(stream)})
+        headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
+        if "history" not in request.query:
+            return Response(200, opening + b"\n", headers)
+        count = _history(request.query["history"])
+        updates = [u for u in stream.history if u.value is not None][-count:]
+        parts = _joined(map(_encode, map(_point, updates)), opening[:-1] + b',"history":[', b"]}\n")
+        return Response(200, parts, headers)
+
+    def get_health(self, request: Request) -> Response:
+        """``GET /healthz``: the daemon lives."""
+        return json_response({"status": "ok"})
+
+    def _position_headers(self) -> dict[str, str]:
+        at = str(self._state.head)
+        return {"Streamd-Position": at, "ETag": f'"{at}"', "Cache-Control": "no-cache"}
+
+
+def _about(stream: Stream) -> dict[str, Any]:
+    newest = stream.newest
+    return {
+        **stream.description.public(),
+        "seq": newest.seq if newest else 0,
+        "at": str(newest.at) if newest else None,
+        "time": newest.time if newest else None,
+        "value": msgspec.Raw(newest.value) if newest and newest.value is not None else None,
+        "health": stream.current_health(),
+    }
+
+
+def _point(update: Update) -> dict[str, Any]:
+    value = msgspec.Raw(update.value or b"null")
+    return {"seq": update.seq, "at": str(update.at), "time": update.time, "value": value}
+
+
+_encode = msgspec.json.encode
+
+
+def _history(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= MAX_HISTORY:
+        return int(text)
+    raise Refused(400, "bad-history", f"history: expected a number from 1 to {MAX_HISTORY}")
+
+
+def _object(
+    members: Iterable[bytes], opening: bytes = b"", closing: bytes = b""
+) -> Iterator[bytes]:
+    return _joined(members, opening + b"{", b"}" + closing + b"\n")
+
+
+def _joined(items: Iterable[bytes], opening: bytes, closing: bytes) -> Iterator[bytes]:
+    """The items with commas between, in parts of about one message's size."""
+    part, size, comma = [opening], len(opening), b""
+    for item in items:
+        part += (comma, item)
+        size += len(item) + 1
+        comma = b","
+        if size > MAX_MESSAGE:
+            yield b"".join(part)
+            part, size = [], 0
+    yield b"".join([*part, closing])

@@ -1,0 +1,245 @@
+"""What happened, and where in the log: streams' names, values, positions, updates.
+
+Everything else in streamd speaks in these nouns.  This module is pure: no Twisted, no clock, no I/O.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from fnmatch import translate
+from typing import Any, NamedTuple
+
+import msgspec
+
+MAX_NAME = 128
+MAX_VALUE = 64 * 1024
+"""Bytes of JSON text; one value then fits one message of every transport."""
+
+LIFE_UNIT = 2**20
+"""Positions within one millisecond and one life of the log: ``n = life * LIFE_UNIT + i``."""
+
+MAX_LIFE = 2**43
+"""Lives are drawn below this, so that ``n`` stays below 2**63, legal in a Redis Stream id."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_POSITION = re.compile(r"([0-9]{1,15})-([0-9]{1,19})")
+_MAYBE_OVERFLOW = re.compile(rb"[0-9]{309}")
+"""The largest double has 309 digits; a text without such a run holds no whole number beyond it."""
+
+
+class Refused(Exception):
+    """A request that cannot be served, told in words that whoever sent it may read.
+
+    Its counterpart is every other exception: those go to the log, and never further.
+
+    :ivar status: the HTTP status that says it best.
+    :ivar code: a short, stable word for programs, such as ``bad-name``.
+    :ivar message: one sentence for people: what was wrong, and what would be right.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+class Position(NamedTuple):
+    """A place in the log, ordered as the log is; written ``"<milliseconds>-<n>"``."""
+
+    ms: int
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.ms}-{self.n}"
+
+    @property
+    def life(self) -> int:
+        """The life of the log that this position belongs to."""
+        return self.n // LIFE_UNIT
+
+    def next(self, now_ms: int, life: int) -> Position:
+        """The position of the next update: later than this one whatever the clock says."""
+        if now_ms > self.ms:
+            return Position(now_ms, life * LIFE_UNIT)
+        if self.n % LIFE_UNIT + 1 < LIFE_UNIT:
+            return Position(self.ms, self.n + 1)
+        return Position(self.ms + 1, life * LIFE_UNIT)
+
+
+ORIGIN = Position(0, 0)
+"""Before the first update: valid in every log."""
+
+
+def parse_position(text: str) -> Position | None:
+    """The position that a client sent back; None if it is not one."""
+    match = _POSITION.fullmatch(text)
+    return Position(int(match[1]), int(match[2])) if match else None
+
+
+class Draft(NamedTuple):
+    """An update that the log has not ordered yet.
+
+    :ivar value: JSON text as :func:`from_json` gives it, or None: forget the stream.
+    :ivar time: seconds since the epoch when the value was true; None: when it is appended.
+    """
+
+    stream: str
+    value: bytes | None
+    time: float | None = None
+
+
+class Update(NamedTuple):
+    """One new value of one stream.
+
+    :ivar seq: 1, 2, 3, … within the stream, without holes.
+    :ivar at: its position in the log.
+    :ivar time: seconds since the epoch when the value was true.
+    :ivar value: canonical JSON text, or None: the stream was forgotten.
+    """
+
+    stream: str
+    seq: int
+    at: Position
+    time: float
+    value: bytes | None
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if a stream may be called so.
+
+    :raises Refused: 400, with the rule.
+    """
+    if _NAME.fullmatch(name):
+        return name
+    raise Refused(
+        400,
+        "bad-name",
+        f"{shorten(name)} is not a name: 1 to {MAX_NAME} of A-Z a-z 0-9 _ . -, "
+        "beginning with a letter or digit",
+    )
+
+
+def from_json(text: bytes) -> bytes:
+    """The canonical form of a value given as JSON text: no white space, each key once.
+
+    :raises Refused: 413 if longer than :data:`MAX_VALUE`; 400 if it is not JSON, or if a number in
+        it overflows a double (browsers would show infinity).
+    """
+    if len(text) > MAX_VALUE:
+        raise _too_large()
+    try:
+        value = msgspec.json.decode(text)
+        canonical = msgspec.json.encode(value)
+    except RecursionError:
+        raise Refused(400, "bad-value", "the value is nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Refused(400, "bad-value", f"the value is not JSON: {error}") from None
+    if len(canonical) > MAX_VALUE:
+        raise _too_large()
+    if _MAYBE_OVERFLOW.search(canonical) and _overflows(value):
+        raise Refused(400, "bad-value", "a number in the value is too large")
+    return canonical
+
+
+def from_text(text: bytes) -> bytes:
+    """The value that is this text: a JSON string.
+
+    :raises Refused: 413 if too long, 400 if it is not UTF-8.
+    """
+    if len(text) > MAX_VALUE:
+        raise _too_large()
+    try:
+        value = msgspec.json.encode(text.decode())
+    except UnicodeError:
+        raise Refused(400, "bad-value", "the value is neither JSON nor UTF-8 text") from None
+    if len(value) > MAX_VALUE:
+        raise _too_large()
+    return value
+
+
+def from_python(value: Any) -> bytes:
+    """The JSON text of a Python value made of dicts, lists, strings, numbers, bools and None.
+
+    :raises Refused: 400 for anything else (a set, bytes, NaN), 413 if it is too long.
+    """
+    try:
+        return from_json(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
+    except RecursionError:
+        raise Refused(400, "bad-value", "the value is nested too deeply") from None
+    except (TypeError, ValueError) as error:
+        raise Refused(400, "bad-value", f"the value cannot be JSON: {error}") from None
+
+
+def to_python(value: bytes) -> Any:
+    """What a value's JSON text says."""
+    return msgspec.json.decode(value)
+
+
+def shorten(text: str, limit: int = 40) -> str:
+    """``text`` quoted for a message, its middle left out when it is long."""
+    if len(text) > limit:
+        text = f"{text[: limit // 2]}…{text[-limit // 4 :]}"
+    return json.dumps(text, ensure_ascii=True)
+
+
+def _too_large() -> Refused:
+    return Refused(413, "too-large", f"a value may have {MAX_VALUE // 1024} KiB of JSON text")
+
+
+def _overflows(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_overflows, value.values()))
+    if isinstance(value, list):
+        return any(map(_overflows, value))
+    return isinstance(value, int) and abs(value) > 1.7976931348623157e308
+
+
+class Selection:
+    """Which streams a viewer wants: names and globs (``*`` any characters, ``?`` one).
+
+    Equal selections are equal objects for a dict, however they were written.
+    """
+
+    MAX_PATTERNS = 32
+    _PATTERN = re.compile(r"[A-Za-z0-9_.*?-]{1,128}")
+
+    def __init__(self, patterns: Iterable[str] | None = None) -> None:
+        """:param patterns: names and globs; None selects all, an empty list nothing.
+
+        :raises Refused: 400 if there are too many, or one can match no name.
+        """
+        wanted = frozenset(("*",) if patterns is None else patterns)
+        if len(wanted) > self.MAX_PATTERNS:
+            raise Refused(
+                400,
+                "bad-selection",
+                f"at most {self.MAX_PATTERNS} names and globs, not {len(wanted)}",
+            )
+        for pattern in wanted:
+            if not self._PATTERN.fullmatch(pattern):
+                raise Refused(400, "bad-selection", f"{shorten(pattern)} is neither name nor glob")
+        self.patterns = frozenset(("*",)) if "*" in wanted else wanted
+        self.all = "*" in wanted
+        self._names = frozenset(p for p in self.patterns if not set(p) & {"*", "?"})
+        # fnmatch.translate makes atomic groups: no pattern takes more than linear time a name.
+        globs = [translate(p) for p in sorted(self.patterns - self._names)]
+        self._globs = re.compile("|".join(globs)) if globs else None
+
+    def __contains__(self, name: str) -> bool:
+        return (
+            self.all
+            or name in self._names
+            or (self._globs is not None and self._globs.fullmatch(name) is not None)
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Selection) and self.patterns == other.patterns
+
+    def __hash__(self) -> int:
+        return hash(self.patterns)
+
+    def __repr__(self) -> str:
+        return f"Selection({sorted(self.patterns)})"

@@ -1,0 +1,60 @@
+"""A real browser: Chromium, headless, one for all tests. Without it a test fails: none skips."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WAIT_MS = 10_000
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium or Chrome, else the one that `playwright install chromium` brings."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def console_errors() -> list[str]:
+    """What `page` wrote to its console as an error. A lost link is one: a test judges for itself."""
+    return []
+
+
+@pytest.fixture
+def page_errors() -> Iterator[list[str]]:
+    """Exceptions that nobody caught in `page`. They fail the test, unless it clears the list."""
+    errors: list[str] = []
+    yield errors
+    assert not errors, "uncaught in the page:\n" + "\n".join(errors)
+
+
+@pytest.fixture
+def page(browser: Browser, console_errors: list[str], page_errors: list[str]) -> Iterator[Page]:
+    """A page in a browser profile of its own; more of them: `page.context.new_page()`."""
+    context = browser.new_context()
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    page.on("pageerror", lambda error: page_errors.append(str(error)))
+    page.on(
+        "console",
+        lambda message: console_errors.append(message.text) if message.type == "error" else None,
+    )
+    yield page
+    context.close()

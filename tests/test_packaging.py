@@ -1,0 +1,153 @@
+"""What is built is complete; what is installed runs: a wheel or a checkout, from any directory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import CHECKOUT, TWISTD, Daemon, Server, finish_all
+from tests.support.net import request
+
+# What a source distribution has to hold for a packager to build, test and document from it.
+SOURCES = [
+    "CHANGELOG.rst",
+    "CONTRIBUTING.rst",
+    "LICENSE",
+    "Makefile",
+    "README.rst",
+    "docs/architecture.rst",
+    "examples/bare.html",
+    "examples/bare.py",
+    "pyproject.toml",
+    "setup.py",
+    "streamd.tac",
+    "streamd/tap.py",
+    "systemd/streamd.service",
+    "tests/conftest.py",
+    "tests/install-servers",
+    "tests/support/daemon.py",
+    "tests/test_packaging.py",
+    "twisted/plugins/streamd_plugin.py",
+    "web/index.html",
+]
+
+
+def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
+    """Runs a command to its end and returns what it said; AssertionError if it fails."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}"
+    return done.stdout
+
+
+def python_files(root: Path) -> set[str]:
+    """The modules and plugins of a tree that are to be installed."""
+    files = [*(root / "streamd").rglob("*.py"), *(root / "twisted").rglob("*.py")]
+    return {file.relative_to(root).as_posix() for file in files}
+
+
+def page_files(root: Path) -> set[str]:
+    files = [file for file in (root / "web").rglob("*") if file.is_file()]
+    return {file.relative_to(root).as_posix() for file in files}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The sdist of this checkout, and the wheel that is built from that sdist alone."""
+    out = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", out, cwd=CHECKOUT)
+    [sdist] = out.glob("*.tar.gz")
+    [wheel] = out.glob("*.whl")
+    return sdist, wheel
+
+
+@pytest.fixture(scope="module")
+def installed(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` folder of a fresh environment with the wheel, and what the wheel asks for."""
+    environment = tmp_path_factory.mktemp("fresh") / "env"
+    run(sys.executable, "-m", "venv", environment, cwd=CHECKOUT)
+    pip = environment / "bin" / "pip"
+    run(pip, "--disable-pip-version-check", "install", "-q", built[1], cwd=environment)
+    return environment / "bin"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A directory that has nothing to do with the checkout."""
+    return tmp_path
+
+
+def assert_serves_page(server: Server) -> None:
+    """Starts it, sees the page, and ends it."""
+    server.start()
+    try:
+        answer = request(server.port, "GET", "/")
+        assert answer.status == 200
+        assert answer.body == (CHECKOUT / "web" / "index.html").read_bytes()
+    finally:
+        finish_all([server])
+
+
+def test_sdist_is_complete(built: tuple[Path, Path]) -> None:
+    with tarfile.open(built[0]) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    wanted = {*SOURCES, *python_files(CHECKOUT), *page_files(CHECKOUT)}
+    assert not wanted - held
+    assert not [name for name in held if name.endswith((".pyc", "dropin.cache"))]
+
+
+def test_wheel_is_complete_and_has_nothing_else(built: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(built[1]) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        names = archive.namelist()
+    page = {f"streamd/{name}" for name in page_files(CHECKOUT)}
+    assert held == python_files(CHECKOUT) | page
+    assert [name for name in names if name.endswith("LICENSE")]
+    # It would hide or overwrite Twisted's own.
+    assert "twisted/__init__.py" not in names
+    assert "twisted/plugins/__init__.py" not in names
+
+
+def test_wheel_in_a_fresh_environment(installed: Path, elsewhere: Path) -> None:
+    daemon = Daemon(elsewhere, twistd=installed / "twistd")
+    assert_serves_page(daemon)
+
+
+def test_editable_install_from_any_directory(elsewhere: Path) -> None:
+    assert "streamd" in words_at_line_starts(run(TWISTD, "--help", cwd=elsewhere))
+    assert_serves_page(Daemon(elsewhere))
+
+
+def test_tac_from_a_checkout_without_an_install(
+    installed: Path, elsewhere: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The .tac runs its own directory's streamd, on port 5000: here it is asked what it made."""
+    script = """
+import sys
+from twisted.application import app, service
+application = app.getApplication({"nodaemon": True, "no_save": True, "rundir": ".",
+    "python": sys.argv[1], "file": "", "source": "", "encrypted": False}, None)
+import streamd
+assert streamd.__file__.startswith(sys.argv[2]), streamd.__file__
+assert service.IService(application).name == "streamd"
+assert list(service.IServiceCollection(application)), "it holds no service"
+"""
+    run(installed / "python", "-c", script, CHECKOUT / "streamd.tac", CHECKOUT, cwd=elsewhere)
+
+
+def words_at_line_starts(text: str) -> Sequence[str]:
+    return [line.split()[0] for line in text.splitlines() if line.strip()]
