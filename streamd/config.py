@@ -266,7 +266,7 @@ class _Reader:
         for name, table in self._named("sources", tables):
             path = f"sources.{name}"
             kind = self._kind(path, table)
-            if kind is None:
+            if not self._is_name(path, name) or kind is None:
                 continue
             settings = self.table(
                 path, {k: v for k, v in table.items() if k != "kind"}, kind.settings
@@ -301,10 +301,10 @@ class _Reader:
             self.problem(path, "expected tables")
             return
         for name, table in tables.items():
-            if not isinstance(table, dict):
-                self.problem(f"{path}.{name}", f"expected a table, [{path}.{name}]")
-            elif self._is_name(f"{path}.{name}", name):
+            if isinstance(table, dict):
                 yield name, table
+            else:
+                self.problem(f"{path}.{name}", f"expected a table, [{path}.{name}]")
 
     def _is_name(self, path: str, name: str) -> bool:
         try:

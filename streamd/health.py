@@ -56,10 +56,11 @@ class Limit:
         match = _LIMIT.fullmatch(text.strip())
         if not match:
             raise ValueError('expected a comparison such as "> 80" or "!= ok"')
-        self.text = text
+        self.text = text.strip()
         self._compare = _COMPARE[match[1]]
         self._ordered = match[1][0] in "<>"
         self._operand = _number_or_text(match[2].strip())
+        self._written = match[2].strip().strip("\"'")
         if self._ordered and isinstance(self._operand, str):
             raise ValueError(f"{match[1]} needs a number, not {match[2]}")
 
@@ -70,7 +71,7 @@ class Limit:
         if isinstance(value, bool):
             value = "true" if value else "false"
         if isinstance(value, str) != isinstance(self._operand, str):
-            return not self._ordered and self._compare(str(value), str(self._operand))
+            return not self._ordered and self._compare(str(value), self._written)
         return self._compare(value, self._operand)
 
     def __eq__(self, other: object) -> bool:

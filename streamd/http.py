@@ -45,6 +45,20 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """The connection is somebody else's from now on.
+
+    :ivar protocol: whose: a Twisted protocol.
+    :ivar head: what is answered first; its body is what the protocol writes.
+    :ivar received: what the protocol is told that it received.
+    """
+
+    protocol: Any
+    head: Response | None = None
+    received: bytes = b""
+
+
 def json_response(
     value: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:

@@ -1,21 +1,23 @@
 """The hub: brings every viewer up to date, and nobody at another's cost.
 
-A viewer is a mark and a way to write.  Those who want the same in the same form at the same pace are an
-audience: what one at some mark gets next is made once, and every other one at that mark gets the same
-bytes.  Usually all are at the same mark; one whose socket is still full is passed over, keeps its mark,
-and is given what is left when its socket has drained.  So there is no queue for anybody.
+A viewer is a mark and a way to write.  Those who want the same in the same form at the same pace are
+an audience: what one at some mark gets next is made once, and every other one at that mark gets the
+same bytes.  Usually all are at the same mark; one whose socket is still full is passed over, keeps
+its mark, and is given what is left when its socket has drained.  So there is no queue for anybody.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from streamd.state import Mark, State
-from streamd.update import Selection
-from streamd.wire import Encoding
+from streamd.state import ALL_STREAMS, Mark, State
+from streamd.update import ORIGIN, Refused, Selection
+from streamd.wire import MAX_MESSAGE, Encoding, Welcome, Wish, overview
 
 _REMEMBERED = 8
 """Messages that an audience keeps while the state stands still; a chain of them per straggler would
@@ -28,12 +30,16 @@ class Viewer(Protocol):
     :ivar ready: whether all that was written has left for the kernel.  The transport clears it in
         :meth:`write` when something stays behind, and calls :meth:`Hub.drained` when that has left.
     :ivar mark: how far this viewer is; the hub's alone.
+    :ivar unsent: slices of a long message, shared by all who get it; the hub's alone.
+    :ivar ticked: whether it was told of the last tick; the hub's alone.
     """
 
     ready: bool
     mark: Mark
+    unsent: deque[memoryview]
+    ticked: bool
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send this, all of it, after what was sent before."""
 
     def lose(self) -> None:
@@ -49,6 +55,7 @@ class Audience:
         self.encoding = encoding
         self._state = state
         self._messages: dict[Mark, tuple[bytes, Mark]] = {}
+        self._overview: tuple[int, bytes] | None = None
         self._made_at = self.flushed = self._head()
 
     def _head(self) -> Mark:
@@ -80,35 +87,57 @@ class Audience:
         flushed = self.flushed
         return mark.fill is not None or mark.at < flushed.at or mark.revision < flushed.revision
 
+    def overview(self) -> bytes:
+        """Descriptions and health of all that is selected, as a hello ends; made once a revision.
+
+        What is proved later is told by the next tick, which forgets this.
+        """
+        if self._overview is None or self._overview[0] != self._state.revision:
+            made = overview(*self._state.overview(self.selection), self._state.journal)
+            self._overview = self._state.revision, made
+        return self._overview[1]
+
+    def tick(self, now: float, after: float) -> bytes:
+        """What is said at a tick to those who know what was flushed; see :class:`Encoding`."""
+        self._overview = None
+        proofs = self._state.proofs(self.selection, after, self.flushed.at)
+        return self.encoding.tick(now, proofs)
+
 
 class _Beat:
     """The audiences of one pace, flushed together: at once after a pause, else one pace apart."""
 
-    def __init__(self, hub: Hub, pace: float) -> None:
+    def __init__(self, clock: IReactorTime, pace: float, flush: Callable[[Audience], None]) -> None:
         self.audiences: dict[tuple[Selection, Encoding], Audience] = {}
-        self._hub = hub
+        self._clock = clock
         self._pace = pace
+        self._broadcast = flush
         self._earliest = 0.0
         self._call: IDelayedCall | None = None
 
     def wake(self) -> None:
         if self._call is None:
-            wait = self._earliest - self._hub.clock.seconds()
+            wait = self._earliest - self._clock.seconds()
             if wait <= 0:
                 self._flush()
             else:
-                self._call = self._hub.clock.callLater(wait, self._flush)
+                self._call = self._clock.callLater(wait, self._flush)
 
     def _flush(self) -> None:
         self._call = None
-        self._earliest = self._hub.clock.seconds() + self._pace
+        self._earliest = self._clock.seconds() + self._pace
         for audience in list(self.audiences.values()):
-            self._hub.broadcast(audience)
+            self._broadcast(audience)
 
     def stop(self) -> None:
         if self._call is not None:
             self._call.cancel()
             self._call = None
+
+
+class _Place(NamedTuple):
+    beat: _Beat
+    audience: Audience
 
 
 class Hub:
@@ -121,51 +150,96 @@ class Hub:
 
     _log = Logger()
 
-    def __init__(self, state: State, clock: IReactorTime) -> None:
+    def __init__(self, state: State, clock: IReactorTime, max_viewers: int = 10_000) -> None:
         self.state = state
+        self._max_viewers = max_viewers
         self.clock = clock
         self.delivered = 0
         self.dropped = 0
         self._beats: dict[float, _Beat] = {}
-        self._places: dict[Viewer, tuple[_Beat, Audience]] = {}
+        self._places: dict[Viewer, _Place] = {}
+        self._last_tick = 0.0
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def join(
-        self, viewer: Viewer, selection: Selection, encoding: Encoding, pace: float, mark: Mark
-    ) -> None:
-        """Keep a viewer that is at ``mark`` up to date from now on; its first answer goes out now.
+    def check_room(self) -> None:
+        """Whether another viewer may join.
 
-        :param pace: seconds between two messages to it while much happens.
+        :raises Refused: 503 when there are too many.
         """
-        beat = self._beats.setdefault(pace, _Beat(self, pace))
-        audience = beat.audiences.get((selection, encoding))
-        if audience is None:
-            audience = Audience(self.state, selection, encoding)
-            beat.audiences[selection, encoding] = audience
-        audience.viewers.add(viewer)
-        self._places[viewer] = beat, audience
+        if len(self) >= self._max_viewers:
+            raise Refused(
+                503,
+                "too-many-viewers",
+                f"there are {self._max_viewers} viewers, as many as [server] max_viewers allows",
+            )
+
+    def join(
+        self,
+        viewer: Viewer,
+        wish: Wish,
+        encoding: Encoding,
+        now: float,
+        known: Selection = ALL_STREAMS,
+    ) -> None:
+        """Keep a viewer up to date from now on; what it has to know first goes out now.
+
+        Its cursor is honoured if nothing that it selects was lost since; otherwise it begins anew.
+
+        :param now: seconds since the epoch.
+        :param known: what it selected before, if its cursor speaks of less than all.
+        """
+        self.leave(viewer)
+        state, after, selection = self.state, wish.after, wish.selection
+        resumed = after is not None and state.resumes(after, selection, known)
+        if after is None or not resumed:
+            mark = state.start(wish.history)
+        elif known.all:
+            mark = Mark(after, state.revision)
+        else:
+            mark = state.widen(after, known, wish.history)
+        if not encoding.newest:  # a hello tells how everything is
+            mark = mark._replace(revision=state.revision)
+        audience = self._seat(viewer, wish, encoding)
+        at = after if after is not None and resumed else ORIGIN
+        more = resumed and audience.next(mark)[0] != b""
+        welcome = Welcome(now, at, resumed, more, wish.asked, audience.overview)
         viewer.mark = mark
+        viewer.ticked = True
+        self._write(viewer, encoding.welcome(welcome))
         self._serve(viewer, audience)
+
+    def _seat(self, viewer: Viewer, wish: Wish, encoding: Encoding) -> Audience:
+        beat = self._beats.get(wish.pace)
+        if beat is None:
+            beat = self._beats[wish.pace] = _Beat(self.clock, wish.pace, self.broadcast)
+        audience = beat.audiences.get((wish.selection, encoding))
+        if audience is None:
+            audience = Audience(self.state, wish.selection, encoding)
+            beat.audiences[wish.selection, encoding] = audience
+        audience.viewers.add(viewer)
+        self._places[viewer] = _Place(beat, audience)
+        return audience
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer; one that is not known is no error."""
-        beat, audience = self._places.pop(viewer, (None, None))
-        if beat is None or audience is None:
+        place = self._places.pop(viewer, None)
+        if place is None:
             return
+        beat, audience = place
         audience.viewers.discard(viewer)
         if not audience.viewers:
             del beat.audiences[audience.selection, audience.encoding]
         if not beat.audiences:
             beat.stop()
-            self._beats = {p: b for p, b in self._beats.items() if b is not beat}
+            self._beats = {pace: b for pace, b in self._beats.items() if b is not beat}
 
     def drained(self, viewer: Viewer) -> None:
         """What was written to this viewer has left: give it what it missed meanwhile."""
         place = self._places.get(viewer)
         if place is not None:
-            self._serve(viewer, place[1])
+            self._serve(viewer, place.audience)
 
     def wake(self) -> None:
         """The state changed."""
@@ -178,8 +252,35 @@ class Hub:
         for viewer in list(audience.viewers):
             self._serve(viewer, audience)
 
+    def tick(self, now: float) -> None:
+        """Tell everybody that is up to date the time, and what was proved since the last tick.
+
+        :param now: seconds since the epoch.
+        """
+        last, self._last_tick = self._last_tick, now
+        audiences = [a for beat in self._beats.values() for a in beat.audiences.values()]
+        for audience in audiences:
+            usual = audience.tick(now, last)
+            if not usual:
+                continue
+            whole = None  # for those who were not told the last time
+            for viewer in list(audience.viewers):
+                if not viewer.ready or viewer.unsent or audience.is_behind(viewer.mark):
+                    viewer.ticked = False
+                elif viewer.ticked:
+                    self._write(viewer, (usual,))
+                else:
+                    whole = whole or audience.tick(now, 0)
+                    viewer.ticked = True
+                    self._write(viewer, (whole,))
+
     def _serve(self, viewer: Viewer, audience: Audience) -> None:
-        while viewer.ready and audience.is_behind(viewer.mark):
+        while viewer.ready:
+            if viewer.unsent:
+                self._send(viewer, viewer.unsent.popleft())
+                continue
+            if not audience.is_behind(viewer.mark):
+                return
             try:
                 data, mark = audience.next(viewer.mark)
             except Exception:
@@ -188,17 +289,33 @@ class Hub:
             viewer.mark = mark
             if data:
                 self.delivered += 1
-                try:
-                    viewer.write(data)
-                except Exception:
-                    self._lose(viewer)
-                    return
+                self._write(viewer, (data,))
+
+    def _write(self, viewer: Viewer, parts: Sequence[bytes]) -> None:
+        """Send a message; a long one in slices, each when the one before it has left."""
+        length = sum(map(len, parts))
+        if length <= MAX_MESSAGE:
+            if length:
+                self._send(viewer, b"".join(parts))
+            return
+        for part in parts:
+            whole = memoryview(part)
+            viewer.unsent.extend(
+                whole[start : start + MAX_MESSAGE] for start in range(0, len(part), MAX_MESSAGE)
+            )
+
+    def _send(self, viewer: Viewer, data: bytes | memoryview) -> None:
+        try:
+            viewer.write(data)
+        except Exception:
+            self._lose(viewer)
 
     def _lose(self, viewer: Viewer) -> None:
         """One viewer's failure stays its own."""
         self._log.failure("a viewer was lost: writing to it failed")
         self.dropped += 1
         self.leave(viewer)
+        viewer.ready = False
         try:
             viewer.lose()
         except Exception:

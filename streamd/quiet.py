@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import implementer
 
 LINES_PER_SECOND = 5
@@ -39,11 +39,14 @@ class Quieted:
             self._observer(event)
 
     def _tell_suppressed(self, event: LogEvent) -> None:
+        """:param event: the first of this second; it tells the time."""
         for (namespace, form), count in self._counts.items():
             if count > LINES_PER_SECOND:
-                told = {"log_format": "{count} more lines like: {form}", "form": form}
-                told |= {"count": count - LINES_PER_SECOND, "log_namespace": namespace}
-                self._observer({**event, "log_failure": None, **told, "isError": 0})
+                told: LogEvent = {key: event[key] for key in ("log_time", "time") if key in event}
+                told |= {"log_format": "{count} more lines like: {form}", "form": form}
+                told |= {"log_namespace": namespace, "log_system": namespace}
+                told |= {"log_level": LogLevel.info, "count": count - LINES_PER_SECOND}
+                self._observer(told)
         self._counts.clear()
 
 

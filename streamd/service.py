@@ -23,16 +23,20 @@ from streamd.access import Access, own_hosts
 from streamd.config import Config, SourceTable
 from streamd.hub import Hub
 from streamd.journals.memory import MemoryJournal
+from streamd.link import Sweep
 from streamd.quiet import quiet_log
 from streamd.site import Site, load_page
 from streamd.source import Feed, Kind, Source, Surroundings
 from streamd.sources import demo, random_walk, sql
 from streamd.state import State
 from streamd.timer import Timer
+from streamd.transports.events import EventStreams
+from streamd.transports.poll import Polls
 from streamd.transports.publish import Publisher
 from streamd.transports.read import Reader
 from streamd.transports.websocket import StreamFactory
 from streamd.update import Draft, Update
+from streamd.wire import TICK
 
 KINDS: tuple[Kind, ...] = (random_walk.KIND, sql.KIND, demo.KIND)
 
@@ -76,22 +80,27 @@ class Streamd(MultiService):
             now(), config.streams, max_streams=server.max_streams, max_state=server.max_state
         )
         self.state.life = self.journal.life
-        self.hub = Hub(self.state, reactor)
-        self.viewers = StreamFactory(self.hub, self.state, reactor, server.max_viewers)
+        self.hub = Hub(self.state, reactor, server.max_viewers)
+        self.sweep = Sweep()
+        self.viewers = StreamFactory(self.hub, self.sweep, now, reactor)
+        self.events = EventStreams(self.hub, self.sweep, now)
         self.access = _access(config, tokens)
         self.site = Site(
             self.access,
             Reader(self.state),
             Publisher(self.access, self.journal, self.state),
             self.viewers,
+            self.events,
+            Polls(self.hub, now, reactor),
             load_page(web_folder()),
             reactor,
             server.max_viewers + SPARE_CONNECTIONS,
         )
         self.sources = self._make_sources(config, Surroundings(reactor, base))
         self._timers = [
-            Timer(reactor, 1.0, self.viewers.sweep),
+            Timer(reactor, 1.0, lambda: self.sweep.turn(reactor.seconds())),
             Timer(reactor, 1.0, self._judge),
+            Timer(reactor, TICK, self._tick),
             Timer(reactor, 60.0, self._forget_streams),
             Timer(reactor, 10.0, self._give_back_memory),
         ]
@@ -169,10 +178,12 @@ class Streamd(MultiService):
             timer.stop()
         stopping: list[Deferred[Any]] = [maybeDeferred(source.stop) for source, _ in self.sources]
         stopping += [maybeDeferred(port.stopListening) for port in self.listening]
+        self.events.close_all()
         stopping += [self.viewers.close_all(), maybeDeferred(super().stopService)]
 
         def rest(result: Any) -> Deferred[None]:
             self.hub.stop()
+            self.events.abort_all()
             self.site.close_all()
             return self.journal.stop()
 
@@ -186,6 +197,9 @@ class Streamd(MultiService):
         if self.state.revision != before:
             self.hub.wake()
 
+    def _tick(self) -> None:
+        self.hub.tick(self._now())
+
     def _forget_streams(self) -> None:
         names = self.state.forgettable(self._forget, self._now())
         if names:
@@ -195,7 +209,7 @@ class Streamd(MultiService):
 
     def _give_back_memory(self) -> None:
         """After many viewers left: Python and the C library would keep what they took."""
-        viewers = len(self.viewers.protocols)
+        viewers = len(self.sweep)
         self._most_viewers = max(self._most_viewers, viewers)
         if self._most_viewers - viewers >= 100:
             self._most_viewers = viewers

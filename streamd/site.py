@@ -6,21 +6,22 @@ bound for bodies, a producer for large answers, and the hand-over of a connectio
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import mimetypes
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
-    IProtocol,
     IPullProducer,
     IReactorTime,
 )
@@ -32,12 +33,13 @@ from twisted.web import http
 from zope.interface import implementer
 
 from streamd.access import Access
-from streamd.http import Request, Response, error_response
+from streamd.http import Handover, Request, Response, error_response
+from streamd.transports.events import EventStreams
+from streamd.transports.poll import Polls
 from streamd.transports.publish import Publisher
 from streamd.transports.read import Reader
 from streamd.transports.websocket import StreamFactory
 from streamd.update import Refused
-from streamd.wire import parse_query
 
 REQUEST_WITHIN = 10.0
 """Seconds from the first byte of a request to its last, however busily it drips."""
@@ -60,7 +62,14 @@ SECURITY = {
 _ABSOLUTE = re.compile(rb"^https?://[^/?]*", re.IGNORECASE)
 """What a proxy may put before the path of a request's target (RFC 9112, section 3.2.2)."""
 
-View = Callable[..., "Response | Deferred[Response]"]
+Answer = Response | Handover | Deferred[Response]
+View = Callable[..., Answer]
+
+_GZIP = re.compile(r"(?:^|[,\s])(?:gzip|\*)\s*(?:$|,|;\s*q=(?:1|0\.[0-9]*[1-9]))", re.IGNORECASE)
+"""An Accept-Encoding that takes gzip (RFC 9110, section 12.5.3)."""
+
+WORTH_PACKING = 1024
+"""Bytes: below it an answer fits one segment anyway."""
 
 
 class Route(NamedTuple):
@@ -95,7 +104,9 @@ class Exchange(http.Request):
         self.process()
 
     def process(self) -> None:
-        answered: Deferred[Response | None] = maybeDeferred(self._answer)
+        answered: Deferred[Response | Handover] = maybeDeferred(self._answer)
+        if not answered.called:  # whoever waits for it may go away meanwhile
+            self.notifyFinish().addErrback(lambda _: answered.cancel())
         answered.addErrback(self._explain).addCallback(self._send).addErrback(self._broken)
 
     def _answer(self) -> Any:
@@ -103,7 +114,7 @@ class Exchange(http.Request):
             raise Refused(413, "too-large", f"a body may have {MAX_BODY // 1024} KiB")
         request = self._as_request()
         self.channel.site.access.check_head(request)
-        return self.channel.site.answer(request, self)
+        return self.channel.site.answer(request)
 
     def _as_request(self) -> Request:
         path, _, query = _ABSOLUTE.sub(b"", self.uri).partition(b"?")
@@ -126,6 +137,8 @@ class Exchange(http.Request):
 
     def _explain(self, failure: Failure) -> Response:
         error = failure.value
+        if isinstance(error, CancelledError):  # nobody waits any more
+            return Response(503)
         if not isinstance(error, Refused):
             self.channel.site.note_failure("a request failed", failure)
             return error_response(500, "internal", "streamd failed on this; its log says why")
@@ -136,14 +149,20 @@ class Exchange(http.Request):
             headers["Retry-After"] = "5"
         return error_response(error.status, error.code, error.message, headers)
 
-    def _send(self, response: Response | None) -> None:
-        if response is None or self._disconnected:
+    def _send(self, response: Response | Handover) -> None:
+        if self._disconnected:
             return
+        if isinstance(response, Handover):
+            self._hand_over(response)
+            return
+        body = _whole(response.body)
+        headers = {**SECURITY, **self._cross_origin(response), **response.headers}
+        if _is_worth_packing(response, body) and self._unpacks():
+            body = _packed(body)
+            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding, Origin"}
         self.setResponseCode(response.status)
-        headers = {**SECURITY, **self._cross_origin(), **response.headers}
         for name, value in headers.items():
             self.responseHeaders.setRawHeaders(name, [value])
-        body = _whole(response.body)
         if isinstance(body, bytes):
             if response.status not in (204, 304):
                 self.responseHeaders.setRawHeaders("Content-Length", [str(len(body))])
@@ -155,10 +174,26 @@ class Exchange(http.Request):
         else:
             _Parts(self, body, self.channel.site.clock).start()
 
-    def _cross_origin(self) -> Mapping[str, str]:
+    def _hand_over(self, handover: Handover) -> None:
+        if handover.head is not None:
+            response = handover.head
+            headers = {**SECURITY, **self._cross_origin(response), **response.headers}
+            lines = [f"HTTP/1.1 {response.status} OK", "Connection: close"]
+            lines += [f"{name}: {value}" for name, value in headers.items()]
+            self.channel.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        if self.method == b"HEAD":
+            self.channel.loseConnection()
+        else:
+            self.channel.hand_over(handover)
+
+    def _unpacks(self) -> bool:
+        accepted = ",".join(self.requestHeaders.getRawHeaders("accept-encoding", []))
+        return _GZIP.search(accepted) is not None
+
+    def _cross_origin(self, response: Response) -> Mapping[str, str]:
         """A page of another origin that may read is told so; whether it may was judged before."""
         origin = self.requestHeaders.getRawHeaders("origin")
-        if not origin or self.code >= 400:
+        if not origin or response.status >= 400:
             return {}
         return {"Access-Control-Allow-Origin": origin[0], "Vary": "Origin"}
 
@@ -236,11 +271,12 @@ class Channel(http.HTTPChannel):
         if self.transport is not None:
             self.transport.abortConnection()
 
-    def hand_over(self, protocol: IProtocol, head: bytes) -> None:
-        """From now on the connection belongs to ``protocol``, which is told ``head`` first.
+    def hand_over(self, handover: Handover) -> None:
+        """From now on the connection belongs to somebody else.
 
-        What arrived in the same segment after the request follows.
+        What arrived in the same segment after the request is passed on.
         """
+        protocol = handover.protocol
         self.setTimeout(None)
         self.site.disconnected(self)
         transport, self.transport = self.transport, None
@@ -250,7 +286,7 @@ class Channel(http.HTTPChannel):
             transport.protocol = protocol
         protocol.makeConnection(transport)
         transport.resumeProducing()
-        protocol.dataReceived(head + self.clearLineBuffer())
+        protocol.dataReceived(handover.received + self.clearLineBuffer())
 
     def _expect_request(self) -> None:
         if self._deadline is None:
@@ -277,6 +313,8 @@ class Site(http.HTTPFactory):
         reader: Reader,
         publisher: Publisher,
         viewers: StreamFactory,
+        events: EventStreams,
+        polls: Polls,
         page: Mapping[str, Response],
         clock: IReactorTime,
         max_connections: int,
@@ -286,7 +324,12 @@ class Site(http.HTTPFactory):
         self.clock = clock
         self.channels: set[Channel] = set()
         self.turned_away = 0
-        self._viewers = viewers
+        self._sets: Sequence[Collection[object]] = (
+            self.channels,
+            viewers.protocols,
+            events.protocols,
+        )
+        self._upgrade = viewers.upgrade
         self._max_connections = max_connections
         name = r"([^/]+)"
         routes: dict[str, dict[str, View]] = {
@@ -298,6 +341,8 @@ class Site(http.HTTPFactory):
                 "DELETE": publisher.delete_stream,
             },
             f"/widgets/{name}": {"POST": publisher.post_widget},
+            "/events": {"GET": events.get_events},
+            "/updates": {"GET": polls.get_updates},
             "/healthz": {"GET": reader.get_health},
             "/ws": {"GET": _want_upgrade},
         }
@@ -305,7 +350,7 @@ class Site(http.HTTPFactory):
         self._page = page
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        if len(self.channels) + len(self._viewers.protocols) >= self._max_connections:
+        if sum(map(len, self._sets)) >= self._max_connections:
             self.turned_away += 1
             return None
         channel = Channel()
@@ -340,14 +385,14 @@ class Site(http.HTTPFactory):
         for channel in list(self.channels):
             channel.abort()
 
-    def answer(self, request: Request, exchange: Exchange) -> Response | Deferred[Response] | None:
-        """What ``request`` gets; None: the connection is a WebSocket's now.
+    def answer(self, request: Request) -> Answer:
+        """What ``request`` gets.
 
         :raises Refused: what the asker may read.
         """
         if _wants_websocket(request):
-            self._upgrade(request, exchange)
-            return None
+            self.access.check_reader(request.headers)
+            return self._upgrade(request)
         page = self._page.get(request.path)
         if page is not None and request.method in ("GET", "HEAD"):
             return _unless_known(page, request)
@@ -359,9 +404,7 @@ class Site(http.HTTPFactory):
             return _not_allowed(("GET",))
         raise Refused(404, "not-found", "there is nothing here")
 
-    def _call(
-        self, route: Route, match: re.Match[str], request: Request
-    ) -> Response | Deferred[Response]:
+    def _call(self, route: Route, match: re.Match[str], request: Request) -> Answer:
         method = "GET" if request.method == "HEAD" else request.method
         if method == "OPTIONS":
             self.access.check_reader(request.headers)
@@ -383,13 +426,6 @@ class Site(http.HTTPFactory):
             self.access.check_reader(request.headers)
         return view(request, *match.groups())
 
-    def _upgrade(self, request: Request, exchange: Exchange) -> None:
-        self.access.check_reader(request.headers)
-        if request.method != "GET" or request.path not in ("/", "/ws"):
-            raise Refused(404, "not-found", "WebSockets are at / and /ws")
-        protocol = self._viewers.build(parse_query(request.query))
-        exchange.channel.hand_over(protocol, _handshake(request))
-
 
 def _whole(parts: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
     """A body that has one part only is sent with its length."""
@@ -397,6 +433,23 @@ def _whole(parts: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
         return parts
     first, second = next(parts, b""), next(parts, None)
     return first if second is None else chain((first, second), parts)
+
+
+def _is_worth_packing(response: Response, body: bytes | Iterator[bytes]) -> bool:
+    kind = response.headers.get("Content-Type", "")
+    is_text = kind.startswith("text/") or "json" in kind or "javascript" in kind or "svg" in kind
+    return is_text and (not isinstance(body, bytes) or len(body) >= WORTH_PACKING)
+
+
+def _packed(body: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
+    if isinstance(body, bytes):
+        return gzip.compress(body, 6, mtime=0)
+    packer = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    return (part for text in chain(map(packer.compress, body), _last(packer)) if (part := text))
+
+
+def _last(packer: Any) -> Iterator[bytes]:
+    yield packer.flush()
 
 
 def _want_upgrade(request: Request) -> Response:
@@ -411,21 +464,11 @@ def _not_allowed(methods: Iterable[str]) -> Response:
 
 
 def _wants_websocket(request: Request) -> bool:
-    return "websocket" in request.headers.get("upgrade", "").lower()
-
-
-def _handshake(request: Request) -> bytes:
-    """The head that Autobahn needs to see, and no byte more: it splits heads where HTTP does not.
-
-    :raises Refused: 400 if a header that it reads has a character that no handshake has.
-    """
-    lines = ["GET /ws HTTP/1.1", "Host: streamd"]
-    for name, value in request.headers.items():
-        if name in ("upgrade", "connection") or name.startswith("sec-websocket-"):
-            if not value.isascii():
-                raise Refused(400, "bad-request", f"the header {name} is not ASCII")
-            lines.append(f"{name}: {value}")
-    return "\r\n".join([*lines, "", ""]).encode("ascii")
+    return (
+        request.method == "GET"
+        and request.path in ("/", "/ws")
+        and "websocket" in request.headers.get("upgrade", "").lower()
+    )
 
 
 def _unless_known(page: Response, request: Request) -> Response:

@@ -30,6 +30,9 @@ MAX_RETRY = 60.0
 """Seconds between two attempts of a source that fails: doubling from the first to its own interval,
 or to this if that is longer."""
 
+MAX_ERROR = 500
+"""Characters of an error that are told: it may quote what somebody else sent."""
+
 LATE_AFTER = 3
 """Intervals without proof after which a stream is late, if nothing else was said."""
 
@@ -133,18 +136,18 @@ class Feed:
             parts = {f"{self.name}.{member}": part for member, part in value.items()}
         drafts: list[Draft] = []
         proved: list[str] = []
-        wrong: list[Refused] = []
+        wrong: dict[str, Refused] = {}
         for stream, part in parts.items():
             try:
                 encoded = from_python(part)
                 self._describe(stream)
             except Refused as refused:
-                wrong.append(refused)
-                self._refuse(stream, refused)
+                wrong[stream] = refused
                 continue
             proved.append(stream)
             if self._settings.repeat or encoded != self._state.value(stream):
                 drafts.append(Draft(stream, encoded, time))
+        self._refuse(wrong)
         return self._append(drafts, proved, bool(wrong))
 
     def failed(self, failure: Failure) -> None:
@@ -164,8 +167,9 @@ class Feed:
             if message != self._error:
                 self._log.failure("source {source} failed", failure, source=self.name)
         self._error = message
+        self._prune()
         if not self._streams:  # it never said what its streams are: it appears under its own name
-            self._state.describe(self.name, self._description(self.name), self._now(), False)
+            self._introduce(self.name)
         self._state.fail(self._streams or {self.name}, message, self._now())
         self._changed()
 
@@ -191,11 +195,20 @@ class Feed:
             return
         check_name(stream)
         self._state.check_room([Draft(stream, b"")])
-        configured = stream in self._descriptions
-        self._state.describe(stream, self._description(stream), self._now(), configured)
+        self._introduce(stream)
         self._streams.add(stream)
+        if len(self._streams) > len(self._state):  # members that come and go are not for ever
+            self._prune()
         if self.name not in self._streams:
             self._state.withdraw(self.name, self._now())
+
+    def _introduce(self, stream: str) -> None:
+        configured = stream in self._descriptions
+        self._state.describe(stream, self._description(stream), self._now(), configured)
+
+    def _prune(self) -> None:
+        """Streams that were forgotten are this source's no more."""
+        self._streams = {stream for stream in self._streams if self._state.get(stream)}
 
     def _description(self, stream: str) -> Description:
         description = self._descriptions.get(stream) or Description()
@@ -203,14 +216,21 @@ class Feed:
             description = msgspec.structs.replace(description, expect=self._expect)
         return description
 
-    def _refuse(self, stream: str, refused: Refused) -> None:
-        """One member that cannot be a value fails alone."""
-        told = stream if self._state.get(stream) else self.name
-        text = f"{stream}: {refused.message}"
+    def _refuse(self, wrong: Mapping[str, Refused]) -> None:
+        """Members that cannot be values fail alone; those that never were streams, as the source."""
+        if not wrong:
+            return
+        text = "; ".join(f"{stream}: {refused.message}" for stream, refused in wrong.items())
+        text = text[:MAX_ERROR]
         if text != self._error:
             self._log.warn("source {source}: {text}", source=self.name, text=text)
             self._error = text
-        self._state.fail([told], text if told != stream else refused.message, self._now())
+        for stream, refused in wrong.items():
+            if self._state.get(stream):
+                self._state.fail([stream], refused.message, self._now())
+            else:
+                self._introduce(self.name)
+                self._state.fail([self.name], text, self._now())
         self._changed()
 
     def _recovered(self) -> None:
@@ -226,6 +246,8 @@ class Polling:
     Never two runs at a time.  Runs begin ``every`` seconds apart; one that takes longer is followed by
     the next at once.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -262,6 +284,7 @@ class Polling:
         running = maybeDeferred(self._read)
         running.addCallbacks(self._found, self._failed)
         running.addErrback(lambda failure: self._feed.failed(failure))
+        running.addErrback(lambda failure: self._log.failure("a run failed badly", failure))
         running.addCallback(lambda _: self._schedule(began))
 
     def _found(self, value: Any) -> Deferred[None] | None:

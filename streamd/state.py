@@ -16,18 +16,23 @@ from streamd.config import Description
 from streamd.health import Health, Level, knowledge, level
 from streamd.update import ORIGIN, Draft, Position, Refused, Selection, Update, to_python
 
+ALL_STREAMS = Selection()
+
 UPDATE_BYTES = 320
 """What one update costs beside its value: two tuples, four numbers and a bytes object (CPython)."""
 
 
 class Fill(NamedTuple):
-    """The answer to a viewer that had nothing: of each stream the newest ``history`` updates.
+    """The first answer to a selection: of each new stream the newest ``history`` updates.
 
     :ivar until: the head when the answer began; what comes later is sent whatever ``history`` says.
+    :ivar known: what the viewer followed before, and has up to ``after``.
     """
 
     history: int
     until: Position
+    known: Selection = Selection(())
+    after: Position = ORIGIN
 
 
 class Mark(NamedTuple):
@@ -50,6 +55,7 @@ class Answer(NamedTuple):
     gone: Collection[str]
     streams: Mapping[str, Any]
     health: Mapping[str, Health]
+    journal: Mapping[str, Any] | None
     at: Position
     revision: int
     first: bool
@@ -63,6 +69,7 @@ class Stream:
     """
 
     __slots__ = (
+        "began",
         "buried",
         "configured",
         "described",
@@ -91,6 +98,7 @@ class Stream:
         self.description = description
         self.configured = configured
         self.gone = False
+        self.began = now  # from then on a proof is waited for
         self.proof: float | None = None
         self.error: str | None = None
         self.level: Level = "ok"
@@ -139,6 +147,7 @@ class State:
     """All streams.
 
     :ivar head: the position of the newest update.
+    :ivar journal: the fields of a ``journal`` message, once there was something to say of it.
     :ivar life: the life of the log; cursors of others are foreign.
     :ivar revision: counts changes of health and descriptions.
     """
@@ -158,6 +167,8 @@ class State:
         self.head = ORIGIN
         self.life = 0
         self.revision = 0
+        self.journal: Mapping[str, Any] | None = None
+        self._journal_noted = 0
         self._max_streams = max_streams
         self._max_state = max_state
         self._streams: dict[str, Stream] = {}
@@ -168,7 +179,7 @@ class State:
         self._horizon = ORIGIN  # the newest tombstone that is gone itself
         self._lost = ORIGIN  # the newest update that any history no longer has
         self._bytes = 0
-        self._pinned = 0  # bytes of the newest updates, which stay
+        self._pinned = 0  # bytes of the newest updates of the streams there are, which stay
         for name, description in (descriptions or {}).items():
             self._add(name, description, True, now)
 
@@ -213,10 +224,16 @@ class State:
 
     def start(self, history: int = 1) -> Mark:
         """Where a viewer begins that has nothing."""
-        return Mark(ORIGIN, 0, Fill(max(1, history), self.head))
+        return Mark(ORIGIN, 0, Fill(history, self.head))
 
-    def resumes(self, cursor: Position, selection: Selection) -> bool:
-        """Whether everything selected after ``cursor`` is still here.
+    def widen(self, after: Position, known: Selection, history: int = 1) -> Mark:
+        """Where a viewer goes on that has ``known`` up to ``after`` and now selects something else."""
+        return Mark(ORIGIN, 0, Fill(history, self.head, known, after))
+
+    def resumes(
+        self, cursor: Position, selection: Selection, known: Selection = ALL_STREAMS
+    ) -> bool:
+        """Whether everything after ``cursor`` is still here that is selected and was known before.
 
         False also for a cursor of another life of the log, and for one from the future.
         """
@@ -226,7 +243,11 @@ class State:
             return False
         if cursor >= self._lost:
             return True
-        return all(s.lost <= cursor for s in self._streams.values() if s.name in selection)
+        return all(
+            s.lost <= cursor
+            for s in self._streams.values()
+            if s.name in selection and s.name in known
+        )
 
     def since(self, mark: Mark, selection: Selection, newest: bool = False) -> Answer:
         """What a viewer at ``mark`` has not been told, as far as history still has it.
@@ -245,6 +266,8 @@ class State:
                 continue  # it never had this stream
             if newest:
                 updates.append(last)
+            elif fill is not None and stream.name in fill.known:
+                updates.extend(stream.after(max(mark.at, fill.after), None))
             else:
                 updates.extend(stream.after(mark.at, fill))
         updates.sort(key=_position)
@@ -263,14 +286,26 @@ class State:
             if stream.judged > mark.revision and not stream.gone:
                 health[stream.name] = stream.current_health()
         first = fill is not None and mark.at == ORIGIN
-        return Answer(updates, gone, streams, health, self.head, self.revision, first)
+        journal = self.journal if self._journal_noted > mark.revision else None
+        return Answer(updates, gone, streams, health, journal, self.head, self.revision, first)
 
-    def proofs(self, selection: Selection, after: float) -> dict[str, float]:
-        """When streams were last confirmed, of those that were after that time."""
+    def changed_since(self, time: float, selection: Selection) -> bool:
+        """Whether the health of anything selected changed after this time."""
+        return any(s.health.since >= time for s in self if s.name in selection)
+
+    def proofs(self, selection: Selection, after: float, until: Position) -> dict[str, float]:
+        """When streams were last confirmed, of those that were after that time.
+
+        :param until: where those stand who are told: a stream with a newer update is left out, or its
+            proof would be taken for that of the value before.
+        """
         return {
             s.name: s.proof
             for s in self
-            if s.proof is not None and s.proof > after and s.name in selection
+            if s.proof is not None
+            and s.proof > after
+            and s.name in selection
+            and not (s.history and s.history[-1].at > until)
         }
 
     # -- what happens ------------------------------------------------------------------------------
@@ -288,7 +323,11 @@ class State:
                 f"there are {len(self)} streams and may be {self._max_streams} "
                 "([server] max_streams in streamd.toml)",
             )
-        if self._pinned + sum(map(cost, drafts)) > self._max_state:
+        size = self._pinned
+        for draft in {d.stream: d for d in drafts}.values():
+            stream = self.get(draft.stream)
+            size += cost(draft) - (cost(stream.history[-1]) if stream and stream.history else 0)
+        if size > max(self._max_state, self._pinned):  # what makes it smaller is welcome
             raise Refused(
                 429,
                 "state-full",
@@ -311,8 +350,10 @@ class State:
         stream = self.get(name)
         if stream is None:
             self._add(name, description, configured, now)
-        elif stream.description != description:
-            stream.description, stream.configured = description, configured
+            return
+        stream.configured = configured
+        if stream.description != description:
+            stream.description = description
             self._judge_level(stream)
             self._judge(stream, now)
             stream.described = self._note(stream)
@@ -335,10 +376,17 @@ class State:
             self._judge(stream, now)
 
     def withdraw(self, name: str, now: float) -> None:
-        """Take a stream away that never had an update and is not configured."""
+        """Take a stream away that has no value and is not configured."""
         stream = self.get(name)
-        if stream is not None and not stream.history and not stream.configured:
+        if stream is not None and stream.newest is None and not stream.configured:
             self._bury(stream, None, now)
+
+    def set_journal(self, state: str, now: float, error: str | None = None) -> None:
+        """Say how the journal is: ``ok``, or ``away`` and why."""
+        if self.journal is None or self.journal["state"] != state:
+            self.journal = {"state": state, "since": now, "error": error}
+            self.revision += 1
+            self._journal_noted = self.revision
 
     def judge(self, now: float) -> None:
         """Find out what became late, and let history go that is older than it is kept.
@@ -347,6 +395,7 @@ class State:
         would be late until the clock got there again.
         """
         for stream in self:
+            stream.began = min(stream.began, now)
             if stream.proof is not None and stream.proof > now:
                 stream.proof = now
             if stream.description.expect is not None:
@@ -372,6 +421,8 @@ class State:
         else:  # it was forgotten and comes back
             del self._tombs[name]
             stream.begin(description, configured, now)
+            if stream.history:
+                self._pinned += cost(stream.history[-1])
         stream.described = stream.judged = self._note(stream)
         return stream
 
@@ -413,28 +464,35 @@ class State:
                 self._drop(stream)
 
     def _shed(self) -> None:
-        """Oldest out first, over all streams; the newest of each stays.
+        """Oldest out first, over all streams and tombstones; the newest of each stream stays.
 
         A sixteenth of the bound goes at once, so that finding the oldest is paid for rarely.
         """
         enough = self._max_state - self._max_state // 16
-        heap = [(s.history[0].at, s) for s in self._streams.values() if len(s.history) > 1]
+        heap = [
+            (s.history[0].at, s)
+            for s in self._streams.values()
+            if len(s.history) > 1 or (s.gone and s.history)
+        ]
         heapify(heap)
         while heap and self._bytes > enough:
             stream = heap[0][1]
-            self._drop(stream)
+            if stream.gone:
+                self._raze(stream)
+            else:
+                self._drop(stream)
             if len(stream.history) > 1:
                 heapreplace(heap, (stream.history[0].at, stream))
             else:
                 heappop(heap)
 
     def _bury(self, stream: Stream, update: Update | None, now: float) -> None:
-        """Forget a stream; ``update`` is the log's word for it, if it ever had a value."""
-        if stream.history:
-            self._pinned -= cost(stream.history[-1])
-        while stream.history:
-            self._drop(stream)
+        """Forget a stream; ``update`` is the log's word for it, if it has a value."""
         if update is not None:
+            if stream.history:
+                self._pinned -= cost(stream.history[-1])
+            while stream.history:
+                self._drop(stream)
             stream.lost = self._lost = update.at
             self._append(stream, update)
         stream.begin(stream.description, stream.configured, now)
@@ -443,6 +501,8 @@ class State:
             stream.described = stream.judged = stream.buried
             return
         stream.gone = True
+        if stream.history:
+            self._pinned -= cost(stream.history[-1])
         self._tombs[stream.name] = stream
         if len(self._tombs) > self._max_streams:
             self._raze(self._tombs[next(iter(self._tombs))])
@@ -450,9 +510,7 @@ class State:
     def _raze(self, stream: Stream) -> None:
         """Take a tombstone away; cursors before it are worth nothing then."""
         self._horizon = max(self._horizon, stream.lost)
-        if stream.history:
-            self._pinned -= cost(stream.history[-1])
-            self._bytes -= cost(stream.history[-1])
+        self._bytes -= sum(map(cost, stream.history))
         for index in (self._streams, self._recent, self._noted, self._tombs):
             index.pop(stream.name, None)
 
@@ -466,7 +524,7 @@ class State:
 
     def _judge(self, stream: Stream, now: float) -> None:
         expect = stream.description.expect
-        proof = stream.health.since if stream.proof is None else stream.proof
+        proof = stream.began if stream.proof is None else stream.proof
         state = knowledge(stream.error, proof, expect, now)
         h = stream.health
         if (state, stream.level, stream.error) != (h.state, h.level, h.error):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -45,6 +46,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     use_monotonic_time(reactor)
+    end_cleanly(reactor)
     try:
         ports = [endpoint(port) for port in options["ports"] or [DEFAULT_PORT]]
         for port in ports:
@@ -109,6 +111,19 @@ def load(file: str | None) -> tuple[Config, list[str], Path]:
 def reveal(secret: Secret, base: Path) -> str:
     """The text of a secret; files are relative to ``base``."""
     return secret.reveal(os.environ, lambda name: (base / name).read_text("utf-8"))
+
+
+def end_cleanly(reactor: Any) -> None:
+    """SIGTERM is how a service is asked to stop: having stopped is a success, status 0.
+
+    Twisted would stop as well, and then send itself the signal again to die of it.
+    """
+
+    def stop(number: int, frame: Any) -> None:
+        reactor.callFromThread(reactor.stop)
+
+    # The reactor puts its own handlers in place when it starts.
+    reactor.callWhenRunning(signal.signal, signal.SIGTERM, stop)
 
 
 def use_monotonic_time(reactor: Any) -> None:

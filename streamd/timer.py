@@ -17,7 +17,7 @@ class Timer:
     _log = Logger()
 
     def __init__(self, clock: IReactorTime, interval: float, call: Callable[[], object]) -> None:
-        """:param interval: seconds from the end of one call to the next."""
+        """:param interval: seconds from the beginning of one call to that of the next."""
         self._clock = clock
         self._interval = interval
         self._call = call

@@ -23,6 +23,10 @@ LIFE_UNIT = 2**20
 MAX_LIFE = 2**43
 """Lives are drawn below this, so that ``n`` stays below 2**63, legal in a Redis Stream id."""
 
+MAX_DEPTH = 100
+"""Arrays and objects within each other: JSON readers give up somewhere beyond (Python's at about 990
+less what runs already), and a value is never to be accepted here and a failure where it is read."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _POSITION = re.compile(r"([0-9]{1,15})-([0-9]{1,19})")
 _MAYBE_OVERFLOW = re.compile(rb"[0-9]{309}")
@@ -62,9 +66,10 @@ class Position(NamedTuple):
 
     def next(self, now_ms: int, life: int) -> Position:
         """The position of the next update: later than this one whatever the clock says."""
-        if now_ms > self.ms:
-            return Position(now_ms, life * LIFE_UNIT)
-        if self.n % LIFE_UNIT + 1 < LIFE_UNIT:
+        first = Position(max(0, now_ms), life * LIFE_UNIT)
+        if first > self:
+            return first
+        if self.life == life and self.n % LIFE_UNIT + 1 < LIFE_UNIT:
             return Position(self.ms, self.n + 1)
         return Position(self.ms + 1, life * LIFE_UNIT)
 
@@ -125,8 +130,8 @@ def check_name(name: str) -> str:
 def from_json(text: bytes) -> bytes:
     """The canonical form of a value given as JSON text: no white space, each key once.
 
-    :raises Refused: 413 if longer than :data:`MAX_VALUE`; 400 if it is not JSON, or if a number in
-        it overflows a double (browsers would show infinity).
+    :raises Refused: 413 if longer than :data:`MAX_VALUE`; 400 if it is not JSON, nested deeper than
+        :data:`MAX_DEPTH`, or if a number in it overflows a double (browsers would show infinity).
     """
     if len(text) > MAX_VALUE:
         raise _too_large()
@@ -134,9 +139,11 @@ def from_json(text: bytes) -> bytes:
         value = msgspec.json.decode(text)
         canonical = msgspec.json.encode(value)
     except RecursionError:
-        raise Refused(400, "bad-value", "the value is nested too deeply") from None
+        raise _too_deep() from None
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Refused(400, "bad-value", f"the value is not JSON: {error}") from None
+    if canonical.count(b"[") + canonical.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise _too_deep()
     if len(canonical) > MAX_VALUE:
         raise _too_large()
     if _MAYBE_OVERFLOW.search(canonical) and _overflows(value):
@@ -168,7 +175,7 @@ def from_python(value: Any) -> bytes:
     try:
         return from_json(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
     except RecursionError:
-        raise Refused(400, "bad-value", "the value is nested too deeply") from None
+        raise _too_deep() from None
     except (TypeError, ValueError) as error:
         raise Refused(400, "bad-value", f"the value cannot be JSON: {error}") from None
 
@@ -187,6 +194,21 @@ def shorten(text: str, limit: int = 40) -> str:
 
 def _too_large() -> Refused:
     return Refused(413, "too-large", f"a value may have {MAX_VALUE // 1024} KiB of JSON text")
+
+
+def _too_deep() -> Refused:
+    return Refused(400, "bad-value", f"a value may have {MAX_DEPTH} levels, this has more")
+
+
+def _depth(value: Any) -> int:
+    """How many arrays and objects are within each other; counted level by level."""
+    depth, level = 0, [value]
+    while level := [part for part in level if isinstance(part, dict | list)]:
+        depth += 1
+        level = [
+            p for outer in level for p in (outer if isinstance(outer, list) else outer.values())
+        ]
+    return depth
 
 
 def _overflows(value: Any) -> bool:

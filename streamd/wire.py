@@ -11,6 +11,7 @@ Plain, for any page that can parse JSON; each message is assigned over what one 
     <- {"type": "updates", "at", "updates": [{"stream", "seq", "at", "time", "value"}, …], "more"?}
     <- {"type": "streams", "streams": {NAME: {description} | null}}
     <- {"type": "health", "health": {NAME: {"state", "level", "since", "proof", "error"}}}
+    <- {"type": "journal", "state": "ok|away", "since", "error"}
     <- {"type": "tick", "now", "proof": {NAME: seconds}}
     <- {"type": "error", "code", "message"}
     <- {"type": "bye", "reason", "after": [low, high]}
@@ -20,12 +21,14 @@ Plain, for any page that can parse JSON; each message is assigned over what one 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from streamd.update import Position, Refused, Selection, Update
+from streamd import __version__
+from streamd.update import Position, Refused, Selection, Update, parse_position
 
 MAX_MESSAGE = 64 * 1024
 """Bytes of one message to a viewer; a single larger update is a message of its own."""
@@ -36,8 +39,22 @@ MAX_INBOUND = 64 * 1024
 PACE = 0.033
 """Seconds between two flushes to one viewer: thirty a second, as often as a wall can show."""
 
+COME_BACK = (0.5, 8)
+"""Seconds: the range of the random waits after which viewers come back to a daemon that restarts."""
+
 MAX_PACE = 60.0
 MAX_HISTORY = 100_000
+
+TICK = 5
+"""Seconds between two ticks; a reader that misses two knows that its link is dead."""
+
+WORTH_DEFLATING = 200
+"""Bytes: below it compression saves less than a TCP segment's headers and costs more than a send."""
+
+DEFLATE_LEVEL = 1
+
+DEFLATE_WINDOW = 12
+"""A window of 4 KiB: what the smallest common offer allows, so that one frame serves all."""
 
 
 class Answer(Protocol):
@@ -58,6 +75,10 @@ class Answer(Protocol):
     @property
     def health(self) -> Mapping[str, Any]:
         """Health that changed."""
+
+    @property
+    def journal(self) -> Any:
+        """How the journal is, if that changed; None otherwise."""
 
     @property
     def at(self) -> Position:
@@ -81,38 +102,174 @@ class Message(NamedTuple):
     more: bool
 
 
+class Welcome(NamedTuple):
+    """What a viewer is told first.
+
+    :ivar now: the server's time, seconds since the epoch.
+    :ivar at: the cursor from which it goes on; the origin if it has to forget what it had.
+    :ivar resumed: nothing selected after the cursor that it brought is missing.
+    :ivar more: updates that it missed follow: what it has is not the newest.
+    :ivar asked: it brought a cursor.
+    :ivar overview: gives descriptions and health as :func:`overview` writes them.
+    """
+
+    now: float
+    at: Position
+    resumed: bool
+    more: bool
+    asked: bool
+    overview: Callable[[], bytes]
+
+
 class Encoding(NamedTuple):
     """How viewers of one kind are spoken to; equal ones share their messages.
 
     :ivar name: for metrics and logs.
     :ivar newest: only the newest update of each stream matters.
     :ivar write: what puts an answer into a message.
+    :ivar welcome: what is said first, in parts, of which the last may be long and shared.
+    :ivar tick: what is said every :data:`TICK` seconds: (now, proofs) -> bytes.
     """
 
     name: str
     newest: bool
     write: Callable[[Answer], Message]
+    welcome: Callable[[Welcome], Sequence[bytes]]
+    tick: Callable[[float, Mapping[str, float]], bytes]
 
 
-# -- what is said ----------------------------------------------------------------------------------
+# -- formats: JSON texts ---------------------------------------------------------------------------
 
 
-def plain(answer: Answer) -> tuple[list[bytes], Position, bool]:
+class Payload(NamedTuple):
+    """One message of a format, before anything carries it."""
+
+    type: str
+    text: bytes
+
+
+class Formatted(NamedTuple):
+    """An answer in a format: its messages, up to where they lead, and whether it goes on."""
+
+    payloads: Sequence[Payload]
+    at: Position
+    more: bool
+
+
+def plain(answer: Answer) -> Formatted:
     """The members that changed, as one JSON object; ``{}`` first when there is nothing yet."""
     if not answer.updates:
-        return ([b"{}"] if answer.first else []), answer.at, False
-    members = {
-        u.stream: b'"%b":%b' % (u.stream.encode(), u.value or b"null") for u in answer.updates
-    }
-    count = _fitting(map(len, members.values()))
+        return Formatted([Payload("state", b"{}")] if answer.first else [], answer.at, False)
+    members = [b'"%b":%b' % (u.stream.encode(), u.value or b"null") for u in answer.updates]
+    count = _fitting(members)
     more = count < len(members)
-    payload = b"{" + b",".join(list(members.values())[:count]) + b"}"
-    return [payload], answer.updates[count - 1].at if more else answer.at, more
+    text = b"{" + b",".join(members[:count]) + b"}"
+    at = answer.updates[count - 1].at if more else answer.at
+    return Formatted([Payload("state", text)], at, more)
 
 
-def frame(payload: bytes) -> bytes:
+def v1(answer: Answer) -> Formatted:
+    """``streams``, ``health`` and ``journal``, then ``updates``, as far as there is any of each."""
+    payloads = [*_notes("streams", dict.fromkeys(answer.gone))]
+    payloads += _notes("streams", answer.streams)
+    payloads += _notes("health", answer.health)
+    if answer.journal is not None:
+        payloads.append(v1_message("journal", answer.journal))
+    updates = [u for u in answer.updates if u.value is not None]
+    if not updates:
+        return Formatted(payloads, answer.at, False)
+    texts = [v1_update(update) for update in updates]
+    count = _fitting(texts)
+    more = count < len(texts)
+    last = updates[count - 1].at
+    text = b'{"type":"updates","at":"%d-%d","updates":[%b]%b}' % (
+        *last,
+        b",".join(texts[:count]),
+        b',"more":true' if more else b"",
+    )
+    payloads.append(Payload("updates", text))
+    return Formatted(payloads, last if more else answer.at, more)
+
+
+def v1_update(update: Update) -> bytes:
+    """``{"stream", "seq", "at", "time", "value"}``; names need no escapes, values are JSON."""
+    name, seq, at, time, value = update
+    return b'{"stream":"%b","seq":%d,"at":"%d-%d","time":%b,"value":%b}' % (
+        name.encode(),
+        seq,
+        *at,
+        repr(time).encode(),
+        value or b"null",
+    )
+
+
+def v1_message(type: str, fields: Any) -> Payload:
+    """A message of this type with these fields."""
+    return Payload(type, b'{"type":"%b",%b' % (type.encode(), _json(fields)[1:]))
+
+
+def v1_hello(welcome: Welcome) -> tuple[bytes, bytes]:
+    """The beginning of a hello, and its long end, which is the same for a whole audience."""
+    fields = {
+        "server": f"streamd/{__version__}",
+        "now": welcome.now,
+        "at": str(welcome.at),
+        "resumed": welcome.resumed,
+        "tick": TICK,
+    } | ({"more": True} if welcome.more else {})
+    return v1_message("hello", fields).text[:-1] + b",", welcome.overview()
+
+
+def overview(streams: Mapping[str, Any], health: Mapping[str, Any], journal: Any) -> bytes:
+    """The long end of a hello: ``"streams":{…},"health":{…}}``."""
+    fields = {"streams": streams, "health": health}
+    if journal is not None:
+        fields["journal"] = journal
+    return _json(fields)[1:]
+
+
+def _notes(type: str, members: Mapping[str, Any]) -> Iterator[Payload]:
+    """Messages of at most :data:`MAX_MESSAGE` with all the members."""
+    texts = [b'"%b":%b' % (name.encode(), _json(value)) for name, value in members.items()]
+    while texts:
+        count = _fitting(texts)
+        text = b'{"type":"%b","%b":{%b}}' % (type.encode(), type.encode(), b",".join(texts[:count]))
+        yield Payload(type, text)
+        del texts[:count]
+
+
+def _fitting(parts: Iterable[bytes]) -> int:
+    """How many parts, at least one, fit a message when a comma stands between two."""
+    total = count = 0
+    for part in parts:
+        total += len(part) + 1
+        if count and total > MAX_MESSAGE:
+            break
+        count += 1
+    return count
+
+
+_json = msgspec.json.encode
+
+
+# -- carried by a WebSocket ------------------------------------------------------------------------
+
+
+def frame(text: bytes) -> bytes:
     """One unmasked, final WebSocket text frame (RFC 6455, section 5.2)."""
-    return _frame_header(0x81, len(payload)) + payload
+    return _frame_header(0x81, len(text)) + text
+
+
+def deflated_frame(text: bytes) -> bytes:
+    """The same compressed, if that makes it shorter (RFC 7692, without context takeover)."""
+    if len(text) < WORTH_DEFLATING:
+        return frame(text)
+    deflate = zlib.compressobj(DEFLATE_LEVEL, zlib.DEFLATED, -DEFLATE_WINDOW)
+    # A sync flush ends in 00 00 ff ff, which is left out on the wire.
+    short = (deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    if len(short) >= len(text):
+        return frame(text)
+    return _frame_header(0xC1, len(short)) + short
 
 
 def _frame_header(first: int, length: int) -> bytes:
@@ -126,23 +283,110 @@ def _frame_header(first: int, length: int) -> bytes:
 PING = _frame_header(0x89, 0)
 
 
-def _fitting(sizes: Iterable[int]) -> int:
-    """How many parts, at least one, fit a message when a comma stands between two."""
-    total = count = 0
-    for size in sizes:
-        total += size + 1
-        if count and total > MAX_MESSAGE:
-            break
-        count += 1
-    return count
+def _framed(
+    name: str, format: Callable[[Answer], Formatted], frame_of: Callable[[bytes], bytes]
+) -> Encoding:
+    """The encoding that carries a format's messages in frames."""
+
+    def write(answer: Answer) -> Message:
+        payloads, at, more = format(answer)
+        return Message(b"".join([frame_of(payload.text) for payload in payloads]), at, more)
+
+    def hello(welcome: Welcome) -> Sequence[bytes]:
+        begin, end = v1_hello(welcome)
+        return _frame_header(0x81, len(begin) + len(end)) + begin, end
+
+    def tick(now: float, proofs: Mapping[str, float]) -> bytes:
+        return frame_of(v1_message("tick", {"now": now, "proof": proofs}).text)
+
+    if format is plain:
+        return Encoding(name, True, write, lambda welcome: (), lambda now, proofs: b"")
+    return Encoding(name, False, write, hello, tick)
 
 
-def _plain_frames(answer: Answer) -> Message:
-    payloads, at, more = plain(answer)
-    return Message(b"".join(map(frame, payloads)), at, more)
+PLAIN_WEBSOCKET = _framed("plain WebSocket", plain, frame)
+V1_WEBSOCKET = _framed("v1 WebSocket", v1, frame)
+PLAIN_DEFLATED = _framed("plain WebSocket, deflated", plain, deflated_frame)
+V1_DEFLATED = _framed("v1 WebSocket, deflated", v1, deflated_frame)
 
 
-PLAIN_WEBSOCKET = Encoding("plain WebSocket", newest=True, write=_plain_frames)
+# -- carried by an event stream --------------------------------------------------------------------
+
+
+def event(type: str, text: bytes, at: Position | None = None) -> bytes:
+    """One event; JSON has no line breaks (WHATWG HTML, section 9.2)."""
+    name = b"" if type == "state" else b"event: %b\n" % type.encode()
+    place = b"" if at is None else b"id: %d-%d\n" % at
+    return b"%b%bdata: %b\n\n" % (name, place, text)
+
+
+RETRY = b"retry: 1000\n\n"
+"""Milliseconds after which a browser's EventSource comes back; its own default is 3 s or more."""
+
+
+def _evented(name: str, format: Callable[[Answer], Formatted]) -> Encoding:
+    """The encoding that carries a format's messages in events; the last of a flush has the id."""
+
+    def write(answer: Answer) -> Message:
+        payloads, at, more = format(answer)
+        last = len(payloads) - 1
+        events = [event(p.type, p.text, at if n == last else None) for n, p in enumerate(payloads)]
+        return Message(b"".join(events), at, more)
+
+    def gap(welcome: Welcome) -> Sequence[bytes]:
+        told = welcome.asked and not welcome.resumed
+        return (RETRY + event("resumed", b'{"resumed":false}') if told else RETRY,)
+
+    def hello(welcome: Welcome) -> Sequence[bytes]:
+        begin, end = v1_hello(welcome)
+        return RETRY + b"event: hello\ndata: " + begin, end, b"\n\n"
+
+    def tick(now: float, proofs: Mapping[str, float]) -> bytes:
+        return event("tick", v1_message("tick", {"now": now, "proof": proofs}).text)
+
+    if format is plain:
+        return Encoding(name, True, write, gap, lambda now, proofs: b": tick\n\n")
+    return Encoding(name, False, write, hello, tick)
+
+
+PLAIN_EVENTS = _evented("plain events", plain)
+V1_EVENTS = _evented("v1 events", v1)
+
+
+# -- carried by a long poll's answer ---------------------------------------------------------------
+
+
+def poll_answer(
+    answer: Answer,
+    resumed: bool,
+    gone: Collection[str],
+    streams: Mapping[str, Any],
+    health: Mapping[str, Any],
+) -> tuple[bytes, Position]:
+    """``{"type": "updates", "at", "resumed", "updates", "health", "streams", "more"?}``."""
+    texts = [v1_update(update) for update in answer.updates if update.value is not None]
+    count = _fitting(texts)
+    more = count < len(texts)
+    at = [u for u in answer.updates if u.value is not None][count - 1].at if more else answer.at
+    notes = {"health": health, "streams": {**dict.fromkeys(gone), **streams}}
+    text = b'{"type":"updates","at":"%d-%d","resumed":%b,"updates":[%b],%b%b' % (
+        *at,
+        b"true" if resumed else b"false",
+        b",".join(texts[:count]),
+        b'"more":true,' if more else b"",
+        _json(notes)[1:],
+    )
+    return text, at
+
+
+def _write_poll(answer: Answer) -> Message:
+    if not (answer.updates or answer.gone or answer.streams or answer.health):
+        return Message(b"", answer.at, False)
+    text, at = poll_answer(answer, True, answer.gone, answer.streams, answer.health)
+    return Message(text, at, False)
+
+
+POLL = Encoding("long poll", False, _write_poll, lambda welcome: (), lambda now, proofs: b"")
 
 
 # -- what is asked ---------------------------------------------------------------------------------
@@ -152,20 +396,82 @@ class Wish(NamedTuple):
     """What a viewer asked for, in a query string or a subscribe message.
 
     :ivar pace: seconds between two flushes, :data:`PACE` times a power of two.
+    :ivar after: the cursor that it brought; None if it brought none, or nonsense.
+    :ivar asked: whether it brought any.
+    :ivar history: of how many updates of each stream the first answer consists.
     """
 
     selection: Selection
-    pace: float
+    pace: float = PACE
+    after: Position | None = None
+    asked: bool = False
+    history: int = 1
 
 
 def parse_query(query: Mapping[str, str]) -> Wish:
-    """Read ``?streams=orders,db.*&pace=1s``; unknown keys are ignored.
+    """Read ``?streams=orders,db.*&after=…&history=100&pace=1s``; unknown keys are ignored.
 
     :raises Refused: 400, naming the key.
     """
     streams = query.get("streams")
     names = None if streams is None else [name for name in streams.split(",") if name]
-    return Wish(Selection(names), round_pace(query.get("pace")))
+    after = query.get("after")
+    return Wish(
+        Selection(names),
+        round_pace(query.get("pace")),
+        None if after is None else parse_position(after),
+        after is not None,
+        parse_history(query.get("history", "1")),
+    )
+
+
+def parse_history(text: str) -> int:
+    """The number in ``?history=``.
+
+    :raises Refused: 400 if it is none.
+    """
+    if text.isascii() and text.isdecimal() and len(text) < 10 and int(text) >= 1:
+        return min(int(text), MAX_HISTORY)
+    raise Refused(400, "bad-history", f"history: expected a number from 1 to {MAX_HISTORY}")
+
+
+class Subscribe(msgspec.Struct, tag_field="type", tag="subscribe"):
+    """``-> {"type": "subscribe", "streams": […], "after": "…", "history": 100, "pace": "1s"}``."""
+
+    streams: list[str] | None = None
+    after: str | None = None
+    history: int = 1
+    pace: str | None = None
+
+    def wish(self) -> Wish:
+        """What it asks for.
+
+        :raises Refused: naming the field.
+        """
+        after = None if self.after is None else parse_position(self.after)
+        return Wish(
+            Selection(self.streams),
+            round_pace(self.pace),
+            after,
+            self.after is not None,
+            parse_history(str(self.history)),
+        )
+
+
+_SUBSCRIBE = msgspec.json.Decoder(Subscribe)
+
+
+def parse_message(text: bytes) -> Subscribe:
+    """What a viewer says in ``streamd.v1``.
+
+    :raises Refused: with the code ``bad-message``; the connection goes on.
+    """
+    try:
+        return _SUBSCRIBE.decode(text)
+    except RecursionError:
+        raise Refused(400, "bad-message", "nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Refused(400, "bad-message", f"not understood: {error}") from None
 
 
 def round_pace(text: str | None) -> float:

@@ -4,6 +4,7 @@ from tests.support.browser import browser, console_errors, page, page_errors
 from tests.support.daemon import daemon, start_daemon
 from tests.support.node import node
 from tests.support.patience import pytest_pyfunc_call
+from tests.support.served import serve, served
 from tests.support.tidy import logged_errors, pytest_collection_finish, tidy_reactor
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "page_errors",
     "pytest_collection_finish",
     "pytest_pyfunc_call",
+    "serve",
+    "served",
     "start_daemon",
     "tidy_reactor",
 ]

@@ -59,6 +59,7 @@ export function cut(text, length) {
   return text.slice(0, length).replace(/[\ud800-\udbff]$/, "") + "…";
 }
 
+/** @type {[number, string][]} */
 const UNITS = [[86_400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
 /**

@@ -53,17 +53,20 @@ function measure({ width, height }) {
   return Math.max(5.5, Math.min(height, 1.5 * width) / 100);
 }
 
+/** @returns {Pick<Place, "columns"|"height"|"density">} */
 function grid(count, room, screen, unit) {
   if (room.width < PHONE) return { columns: 1, height: Math.max(26 * unit, Math.floor(room.height / count)), density: "roomy" };
   for (const [density, least] of Object.entries(TILES)) {
     const smallest = { width: (least.width / 100) * screen.width, height: least.height * unit };
     const best = fitting(count, room, smallest, least.shape);
-    if (best) return { ...best, density };
+    if (best) return { ...best, density: /** @type {Place["density"]} */ (density) };
   }
   return { columns: COLUMNS, height: TILES.dense.height * unit, density: "dense" };
 }
 
+/** @returns {{columns: number, height: number}|null} */
 function fitting(count, room, smallest, shape) {
+  /** @type {{columns: number, height: number}|null} */
   let best = null;
   let least = Infinity;
   for (let columns = 1; columns <= Math.min(COLUMNS, count); columns++) {

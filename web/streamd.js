@@ -7,7 +7,7 @@
  *
  * It speaks `streamd.v1` over a WebSocket, and only listens:
  *
- *     <- hello     who is there, from which position on, the server's time; opens every connection
+ *     <- hello     who is there, from which position on, the server's time; opens every connection. `more`: what was missed follows
  *     <- updates   new values; `more`: the newest is not among them yet
  *     <- health    fresh, late or failed; ok, warn or critical
  *     <- streams   new or other descriptions; null: forgotten
@@ -89,7 +89,7 @@ export class Link extends EventTarget {
   #timer;
   #attempt = 0;
   #tick = TICK;
-  /** Between hello and the first word about updates nobody knows whether any will come. */
+  /** Between a hello and the updates, or the tick without any, that follow it. */
   #unanswered = false;
   /** Server's clock minus ours, as last read. @type {number[]} */
   #readings = [];
@@ -203,7 +203,8 @@ export class Link extends EventTarget {
     for (const [name, value] of Object.entries(health)) this.#stream(name).health = value ?? {};
     this.#journal(journal ?? { state: "ok" });
     this.#say("change", { names: [...new Set([...before.keys(), ...this.streams.keys()])] });
-    this.#unanswered = more ?? this.streams.size > 0;
+    // A resumed hello says whether there is anything to catch up with; after any other, what there is follows.
+    this.#unanswered = more ?? (!resumed && this.streams.size > 0);
     this.#turn(this.#unanswered ? "catching-up" : "live");
   }
 
@@ -265,9 +266,11 @@ export class Link extends EventTarget {
     this.#say("change", { names });
   }
 
+  /** @returns {Stream} */
   #stream(name) {
-    if (!this.streams.has(name)) this.streams.set(name, blank(name));
-    return this.streams.get(name);
+    const stream = this.streams.get(name) ?? blank(name);
+    this.streams.set(name, stream);
+    return stream;
   }
 
   #turn(status) {
@@ -282,6 +285,7 @@ export class Link extends EventTarget {
   }
 }
 
+/** @returns {Stream} */
 function blank(name) {
   return { name, description: {}, health: {}, seq: 0, missed: 0 };
 }

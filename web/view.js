@@ -47,7 +47,8 @@ const SIGNS = { warn: "▲", critical: "■" };
  */
 export function view(stream, picture) {
   const state = knowledge(stream, picture);
-  const level = state === "current" && Object.hasOwn(SIGNS, stream.health.level) ? stream.health.level : "ok";
+  const { level: judged = "ok" } = stream.health;
+  const level = state === "current" && Object.hasOwn(SIGNS, judged) ? judged : "ok";
   return { state, level, evidence: EVIDENCE[state](stream, picture, level).filter(Boolean) };
 }
 
@@ -61,6 +62,7 @@ function knowledge({ health, seq }, { status, journal }) {
   return seq ? "current" : "waiting";
 }
 
+/** @type {Record<State, (stream: import("./streamd.js").Stream, picture: Picture, level: View["level"]) => string[]>} */
 const EVIDENCE = {
   current: (stream, picture, level) => [sign(stream, level), age(stream, picture)],
   waiting: (stream, { now, brief }) => [stream.health.since && !brief ? `waiting since ${clock(stream.health.since, now)}` : "waiting"],
@@ -75,13 +77,15 @@ function sign({ description }, level) {
   return level === "ok" ? "" : `${SIGNS[level]} ${limit(description[level]) || level}`;
 }
 
-function age({ time }, { now, brief }) {
+/** @param {import("./streamd.js").Stream} stream @param {Picture} picture */
+function age({ time = NaN }, { now, brief }) {
   if (time > now + AHEAD) return `dated ${clock(time, now)}`;
   if (now - time < NOW) return "now";
   return brief ? `${duration(now - time)} ago` : `unchanged ${duration(now - time)}`;
 }
 
-function former({ seq, time }, { now }) {
+/** @param {import("./streamd.js").Stream} stream @param {Picture} picture */
+function former({ seq, time = NaN }, { now }) {
   return seq ? `value of ${clock(time, now)}` : "no value yet";
 }
 

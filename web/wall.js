@@ -23,8 +23,8 @@ export class Wall {
   #frame = 0;
   #second;
   #observer;
-  /** @type {Partial<import("./layout.js").Place>} */
-  #place = { columns: 1 };
+  /** @type {import("./layout.js").Place} */
+  #place = layout(1, { width: 0, height: 0 }, { width: 0, height: 0 });
   /** What the server refused, last. */
   #refused = "";
   #leave = new AbortController();

@@ -7,13 +7,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 
 from streamd.journal import KEY_LIFETIME, Committed, Conflict, Fence, Key, Outrun, SourceCursor
 from streamd.update import MAX_LIFE, ORIGIN, Draft, Refused, Update
 
 MAX_RECORDED = 100_000
-"""Updates that remembered keys may stand for; a receipt without its values takes about 300 bytes."""
+"""Keys that are remembered, and updates that they stand for; each takes about 300 bytes."""
 
 
 class _Receipt(NamedTuple):
@@ -58,10 +58,7 @@ class MemoryJournal:
         cursor: SourceCursor | None = None,
         fence: Fence | None = None,
     ) -> Deferred[Sequence[Update]]:
-        try:
-            return succeed(self._append(drafts, key, cursor, fence))
-        except (Refused, Outrun) as error:
-            return fail(error)
+        return maybeDeferred(self._append, drafts, key, cursor, fence)
 
     def _append(
         self,
@@ -99,10 +96,10 @@ class MemoryJournal:
     def _receipt(self, key: Key, size: int) -> Sequence[Update] | None:
         now = self._elapsed()
         while self._receipts and next(iter(self._receipts.values())).expires <= now:
-            self._recorded -= len(self._receipts.popitem(last=False)[1].updates)
+            self._recorded -= 1 + len(self._receipts.popitem(last=False)[1].updates)
         receipt = self._receipts.get(key.text)
         if receipt is None:
-            if self._recorded + size > MAX_RECORDED:
+            if self._recorded + 1 + size > MAX_RECORDED:
                 raise Refused(429, "too-many-keys", "too many idempotency keys in five minutes")
             return None
         if receipt.digest != key.digest:
@@ -112,7 +109,7 @@ class MemoryJournal:
     def _record(self, key: Key, updates: Sequence[Update]) -> None:
         bare = [update._replace(value=b"") for update in updates]
         self._receipts[key.text] = _Receipt(self._elapsed() + KEY_LIFETIME, key.digest, bare)
-        self._recorded += len(updates)
+        self._recorded += 1 + len(updates)
 
     def place(self, source: str) -> Deferred[str | None]:
         return succeed(self._places.get(source))

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.python.failure import Failure
 
@@ -33,6 +33,7 @@ class RandomWalk:
         self._loop = LoopingCall(self._round)
         self._loop.clock = clock
         self._waiting: Deferred[None] | None = None
+        self._again: IDelayedCall | None = None
 
     def start(self, feed: Feed) -> None:
         self._feed = feed
@@ -44,6 +45,8 @@ class RandomWalk:
             self._loop.stop()
         if self._waiting is not None:
             self._waiting.cancel()
+        if self._again is not None and self._again.active():
+            self._again.cancel()
 
     def _walk(self) -> None:
         # An interval of 0: a round begins as soon as the wait of the one before it is over.
@@ -60,8 +63,8 @@ class RandomWalk:
     def _ended(self, failure: Failure) -> None:
         """A LoopingCall ends at the first exception: say so, and walk on."""
         if not failure.check(CancelledError):
+            self._again = self._clock.callLater(MAX_WAIT, self._walk)
             self._feed.failed(failure)
-            self._clock.callLater(MAX_WAIT, self._walk)
 
 
 class _Kind:

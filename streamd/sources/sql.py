@@ -78,7 +78,7 @@ class Sql:
         self._query = str(settings.query)
         self._reactor = surroundings.reactor
         self._pool = ThreadPool(0, 1, name="sql")
-        self._connection: sqlite3.Connection | None = None
+        self._stopping = False
         self._polling = Polling(self._read, settings.every, surroundings.reactor)
 
     def start(self, feed: Feed) -> None:
@@ -87,8 +87,7 @@ class Sql:
 
     def stop(self) -> Deferred[None]:
         self._polling.stop()
-        if self._connection is not None:
-            self._connection.interrupt()
+        self._stopping = True
         return deferToThread(self._pool.stop)
 
     def _read(self) -> Deferred[dict[str, Any]]:
@@ -97,13 +96,12 @@ class Sql:
 
     def _first_row(self) -> dict[str, Any]:
         """In the pool's thread."""
-        connection = sqlite3.connect(
-            self._uri, uri=True, timeout=LOCK_TIMEOUT, check_same_thread=False
-        )
-        self._connection = connection
+        connection = sqlite3.connect(self._uri, uri=True, timeout=LOCK_TIMEOUT)
         try:
             end = time.monotonic() + RUN_TIMEOUT
-            connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+            connection.set_progress_handler(
+                lambda: self._stopping or time.monotonic() > end, _STEPS
+            )
             cursor = connection.execute(self._query)
             if cursor.description is None:
                 raise SourceError("the query gives no columns")
@@ -111,7 +109,6 @@ class Sql:
             row = cursor.fetchone() or [None] * len(columns)
             return dict(zip(columns, row, strict=True))
         finally:
-            self._connection = None
             connection.close()
 
 

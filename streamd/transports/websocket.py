@@ -6,35 +6,40 @@ framed once for all who get it, not once for each.
 
 from __future__ import annotations
 
-import socket
-import struct
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateOfferAccept
+from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer, IReactorTime
-from zope.interface import implementer
+from twisted.internet.interfaces import IReactorTime
 
+from streamd.http import Handover, Request
 from streamd.hub import Hub
-from streamd.state import Mark, State
-from streamd.update import ORIGIN, Refused
-from streamd.wire import MAX_INBOUND, PING, PLAIN_WEBSOCKET, Wish
-
-PING_EVERY = 25
-"""Seconds between pings of one viewer: below the 30 to 60 s after which proxies drop idle links."""
-
-PONG_WITHIN = 8
-"""Seconds; two round trips over the worst link that still shows a live picture."""
-
-STALLED = 600.0
-"""Seconds without a byte accepted after which a viewer that lags is given up."""
+from streamd.link import PONG_WITHIN, Link, Sweep
+from streamd.state import ALL_STREAMS
+from streamd.update import Refused, Selection
+from streamd.wire import (
+    COME_BACK,
+    DEFLATE_WINDOW,
+    MAX_INBOUND,
+    PING,
+    PLAIN_DEFLATED,
+    PLAIN_WEBSOCKET,
+    V1_DEFLATED,
+    V1_WEBSOCKET,
+    Wish,
+    frame,
+    parse_message,
+    parse_query,
+    v1_message,
+)
 
 FRAMES_PER_SECOND = 50
 BURST = 200
 """What a viewer may send: a person clicking needs two frames a second, a reload storm ten."""
-
-UNSENT = 64 * 1024
-"""Bytes that the kernel may hold unsent for one viewer: one message.  More would be stale state."""
 
 CLOSE_GRACE = 2
 """Seconds for the other side to answer a close frame."""
@@ -45,19 +50,25 @@ RESTART = 1012
 ABUSE = 4400
 """Close code of our own: what you sent was too much."""
 
+MAX_ASKED = 16
+"""Messages of one viewer that may wait for their answers."""
 
-@implementer(IPushProducer)
-class StreamProtocol(WebSocketServerProtocol):
+V1 = "streamd.v1"
+
+_ENCODINGS = {
+    (False, False): PLAIN_WEBSOCKET,
+    (False, True): PLAIN_DEFLATED,
+    (True, False): V1_WEBSOCKET,
+    (True, True): V1_DEFLATED,
+}
+"""By whether v1 is spoken and whether the viewer inflates."""
+
+
+class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's own bases
     """One viewer."""
 
     factory: StreamFactory
-    transport: Any
-    ready = True
-    mark = Mark(ORIGIN, 0)
     pinged: float | None = None  # when the last ping went out that is not answered
-    accepted = -1  # bytes that the peer had acknowledged at the last look
-    progress = 0.0  # when that number last grew
-    slot: set[StreamProtocol] | None = None
     _deaf = False
     _allowance = float(BURST)
     _counted = 0.0
@@ -65,76 +76,35 @@ class StreamProtocol(WebSocketServerProtocol):
     def __init__(self, wish: Wish) -> None:
         super().__init__()
         self._wish = wish
+        self._asked: deque[bytes] = deque()  # messages that wait for their answers
+
+    @property
+    def hub(self) -> Hub:
+        return self.factory.hub
+
+    @property
+    def is_v1(self) -> bool:
+        """Whether it speaks ``streamd.v1``."""
+        return self.websocket_protocol_in_use == V1
+
+    def onConnect(self, request: ConnectionRequest) -> str | None:
+        return V1 if V1 in request.protocols else None
 
     def onOpen(self) -> None:
-        self._prepare_transport()
+        self.take_transport()
         self.factory.opened(self)
-        self.factory.hub.join(
-            self,
-            self._wish.selection,
-            PLAIN_WEBSOCKET,
-            self._wish.pace,
-            self.factory.state.start(),
-        )
+        self._join(self._wish)
 
-    def _prepare_transport(self) -> None:
-        transport = self.transport
-        # After an upgrade the HTTP channel is still what the transport tells about its buffer.
-        transport.unregisterProducer()
-        # Told of every rest that stays behind, not only of more than 64 KiB.
-        transport.bufferSize = 0
-        transport.registerProducer(self, True)
-        transport.setTcpKeepAlive(True)
-        connection = getattr(transport, "socket", None)
-        if connection is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
-
-    # -- what the hub asks for ---------------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        """Send ready frames."""
-        self.transport.write(data)
-
-    def lose(self) -> None:
-        """Drop the connection, now."""
-        self.transport.abortConnection()
-
-    # -- what the transport tells ------------------------------------------------------------------
-
-    def pauseProducing(self) -> None:
-        self.ready = False
+    def _join(self, wish: Wish, known: Selection = ALL_STREAMS) -> None:
+        encoding = _ENCODINGS[self.is_v1, self._perMessageCompress is not None]
+        self._wish = wish
+        self.hub.join(self, wish, encoding, self.factory.now(), known)
 
     def resumeProducing(self) -> None:
-        self.ready = True
-        self.accepted = -1
-        self.factory.hub.drained(self)
-
-    def stopProducing(self) -> None:
-        self.ready = False
+        super().resumeProducing()
+        self._answer()
 
     # -- what the viewer says ----------------------------------------------------------------------
-
-    def onFrameBegin(self) -> None:
-        now = self.factory.clock.seconds()
-        self.pinged = None
-        self._allowance = min(BURST, self._allowance + (now - self._counted) * FRAMES_PER_SECOND)
-        self._counted = now
-        self._allowance -= 1
-        if self._allowance < 0:
-            self.refuse(ABUSE, "too many frames")
-        else:
-            super().onFrameBegin()
-
-    def onPing(self, payload: bytes) -> None:
-        # Somebody who pings and does not read would have us keep the answers.
-        if self.ready:
-            self.sendPong(payload)
-
-    def refuse(self, code: int, reason: str) -> None:
-        """Close with this code, and hear nothing more."""
-        self.factory.refused += 1
-        self.bye(code, reason)
-        self._deaf = True
 
     def dataReceived(self, data: bytes) -> None:
         # Reading on and throwing away lets the close frame arrive: closing over unread data resets.
@@ -144,11 +114,64 @@ class StreamProtocol(WebSocketServerProtocol):
     def processData(self) -> bool:
         return not self._deaf and super().processData()
 
+    def onFrameBegin(self) -> None:
+        now = self.factory.clock.seconds()
+        self.pinged = None
+        gained = (now - self._counted) * FRAMES_PER_SECOND
+        self._allowance = min(BURST, self._allowance + gained) - 1
+        self._counted = now
+        if self._allowance < 0:
+            self.refuse("too many frames")
+        else:
+            super().onFrameBegin()
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        if not self.is_v1:
+            return  # a plain viewer has nothing to say
+        if len(self._asked) == MAX_ASKED:
+            self.refuse("too many messages wait for their answers")
+            return
+        self._asked.append(b"" if isBinary else payload)
+        self._answer()
+
+    def _answer(self) -> None:
+        """Answer what was asked, when what was said before has left."""
+        while self._asked and self.ready and not self.unsent and self.state == self.STATE_OPEN:
+            try:
+                wish = parse_message(self._asked.popleft()).wish()
+            except Refused as refused:
+                fields = {"code": refused.code, "message": refused.message}
+                self.write(frame(v1_message("error", fields).text))
+            else:
+                self._join(wish, known=self._wish.selection)
+
+    def onPing(self, payload: bytes) -> None:
+        # Somebody who pings and does not read would have us keep the answers.
+        if self.ready:
+            self.sendPong(payload)
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def refuse(self, reason: str) -> None:
+        """Close because of what was sent, and hear nothing more."""
+        self.factory.refused += 1
+        self.bye(ABUSE, reason)
+        self._deaf = True
+
     def bye(self, code: int, reason: str) -> None:
         """Begin to close."""
-        if self.state == self.STATE_OPEN:
-            self.factory.hub.leave(self)
-            self.sendCloseFrame(code=code, reasonUtf8=reason.encode(), isReply=False)
+        if self.state != self.STATE_OPEN:
+            return
+        self.hub.leave(self)
+        self.flush_unsent()  # or the close frame would stand in the middle of another
+        self.sendCloseFrame(code=code, reasonUtf8=reason.encode(), isReply=False)
+
+    def restart(self) -> None:
+        """Ask it to come back to the daemon that comes after this one."""
+        if self.state == self.STATE_OPEN and self.is_v1:
+            self.flush_unsent()
+            self.write(frame(v1_message("bye", {"reason": "restart", "after": COME_BACK}).text))
+        self.bye(RESTART, "restart")
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         # Also called for a handshake that was refused, without onOpen before it.
@@ -160,42 +183,36 @@ class StreamProtocol(WebSocketServerProtocol):
         """Ask whether somebody is there; one that lags could not answer and is watched instead."""
         if self.ready:
             self.pinged = now
-            self.transport.write(PING)
-            return
-        accepted = _bytes_acknowledged(self.transport)
-        if accepted != self.accepted:
-            self.accepted, self.progress = accepted, now
-        elif now - self.progress > STALLED:
-            self.factory.lost_viewers += 1
-            self.transport.abortConnection()
+            self.write(PING)
+        elif self.is_stalled(now):
+            self.factory.give_up(self)
 
     def check_pong(self, now: float) -> None:
         """Drop it if the last ping was not answered in time."""
         if self.ready and self.pinged is not None and now - self.pinged >= PONG_WITHIN:
-            self.factory.lost_viewers += 1
-            self.transport.abortConnection()
+            self.factory.give_up(self)
 
 
 class StreamFactory(WebSocketServerFactory):
-    """Tracks the connected viewers: counts them, pings them, closes them.
+    """Tracks the connected viewers: counts them, has them pinged, closes them.
 
     :ivar protocols: the viewers whose handshake is done.
     :ivar refused: viewers closed because of what they sent.
-    :ivar lost_viewers: viewers given up because nothing came back.
+    :ivar lost: viewers given up because nothing came back.
     """
 
-    def __init__(self, hub: Hub, state: State, clock: IReactorTime, max_viewers: int) -> None:
+    def __init__(
+        self, hub: Hub, sweep: Sweep, now: Callable[[], float], clock: IReactorTime
+    ) -> None:
+        """:param now: seconds since the epoch, for what viewers are told."""
         super().__init__(server="")
         self.hub = hub
-        self.state = state
+        self.now = now
         self.clock = clock
-        self.max_viewers = max_viewers
         self.protocols: set[StreamProtocol] = set()
         self.refused = 0
-        self.lost_viewers = 0
-        # A wheel: one slot a second, so that pings are spread and one sweep serves all viewers.
-        self._wheel: list[set[StreamProtocol]] = [set() for _ in range(PING_EVERY)]
-        self._hand = 0
+        self.lost = 0
+        self._sweep = sweep
         self._emptied: Deferred[None] | None = None
         # In one call: each resets what it does not name.
         self.setProtocolOptions(
@@ -210,75 +227,83 @@ class StreamFactory(WebSocketServerFactory):
             closeHandshakeTimeout=CLOSE_GRACE,
             tcpNoDelay=True,
             autoPingInterval=0,
-            perMessageCompressionAccept=lambda offers: None,
+            perMessageCompressionAccept=_accept_deflate,
         )
 
-    def build(self, wish: Wish) -> StreamProtocol:
-        """A protocol for a handshake that is about to come.
+    def upgrade(self, request: Request) -> Handover:
+        """``GET /`` or ``/ws`` with ``Upgrade: websocket``: the connection becomes a viewer's.
 
-        :raises Refused: 503 when there are too many viewers.
+        :raises Refused: 400 for a wish that cannot be, 503 when there are too many viewers.
         """
-        if len(self.hub) >= self.max_viewers:
-            raise Refused(
-                503,
-                "too-many-viewers",
-                f"there are {self.max_viewers} viewers, as many as [server] max_viewers allows",
-            )
+        wish = parse_query(request.query)
+        self.hub.check_room()
         protocol = StreamProtocol(wish)
         protocol.factory = self
-        return protocol
+        return Handover(protocol, received=_handshake(request))
 
     def opened(self, protocol: StreamProtocol) -> None:
         """A handshake is done."""
         self.protocols.add(protocol)
-        protocol.slot = self._wheel[self._hand - 1]
-        protocol.slot.add(protocol)
+        self._sweep.add(protocol)
 
     def closed(self, protocol: StreamProtocol) -> None:
         """A connection is gone."""
         self.hub.leave(protocol)
         self.protocols.discard(protocol)
-        if protocol.slot is not None:
-            protocol.slot.discard(protocol)
+        self._sweep.discard(protocol)
         if self._emptied is not None and not self.protocols:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
 
-    def sweep(self) -> None:
-        """Once a second: ping the viewers of one slot, and check those pinged before."""
-        now = self.clock.seconds()
-        for protocol in list(self._wheel[self._hand - PONG_WITHIN]):
-            protocol.check_pong(now)
-        for protocol in list(self._wheel[self._hand]):
-            protocol.ping(now)
-        self._hand = (self._hand + 1) % PING_EVERY
+    def give_up(self, protocol: StreamProtocol) -> None:
+        """Nothing comes back from this one."""
+        self.lost += 1
+        protocol.lose()
 
     def close_all(self) -> Deferred[None]:
         """Tell every viewer to come back; fires when all are gone, mute ones a moment later."""
-        self._emptied = Deferred()
-        emptied = self._emptied
-        for protocol in list(self.protocols):
-            protocol.bye(RESTART, "restart")
+        self._emptied = emptied = Deferred[None]()
         giving_up = self.clock.callLater(CLOSE_GRACE, self._abort_all)
+        for protocol in list(self.protocols):
+            protocol.restart()
         if not self.protocols:
             self._emptied = None
             emptied.callback(None)
 
-        def done(result: None) -> None:
+        def gone(result: None) -> None:
             if giving_up.active():
                 giving_up.cancel()
 
-        return emptied.addCallback(done)
+        return emptied.addCallback(gone)
 
     def _abort_all(self) -> None:
         for protocol in list(self.protocols):
             protocol.lose()
 
 
-def _bytes_acknowledged(transport: Any) -> int:
-    """How much the peer has taken so far: ``tcpi_bytes_acked`` of Linux, at byte 120 of tcp_info."""
-    try:
-        info = transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
-        return int(struct.unpack_from("=Q", info, 120)[0])
-    except (OSError, AttributeError, struct.error):
-        return 0
+def _handshake(request: Request) -> bytes:
+    """The head that Autobahn needs to see, and no byte more: it splits heads where HTTP does not.
+
+    :raises Refused: 400 if a header that it reads has a character that no handshake has.
+    """
+    lines = ["GET /ws HTTP/1.1", "Host: streamd"]
+    for name, value in request.headers.items():
+        if name in ("upgrade", "connection") or name.startswith("sec-websocket-"):
+            if not value.isascii():
+                raise Refused(400, "bad-request", f"the header {name} is not ASCII")
+            lines.append(f"{name}: {value}")
+    return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+
+def _accept_deflate(offers: Iterable[Any]) -> PerMessageDeflateOfferAccept | None:
+    """Without context takeover, so that one compressed frame serves all and nobody costs memory."""
+    for offer in offers:
+        if isinstance(offer, PerMessageDeflateOffer) and (
+            offer.request_max_window_bits == 0 or offer.request_max_window_bits >= DEFLATE_WINDOW
+        ):
+            # As if it had asked: only then does Autobahn say so in its answer.
+            offer.request_no_context_takeover = True
+            return PerMessageDeflateOfferAccept(
+                offer, request_no_context_takeover=bool(offer.accept_no_context_takeover)
+            )
+    return None

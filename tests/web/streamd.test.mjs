@@ -70,8 +70,12 @@ test("is not live while the newest is still to come", (t) => {
   assert.equal(link.status, "live");
 });
 
-test("after a hello it is live when the server says, or when a tick came before any update", (t) => {
+test("after a hello it is live when nothing follows, or when a tick came before any update", (t) => {
+  const resumed = { at: "7-1", resumed: true };
   for (const [messages, status] of [
+    [[hello({ a: {} }, resumed)], "live"],
+    [[hello({ a: {} }, { ...resumed, more: true })], "catching-up"],
+    [[hello({ a: {} }, { ...resumed, more: true }), updates("7-2", [["a", 2, 1]])], "live"],
     [[hello()], "live"],
     [[hello({ a: {} })], "catching-up"],
     [[hello({ a: {} }, { more: false })], "live"],
@@ -90,7 +94,7 @@ test("comes back with its position, and goes on from there", (t) => {
   assert.equal(link.status, "lost");
   time.pass(0.5);
   assert.equal(server.last().url.searchParams.get("after"), "7-1");
-  server.last().say(hello({ a: {}, b: {} }, { at: "7-1", resumed: true }));
+  server.last().say(hello({ a: {}, b: {} }, { at: "7-1", resumed: true, more: true }));
   assert.deepEqual(values(link), { a: "old", b: "kept" });
   assert.equal(link.status, "catching-up");
   server.last().say(updates("7-3", [["a", 2, "new"]]));

@@ -1,0 +1,457 @@
+"""Proves that what an attacker sends costs the attacker, and nobody else.
+
+Every attack that the tables below name is carried out by several connections at a time.  Each gets
+the right close code or HTTP status; the daemon takes at most 20 MiB more memory at any moment of it;
+and good viewers, who get a value published twenty times a second meanwhile, wait for none longer than
+LONGEST.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import select
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, repeat
+from typing import NamedTuple
+
+from checks.crowd import BINARY, CLOSE, LOOPBACK, PING, PONG, TEXT, Frames, Publisher, frame, head
+from checks.proof import (
+    KIB,
+    MIB,
+    NO_SOURCES,
+    Proof,
+    main,
+    memory,
+    peak_memory,
+    reset_peak,
+    running,
+    spread,
+)
+from checks.witness import PATIENCE, Witness, within
+
+SEED = 7
+MORE_MEMORY = 20 * MIB
+LONGEST = 0.5
+"""Seconds.  An idle daemon takes 2 ms; the rest is for a machine on which attackers, witness and daemon
+share two cores."""
+
+ABUSE = 4400
+CONTINUATION = 0x00  # not final
+END = 0x80  # a final continuation
+FIRST_TEXT = 0x01  # a text that goes on
+RSV1 = 0x40
+
+Outcome = int | str
+"""A close code, an HTTP status; "closed" without a word, or "open" still."""
+
+
+class Attack(NamedTuple):
+    """What is sent, and what may come of it.
+
+    :ivar send: gives what one attacker sends, piece by piece.
+    :ivar right: the outcomes that are right; an attacker who reads no answer may have any.
+    :ivar websocket: sent after a handshake; otherwise it is all that is sent.
+    :ivar peers: how many do it at a time.
+    :ivar reads: whether it reads what it is answered, while it sends.
+    :ivar pause: seconds between two pieces.
+    :ivar seconds: how long it may take until the outcome.
+    """
+
+    name: str
+    send: Callable[[random.Random], Iterable[bytes]]
+    right: frozenset[Outcome]
+    websocket: bool = True
+    peers: int = 4
+    reads: bool = True
+    pause: float = 0.0
+    seconds: float = 6.0
+
+
+def websocket_attacks(size: int, pings: int, seconds: float) -> Iterator[Attack]:
+    """After a proper handshake. `size`: bytes of what is sent "without end"."""
+
+    def one(name: str, code: Outcome, *pieces: bytes) -> Attack:
+        return Attack(name, lambda _: pieces, frozenset((code,)))
+
+    def stream(name: str, code: Outcome, first: bytes, piece: bytes, count: int) -> Attack:
+        return Attack(name, lambda _: chain((first,), repeat(piece, count)), frozenset((code,)))
+
+    lump = bytes(64 * KIB)
+    yield stream("a frame of 64 MiB", 1009, frame(BINARY, length=size), lump, size // len(lump))
+    yield stream("a frame of 64 KiB and a byte", 1009, frame(BINARY, lump), b"", 0)._replace(
+        send=lambda _: (frame(BINARY, lump + b"x"),)
+    )
+    yield one("a frame that announces 2^63 bytes", 1002, frame(BINARY, length=2**63))
+    yield one("a frame that announces 2^63 - 1 bytes", 1009, frame(BINARY, length=2**63 - 1))
+    begin = frame(FIRST_TEXT, b"x")
+    kilo = frame(CONTINUATION, b"x" * KIB)
+    yield stream("fragments without end", 1009, begin, kilo, size // KIB)
+    yield stream(
+        "empty fragments without end", ABUSE, begin, frame(CONTINUATION) * 100, pings // 100
+    )
+    tiny = frame(CONTINUATION, b"x") * 100
+    yield stream("fragments of a byte without end", ABUSE, begin, tiny, pings // 100)
+    yield stream("pings", ABUSE, b"", frame(PING, b"x" * 125) * 100, pings // 100)
+    yield stream("pongs that nobody asked for", ABUSE, b"", frame(PONG) * 100, pings // 100)
+    yield stream("messages", ABUSE, b"", frame(TEXT, b"{}") * 100, pings // 100)
+    for bit in (0x10, 0x20, RSV1):
+        yield one(f"the reserved bit {bit:#x}", 1002, frame(TEXT | bit, b"hi"))
+    for opcode in (3, 7, 11, 15):
+        yield one(f"the reserved opcode {opcode}", 1002, frame(0x80 | opcode, b"hi"))
+    yield one("an unmasked frame", 1002, frame(TEXT, b"hi", masked=False))
+    yield one("an unmasked ping", 1002, frame(PING, masked=False))
+    yield one("a text that is not UTF-8", 1007, frame(TEXT, b"\xff\xfe"))
+    yield one("a text that ends within a character", 1007, frame(TEXT, "ä".encode()[:1]))
+    yield one("a surrogate in UTF-8", 1007, frame(TEXT, b"\xed\xa0\x80"))
+    yield one("not UTF-8 across fragments", 1007, frame(FIRST_TEXT, b"\xc3"), frame(END, b"("))
+    yield one("a ping of 126 bytes", 1002, frame(PING, bytes(126)))
+    yield one("a close of 126 bytes", 1002, frame(CLOSE, bytes(126)))
+    yield one("a fragmented ping", 1002, frame(PING & 0x7F, b"x"))
+    yield one("a continuation of nothing", 1002, frame(END, b"x"))
+    yield one("a text within a text", 1002, begin, frame(TEXT, b"x"))
+    yield one("a close of one byte", 1002, frame(CLOSE, b"x"))
+    yield one("a close with a reason that is not UTF-8", 1007, frame(CLOSE, b"\x03\xe8\xff"))
+    for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535):
+        yield one(f"a close with {code}", 1002, frame(CLOSE, code.to_bytes(2, "big")))
+    for code in (1000, 1001, 3000, 4999):
+        yield one(
+            f"a close with {code}, which is good", 1000, frame(CLOSE, code.to_bytes(2, "big"))
+        )
+    any_error: frozenset[Outcome] = frozenset((1002, 1007, 1009, ABUSE))
+    yield Attack("random bytes", lambda chance: (chance.randbytes(256 * KIB),), any_error, peers=16)
+    unfinished: frozenset[Outcome] = frozenset(("open",))
+    yield Attack(
+        "a hundred messages that stop a byte before 64 KiB",
+        lambda _: (frame(FIRST_TEXT, b"x" * (64 * KIB - 1)),),
+        unfinished,
+        peers=100,
+        seconds=2,
+    )
+    yield Attack(
+        "pings, and nothing is read",
+        lambda _: repeat(frame(PING, b"x" * 125) * 2),
+        unfinished,
+        peers=20,
+        reads=False,
+        pause=0.05,
+        seconds=seconds,
+    )
+    yield Attack(
+        "a flood of pings, and nothing is read",
+        lambda _: repeat(frame(PING, b"x" * 125) * 100, pings // 100),
+        frozenset((ABUSE, "closed")),
+        reads=False,
+    )
+
+
+POST = f"POST /streams/x HTTP/1.1\r\nHost: {LOOPBACK}\r\n"
+GET = f"GET /state HTTP/1.1\r\nHost: {LOOPBACK}\r\n"
+
+
+def http_attacks(size: int, seconds: float) -> Iterator[Attack]:
+    """On a new connection. `size`: bytes of what is sent "without end"."""
+
+    def one(name: str, status: Outcome, *pieces: str | bytes) -> Attack:
+        sent = [p.encode("latin-1") if isinstance(p, str) else p for p in pieces]
+        return Attack(name, lambda _: sent, frozenset((status,)), websocket=False)
+
+    def stream(name: str, right: Sequence[Outcome], first: str, piece: bytes) -> Attack:
+        def send(_: random.Random) -> Iterable[bytes]:
+            return chain((first.encode(),), repeat(piece, size // len(piece)))
+
+        return Attack(name, send, frozenset(right), websocket=False)
+
+    too_large = (400, 414, 431)
+    lump = b"x" * 64 * KIB
+    yield stream("a request line without end", too_large, "GET /", lump)
+    yield stream("a header without end", too_large, GET + "X: ", lump)
+    yield stream("headers without end", too_large, GET, b"X: y\r\n" * 1000)
+    yield stream(
+        "a header of many lines without end", too_large, GET + "X: y\r\n", b" y\r\n" * 1000
+    )
+    chunked = POST + "Transfer-Encoding: chunked\r\n\r\n"
+    chunk = b"10000\r\n" + lump + b"\r\n"
+    yield stream("a chunked body without end", (413,), chunked, chunk)
+    yield stream("chunks of a byte without end", (413,), chunked, b"1\r\nx\r\n" * 10000)
+    yield stream("a chunk extension without end", (400,), chunked + "1;", lump)
+    yield stream("trailers without end", (400, 413, 431), chunked + "0\r\n", b"X: y\r\n" * 1000)
+    yield stream("a body of 64 MiB", (413,), POST + f"Content-Length: {size}\r\n\r\n", lump)
+    yield stream("a body of a terabyte", (413,), POST + f"Content-Length: {2**40}\r\n\r\n", lump)
+    for text in ("zz", "-1", "0x1", "+1", "1 1", ""):
+        yield one(f"a chunk of {text!r} bytes", 400, chunked + f"{text}\r\nx\r\n0\r\n\r\n")
+    yield one(
+        "a body longer than it says", 400, POST + "Content-Length: 1\r\n\r\n1, and more\r\n\r\n"
+    )
+    for text in ("-1", "+1", "0x1", "1, 1", "", "1e0", "1\x0b"):
+        yield one(f"a Content-Length of {text!r}", 400, POST + f"Content-Length: {text}\r\n\r\n1")
+    yield one("two Content-Lengths", 400, POST + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n11")
+    yield one(
+        "Content-Length and chunked",
+        400,
+        POST + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    )
+    yield one("chunked twice", 400, POST + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n")
+    for byte in (0x00, 0x01, 0x08, 0x0B, 0x0C, 0x0D, 0x1C, 0x1D, 0x1E, 0x1F, 0x7F):
+        smuggled = f"X: a{chr(byte)}X-Forwarded-For: 192.0.2.1\r\n\r\n"
+        yield one(f"the byte {byte:#04x} in a header", 400, GET + smuggled)
+    for byte in (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85):
+        lie = f"Sec-WebSocket-Protocol: a{chr(byte)}X-Forwarded-For: 192.0.2.1"
+        yield one(f"the byte {byte:#04x} in a handshake", 400, head("/ws", lie))
+    yield one("a header name with a blank", 400, GET + "Content-Length : 1\r\n\r\n1")
+    yield one("a header without colon", 400, GET + "nonsense\r\n\r\n")
+    yield one("two Hosts", 400, GET + "Host: evil.example\r\n\r\n")
+    yield one("a foreign Host", 421, "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+    yield one("a NUL in the path", 404, f"GET /%00 HTTP/1.1\r\nHost: {LOOPBACK}\r\n\r\n")
+    yield one("a path out of here", 404, f"GET /../etc/passwd HTTP/1.1\r\nHost: {LOOPBACK}\r\n\r\n")
+    yield one("a version that is none", 400, f"GET / HTTP/9.9\r\nHost: {LOOPBACK}\r\n\r\n")
+    yield one("no HTTP at all", 400, "hello\r\n\r\n")
+    yield Attack(
+        "random bytes for a request",
+        lambda chance: (chance.randbytes(256 * KIB),),
+        frozenset((400, "closed")),
+        websocket=False,
+        peers=16,
+    )
+    yield Attack(
+        "a hundred bodies that stop a byte before 1 MiB",
+        lambda _: (f"{POST}Content-Length: {MIB}\r\n\r\n".encode(), b"1" * (MIB - 1)),
+        frozenset((413, 503, "closed", "open")),
+        websocket=False,
+        peers=100,
+        seconds=4,
+    )
+    yield Attack(
+        "pipelined requests for a large state, and nothing is read",
+        lambda _: repeat(f"{GET}\r\n".encode() * 100, size // 5000),
+        frozenset(("open",)),
+        websocket=False,
+        peers=50,
+        reads=False,
+        seconds=seconds,
+    )
+    yield Attack(
+        "pipelined requests for the page, and nothing is read",
+        lambda _: repeat(
+            f"GET / HTTP/1.1\r\nHost: {LOOPBACK}\r\n\r\n".encode() * 100, size // 5000
+        ),
+        frozenset(("open",)),
+        websocket=False,
+        peers=50,
+        reads=False,
+        seconds=seconds,
+    )
+
+
+def deadline_attacks() -> Iterator[Attack]:
+    """Those that wait: the ten seconds that a request may take end them."""
+    chunked = POST + "Transfer-Encoding: chunked\r\n\r\n"
+    for name, sent in {
+        "a body shorter than it says": POST + "Content-Length: 100\r\n\r\n1",
+        "a head that stops": GET,
+        "a chunked body that stops": f"{chunked}1\r\n1",
+        "a chunk that announces 2^68 bytes": f"{chunked}fffffffffffffffff\r\n1",
+        "a handshake that stops": head().decode()[:-4],
+        "nothing at all": "",
+    }.items():
+        pieces = (sent.encode(),)
+        yield Attack(
+            name,
+            lambda _, pieces=pieces: pieces,  # type: ignore[misc]
+            frozenset(("closed", 408)),
+            websocket=False,
+            seconds=12,
+        )
+
+
+class Attacker:
+    """One connection that carries out an attack.
+
+    :ivar outcome: what came of it; None: nothing yet.
+    """
+
+    def __init__(self, port: int, attack: Attack, chance: random.Random) -> None:
+        self.attack = attack
+        self.outcome: Outcome | None = None
+        self.socket = socket.create_connection((LOOPBACK, port), timeout=PATIENCE)
+        self._answer = b""
+        self._frames = Frames()
+        if attack.websocket:
+            self._shake_hands()
+        self.socket.setblocking(False)
+        self._pieces = iter(attack.send(chance))
+        self._piece = memoryview(b"")
+        self._due = time.monotonic()
+        self.deadline = self._due + attack.seconds
+
+    def _shake_hands(self) -> None:
+        self.socket.sendall(head())
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += self.socket.recv(1)
+        assert answer.startswith(b"HTTP/1.1 101 "), answer
+
+    def wants(self, now: float) -> int:
+        """What it waits for: an epoll mask."""
+        reading = select.EPOLLIN if self.attack.reads else 0
+        return reading | (select.EPOLLOUT if self._due <= now else 0)
+
+    def send(self, now: float) -> None:
+        """Sends what the kernel takes of the current piece."""
+        if not self._piece:
+            piece = next(self._pieces, None)
+            if piece is None:
+                self._due = math.inf
+                return
+            self._piece = memoryview(piece)
+        try:
+            self._piece = self._piece[self.socket.send(self._piece) :]
+        except BlockingIOError:
+            return
+        except OSError:  # what was answered before can still be read
+            self._due = math.inf
+            return
+        if not self._piece:
+            self._due = now + self.attack.pause
+
+    def read(self) -> None:
+        """Reads what came, and looks whether that is the end of it."""
+        try:
+            data = self.socket.recv(MIB)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if self.attack.websocket:
+            for first, payload in self._frames.feed(data):
+                if first == CLOSE:
+                    self.outcome = int.from_bytes(payload[:2], "big") if payload else 1005
+                    return
+        else:
+            self._answer = self._answer[-20:] + data
+            last = self._answer.rfind(b"HTTP/1.1 ")
+            status = int(self._answer[last + 9 : last + 12] or 0) if last >= 0 else 0
+            if status >= 400:
+                self.outcome = status
+                return
+        if not data:
+            self.outcome = "closed"
+
+    def give_up(self) -> None:
+        """Nothing came in time; one that did not read looks at last."""
+        until = time.monotonic() + 1
+        while self.outcome is None and not self.attack.reads and time.monotonic() < until:
+            if not select.select([self.socket], [], [], 0.1)[0]:
+                break
+            self.read()
+        if self.outcome is None:
+            self.outcome = "open"
+
+
+def assault(port: int, attacks: Iterable[Attack], peers: float, seed: int) -> list[Attacker]:
+    """Carries out the attacks at the same time, each by its number of peers times `peers`."""
+    chance = random.Random(seed)
+    attackers = [
+        Attacker(port, attack, chance)
+        for attack in attacks
+        for _ in range(max(1, round(attack.peers * peers)))
+    ]
+    under_way = {attacker.socket.fileno(): attacker for attacker in attackers}
+    with select.epoll() as epoll:
+        wanted = dict.fromkeys(under_way, 0)
+        for number in under_way:
+            epoll.register(number, 0)
+        while under_way:
+            now = time.monotonic()
+            for number, attacker in list(under_way.items()):
+                if attacker.outcome is None and attacker.deadline <= now:
+                    attacker.give_up()
+                if attacker.outcome is not None:
+                    del under_way[number]
+                    epoll.unregister(number)
+                    attacker.socket.close()
+                elif (wants := attacker.wants(now)) != wanted[number]:
+                    wanted[number] = wants
+                    epoll.modify(number, wants)
+            for number, events in epoll.poll(0.01):
+                attacker = under_way[number]
+                if events & select.EPOLLOUT:
+                    attacker.send(now)
+                if events & (select.EPOLLIN | select.EPOLLHUP):
+                    attacker.read()
+    return attackers
+
+
+def prove(
+    proof: Proof,
+    size: int = 64 * MIB,
+    pings: int = 500_000,
+    peers: float = 1.0,
+    seconds: float = 20.0,
+    deadlines: bool = True,
+) -> None:
+    """:param size: bytes of what is sent "without end".
+
+    :param peers: connections for each attack, times this.
+    :param seconds: how long those go on that would go on.
+    :param deadlines: also those that wait for the deadline.
+    """
+    batches = [[a] for a in websocket_attacks(size, pings, seconds)]
+    batches += [[a] for a in http_attacks(size, seconds)]
+    if deadlines:
+        batches.append(list(deadline_attacks()))
+    with running(config=NO_SOURCES) as daemon, Witness(daemon.port) as witness:
+        publisher = Publisher(daemon.port)
+        for number in range(16):  # a large state, for those who ask for it
+            publisher.publish(f"large.{number}", b'"%s"' % (b"x" * 63 * KIB))
+        time.sleep(2)
+        baseline = memory(daemon.pid)
+        begin = time.monotonic()
+        worst = 0
+        spans = []
+        for batch in batches:
+            before = reset_peak(daemon.pid)
+            since = time.monotonic()
+            attackers = assault(daemon.port, batch, peers, SEED)
+            more = peak_memory(daemon.pid) - before
+            worst = max(worst, peak_memory(daemon.pid) - baseline)
+            spans.append((batch[0].name, since, time.monotonic()))
+            for attack in batch:
+                _judge(proof, attack, [a for a in attackers if a.attack is attack])
+            if more > MIB:
+                proof.figure(f"{more / MIB:.1f} MiB more memory than before it")
+        rounds = witness.finish()
+        publisher.close()
+        calm = [r for r in rounds if r.at + 1 < begin]
+        proof.figure(f"a published value, before: {spread([r.seen for r in calm])}")
+        seen = within(rounds, begin, spans[-1][2])
+        for name, since, until in spans:
+            slow = max((r.seen for r in within(rounds, since, until)), default=0.0)
+            if slow > LONGEST / 2:
+                proof.figure(f"the slowest value during {name}: {slow * 1000:.0f} ms")
+        proof.figure(f"the page, meanwhile: {spread([r.page for r in seen])}")
+        proof.figure(f"a new viewer, meanwhile: {spread([r.joined for r in seen])}")
+        delays = [r.seen for r in seen]
+        proof.claim(
+            max(delays) <= LONGEST,
+            f"a published value, meanwhile: {spread(delays)}; at most {LONGEST * 1000:.0f} ms",
+        )
+        proof.claim(
+            worst <= MORE_MEMORY,
+            f"at most {worst / MIB:.1f} MiB more memory than before; at most {MORE_MEMORY // MIB}",
+        )
+
+
+def _judge(proof: Proof, attack: Attack, attackers: Sequence[Attacker]) -> None:
+    outcomes = Counter(str(attacker.outcome) for attacker in attackers)
+    wrong = set(outcomes) - set(map(str, attack.right))
+    told = ", ".join(f"{outcome} for {count}" for outcome, count in sorted(outcomes.items()))
+    right = "" if not wrong else f"; right is {', '.join(sorted(map(str, attack.right)))}"
+    proof.claim(not wrong, f"{attack.name}: {told}{right}")
+
+
+if __name__ == "__main__":
+    main(prove)

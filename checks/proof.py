@@ -1,0 +1,129 @@
+"""What all proofs share: claims and figures, the daemon that they are about, and its memory."""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from streamd.service import BACKLOG
+from tests.support.daemon import TWISTD, Server
+from tests.support.net import free_port
+
+KIB = 1024
+MIB = 1024 * 1024
+
+NO_SOURCES = '[access]\npublish = "loopback"\n'
+"""A configuration in which nothing happens by itself, and any program here may publish."""
+
+
+class Proof:
+    """Collects what was claimed and did not hold, and prints all that was measured."""
+
+    def __init__(self) -> None:
+        self.failures: list[str] = []
+
+    def figure(self, text: str) -> None:
+        """Something measured."""
+        print(f"       {text}", flush=True)
+
+    def claim(self, holds: bool, text: str) -> None:
+        """Something that has to be so; `text` has the measured figure in it."""
+        print(f"{'ok' if holds else 'FAILED':<6} {text}", flush=True)
+        if not holds:
+            self.failures.append(text)
+
+
+def main(prove: Callable[[Proof], None]) -> NoReturn:
+    """Runs a proof as a script: exit status 1 if a claim does not hold."""
+    proof = Proof()
+    prove(proof)
+    for failure in proof.failures:
+        print(f"does not hold: {failure}")
+    sys.exit(1 if proof.failures else 0)
+
+
+class Daemon(Server):
+    """The installed daemon on a port of 127.0.0.1, with the backlog that it has by default."""
+
+    _good_ends = (0,)
+
+    def __init__(
+        self, folder: Path, *arguments: str, config: str | None, env: Mapping[str, str] | None
+    ) -> None:
+        port = free_port()
+        command: list[str | Path] = [TWISTD, "-n", "--pidfile=", "streamd", *arguments]
+        command += ["--port", f"tcp:{port}:interface=127.0.0.1:backlog={BACKLOG}"]
+        if config is not None:
+            (folder / "streamd.toml").write_text(config)
+            command += ["--config", "streamd.toml"]
+        super().__init__(command, port, folder, env)
+
+
+@contextmanager
+def running(
+    *arguments: str, config: str | None = NO_SOURCES, env: Mapping[str, str] | None = None
+) -> Iterator[Daemon]:
+    """A daemon for as long as the block takes; AssertionError for a bad end, or a traceback."""
+    allow_files()
+    with tempfile.TemporaryDirectory(prefix="streamd-check-") as folder:
+        daemon = Daemon(Path(folder), *arguments, config=config, env=env)
+        daemon.start()
+        try:
+            yield daemon
+        except BaseException:
+            if daemon.running:
+                daemon.kill()
+            raise
+        daemon.finish()
+
+
+def allow_files() -> None:
+    """As many open files as the system lets this process have: each viewer is one here, too."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def memory(pid: int) -> int:
+    """The bytes that a process has in memory now."""
+    return _status(pid, "VmRSS")
+
+
+def peak_memory(pid: int) -> int:
+    """The most bytes that it had in memory since `reset_peak`."""
+    return _status(pid, "VmHWM")
+
+
+def reset_peak(pid: int) -> int:
+    """Begins to look for the peak anew; returns the memory of now. See proc(5), clear_refs."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return memory(pid)
+
+
+def _status(pid: int, field: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0]) * KIB
+    raise KeyError(field)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest of the values that at least so many percent do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def spread(seconds: Sequence[float]) -> str:
+    """Times for people: "p50 3 ms, p99 12 ms, worst 20 ms of 400"."""
+    if not seconds:
+        return "none measured"
+    p50, p99 = percentile(seconds, 50) * 1000, percentile(seconds, 99) * 1000
+    return (
+        f"p50 {p50:.0f} ms, p99 {p99:.0f} ms, worst {max(seconds) * 1000:.0f} ms of {len(seconds)}"
+    )

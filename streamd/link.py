@@ -1,0 +1,158 @@
+"""The link to a viewer whose socket stays open: has all left that was written, is anybody there."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections import deque
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IPullProducer, IPushProducer
+from twisted.protocols.policies import ProtocolWrapper
+from zope.interface import implementer
+
+from streamd.hub import Hub
+from streamd.state import Mark
+from streamd.update import ORIGIN
+
+PING_EVERY = 25
+"""Seconds between pings of one viewer: below the 30 to 60 s after which proxies drop idle links."""
+
+PONG_WITHIN = 8
+"""Seconds; two round trips over the worst link that still shows a live picture."""
+
+STALLED = 600.0
+"""Seconds without a byte accepted after which a viewer that lags is given up."""
+
+UNSENT = 64 * 1024
+"""Bytes that the kernel may hold unsent for one viewer: one message.  More would be stale state."""
+
+
+@implementer(IPushProducer, IPullProducer)
+class Link:
+    """What all viewers share that have a transport of their own; keeps the hub's promise.
+
+    A mixin for a protocol: it uses ``transport`` and ``hub``.
+    """
+
+    transport: Any
+    ready = True
+    mark = Mark(ORIGIN, 0)
+    ticked = True
+    unsent: deque[memoryview]
+    _pulls = False
+    _accepted = -1  # bytes that the peer had acknowledged at the last look
+    _progress = 0.0  # when that number last grew
+
+    @property
+    def hub(self) -> Hub:
+        """The hub that serves this viewer."""
+        raise NotImplementedError
+
+    def take_transport(self) -> None:
+        """Hear from the transport when what was written has left."""
+        transport = self.transport
+        self.unsent = deque()
+        # The HTTP channel is still what the transport tells about its buffer.
+        transport.unregisterProducer()
+        # A push producer hears only of more than 64 KiB that stayed behind; a pull producer hears
+        # whenever all has left.  TLS would ask a pull producer in a loop, and pauses for more than
+        # 64 KiB.  (bufferSize = 0 is no way: it is also how much is read at once.)
+        self._pulls = not isinstance(transport, ProtocolWrapper)
+        transport.registerProducer(self, not self._pulls)
+        transport.setTcpKeepAlive(True)
+        connection = getattr(transport, "socket", None)
+        if connection is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Send this."""
+        self.ready = not self._pulls
+        self.transport.write(bytes(data))
+
+    def lose(self) -> None:
+        """Drop the connection, now."""
+        self.transport.abortConnection()
+
+    def flush_unsent(self) -> None:
+        """Send what is left of a message that was begun, however long: something else follows."""
+        while self.unsent:
+            self.write(self.unsent.popleft())
+
+    def pauseProducing(self) -> None:
+        """The transport has more than it likes."""
+        self.ready = False
+
+    def resumeProducing(self) -> None:
+        """All has left."""
+        self.ready = True
+        self._accepted = -1
+        self.hub.drained(self)
+
+    def stopProducing(self) -> None:
+        """The connection is gone."""
+        self.ready = False
+
+    def is_stalled(self, now: float) -> bool:
+        """Whether a lagging viewer has not accepted a byte for too long; looked at now and then."""
+        if self.ready:
+            return False
+        accepted = _bytes_acknowledged(self.transport)
+        if accepted != self._accepted:
+            self._accepted, self._progress = accepted, now
+        return now - self._progress > STALLED
+
+
+class Watched(Protocol):
+    """What the sweep looks at."""
+
+    def ping(self, now: float) -> None:
+        """Ask whether somebody is there."""
+
+    def check_pong(self, now: float) -> None:
+        """Give up if nobody was."""
+
+
+class Sweep:
+    """One look a second at a few viewers, so that each is looked at every :data:`PING_EVERY`.
+
+    A wheel with a slot for each second: no timer for any viewer.
+    """
+
+    def __init__(self) -> None:
+        self._slots: list[set[Watched]] = [set() for _ in range(PING_EVERY)]
+        self._of: dict[Watched, set[Watched]] = {}
+        self._hand = 0
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def add(self, viewer: Watched) -> None:
+        """Look at this one from now on; first after a whole turn."""
+        self._of[viewer] = slot = self._slots[self._hand - 1]
+        slot.add(viewer)
+
+    def discard(self, viewer: Watched) -> None:
+        """It is gone."""
+        if slot := self._of.pop(viewer, None):
+            slot.discard(viewer)
+
+    def turn(self, now: float) -> None:
+        """To be called once a second.
+
+        :param now: seconds on a clock that nobody sets.
+        """
+        for viewer in list(self._slots[self._hand - PONG_WITHIN]):
+            viewer.check_pong(now)
+        for viewer in list(self._slots[self._hand]):
+            viewer.ping(now)
+        self._hand = (self._hand + 1) % PING_EVERY
+
+
+def _bytes_acknowledged(transport: Any) -> int:
+    """How much the peer has taken so far: ``tcpi_bytes_acked`` of Linux, at byte 120 of tcp_info."""
+    try:
+        info = transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
+        return int(struct.unpack_from("=Q", info, 120)[0])
+    except (OSError, AttributeError, struct.error):
+        return 0

@@ -1,0 +1,146 @@
+"""Small stand-ins for what stands around a part: clocks, viewers, a feed's surroundings."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.task import Clock
+
+from streamd.config import Description
+from streamd.journals.memory import MemoryJournal
+from streamd.source import Feed, SourceSettings
+from streamd.state import Mark, State
+from streamd.update import MAX_LIFE, ORIGIN, from_python, to_python
+
+TODAY = 1_763_790_000.0
+"""A day in 2025, in seconds since the epoch."""
+
+LIFE = MAX_LIFE - 1
+
+
+class Times:
+    """Both times at once: the date, which can be set, and the seconds that pass."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self._offset = TODAY
+
+    def now(self) -> float:
+        """Seconds since the epoch, as the wall clock has it."""
+        return self._offset + self.clock.seconds()
+
+    def elapsed(self) -> float:
+        """Seconds on a clock that nobody sets."""
+        return self.clock.seconds()
+
+    def set_back(self, seconds: float) -> None:
+        """The wall clock is set back (or forward, if negative); time itself goes on."""
+        self._offset -= seconds
+
+
+class FakeViewer:
+    """Keeps what it is told; its socket takes `room` messages until `drain` is called."""
+
+    def __init__(self, room: float = float("inf")) -> None:
+        self.ready = True
+        self.mark = Mark(ORIGIN, 0)
+        self.unsent: deque[memoryview] = deque()
+        self.ticked = False
+        self.written: list[bytes] = []
+        self.lost = False
+        self._room = room
+
+    def write(self, data: bytes | memoryview) -> None:
+        self.written.append(data if isinstance(data, bytes) else bytes(data))
+        self._room -= 1
+        self.ready = self._room > 0
+
+    def lose(self) -> None:
+        self.lost = True
+
+    def drain(self, room: float = float("inf")) -> None:
+        """Its socket has room again; tell the hub afterwards."""
+        self._room = room
+        self.ready = room > 0
+
+    @property
+    def messages(self) -> list[Any]:
+        """What it was told, decoded."""
+        return [json.loads(text) for text in texts(b"".join(self.written))]
+
+    @property
+    def holds(self) -> dict[str, Any]:
+        """What a page has that assigns every message."""
+        held: dict[str, Any] = {}
+        for message in self.messages:
+            held.update(message)
+        return held
+
+
+def texts(data: bytes) -> list[bytes]:
+    """The payloads of unmasked, whole WebSocket text frames."""
+    found = []
+    while data:
+        assert data[0] == 0x81, data[:20]
+        length, start = data[1], 2
+        if length == 126:
+            length, start = int.from_bytes(data[2:4], "big"), 4
+        elif length == 127:
+            length, start = int.from_bytes(data[2:10], "big"), 10
+        assert len(data) >= start + length, "half a frame"
+        found.append(data[start : start + length])
+        data = data[start + length :]
+    return found
+
+
+class Daemonette:
+    """A log, a state that follows it, and feeds into it: what a source sees of the daemon."""
+
+    def __init__(self, descriptions: Mapping[str, Description] | None = None, **bounds: int) -> None:
+        self.times = Times()
+        self.clock = self.times.clock
+        self.descriptions = descriptions or {}
+        self.state = State(self.times.now(), self.descriptions, **bounds)
+        self.journal = MemoryJournal(self.times.now, self.times.elapsed, LIFE)
+        self.state.life = LIFE
+        self.log: list[tuple[str, Any]] = []  # every committed update: (stream, value)
+        self.changes = 0
+        self.journal.start(self._follow)
+
+    def feed(self, name: str = "shop", every: float | None = None, **settings: Any) -> Feed:
+        """The feed of a source called `name`."""
+        return Feed(
+            name,
+            SourceSettings(**settings),
+            self.journal,
+            self.state,
+            self.times.now,
+            self._changed,
+            self.descriptions,
+            every,
+        )
+
+    def values(self) -> dict[str, Any]:
+        """What every stream says now."""
+        return {u.stream: to_python(u.value or b"null") for u in self.state.serialize()}
+
+    def health(self, name: str) -> tuple[str, str | None]:
+        """The state of a stream's health, and its error."""
+        stream = self.state.get(name)
+        assert stream is not None, f"there is no {name}"
+        return stream.health.state, stream.health.error
+
+    def _follow(self, updates: Any) -> None:
+        self.state.apply(updates, self.times.now())
+        self.log += [(u.stream, None if u.value is None else to_python(u.value)) for u in updates]
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+
+def value(python: Any) -> bytes:
+    """The JSON text of a value."""
+    return from_python(python)

@@ -1,0 +1,258 @@
+"""The whole service on a real port, inside the test's own process: `served` and `serve(...)`.
+
+The reactor runs it while the test, in a thread, is an ordinary client that blocks::
+
+    @in_thread
+    def test_x(served):
+        assert served.request("GET", "/state").json() == {}
+        with served.connect() as viewer:
+            served.post("orders", 7)
+            ...
+        served.run(served.service.viewers.sweep)
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import socket
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.client import HTTPResponse
+from threading import current_thread, main_thread
+from typing import Any, TypeVar
+
+import pytest
+import pytest_twisted
+from twisted.internet.threads import blockingCallFromThread, deferToThread
+from twisted.logger import globalLogPublisher
+from websockets.sync.client import ClientConnection, connect
+
+from streamd.config import Config, parse
+from streamd.service import KINDS, Streamd
+from tests.support.net import Answer, request
+
+T = TypeVar("T")
+
+QUIET = '[access]\npublish = "loopback"'
+"""A configuration without sources: nothing happens but what the test does."""
+
+WAIT = 5.0
+"""Seconds that a client waits for an answer before the test fails."""
+
+
+def in_thread(test: Callable[..., None]) -> Callable[..., Any]:
+    """Runs a test that blocks in a thread, and the reactor meanwhile."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return deferToThread(test, *args, **kwargs)
+
+    return run
+
+
+class Served:
+    """A service that listens on `port` of 127.0.0.1."""
+
+    def __init__(self, service: Streamd) -> None:
+        self.service = service
+        self._wires: list[Wire] = []
+
+    @property
+    def port(self) -> int:
+        port: int = self.service.listening[0].getHost().port  # type: ignore[attr-defined]
+        return port
+
+    def run(self, call: Callable[..., T], *args: Any) -> T:
+        """What `call` gives on the reactor, where alone the service may be touched."""
+        result: T = blockingCallFromThread(_reactor(), call, *args)
+        return result
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One HTTP request on a connection of its own."""
+        return request(self.port, method, path, body, headers)
+
+    def post(self, name: str, value: object) -> None:
+        """Publishes a value."""
+        headers = {"Content-Type": "application/json"}
+        answer = self.request("POST", f"/streams/{name}", json.dumps(value), headers)
+        assert answer.status == 201, answer.text
+
+    def state(self) -> Any:
+        return self.request("GET", "/state").json()
+
+    def wire(self, data: bytes = b"", receive_buffer: int | None = None) -> Wire:
+        """A bare connection, on which `data` was sent."""
+        wire = Wire(self.port, receive_buffer)
+        self._wires.append(wire)
+        wire.send(data)
+        return wire
+
+    def connect(self, path: str = "/ws", **options: Any) -> ClientConnection:
+        """A viewer."""
+        return connect(f"ws://127.0.0.1:{self.port}{path}", compression=None, **options)
+
+    def close(self) -> None:
+        for wire in self._wires:
+            wire.close()
+
+
+class Wire:
+    """A bare TCP connection: any bytes can be said on it."""
+
+    def __init__(self, port: int, receive_buffer: int | None = None) -> None:
+        self._socket = socket.socket()
+        if receive_buffer is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self._socket.settimeout(WAIT)
+        self._socket.connect(("127.0.0.1", port))
+        self._file = _StaysOpen(socket.SocketIO(self._socket, "r"))
+
+    def makefile(self, mode: str) -> _StaysOpen:
+        """What HTTPResponse asks a socket for."""
+        return self._file
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def finish_sending(self) -> None:
+        """Half-close: the other end reads an end, and may still answer."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def answer(self, method: str = "GET") -> Answer:
+        """The next HTTP answer, to a request of this method."""
+        response = HTTPResponse(self, method=method)  # type: ignore[arg-type]
+        response.begin()
+        return Answer(response.status, response.headers, response.read())
+
+    def head(self) -> str:
+        """The head of the next HTTP answer alone: what follows is no HTTP."""
+        lines = list(iter(self._file.readline, b"\r\n"))
+        return b"".join(lines).decode()
+
+    def rest(self) -> bytes:
+        """All up to the end of the connection, which has to come in time."""
+        found = b""
+        try:
+            while data := self._file.read1(65536):
+                found += data
+        except ConnectionResetError:
+            pass
+        return found
+
+    def frame(self) -> tuple[int, bytes]:
+        """The next WebSocket frame: its opcode and payload."""
+        first, length = self._file.read(2)
+        if length == 126:
+            [length] = struct.unpack("!H", self._file.read(2))
+        elif length == 127:
+            [length] = struct.unpack("!Q", self._file.read(8))
+        return first & 0x0F, self._file.read(length)
+
+    def message(self) -> Any:
+        """The next WebSocket message, which has to be JSON text."""
+        opcode, payload = self.frame()
+        assert opcode == 1, (opcode, payload)
+        return json.loads(payload)
+
+    def close_code(self) -> int:
+        """The code of the close frame that comes, whatever comes before it."""
+        opcode, payload = self.frame()
+        while opcode != 8:
+            opcode, payload = self.frame()
+        return int.from_bytes(payload[:2], "big")
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class _StaysOpen(io.BufferedReader):
+    """HTTPResponse closes its file after each answer; more may follow."""
+
+    def close(self) -> None:
+        pass
+
+
+def head(
+    method: str = "GET", path: str = "/state", *lines: str, host: str | None = "localhost"
+) -> bytes:
+    """The head of a request, byte for byte (latin-1)."""
+    every = [f"{method} {path} HTTP/1.1", *([f"Host: {host}"] if host is not None else []), *lines]
+    return "\r\n".join([*every, "", ""]).encode("latin-1")
+
+
+def handshake(path: str = "/ws", *lines: str, host: str = "localhost") -> bytes:
+    """The head of a WebSocket handshake."""
+    return head(
+        "GET",
+        path,
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        *lines,
+        host=host,
+    )
+
+
+def frame(first: int, payload: bytes = b"", masked: bool = True, length: int | None = None) -> bytes:
+    """A client's WebSocket frame; `first` is its first byte, `length` another one than is true."""
+    length = len(payload) if length is None else length
+    bit = 0x80 if masked else 0
+    if length < 126:
+        start = struct.pack("!BB", first, bit | length)
+    elif length < 65536:
+        start = struct.pack("!BBH", first, bit | 126, length)
+    else:
+        start = struct.pack("!BBQ", first, bit | 127, length)
+    # Masked with zeros, the payload is what it is.
+    return start + (bytes(4) if masked else b"") + payload
+
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts a service: `serve(configuration, tokens)`; None is no configuration, so the demo."""
+    started: list[Served] = []
+
+    def start(text: str | None = QUIET, tokens: Sequence[str] = ()) -> Served:
+        if current_thread() is not main_thread():
+            again: Served = blockingCallFromThread(_reactor(), start, text, tokens)
+            return again
+        config = Config() if text is None else parse(text, KINDS)
+        service = Streamd(_reactor(), config, tokens, ["tcp:0:interface=127.0.0.1"])
+        service.privilegedStartService()
+        # A started service quietens the log, and the tests want to hear all of it.
+        observers: list[Any] = globalLogPublisher._observers
+        heard = list(observers)
+        service.startService()
+        observers[:] = heard
+        started.append(Served(service))
+        return started[-1]
+
+    yield start
+    for served in started:
+        served.close()
+        pytest_twisted.blockon(served.service.stopService())
+
+
+@pytest.fixture
+def served(serve: Serve) -> Served:
+    """A service without sources, where this machine may publish."""
+    return serve()
+
+
+def _reactor() -> Any:
+    # Imported here: pytest-twisted installs the reactor when pytest configures itself.
+    from twisted.internet import reactor
+
+    return reactor

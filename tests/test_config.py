@@ -1,0 +1,240 @@
+"""streamd.toml, and every mistake that can be made in it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.config import Config, ConfigError, Description, Duration, Keep, Secret, Size, parse
+from streamd.health import Limit
+from streamd.sources import random_walk, sql
+
+KINDS = (random_walk.KIND, sql.KIND)
+
+SHOP = '[sources.shop]\ndatabase = "sqlite:///shop.db"\nquery = "SELECT 1 AS orders"\n'
+
+
+def read(text: str) -> Config:
+    return parse(text, KINDS)
+
+
+class GoodTests(SynchronousTestCase):
+    def test_empty(self) -> None:
+        self.assertEqual(Config(file=True), read(""))
+
+    def test_the_example_of_the_manual(self) -> None:
+        config = read(
+            SHOP
+            + """
+            every = "5s"
+            [streams.shop.revenue]
+            title = "Revenue"
+            unit = "€"
+            keep = "24h"
+            expect = "1m"
+            warn = "< 5000"
+            critical = "< 1000"
+            [server]
+            origins = ["https://intranet.example"]
+            hosts = ["wall"]
+            max_state = "64MiB"
+            max_viewers = 5
+            forget = "7d"
+            [access]
+            publish = ["text", { env = "TOKEN" }, { file = "token" }]
+            """
+        )
+        kind, settings = config.sources["shop"]
+        self.assertIs(sql.KIND, kind)
+        self.assertEqual(("sqlite:///shop.db", 5.0), (settings.database, settings.every))
+        wanted = Description(
+            title="Revenue",
+            unit="€",
+            keep=Keep(None, 86400),
+            expect=Duration(60),
+            warn=Limit("< 5000"),
+            critical=Limit("< 1000"),
+        )
+        self.assertEqual({"shop.revenue": wanted}, config.streams)
+        server = config.server
+        self.assertEqual(
+            (64 * 2**20, 5, 7 * 86400), (server.max_state, server.max_viewers, server.forget)
+        )
+        self.assertEqual(
+            (Secret("text"), Secret(env="TOKEN"), Secret(file="token")), config.access.publish
+        )
+
+    def test_loopback(self) -> None:
+        self.assertEqual("loopback", read('[access]\npublish = "loopback"').access.publish)
+
+    def test_a_table_in_a_stream_is_a_longer_name(self) -> None:
+        config = read(
+            '[streams]\n[streams.shop]\ntitle="S"\n[streams.shop.a]\n[streams.shop.a.b]\nunit="x"\n'
+            '[streams."x.y"]\n[streams.shop._z]\n[streams.streams.q]'
+        )
+        names = {"shop", "shop.a.b", "x.y", "shop._z", "streams.q"}
+        self.assertEqual(names, set(config.streams))
+
+    def test_kind_by_name_or_by_a_key_that_tells_it(self) -> None:
+        config = read('[sources.a]\nkind = "random_walk"\n' + SHOP)
+        self.assertEqual(["random_walk", "sql"], [kind.name for kind, _ in config.sources.values()])
+
+    def test_what_viewers_are_told(self) -> None:
+        config = read('[streams.a]\nkeep = "90s"\nwarn = "> 1"\nexpect = "1m"\n[streams.b]')
+        told = {"keep": "90s", "warn": "> 1", "expect": 60.0}
+        self.assertEqual(told, config.streams["a"].public())
+        self.assertEqual({"keep": 100}, config.streams["b"].public())
+
+
+class BadTests(SynchronousTestCase):
+    def problems(self, text: str) -> list[str]:
+        error = self.assertRaises(ConfigError, read, text)
+        self.assertEqual("\n".join(error.problems), str(error))
+        return error.problems
+
+    def check(self, text: str, path: str, words: str) -> None:
+        """One problem, at this key path, that says these words."""
+        [problem] = self.problems(text)
+        place, _, message = problem.partition(": ")
+        self.assertEqual(path, place, problem)
+        self.assertIn(words, message)
+
+    def test_not_toml(self) -> None:
+        [problem] = self.problems("[server\n")
+        self.assertIn("not TOML", problem)
+        self.assertIn("line 1", problem)
+
+    def test_durations(self) -> None:
+        for written in ("5", "5.0", '"5"', '"-5s"', '"0s"', '"soon"', "true", "[]"):
+            self.check(SHOP + f"every = {written}", "sources.shop.every", "expected")
+        self.check("[server]\npace = 1", "server.pace", 'a duration such as "5s"')
+
+    def test_sizes(self) -> None:
+        for written in ("64", '"64"', '"64KB"', '"-1MiB"', '"1.5GiB"'):
+            self.check(f"[server]\nmax_state = {written}", "server.max_state", '"64KiB"')
+
+    def test_types(self) -> None:
+        self.check('[server]\nmax_viewers = "5"', "server.max_viewers", "expected int, got str")
+        self.check('[server]\norigins = "x"', "server.origins", "expected array, got str")
+        self.check("[server]\nhosts = [5]", "server.hosts[0]", "expected str, got int")
+        self.check("[streams.a]\ntitle = 5", "streams.a.title", "expected str")
+        self.check("server = 5", "server", "expected object, got int")
+
+    def test_bounds(self) -> None:
+        for key in ("max_viewers", "max_streams"):
+            self.check(f"[server]\n{key} = 0", f"server.{key}", "at least 1")
+
+    def test_unknown_keys(self) -> None:
+        self.check("[servr]", "servr", "unknown")
+        self.check("[server]\nport = 1", "server.port", "unknown key; there are ")
+        self.check("[access]\nview = []", "access.view", "there are publish")
+        self.check(SHOP + "evry = 1", "sources.shop.evry", "unknown key; there are database, every")
+        self.check("[streams.a]\nwran = 1", "streams.a.wran", "unknown key")
+
+    def test_missing_keys(self) -> None:
+        self.check('[sources.a]\nquery = "SELECT 1"', "sources.a.database", "is missing")
+
+    def test_kinds(self) -> None:
+        self.check('[sources.a]\nkind = "nosql"', "sources.a.kind", "there are random_walk, sql")
+        self.check("[sources.a]\nkind = 5", "sources.a.kind", "unknown")
+        self.check("[sources.a]", "sources.a", "say which kind: one of random_walk, sql")
+
+    def test_sources_of_sql(self) -> None:
+        bad = '[sources.a]\nquery = "SELECT 1"\ndatabase = "{}"'
+        for written in ("shop.db", "sqlite:", "sqlite:///", "mysql:///x", ""):
+            self.check(bad.format(written), "sources.a.database", "sqlite:///FILE")
+        self.check(
+            '[sources.a]\ndatabase = "sqlite:///x"\nquery = " "', "sources.a.query", "SELECT"
+        )
+
+    def test_names(self) -> None:
+        self.check('[streams."a b"]', "streams.a b", "is not a name")
+        self.check('[streams.a."b c"]', "streams.a.b c", "is not a name")
+        self.check('[sources."a/b"]\nkind = "random_walk"', "sources.a/b", "is not a name")
+
+    def test_tables(self) -> None:
+        self.check("streams = 5", "streams", "expected tables")
+        self.check("[streams]\na = 5", "streams.a", "expected a table, [streams.a]")
+        self.check("[[sources]]", "sources", "expected tables")
+
+    def test_keep_and_limits(self) -> None:
+        for written in ("0", "-1", "true", "1.5", '"100"', "1000001"):
+            self.check(f"[streams.a]\nkeep = {written}", "streams.a.keep", "expected")
+        self.check('[streams.a]\nwarn = "high"', "streams.a.warn", "a comparison")
+        self.check("[streams.a]\ncritical = 5", "streams.a.critical", "a comparison")
+
+    def test_secrets(self) -> None:
+        for written in (
+            '["a", 5]',
+            '["a", ""]',
+            '["a", { env = "A", file = "b" }]',
+            '["a", { x = "y" }]',
+        ):
+            self.check(f"[access]\npublish = {written}", "access.publish[1]", '{ env = "NAME" }')
+        self.check('[access]\npublish = "everybody"', "access.publish", '"loopback"')
+        self.check('[access]\npublish = { env = "A" }', "access.publish", "expected")
+
+    def test_all_of_a_file_at_once(self) -> None:
+        problems = self.problems(
+            "[server]\npace = 1\n[access]\nx = 1\n[streams.a]\nkeep = 0\n[y]\n[sources.z]"
+        )
+        self.assertEqual(
+            ["server.pace", "access.x", "sources.z", "streams.a.keep", "y"],
+            [problem.partition(":")[0] for problem in problems],
+        )
+
+    @given(st.text(st.characters(codec="utf-8"), max_size=30))
+    def test_any_text_is_a_configuration_or_an_error(self, text: str) -> None:
+        try:
+            read(text)
+        except ConfigError as error:
+            self.assertTrue(error.problems)
+
+    LEAVES = st.one_of(st.integers(), st.booleans(), st.text("ab5s", max_size=3), st.just([]))
+
+    @given(
+        st.sampled_from(["server", "access", "sources", "streams"]),
+        st.sampled_from(["a", "pace", "publish", "keep", "origins"]),
+        st.sampled_from(["5", "true", '"5s"', "[]", "[[]]", "{}", "{a = {}}", "1979-05-27", "nan"]),
+    )
+    def test_any_value_anywhere(self, table: str, key: str, written: str) -> None:
+        try:
+            read(f"[{table}]\n{key} = {written}")
+        except ConfigError as error:
+            for problem in error.problems:
+                self.assertTrue(problem.startswith(table), problem)
+
+
+class SecretTests(SynchronousTestCase):
+    def test_where_it_is(self) -> None:
+        files = {"token": "from file\n"}
+        environ = {"TOKEN": " from env "}
+        self.assertEqual("text", Secret("text").reveal(environ, files.__getitem__))
+        self.assertEqual("from env", Secret(env="TOKEN").reveal(environ, files.__getitem__))
+        self.assertEqual("from file", Secret(file="token").reveal(environ, files.__getitem__))
+
+    def test_missing_or_empty(self) -> None:
+        def read_none(name: str) -> str:
+            raise FileNotFoundError(2, "No such file or directory", name)
+
+        for secret, word in ((Secret(env="TOKEN"), "TOKEN"), (Secret(file="tok"), "tok")):
+            error = self.assertRaises(ValueError, secret.reveal, {}, read_none)
+            self.assertIn(word, str(error))
+        empty = Secret(env="E")
+        self.assertRaises(ValueError, empty.reveal, {"E": " "}, read_none)
+
+    def test_its_repr_tells_nothing(self) -> None:
+        self.assertNotIn("s3cret", repr([Secret("s3cret")]))
+        self.assertEqual("Secret(TOKEN)", repr(Secret(env="TOKEN")))
+
+
+class WrittenFormTests(SynchronousTestCase):
+    def test_forms(self) -> None:
+        self.assertEqual(0.5, Duration.parse("500ms"))
+        self.assertEqual((512, 65536, 2**30), tuple(map(Size.parse, ("512B", "64KiB", "1 GiB"))))
+        self.assertEqual(Keep(7), Keep.parse(7))
+        self.assertEqual(Keep(None, 60), Keep.parse("1m"))
+        self.assertNotEqual(Keep(7), Keep(8))
+        self.assertEqual(hash(Secret("a")), hash(Secret("a")))
+        self.assertNotEqual(Secret("a"), Secret(env="a"))
