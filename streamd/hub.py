@@ -203,12 +203,12 @@ class Hub:
             mark = mark._replace(revision=state.revision)
         audience = self._seat(viewer, wish, encoding)
         at = after if after is not None and resumed else ORIGIN
-        more = resumed and audience.next(mark)[0] != b""
+        more = not encoding.newest and audience.next(mark)[0] != b""
         welcome = Welcome(now, at, resumed, more, wish.asked, audience.overview)
         viewer.mark = mark
         viewer.ticked = True
         self._write(viewer, encoding.welcome(welcome))
-        self._serve(viewer, audience)
+        self._serve(viewer, audience, newcomer=True)
 
     def _seat(self, viewer: Viewer, wish: Wish, encoding: Encoding) -> Audience:
         beat = self._beats.get(wish.pace)
@@ -265,7 +265,7 @@ class Hub:
                 continue
             whole = None  # for those who were not told the last time
             for viewer in list(audience.viewers):
-                if not viewer.ready or viewer.unsent or audience.is_behind(viewer.mark):
+                if not viewer.ready or viewer.unsent or viewer.mark != audience.flushed:
                     viewer.ticked = False
                 elif viewer.ticked:
                     self._write(viewer, (usual,))
@@ -274,13 +274,15 @@ class Hub:
                     viewer.ticked = True
                     self._write(viewer, (whole,))
 
-    def _serve(self, viewer: Viewer, audience: Audience) -> None:
+    def _serve(self, viewer: Viewer, audience: Audience, newcomer: bool = False) -> None:
+        """Write what a viewer lacks of what was flushed; a newcomer does not wait for the flush."""
         while viewer.ready:
             if viewer.unsent:
                 self._send(viewer, viewer.unsent.popleft())
                 continue
-            if not audience.is_behind(viewer.mark):
+            if not newcomer and not audience.is_behind(viewer.mark):
                 return
+            newcomer = False
             try:
                 data, mark = audience.next(viewer.mark)
             except Exception:

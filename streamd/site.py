@@ -177,25 +177,27 @@ class Exchange(http.Request):
     def _hand_over(self, handover: Handover) -> None:
         if handover.head is not None:
             response = handover.head
-            headers = {**SECURITY, **self._cross_origin(response), **response.headers}
-            lines = [f"HTTP/1.1 {response.status} OK", "Connection: close"]
-            lines += [f"{name}: {value}" for name, value in headers.items()]
-            self.channel.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+            headers = {**self._cross_origin(response), **response.headers}
+            self.channel.write(_last_head(response.status, headers))
         if self.method == b"HEAD":
             self.channel.loseConnection()
         else:
             self.channel.hand_over(handover)
 
     def _unpacks(self) -> bool:
-        accepted = ",".join(self.requestHeaders.getRawHeaders("accept-encoding", []))
-        return _GZIP.search(accepted) is not None
+        return _GZIP.search(self._header(b"accept-encoding")) is not None
 
     def _cross_origin(self, response: Response) -> Mapping[str, str]:
         """A page of another origin that may read is told so; whether it may was judged before."""
-        origin = self.requestHeaders.getRawHeaders("origin")
+        origin = self._header(b"origin")
         if not origin or response.status >= 400:
             return {}
-        return {"Access-Control-Allow-Origin": origin[0], "Vary": "Origin"}
+        return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+
+    def _header(self, name: bytes) -> str:
+        # Of bytes: Twisted would read text as UTF-8, and fail where it is none.
+        values = self.requestHeaders.getRawHeaders(name, [])
+        return b",".join(values).decode("ascii", "replace")
 
     def _broken(self, failure: Failure) -> None:
         self.channel.site.note_failure("an answer could not be sent", failure)
@@ -227,7 +229,11 @@ class _Parts:
             self._exchange.finish()
 
     def stopProducing(self) -> None:
+        """The connection is gone, or a part could not be made: then half an answer is none."""
         self._calm()
+        channel: Channel | None = self._exchange.channel
+        if channel is not None:
+            channel.abort()
 
     def _calm(self) -> None:
         if self._deadline is not None and self._deadline.active():
@@ -266,10 +272,44 @@ class Channel(http.HTTPChannel):
         """An idle connection is nothing to log."""
         self.abort()
 
+    def pauseProducing(self) -> None:
+        """Some of an answer stays behind: answer no further request either, though it be here.
+
+        Twisted stops to read, but answers all that it has read: 64 KiB of requests can ask for 80 MB.
+        """
+        super().pauseProducing()
+        self._networkProducer.pauseProducing()
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        """It has left: go on."""
+        super().resumeProducing()
+        self.paused = False
+        super().dataReceived(b"")
+
+    def loseConnection(self) -> None:
+        """Close when the answer has left; who does not read it cannot keep the connection."""
+        super().loseConnection()
+        self._calm()
+        self._deadline = self.callLater(READ_WITHIN, self.abort)
+
     def abort(self) -> None:
         """Close without waiting for what was not read."""
         if self.transport is not None:
             self.transport.abortConnection()
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """A head of one endless line."""
+        self._respondToBadRequestAndDisconnect()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        # Twisted's own answer has no headers and no body.
+        response = error_response(
+            400, "bad-request", "this is not HTTP, or its head is larger than 16 KiB"
+        )
+        assert isinstance(response.body, bytes)
+        self.write(_last_head(400, response.headers) + response.body)
+        self.loseConnection()
 
     def hand_over(self, handover: Handover) -> None:
         """From now on the connection belongs to somebody else.
@@ -395,6 +435,7 @@ class Site(http.HTTPFactory):
             return self._upgrade(request)
         page = self._page.get(request.path)
         if page is not None and request.method in ("GET", "HEAD"):
+            self.access.check_reader(request.headers)
             return _unless_known(page, request)
         for route in self._routes:
             match = route.pattern.fullmatch(request.path)
@@ -425,6 +466,13 @@ class Site(http.HTTPFactory):
         if method == "GET":
             self.access.check_reader(request.headers)
         return view(request, *match.groups())
+
+
+def _last_head(status: int, headers: Mapping[str, str]) -> bytes:
+    """The head of an answer that ends with the connection."""
+    lines = [f"HTTP/1.1 {status} {http.RESPONSES[status].decode()}", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in {**SECURITY, **headers}.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def _whole(parts: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:

@@ -108,7 +108,7 @@ class Welcome(NamedTuple):
     :ivar now: the server's time, seconds since the epoch.
     :ivar at: the cursor from which it goes on; the origin if it has to forget what it had.
     :ivar resumed: nothing selected after the cursor that it brought is missing.
-    :ivar more: updates that it missed follow: what it has is not the newest.
+    :ivar more: updates follow: what it has is not the newest.
     :ivar asked: it brought a cursor.
     :ivar overview: gives descriptions and health as :func:`overview` writes them.
     """
@@ -216,7 +216,8 @@ def v1_hello(welcome: Welcome) -> tuple[bytes, bytes]:
         "at": str(welcome.at),
         "resumed": welcome.resumed,
         "tick": TICK,
-    } | ({"more": True} if welcome.more else {})
+        "more": welcome.more,
+    }
     return v1_message("hello", fields).text[:-1] + b",", welcome.overview()
 
 

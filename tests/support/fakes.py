@@ -99,7 +99,9 @@ def texts(data: bytes) -> list[bytes]:
 class Daemonette:
     """A log, a state that follows it, and feeds into it: what a source sees of the daemon."""
 
-    def __init__(self, descriptions: Mapping[str, Description] | None = None, **bounds: int) -> None:
+    def __init__(
+        self, descriptions: Mapping[str, Description] | None = None, **bounds: int
+    ) -> None:
         self.times = Times()
         self.clock = self.times.clock
         self.descriptions = descriptions or {}

@@ -202,7 +202,9 @@ def handshake(path: str = "/ws", *lines: str, host: str = "localhost") -> bytes:
     )
 
 
-def frame(first: int, payload: bytes = b"", masked: bool = True, length: int | None = None) -> bytes:
+def frame(
+    first: int, payload: bytes = b"", masked: bool = True, length: int | None = None
+) -> bytes:
     """A client's WebSocket frame; `first` is its first byte, `length` another one than is true."""
     length = len(payload) if length is None else length
     bit = 0x80 if masked else 0

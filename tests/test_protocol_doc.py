@@ -1,0 +1,140 @@
+"""The example messages of docs/protocol.rst are what the daemon says and understands."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.served import Served, in_thread
+
+DOC = Path(__file__).resolve().parents[1] / "docs" / "protocol.rst"
+_BLOCK = re.compile(r"\.\. code-block:: json\n   :class: (\S+)\n\n((?:    .*\n|\n)+)")
+
+CONFIGURATION = """
+[access]
+publish = "loopback"
+[streams.orders]
+title = "Orders"
+unit = "/h"
+expect = "60s"
+warn = "< 20"
+[sources.shop]
+database = "sqlite:///nowhere.db"
+query = "SELECT 1"
+"""
+
+
+def examples(kind: str) -> list[Any]:
+    return [json.loads(text) for found, text in _BLOCK.findall(DOC.read_text()) if found == kind]
+
+
+def likeness(example: Any, said: Any, where: str = "") -> Iterator[str]:
+    """In what `said` is not of the example's shape: its keys, and their types.
+
+    The members of an object of streams are compared with any member that was said.
+    """
+    if isinstance(example, dict) and isinstance(said, dict):
+        named = where.endswith((".streams", ".health", ".proof"))
+        for key, value in example.items():
+            if value is None or (value == "database file missing or not readable"):
+                continue
+            if named:
+                fitting = [s for s in said.values() if not list(likeness(value, s))]
+                if not fitting:
+                    yield f"{where}.{key}: nothing like {value} in {said}"
+            elif key not in said:
+                yield f"{where}.{key} was not said in {said}"
+            else:
+                yield from likeness(value, said[key], f"{where}.{key}")
+    elif isinstance(example, list) and isinstance(said, list):
+        if example and not said:
+            yield f"{where} is empty"
+        for one in example:
+            yield from likeness(one, said[0], f"{where}[]")
+    elif isinstance(example, (int, float)) and not isinstance(example, bool):
+        if not isinstance(said, (int, float)):
+            yield f"{where}: {said!r} is no number"
+    elif type(example) is not type(said):
+        yield f"{where}: {said!r} instead of {example!r}"
+
+
+def provoke(served: Served) -> list[Any]:
+    """One of every message of v1, from a real connection."""
+    service = served.service
+    with served.connect(subprotocols=["streamd.v1"]) as viewer:
+        said = [json.loads(viewer.recv(5)) for _ in range(2)]
+
+        def until(type: str) -> None:
+            while True:
+                said.append(json.loads(viewer.recv(5)))
+                if said[-1]["type"] == type:
+                    return
+
+        served.post("new.one", 1)
+        until("streams")
+        served.request("DELETE", "/streams/new.one")
+        until("streams")
+        served.run(service.state.fail, ["orders"], "database file missing", 1.0)
+        served.run(service.hub.wake)
+        until("health")
+        served.run(service.state.set_journal, "away", 1.0, "the disk is full")
+        served.run(service.hub.wake)
+        until("journal")
+        served.post("orders", 43)
+        until("updates")
+        served.run(service.hub.tick, 1e10)
+        until("tick")
+        viewer.send("nonsense")
+        until("error")
+        for example in examples("v1-say"):
+            viewer.send(json.dumps(example))
+            until("hello")
+        served.run(service.viewers.close_all)
+        until("bye")
+    return said
+
+
+@in_thread
+def test_every_v1_example_is_like_something_that_the_daemon_says(serve: Any) -> None:
+    served = serve(CONFIGURATION)
+    served.post("orders", 42)
+    said = provoke(served)
+    for example in examples("v1"):
+        same = [message for message in said if message["type"] == example["type"]]
+        wrong = [list(likeness(example, message, example["type"])) for message in same]
+        assert same, f"the daemon never says {example['type']}"
+        assert [] in wrong, (example, wrong)
+
+
+@in_thread
+def test_every_type_that_the_daemon_says_has_an_example(serve: Any) -> None:
+    served = serve(CONFIGURATION)
+    served.post("orders", 42)
+    types = {message["type"] for message in provoke(served)}
+    assert types == {example["type"] for example in examples("v1")}
+
+
+@in_thread
+def test_the_plain_and_polled_examples_are_true(served: Served) -> None:
+    served.post("variable", 41)
+    served.post("orders", 7)
+    first, second = examples("plain")
+    with served.connect() as viewer:
+        assert json.loads(viewer.recv(5)) == first
+        served.post("variable", 44)
+        assert json.loads(viewer.recv(5)) == second
+    at = served.request("GET", "/state").headers["Streamd-Position"]
+    served.post("orders", 8)
+    answer = served.request("GET", f"/updates?streams=orders&after={at}").json()
+    [example] = examples("poll")
+    assert not list(likeness(example, answer))
+
+
+@pytest.mark.parametrize("kind", ["plain", "v1", "v1-say", "poll"])
+def test_the_page_has_examples(kind: str) -> None:
+    assert examples(kind)
