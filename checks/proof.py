@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import resource
+import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,6 +65,21 @@ class Daemon(Server):
             (folder / "streamd.toml").write_text(config)
             command += ["--config", "streamd.toml"]
         super().__init__(command, port, folder, env)
+
+    def tell(self, number: signal.Signals) -> None:
+        """Sends it a signal that may well be its end."""
+        assert self._process is not None, "not started"
+        self._told_to_end = True
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit status; None if it has none within so many seconds, and then it is killed."""
+        assert self._process is not None, "not started"
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return None
 
 
 @contextmanager

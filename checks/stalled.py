@@ -1,12 +1,13 @@
 """Proves that slow viewers cost little, harm nobody, and are not dropped.
 
 A thousand viewers; values of 10 KiB are published a hundred times a second for a minute.  Two hundred
-viewers never read, and twenty read a few KiB a second.
+viewers never read, and twenty read two KiB a second.
 
 - The daemon's memory grows by at most 64 KiB for each that stalls, counted from when its history was
   full and everybody was reading.
-- The others keep getting the newest value: no older than FRESH when it comes, and again and again.
-- Nobody is dropped.
+- The others keep getting the newest value: USUALLY and AT_WORST say how old it is when it comes.
+- Nobody is dropped: those who read slowly neither when nothing more is published, although the daemon's
+  ping then waits behind all that the kernel still holds.
 - One that begins to read again has the newest value right after what the kernel held for it: the rest
   of what had begun, and one message that may have been written already, is all that comes before it.
 """
@@ -22,19 +23,22 @@ from socket import IPPROTO_TCP, TCP_INFO
 from termios import FIONREAD
 
 from checks.crowd import Crowd, Publisher, Viewer
-from checks.proof import KIB, MIB, Daemon, Proof, main, memory, running, spread
+from checks.proof import KIB, MIB, Daemon, Proof, main, memory, percentile, running, spread
 
 SEED = 7
 VALUE = 10 * KIB
 STREAM = "news"
 PER_STALLED = 64 * KIB
-FRESH = 1.0
-"""Seconds. 240 MB a second go through two cores here; a few hundred ms are the clients' own."""
+USUALLY, AT_WORST = 0.2, 3.0
+"""Seconds.  200 MB a second go through two cores here, and the clients take more of them than the
+daemon: most of a bad second is theirs."""
 
 HEADER = 4
 """Bytes before the payload of a frame of this size."""
 
-SIP = 4 * KIB
+SIP, SIPS = KIB, 2
+"""Bytes, and how often a second: a slow viewer needs 80 s for what the kernel holds for it."""
+
 WARM_UP = 150
 """Values: more than the hundred that a stream keeps."""
 
@@ -114,8 +118,13 @@ def prove(
     slow: int = 20,
     rate: float = 100.0,
     seconds: float = 60.0,
+    quiet: float = 80.0,
 ) -> None:
-    """:param stalled: of the viewers; `slow` too."""
+    """:param stalled: of the viewers; `slow` too.
+
+    :param quiet: seconds for which the slow ones are watched when nothing more is published; a ping
+        comes every 25.
+    """
     chance = random.Random(SEED)
     reading = Reading()
     with running() as daemon, Crowd(daemon.port, hear=reading.hear) as crowd:
@@ -133,20 +142,23 @@ def prove(
             crowd.mute(viewer)
         reading.good.update(good)
         before = memory(daemon.pid)
+        had = sum(v.messages for v in good)
         most = _publish(crowd, news, daemon, sipping, rate, seconds)
+        got = sum(v.messages for v in good) - had
         back = [_come_back(crowd, news, daemon, viewer, rate) for viewer in mute[:10]]
         accepted = news.settle(crowd)
         proof.claim(accepted == news.published, f"{accepted} of {news.published} published values")
 
         all_newest = crowd.run(5, lambda: all(number(v.newest) == news.published for v in good))
         proof.claim(all_newest, f"all {len(good)} good viewers have the newest in the end")
-        proof.figure(
-            f"{sum(v.messages for v in good) / len(good) / seconds:.1f} messages a second each"
-        )
+        proof.figure(f"{got / len(good) / seconds:.1f} messages a second each")
         proof.figure(f"between two messages to one: {spread(reading.gaps)}")
         proof.claim(
-            max(reading.ages) <= FRESH and max(reading.gaps) <= FRESH,
-            f"the age of a value as it comes: {spread(reading.ages)}; at most {FRESH * 1000:.0f} ms",
+            percentile(reading.ages, 50) <= USUALLY
+            and max(reading.ages) <= AT_WORST
+            and max(reading.gaps) <= AT_WORST,
+            f"the age of a value as it comes: {spread(reading.ages)}; usually {USUALLY * 1000:.0f} ms, "
+            f"at worst {AT_WORST * 1000:.0f}",
         )
         grown = most - before
         proof.claim(
@@ -155,6 +167,7 @@ def prove(
             f"at most {PER_STALLED // KIB}",
         )
         _judge_return(proof, back)
+        _sip(crowd, sipping, quiet)
         gone = [v for v in mute + sipping if v.ended or _tcp_state(v) != ESTABLISHED]
         proof.claim(
             not gone, f"{len(gone)} of {stalled} stalled and {slow} slow viewers were dropped"
@@ -182,11 +195,19 @@ def _publish(
         crowd.turn()
         news.publish()
         news.count_answers()
-        if tick % round(rate / 2) == 0:
+        if tick % round(rate / SIPS) == 0:
             most = max(most, memory(daemon.pid))
             for viewer in sipping:
                 viewer.read(SIP)
     return most
+
+
+def _sip(crowd: Crowd, viewers: list[Viewer], seconds: float) -> None:
+    """Lets these read a little again and again."""
+    for _ in range(round(seconds * SIPS)):
+        crowd.run(1 / SIPS)
+        for viewer in viewers:
+            viewer.read(SIP)
 
 
 class Return:

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 
 from streamd.state import ALL_STREAMS, Mark, State
 from streamd.update import ORIGIN, Refused, Selection
-from streamd.wire import MAX_MESSAGE, Encoding, Welcome, Wish, overview
+from streamd.wire import MAX_MESSAGE, PACE, Encoding, Welcome, Wish, overview
 
 _REMEMBERED = 8
 """Messages that an audience keeps while the state stands still; a chain of them per straggler would
@@ -150,8 +150,12 @@ class Hub:
 
     _log = Logger()
 
-    def __init__(self, state: State, clock: IReactorTime, max_viewers: int = 10_000) -> None:
+    def __init__(
+        self, state: State, clock: IReactorTime, max_viewers: int = 10_000, pace: float = PACE
+    ) -> None:
+        """:param pace: seconds between two flushes to anybody; a viewer may ask for more."""
         self.state = state
+        self._pace = pace
         self._max_viewers = max_viewers
         self.clock = clock
         self.delivered = 0
@@ -211,9 +215,10 @@ class Hub:
         self._serve(viewer, audience, newcomer=True)
 
     def _seat(self, viewer: Viewer, wish: Wish, encoding: Encoding) -> Audience:
-        beat = self._beats.get(wish.pace)
+        pace = max(wish.pace, self._pace)
+        beat = self._beats.get(pace)
         if beat is None:
-            beat = self._beats[wish.pace] = _Beat(self.clock, wish.pace, self.broadcast)
+            beat = self._beats[pace] = _Beat(self.clock, pace, self.broadcast)
         audience = beat.audiences.get((wish.selection, encoding))
         if audience is None:
             audience = Audience(self.state, wish.selection, encoding)

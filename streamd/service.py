@@ -80,7 +80,7 @@ class Streamd(MultiService):
             now(), config.streams, max_streams=server.max_streams, max_state=server.max_state
         )
         self.state.life = self.journal.life
-        self.hub = Hub(self.state, reactor, server.max_viewers)
+        self.hub = Hub(self.state, reactor, server.max_viewers, server.pace)
         self.sweep = Sweep()
         self.viewers = StreamFactory(self.hub, self.sweep, now, reactor)
         self.events = EventStreams(self.hub, self.sweep, now)

@@ -197,7 +197,7 @@ class Exchange(http.Request):
     def _header(self, name: bytes) -> str:
         # Of bytes: Twisted would read text as UTF-8, and fail where it is none.
         values = self.requestHeaders.getRawHeaders(name, [])
-        return b",".join(values).decode("ascii", "replace")
+        return b",".join(values).decode("ascii", "backslashreplace")
 
     def _broken(self, failure: Failure) -> None:
         self.channel.site.note_failure("an answer could not be sent", failure)
@@ -220,7 +220,13 @@ class _Parts:
 
     def resumeProducing(self) -> None:
         self._calm()
-        part = next(self._parts, None)
+        try:
+            part = next(self._parts, None)
+        except Exception:  # half an answer must not be taken for a whole one
+            self._exchange.channel.site.note_failure("an answer broke off", Failure())
+            self._exchange.unregisterProducer()
+            self._exchange.channel.abort()
+            return
         if part is not None:
             self._deadline = self._clock.callLater(READ_WITHIN, self._exchange.channel.abort)
             self._exchange.write(part)
@@ -229,11 +235,7 @@ class _Parts:
             self._exchange.finish()
 
     def stopProducing(self) -> None:
-        """The connection is gone, or a part could not be made: then half an answer is none."""
         self._calm()
-        channel: Channel | None = self._exchange.channel
-        if channel is not None:
-            channel.abort()
 
     def _calm(self) -> None:
         if self._deadline is not None and self._deadline.active():

@@ -35,12 +35,16 @@ class Poll:
         self.ticked = True
         self.answered: Deferred[bytes] = Deferred(lambda _: hub.leave(self))
         self._hub = hub
+        self._slices: list[bytes | memoryview] = []
 
     def write(self, data: bytes | memoryview) -> None:
-        """This is the answer."""
+        """This is the answer, or a slice of it."""
+        self._slices.append(data)
+        if self.unsent:
+            return
         self.ready = False
         self._hub.leave(self)
-        self.answered.callback(bytes(data))
+        self.answered.callback(b"".join(self._slices))
 
     def lose(self) -> None:
         """Writing cannot fail here."""
@@ -69,7 +73,7 @@ class Polls:
         if state.since(mark, wish.selection).updates:
             return self._all(wish, mark, resumed=True)
         self._hub.check_room()
-        return self._later(wish, wait)
+        return self._later(wish, mark, wait)
 
     def _all(self, wish: Wish, mark: Mark, resumed: bool) -> Response:
         """Everything after ``mark``, and how all is that is selected."""
@@ -79,7 +83,7 @@ class Polls:
         text, at = poll_answer(answer, resumed, gone, streams, health)
         return _response(text + b"\n", str(at))
 
-    def _later(self, wish: Wish, wait: float) -> Deferred[Response]:
+    def _later(self, wish: Wish, mark: Mark, wait: float) -> Deferred[Response]:
         poll = Poll(self._hub)
         asked_at = self._now()
         at_end = self._clock.callLater(wait, poll.answered.callback, b"")
@@ -90,8 +94,11 @@ class Polls:
             self._hub.leave(poll)
             if data:
                 return _response(data + b"\n", None)
-            if self._state.changed_since(asked_at - BETWEEN, wish.selection):
-                return self._all(wish, Mark(self._state.head, self._state.revision), resumed=True)
+            # What came since the last flush is not to be passed over.
+            news = self._state.since(mark, wish.selection)
+            changed = self._state.changed_since(asked_at - BETWEEN, wish.selection)
+            if news.updates or news.gone or changed:
+                return self._all(wish, mark, resumed=True)
             return Response(204, b"", {"Streamd-Position": str(self._state.head)})
 
         def give_up(failure: Failure) -> Failure:

@@ -10,7 +10,7 @@ import msgspec
 from streamd.http import Request, Response, json_response
 from streamd.state import State, Stream
 from streamd.update import Refused, Update, shorten
-from streamd.wire import MAX_HISTORY, MAX_MESSAGE
+from streamd.wire import MAX_MESSAGE, parse_history
 
 _JSON = "application/json"
 
@@ -43,7 +43,7 @@ class Reader:
     def get_stream(self, request: Request, name: str) -> Response:
         """``GET /streams/NAME?history=N``: one of them.
 
-        :raises Refused: 404 if there is none.
+        :raises Refused: 404 if there is none, 400 for a history that cannot be.
         """
         stream = self._state.get(name)
         if stream is None:
@@ -52,7 +52,7 @@ class Reader:
         headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
         if "history" not in request.query:
             return Response(200, opening + b"\n", headers)
-        count = _history(request.query["history"])
+        count = parse_history(request.query["history"])
         updates = [u for u in stream.history if u.value is not None][-count:]
         parts = _joined(map(_encode, map(_point, updates)), opening[:-1] + b',"history":[', b"]}\n")
         return Response(200, parts, headers)
@@ -84,12 +84,6 @@ def _point(update: Update) -> dict[str, Any]:
 
 
 _encode = msgspec.json.encode
-
-
-def _history(text: str) -> int:
-    if text.isdecimal() and 1 <= int(text) <= MAX_HISTORY:
-        return int(text)
-    raise Refused(400, "bad-history", f"history: expected a number from 1 to {MAX_HISTORY}")
 
 
 def _object(

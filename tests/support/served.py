@@ -97,7 +97,9 @@ class Served:
 
     def connect(self, path: str = "/ws", **options: Any) -> ClientConnection:
         """A viewer."""
-        return connect(f"ws://127.0.0.1:{self.port}{path}", compression=None, **options)
+        url = f"ws://127.0.0.1:{self.port}{path}"
+        viewer: ClientConnection = connect(url, **{"compression": None, **options})
+        return viewer
 
     def close(self) -> None:
         for wire in self._wires:

@@ -1,0 +1,173 @@
+"""Proves that nobody notices when the wall clock is set: an hour back, and then forth again.
+
+libfaketime shows the daemon another time of day than the system's; the monotonic clock stays true, as it
+does when a machine's clock is set.  At each time of day: a source goes on at its rate, and the demo
+stream too; positions increase all the way; what is published arrives at once; nothing is called late.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from checks.crowd import Crowd, Publisher, Viewer
+from checks.proof import Daemon, Proof, main, running, spread
+from streamd.update import Position, parse_position
+
+CONFIG = """
+[access]
+publish = "loopback"
+
+[sources.dice]
+database = "sqlite:///dice.db"
+query = "SELECT random() AS thrown"
+every = "100ms"
+
+[streams.dice.thrown]
+expect = "2s"
+
+[sources.walk]
+kind = "random_walk"
+"""
+HOUR = 3600
+SAME_RATE = 0.8
+"""Of the updates that there were before the clock was set; the machine has other things to do."""
+
+AT_ONCE = 0.5
+LATE_FOR = 2.0
+"""Seconds after the clock was set in which "late" may be said: the hour might well have passed."""
+
+
+class FakeClock:
+    """The time of day that a daemon sees."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.set(0)
+
+    def set(self, offset: int) -> None:
+        """From now on the daemon's clock is so many seconds off."""
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(f"{offset:+d}s\n")
+        fresh.rename(self._file)  # never half a time
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What makes a process see it."""
+        return {
+            "LD_PRELOAD": str(_library()),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+
+
+def _library() -> Path:
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    assert found, "no libfaketime here: run tests/install-servers"
+    return found[0]
+
+
+@contextmanager
+def _daemon() -> Iterator[tuple[Daemon, FakeClock]]:
+    with tempfile.TemporaryDirectory(prefix="streamd-clock-") as folder:
+        clock = FakeClock(Path(folder) / "offset")
+        with running(config=CONFIG, env=clock.env) as daemon:
+            (daemon.folder / "dice.db").touch()
+            yield daemon, clock
+
+
+class Seen(NamedTuple):
+    """What was seen at one time of day.
+
+    :ivar dice: updates of the source that runs ten times a second.
+    :ivar walk: updates of the demo stream.
+    :ivar arrived: how long each published value took.
+    :ivar positions: one after another.
+    :ivar health: of the source's stream.
+    """
+
+    dice: int
+    walk: int
+    arrived: list[float]
+    positions: list[Position]
+    health: str
+
+
+def prove(proof: Proof, seconds: float = 20.0) -> None:
+    """:param seconds: spent at each time of day."""
+    phases = {"before": 0, "an hour back": -HOUR, "an hour forth": HOUR, "as before": 0}
+    seen: dict[str, Seen] = {}
+    with _daemon() as (daemon, clock), Crowd(daemon.port) as crowd:
+        (viewer,) = crowd.gather(1)
+        crowd.run(10, lambda: b"dice.thrown" in viewer.newest)
+        system = time.time()
+        for phase, offset in phases.items():
+            clock.set(offset)
+            seen[phase] = _look(daemon, crowd, viewer, seconds)
+            off = daemon.request("GET", "/streams/published").json()["time"] - time.time()
+            assert abs(off - offset) < 2, f"libfaketime does not do it: {off:.0f} s, not {offset}"
+        assert time.time() - system < 5 * seconds + 30
+    rates = seen["before"].dice
+    for phase, what in seen.items():
+        _judge(proof, phase, what, rates, seconds)
+    positions = [position for what in seen.values() for position in what.positions]
+    ordered = all(a < b for a, b in zip(positions, positions[1:], strict=False))
+    proof.claim(ordered, f"{len(positions)} positions, each later than the one before")
+
+
+def _look(daemon: Daemon, crowd: Crowd, viewer: Viewer, seconds: float) -> Seen:
+    arrived: list[float] = []
+    positions: list[Position] = []
+    publisher = Publisher(daemon.port)
+    end = time.monotonic() + seconds
+    dice, walk = (_seq(daemon, name) for name in ("dice.thrown", "walk"))
+    late_until = time.monotonic() + LATE_FOR
+    while time.monotonic() < end:
+        begin = time.monotonic()
+        news = b'"published":%.6f' % begin
+        publisher.publish("published", news.partition(b":")[2])
+        crowd.run(10, lambda news=news: _contains(viewer, news))  # type: ignore[misc]
+        arrived.append(time.monotonic() - begin)
+        publisher.count_answers()
+        header = daemon.request("GET", "/state").headers["Streamd-Position"]
+        position = parse_position(header)
+        assert position is not None, header
+        positions.append(position)
+        crowd.run(0.2)
+    publisher.close()
+    crowd.run(max(0.0, late_until - time.monotonic()))
+    health = daemon.request("GET", "/streams/dice.thrown").json()["health"]["state"]
+    return Seen(
+        _seq(daemon, "dice.thrown") - dice, _seq(daemon, "walk") - walk, arrived, positions, health
+    )
+
+
+def _contains(viewer: Viewer, news: bytes) -> bool:
+    return news in viewer.newest
+
+
+def _seq(daemon: Daemon, stream: str) -> int:
+    return int(daemon.request("GET", f"/streams/{stream}").json()["seq"])
+
+
+def _judge(proof: Proof, phase: str, seen: Seen, usual: int, seconds: float) -> None:
+    proof.claim(
+        seen.dice >= SAME_RATE * usual and usual >= 5 * seconds,
+        f"{phase}: {seen.dice} updates of the source; before there were {usual}",
+    )
+    # Two a second on average; less than a third of that does not happen by chance.
+    proof.claim(seen.walk >= 0.6 * seconds, f"{phase}: {seen.walk} updates of the demo stream")
+    proof.claim(
+        max(seen.arrived) <= AT_ONCE,
+        f"{phase}: what is published arrives: {spread(seen.arrived)}; at most {AT_ONCE * 1000:.0f} ms",
+    )
+    proof.claim(seen.health == "fresh", f"{phase}: the source's stream is {seen.health}")
+
+
+if __name__ == "__main__":
+    main(prove)

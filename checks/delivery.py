@@ -1,0 +1,453 @@
+"""Proves that nobody loses or doubles anything, whatever happens to the connection.
+
+Readers of every kind follow streams of numbered values, published in bursts and pauses, while they
+drop their connections after random bytes (and so before the first update, between two, in the middle
+of one, between hello and state), stop reading for a while behind small buffers, and while the daemon
+is restarted.  With enough history every number arrives exactly once and in order; with too little,
+the reader is told that it cannot resume, or sees a hole that is exactly what the daemon has no more.
+`checks.ledger` is the judge.  Then (`checks.selections`) subscriptions change while streams come and go.
+
+A failure prints the seed and what happened to the reader.  `delivery.py SEED` repeats a run, as far as
+two processes on one machine repeat anything.
+"""
+
+from __future__ import annotations
+
+import random
+import select
+import socket
+import struct
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from checks.crowd import LOOPBACK
+from checks.ledger import ORIGIN, Ledger, Sight, Wrong
+from checks.proof import KIB, MIB, NO_SOURCES, Daemon, Proof, main, running
+from checks.readers import WAYS, Broken, Heard, Reader, Way
+from checks.selections import prove_selections
+
+SEED = 3
+STREAMS = 6
+DROPS = 1000
+STALLS = 200
+RESTARTS = 6
+SETTLE = 20.0
+"""Seconds within which all have to be current when all is quiet."""
+
+SMALL_BUFFER = 4 * KIB
+"""What a stalling reader lets the kernel receive for it."""
+
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+
+class Trial(NamedTuple):
+    """What is done to the readers.
+
+    :ivar drops: how often the readers of each way drop their connections, at least.
+    :ivar stalls: and how often they stop reading.
+    :ivar keep: updates kept of a stream; :ivar max_state: bytes kept of all.
+    :ivar readers: of each way.
+    """
+
+    name: str
+    drops: int = 0
+    stalls: int = 0
+    keep: int = 1_000_000
+    max_state: int = 256 * MIB
+    readers: int = 4
+
+    @property
+    def config(self) -> str:
+        streams = "".join(f"[streams.{name}]\nkeep = {self.keep}\n" for name in names())
+        return f'{NO_SOURCES}[server]\nmax_state = "{self.max_state}B"\n{streams}'
+
+
+def names() -> list[str]:
+    return [f"s{number}" for number in range(STREAMS)]
+
+
+class Client:
+    """One reader on sockets of its own, which it treats badly.
+
+    :ivar dropping: whether it drops connections; :ivar stalling: whether it stops reading at times.
+    :ivar drops: where its connections ended, and how often.
+    """
+
+    def __init__(self, way: Way, number: int, port: int, ledger: Ledger, seed: str) -> None:
+        self.way = way
+        self.name = f"{way} {number}"
+        self.port = port
+        self.dropping = self.stalling = False
+        self.drops: Counter[str] = Counter()
+        self.stalls = 0
+        self.socket: socket.socket | None = None
+        self._rng = random.Random(f"{seed} {self.name}")
+        self.sight = Sight(way, ledger, ORIGIN if number % 2 else None)
+        self._reader: Reader
+        self._history: deque[str] = deque(maxlen=40)
+        self._began = time.monotonic()
+        self._bytes_left = self._messages_left = 0
+        self._until = self._deaf_until = self._rest_until = 0.0
+        self._deaf_after = 0
+        self.last_words: list[object] = []
+
+    # -- what happens to it ------------------------------------------------------------------------
+
+    def turn(self, now: float) -> bool:
+        """What is due by the clock; returns whether it wants to read."""
+        if self.socket is None:
+            if now >= self._rest_until:
+                self._connect(now)
+        elif self.dropping and now >= self._until:
+            self._drop(now)
+        return self.socket is not None and (not self.stalling or now >= self._deaf_until)
+
+    def read(self, now: float) -> None:
+        """There is something to read.
+
+        :raises Wrong: if it is not what it has to be.
+        """
+        assert self.socket is not None
+        most = 64 * KIB
+        if self.dropping:
+            most = min(most, self._bytes_left)
+        if self.stalling:
+            most = min(most, self._deaf_after)
+        try:
+            data = self.socket.recv(most) if most else b""
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            data, most = b"", 1
+        if not data and most:
+            raise Wrong("the daemon closed the connection")
+        self._bytes_left -= len(data)
+        self._deaf_after -= len(data)
+        for heard in self._reader.feed(data):
+            self._hear(heard, now)
+            if self.socket is None:
+                return
+        if self.dropping and self._bytes_left <= 0:
+            self._drop(now)
+        elif self.stalling and self._deaf_after <= 0:
+            self._stall(now)
+
+    def _hear(self, heard: Heard, now: float) -> None:
+        self._note(f"heard {heard.kind} {_short(heard)}")
+        self.sight.hear(heard)
+        self._messages_left -= 1
+        if heard.kind in ("poll", "nothing"):
+            self._close()
+            self._rest_until = now
+        elif self.dropping and self._messages_left <= 0:
+            self._drop(now)
+
+    def _connect(self, now: float) -> None:
+        cursor = self.sight.connect()
+        query = {"wait": f"{self._rng.uniform(0, 0.3):.2f}"} if "poll" in self.way.name else {}
+        self._plan(now)
+        self.socket = socket.socket()
+        if self.stalling:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+        self.socket.connect((LOOPBACK, self.port))
+        self.socket.setblocking(False)
+        self._reader = self.way.reader()
+        self.socket.send(self.way.ask(query, cursor))
+        self._note(f"connected, with the cursor {cursor}")
+
+    def _plan(self, now: float) -> None:
+        """When this connection ends, and when it is not read."""
+        rng = self._rng
+        self._bytes_left = self._messages_left = sys.maxsize
+        self._until = now + rng.uniform(0, 0.2)
+        # Of five, one ends in the head, one about hello and state, one far in, one between two
+        # messages, one by the clock.
+        kind = rng.randrange(5)
+        if kind < 3:
+            self._bytes_left = rng.randrange((300, 2000, 40_000)[kind])
+        elif kind == 3:
+            self._messages_left = rng.randint(1, 4)
+        self._plan_stall()
+
+    def _plan_stall(self) -> None:
+        self._deaf_after = self._rng.choice((1, 1000, 30_000, 300_000)) + self._rng.randrange(1000)
+
+    def _stall(self, now: float) -> None:
+        self.stalls += 1
+        pause = self._rng.choice((0.02, 0.1, 0.6)) * self._rng.random()
+        self._deaf_until = now + pause
+        self._plan_stall()
+        self._note(f"does not read for {pause:.3f} s, {self._reader.stage}")
+
+    def _drop(self, now: float) -> None:
+        self.drops[self._reader.stage] += 1
+        self._note(f"drops the connection {self._reader.stage}")
+        self._close()
+        self._rest_until = now + self._rng.choice((0, 0.002, 0.05)) * self._rng.random()
+
+    def _close(self) -> None:
+        assert self.socket is not None
+        if self._rng.random() < 0.3:  # with a reset, not an end
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.socket.close()
+        self.socket = None
+
+    def listen_to_the_end(self, seconds: float) -> None:
+        """Reads all that there still is; the daemon is about to end, or has ended."""
+        if self.socket is None:
+            return
+        self.socket.settimeout(seconds)
+        self.last_words = []
+        try:
+            while data := self.socket.recv(64 * KIB):
+                for heard in self._reader.feed(data):
+                    self.sight.hear(heard)
+                    if heard.kind in ("bye", "close"):
+                        self.last_words.append(heard.body if heard.kind == "close" else "bye")
+        except ConnectionResetError:
+            self.last_words.append("reset")
+        self._note(f"the daemon ended, saying {self.last_words}")
+        self._close()
+
+    # -- what is said of it ------------------------------------------------------------------------
+
+    def _note(self, words: str) -> None:
+        self._history.append(f"{time.monotonic() - self._began:9.4f} {words}")
+
+    def story(self) -> str:
+        """What happened to it last, for people."""
+        return "\n".join(
+            [f"--- {self.name}, {self.stalls} stalls, drops {dict(self.drops)}", *self._history]
+        )
+
+
+def _short(heard: Heard) -> str:
+    body, text = heard.body, str(heard.cursor)
+    if isinstance(body, dict):
+        updates = body.get("updates", [])
+        text += " " + " ".join(f"{u['stream']}:{u['seq']}" for u in updates[:8])
+        text += " …" * (len(updates) > 8) + " more" * ("more" in body)
+        text += f" resumed={body['resumed']}" if "resumed" in body else ""
+        if heard.kind == "state":
+            text += " " + " ".join(f"{name}={value[0]}" for name, value in body.items())
+    return text
+
+
+class Crew:
+    """All clients, in one thread, and the publisher with them."""
+
+    def __init__(self, clients: Sequence[Client], ledger: Ledger, rng: random.Random) -> None:
+        self.clients = clients
+        self.ledger = ledger
+        self._rng = rng
+        self._publish_at = 0.0
+        self.publishing = True
+
+    def run(self, seconds: float, until: Callable[[], bool]) -> bool:
+        """Goes on until that is true; False if it takes longer.
+
+        :raises Failed: at the first thing that is wrong.
+        """
+        deadline = time.monotonic() + seconds
+        while not until():
+            now = time.monotonic()
+            if now > deadline:
+                return False
+            if self.publishing and now >= self._publish_at:
+                self.ledger.burst(12, 60_000)
+                self._publish_at = (
+                    now + self._rng.choice((0, 0.005, 0.02, 0.08)) * self._rng.random()
+                )
+            self._serve(now)
+            self.ledger.accepted()
+        return True
+
+    def _serve(self, now: float) -> None:
+        poll = select.poll()
+        waiting: dict[int, Client] = {}
+        for client in self.clients:
+            if client.turn(now) and client.socket is not None:
+                waiting[client.socket.fileno()] = client
+                poll.register(client.socket, select.POLLIN)
+        for number, _ in poll.poll(1):
+            client = waiting[number]
+            try:
+                client.read(now)
+            except (Wrong, Broken) as error:
+                raise Failed(client, error) from error
+
+    def settle(self) -> None:
+        """Nothing happens any more: all have to become current.
+
+        :raises Failed: for one that does not.
+        """
+        self.publishing = False
+        for client in self.clients:
+            client.dropping = client.stalling = False
+        if not self.run(SETTLE, lambda: all(c.sight.is_current() for c in self.clients)):
+            late = next(c for c in self.clients if not c.sight.is_current())
+            raise Failed(late, Wrong(f"has {late.sight.newest}, should have {self.ledger.sent}"))
+        if not self.ledger.all_accepted:
+            raise Failed(self.clients[0], Wrong("not all that was published was accepted"))
+
+    def close(self) -> None:
+        self.ledger.close()
+        for client in self.clients:
+            if client.socket is not None:
+                client.socket.close()
+
+
+class Failed(Exception):
+    """A reader was wronged."""
+
+    def __init__(self, client: Client, error: Exception) -> None:
+        super().__init__(f"{client.name}: {error}\n{client.story()}")
+
+
+def crew_of(trial: Trial, port: int, ways: Iterable[Way], seed: str) -> Crew:
+    rng = random.Random(f"{seed} publisher")
+    ledger = Ledger(port, names(), trial.keep, trial.max_state, rng)
+    clients = [
+        Client(way, number, port, ledger, seed) for way in ways for number in range(trial.readers)
+    ]
+    return Crew(clients, ledger, rng)
+
+
+def prove_trial(proof: Proof, trial: Trial, seed: int, ways: Sequence[Way] = WAYS) -> None:
+    """Readers of every way drop and stall, until each way did it often enough."""
+    began = time.monotonic()
+    with running(config=trial.config) as daemon:
+        crew = crew_of(trial, daemon.port, ways, f"{seed} {trial.name}")
+        try:
+            _trouble(crew, trial, ways)
+            crew.settle()
+        except Failed as failed:
+            proof.claim(False, f"{trial.name}, seed {seed}: {failed}")
+            return
+        finally:
+            crew.close()
+    for way in ways:
+        clients = [client for client in crew.clients if client.way is way]
+        _tell(proof, trial, way, clients)
+    proof.figure(f"{sum(crew.ledger.sent.values())} updates in {time.monotonic() - began:.1f} s")
+
+
+def _trouble(crew: Crew, trial: Trial, ways: Sequence[Way]) -> None:
+    for client in crew.clients:
+        client.dropping, client.stalling = trial.drops > 0, trial.stalls > 0
+    by_way = [[c for c in crew.clients if c.way is way] for way in ways]
+
+    def enough() -> bool:
+        done = True
+        for clients in by_way:
+            for client in clients:
+                client.dropping = trial.drops > sum(sum(c.drops.values()) for c in clients)
+            done = done and not client.dropping and trial.stalls <= sum(c.stalls for c in clients)
+        return done
+
+    limit = 60 + (trial.drops + trial.stalls) * 0.3
+    if not crew.run(limit, enough):
+        raise Failed(crew.clients[0], Wrong(f"this took longer than {limit:.0f} s"))
+
+
+def _tell(proof: Proof, trial: Trial, way: Way, clients: Sequence[Client]) -> None:
+    drops = sum((client.drops for client in clients), Counter[str]())
+    sights = [client.sight for client in clients]
+    told, holes = sum(s.told for s in sights), sum(s.holes for s in sights)
+    refused = sum(s.refused for s in sights)
+    text = f"{trial.name}: {way}: {drops.total()} drops, {sum(c.stalls for c in clients)} stalls, "
+    text += f"{told} updates told, {holes} known to be missed, {refused} times not resumed"
+    little = trial.keep < 1000 or trial.max_state < MIB
+    good = told > 0 and (little or holes == refused == 0)
+    proof.claim(good, text)
+    if drops:
+        proof.figure(", ".join(f"{count} {stage}" for stage, count in drops.most_common()))
+
+
+def prove_restarts(proof: Proof, seed: int, restarts: int, ways: Sequence[Way] = WAYS) -> None:
+    """The daemon is told to end, or killed, and begins anew with an empty log."""
+    trial = Trial("restarts", drops=1)
+    with running(config=trial.config) as daemon:
+        crew = crew_of(trial, daemon.port, ways, f"{seed} restarts")
+        try:
+            farewells = Counter[str]()
+            for number in range(restarts):
+                _live(crew)
+                farewells += _restart(crew, daemon, kill=number % 3 == 2)
+                crew.ledger = Ledger(daemon.port, names(), trial.keep, trial.max_state, crew._rng)
+                for client in crew.clients:
+                    client.sight.begin_life(crew.ledger)
+            _live(crew)
+            crew.settle()
+        except Failed as failed:
+            proof.claim(False, f"restarts, seed {seed}: {failed}")
+            return
+        finally:
+            crew.close()
+    refused = sum(client.sight.refused for client in crew.clients)
+    proof.claim(refused > 0, f"restarts: {restarts}; {refused} resumes refused, none granted")
+    proof.figure(f"last words: {dict(farewells)}")
+
+
+def _live(crew: Crew) -> None:
+    """A second of ordinary life with drops, and then one without, so that all have something."""
+    crew.publishing = True
+    for client in crew.clients:
+        client.dropping = True
+    end = time.monotonic() + 0.8
+    crew.run(10, lambda: time.monotonic() > end)
+    crew.settle()
+
+
+def _restart(crew: Crew, daemon: Daemon, kill: bool) -> Counter[str]:
+    crew.ledger.close()
+    if kill:
+        daemon.kill()
+    else:
+        daemon.stop()
+    farewells = Counter[str]()
+    for client in crew.clients:
+        listening = client.socket is not None
+        client.listen_to_the_end(5)
+        if listening and not kill:
+            farewells[f"{client.way}: {client.last_words}"] += 1
+    daemon.start()
+    return farewells
+
+
+def trials(drops: int, stalls: int) -> list[Trial]:
+    """All that is done to readers."""
+    little = {"keep": 20}
+    return [
+        Trial("drops", drops),
+        Trial("drops, little kept of a stream", drops, **little),
+        Trial("drops, little kept of all", drops, max_state=256 * KIB),
+        Trial("stalls", stalls=stalls),
+        Trial("stalls, little kept of a stream", stalls=stalls, **little),
+        Trial("stalls, little kept of all", stalls=stalls, max_state=256 * KIB),
+        Trial("drops and stalls", drops, stalls),
+        Trial("drops and stalls, little kept of a stream", drops, stalls, **little),
+    ]
+
+
+def prove(
+    proof: Proof,
+    seed: int = SEED,
+    drops: int = DROPS,
+    stalls: int = STALLS,
+    restarts: int = RESTARTS,
+    changes: int = 1500,
+) -> None:
+    """All of it."""
+    proof.figure(f"seed {seed}")
+    for trial in trials(drops, stalls):
+        prove_trial(proof, trial, seed)
+    prove_restarts(proof, seed, restarts)
+    prove_selections(proof, seed, changes)
+
+
+if __name__ == "__main__":
+    main(lambda proof: prove(proof, int(sys.argv[1]) if len(sys.argv) > 1 else SEED))

@@ -1,0 +1,63 @@
+"""Proves that the memory of gone viewers goes back to the system.
+
+Two thousand viewers come, stay STAY seconds and go all at once; three times.  After each time the
+daemon's memory comes back to what it was before the first, plus MORE for what a first crowd leaves
+behind for good (code that had not run, tables that do not shrink), and does not grow from time to time.
+"""
+
+from __future__ import annotations
+
+import time
+
+from checks.crowd import Crowd
+from checks.proof import MIB, Daemon, Proof, main, memory, running
+
+MORE = 8 * MIB
+GROWTH = 2 * MIB
+"""From the first time to the last: a leak of a KiB a viewer would be twice this."""
+
+STAY = 3.0
+BACK_WITHIN = 25.0
+"""Seconds: the daemon looks every ten."""
+
+
+def prove(proof: Proof, viewers: int = 2000, times: int = 3, patience: float = BACK_WITHIN) -> None:
+    """:param patience: seconds for the memory to come back."""
+    with running() as daemon, Crowd(daemon.port) as crowd:
+        crowd.gather(20)
+        crowd.leave()
+        time.sleep(1)
+        first = memory(daemon.pid)
+        proof.figure(f"{first / MIB:.1f} MiB before")
+        after = []
+        for _ in range(times):
+            crowd.gather(viewers)
+            crowd.run(STAY)
+            most = memory(daemon.pid)
+            crowd.leave()
+            after.append(_settled(daemon, first + MORE, patience))
+            each = (most - first) / viewers / 1024
+            proof.figure(f"{most / MIB:.1f} MiB with {viewers} viewers, {each:.1f} KiB each")
+            proof.claim(
+                after[-1] <= first + MORE,
+                f"{after[-1] / MIB:.1f} MiB when they are gone; at most {(first + MORE) / MIB:.1f}",
+            )
+        growth = after[-1] - after[0]
+        proof.claim(
+            growth <= GROWTH,
+            f"{growth / MIB:.1f} MiB more after the last time than after the first; "
+            f"at most {GROWTH / MIB:.0f}",
+        )
+
+
+def _settled(daemon: Daemon, bound: int, patience: float) -> int:
+    """The memory when it is back, or when that took too long."""
+    deadline = time.monotonic() + patience
+    while (now := memory(daemon.pid)) > bound and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(1)
+    return min(now, memory(daemon.pid))
+
+
+if __name__ == "__main__":
+    main(prove)

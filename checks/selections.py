@@ -1,0 +1,2 @@
+def prove_selections(proof, seed, changes):
+    pass
