@@ -1,7 +1,7 @@
 """Proves that nobody notices when the wall clock is set: an hour back, and then forth again.
 
-libfaketime shows the daemon another time of day than the system's; the monotonic clock stays true, as it
-does when a machine's clock is set.  At each time of day: a source goes on at its rate, and the demo
+libfaketime shows the daemon another time of day than the system's; the monotonic clock stays true, as
+it does when a machine's clock is set.  At each time of day: a source goes on at its rate, and the demo
 stream too; positions increase all the way; what is published arrives at once; nothing is called late.
 """
 
@@ -11,6 +11,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,9 +104,10 @@ def prove(proof: Proof, seconds: float = 20.0) -> None:
     """:param seconds: spent at each time of day."""
     phases = {"before": 0, "an hour back": -HOUR, "an hour forth": HOUR, "as before": 0}
     seen: dict[str, Seen] = {}
-    with _daemon() as (daemon, clock), Crowd(daemon.port) as crowd:
+    path = "/ws?streams=published"  # alone: no other stream's message hides one of its
+    with _daemon() as (daemon, clock), Crowd(daemon.port, path) as crowd:
         (viewer,) = crowd.gather(1)
-        crowd.run(10, lambda: b"dice.thrown" in viewer.newest)
+        crowd.run(10, lambda: _seq(daemon, "dice.thrown") > 0)
         system = time.time()
         for phase, offset in phases.items():
             clock.set(offset)
@@ -116,7 +119,7 @@ def prove(proof: Proof, seconds: float = 20.0) -> None:
     for phase, what in seen.items():
         _judge(proof, phase, what, rates, seconds)
     positions = [position for what in seen.values() for position in what.positions]
-    ordered = all(a < b for a, b in zip(positions, positions[1:], strict=False))
+    ordered = all(a < b for a, b in pairwise(positions))
     proof.claim(ordered, f"{len(positions)} positions, each later than the one before")
 
 
@@ -129,9 +132,9 @@ def _look(daemon: Daemon, crowd: Crowd, viewer: Viewer, seconds: float) -> Seen:
     late_until = time.monotonic() + LATE_FOR
     while time.monotonic() < end:
         begin = time.monotonic()
-        news = b'"published":%.6f' % begin
-        publisher.publish("published", news.partition(b":")[2])
-        crowd.run(10, lambda news=news: _contains(viewer, news))  # type: ignore[misc]
+        had = viewer.messages
+        publisher.publish("published", b"%.6f" % begin)
+        crowd.run(10, partial(_has_more_than, viewer, had))
         arrived.append(time.monotonic() - begin)
         publisher.count_answers()
         header = daemon.request("GET", "/state").headers["Streamd-Position"]
@@ -147,12 +150,13 @@ def _look(daemon: Daemon, crowd: Crowd, viewer: Viewer, seconds: float) -> Seen:
     )
 
 
-def _contains(viewer: Viewer, news: bytes) -> bool:
-    return news in viewer.newest
+def _has_more_than(viewer: Viewer, messages: int) -> bool:
+    return viewer.messages > messages
 
 
 def _seq(daemon: Daemon, stream: str) -> int:
-    return int(daemon.request("GET", f"/streams/{stream}").json()["seq"])
+    answer = daemon.request("GET", f"/streams/{stream}")
+    return int(answer.json()["seq"]) if answer.status == 200 else 0
 
 
 def _judge(proof: Proof, phase: str, seen: Seen, usual: int, seconds: float) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checks.crowd import Publisher
-from checks.readers import Heard, Way
+from checks.readers import POLLS, Heard, Way
 from streamd.state import UPDATE_BYTES
 from streamd.update import MAX_VALUE
 
@@ -134,7 +134,8 @@ class Sight:
         """A connection begins: the cursor that it asks with."""
         self._asked = self.cursor
         self._floor = dict(self._ledger.accepted())
-        self.complete = False
+        # Who polls is complete between two connections, not within one.
+        self.complete = self.complete and self.way is POLLS
         return self._asked
 
     def hear(self, heard: Heard) -> None:

@@ -12,7 +12,7 @@ import time
 from checks.crowd import Crowd
 from checks.proof import MIB, Daemon, Proof, main, memory, running
 
-MORE = 8 * MIB
+MORE = 12 * MIB
 GROWTH = 2 * MIB
 """From the first time to the last: a leak of a KiB a viewer would be twice this."""
 

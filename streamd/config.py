@@ -325,7 +325,7 @@ class _Reader:
         if isinstance(table.get("url"), str):
             hints.add(urlsplit(table["url"]).scheme + ":")
         found = [kind for kind in self._kinds.values() if kind.told_by & hints]
-        if len(found) == 1:
+        if found:  # the first: kinds are asked in the order in which they were given
             return found[0]
         self.problem(path, f"say which kind: one of {', '.join(sorted(self._kinds))}")
         return None

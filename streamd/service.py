@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from streamd.access import Access, own_hosts
-from streamd.config import Config, SourceTable
+from streamd.config import Config, ConfigError, SourceTable
 from streamd.hub import Hub
 from streamd.journals.memory import MemoryJournal
 from streamd.link import Sweep
@@ -38,7 +40,11 @@ from streamd.transports.websocket import StreamFactory
 from streamd.update import Draft, Update
 from streamd.wire import TICK
 
-KINDS: tuple[Kind, ...] = (random_walk.KIND, sql.KIND, demo.KIND)
+OWN_KINDS: tuple[Kind, ...] = (random_walk.KIND, sql.KIND, demo.KIND)
+"""In the order in which they are asked whether a table without ``kind`` is theirs."""
+
+ENTRY_POINTS = "streamd.sources"
+"""The group in which other packages offer kinds of sources: each entry point names a ``KIND``."""
 
 BACKLOG = 4096
 """Connections that wait to be accepted: with the default of 50 a storm of 2000 takes a minute."""
@@ -132,7 +138,7 @@ class Streamd(MultiService):
     def privilegedStartService(self) -> None:
         """Open the ports while that is still allowed.
 
-        :raises SystemExit: with one line, if one cannot be opened.
+        :raises SystemExit: after one line on stderr, if one cannot be opened.
         """
         super().privilegedStartService()
         allow_files()
@@ -150,7 +156,12 @@ class Streamd(MultiService):
         reason = failure.value if failure is not None else "it does not open at once"
         if isinstance(reason, CannotListenError):
             reason = reason.socketError
-        raise SystemExit(f"streamd: port: cannot listen on {port}: {reason}")
+        problem = f"streamd: port: cannot listen on {_as_given(port)}: {reason}"
+        self.log.critical("{problem}", problem=problem)
+        # What is written to sys.stderr is a log line by now; whoever typed the command looks here.
+        if sys.__stderr__ is not None:
+            sys.__stderr__.write(problem + "\n")
+        raise SystemExit(1)
 
     def startService(self) -> None:
         super().startService()
@@ -166,7 +177,10 @@ class Streamd(MultiService):
         for timer in self._timers:
             timer.start()
         for source, feed in self.sources:
-            source.start(feed)
+            try:
+                source.start(feed)
+            except Exception:
+                feed.failed(Failure())
 
     def _stop_all(self, failure: Any) -> None:
         self.log.failure("the journal could not be opened", failure)
@@ -219,6 +233,22 @@ class Streamd(MultiService):
                 trim(0)
 
 
+def find_kinds() -> tuple[Kind, ...]:
+    """Our own kinds of sources, and those that installed packages offer.
+
+    :raises ConfigError: naming an entry point that cannot be loaded.
+    """
+    found = []
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            found.append(point.load())
+        except Exception as error:
+            raise ConfigError(
+                [f"the kind of source {point.value} cannot be loaded: {error}"]
+            ) from error
+    return (*OWN_KINDS, *found)
+
+
 def with_demo(config: Config) -> Config:
     """The configuration, and the demo's streams."""
     table = SourceTable(demo.KIND, demo.Settings())
@@ -256,3 +286,9 @@ def default_port(number: int) -> str:
     if socket.has_dualstack_ipv6() and sys.platform != "darwin":
         return rf"tcp6:{number}:interface=\:\::backlog={BACKLOG}"
     return f"tcp:{number}:backlog={BACKLOG}"
+
+
+def _as_given(port: str) -> str:
+    """The number that :func:`default_port` made this endpoint of, or else the endpoint."""
+    number = port.split(":")[1] if ":" in port else ""
+    return number if number.isdecimal() and port == default_port(int(number)) else port

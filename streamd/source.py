@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 
 from streamd import config
 from streamd.config import Description, Duration
-from streamd.journal import Journal
+from streamd.journal import Journal, SourceCursor
 from streamd.state import State
 from streamd.update import Draft, Refused, Update, check_name, from_python
 
@@ -87,7 +87,12 @@ class Kind(config.Kind, Protocol):
     """What a module in ``streamd/sources`` offers as ``KIND``."""
 
     def make(self, name: str, settings: Any, surroundings: Surroundings) -> Source:
-        """The source of a table; does nothing yet."""
+        """The source of a table; does nothing yet.
+
+        Drivers are imported here, not with the module.
+
+        :raises ConfigError: with a line ``sources.NAME.KEY: …``, such as for a driver that is missing.
+        """
 
 
 class Feed:
@@ -131,10 +136,59 @@ class Feed:
         :param time: seconds since the epoch when it was true; None: now.
         :returns: fires when it is in the journal, or was refused; never fails.
         """
-        parts: Mapping[str, Any] = {self.name: value}
         if isinstance(value, Mapping) and not self._settings.whole:
-            parts = {f"{self.name}.{member}": part for member, part in value.items()}
-        drafts: list[Draft] = []
+            return self._read(
+                {f"{self.name}.{member}": part for member, part in value.items()}, time
+            )
+        return self._read({self.name: value}, time)
+
+    def put_all(self, parts: Mapping[str, Any]) -> Deferred[None]:
+        """A reading that is complete: what this source said before and is not in it is forgotten.
+
+        :param parts: end of a stream's name -> value: ``north.orders`` of ``shop.north.orders``.
+        """
+        named = {f"{self.name}.{end}": part for end, part in parts.items()}
+        self._prune()
+        gone = [Draft(stream, None) for stream in sorted(self._streams - named.keys())]
+        self._streams -= {draft.stream for draft in gone}
+        return self._read(named, None, gone)
+
+    def add(
+        self, values: Sequence[tuple[Any, float | None]], cursor: SourceCursor | None = None
+    ) -> Deferred[None]:
+        """Each of these happened: an update each of the stream that is called as the source.
+
+        :param values: with the time when each was true, or None for now, in order.
+        :param cursor: the source's own place, stored in the same step.
+        :returns: fires when they are in the journal.  Unlike the others it fails when they are not,
+            with :class:`Refused` or :class:`Outrun`: a source that counts what it read has to know.
+        """
+        drafts = []
+        for value, time in values:
+            drafts.append(Draft(self.name, from_python(value), time))
+        self._describe(self.name)
+        self._state.check_room(drafts)
+
+        def committed(updates: Sequence[Update]) -> None:
+            self.proved()
+
+        return self._journal.append(drafts, cursor=cursor).addCallback(committed)
+
+    def place(self) -> Deferred[str | None]:
+        """The source's own place that was stored last; None: it never was."""
+        return self._journal.place(self.name)
+
+    def proved(self) -> None:
+        """The source ran and found nothing new: all that it said is right."""
+        self._prune()
+        self._state.prove(self._streams, self._now())
+        self._recovered()
+        self._changed()
+
+    def _read(
+        self, parts: Mapping[str, Any], time: float | None, gone: Sequence[Draft] = ()
+    ) -> Deferred[None]:
+        drafts = list(gone)
         proved: list[str] = []
         wrong: dict[str, Refused] = {}
         for stream, part in parts.items():

@@ -13,7 +13,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from streamd.config import Config, ConfigError, Secret, parse
-from streamd.service import KINDS, Streamd, default_port, with_demo
+from streamd.service import Streamd, default_port, find_kinds, with_demo
 
 DEFAULT_PORT = "5000"
 
@@ -95,7 +95,7 @@ def load(file: str | None) -> tuple[Config, list[str], Path]:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError([f"cannot read {file}: {reason}"]) from None
-    config = parse(text, KINDS)
+    config = parse(text, find_kinds())
     tokens, problems = [], []
     secrets = config.access.publish if not isinstance(config.access.publish, str) else ()
     for number, secret in enumerate(secrets):

@@ -8,8 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from fnmatch import translate
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 
@@ -170,14 +173,35 @@ def from_text(text: bytes) -> bytes:
 def from_python(value: Any) -> bytes:
     """The JSON text of a Python value made of dicts, lists, strings, numbers, bools and None.
 
+    A Decimal is a number; dates and times are ISO 8601, a naive time being this machine's, with its
+    offset; a timedelta is in seconds; a UUID is text.
+
     :raises Refused: 400 for anything else (a set, bytes, NaN), 413 if it is too long.
     """
     try:
-        return from_json(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_simpler)
+        return from_json(text.encode())
     except RecursionError:
         raise _too_deep() from None
     except (TypeError, ValueError) as error:
         raise Refused(400, "bad-value", f"the value cannot be JSON: {error}") from None
+
+
+def _simpler(value: Any) -> Any:
+    """What JSON has for a value that databases and programs have besides."""
+    if isinstance(value, Decimal):
+        # Decimal("1e999999") is one, too: as a whole number it would take minutes.
+        whole = value.is_finite() and value.adjusted() < 309 and value == value.to_integral_value()
+        return int(value) if whole else float(value)
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.astimezone()).isoformat()
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no value")
 
 
 def to_python(value: bytes) -> Any:

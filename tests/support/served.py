@@ -30,7 +30,7 @@ from twisted.logger import globalLogPublisher
 from websockets.sync.client import ClientConnection, connect
 
 from streamd.config import Config, parse
-from streamd.service import KINDS, Streamd
+from streamd.service import Streamd, find_kinds
 from tests.support.net import Answer, request
 
 T = TypeVar("T")
@@ -232,7 +232,7 @@ def serve() -> Iterator[Serve]:
         if current_thread() is not main_thread():
             again: Served = blockingCallFromThread(_reactor(), start, text, tokens)
             return again
-        config = Config() if text is None else parse(text, KINDS)
+        config = Config() if text is None else parse(text, find_kinds())
         service = Streamd(_reactor(), config, tokens, ["tcp:0:interface=127.0.0.1"])
         service.privilegedStartService()
         # A started service quietens the log, and the tests want to hear all of it.
