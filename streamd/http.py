@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
+
+SECURITY = {
+    "Content-Security-Policy": "default-src 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+"""Headers of every answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +80,10 @@ def error_response(
 ) -> Response:
     """The form of every error: ``{"error": {"code", "message"}}``."""
     return json_response({"error": {"code": code, "message": message}}, status, headers)
+
+
+def last_head(status: int, headers: Mapping[str, str]) -> bytes:
+    """The head of an answer that ends with the connection."""
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in {**SECURITY, **headers}.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")

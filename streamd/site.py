@@ -33,7 +33,7 @@ from twisted.web import http
 from zope.interface import implementer
 
 from streamd.access import Access
-from streamd.http import Handover, Request, Response, error_response
+from streamd.http import SECURITY, Handover, Request, Response, error_response, last_head
 from streamd.transports.events import EventStreams
 from streamd.transports.poll import Polls
 from streamd.transports.publish import Publisher
@@ -52,12 +52,6 @@ READ_WITHIN = 60.0
 
 MAX_BODY = 1024 * 1024
 """Bytes: some ten thousand numbers in one PATCH."""
-
-SECURITY = {
-    "Content-Security-Policy": "default-src 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 _ABSOLUTE = re.compile(rb"^https?://[^/?]*", re.IGNORECASE)
 """What a proxy may put before the path of a request's target (RFC 9112, section 3.2.2)."""
@@ -178,7 +172,7 @@ class Exchange(http.Request):
         if handover.head is not None:
             response = handover.head
             headers = {**self._cross_origin(response), **response.headers}
-            self.channel.write(_last_head(response.status, headers))
+            self.channel.write(last_head(response.status, headers))
         if self.method == b"HEAD":
             self.channel.loseConnection()
         else:
@@ -310,7 +304,7 @@ class Channel(http.HTTPChannel):
             400, "bad-request", "this is not HTTP, or its head is larger than 16 KiB"
         )
         assert isinstance(response.body, bytes)
-        self.write(_last_head(400, response.headers) + response.body)
+        self.write(last_head(400, response.headers) + response.body)
         self.loseConnection()
 
     def hand_over(self, handover: Handover) -> None:
@@ -468,13 +462,6 @@ class Site(http.HTTPFactory):
         if method == "GET":
             self.access.check_reader(request.headers)
         return view(request, *match.groups())
-
-
-def _last_head(status: int, headers: Mapping[str, str]) -> bytes:
-    """The head of an answer that ends with the connection."""
-    lines = [f"HTTP/1.1 {status} {http.RESPONSES[status].decode()}", "Connection: close"]
-    lines += [f"{name}: {value}" for name, value in {**SECURITY, **headers}.items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def _whole(parts: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:

@@ -211,9 +211,10 @@ class Feed:
             message, detail = error.message, getattr(error, "detail", "")
             if message != self._error:
                 self._log.warn(
-                    "source {source} failed: {message} {detail}",
+                    # Not called "message": Twisted's old observers empty a field of that name.
+                    "source {source} failed: {error} {detail}",
                     source=self.name,
-                    message=message,
+                    error=message,
                     detail=detail,
                 )
         else:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from twisted.application.service import IService
-from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
-from streamd.config import Config, ConfigError, Secret, parse
-from streamd.service import Streamd, default_port, find_kinds, with_demo
-
-DEFAULT_PORT = "5000"
+from streamd.config import ConfigError
+from streamd.service import Streamd, with_demo
+from streamd.start import (
+    DEFAULT_PORT,
+    check_endpoint,
+    end_cleanly,
+    endpoint,
+    load,
+    use_monotonic_time,
+)
 
 
 class Options(usage.Options):
@@ -57,79 +58,3 @@ def makeService(options: Options) -> IService:
         return Streamd(reactor, config, tokens, ports, base)
     except ConfigError as error:
         raise SystemExit("\n".join(f"streamd: {problem}" for problem in error.problems)) from None
-
-
-def endpoint(port: str) -> str:
-    """The endpoint string for what was given as ``--port``.
-
-    :raises ConfigError: if it is a number that no port has.
-    """
-    if not port.isdecimal():
-        return port
-    if int(port) > 65535:
-        raise ConfigError([f"port: expected 0 to 65535, not {port}"])
-    return default_port(int(port))
-
-
-def check_endpoint(reactor: Any, port: str) -> None:
-    """:raises ConfigError: if Twisted does not know such an endpoint."""
-    try:
-        serverFromString(reactor, port)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
-        raise ConfigError(
-            [f"port: expected a number or an endpoint such as tcp:5000, not {port} ({error})"]
-        ) from None
-
-
-def load(file: str | None) -> tuple[Config, list[str], Path]:
-    """Read a configuration file.
-
-    :returns: it, the tokens that may publish, and the folder of the file.
-    :raises ConfigError: with all that is wrong with it.
-    """
-    if file is None:
-        return Config(), [], Path.cwd()
-    path = Path(file).absolute()
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError([f"cannot read {file}: {reason}"]) from None
-    config = parse(text, find_kinds())
-    tokens, problems = [], []
-    secrets = config.access.publish if not isinstance(config.access.publish, str) else ()
-    for number, secret in enumerate(secrets):
-        try:
-            tokens.append(reveal(secret, path.parent))
-        except ValueError as error:
-            problems.append(f"access.publish[{number}]: {error}")
-    if problems:
-        raise ConfigError(problems)
-    return config, tokens, path.parent
-
-
-def reveal(secret: Secret, base: Path) -> str:
-    """The text of a secret; files are relative to ``base``."""
-    return secret.reveal(os.environ, lambda name: (base / name).read_text("utf-8"))
-
-
-def end_cleanly(reactor: Any) -> None:
-    """SIGTERM is how a service is asked to stop: having stopped is a success, status 0.
-
-    Twisted would stop as well, and then send itself the signal again to die of it.
-    """
-
-    def stop(number: int, frame: Any) -> None:
-        reactor.callFromThread(reactor.stop)
-
-    # The reactor puts its own handlers in place when it starts.
-    reactor.callWhenRunning(signal.signal, signal.SIGTERM, stop)
-
-
-def use_monotonic_time(reactor: Any) -> None:
-    """Let delays follow a clock that nobody sets.
-
-    Twisted's timers read the wall clock: set back an hour, they stand still for an hour.  This has to
-    happen before the first delayed call.
-    """
-    reactor.seconds = time.monotonic

@@ -13,14 +13,15 @@ PACKAGE = Path(__file__).resolve().parents[1] / "streamd"
 # From the ground up. "sources.*" is the package with all that is in it.
 FLOORS = [
     ["update", "http"],
-    ["wire", "access", "health"],
+    ["wire", "access", "health", "sketch"],
     ["config"],
     ["state"],
     ["journal", "hub", "timer", "quiet"],
-    ["source"],
+    ["source", "link"],
     ["transports.*", "sources.*", "journals.*", "metrics"],
     ["door", "site"],
-    ["service"],
+    ["service", "check", "client"],
+    ["start"],
     ["tap", "cli"],
 ]
 

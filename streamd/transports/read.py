@@ -58,8 +58,13 @@ class Reader:
         return Response(200, parts, headers)
 
     def get_health(self, request: Request) -> Response:
-        """``GET /healthz``: the daemon lives."""
-        return json_response({"status": "ok"})
+        """``GET /healthz``: the daemon lives; with ``?strict`` 503 if a stream is failed or late."""
+        if "strict" not in request.query:
+            return json_response({"status": "ok"})
+        bad = {s.name: s.current_health() for s in self._state if s.health.state != "fresh"}
+        return json_response(
+            {"status": "bad" if bad else "ok", "streams": bad}, 503 if bad else 200
+        )
 
     def _position_headers(self) -> dict[str, str]:
         at = str(self._state.head)

@@ -16,7 +16,7 @@ from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from streamd.http import Handover, Request
+from streamd.http import Handover, Request, error_response, last_head
 from streamd.hub import Hub
 from streamd.link import PONG_WITHIN, Link, Sweep
 from streamd.state import ALL_STREAMS
@@ -172,6 +172,13 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
             self.flush_unsent()
             self.write(frame(v1_message("bye", {"reason": "restart", "after": COME_BACK}).text))
         self.bye(RESTART, "restart")
+
+    def sendHttpErrorResponse(self, code: int, reason: str, headers: Any = None) -> None:
+        # What Autobahn says of a handshake that it refuses, in the form of all our errors.
+        response = error_response(code, "bad-handshake", reason, dict(headers or ()))
+        body = response.body if isinstance(response.body, bytes) else b""
+        length = {"Content-Length": str(len(body))}
+        self.sendData(last_head(code, {**response.headers, **length}) + body)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         # Also called for a handshake that was refused, without onOpen before it.

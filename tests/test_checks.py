@@ -1,0 +1,30 @@
+"""The long proofs in checks/, with small numbers: that they run, and that what they claim holds."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from checks import attacks, clock, memory, stalled, stop, storm
+from checks.proof import MIB, Proof
+
+SHORT = {
+    "attacks": partial(
+        attacks.prove, size=2 * MIB, pings=20_000, peers=0.25, seconds=1.0, deadlines=False
+    ),
+    "clock": partial(clock.prove, seconds=2.0),
+    "memory": partial(memory.prove, viewers=200, times=2, stay=0.5),
+    "stalled": partial(
+        stalled.prove, viewers=100, stalled=20, slow=5, rate=100, seconds=3, quiet=0
+    ),
+    "stop": partial(stop.prove, viewers=100, mute=10),
+    "storm": partial(storm.prove, clients=300, drippers=300),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_short(name: str) -> None:
+    proof = Proof()
+    SHORT[name](proof)
+    assert not proof.failures, "\n".join(proof.failures)

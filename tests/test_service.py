@@ -1,0 +1,166 @@
+"""The parts put together: what one part's failure does to the others, and how it starts and stops."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from streamd.service import default_port, web_folder
+from streamd.source import Feed
+from streamd.sources.random_walk import RandomWalk
+from tests.support.net import accepts, wait_until
+from tests.support.served import QUIET, Serve, Served, head, in_thread
+from tests.support.tidy import LoggedErrors
+
+DAY = 24 * 3600.0
+
+TWO_WALKS = """
+[sources.one]
+kind = "random_walk"
+[sources.two]
+kind = "random_walk"
+"""
+
+
+@in_thread
+def test_demo_stream_grows_and_all_see_the_same(serve: Serve) -> None:
+    served = serve(None)
+    with served.connect("/") as one, served.connect("/ws") as other:
+        ones = [json.loads(one.recv(timeout=5))["variable"] for _ in range(4)]
+        others = [json.loads(other.recv(timeout=5))["variable"] for _ in range(4)]
+    assert others[:3] in (ones[:3], ones[1:])
+    assert all(1 <= after - before <= 10 for before, after in pairwise(ones))
+
+
+@in_thread
+def test_value_is_on_every_viewer_soon(served: Served) -> None:
+    with served.connect() as one, served.connect("/?streams=orders") as other:
+        assert one.recv(timeout=5) == other.recv(timeout=5) == "{}"
+        began = time.monotonic()
+        served.post("orders", 42)
+        assert one.recv(timeout=5) == other.recv(timeout=5) == '{"orders":42}'
+        assert time.monotonic() - began < 0.1
+
+
+@in_thread
+def test_source_that_cannot_start_stops_no_other(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, logged_errors: LoggedErrors
+) -> None:
+    start = RandomWalk.start
+    began: list[Feed] = []
+
+    def first_fails(self: RandomWalk, feed: Feed) -> None:
+        began.append(feed)
+        if len(began) == 1:
+            raise ZeroDivisionError("a secret")
+        start(self, feed)
+
+    monkeypatch.setattr(RandomWalk, "start", first_fails)
+    served = serve(TWO_WALKS)
+    assert served.state() == {"two": 0} or set(served.state()) == {"two"}
+    health = served.request("GET", "/streams").json()["streams"]["one"]["health"]
+    assert health["state"] == "failed"
+    assert "secret" not in health["error"]
+    assert len(logged_errors.flush(ZeroDivisionError)) == 1
+
+
+@in_thread
+def test_viewer_that_throws_is_lost_alone(served: Served, logged_errors: LoggedErrors) -> None:
+    with served.connect() as victim:
+        assert victim.recv(timeout=5) == "{}"
+        [protocol] = served.service.viewers.protocols
+
+        def write(data: bytes) -> None:
+            raise ZeroDivisionError
+
+        protocol.write = write  # type: ignore[assignment,method-assign]
+        with served.connect() as other:
+            assert other.recv(timeout=5) == "{}"
+            served.post("a", 1)
+            served.post("a", 2)
+            assert [other.recv(timeout=5) for _ in range(2)] == ['{"a":1}', '{"a":2}']
+            assert protocol not in served.service.viewers.protocols
+    assert served.service.hub.dropped == 1
+    assert len(logged_errors.flush(ZeroDivisionError)) == 1
+
+
+@in_thread
+def test_stream_becomes_late_by_itself(serve: Serve) -> None:
+    served = serve(QUIET + '\n[streams.a]\nexpect = "100ms"')
+    served.post("a", 1)
+
+    def state() -> str:
+        known: str = served.request("GET", "/streams/a").json()["health"]["state"]
+        return known
+
+    assert state() == "fresh"
+    wait_until(lambda: state() == "late", 3)
+    served.post("a", 1)
+    assert state() == "fresh"
+
+
+@in_thread
+def test_stream_that_nobody_updates_is_forgotten_in_the_end(serve: Serve) -> None:
+    served = serve(QUIET + "\n[streams.configured]\n")
+    served.post("old", 1)
+    served.post("configured", 1)
+    with served.connect() as viewer:
+        assert json.loads(viewer.recv(timeout=5)) == {"old": 1, "configured": 1}
+        served.run(served.service._forget_streams)
+        assert set(served.state()) == {"old", "configured"}
+        served.service._now = lambda: time.time() + DAY + 1
+        served.run(served.service._forget_streams)
+        assert json.loads(viewer.recv(timeout=5)) == {"old": None}
+    assert set(served.state()) == {"configured"}
+
+
+@in_thread
+def test_stop_closes_everything(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = serve(TWO_WALKS)
+    port = served.port
+    idle = served.wire(head("GET", "/healthz"))
+    assert idle.answer().status == 200
+    poll = served.wire(head("GET", "/updates?streams=none&after=0-0&wait=20"))
+    events = served.wire(head("GET", "/events"))
+    assert " 200 " in events.head()
+    with served.connect() as viewer:
+        viewer.recv(timeout=5)
+        stopped: Deferred[None] = served.run(lambda: [served.service.stopService()])[0]
+        wait_until(lambda: stopped.called, 5)
+    assert not accepts(port)
+    for wire in (idle, poll, events):
+        wire.rest()
+    assert not served.service.site.channels
+    assert not served.service.events.protocols
+    assert not served.service.viewers.protocols
+
+
+@in_thread
+def test_parts_end_with_the_service_whatever_they_do(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(self: RandomWalk) -> None:
+        real(self)
+        raise ZeroDivisionError
+
+    real = RandomWalk.stop
+    monkeypatch.setattr(RandomWalk, "stop", stop)
+    served = serve(TWO_WALKS)
+    with served.connect() as viewer:
+        viewer.recv(timeout=5)
+        stopped: Deferred[None] = served.run(lambda: [served.service.stopService()])[0]
+        wait_until(lambda: stopped.called, 5)
+
+
+def test_default_port_has_a_long_queue() -> None:
+    assert "backlog=4096" in default_port(5000)
+
+
+def test_page_of_a_checkout() -> None:
+    assert (web_folder() / "index.html").is_file()
+    assert isinstance(web_folder(), Path)
