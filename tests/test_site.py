@@ -157,7 +157,6 @@ def test_security_headers_and_no_banner(served: Served, request_: bytes) -> None
         assert answer.headers["Content-Type"] is None
 
 
-@pytest.mark.xfail(strict=True, reason="Autobahn answers, with a status line alone")
 @in_thread
 def test_bad_handshake_is_answered_like_all_others(served: Served) -> None:
     answer = served.wire(head("GET", "/ws", "Upgrade: websocket")).answer()

@@ -475,7 +475,6 @@ def test_pings_are_answered(served: Served) -> None:
         assert wire.frame() == (10, payload)
 
 
-@pytest.mark.xfail(strict=True, reason="a ping is lost while the message before it leaves")
 @in_thread
 def test_ping_right_after_a_message_is_answered(served: Served) -> None:
     """Clients take a lost pong for a lost link."""

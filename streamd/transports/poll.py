@@ -92,6 +92,9 @@ class Polls:
             if at_end.active():
                 at_end.cancel()
             self._hub.leave(poll)
+            if wish.after is None or not self._state.resumes(wish.after, wish.selection):
+                # Lost or forgotten while it waited: said as to one that comes now.
+                return self._all(wish, self._state.start(wish.history), resumed=False)
             if data:
                 return _response(data + b"\n", None)
             # What came since the last flush is not to be passed over.

@@ -69,6 +69,7 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
 
     factory: StreamFactory
     pinged: float | None = None  # when the last ping went out that is not answered
+    _pong_due: bytes | None = None
     _deaf = False
     _allowance = float(BURST)
     _counted = 0.0
@@ -102,6 +103,7 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
 
     def resumeProducing(self) -> None:
         super().resumeProducing()
+        self._pong()
         self._answer()
 
     # -- what the viewer says ----------------------------------------------------------------------
@@ -146,9 +148,15 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
                 self._join(wish, known=self._wish.selection)
 
     def onPing(self, payload: bytes) -> None:
-        # Somebody who pings and does not read would have us keep the answers.
-        if self.ready:
-            self.sendPong(payload)
+        # Somebody who pings and does not read would have us keep the answers; only the most recent
+        # ping has to be answered (RFC 6455, section 5.5.3).
+        self._pong_due = payload
+        self._pong()
+
+    def _pong(self) -> None:
+        if self._pong_due is not None and self.ready and not self.unsent:
+            self.sendPong(self._pong_due)
+            self._pong_due = None
 
     # -- the end -----------------------------------------------------------------------------------
 
