@@ -130,7 +130,7 @@ class Watcher:
         self.name = f"{way} {number}"
         self.way = way
         self.socket: socket.socket | None = None
-        self.changes = 0
+        self.changes = self.dropped = 0
         self._port = port
         self._rng = random.Random(f"{seed} {self.name}")
         self._history: deque[str] = deque(maxlen=40)
@@ -201,7 +201,15 @@ class Watcher:
 
     def read(self) -> None:
         assert self.socket is not None
-        data = self.socket.recv(64 * KIB)
+        try:
+            data = self.socket.recv(64 * KIB)
+        except ConnectionResetError:
+            data = b""
+        if not data:  # it was so far behind that it has to begin anew
+            self._history.append("was dropped")
+            self.dropped += 1
+            self.drop()
+            return
         for heard in self._reader.feed(data):
             self._history.append(f"heard {str(heard)[:150]}")
             if heard.kind == "ping":
@@ -286,7 +294,8 @@ def prove_selections(proof: Proof, seed: int, changes: int) -> None:
                 compared += len(watchers)
         else:
             proof.claim(True, f"selections: {compared} views compared, each the truth")
-        proof.figure(f"{sum(w.changes for w in watchers)} selections; {dict(world.done)}")
+        changed, dropped = sum(w.changes for w in watchers), sum(w.dropped for w in watchers)
+        proof.figure(f"{changed} selections, {dropped} told to begin anew; {dict(world.done)}")
         for watcher in watchers:
             watcher.drop()
 

@@ -278,6 +278,7 @@ class Hub:
                     whole = whole or audience.tick(now, 0)
                     viewer.ticked = True
                     self._write(viewer, (whole,))
+                self._serve(viewer, audience)  # the slices of a long one
 
     def _serve(self, viewer: Viewer, audience: Audience, newcomer: bool = False) -> None:
         """Write what a viewer lacks of what was flushed; a newcomer does not wait for the flush."""
@@ -288,6 +289,9 @@ class Hub:
             if not newcomer and not audience.is_behind(viewer.mark):
                 return
             newcomer = False
+            if self.state.is_beyond(viewer.mark):
+                self._dismiss(viewer)
+                return
             try:
                 data, mark = audience.next(viewer.mark)
             except Exception:
@@ -321,6 +325,10 @@ class Hub:
         """One viewer's failure stays its own."""
         self._log.failure("a viewer was lost: writing to it failed")
         self.dropped += 1
+        self._dismiss(viewer)
+
+    def _dismiss(self, viewer: Viewer) -> None:
+        """It cannot be served any more; if it comes back, it is told what it has to know."""
         self.leave(viewer)
         viewer.ready = False
         try:

@@ -177,6 +177,7 @@ class State:
         self._noted: OrderedDict[str, Stream] = OrderedDict()
         self._tombs: OrderedDict[str, Stream] = OrderedDict()
         self._horizon = ORIGIN  # the newest tombstone that is gone itself
+        self._razed = 0  # and the revision at which its stream was forgotten
         self._lost = ORIGIN  # the newest update that any history no longer has
         self._bytes = 0
         self._pinned = 0  # bytes of the newest updates of the streams there are, which stay
@@ -288,6 +289,13 @@ class State:
         first = fill is not None and mark.at == ORIGIN
         journal = self.journal if self._journal_noted > mark.revision else None
         return Answer(updates, gone, streams, health, journal, self.head, self.revision, first)
+
+    def is_beyond(self, mark: Mark) -> bool:
+        """Whether a viewer at ``mark`` may have a stream of which not even the tombstone is left.
+
+        It cannot be told, and has to begin anew.
+        """
+        return 0 < mark.revision < self._razed
 
     def changed_since(self, time: float, selection: Selection) -> bool:
         """Whether the health of anything selected changed after this time."""
@@ -510,6 +518,7 @@ class State:
     def _raze(self, stream: Stream) -> None:
         """Take a tombstone away; cursors before it are worth nothing then."""
         self._horizon = max(self._horizon, stream.lost)
+        self._razed = max(self._razed, stream.buried)
         self._bytes -= sum(map(cost, stream.history))
         for index in (self._streams, self._recent, self._noted, self._tombs):
             index.pop(stream.name, None)

@@ -160,11 +160,11 @@ def plain(answer: Answer) -> Formatted:
     """The members that changed, as one JSON object; ``{}`` first when there is nothing yet."""
     if not answer.updates:
         return Formatted([Payload("state", b"{}")] if answer.first else [], answer.at, False)
-    members = [b'"%b":%b' % (u.stream.encode(), u.value or b"null") for u in answer.updates]
-    count = _fitting(members)
-    more = count < len(members)
-    text = b"{" + b",".join(members[:count]) + b"}"
-    at = answer.updates[count - 1].at if more else answer.at
+    updates = answer.updates
+    members = _fitting(b'"%b":%b' % (u.stream.encode(), u.value or b"null") for u in updates)
+    more = len(members) < len(updates)
+    text = b"{" + b",".join(members) + b"}"
+    at = updates[len(members) - 1].at if more else answer.at
     return Formatted([Payload("state", text)], at, more)
 
 
@@ -178,13 +178,12 @@ def v1(answer: Answer) -> Formatted:
     updates = [u for u in answer.updates if u.value is not None]
     if not updates:
         return Formatted(payloads, answer.at, False)
-    texts = [v1_update(update) for update in updates]
-    count = _fitting(texts)
-    more = count < len(texts)
-    last = updates[count - 1].at
+    texts = _fitting(map(v1_update, updates))
+    more = len(texts) < len(updates)
+    last = updates[len(texts) - 1].at
     text = b'{"type":"updates","at":"%d-%d","updates":[%b]%b}' % (
         *last,
-        b",".join(texts[:count]),
+        b",".join(texts),
         b',"more":true' if more else b"",
     )
     payloads.append(Payload("updates", text))
@@ -233,21 +232,22 @@ def _notes(type: str, members: Mapping[str, Any]) -> Iterator[Payload]:
     """Messages of at most :data:`MAX_MESSAGE` with all the members."""
     texts = [b'"%b":%b' % (name.encode(), _json(value)) for name, value in members.items()]
     while texts:
-        count = _fitting(texts)
-        text = b'{"type":"%b","%b":{%b}}' % (type.encode(), type.encode(), b",".join(texts[:count]))
+        fitting = _fitting(texts)
+        text = b'{"type":"%b","%b":{%b}}' % (type.encode(), type.encode(), b",".join(fitting))
         yield Payload(type, text)
-        del texts[:count]
+        del texts[: len(fitting)]
 
 
-def _fitting(parts: Iterable[bytes]) -> int:
-    """How many parts, at least one, fit a message when a comma stands between two."""
-    total = count = 0
+def _fitting(parts: Iterable[bytes]) -> list[bytes]:
+    """As many of the parts, at least one, as fit a message with commas between; no more are made."""
+    fitting: list[bytes] = []
+    total = 0
     for part in parts:
         total += len(part) + 1
-        if count and total > MAX_MESSAGE:
+        if fitting and total > MAX_MESSAGE:
             break
-        count += 1
-    return count
+        fitting.append(part)
+    return fitting
 
 
 _json = msgspec.json.encode
@@ -365,15 +365,15 @@ def poll_answer(
     health: Mapping[str, Any],
 ) -> tuple[bytes, Position]:
     """``{"type": "updates", "at", "resumed", "updates", "health", "streams", "more"?}``."""
-    texts = [v1_update(update) for update in answer.updates if update.value is not None]
-    count = _fitting(texts)
-    more = count < len(texts)
-    at = [u for u in answer.updates if u.value is not None][count - 1].at if more else answer.at
+    updates = [update for update in answer.updates if update.value is not None]
+    texts = _fitting(map(v1_update, updates))
+    more = len(texts) < len(updates)
+    at = updates[len(texts) - 1].at if more else answer.at
     notes = {"health": health, "streams": {**dict.fromkeys(gone), **streams}}
     text = b'{"type":"updates","at":"%d-%d","resumed":%b,"updates":[%b],%b%b' % (
         *at,
         b"true" if resumed else b"false",
-        b",".join(texts[:count]),
+        b",".join(texts),
         b'"more":true,' if more else b"",
         _json(notes)[1:],
     )

@@ -14,7 +14,7 @@ from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerPr
 from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateOfferAccept
 from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamd.http import Handover, Request, error_response, last_head
 from streamd.hub import Hub
@@ -70,6 +70,7 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
     factory: StreamFactory
     pinged: float | None = None  # when the last ping went out that is not answered
     _pong_due: bytes | None = None
+    _aborting: IDelayedCall | None = None
     _deaf = False
     _allowance = float(BURST)
     _counted = 0.0
@@ -181,6 +182,13 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
             self.write(frame(v1_message("bye", {"reason": "restart", "after": COME_BACK}).text))
         self.bye(RESTART, "restart")
 
+    def _closeConnection(self, abort: bool = False) -> None:
+        # Autobahn aborts as soon as its part of the closing handshake is done; the close frame that
+        # it has just written would be lost.  So let it leave first, and abort if it does not.
+        self.transport.loseConnection()
+        if abort and self._aborting is None:
+            self._aborting = self.factory.clock.callLater(CLOSE_GRACE, self.lose)
+
     def sendHttpErrorResponse(self, code: int, reason: str, headers: Any = None) -> None:
         # What Autobahn says of a handshake that it refuses, in the form of all our errors.
         response = error_response(code, "bad-handshake", reason, dict(headers or ()))
@@ -190,6 +198,8 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         # Also called for a handshake that was refused, without onOpen before it.
+        if self._aborting is not None and self._aborting.active():
+            self._aborting.cancel()
         self.factory.closed(self)
 
     # -- what the sweep does -----------------------------------------------------------------------

@@ -1,0 +1,398 @@
+"""One HTTP connection: what ``twisted.web.http`` leaves open is closed here.
+
+An absolute deadline for a request, bounds for bodies, a producer for large answers, compression,
+and the hand-over of a connection to somebody else.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from itertools import chain
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.interfaces import IDelayedCall, IPullProducer, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.python.failure import Failure
+from twisted.web import http
+from zope.interface import implementer
+
+from streamd.access import Access
+from streamd.http import SECURITY, Handover, Request, Response, error_response, last_head
+from streamd.update import Refused
+
+REQUEST_WITHIN = 10.0
+"""Seconds from the first byte of a request to its last, however busily it drips."""
+
+IDLE = 60
+"""Seconds for which a connection is kept between two requests."""
+
+READ_WITHIN = 60.0
+"""Seconds for which a reader may leave one part of a large answer unread."""
+
+REFUSED_WITHIN = 2.0
+"""Seconds for which we go on reading from somebody whose body was refused, so that he can read why:
+closing over what was not read would reset the connection."""
+
+MAX_BODY = 1024 * 1024
+"""Bytes: some ten thousand numbers in one PATCH."""
+
+MAX_BODIES = 16 * MAX_BODY
+"""Bytes of all bodies that are under way."""
+
+CHUNK = 64
+"""Bytes that a piece of a body counts at least: a megabyte in chunks of one byte takes a second."""
+
+WORTH_PACKING = 1024
+"""Bytes: below it an answer fits one segment anyway."""
+
+_ABSOLUTE = re.compile(rb"^https?://[^/?]*", re.IGNORECASE)
+"""What a proxy may put before the path of a request's target (RFC 9112, section 3.2.2)."""
+
+_GZIP = re.compile(r"(?:^|[,\s])(?:gzip|\*)\s*(?:$|,|;\s*q=(?:1|0\.[0-9]*[1-9]))", re.IGNORECASE)
+"""An Accept-Encoding that takes gzip (RFC 9110, section 12.5.3)."""
+
+Answer = Response | Handover | Deferred[Response]
+
+
+class Answers(Protocol):
+    """What a channel asks of its site.
+
+    :ivar bodies: bytes of all bodies that are under way.
+    """
+
+    access: Access
+    clock: IReactorTime
+    bodies: int
+
+    def answer(self, request: Request) -> Answer:
+        """What ``request`` gets.
+
+        :raises Refused: what the asker may read.
+        """
+
+    def connected(self, channel: Channel) -> None:
+        """A connection speaks HTTP."""
+
+    def disconnected(self, channel: Channel) -> None:
+        """It does no more."""
+
+    def note_failure(self, what: str, failure: Failure) -> None:
+        """What no client may read."""
+
+
+class Exchange(http.Request):
+    """One request as it arrives, and its answer as it leaves."""
+
+    channel: Channel
+    content: BytesIO
+    _size = 0  # of the body so far, as it counts
+
+    def gotLength(self, length: int | None) -> None:
+        self.content = BytesIO()  # never a temporary file
+
+    def parseCookies(self) -> None:
+        """There are none."""
+
+    def handleContentChunk(self, data: bytes) -> None:
+        size = max(len(data), CHUNK)
+        self._size += size
+        self.channel.site.bodies += size
+        if self.content.tell() + len(data) > MAX_BODY or self._size > MAX_BODY + CHUNK:
+            message = f"a body may have {MAX_BODY // 1024} KiB"
+            self.channel.refuse(error_response(413, "too-large", message))
+        elif self.channel.site.bodies > MAX_BODIES:
+            message = "too much is being published at once"
+            self.channel.refuse(error_response(503, "busy", message, {"Retry-After": "1"}))
+        else:
+            self.content.write(data)
+
+    def forget_body(self) -> None:
+        """It is no longer under way."""
+        self.channel.site.bodies -= self._size
+        self._size = 0
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        self.method, self.uri, self.clientproto = command, path, version
+        self.forget_body()
+        self.process()
+
+    def process(self) -> None:
+        answered: Deferred[Response | Handover] = maybeDeferred(self._answer)
+        if not answered.called:  # whoever waits for it may go away meanwhile
+            self.notifyFinish().addErrback(lambda _: answered.cancel())
+        answered.addErrback(self._explain).addCallback(self._send).addErrback(self._broken)
+
+    def _answer(self) -> Any:
+        request = self._as_request()
+        self.channel.site.access.check_head(request)
+        return self.channel.site.answer(request)
+
+    def _as_request(self) -> Request:
+        path, _, query = _ABSOLUTE.sub(b"", self.uri).partition(b"?")
+        headers = {
+            name.decode("latin-1").lower(): ", ".join(v.decode("latin-1") for v in values)
+            for name, values in self.requestHeaders.getAllRawHeaders()
+        }
+        try:
+            return Request(
+                method=self.method.decode("ascii"),
+                path=unquote_to_bytes(path).decode(),
+                query=dict(parse_qsl(query.decode("latin-1"), True, max_num_fields=100)),
+                headers=headers,
+                body=self.content.getvalue(),
+                host=getattr(self.channel.getPeer(), "host", ""),
+                version=self.clientproto.decode("latin-1"),
+            )
+        except ValueError:
+            raise Refused(400, "bad-request", "the request line is malformed") from None
+
+    def _explain(self, failure: Failure) -> Response:
+        error = failure.value
+        if isinstance(error, CancelledError):  # nobody waits any more
+            return Response(503)
+        if not isinstance(error, Refused):
+            self.channel.site.note_failure("a request failed", failure)
+            return error_response(500, "internal", "streamd failed on this; its log says why")
+        headers = {}
+        if error.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        elif error.status in (429, 503):
+            headers["Retry-After"] = "5"
+        return error_response(error.status, error.code, error.message, headers)
+
+    def _send(self, response: Response | Handover) -> None:
+        if self._disconnected:
+            return
+        if isinstance(response, Handover):
+            self._hand_over(response)
+            return
+        body = _whole(response.body)
+        headers = {**SECURITY, **self._cross_origin(response), **response.headers}
+        if _is_worth_packing(response, body) and self._unpacks():
+            body = _packed(body)
+            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding, Origin"}
+        self.setResponseCode(response.status)
+        for name, value in headers.items():
+            self.responseHeaders.setRawHeaders(name, [value])
+        if isinstance(body, bytes):
+            if response.status not in (204, 304):
+                self.responseHeaders.setRawHeaders("Content-Length", [str(len(body))])
+            self.write(body)
+            self.finish()
+        elif self.method == b"HEAD":
+            self.write(b"")
+            self.finish()
+        else:
+            _Parts(self, body, self.channel.site.clock).start()
+
+    def _hand_over(self, handover: Handover) -> None:
+        if handover.head is not None:
+            response = handover.head
+            headers = {**self._cross_origin(response), **response.headers}
+            self.channel.write(last_head(response.status, headers))
+        if self.method == b"HEAD":
+            self.channel.loseConnection()
+        else:
+            self.channel.hand_over(handover)
+
+    def _unpacks(self) -> bool:
+        return _GZIP.search(self._header(b"accept-encoding")) is not None
+
+    def _cross_origin(self, response: Response) -> Mapping[str, str]:
+        """A page of another origin that may read is told so; whether it may was judged before."""
+        origin = self._header(b"origin")
+        if not origin or response.status >= 400:
+            return {}
+        return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+
+    def _header(self, name: bytes) -> str:
+        # Of bytes: Twisted would read text as UTF-8, and fail where it is none.
+        values = self.requestHeaders.getRawHeaders(name, [])
+        return b",".join(values).decode("ascii", "backslashreplace")
+
+    def _broken(self, failure: Failure) -> None:
+        self.channel.site.note_failure("an answer could not be sent", failure)
+        self.loseConnection()
+
+
+@implementer(IPullProducer)
+class _Parts:
+    """Writes a large answer part by part, each when the one before it has left."""
+
+    def __init__(self, exchange: Exchange, parts: Iterator[bytes], clock: IReactorTime) -> None:
+        self._exchange = exchange
+        self._parts = parts
+        self._clock = clock
+        self._deadline: IDelayedCall | None = None
+
+    def start(self) -> None:
+        self._exchange.notifyFinish().addBoth(lambda _: self._calm())
+        self._exchange.registerProducer(self, False)
+
+    def resumeProducing(self) -> None:
+        self._calm()
+        try:
+            part = next(self._parts, None)
+        except Exception:  # half an answer must not be taken for a whole one
+            self._exchange.channel.site.note_failure("an answer broke off", Failure())
+            self._exchange.unregisterProducer()
+            self._exchange.channel.abort()
+            return
+        if part is not None:
+            self._deadline = self._clock.callLater(READ_WITHIN, self._exchange.channel.abort)
+            self._exchange.write(part)
+        else:
+            self._exchange.unregisterProducer()
+            self._exchange.finish()
+
+    def stopProducing(self) -> None:
+        self._calm()
+
+    def _calm(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        self._deadline = None
+
+
+class Channel(http.HTTPChannel):
+    """One connection that speaks HTTP, until it may become a WebSocket."""
+
+    site: Answers
+    transport: Any
+    callLater: Any  # the factory sets it: the reactor whose clock is ours
+    _deadline: IDelayedCall | None = None
+    _deaf = False
+
+    def connectionMade(self) -> None:
+        self.site.connected(self)
+        self.timeOut = IDLE
+        super().connectionMade()
+        self._expect_request()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        if not self.requests:
+            self._expect_request()
+        super().dataReceived(data)
+
+    def allContentReceived(self) -> None:
+        if not self._deaf:
+            self._calm()
+            super().allContentReceived()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._calm()
+        self.site.disconnected(self)
+        for request in self.requests:
+            request.forget_body()
+        super().connectionLost(reason)
+
+    def timeoutConnection(self) -> None:
+        """An idle connection is nothing to log."""
+        self.abort()
+
+    def pauseProducing(self) -> None:
+        """Some of an answer stays behind: answer no further request either, though it be here.
+
+        Twisted stops to read, but answers all that it has read: 64 KiB of requests can ask for 80 MB.
+        """
+        super().pauseProducing()
+        self._networkProducer.pauseProducing()
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        """It has left: go on."""
+        super().resumeProducing()
+        self.paused = False
+        super().dataReceived(b"")
+
+    def loseConnection(self) -> None:
+        """Close when the answer has left; who does not read it cannot keep the connection."""
+        super().loseConnection()
+        self._calm()
+        self._deadline = self.callLater(READ_WITHIN, self.abort)
+
+    def abort(self) -> None:
+        """Close without waiting for what was not read."""
+        if self.transport is not None:
+            self.transport.abortConnection()
+
+    def refuse(self, response: Response) -> None:
+        """Answer a request that is not whole yet, and hear nothing more."""
+        if self._deaf:
+            return
+        self._deaf = True
+        self.clearLineBuffer()
+        body = response.body if isinstance(response.body, bytes) else b""
+        self.write(last_head(response.status, response.headers) + body)
+        self.transport.loseWriteConnection()
+        self._calm()
+        self._deadline = self.callLater(REFUSED_WITHIN, self.abort)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """A head of one endless line."""
+        self._respondToBadRequestAndDisconnect()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        # Twisted's own answer has no headers and no body.
+        message = "this is not HTTP, or its head is larger than 16 KiB"
+        self.refuse(error_response(400, "bad-request", message))
+
+    def hand_over(self, handover: Handover) -> None:
+        """From now on the connection belongs to somebody else.
+
+        What arrived in the same segment after the request is passed on.
+        """
+        protocol = handover.protocol
+        self.setTimeout(None)
+        self.site.disconnected(self)
+        transport, self.transport = self.transport, None
+        if isinstance(transport, ProtocolWrapper):  # TLS
+            transport.wrappedProtocol = protocol
+        else:
+            transport.protocol = protocol
+        protocol.makeConnection(transport)
+        transport.resumeProducing()
+        protocol.dataReceived(handover.received + self.clearLineBuffer())
+
+    def _expect_request(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.callLater(REQUEST_WITHIN, self.abort)
+
+    def _calm(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        self._deadline = None
+
+
+def _whole(parts: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
+    """A body that has one part only is sent with its length."""
+    if isinstance(parts, bytes):
+        return parts
+    first, second = next(parts, b""), next(parts, None)
+    return first if second is None else chain((first, second), parts)
+
+
+def _is_worth_packing(response: Response, body: bytes | Iterator[bytes]) -> bool:
+    kind = response.headers.get("Content-Type", "")
+    is_text = kind.startswith("text/") or "json" in kind or "javascript" in kind or "svg" in kind
+    return is_text and (not isinstance(body, bytes) or len(body) >= WORTH_PACKING)
+
+
+def _packed(body: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
+    if isinstance(body, bytes):
+        return gzip.compress(body, 6, mtime=0)
+    packer = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    return (part for text in chain(map(packer.compress, body), _last(packer)) if (part := text))
+
+
+def _last(packer: Any) -> Iterator[bytes]:
+    yield packer.flush()
