@@ -44,7 +44,11 @@ MAX_BODY = 1024 * 1024
 """Bytes: some ten thousand numbers in one PATCH."""
 
 MAX_BODIES = 16 * MAX_BODY
-"""Bytes of all bodies that are under way."""
+"""Bytes of all bodies that are under way, as far as they are longer than :data:`SMALL_BODY`."""
+
+SMALL_BODY = 16 * 1024
+"""Bytes that everybody may send, however much others do: those who fill up :data:`MAX_BODIES` and
+stop cannot keep a shell from publishing a number."""
 
 CHUNK = 64
 """Bytes that a piece of a body counts at least: a megabyte in chunks of one byte takes a second."""
@@ -101,13 +105,13 @@ class Exchange(http.Request):
         """There are none."""
 
     def handleContentChunk(self, data: bytes) -> None:
-        size = max(len(data), CHUNK)
-        self._size += size
-        self.channel.site.bodies += size
+        before = self._size
+        self._size += max(len(data), CHUNK)
+        self.channel.site.bodies += _large(self._size) - _large(before)
         if self.content.tell() + len(data) > MAX_BODY or self._size > MAX_BODY + CHUNK:
             message = f"a body may have {MAX_BODY // 1024} KiB"
             self.channel.refuse(error_response(413, "too-large", message))
-        elif self.channel.site.bodies > MAX_BODIES:
+        elif self._size > SMALL_BODY and self.channel.site.bodies > MAX_BODIES:
             message = "too much is being published at once"
             self.channel.refuse(error_response(503, "busy", message, {"Retry-After": "1"}))
         else:
@@ -115,7 +119,7 @@ class Exchange(http.Request):
 
     def forget_body(self) -> None:
         """It is no longer under way."""
-        self.channel.site.bodies -= self._size
+        self.channel.site.bodies -= _large(self._size)
         self._size = 0
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
@@ -371,6 +375,11 @@ class Channel(http.HTTPChannel):
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
         self._deadline = None
+
+
+def _large(size: int) -> int:
+    """What of a body counts for all bodies together."""
+    return max(0, size - SMALL_BODY)
 
 
 def _whole(parts: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
