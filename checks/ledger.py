@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checks.crowd import Publisher
-from checks.readers import POLLS, Heard, Way
+from checks.readers import EVENTS, POLLS, Heard, Way
 from streamd.state import UPDATE_BYTES
 from streamd.update import MAX_VALUE
 
@@ -101,6 +101,10 @@ class Ledger:
         newer = self._total - self._ends[name, number]
         return newer > self._max_state * 3 // 4
 
+    def was_gone(self, name: str, number: int, accepted: int) -> bool:
+        """Whether it is certain that it was gone when so many updates were acknowledged."""
+        return number <= accepted - self._keep
+
     def close(self) -> None:
         self._publisher.close()
 
@@ -140,8 +144,8 @@ class Sight:
         """A connection begins: the cursor that it asks with."""
         self._asked = self.cursor
         self._floor = dict(self._ledger.accepted())
-        # Who polls is complete between two connections, not within one.
-        self.complete = self.complete and self.way is POLLS
+        # Who polls is complete between two connections; plain events may have nothing to say.
+        self.complete = self.complete and self.way in (POLLS, EVENTS)
         return self._asked
 
     def hear(self, heard: Heard) -> None:
@@ -173,6 +177,7 @@ class Sight:
             if at not in (None, asked):
                 raise Wrong(f"resumed from {at}, asked for {asked}")
             self._from_origin |= asked == ORIGIN
+            self._check_resumed()
             return
         if at not in (None, ORIGIN):
             raise Wrong(f"not resumed, and yet at {at}")
@@ -182,6 +187,13 @@ class Sight:
                 raise Wrong(f"refused to resume from {asked}, though nothing is gone")
             self._dead = None if asked == ORIGIN else asked
         self._begin_anew()
+
+    def _check_resumed(self) -> None:
+        for name, accepted in self._floor.items():
+            number = self.newest.get(name, 0)
+            followed = number or self._from_origin
+            if followed and self._ledger.was_gone(name, number + 1, accepted):
+                raise Wrong(f"resumed, though {name} {number + 1} was gone")
 
     def _may_have_lost(self) -> bool:
         return any(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 
 from checks.crowd import Crowd
-from checks.proof import MIB, Daemon, Proof, main, memory, running
+from checks.proof import MIB, Proof, main, memory, running, settled
 
 MORE = 12 * MIB
 GROWTH = 4 * MIB
@@ -43,7 +43,7 @@ def prove(
             crowd.run(stay)
             most = memory(daemon.pid)
             crowd.leave()
-            after.append(_settled(daemon, first + MORE, patience))
+            after.append(settled(daemon.pid, first + MORE, patience))
             each = (most - first) / viewers / 1024
             proof.figure(f"{most / MIB:.1f} MiB with {viewers} viewers, {each:.1f} KiB each")
             proof.claim(
@@ -56,15 +56,6 @@ def prove(
             f"{growth / MIB:.1f} MiB more after the last time than after the first; "
             f"at most {GROWTH / MIB:.0f}",
         )
-
-
-def _settled(daemon: Daemon, bound: int, patience: float) -> int:
-    """The memory when it is back, or when that took too long."""
-    deadline = time.monotonic() + patience
-    while (now := memory(daemon.pid)) > bound and time.monotonic() < deadline:
-        time.sleep(0.2)
-    time.sleep(1)
-    return min(now, memory(daemon.pid))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,6 +121,14 @@ def reset_peak(pid: int) -> int:
     """Begins to look for the peak anew; returns the memory of now. See proc(5), clear_refs."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
     return memory(pid)
+
+
+def settled(pid: int, bound: int, patience: float) -> int:
+    """The memory of a process once it is within `bound`, or when `patience` seconds are over."""
+    deadline = time.monotonic() + patience
+    while (now := memory(pid)) > bound and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return now
 
 
 def _status(pid: int, field: str) -> int:

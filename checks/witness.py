@@ -88,9 +88,14 @@ def watch(port: int, viewers: int, goes_on: Callable[[], bool]) -> Iterator[Roun
             number += 1
             begin = time.monotonic()
             news = b'{"%s":%d}' % (STREAM.encode(), number)
-            publisher.publish(STREAM, b"%d" % number)
-            seen = _took(crowd, partial(_have, steady, news))
-            publisher.count_answers()
+            try:
+                publisher.publish(STREAM, b"%d" % number)
+                seen = _took(crowd, partial(_have, steady, news))
+                publisher.count_answers()
+            except OSError:  # it was cut off, which is no better than not being served
+                seen = PATIENCE
+                publisher.close()
+                publisher = Publisher(port)
             page = _page(port)
             joined = _join(crowd)
             yield Round(begin, seen, page, joined)

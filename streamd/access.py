@@ -21,9 +21,10 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1
 _ORIGIN = re.compile(r"(https?)://([^/?#\s]{1,260})")
 _DEFAULT_PORT = {"http": "80", "https": "443"}
 FORWARDING = frozenset(
-    ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+    ("forwarded", "via", "x-real-ip", "true-client-ip", "cf-connecting-ip", "x-client-ip")
 )
-"""Headers that say: the peer is a proxy, its address says nothing about who is asking."""
+"""Headers that say, as all that begin with x-forwarded- do: the peer is a proxy, its address says
+nothing about who is asking."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ class Access:
         credentials = request.headers.get("authorization")
         if credentials is not None:
             scheme, _, token = credentials.partition(" ")
+            # A header is latin-1 to us; what its bytes mean is UTF-8.
+            token = token.encode("latin-1", "replace").decode("utf-8", "replace")
             if scheme.lower() != "bearer":
                 raise Refused(401, "bad-token", "expected Authorization: Bearer TOKEN")
         elif token is not None and not self.tokens:
@@ -126,7 +129,13 @@ def own_hosts(machine: str, configured: Iterable[str] = ()) -> frozenset[str]:
     machine = machine.lower()
     short = machine.partition(".")[0]
     return frozenset(
-        ("localhost", machine, short, f"{short}.local", *(name.lower() for name in configured))
+        (
+            "localhost",
+            machine,
+            short,
+            f"{short}.local",
+            *(n.lower().rstrip(".") for n in configured),
+        )
     )
 
 
@@ -149,7 +158,9 @@ def _is_address(name: str) -> bool:
 
 def _is_local(request: Request) -> bool:
     """Whether the request comes from a program on this machine, by itself and not for others."""
-    if request.version == "HTTP/1.0" or not FORWARDING.isdisjoint(request.headers):
+    if request.version == "HTTP/1.0" or any(
+        name in FORWARDING or name.startswith("x-forwarded-") for name in request.headers
+    ):
         return False
     try:
         address = ip_address(request.host)

@@ -43,7 +43,7 @@ closing over what was not read would reset the connection."""
 MAX_BODY = 1024 * 1024
 """Bytes: some ten thousand numbers in one PATCH."""
 
-MAX_BODIES = 16 * MAX_BODY
+MAX_BODIES = 8 * MAX_BODY
 """Bytes of all bodies that are under way, as far as they are longer than :data:`SMALL_BODY`."""
 
 SMALL_BODY = 16 * 1024
@@ -214,7 +214,11 @@ class Exchange(http.Request):
         origin = self._header(b"origin")
         if not origin or response.status >= 400:
             return {}
-        return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+        return {
+            "Access-Control-Expose-Headers": "ETag, Streamd-Position",
+            "Access-Control-Allow-Origin": origin,
+            "Vary": "Origin",
+        }
 
     def _header(self, name: bytes) -> str:
         # Of bytes: Twisted would read text as UTF-8, and fail where it is none.
@@ -329,6 +333,23 @@ class Channel(http.HTTPChannel):
         if self.transport is not None:
             self.transport.abortConnection()
 
+    def requestDone(self, request: Any) -> None:
+        """One request of a connection a turn: a flood of them must not keep others waiting."""
+        self.paused = True
+        super().requestDone(request)
+        if self._buffer and self.persistent:
+            self._networkProducer.pauseProducing()
+            self.callLater(0, self._go_on)
+        elif not self._waitingForTransport:
+            self.paused = False
+
+    def _go_on(self) -> None:
+        if self.transport is None or not self.transport.connected or self._waitingForTransport:
+            return
+        self.paused = False
+        self._networkProducer.resumeProducing()
+        super().dataReceived(b"")
+
     def refuse(self, response: Response) -> None:
         """Answer a request that is not whole yet, and hear nothing more."""
         if self._deaf:
@@ -387,7 +408,13 @@ def _whole(parts: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
     if isinstance(parts, bytes):
         return parts
     first, second = next(parts, b""), next(parts, None)
-    return first if second is None else chain((first, second), parts)
+    return first if second is None else _again([second, first], parts)
+
+
+def _again(taken: list[bytes], parts: Iterator[bytes]) -> Iterator[bytes]:
+    while taken:
+        yield taken.pop()
+    yield from parts
 
 
 def _is_worth_packing(response: Response, body: bytes | Iterator[bytes]) -> bool:

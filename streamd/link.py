@@ -21,6 +21,9 @@ PING_EVERY = 25
 PONG_WITHIN = 8
 """Seconds; two round trips over the worst link that still shows a live picture."""
 
+SLOWEST = 2048
+"""Bytes a second of the slowest reader that is waited for: a page on it is current within a minute."""
+
 STALLED = 600.0
 """Seconds without a byte accepted after which a viewer that lags is given up."""
 
@@ -97,7 +100,7 @@ class Link:
         """Whether a lagging viewer has not accepted a byte for too long; looked at now and then."""
         if self.ready:
             return False
-        accepted = _bytes_acknowledged(self.transport)
+        accepted = bytes_acknowledged(self.transport)
         if accepted != self._accepted:
             self._accepted, self._progress = accepted, now
         return now - self._progress > STALLED
@@ -117,12 +120,15 @@ class Sweep:
     """One look a second at a few viewers, so that each is looked at every :data:`PING_EVERY`.
 
     A wheel with a slot for each second: no timer for any viewer.
+
+    :ivar left: viewers that have gone, ever.
     """
 
     def __init__(self) -> None:
         self._slots: list[set[Watched]] = [set() for _ in range(PING_EVERY)]
         self._of: dict[Watched, set[Watched]] = {}
         self._hand = 0
+        self.left = 0
 
     def __len__(self) -> int:
         return len(self._of)
@@ -136,6 +142,7 @@ class Sweep:
         """It is gone."""
         if slot := self._of.pop(viewer, None):
             slot.discard(viewer)
+            self.left += 1
 
     def turn(self, now: float) -> None:
         """To be called once a second.
@@ -149,8 +156,11 @@ class Sweep:
         self._hand = (self._hand + 1) % PING_EVERY
 
 
-def _bytes_acknowledged(transport: Any) -> int:
-    """How much the peer has taken so far: ``tcpi_bytes_acked`` of Linux, at byte 120 of tcp_info."""
+def bytes_acknowledged(transport: Any) -> int:
+    """How much the peer's system has taken so far.
+
+    ``tcpi_bytes_acked`` of Linux, at byte 120 of tcp_info; 0 where there is none.
+    """
     try:
         info = transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
         return int(struct.unpack_from("=Q", info, 120)[0])

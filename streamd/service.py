@@ -29,7 +29,7 @@ from streamd.link import Sweep
 from streamd.quiet import quiet_log
 from streamd.site import Site, load_page
 from streamd.source import Feed, Kind, Source, Surroundings
-from streamd.sources import demo, random_walk, sql
+from streamd.sources import demo, http, postgres, process, python, random_walk, redis, sql
 from streamd.state import State
 from streamd.timer import Timer
 from streamd.transports.events import EventStreams
@@ -40,7 +40,16 @@ from streamd.transports.websocket import StreamFactory
 from streamd.update import Draft, Update
 from streamd.wire import TICK
 
-OWN_KINDS: tuple[Kind, ...] = (random_walk.KIND, sql.KIND, demo.KIND)
+OWN_KINDS: tuple[Kind, ...] = (
+    random_walk.KIND,
+    postgres.KIND,
+    sql.KIND,
+    redis.KIND,
+    process.KIND,
+    http.KIND,
+    python.KIND,
+    demo.KIND,
+)
 """In the order in which they are asked whether a table without ``kind`` is theirs."""
 
 ENTRY_POINTS = "streamd.sources"
@@ -48,6 +57,9 @@ ENTRY_POINTS = "streamd.sources"
 
 BACKLOG = 4096
 """Connections that wait to be accepted: with the default of 50 a storm of 2000 takes a minute."""
+
+MANY_LEFT = 100
+"""Viewers, or other connections, after whose end memory is given back to the system."""
 
 SPARE_CONNECTIONS = 1000
 """Connections beyond the viewers: pages, publishers, and what does not finish its request."""
@@ -110,7 +122,7 @@ class Streamd(MultiService):
             Timer(reactor, 60.0, self._forget_streams),
             Timer(reactor, 10.0, self._give_back_memory),
         ]
-        self._most_viewers = 0
+        self._left = (0, 0)
 
     def _make_sources(
         self, config: Config, surroundings: Surroundings
@@ -120,6 +132,7 @@ class Streamd(MultiService):
             tables = {"variable": DEMO}
         made = []
         for name, (kind, settings) in tables.items():
+            source = kind.make(name, settings, surroundings)
             feed = Feed(
                 name,
                 settings,
@@ -128,9 +141,9 @@ class Streamd(MultiService):
                 self._now,
                 self.hub.wake,
                 config.streams,
-                getattr(settings, "every", None),
+                getattr(source, "every", getattr(settings, "every", None)),
             )
-            made.append((kind.make(name, settings, surroundings), feed))
+            made.append((source, feed))
         return made
 
     # -- from start to stop ------------------------------------------------------------------------
@@ -223,14 +236,15 @@ class Streamd(MultiService):
 
     def _give_back_memory(self) -> None:
         """After many viewers left: Python and the C library would keep what they took."""
-        viewers = len(self.sweep)
-        self._most_viewers = max(self._most_viewers, viewers)
-        if self._most_viewers - viewers >= 100:
-            self._most_viewers = viewers
-            gc.collect()
-            trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-            if trim is not None:
-                trim(0)
+        viewers, connections = self.sweep.left, self.site.left
+        if viewers - self._left[0] >= MANY_LEFT:
+            gc.collect()  # takes as long as there is much state: not for every connection
+        elif connections - self._left[1] < MANY_LEFT:
+            return
+        self._left = viewers, connections
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def find_kinds() -> tuple[Kind, ...]:

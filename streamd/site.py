@@ -40,6 +40,7 @@ class Site(http.HTTPFactory):
     :ivar channels: connections that speak HTTP now.
     :ivar bodies: bytes of bodies that are under way.
     :ivar turned_away: connections that were one too many.
+    :ivar left: connections that speak HTTP no more, ever.
     """
 
     noisy = False
@@ -63,6 +64,7 @@ class Site(http.HTTPFactory):
         self.channels: set[Channel] = set()
         self.bodies = 0
         self.turned_away = 0
+        self.left = 0
         self._sets: Sequence[Collection[object]] = (
             self.channels,
             viewers.protocols,
@@ -117,6 +119,7 @@ class Site(http.HTTPFactory):
 
     def disconnected(self, channel: Channel) -> None:
         self.channels.discard(channel)
+        self.left += 1
 
     def close_all(self) -> None:
         """Close what still speaks HTTP."""

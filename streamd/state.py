@@ -7,16 +7,22 @@ long it was away.  It is told the time and never asks.
 
 from __future__ import annotations
 
+import heapq
+from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from heapq import heapify, heappop, heapreplace
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from streamd.config import Description
 from streamd.health import Health, Level, knowledge, level
 from streamd.update import ORIGIN, Draft, Position, Refused, Selection, Update, to_python
+from streamd.wire import MAX_MESSAGE
 
 ALL_STREAMS = Selection()
+
+MANY_UPDATES = MAX_MESSAGE // 32
+"""More than fit one message: an update takes at least 80 bytes there."""
 
 UPDATE_BYTES = 320
 """What one update costs beside its value: two tuples, four numbers and a bytes object (CPython)."""
@@ -122,20 +128,32 @@ class Stream:
             h if h.proof == self.proof else Health(h.state, h.level, h.since, self.proof, h.error)
         )
 
-    def after(self, at: Position, fill: Fill | None) -> list[Update]:
+    def after(self, at: Position, fill: Fill | None) -> Span:
         """The updates after ``at`` that history has; while filling only so many of the old ones."""
-        found: list[Update] = []
-        old = 0
-        for update in reversed(self.history):
-            if update.at <= at:
-                break
-            if fill is not None and update.at <= fill.until:
-                if old == fill.history:
-                    break
-                old += 1
-            if update.value is not None:
-                found.append(update)
-        return found
+        history = self.history
+        if history[-1].value is None:
+            return Span(history, len(history))
+        start = bisect_right(history, at, key=_position)
+        if fill is not None:
+            old = bisect_right(history, fill.until, key=_position)
+            start = max(start, old - fill.history)
+        return Span(history, start)
+
+
+class Span:
+    """The end of a history, from this index on."""
+
+    __slots__ = ("_history", "_start")
+
+    def __init__(self, history: deque[Update], start: int) -> None:
+        self._history = history
+        self._start = start
+
+    def __len__(self) -> int:
+        return len(self._history) - self._start
+
+    def __iter__(self) -> Iterator[Update]:
+        return islice(self._history, self._start, None)
 
 
 def cost(update: Update | Draft) -> int:
@@ -253,10 +271,13 @@ class State:
     def since(self, mark: Mark, selection: Selection, newest: bool = False) -> Answer:
         """What a viewer at ``mark`` has not been told, as far as history still has it.
 
+        Of very much it gives the oldest, more than fits one message.
+
         :param newest: leave out updates that a newer one of the same stream has overtaken.
         """
         fill = mark.fill
         updates: list[Update] = []
+        spans: list[Span] = []
         for stream in reversed(self._recent.values()):
             last = stream.history[-1]
             if last.at <= mark.at:
@@ -268,10 +289,10 @@ class State:
             if newest:
                 updates.append(last)
             elif fill is not None and stream.name in fill.known:
-                updates.extend(stream.after(max(mark.at, fill.after), None))
+                spans.append(stream.after(max(mark.at, fill.after), None))
             else:
-                updates.extend(stream.after(mark.at, fill))
-        updates.sort(key=_position)
+                spans.append(stream.after(mark.at, fill))
+        updates = _in_order(spans) if spans else sorted(updates, key=_position)
         gone: list[str] = []
         streams: dict[str, Any] = {}
         health: dict[str, Health] = {}
@@ -482,7 +503,7 @@ class State:
             for s in self._streams.values()
             if len(s.history) > 1 or (s.gone and s.history)
         ]
-        heapify(heap)
+        heapq.heapify(heap)
         while heap and self._bytes > enough:
             stream = heap[0][1]
             if stream.gone:
@@ -490,9 +511,9 @@ class State:
             else:
                 self._drop(stream)
             if len(stream.history) > 1:
-                heapreplace(heap, (stream.history[0].at, stream))
+                heapq.heapreplace(heap, (stream.history[0].at, stream))
             else:
-                heappop(heap)
+                heapq.heappop(heap)
 
     def _bury(self, stream: Stream, update: Update | None, now: float) -> None:
         """Forget a stream; ``update`` is the log's word for it, if it has a value."""
@@ -549,3 +570,20 @@ class State:
 
 def _position(update: Update) -> Position:
     return update.at
+
+
+def _in_order(spans: Sequence[Span]) -> list[Update]:
+    """The updates of all spans in the order of the log; of very many the oldest, some messages' worth.
+
+    Without that bound a long history would be looked at once for every message that it fills.
+    """
+    if sum(map(len, spans)) <= MANY_UPDATES:
+        return sorted(chain.from_iterable(spans), key=_position)
+    updates = []
+    size = 0
+    for update in heapq.merge(*spans, key=_position):
+        updates.append(update)
+        size += len(update.value or b"")
+        if len(updates) > MANY_UPDATES or (len(updates) > 1 and size > 2 * MAX_MESSAGE):
+            break
+    return updates

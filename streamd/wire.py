@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -436,9 +436,10 @@ def parse_history(text: str) -> int:
     raise Refused(400, "bad-history", f"history: expected a number from 1 to {MAX_HISTORY}")
 
 
-class Subscribe(msgspec.Struct, tag_field="type", tag="subscribe"):
+class Subscribe(msgspec.Struct):
     """``-> {"type": "subscribe", "streams": […], "after": "…", "history": 100, "pace": "1s"}``."""
 
+    type: Literal["subscribe"]  # a tag of msgspec's may be missing
     streams: list[str] | None = None
     after: str | None = None
     history: int = 1

@@ -14,7 +14,7 @@ SHORT = {
         attacks.prove, size=2 * MIB, pings=20_000, peers=0.25, seconds=1.0, deadlines=False
     ),
     "clock": partial(clock.prove, seconds=2.0),
-    "memory": partial(memory.prove, viewers=200, times=2, stay=0.5),
+    "memory": partial(memory.prove, viewers=200, times=1, stay=0.5),
     "stalled": partial(
         stalled.prove, viewers=100, stalled=20, slow=5, rate=100, seconds=3, quiet=0
     ),

@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.config import Config, ConfigError, Description, Duration, Keep, Secret, Size, parse
 from streamd.health import Limit
-from streamd.sources import random_walk, sql
 
-KINDS = (random_walk.KIND, sql.KIND)
+
+class Place(str):
+    """A setting with a form of its own, as kinds have them."""
+
+    @classmethod
+    def parse(cls, written: Any) -> Place:
+        if not isinstance(written, str) or not written.startswith("sqlite:///"):
+            raise ValueError('expected "sqlite:///FILE"')
+        return cls(written)
+
+
+class WalkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    every: Duration = Duration(1)
+
+
+class QuerySettings(WalkSettings, frozen=True):
+    query: str
+    database: Place
+
+
+class FeedSettings(WalkSettings, frozen=True):
+    url: str
+
+
+class Kind(NamedTuple):
+    name: str
+    told_by: frozenset[str]
+    settings: type[Any]
+
+
+WALK = Kind("walk", frozenset(), WalkSettings)
+SQL = Kind("sql", frozenset(("query",)), QuerySettings)
+FEED = Kind("feed", frozenset(("ws:", "wss:")), FeedSettings)
+KINDS = (WALK, SQL, FEED)
 
 SHOP = '[sources.shop]\ndatabase = "sqlite:///shop.db"\nquery = "SELECT 1 AS orders"\n'
 
@@ -46,7 +81,7 @@ class GoodTests(SynchronousTestCase):
             """
         )
         kind, settings = config.sources["shop"]
-        self.assertIs(sql.KIND, kind)
+        self.assertIs(SQL, kind)
         self.assertEqual(("sqlite:///shop.db", 5.0), (settings.database, settings.every))
         wanted = Description(
             title="Revenue",
@@ -77,8 +112,9 @@ class GoodTests(SynchronousTestCase):
         self.assertEqual(names, set(config.streams))
 
     def test_kind_by_name_or_by_a_key_that_tells_it(self) -> None:
-        config = read('[sources.a]\nkind = "random_walk"\n' + SHOP)
-        self.assertEqual(["random_walk", "sql"], [kind.name for kind, _ in config.sources.values()])
+        config = read('[sources.a]\nkind = "walk"\n[sources.b]\nurl = "wss://x"\n' + SHOP)
+        kinds = {name: table.kind.name for name, table in config.sources.items()}
+        self.assertEqual({"a": "walk", "b": "feed", "shop": "sql"}, kinds)
 
     def test_what_viewers_are_told(self) -> None:
         config = read('[streams.a]\nkeep = "90s"\nwarn = "> 1"\nexpect = "1m"\n[streams.b]')
@@ -129,29 +165,30 @@ class BadTests(SynchronousTestCase):
         self.check("[servr]", "servr", "unknown")
         self.check("[server]\nport = 1", "server.port", "unknown key; there are ")
         self.check("[access]\nview = []", "access.view", "there are publish")
-        self.check(SHOP + "evry = 1", "sources.shop.evry", "unknown key; there are database, every")
+        self.check(
+            SHOP + "evry = 1", "sources.shop.evry", "unknown key; there are database, every, query"
+        )
         self.check("[streams.a]\nwran = 1", "streams.a.wran", "unknown key")
 
     def test_missing_keys(self) -> None:
         self.check('[sources.a]\nquery = "SELECT 1"', "sources.a.database", "is missing")
 
     def test_kinds(self) -> None:
-        self.check('[sources.a]\nkind = "nosql"', "sources.a.kind", "there are random_walk, sql")
+        self.check('[sources.a]\nkind = "nosql"', "sources.a.kind", "there are feed, sql, walk")
         self.check("[sources.a]\nkind = 5", "sources.a.kind", "unknown")
-        self.check("[sources.a]", "sources.a", "say which kind: one of random_walk, sql")
+        self.check("[sources.a]", "sources.a", "say which kind: one of feed, sql, walk")
+        for url in ("gopher://x", "x", "http://[", ""):
+            self.check(f'[sources.a]\nurl = "{url}"', "sources.a", "say which kind")
 
-    def test_sources_of_sql(self) -> None:
-        bad = '[sources.a]\nquery = "SELECT 1"\ndatabase = "{}"'
-        for written in ("shop.db", "sqlite:", "sqlite:///", "mysql:///x", ""):
+    def test_settings_with_a_form_of_their_own(self) -> None:
+        bad = '[sources.a]\nquery = "SELECT 1"\ndatabase = {}'
+        for written in ('"shop.db"', '""', "5", "[]"):
             self.check(bad.format(written), "sources.a.database", "sqlite:///FILE")
-        self.check(
-            '[sources.a]\ndatabase = "sqlite:///x"\nquery = " "', "sources.a.query", "SELECT"
-        )
 
     def test_names(self) -> None:
         self.check('[streams."a b"]', "streams.a b", "is not a name")
         self.check('[streams.a."b c"]', "streams.a.b c", "is not a name")
-        self.check('[sources."a/b"]\nkind = "random_walk"', "sources.a/b", "is not a name")
+        self.check('[sources."a/b"]\nkind = "walk"', "sources.a/b", "is not a name")
 
     def test_tables(self) -> None:
         self.check("streams = 5", "streams", "expected tables")

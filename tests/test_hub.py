@@ -183,7 +183,7 @@ class SlowTests(HubTestCase):
         self.assertEqual([{}, {"a": 99, "b": -99}], slow.messages)
 
     def test_what_it_missed_goes_out_in_one_message(self) -> None:
-        slow = self.join(FakeViewer(room=1))
+        slow, _ = self.join(FakeViewer(room=1)), self.join()
         self.publish(a=1)
         self.clock.advance(1)
         self.publish(b=1)
@@ -299,12 +299,12 @@ class ComingAndGoingTests(HubTestCase):
         self.publish(a=2)
         self.hub.leave(viewer)
         self.hub.leave(viewer)
+        self.assertEqual([], self.clock.getDelayedCalls())
         self.clock.advance(1)
         self.publish(a=3)
         self.hub.drained(viewer)
         self.assertEqual({"a": 1}, viewer.holds)
         self.assertEqual(0, len(self.hub))
-        self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_a_cursor_goes_on_where_it_was(self) -> None:
         self.publish(a=1, b=1)
@@ -315,7 +315,9 @@ class ComingAndGoingTests(HubTestCase):
 
     def test_a_cursor_that_is_worth_nothing_begins_anew(self) -> None:
         self.publish(a=1, b=1)
-        self.assertEqual([{"a": 1, "b": 1}], self.join(after=Position(5, 5)).messages)
+        ms, n = self.state.head
+        for cursor in (Position(5, 5), Position(ms + 1, n)):
+            self.assertEqual([{"a": 1, "b": 1}], self.join(after=cursor).messages)
 
     def test_one_who_joins_in_the_middle_of_a_write(self) -> None:
         test, late = self, FakeViewer()

@@ -50,9 +50,18 @@ class QuietTests(SynchronousTestCase):
 
     def test_each_second_begins_anew(self) -> None:
         for _ in range(3):
-            self.log.info("again")
+            for _ in range(LINES_PER_SECOND):
+                self.log.info("again")
             self.clock.advance(1)
-        self.assertEqual(["again"] * 3, self.lines)
+        self.assertEqual(["again"] * 3 * LINES_PER_SECOND, self.lines)
+
+    def test_the_rest_is_told_once(self) -> None:
+        for _ in range(LINES_PER_SECOND + 1):
+            self.log.info("many")
+        for _ in range(3):
+            self.clock.advance(1)
+            self.log.info("later")
+        self.assertEqual(1, self.lines.count("1 more lines like: many"))
 
     def test_the_count_says_nothing_of_the_line_after_it(self) -> None:
         for _ in range(10):
@@ -88,7 +97,9 @@ class QuietTests(SynchronousTestCase):
         globalLogPublisher.addObserver(observer)
         try:
             quiet_log(self.clock)
+            quieted = list(globalLogPublisher._observers)
             quiet_log(self.clock)
+            self.assertEqual(quieted, globalLogPublisher._observers)
             for _ in range(100):
                 Logger("test").info("flood")
         finally:

@@ -271,7 +271,9 @@ class StateMachine(RuleBasedStateMachine):
 
     def history_is_the_end_of_the_log(self) -> None:
         for stream in self.state:
-            history = [u for u in stream.history if u.value is not None]
+            history = list(stream.history)
+            if history and history[-1].value is None:  # forgotten, and goes on without a value
+                history.pop()
             log = [u for u in self.log if u.stream == stream.name]
             assert history == log[len(log) - len(history) :]
 
@@ -388,6 +390,18 @@ class SinceTests(StateTestCase):
         self.publish("a", 4)
         self.assertEqual([("a", 2), ("a", 3), ("a", 4)], self.told(mark))
 
+    def test_what_was_known_goes_on_and_what_is_new_begins(self) -> None:
+        self.publish("a", 1)
+        cursor = self.publish("b", 1)
+        self.publish("b", 2)
+        self.publish("a", 2)
+        known = Selection(["a"])
+        mark = self.state.widen(cursor, known)
+        self.assertEqual([("b", 2), ("a", 2)], self.told(mark))
+        self.assertEqual(
+            [("b", 1), ("b", 2), ("a", 2)], self.told(self.state.widen(cursor, known, 2))
+        )
+
     def test_asking_changes_nothing(self) -> None:
         self.publish("a", 1)
         mark = self.state.start()
@@ -456,6 +470,7 @@ class ForgettingTests(StateTestCase):
         answer = self.state.since(mark, Selection())
         self.assertEqual((["a"], []), (list(answer.gone), self.told(mark)))
         self.assertEqual([("b", 0)], self.told(self.state.start()))
+        self.assertEqual([("b", 0)], self.told(self.state.start(), newest=True))
 
     def test_it_comes_back_as_new(self) -> None:
         self.make(max_streams=5)
@@ -481,6 +496,7 @@ class ForgettingTests(StateTestCase):
         self.assertEqual(("fresh", "ok"), (stream.health.state, stream.health.level))
         self.publish("a", 1)
         self.assertEqual([("a", 1)], self.told(self.state.start(10)))
+        self.assertEqual(1, len(stream.history))
 
     def test_after_a_day_without_proof(self) -> None:
         self.make({"configured": Description()})
@@ -534,6 +550,7 @@ class BoundTests(StateTestCase):
         self.assertEqual("too-many-streams", self.refused("c", 1))
         self.publish("a", 2)
         self.publish("configured", 1)
+        self.state.check_room([Draft("unknown", None)])
         self.publish("b", forget)
         self.publish("c", 1)
 
@@ -571,11 +588,19 @@ class BoundTests(StateTestCase):
         self.publish("b", forget)
         self.publish("a", 10000)
 
+    def test_also_when_another_node_had_more_room(self) -> None:
+        self.make(max_state=2 * UPDATE_BYTES)
+        self.daemon.journal.append([Draft(name, value("x" * 9)) for name in ("a", "b", "c")])
+        self.assertEqual("state-full", self.refused("a", "x" * 10))
+        self.publish("a", "x" * 8)
+        self.publish("b", forget)
+
     def test_tombstones_give_way(self) -> None:
         self.make(max_state=4 * (UPDATE_BYTES + 1))
         for number in range(20):
             self.publish(f"n{number}")
             self.publish(f"n{number}", forget)
+            self.assertLessEqual(self.state.bytes, 4 * (UPDATE_BYTES + 1))
         for name in ("a", "b", "c"):
             self.publish(name, 1)
         self.assertEqual([("a", 1), ("b", 1), ("c", 1)], self.told(self.state.start()))

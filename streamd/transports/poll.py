@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from streamd.http import Request, Response
 from streamd.hub import Hub
-from streamd.state import Mark
+from streamd.state import Answer, Mark
 from streamd.update import ORIGIN, Refused
 from streamd.wire import POLL, Wish, parse_query, poll_answer
 
@@ -69,16 +69,21 @@ class Polls:
         wait = _wait(request.query.get("wait"))
         state = self._state
         if wish.after is None or not state.resumes(wish.after, wish.selection):
-            return self._all(wish, state.start(wish.history), resumed=False)
+            return self._anew(wish)
         mark = Mark(wish.after, state.revision)
-        if state.since(mark, wish.selection).updates:
-            return self._all(wish, mark, resumed=True)
+        news = state.since(mark, wish.selection)
+        if news.updates:
+            return self._all(wish, news, resumed=True)
         self._hub.check_room()
         return self._later(wish, mark, wait)
 
-    def _all(self, wish: Wish, mark: Mark, resumed: bool) -> Response:
-        """Everything after ``mark``, and how all is that is selected."""
-        answer = self._state.since(mark, wish.selection)
+    def _anew(self, wish: Wish) -> Response:
+        """The answer to one that has nothing."""
+        first = self._state.since(self._state.start(wish.history), wish.selection)
+        return self._all(wish, first, resumed=False)
+
+    def _all(self, wish: Wish, answer: Answer, resumed: bool) -> Response:
+        """The updates of an answer, and how all is that is selected."""
         streams, health = self._state.overview(wish.selection)
         gone = [] if not resumed else list(answer.gone)
         text, at = poll_answer(answer, resumed, gone, streams, health)
@@ -95,14 +100,14 @@ class Polls:
             self._hub.leave(poll)
             if wish.after is None or not self._state.resumes(wish.after, wish.selection):
                 # Lost or forgotten while it waited: said as to one that comes now.
-                return self._all(wish, self._state.start(wish.history), resumed=False)
+                return self._anew(wish)
             if data:
                 return _response(data + b"\n", None)
             # What came since the last flush is not to be passed over.
             news = self._state.since(mark, wish.selection)
             changed = self._state.changed_since(asked_at - BETWEEN, wish.selection)
             if news.updates or news.gone or changed:
-                return self._all(wish, mark, resumed=True)
+                return self._all(wish, news, resumed=True)
             return Response(204, b"", {"Streamd-Position": str(self._state.head)})
 
         def give_up(failure: Failure) -> Failure:

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamd.http import Handover, Request, error_response, last_head
 from streamd.hub import Hub
-from streamd.link import PONG_WITHIN, Link, Sweep
+from streamd.link import PONG_WITHIN, SLOWEST, Link, Sweep, bytes_acknowledged
 from streamd.state import ALL_STREAMS
 from streamd.update import Refused, Selection
 from streamd.wire import (
@@ -69,6 +69,8 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
 
     factory: StreamFactory
     pinged: float | None = None  # when the last ping went out that is not answered
+    _heard_at = 0  # bytes that it had taken when it last said something
+    _pinged_at = 0  # and when the last ping went out
     _pong_due: bytes | None = None
     _aborting: IDelayedCall | None = None
     _deaf = False
@@ -120,6 +122,7 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
     def onFrameBegin(self) -> None:
         now = self.factory.clock.seconds()
         self.pinged = None
+        self._heard_at = bytes_acknowledged(self.transport)
         gained = (now - self._counted) * FRAMES_PER_SECOND
         self._allowance = min(BURST, self._allowance + gained) - 1
         self._counted = now
@@ -169,11 +172,14 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
 
     def bye(self, code: int, reason: str) -> None:
         """Begin to close."""
-        if self.state != self.STATE_OPEN:
-            return
+        if self.state == self.STATE_OPEN:
+            self.sendCloseFrame(code=code, reasonUtf8=reason.encode(), isReply=False)
+
+    def sendCloseFrame(self, *args: Any, **kwargs: Any) -> None:
+        # Ours, or Autobahn's answer: it is the last, and must not stand in the middle of another.
         self.hub.leave(self)
-        self.flush_unsent()  # or the close frame would stand in the middle of another
-        self.sendCloseFrame(code=code, reasonUtf8=reason.encode(), isReply=False)
+        self.flush_unsent()
+        super().sendCloseFrame(*args, **kwargs)
 
     def restart(self) -> None:
         """Ask it to come back to the daemon that comes after this one."""
@@ -188,6 +194,13 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
         self.transport.loseConnection()
         if abort and self._aborting is None:
             self._aborting = self.factory.clock.callLater(CLOSE_GRACE, self.lose)
+
+    def _fail_connection(self, *args: Any, **kwargs: Any) -> None:
+        # Of several violations in one frame the first is told; the second would drop the connection
+        # over unread input, and what was told with it.
+        if not self._deaf:
+            super()._fail_connection(*args, **kwargs)
+            self._deaf = True
 
     def sendHttpErrorResponse(self, code: int, reason: str, headers: Any = None) -> None:
         # What Autobahn says of a handshake that it refuses, in the form of all our errors.
@@ -208,13 +221,22 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
         """Ask whether somebody is there; one that lags could not answer and is watched instead."""
         if self.ready:
             self.pinged = now
+            self._pinged_at = bytes_acknowledged(self.transport)
             self.write(PING)
         elif self.is_stalled(now):
             self.factory.give_up(self)
 
     def check_pong(self, now: float) -> None:
-        """Drop it if the last ping was not answered in time."""
-        if self.ready and self.pinged is not None and now - self.pinged >= PONG_WITHIN:
+        """Drop it if the last ping was not answered in time.
+
+        A slow reader may have much to read before the ping, in its own system's buffer; it is waited
+        for as long as that system takes anything.
+        """
+        if not self.ready or self.pinged is None or now - self.pinged < PONG_WITHIN:
+            return
+        taken = bytes_acknowledged(self.transport)
+        may_be_slow = taken - self._heard_at > PONG_WITHIN * SLOWEST
+        if not may_be_slow or taken == self._pinged_at:
             self.factory.give_up(self)
 
 

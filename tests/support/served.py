@@ -139,6 +139,10 @@ class Wire:
         lines = list(iter(self._file.readline, b"\r\n"))
         return b"".join(lines).decode()
 
+    def line(self) -> str:
+        """The next line, its end included."""
+        return self._file.readline().decode()
+
     def rest(self) -> bytes:
         """All up to the end of the connection, which has to come in time."""
         found = b""
@@ -151,12 +155,17 @@ class Wire:
 
     def frame(self) -> tuple[int, bytes]:
         """The next WebSocket frame: its opcode and payload."""
+        first, payload = self.raw_frame()
+        return first & 0x0F, payload
+
+    def raw_frame(self) -> tuple[int, bytes]:
+        """The next WebSocket frame: its first byte and payload."""
         first, length = self._file.read(2)
         if length == 126:
             [length] = struct.unpack("!H", self._file.read(2))
         elif length == 127:
             [length] = struct.unpack("!Q", self._file.read(8))
-        return first & 0x0F, self._file.read(length)
+        return first, self._file.read(length)
 
     def message(self) -> Any:
         """The next WebSocket message, which has to be JSON text."""

@@ -1,0 +1,59 @@
+"""The daemon's WebSocket as an echo: everything as it is served but what is done with a message.
+
+Conformance is about framing, and an echo is how all suites look at that.  Run as a program, it serves
+a port: `python -m tests.support.echo PORT`, for suites from outside.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+from streamd import service
+from streamd.config import parse
+from streamd.http import Handover, Request
+from streamd.transports.websocket import BURST, StreamFactory, StreamProtocol
+from streamd.wire import Wish
+from tests.support.served import QUIET
+
+
+class EchoProtocol(StreamProtocol):
+    """A viewer that is told nothing but what it says."""
+
+    def onOpen(self) -> None:
+        self.take_transport()
+        self.factory.opened(self)
+
+    def onFrameBegin(self) -> None:
+        self._allowance = float(BURST)  # suites send more than viewers may
+        super().onFrameBegin()
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        self.sendMessage(payload, isBinary)
+
+
+class EchoFactory(StreamFactory):
+    """The factory as it is, options and all; only its viewers echo."""
+
+    def upgrade(self, request: Request) -> Handover:
+        handover = super().upgrade(request)
+        protocol = EchoProtocol(Wish(handover.protocol._wish.selection))
+        protocol.factory = self
+        return replace(handover, protocol=protocol)
+
+
+def main(port: int) -> None:
+    """Serves until it is killed."""
+    from twisted.internet import reactor
+
+    run: Any = reactor
+    vars(service)["StreamFactory"] = EchoFactory
+    served = service.Streamd(run, parse(QUIET, ()), (), [f"tcp:{port}:interface=127.0.0.1"])
+    served.privilegedStartService()
+    served.startService()
+    run.run()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

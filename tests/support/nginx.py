@@ -1,0 +1,42 @@
+"""A real nginx in front of a daemon, with the configuration that docs/nginx.conf recommends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.daemon import CHECKOUT, Server, finish_all
+from tests.support.net import free_port
+
+StartNginx = Callable[[Server], Server]
+
+
+@pytest.fixture
+def start_nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartNginx]:
+    """Starts one in front of a server; only the two ports differ from the documented file."""
+    servers: list[Server] = []
+
+    def start(behind: Server) -> Server:
+        program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+        assert program, "no nginx here: run tests/install-servers"
+        folder = tmp_path_factory.mktemp("nginx")
+        port = free_port()
+        text = (CHECKOUT / "docs" / "nginx.conf").read_text()
+        for documented, here in (
+            ("listen 8080;", f"listen 127.0.0.1:{port};"),
+            ("127.0.0.1:5000;", f"127.0.0.1:{behind.port};"),
+        ):
+            assert documented in text
+            text = text.replace(documented, here)
+        (folder / "nginx.conf").write_text(text)
+        command = [program, "-e", "stderr", "-p", f"{folder}/", "-c", str(folder / "nginx.conf")]
+        server = Server(command, port, folder)
+        server.start()
+        servers.append(server)
+        return server
+
+    yield start
+    finish_all(servers)

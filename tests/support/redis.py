@@ -1,0 +1,72 @@
+"""A Redis server of one's own, which can be stopped, killed and frozen: `redis`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hiredis
+import pytest
+
+from tests.support.daemon import Server, finish_all
+from tests.support.net import free_port, wait_until
+
+
+class Redis(Server):
+    """redis-server; what it holds survives `stop`, and with its log of commands `kill` as well."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        program = shutil.which("redis-server")
+        assert program, "no redis-server here: run tests/install-servers"
+        port = free_port()
+        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", *options]
+        super().__init__(command, port, folder)
+
+    def start(self, seconds: float = 20) -> None:
+        super().start(seconds)
+        wait_until(self._has_loaded, seconds, "Redis to have read its log")
+
+    def _has_loaded(self) -> bool:
+        try:
+            return bool(self.say("PING"))
+        except hiredis.ReplyError:
+            return False
+
+    def freeze(self) -> None:
+        """It stands still, its connections open."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def say(self, *words: str | int | bytes) -> Any:
+        """The answer to one command on a connection of its own; an error is raised."""
+        reader = hiredis.Reader(encoding="utf-8")
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(hiredis.pack_command(words))  # type: ignore[arg-type]
+            while (answer := reader.gets()) is False:
+                data = connection.recv(65536)
+                assert data, "Redis closed the connection"
+                reader.feed(data)
+        if isinstance(answer, hiredis.ReplyError):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    """A server that runs, with nothing in it."""
+    server = Redis(tmp_path)
+    server.start()
+    try:
+        yield server
+    finally:
+        if server.running:
+            server.thaw()
+        finish_all([server])
