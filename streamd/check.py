@@ -6,18 +6,20 @@ Each has a journal and a state of its own, so that what is in the state is what 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
 from twisted.internet.task import deferLater
-from twisted.logger import LogEvent, formatEvent
+from twisted.logger import LogEvent, LogLevel, formatEvent
+from twisted.python.failure import Failure
 
 from streamd.config import ConfigError, Description, SourceTable
+from streamd.health import Level
 from streamd.journals.memory import MemoryJournal
 from streamd.source import Feed, Surroundings
-from streamd.state import State, Stream
+from streamd.state import State
 
 SCHEDULED_WITHIN = 15.0
 """Seconds within which a source that runs every so often has to have run once."""
@@ -33,32 +35,37 @@ STOPPED_WITHIN = 3.0
 class Outcome(NamedTuple):
     """What became of one source.
 
-    :ivar streams: what it said, by name.
+    :ivar said: of each stream the name, the newest value as JSON, and its level.
     :ivar problems: a line for each thing that is wrong, with its key path.
     :ivar stopped: whether all of it is given back.
     """
 
     name: str
-    streams: list[Stream]
+    said: list[tuple[str, str, Level]]
     problems: list[str]
     stopped: bool = True
 
 
 class Reasons:
-    """A log observer that keeps why sources failed: at a shell one may read what no wall shows."""
+    """A log observer that keeps why sources failed: at a shell one may read what no wall shows.
 
-    def __init__(self) -> None:
-        self._texts: dict[str, str] = {}
+    :ivar texts: source -> why.
+    :ivar aloud: whether warnings are said as well; what nobody expected always is, without its trace.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self.texts: dict[str, str] = {}
+        self.aloud = False
 
     def __call__(self, event: LogEvent) -> None:
         failure, source = event.get("log_failure"), event.get("source")
-        if failure is not None and source is not None:
-            text = f"{failure.type.__name__}: {failure.getErrorMessage()}"
-            self._texts.setdefault(source, " ".join(text.split()))
-
-    def of(self, source: str, told: str) -> str:
-        """Why it failed, or what was told of it."""
-        return self._texts.get(source, told)
+        reason = "" if failure is None else f"{failure.type.__name__}: {failure.getErrorMessage()}"
+        if source is not None and reason:
+            self.texts.setdefault(source, " ".join(reason.split()))
+        unexpected = reason and source is None
+        if unexpected or (self.aloud and event.get("log_level", LogLevel.info) >= LogLevel.warn):
+            self._say(" ".join([formatEvent(event), reason]).strip())
 
 
 async def run_once(
@@ -85,28 +92,27 @@ async def run_once(
         if not heard.called:
             heard.callback(None)
 
-    made.start(Feed(name, settings, journal, state, time.time, changed, descriptions))
-    scheduled = getattr(settings, "every", None) is not None
-    within = SCHEDULED_WITHIN if scheduled else PUSHED_WITHIN
+    feed = Feed(name, settings, journal, state, time.time, changed, descriptions)
+    try:
+        made.start(feed)
+    except Exception:
+        feed.failed(Failure())
+    every = getattr(made, "every", getattr(settings, "every", None))
+    within = PUSHED_WITHIN if every is None else SCHEDULED_WITHIN
     problems = []
     try:
         await heard.addTimeout(within, reactor)
         await deferLater(reactor, 0)  # it may be half-way through what it says
     except TimeoutError:
-        if scheduled:
+        if every is not None:
             problems.append(f"sources.{name}: no answer within {within:g} s")
     stopped = await _stop(reactor, made)
-    streams = [stream for stream in state if stream.newest is not None]
+    said = [(s.name, (s.newest.value or b"").decode(), s.health.level) for s in state if s.newest]
     for stream in state:
         if stream.error is not None:
-            problems.append(f"sources.{name}: {_told(stream, name, reasons)}")
-    return Outcome(name, streams, problems, stopped)
-
-
-def _told(stream: Stream, source: str, reasons: Reasons) -> str:
-    if stream.name == source:
-        return reasons.of(source, stream.error or "")
-    return f"{stream.name}: {stream.error}"
+            told = stream.error if stream.name == name else f"{stream.name}: {stream.error}"
+            problems.append(f"sources.{name}: {reasons.texts.get(name, told)}")
+    return Outcome(name, said, list(dict.fromkeys(problems)), stopped)
 
 
 async def _stop(reactor: Any, source: Any) -> bool:
@@ -115,10 +121,3 @@ async def _stop(reactor: Any, source: Any) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def one_line(event: LogEvent) -> str:
-    """A log line for a shell: what is unexpected without its trace."""
-    failure = event.get("log_failure")
-    text = formatEvent(event)
-    return f"{text}: {failure.getErrorMessage()}" if failure is not None else text

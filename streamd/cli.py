@@ -15,24 +15,21 @@ from typing import Any, NoReturn
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import react
-from twisted.logger import LogEvent, LogLevel, globalLogBeginner
+from twisted.logger import globalLogBeginner
 
 from streamd import __version__
-from streamd.check import Outcome, Reasons, one_line, run_once
+from streamd.check import Outcome, Reasons, run_once
 from streamd.client import Daemon, Declined, Unreachable
 from streamd.config import ConfigError, parse
 from streamd.service import Streamd, find_kinds
-from streamd.sketch import Rows, database_url, sketch, source_name, table
+from streamd.sketch import database_url, sketch, source_name, table
 from streamd.start import (
     DEFAULT_PORT,
     check_endpoint,
-    end_cleanly,
     endpoint,
     load,
     use_monotonic_time,
 )
-from streamd.state import Stream
-from streamd.update import to_python
 
 URL = "http://localhost:5000"
 
@@ -46,9 +43,9 @@ The daemon itself: twistd -n streamd --port 5000 --config streamd.toml
 """
 
 SHAPES = """
-One row becomes a tile a column. Several rows become a tile a row and column if the first column is a text
-that tells them apart, and otherwise one list. The configuration that does the same is printed on standard
-output, all else on standard error: add "> streamd.toml" to keep it.
+One row becomes a tile a column. Several rows become a tile a row and column if the first column is a
+text that tells them apart, and otherwise one list. The configuration that does the same is printed on
+standard output, all else on standard error: add "> streamd.toml" to keep it.
 """
 
 
@@ -168,7 +165,6 @@ def _run(main: Callable[[Any], Awaitable[None]]) -> None:
     from twisted.internet import reactor
 
     use_monotonic_time(reactor)
-    end_cleanly(reactor, (signal.SIGINT, signal.SIGTERM))
     react(lambda _: Deferred.fromCoroutine(main(reactor)))  # type: ignore[arg-type]
 
 
@@ -181,14 +177,14 @@ def _check(arguments: Any) -> None:
             Deferred.fromCoroutine(run_once(reactor, base, name, source, config.streams, reasons))
             for name, source in config.sources.items()
         )
-        streams = [stream for outcome in outcomes for stream in outcome.streams]
-        width = max((len(stream.name) for stream in streams), default=0)
+        said = [stream for outcome in outcomes for stream in outcome.said]
+        width = max((len(name) for name, _, _ in said), default=0)
+        for name, value, level in said:
+            _print(f"{name:{width}}  {_short(value):40}  {level}")
         for outcome in outcomes:
-            for stream in outcome.streams:
-                _print(f"{stream.name:{width}}  {_shown(stream):40}  {stream.level}")
-            if not outcome.streams and not outcome.problems:
+            if not outcome.said and not outcome.problems:
                 _print(f"{outcome.name}: connected, nothing yet")
-        for name in sorted(config.streams.keys() - {stream.name for stream in streams}):
+        for name in sorted(config.streams.keys() - {name for name, _, _ in said}):
             _print(f"{name}: no source said it; it may be published")
         problems = [problem for outcome in outcomes for problem in outcome.problems]
         for problem in problems:
@@ -200,28 +196,14 @@ def _check(arguments: Any) -> None:
     _run(main)
 
 
-def _shown(stream: Stream) -> str:
-    assert stream.newest is not None
-    assert stream.newest.value is not None
-    text = stream.newest.value.decode()
+def _short(text: str) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
 
 
-def _listen(warnings: bool = False) -> Reasons:
-    """Take the log: for who is at the shell, without traces."""
-    reasons = Reasons()
-
-    def observe(event: LogEvent) -> None:
-        reasons(event)
-        level = event.get("log_level", LogLevel.info)
-        if (
-            level >= LogLevel.warn
-            if warnings
-            else level is LogLevel.critical and "source" not in event
-        ):
-            _say(f"streamd: {one_line(event)}")
-
-    globalLogBeginner.beginLoggingTo([observe], redirectStandardIO=False)  # type: ignore[list-item]
+def _listen() -> Reasons:
+    """Take the log."""
+    reasons = Reasons(lambda text: _say(f"streamd: {text}"))
+    globalLogBeginner.beginLoggingTo([reasons], redirectStandardIO=False)  # type: ignore[list-item]
     return reasons
 
 
@@ -230,7 +212,7 @@ def _try(arguments: Any) -> None:
     name = source_name(url)
     keys = {"database": url, "query": arguments.query, "every": arguments.every}
     ask = parse(table(name, **keys, table=True), find_kinds()).sources[name]
-    reasons = _listen(warnings=True)
+    reasons = _listen()
 
     async def main(reactor: Any) -> None:
         try:
@@ -239,8 +221,8 @@ def _try(arguments: Any) -> None:
             outcome = await run_once(reactor, Path.cwd(), name, ask, {}, reasons)
             if outcome.problems:
                 raise ConfigError(outcome.problems)
-            [stream] = outcome.streams
-            text = sketch(name, _rows(stream), **keys)
+            [(_, rows, _)] = outcome.said
+            text = sketch(name, json.loads(rows), **keys)
             service = Streamd(reactor, parse(text, find_kinds()), (), [port], Path.cwd())
         except ConfigError as error:
             _fail(error.problems)
@@ -248,6 +230,7 @@ def _try(arguments: Any) -> None:
             _fail([f"sources.{name}.query: {error}"])
         service.privilegedStartService()
         service.startService()
+        reasons.aloud = True
         _print(text)
         number = getattr(service.listening[0].getHost(), "port", None)
         where = f"http://localhost:{number}/" if number else arguments.port
@@ -261,9 +244,3 @@ def _try(arguments: Any) -> None:
         await ended
 
     _run(main)
-
-
-def _rows(stream: Stream) -> Rows:
-    assert stream.newest is not None
-    rows: Rows = to_python(stream.newest.value or b"[]")
-    return rows

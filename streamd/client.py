@@ -99,7 +99,7 @@ class Daemon(NamedTuple):
             reason = response.read(65536)
         except (OSError, HTTPException) as error:
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise Unreachable(f"cannot reach {self.url}: {why}") from None
+            raise Unreachable(f"cannot reach {self.url}: {' '.join(why.split())}") from None
         if response.status == 503:
             raise Unreachable(f"{self.url}: {_message(reason, response.reason)}")
         raise Declined(f"{self.url}: {_message(reason, response.reason)}")

@@ -1,6 +1,6 @@
 """``streamd.toml`` -> frozen structures, every error with its key path.
 
-:func:`parse` is pure.  Secrets are still references afterwards (``{ env = "NAME" }``): ``tap``, which
+:func:`parse` is pure.  Secrets are still references afterwards (``{ env = "NAME" }``): ``start``, which
 may read files and the environment, resolves them with :meth:`Secret.reveal`.  Each kind of source
 brings its own structure, which :func:`parse` is handed.
 """
@@ -11,7 +11,6 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -323,7 +322,7 @@ class _Reader:
             return kind
         hints = set(table)
         if isinstance(table.get("url"), str):
-            hints.add(urlsplit(table["url"]).scheme + ":")
+            hints.add(table["url"].partition(":")[0] + ":")
         found = [kind for kind in self._kinds.values() if kind.told_by & hints]
         if found:  # the first: kinds are asked in the order in which they were given
             return found[0]

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from streamd.update import Refused, check_name
 
@@ -30,7 +30,7 @@ def database_url(written: str) -> str:
 
 def source_name(url: str) -> str:
     """What the source is called: as the file or the database."""
-    last = urlsplit(url).path.rstrip("/").rpartition("/")[2]
+    last = unquote(urlsplit(url).path).rstrip("/").rpartition("/")[2]
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", last.partition(".")[0]).strip("-_")
     return name[:40] or "query"
 
@@ -64,7 +64,9 @@ def _key(rows: Rows) -> str | None:
     if not rows:
         return None
     first, *others = rows[0]
-    names = {row[first] for row in rows if isinstance(row[first], str)}
+    # As the rows are named: see queries.by_key.
+    texts = (row[first] for row in rows if isinstance(row[first], str))
+    names = {re.sub(r"[^A-Za-z0-9_.-]", "_", text) for text in texts}
     tells_apart = len(names) == len(rows) and all(map(_is_name, [*names, *others]))
     return first if others and tells_apart and len(rows) * len(others) <= MAX_TILES else None
 
@@ -78,8 +80,9 @@ def _tile(name: str, column: str) -> str:
     return "\n".join(["", f"[streams.{name}.{column}]", *lines]) + "\n"
 
 
-def _is_name(text: str) -> bool:
+def _is_name(end: str) -> bool:
+    """Whether a stream's name can end in this."""
     try:
-        return bool(check_name(text))
+        return bool(check_name(f"x.{end}"))
     except Refused:
         return False

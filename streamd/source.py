@@ -8,6 +8,7 @@ every viewer.
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamd import config
-from streamd.config import Description, Duration
+from streamd.config import ConfigError, Description, Duration, Keep, Secret
 from streamd.journal import Journal, SourceCursor
 from streamd.state import State
 from streamd.update import Draft, Refused, Update, check_name, from_python
@@ -32,6 +33,12 @@ or to this if that is longer."""
 
 MAX_ERROR = 500
 """Characters of an error that are told: it may quote what somebody else sent."""
+
+STEADY = 10.0
+"""Seconds after which a run that fails did well: the next attempt is a first one again."""
+
+TOLD = object()
+"""What a run gives that has told the feed itself."""
 
 LATE_AFTER = 3
 """Intervals without proof after which a stream is late, if nothing else was said."""
@@ -64,7 +71,11 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class Source(Protocol):
-    """Makes updates until it is stopped."""
+    """Makes updates until it is stopped.
+
+    One that runs on a schedule that its settings do not tell has an attribute ``every``: seconds, or
+    None when it does not.
+    """
 
     def start(self, feed: Feed) -> None:
         """Begin to tell ``feed`` what is; never raises for what the outside does."""
@@ -81,6 +92,17 @@ class Surroundings(NamedTuple):
 
     reactor: Any
     base: Path
+
+    def reveal(self, path: str, secret: Secret) -> str:
+        """The text of a secret in the configuration.
+
+        :param path: its key path.
+        :raises ConfigError: if it cannot be had.
+        """
+        try:
+            return secret.reveal(os.environ, lambda name: (self.base / name).read_text("utf-8"))
+        except ValueError as error:
+            raise ConfigError([f"{path}: {error}"]) from None
 
 
 class Kind(config.Kind, Protocol):
@@ -125,6 +147,11 @@ class Feed:
         self._expect = settings.expect or (Duration(every * LATE_AFTER) if every else None)
         self._streams: set[str] = set()
         self._error: str | None = None
+
+    @property
+    def keep(self) -> Keep:
+        """The history of the stream that is called as the source."""
+        return self._description(self.name).keep
 
     def put(self, value: Any, time: float | None = None) -> Deferred[None]:
         """A reading: what is true now.
@@ -299,7 +326,9 @@ class Polling:
     """Runs a function every so often; when it fails, again with jittered, growing pauses.
 
     Never two runs at a time.  Runs begin ``every`` seconds apart; one that takes longer is followed by
-    the next at once.
+    the next at once, unless it is to be done gently.
+
+    :ivar stopped: nothing more is to be told.
     """
 
     _log = Logger()
@@ -310,18 +339,23 @@ class Polling:
         every: float,
         clock: IReactorTime,
         rng: Callable[[], float] = random.random,
+        gently: bool = False,
     ) -> None:
-        """:param read: gives a reading, or a Deferred of one.
+        """:param read: gives a reading, or :data:`TOLD`, or a Deferred of either.
 
         :param every: seconds.
+        :param gently: the pause after a run is at least as long as the run took.
         """
         self._read = read
         self._every = every
         self._clock = clock
         self._rng = rng
+        self._gently = gently
+        self._woken = False
+        self._earliest = 0.0
         self._failures = 0
         self._next: IDelayedCall | None = None
-        self._stopped = False
+        self.stopped = False
 
     def start(self, feed: Feed) -> None:
         """Run for the first time, now."""
@@ -330,34 +364,46 @@ class Polling:
 
     def stop(self) -> None:
         """Do not run again; what a run under way finds is ignored."""
-        self._stopped = True
+        self.stopped = True
         if self._next is not None and self._next.active():
             self._next.cancel()
 
+    def wake(self) -> None:
+        """There is news: run as soon as may be, again if a run is under way."""
+        if self._next is None or not self._next.active():
+            self._woken = True
+        else:
+            self._next.reset(max(0.0, self._earliest - self._clock.seconds()))
+
     def _run(self) -> None:
+        self._woken = False
         began = self._clock.seconds()
         running = maybeDeferred(self._read)
-        running.addCallbacks(self._found, self._failed)
+        running.addCallbacks(self._found, self._failed, errbackArgs=(began,))
         running.addErrback(lambda failure: self._feed.failed(failure))
         running.addErrback(lambda failure: self._log.failure("a run failed badly", failure))
         running.addCallback(lambda _: self._schedule(began))
 
     def _found(self, value: Any) -> Deferred[None] | None:
         self._failures = 0
-        return None if self._stopped else self._feed.put(value)
+        return None if self.stopped or value is TOLD else self._feed.put(value)
 
-    def _failed(self, failure: Failure) -> None:
-        self._failures += 1
-        if not self._stopped:
+    def _failed(self, failure: Failure, began: float) -> None:
+        steady = self._clock.seconds() - began > STEADY
+        self._failures = 1 if steady else self._failures + 1
+        if not self.stopped:
             self._feed.failed(failure)
 
     def _schedule(self, began: float) -> None:
-        if self._stopped:
+        if self.stopped:
             return
-        wait = began + self._every - self._clock.seconds()
+        now = self._clock.seconds()
+        rest = now - began if self._gently else 0.0
+        wait = max(rest, 0 if self._woken else began + self._every - now)
         if self._failures:
             longest = min(max(self._every, 4 * MIN_RETRY), MAX_RETRY)
             # The exponent is bounded: 2.0**1024 overflows after a night of failures.
             wait = min(MIN_RETRY * 2.0 ** min(self._failures - 1, 10), longest)
-            wait = max(MIN_RETRY, wait * (0.5 + self._rng() / 2))
-        self._next = self._clock.callLater(max(0.0, wait), self._run)
+            wait = rest = max(MIN_RETRY, wait * (0.5 + self._rng() / 2))
+        self._earliest = now + rest
+        self._next = self._clock.callLater(wait, self._run)

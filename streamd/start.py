@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,7 @@ def reveal(secret: Secret, base: Path) -> str:
     return secret.reveal(os.environ, lambda name: (base / name).read_text("utf-8"))
 
 
-def end_cleanly(reactor: Any, signals: Iterable[int] = (signal.SIGTERM,)) -> None:
+def end_cleanly(reactor: Any) -> None:
     """SIGTERM is how a service is asked to stop: having stopped is a success, status 0.
 
     Twisted would stop as well, and then send itself the signal again to die of it.
@@ -81,8 +80,7 @@ def end_cleanly(reactor: Any, signals: Iterable[int] = (signal.SIGTERM,)) -> Non
         reactor.callFromThread(reactor.stop)
 
     # The reactor puts its own handlers in place when it starts.
-    for number in signals:
-        reactor.callWhenRunning(signal.signal, number, stop)
+    reactor.callWhenRunning(signal.signal, signal.SIGTERM, stop)
 
 
 def use_monotonic_time(reactor: Any) -> None:

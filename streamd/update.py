@@ -69,7 +69,7 @@ class Position(NamedTuple):
 
     def next(self, now_ms: int, life: int) -> Position:
         """The position of the next update: later than this one whatever the clock says."""
-        first = Position(max(0, now_ms), life * LIFE_UNIT)
+        first = Position(now_ms, life * LIFE_UNIT)
         if first > self:
             return first
         if self.life == life and self.n % LIFE_UNIT + 1 < LIFE_UNIT:

@@ -2,23 +2,32 @@
 
 from tests.support.browser import browser, console_errors, page, page_errors
 from tests.support.daemon import daemon, start_daemon
+from tests.support.databases import _mariadb, _postgres, mariadb, postgres
+from tests.support.nginx import start_nginx
 from tests.support.node import node
 from tests.support.patience import pytest_pyfunc_call
+from tests.support.redis import redis
 from tests.support.served import serve, served
 from tests.support.tidy import logged_errors, pytest_collection_finish, tidy_reactor
 
 __all__ = [
+    "_mariadb",
+    "_postgres",
     "browser",
     "console_errors",
     "daemon",
     "logged_errors",
+    "mariadb",
     "node",
     "page",
     "page_errors",
+    "postgres",
     "pytest_collection_finish",
     "pytest_pyfunc_call",
+    "redis",
     "serve",
     "served",
     "start_daemon",
+    "start_nginx",
     "tidy_reactor",
 ]

@@ -19,6 +19,7 @@ FLOORS = [
     ["journal", "hub", "timer", "quiet"],
     ["source", "link", "channel"],
     ["texts", "databases"],
+    ["drivers"],
     ["queries"],
     ["transports.*", "sources.*", "journals.*", "metrics"],
     ["door", "site"],

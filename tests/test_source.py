@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import given
@@ -13,9 +15,18 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.config import Description, Duration
+from streamd.config import ConfigError, Description, Duration, Secret
 from streamd.health import Limit
-from streamd.source import MAX_RETRY, MIN_RETRY, Feed, Polling, SourceError
+from streamd.source import (
+    MAX_RETRY,
+    MIN_RETRY,
+    STEADY,
+    TOLD,
+    Feed,
+    Polling,
+    SourceError,
+    Surroundings,
+)
 from streamd.state import UPDATE_BYTES
 from streamd.update import MAX_VALUE, Draft, Refused
 from tests.support.fakes import Daemonette
@@ -290,9 +301,13 @@ class FeedTests(SourceTestCase):
 
 class PollingTests(SourceTestCase):
     def poll(
-        self, read: Callable[[], Any], every: float = 5, rng: Callable[[], float] = lambda: 1.0
+        self,
+        read: Callable[[], Any],
+        every: float = 5,
+        rng: Callable[[], float] = lambda: 1.0,
+        gently: bool = False,
     ) -> Polling:
-        self.polling = Polling(self.watched(read), every, self.daemon.clock, rng)
+        self.polling = Polling(self.watched(read), every, self.daemon.clock, rng, gently)
         self.runs: list[float] = []
         self.polling.start(self.daemon.feed(every=every))
         return self.polling
@@ -331,6 +346,40 @@ class PollingTests(SourceTestCase):
         waiting[1].callback(2)
         self.run_for(10)
         self.assertEqual([0, 12, 17], self.runs)
+
+    def test_gently(self) -> None:
+        slow: Deferred[Any] = Deferred()
+        runs: list[Any] = [1, 1, slow, 1]
+        self.poll(lambda: runs.pop(), gently=True)
+        self.run_for(6)
+        self.assertEqual([0, 5], self.runs)
+        self.run_for(6)
+        slow.callback(1)  # after 7 seconds, so the next begins in 7
+        self.polling.wake()
+        self.run_for(8)
+        self.assertEqual([0, 5, 19], self.runs)
+
+    def test_wake(self) -> None:
+        self.poll(lambda: 1).wake()
+        self.run_for(6)
+        self.assertEqual([0, 0.25, 5.25], self.runs)
+
+    def test_wake_in_the_middle_of_a_run(self) -> None:
+        slow: Deferred[Any] = Deferred()
+        self.poll(lambda: slow if len(self.runs) == 1 else 1)
+        for _ in range(3):
+            self.polling.wake()
+        self.run_for(1)
+        slow.callback(1)
+        self.run_for(7)
+        self.assertEqual([0, 1.25, 6.25], self.runs)
+
+    def test_wake_hastens_no_retry(self) -> None:
+        self.poll(self.away, every=30)
+        for _ in range(20):
+            self.polling.wake()
+            self.run_for(0.25)
+        self.assertEqual([1, 2], self.waits())
 
     def test_the_next_run_waits_for_the_journal(self) -> None:
         slow: Deferred[Any] = Deferred()
@@ -430,3 +479,41 @@ class PollingTests(SourceTestCase):
             slow.callback(outcome)
             self.assertEqual(([], []), (self.daemon.log, self.names()))
             self.assertEqual([], self.daemon.clock.getDelayedCalls())
+
+    def test_a_run_that_told_the_feed_itself(self) -> None:
+        self.poll(lambda: TOLD)
+        self.run_for(7)
+        self.assertEqual([0, 5], self.runs)
+        self.assertEqual(([], []), (self.daemon.log, self.names()))
+
+    def test_a_run_that_lasted_is_followed_by_a_first_attempt(self) -> None:
+        lasting: list[Deferred[Any]] = []
+
+        def read() -> Any:
+            if len(self.runs) < 5:
+                raise SourceError("away")
+            lasting.append(Deferred())
+            return lasting[-1]
+
+        self.poll(read, every=60)
+        self.run_for(20)
+        self.assertEqual([1, 2, 4, 8], self.waits())
+        self.run_for(STEADY)
+        before = self.daemon.clock.seconds()
+        lasting[0].errback(Failure(SourceError("gone")))
+        self.run_for(2)
+        self.assertEqual(1, self.runs[-1] - before)
+
+
+class SurroundingsTests(SynchronousTestCase):
+    def test_secrets(self) -> None:
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        base = Path(folder.name)
+        (base / "token").write_text("s3cret\n")
+        surroundings = Surroundings(None, base)
+        self.assertEqual("s3cret", surroundings.reveal("a.b", Secret(file="token")))
+        with self.assertRaises(ConfigError) as caught:
+            surroundings.reveal("a.b", Secret(env="NO_SUCH_VARIABLE"))
+        [problem] = caught.exception.problems
+        self.assertTrue(problem.startswith("a.b: the environment variable NO_SUCH_VARIABLE"))

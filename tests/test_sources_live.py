@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from streamd.sources import sql
 from tests.support.daemon import Daemon, StartDaemon
 from tests.support.net import wait_until
 from tests.support.served import Serve, in_thread
@@ -214,10 +213,7 @@ def test_wrong_queries_each_say_why(open_shop: Open) -> None:
 
 
 @in_thread
-def test_query_that_takes_too_long(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(sql, "RUN_TIMEOUT", 0.2)
+def test_query_that_takes_too_long(serve: Serve, tmp_path: Path) -> None:
     file = tmp_path / "shop.db"
     sqlite3.connect(file).close()
     file.touch()
@@ -227,6 +223,7 @@ def test_query_that_takes_too_long(
         [sources.long]
         database = "sqlite:///{file}"
         query = "{endless}"
+        timeout = "200ms"
         """
     )
     wait_until(lambda: served.request("GET", "/streams").json()["streams"])

@@ -17,9 +17,10 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import deferLater
 
 from streamd.config import Duration
+from streamd.databases import Address
+from streamd.queries import Query
 from streamd.source import Surroundings
-from streamd.sources import sql
-from streamd.sources.sql import KIND, Database, Query, Settings, Sql
+from streamd.sources.sql import KIND, Settings, Sql
 from streamd.state import ALL_STREAMS
 from tests.support.fakes import Daemonette
 
@@ -60,14 +61,15 @@ class Shop:
     def start(self, query: str = QUERY, **settings: Any) -> None:
         """Read the database from now on."""
         table = Settings(
-            database=Database("sqlite:///my%20shop%3F%231.db"),
+            database=Address("sqlite:///my%20shop%3F%231.db"),
             query=Query(query),
             every=Duration(EVERY),
             **settings,
         )
         source = KIND.make("shop", table, Surroundings(reactor, self.folder))
         self._sources.append(source)
-        source.start(self.daemon.feed("shop", every=EVERY, **settings))
+        shared = {key: settings[key] for key in settings.keys() & {"whole", "repeat", "expect"}}
+        source.start(self.daemon.feed("shop", every=EVERY, **shared))
 
     async def stop(self) -> None:
         while self._sources:
@@ -186,9 +188,8 @@ async def test_a_file_that_is_no_database(shop: Shop) -> None:
     assert await shop.until(lambda: shop.error()) == "file is not a database"
 
 
-async def test_locked(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql, "LOCK_TIMEOUT", 0.05)
-    shop.start()
+async def test_locked(shop: Shop) -> None:
+    shop.start(timeout=Duration(0.2))
     await shop.until(lambda: shop.values())
     with shop.locked():
         assert await shop.until(lambda: shop.error("shop.orders")) == "database is locked"
@@ -199,8 +200,8 @@ async def test_a_writer_that_is_soon_done_is_waited_for(shop: Shop) -> None:
     with shop.locked():
         shop.start()
         await pause(0.2)
+        assert shop.error() is None
     await shop.until(lambda: shop.values())
-    assert shop.daemon.state.get("shop") is None
 
 
 ENDLESS = (
@@ -208,9 +209,8 @@ ENDLESS = (
 )
 
 
-async def test_a_query_that_takes_too_long(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql, "RUN_TIMEOUT", 0.1)
-    shop.start(ENDLESS)
+async def test_a_query_that_takes_too_long(shop: Shop) -> None:
+    shop.start(ENDLESS, timeout=Duration(0.1))
     # All the while the reactor turns, or this would not come back.
     assert await shop.until(lambda: shop.error()) == "the query took longer than 0.1 s"
 
@@ -222,7 +222,7 @@ async def test_stop_ends_a_run_that_goes_on(shop: Shop) -> None:
     await shop.stop()
     assert time.monotonic() - began < 1
     assert shop.daemon.log == []
-    assert not [t for t in threading.enumerate() if "sql" in t.name]
+    assert not [t for t in threading.enumerate() if "database" in t.name]
 
 
 async def test_stop_before_the_first_run_and_without_one(shop: Shop) -> None:
@@ -230,7 +230,7 @@ async def test_stop_before_the_first_run_and_without_one(shop: Shop) -> None:
     await shop.stop()
     source = KIND.make(
         "shop",
-        Settings(database=Database("sqlite:///x"), query=Query("SELECT 1")),
+        Settings(database=Address("sqlite:///x"), query=Query("SELECT 1")),
         Surroundings(reactor, shop.folder),
     )
     await maybeDeferred(source.stop)

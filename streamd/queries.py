@@ -1,0 +1,309 @@
+"""What the rows of a query become: streams, a table, or an update each.
+
+Shared by the kinds of source that read databases.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from itertools import islice, pairwise
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredLock
+
+from streamd.config import ConfigError, Duration
+from streamd.databases import Address, Session, Table
+from streamd.drivers import make_driver
+from streamd.journal import SourceCursor
+from streamd.source import Feed, SourceError, SourceSettings, Surroundings
+
+MAX_ROWS = 10_000
+"""Rows of one reading."""
+
+BATCH = 1000
+"""Rows that become updates in one step: some ten milliseconds, which everybody else waits for."""
+
+MAX_SEEN = 10_000
+"""Rows above the low-water mark that are remembered: in ``settle``, a thousand a second."""
+
+_NO_NAME = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+class Query(str):
+    """A SELECT."""
+
+    @classmethod
+    def parse(cls, written: Any) -> Query:
+        """:raises ValueError: with what would be right."""
+        if not isinstance(written, str) or not written.strip(" \n\t;"):
+            raise ValueError("expected a SELECT")
+        return cls(written.strip(" \n\t;"))
+
+
+class QuerySettings(SourceSettings, frozen=True, kw_only=True):
+    """Keys of every table with ``query``.
+
+    :ivar key: a column that tells the rows apart: one stream a row and column.
+    :ivar table: all rows are one value.
+    :ivar after: a column that grows: each new row is an update.
+    :ivar start: where ``after`` starts: a value, or ``"now"``; None: below everything.
+    :ivar time: the column that says when a row of ``after`` was true.
+    :ivar settle: how long a transaction may take from drawing a value of ``after`` to its commit.
+    :ivar timeout: for connecting and reading.
+    """
+
+    database: Address
+    query: Query | None = None
+    key: str | None = None
+    table: bool = False
+    after: str | None = None
+    start: Any = None
+    time: str | None = None
+    settle: Duration = Duration(10)
+    timeout: Duration = Duration(3)
+
+    def __post_init__(self) -> None:
+        if (self.key is not None) + self.table + (self.after is not None) > 1:
+            raise ValueError("key, table and after exclude each other")
+        if self.after is None and (self.start is not None or self.time is not None):
+            raise ValueError("start and time are for a query with after")
+        if self.after is not None and ":after" not in (self.query or ""):
+            raise ValueError('with after, the query says where: "… WHERE id > :after ORDER BY id"')
+        if self.start is not None and not isinstance(self.start, int | float | str | date):
+            raise ValueError('start is "now" or a value of the column')
+
+
+def open_session(name: str, settings: QuerySettings, surroundings: Surroundings) -> Session:
+    """A session on the database of a source; connects to nothing yet.
+
+    :raises ConfigError: if the address is wrong, or its driver is not installed.
+    """
+    address = surroundings.reveal(f"sources.{name}.database", settings.database)
+    try:
+        driver = make_driver(address, surroundings.base, settings.timeout)
+    except ValueError as error:
+        raise ConfigError([f"sources.{name}.database: {error}"]) from None
+    return Session(driver, settings.timeout, surroundings.reactor)
+
+
+class Reading:
+    """Runs a query, and tells a feed what its rows mean."""
+
+    def __init__(self, session: Session, settings: QuerySettings, reactor: Any) -> None:
+        self._session = session
+        self._settings = settings
+        self._query = str(settings.query)
+        self._recent = Recent(session, settings, reactor) if settings.after is not None else None
+        self._lock = DeferredLock()
+
+    def run(self, feed: Feed) -> Deferred[None]:
+        """Read and tell; never twice at a time.
+
+        :raises SourceError: if the rows cannot be had, or make no streams.
+        """
+        return self._lock.run(lambda: Deferred.fromCoroutine(self._run(feed)))
+
+    async def _run(self, feed: Feed) -> None:
+        key = self._settings.key
+        if self._recent is not None:
+            await self._recent.run(feed)
+        elif self._settings.table:
+            await feed.put(objects(await self._rows()))
+        elif key is not None:
+            await feed.put_all(by_key(await self._rows(), key, self._settings.whole))
+        else:
+            table = await self._session.read(self._query, 1)
+            row = table.rows[0] if table.rows else [None] * len(table.columns)
+            await feed.put(dict(zip(table.columns, row, strict=True)))
+
+    async def _rows(self) -> Table:
+        table = await self._session.read(self._query, MAX_ROWS + 1)
+        if len(table.rows) > MAX_ROWS:
+            raise SourceError(f"the query gives more than {MAX_ROWS} rows")
+        return table
+
+
+def objects(table: Table) -> list[dict[str, Any]]:
+    """Each row by its columns.
+
+    :raises SourceError: for bytes, naming the column.
+    """
+    for row in table.rows:
+        for column, value in zip(table.columns, row, strict=True):
+            if isinstance(value, bytes | memoryview):
+                raise SourceError(f"column {column}: bytes are no value; make them text")
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def by_key(table: Table, key: str, whole: bool) -> dict[str, Any]:
+    """End of a stream's name -> value, for each row and column but the key.
+
+    :param whole: a row is one value.
+    :raises SourceError: if two rows would have the same name.
+    """
+    index(table, key)
+    found: dict[str, dict[str, Any]] = {}
+    written: dict[str, Any] = {}
+    for row in table.rows:
+        parts = dict(zip(table.columns, row, strict=True))
+        own = parts.pop(key)
+        name = _NO_NAME.sub("_", "null" if own is None else str(own)) or "_"
+        if name in found:
+            raise SourceError(f"two rows are {name}: {key} is {written[name]!r} and {own!r}")
+        found[name], written[name] = parts, own
+    if whole:
+        return dict(found)
+    return {f"{n}.{column}": value for n, parts in found.items() for column, value in parts.items()}
+
+
+def index(table: Table, column: str) -> int:
+    """Where a column is.
+
+    :raises SourceError: if there is none of that name.
+    """
+    if column not in table.columns:
+        raise SourceError(f"the query gives no column {column}")
+    return list(table.columns).index(column)
+
+
+def seconds(value: Any, column: str) -> float | None:
+    """When a row was true: of a date and time, ISO 8601, or seconds since the epoch.
+
+    :raises SourceError: for anything else.
+    """
+    try:
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        if isinstance(value, date) and not isinstance(value, datetime):
+            value = datetime(value.year, value.month, value.day)
+        return value if value is None else float(getattr(value, "timestamp", lambda: value)())
+    except (TypeError, ValueError, OverflowError):
+        raise SourceError(f"column {column}: {str(value)[:40]!r} is no time") from None
+
+
+class Recent:
+    """Rows that are new since the last look, each once, although values do not commit in order.
+
+    Every look reads again from a low-water mark and drops what was seen.  The mark moves past a row
+    when whatever drew a lower value has ended: ``settle`` after it was seen, and on PostgreSQL not
+    before all that was in flight then has ended.  The mark and what was seen above it are the source's
+    place, stored with the updates.
+
+    What remains: elsewhere a transaction of more than ``settle``; more than :data:`MAX_SEEN` rows in
+    that time; a value that is used again, be it a rowid or a timestamp.
+    """
+
+    def __init__(self, session: Session, settings: QuerySettings, reactor: Any) -> None:
+        assert settings.after is not None
+        self._session = session
+        self._settings = settings
+        self._query, self._after = str(settings.query), settings.after
+        self._reactor = reactor
+        self._loaded = False
+
+    async def run(self, feed: Feed) -> None:
+        """Tell what is new."""
+        try:
+            if not self._loaded:
+                await self._load(feed)
+            await (self._first(feed) if self._stored is None else self._look(feed))
+        except BaseException:
+            self._loaded = False  # the place that was stored is the truth
+            raise
+        feed.proved()
+
+    async def _load(self, feed: Feed) -> None:
+        self._stored = await feed.place()
+        start = self._settings.start
+        seen: list[Any] = []
+        if self._stored is not None:
+            self._low, seen = json.loads(self._stored)
+        elif start is None or start == "now":
+            self._low = await self._session.lowest(self._query, self._after)
+        else:
+            self._low = plain(start)
+        # Since when, and the first transaction that had not begun by then; None: this is to be said.
+        self._seen: dict[Any, tuple[float, int] | None] = dict.fromkeys(seen)
+        self._loaded = True
+
+    async def _first(self, feed: Feed) -> None:
+        """Of what is there already, only the last is told."""
+        keep = min(feed.keep.updates or MAX_SEEN, MAX_SEEN)
+        last: deque[tuple[Any, float | None]] = deque(
+            maxlen=0 if self._settings.start == "now" else keep
+        )
+        scan = self._low
+        while rows := await self._batch(scan, MAX_ROWS):
+            last.extend(update for _, update in rows)
+            scan = rows[-1][0]
+            self._seen.update((value, None) for value, _ in rows)
+            self._drop(len(self._seen) - MAX_SEEN)
+        await self._add(feed, list(last), self._seen)
+
+    async def _look(self, feed: Feed) -> None:
+        now = self._reactor.seconds()
+        oldest, newest = await self._session.horizon()
+        # Seen by an earlier look, so at the latest now.
+        known = {value: seen or (now, newest) for value, seen in self._seen.items()}
+        self._seen, scan = {}, self._low
+        while rows := await self._batch(scan, BATCH):
+            scan = rows[-1][0]
+            new = [update for value, update in rows if value not in known]
+            for value, _ in rows:
+                self._seen.setdefault(value, known.pop(value, None))
+            self._drop(len(self._seen) - MAX_SEEN)
+            if new:
+                await self._add(feed, new, [*self._seen, *known])
+        settled = 0
+        for number, seen in enumerate(self._seen.values(), 1):
+            if seen and now - seen[0] >= self._settings.settle and seen[1] <= oldest:
+                settled = number
+        self._drop(settled)
+
+    async def _add(
+        self, feed: Feed, updates: Sequence[tuple[Any, float | None]], seen: Iterable[Any]
+    ) -> None:
+        stored = json.dumps([self._low, list(seen)])
+        await feed.add(updates, SourceCursor(feed.name, self._stored, stored))
+        self._stored = stored
+
+    def _drop(self, count: int) -> None:
+        """The mark moves past so many rows."""
+        for value in list(islice(self._seen, max(0, count))):
+            self._low = value
+            del self._seen[value]
+
+    async def _batch(self, after: Any, limit: int) -> list[tuple[Any, tuple[Any, float | None]]]:
+        """The next rows: the value of each, and the update that it is."""
+        table = await self._session.read(self._query, limit, after)
+        column = index(table, self._after)
+        time = None if self._settings.time is None else index(table, self._settings.time)
+        _check_order([row[column] for row in table.rows], self._after)
+        values = [plain(row[column]) for row in table.rows]
+        found = []
+        for value, row, part in zip(values, table.rows, objects(table), strict=True):
+            found.append((value, (part, None if time is None else _time(row, time, table))))
+        if len(found) == limit and values[0] != values[-1]:  # more may follow of the last value
+            del found[values.index(values[-1]) :]
+        return found
+
+
+def _time(row: Sequence[Any], time: int, table: Table) -> float | None:
+    return seconds(row[time], table.columns[time])
+
+
+def _check_order(values: Sequence[Any], column: str) -> None:
+    """What a batch leaves out comes later; texts are left to the database, which sorts its own way."""
+    if None in values:
+        raise SourceError(f"column {column} is NULL in a row")
+    if values and not isinstance(values[0], str) and any(b < a for a, b in pairwise(values)):
+        raise SourceError(f"the query has to say ORDER BY {column}")
+
+
+def plain(value: Any) -> Any:
+    """A value of ``after`` as it can be stored, and as every driver takes it again."""
+    return value if isinstance(value, int | float | str) else str(value)

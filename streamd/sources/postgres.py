@@ -1,0 +1,103 @@
+"""What PostgreSQL notifies: each time a reading, or the reason to run a query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList
+
+from streamd.config import ConfigError, Duration
+from streamd.queries import QuerySettings, Reading, open_session
+from streamd.source import MIN_RETRY, TOLD, Feed, Polling, Surroundings
+from streamd.texts import read_text
+
+
+class Channel(str):
+    """What is listened to."""
+
+    @classmethod
+    def parse(cls, written: Any) -> Channel:
+        """:raises ValueError: with what would be right."""
+        if not isinstance(written, str) or not 1 <= len(written.encode()) <= 63 or '"' in written:
+            raise ValueError("expected a channel: NOTIFY's first word, at most 63 bytes")
+        return cls(written)
+
+
+class Settings(QuerySettings, frozen=True, kw_only=True):
+    """``[sources.NAME]`` with ``listen``.
+
+    :ivar every: with ``query``: it runs so often without a notification.
+    """
+
+    listen: Channel
+    every: Duration = Duration(60)
+
+
+class Postgres:
+    """Listens first, then reads, then is live: again after every reconnect.
+
+    So nothing is missed between reading and listening, nor while it was away.
+    """
+
+    def __init__(self, name: str, settings: Settings, surroundings: Surroundings) -> None:
+        self._reactor = surroundings.reactor
+        self._channel, self._every = settings.listen, settings.every
+        self._ears = open_session(name, settings, surroundings)
+        self._eyes = open_session(name, settings, surroundings)
+        self._reading = Reading(self._eyes, settings, self._reactor) if settings.query else None
+        self._listening = Polling(self._listen, MIN_RETRY, self._reactor)
+        self.every = settings.every if settings.query else None
+
+    def start(self, feed: Feed) -> None:
+        self._feed = feed
+        self._ears.start()
+        self._eyes.start()
+        self._listening.start(feed)
+
+    def stop(self) -> Deferred[Any]:
+        self._listening.stop()
+        return DeferredList([self._ears.stop(), self._eyes.stop()], consumeErrors=True)
+
+    def _listen(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._hear())
+
+    async def _hear(self) -> None:
+        """A run of this lasts as long as the connection does."""
+        reading = self._make_reading()
+        try:
+            while not self._listening.stopped:
+                began, payloads = await self._ears.hear(self._channel)
+                if self._reading is None:
+                    for payload in payloads:
+                        await self._feed.put(read_text(payload.encode()))
+                    self._feed.proved()
+                elif began:
+                    reading.stop()
+                    reading = self._make_reading()
+                    reading.start(self._feed)
+                elif payloads:
+                    reading.wake()
+        finally:
+            reading.stop()
+
+    def _make_reading(self) -> Polling:
+        return Polling(self._read, self._every, self._reactor, gently=True)
+
+    def _read(self) -> Deferred[object]:
+        assert self._reading is not None
+        return self._reading.run(self._feed).addCallback(lambda _: TOLD)
+
+
+class _Kind:
+    name = "postgres"
+    told_by = frozenset(("listen",))
+    settings = Settings
+
+    def make(self, name: str, settings: Settings, surroundings: Surroundings) -> Postgres:
+        path = f"sources.{name}.database"
+        if not surroundings.reveal(path, settings.database).startswith("postgres"):
+            raise ConfigError([f"{path}: expected PostgreSQL: others cannot listen"])
+        return Postgres(name, settings, surroundings)
+
+
+KIND = _Kind()

@@ -1,0 +1,247 @@
+"""What a program prints: each line is a reading."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone, ProcessExitedAlready
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from streamd.config import ConfigError, Duration
+from streamd.source import MIN_RETRY, TOLD, Feed, Polling, SourceError, SourceSettings, Surroundings
+from streamd.texts import MAX_TEXT, Texts, too_long
+from streamd.update import shorten
+from streamd.wire import PACE
+
+ROOM = 65536
+"""Bytes that are read of a program at once; then it waits for :data:`PACE`: 2 MB a second."""
+
+MAX_COMPLAINT = 500
+"""Bytes of one line on stderr that are logged."""
+
+COMPLAINTS = 20
+"""Lines of stderr that are logged in a minute."""
+
+GRACE = 2.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+
+class Command:
+    """A line for ``sh``, or a program and its arguments."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    @classmethod
+    def parse(cls, written: Any) -> Command:
+        """:raises ValueError: with what would be right."""
+        if isinstance(written, str) and written.strip() and "\0" not in written:
+            return cls("sh", "-c", written)
+        words = written if isinstance(written, list) else []
+        if words and all(isinstance(word, str) and "\0" not in word for word in words) and words[0]:
+            return cls(*words)
+        raise ValueError('expected a command line, or a list such as ["sh", "-c", "…"]')
+
+
+class Settings(SourceSettings, frozen=True):
+    """``[sources.NAME]`` with ``command``.
+
+    :ivar every: run it so often; None: it runs on, and again when it ended.
+    :ivar timeout: with ``every``: a run that takes longer is ended.
+    """
+
+    command: Command
+    every: Duration | None = None
+    timeout: Duration = Duration(60)
+
+
+class Lines:
+    """Cuts what comes in pieces into lines, and drops those that are longer than ``limit``."""
+
+    def __init__(
+        self, limit: int, take: Callable[[bytes], None], dropped: Callable[[], None]
+    ) -> None:
+        self._limit, self._take, self._dropped = limit, take, dropped
+        self._rest = b""
+        self._dropping = False
+
+    def received(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if lines and self._dropping:
+            self._dropping = False
+            del lines[0]
+        for line in lines:
+            if line := line.strip():
+                self._take(line)
+        if self._dropping or len(self._rest) > self._limit:
+            self._rest = b""
+            if not self._dropping:
+                self._dropping = True
+                self._dropped()
+
+    def ended(self) -> None:
+        self.received(b"\n")
+
+
+class Run(ProcessProtocol):
+    """One process, in a group of its own with all that it starts.
+
+    :ivar gone: fires when nothing is left of it.
+    """
+
+    transport: Any
+
+    def __init__(self, reactor: Any, out: Lines, err: Lines) -> None:
+        self.gone: Deferred[Any] = Deferred()
+        self.too_long = False
+        self._reactor = reactor
+        self._lines = {1: out, 2: err}
+        self._room = ROOM
+        self._timers: list[IDelayedCall] = []
+
+    def connectionMade(self) -> None:
+        self._pid = self.transport.pid
+        self.transport.closeStdin()
+
+    def childDataReceived(self, fd: int, data: bytes) -> None:
+        self._lines[fd].received(data)
+        self._room -= len(data)
+        if self._room <= 0:
+            self._room = ROOM
+            self.transport.pauseProducing()
+            self._reactor.callLater(PACE, self.transport.resumeProducing)
+
+    def processExited(self, reason: Failure) -> None:
+        self._signal(signal.SIGKILL)  # what it left running, which may hold its pipes open
+
+    def processEnded(self, reason: Failure) -> None:
+        for timer in self._timers:
+            if timer.active():
+                timer.cancel()
+        for lines in self._lines.values():
+            lines.ended()
+        self.gone.callback(reason.value)
+
+    def limit(self, seconds: float) -> None:
+        """It may take so long."""
+        self._timers.append(self._reactor.callLater(seconds, self._late))
+
+    def stop(self) -> None:
+        """End it: softly first."""
+        self._signal(signal.SIGTERM)
+        self._timers.append(self._reactor.callLater(GRACE, self._signal, signal.SIGKILL))
+
+    def _late(self) -> None:
+        self.too_long = True
+        self.stop()
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._pid, number)
+        with suppress(ProcessExitedAlready):  # it may not have its group yet
+            self.transport.signalProcess(number)
+
+
+class Process:
+    """Runs a command every so often, or keeps it running."""
+
+    _log = Logger()
+
+    def __init__(self, name: str, settings: Settings, surroundings: Surroundings) -> None:
+        self._name = name
+        self._settings = settings
+        self._reactor, self._base = surroundings
+        self._run: Run | None = None
+        self._texts: Texts | None = None
+        self._told = False
+        self._complaints = COMPLAINTS
+        self._minute = 0.0
+        self._polling = Polling(self._start, settings.every or MIN_RETRY, self._reactor)
+
+    def start(self, feed: Feed) -> None:
+        self._feed = feed
+        self._texts = Texts(feed, self._reactor)
+        self._polling.start(feed)
+
+    def stop(self) -> Deferred[None] | None:
+        self._polling.stop()
+        if self._texts is not None:
+            self._texts.stop()
+        if self._run is None:
+            return None
+        self._run.stop()
+        stopped: Deferred[None] = Deferred()
+        self._run.gone.addBoth(lambda _: stopped.callback(None))
+        return stopped
+
+    def _start(self) -> Deferred[object]:
+        self._told = False
+        out = Lines(MAX_TEXT, self._say, lambda: self._feed.failed(Failure(too_long())))
+        err = Lines(MAX_COMPLAINT, self._complain, lambda: self._complain(b"(a long line)"))
+        run = Run(self._reactor, out, err)
+        words = ["setsid", *self._settings.command.words]
+        self._reactor.spawnProcess(run, words[0], words, env=None, path=str(self._base))
+        self._run = run
+        if self._settings.every:
+            run.limit(self._settings.timeout)
+        return run.gone.addCallback(self._ended, run)
+
+    def _say(self, line: bytes) -> None:
+        self._told = True
+        if self._texts is not None and not self._polling.stopped:
+            self._texts.put(line)
+
+    def _ended(self, error: Any, run: Run) -> object:
+        self._run = None
+        if self._texts is not None and not self._polling.stopped:
+            self._texts.flush()
+        if run.too_long:
+            raise SourceError(f"the command took longer than {self._settings.timeout:g} s")
+        if error.signal is not None:
+            raise SourceError(f"the command was ended by signal {error.signal}")
+        if not isinstance(error, ProcessDone):
+            raise SourceError(f"the command ended with status {error.exitCode}")
+        if not self._settings.every:
+            raise SourceError('the command ended; with every = "5s" it would be run so often')
+        if not self._told:
+            self._feed.proved()
+        return TOLD
+
+    def _complain(self, line: bytes) -> None:
+        """To the log, but not more than it can bear."""
+        minute = self._reactor.seconds() // 60
+        if minute != self._minute:
+            self._minute, self._complaints = minute, COMPLAINTS
+        self._complaints -= 1
+        if self._complaints >= 0:
+            text = shorten(line.decode(errors="replace"), MAX_COMPLAINT)
+            self._log.info("source {source} on stderr: {text}", source=self._name, text=text)
+        if self._complaints == 0:
+            self._log.info("source {source} on stderr: more, not logged", source=self._name)
+
+
+class _Kind:
+    name = "process"
+    told_by = frozenset(("command",))
+    settings = Settings
+
+    def make(self, name: str, settings: Settings, surroundings: Surroundings) -> Process:
+        program = settings.command.words[0]
+        place = str(surroundings.base / program) if "/" in program else program
+        for needed in ("setsid", place):
+            if shutil.which(needed) is None:
+                missing = program if needed == place else needed
+                raise ConfigError([f"sources.{name}.command: there is no program {missing}"])
+        return Process(name, settings, surroundings)
+
+
+KIND = _Kind()

@@ -1,0 +1,211 @@
+"""What a function says: Python of one's own."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from streamd.config import ConfigError, Duration
+from streamd.source import LATE_AFTER, Feed, Polling, SourceError, SourceSettings, Surroundings
+
+EVERY = 5.0
+"""Seconds between two calls of a function."""
+
+STEP = 0.001
+"""Seconds between two steps of a generator that never waits."""
+
+
+class Call(str):
+    """``module.function``."""
+
+    @classmethod
+    def parse(cls, written: Any) -> Call:
+        """:raises ValueError: with what would be right."""
+        if not isinstance(written, str) or not re.fullmatch(r"([^\W\d]\w*\.)+[^\W\d]\w*", written):
+            raise ValueError('expected a module and its function, such as "office.queue_depth"')
+        return cls(written)
+
+
+class Settings(SourceSettings, frozen=True):
+    """``[sources.NAME]`` with ``call``."""
+
+    call: Call
+    every: Duration | None = None
+
+
+class Worker:
+    """A thread of its own: code that blocks holds nobody up, not even the end of the daemon."""
+
+    def __init__(self, reactor: Any, name: str) -> None:
+        self._reactor = reactor
+        self._calls: SimpleQueue[tuple[Deferred[Any], Callable[..., Any], Any] | None] = (
+            SimpleQueue()
+        )
+        self._thread = Thread(target=self._work, name=name, daemon=True)
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """What ``function`` gives, in the thread; one call after the other."""
+        done: Deferred[Any] = Deferred()
+        self._calls.put((done, function, arguments))
+        if not self._thread.ident:
+            self._thread.start()
+        return done
+
+    def stop(self) -> None:
+        """No further calls.  Nobody waits for one under way: it may never end."""
+        self._calls.put(None)
+
+    def _work(self) -> None:
+        while call := self._calls.get():
+            done, function, arguments = call
+            try:
+                outcome = function(*arguments)
+            except BaseException:  # SystemExit too: it would end the thread and say nothing
+                outcome = Failure()
+            self._reactor.callFromThread(_tell, done, outcome)
+
+
+def _tell(done: Deferred[Any], outcome: Any) -> None:
+    if not done.called:
+        done.callback(outcome)
+
+
+class Python:
+    """Calls a function every so often, or takes what a generator yields.
+
+    Coroutines, and functions that give Deferreds, run on the reactor; all else in a thread.
+    """
+
+    def __init__(
+        self, name: str, function: Callable[..., Any], settings: Settings, reactor: Any
+    ) -> None:
+        self._function = function
+        self._reactor = reactor
+        self._worker = Worker(reactor, f"source {name}")
+        self._generator: Any = None
+        self._running: Deferred[Any] | None = None
+        self._watch: IDelayedCall | None = None
+        self._on_reactor = _is_for_reactor(function)
+        steps = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+        self.every = settings.every or (None if steps else Duration(EVERY))
+        self._patience = settings.expect or (self.every and LATE_AFTER * self.every)
+        self._read = self._step if steps else self._call
+        self._polling = Polling(self._begin, self.every or STEP, reactor)
+
+    def start(self, feed: Feed) -> None:
+        self._feed = feed
+        self._polling.start(feed)
+
+    def stop(self) -> None:
+        self._polling.stop()
+        self._over(None)
+        if self._on_reactor and self._running is not None:
+            self._running.cancel()
+        if inspect.isgenerator(self._generator):
+            self._worker.run(self._generator.close).addErrback(lambda failure: None)
+        self._worker.stop()
+
+    def _begin(self) -> Deferred[Any]:
+        self._running = running = self._read()
+        if self._patience and not running.called:
+            self._watch = self._reactor.callLater(self._patience, self._late)
+            running.addBoth(self._over)
+        return running
+
+    def _over(self, result: Any) -> Any:
+        if self._watch is not None:
+            self._watch.cancel()
+        self._watch = None
+        return result
+
+    def _late(self) -> None:
+        self._watch = None
+        text = f"the function has not returned for {self._patience:g} s"
+        self._feed.failed(Failure(SourceError(text)))
+
+    def _call(self) -> Deferred[Any]:
+        if self._on_reactor:
+            return maybeDeferred(self._function)
+        return self._worker.run(self._function).addCallback(self._given)
+
+    def _given(self, result: Any) -> Any:
+        """Only now one sees what it gives: the next call is made where that belongs."""
+        self._on_reactor = isinstance(result, Deferred) or inspect.iscoroutine(result)
+        return Deferred.fromCoroutine(result) if inspect.iscoroutine(result) else result
+
+    def _step(self) -> Deferred[Any]:
+        if self._generator is None:
+            self._generator = self._function()
+        if self._on_reactor:
+            running: Deferred[Any] = Deferred.fromCoroutine(_next(self._generator))
+        else:
+            running = self._worker.run(next, self._generator)
+        return running.addErrback(self._ended)
+
+    def _ended(self, failure: Failure) -> Failure:
+        self._generator = None
+        if failure.check(StopIteration, StopAsyncIteration):
+            raise SourceError("the generator ended")
+        return failure
+
+
+async def _next(generator: Any) -> Any:
+    return await anext(generator)
+
+
+def _is_for_reactor(function: Callable[..., Any]) -> bool:
+    """Whether it says of itself that it gives something to wait for.
+
+    Others are found out when they have given a Deferred once.
+    """
+    return (
+        inspect.iscoroutinefunction(function)
+        or inspect.isasyncgenfunction(function)
+        or "Deferred" in str(getattr(function, "__annotations__", {}).get("return"))
+        or inspect.isgeneratorfunction(getattr(function, "__wrapped__", None))  # inlineCallbacks
+    )
+
+
+def _find(path: str, call: Call, folder: str) -> Callable[..., Any]:
+    """The function that is meant.
+
+    :raises ConfigError: if there is none.
+    """
+    if folder not in sys.path:
+        sys.path.append(folder)
+    module, _, name = call.rpartition(".")
+    try:
+        found: Any = getattr(import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        raise ConfigError([f"{path}: there is no module {error.name}"]) from error
+    except (Exception, SystemExit) as error:
+        problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ConfigError([f"{path}: {module} cannot be imported: {problem}"]) from error
+    if not callable(found):
+        file = getattr(sys.modules[module], "__file__", None) or "which is built in"
+        raise ConfigError([f"{path}: {module} ({file}) has no function {name}"])
+    function: Callable[..., Any] = found
+    return function
+
+
+class _Kind:
+    name = "python"
+    told_by = frozenset(("call",))
+    settings = Settings
+
+    def make(self, name: str, settings: Settings, surroundings: Surroundings) -> Python:
+        function = _find(f"sources.{name}.call", settings.call, str(surroundings.base.absolute()))
+        return Python(name, function, settings, surroundings.reactor)
+
+
+KIND = _Kind()

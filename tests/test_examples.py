@@ -1,0 +1,153 @@
+"""Each example starts by its one command, and shows what it says it shows."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.daemon import CHECKOUT, TWISTD, Server, finish_all
+from tests.support.databases import PostgresServer
+from tests.support.net import free_port, wait_until
+from tests.support.redis import Redis
+
+EXAMPLES = CHECKOUT / "examples"
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a copy of the example `name`, with some words of its streamd.toml replaced."""
+    servers: list[Server] = []
+
+    def started(name: str, replaced: Mapping[str, str] | None = None, **env: str) -> Server:
+        shutil.copytree(EXAMPLES / name, tmp_path / "examples" / name)
+        file = tmp_path / "examples" / name / "streamd.toml"
+        text = file.read_text()
+        for old, new in (replaced or {}).items():
+            assert old in text
+            text = text.replace(old, new)
+        file.write_text(text)
+        port = free_port()
+        words = text.splitlines()[0]
+        command = words.split(": ", 1)[-1].partition(", then")[0].split()
+        if command[0] == "python":
+            command = [sys.executable, *command[1:], str(port)]
+        else:
+            assert command[:3] == ["twistd", "-n", "streamd"]
+            command = [str(TWISTD), "-n", "--pidfile=", *command[2:], "--port", str(port)]
+        servers.append(Server(command, port, tmp_path, env))
+        servers[-1].start()
+        return servers[-1]
+
+    try:
+        yield started
+    finally:
+        finish_all(servers)
+
+
+def state(server: Server) -> Any:
+    return server.request("GET", "/state").json()
+
+
+def until_shown(server: Server, *names: str) -> Any:
+    """The state, when all these streams are in it and nothing is failed or late."""
+    wait_until(lambda: set(names) <= set(state(server)), what=f"{names} {state(server)}")
+    health = server.request("GET", "/healthz?strict")
+    assert health.status == 200, health.text
+    return state(server)
+
+
+def test_office(start: Start, tmp_path: Path) -> None:
+    office = start("office")
+    names = ("today.orders", "today.revenue", "today.largest", "last", "sales")
+    before = until_shown(office, *names)
+    assert {"id", "product", "amount", "created"} == set(before["last"][0])
+    after = wait_until(
+        lambda: (now := state(office))["today.orders"] > before["today.orders"] and now
+    )
+    assert after["today.revenue"] > before["today.revenue"]
+    wait_until(lambda: any(name.endswith(".sold") for name in state(office)))
+    history = office.request("GET", "/streams/sales?history=100").json()["history"]
+    ids = [update["value"]["id"] for update in history]
+    assert ids == list(range(1, len(ids) + 1))
+    assert office.stop() == 0
+
+    def orders() -> int:
+        with closing(sqlite3.connect(tmp_path / "examples/office/shop.db")) as shop:
+            count: int = shop.execute("SELECT count(*) FROM orders").fetchone()[0]
+            return count
+
+    # The seller ends with the daemon: within one of its pauses.
+    wait_until(lambda: not sellers(tmp_path), what="the seller's end")
+    assert orders() >= after["today.orders"]
+
+
+def sellers(folder: Path) -> list[str]:
+    """The processes that sell there."""
+    lines = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(process.read_bytes().decode())
+        except OSError:
+            continue
+    return [line for line in lines if str(folder) in line and "sell.py" in line]
+
+
+def test_process(start: Start) -> None:
+    shown = until_shown(start("process"), "load", "memory.available", "memory.cached")
+    assert all(isinstance(value, int | float) for value in shown.values())
+
+
+def test_python(start: Start) -> None:
+    server = start("python")
+    shown = until_shown(server, "queue", "room.temperature", "room.free", "visitors")
+    assert isinstance(shown["room.free"], bool)
+    wait_until(lambda: state(server)["visitors"] > shown["visitors"])
+
+
+def test_a_kind_of_its_own(start: Start, tmp_path: Path) -> None:
+    """What pip would install of the package: the module, and its entry point."""
+    info = tmp_path / "site" / "streamd_die-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: streamd-die\nVersion: 1.0\n")
+    entry = '[project.entry-points."streamd.sources"]\ndie = "streamd_die:KIND"\n'
+    assert entry in (EXAMPLES / "die" / "pyproject.toml").read_text()
+    (info / "entry_points.txt").write_text("[streamd.sources]\ndie = streamd_die:KIND\n")
+    shutil.copy(EXAMPLES / "die" / "streamd_die.py", info.parent)
+    server = start("die", PYTHONPATH=str(info.parent))
+    assert until_shown(server, "luck.eyes")["luck.eyes"] in range(1, 7)
+
+
+def test_the_kind_in_the_docs_is_the_example() -> None:
+    lines = (EXAMPLES / "die" / "streamd_die.py").read_text().splitlines()
+    indented = "\n".join(f"    {line}" if line else "" for line in lines)
+    assert indented in (CHECKOUT / "docs" / "sources.rst").read_text()
+
+
+def test_postgres(start: Start, postgres: PostgresServer) -> None:
+    postgres.sql((EXAMPLES / "postgres" / "shop.sql").read_text())
+    server = start("postgres", {"postgresql://localhost/shop": postgres.url})
+    shown = until_shown(server, "shop.orders", "shop.revenue", "last")
+    assert (shown["shop.orders"], shown["shop.revenue"], len(shown["last"])) == (3, 22.75, 3)
+    postgres.sql("NOTIFY alerts, 'The printer is on fire'")
+    postgres.sql("INSERT INTO orders (amount) VALUES (1)")
+    wait_until(lambda: len(state(server)["last"]) == 4, 1)
+    assert until_shown(server, "alerts")["alerts"] == "The printer is on fire"
+
+
+def test_redis(start: Start, redis: Redis) -> None:
+    redis.say("LPUSH", "waiting", "one", "two", "three")
+    server = start("redis", {"redis://localhost": f"redis://127.0.0.1:{redis.port}"})
+    until_shown(server, "waiting")
+    redis.say("PUBLISH", "jobs", '{"name": "backup", "state": "done"}')
+    redis.say("XADD", "sales", "*", "product", "Tea", "amount", "2.80")
+    shown = until_shown(server, "waiting", "jobs", "sales")
+    assert (shown["waiting"], shown["jobs"]["state"], shown["sales"]["amount"]) == (3, "done", 2.8)

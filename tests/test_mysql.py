@@ -1,0 +1,61 @@
+"""MySQL and MariaDB: their types."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from tests.support.databases import MariaServer
+from tests.support.net import wait_until
+from tests.support.served import Serve, in_thread
+from tests.support.streams import Streams
+
+NAIVE = datetime(2026, 1, 2, 3, 4, 5)
+"""Taken for this machine's."""
+
+TYPES = {
+    "NULL": None,
+    "CAST(1.50 AS DECIMAL(9, 2))": 1.5,
+    "CAST(18446744073709551615 AS UNSIGNED)": 18446744073709551615,
+    "1e0 / 4": 0.25,
+    "TIMESTAMP '2026-01-02 03:04:05'": NAIVE.astimezone().isoformat(),
+    "DATE '2026-01-02'": "2026-01-02",
+    "TIME '01:30:00'": 5400,
+    "'50% ÄÖ 🍰'": "50% ÄÖ 🍰",
+}
+
+
+@in_thread
+def test_types(mariadb: MariaServer, serve: Serve) -> None:
+    columns = ", ".join(f"{text} AS c{number}" for number, text in enumerate(TYPES))
+    query = json.dumps(f"SELECT {columns}, CAST('x' AS BINARY) AS picture", ensure_ascii=False)
+    table = f'database = "{mariadb.url}"\nquery = {query}\n'
+    streams = Streams(serve(f"[sources.t]\n{table}[sources.list]\n{table}table = true\n"))
+    for number, value in enumerate(TYPES.values()):
+        streams.expect(f"t.c{number}", value)
+    assert "t.picture: the value cannot be JSON" in (streams.expect_health("t", "failed") or "")
+    error = streams.expect_health("list", "failed")
+    assert error == "column picture: bytes are no value; make them text"
+
+
+@in_thread
+def test_after_a_date(mariadb: MariaServer, serve: Serve) -> None:
+    mariadb.sql(
+        "CREATE TABLE visits (at DATETIME(3) PRIMARY KEY)",
+        "INSERT INTO visits VALUES ('2026-01-02 03:04:05.25'), ('2026-01-02 03:04:06')",
+    )
+    streams = Streams(
+        serve(
+            f"""
+            [sources.visits]
+            database = "{mariadb.url}"
+            query = "SELECT at, 1 AS n FROM visits WHERE at > :after ORDER BY at"
+            after = "at"
+            every = "100ms"
+            """
+        )
+    )
+    wait_until(lambda: len(streams.history("visits")) == 2)
+    mariadb.sql("INSERT INTO visits VALUES ('2026-01-02 03:04:05.5')")
+    wait_until(lambda: len(streams.history("visits")) == 3)
+    assert [visit["at"][17:21] for visit in streams.history("visits")][::2] == ["05.2", "05.5"]

@@ -1,0 +1,253 @@
+"""PostgreSQL: notifications, its types, and what many viewers cost it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tests.support.databases import PostgresServer
+from tests.support.net import wait_until
+from tests.support.served import Serve, Served, in_thread
+from tests.support.streams import Streams
+
+AFTER = 'query = "SELECT id, note FROM alerts WHERE id > :after ORDER BY id"\nafter = "id"'
+
+
+class Alerts:
+    """A source `alerts` that listens, in a daemon."""
+
+    def __init__(self, server: PostgresServer, serve: Serve, *lines: str) -> None:
+        self.server = server
+        server.sql("CREATE TABLE alerts (id serial PRIMARY KEY, note text)")
+        text = "\n".join([f'database = "{server.url}"', 'listen = "alerts"', *lines])
+        self.served: Served = serve(f"[streams.alerts]\nkeep = 500\n[sources.alerts]\n{text}")
+        self.streams = Streams(self.served)
+        wait_until(self.listening, what="LISTEN")
+
+    def listening(self) -> list[Any]:
+        return self.server.sql(
+            "SELECT 1 FROM pg_stat_activity WHERE usename = 'shop' AND state = 'idle' "
+            "AND query IN ('SELECT 1', 'LISTEN \"alerts\"')"
+        )
+
+    def notify(self, payload: str) -> None:
+        self.server.sql(f"NOTIFY alerts, '{payload}'")
+
+    def insert(self, note: str) -> None:
+        self.server.sql(f"INSERT INTO alerts (note) VALUES ('{note}')", "NOTIFY alerts")
+
+    def notes(self) -> list[str]:
+        return [value["note"] for value in self.streams.history("alerts")]
+
+
+Listen = Callable[..., Alerts]
+
+
+@pytest.fixture
+def listen(postgres: PostgresServer, serve: Serve) -> Listen:
+    return lambda *lines: Alerts(postgres, serve, *lines)
+
+
+@in_thread
+def test_each_notification_is_a_reading(listen: Listen) -> None:
+    alerts = listen()
+    began = time.monotonic()
+    alerts.notify("door open")
+    alerts.streams.expect("alerts", "door open")
+    assert time.monotonic() - began < 0.1 + 0.5
+    alerts.notify("42")
+    alerts.streams.expect("alerts", 42)
+    numbers = range(100)
+    alerts.server.sql("BEGIN", *(f"NOTIFY alerts, '{number}'" for number in numbers), "COMMIT")
+    wait_until(lambda: alerts.streams.history("alerts") == ["door open", 42, *numbers])
+
+
+@in_thread
+def test_an_object_is_a_stream_a_member(listen: Listen) -> None:
+    alerts = listen()
+    alerts.notify('{"door": "open", "window": null}')
+    alerts.streams.expect("alerts.door", "open")
+    assert alerts.streams.value("alerts.window") is None
+
+
+@in_thread
+def test_an_object_that_is_one_value(listen: Listen) -> None:
+    alerts = listen("whole = true")
+    alerts.notify('{"door": "open"}')
+    alerts.streams.expect("alerts", {"door": "open"})
+
+
+def stop(server: PostgresServer) -> None:
+    server.stop()
+
+
+def kill(server: PostgresServer) -> None:
+    server.kill()
+
+
+def freeze(server: PostgresServer) -> None:
+    server.freeze()
+
+
+def end(server: PostgresServer) -> None:
+    server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'shop'")
+
+
+def back(server: PostgresServer) -> None:
+    if server.running:
+        server.thaw()
+    else:
+        server.start()
+
+
+@pytest.mark.patience(40)
+@pytest.mark.parametrize("harm", [stop, kill, freeze])
+@in_thread
+def test_bad_days_of_a_listener(listen: Listen, harm: Callable[[PostgresServer], None]) -> None:
+    alerts = listen()
+    alerts.notify("1")
+    alerts.streams.expect("alerts", 1)
+    harm(alerts.server)
+    alerts.streams.expect_health("alerts", "failed", 5)
+    back(alerts.server)
+    alerts.streams.expect_health("alerts", "fresh", 5)
+    alerts.notify("2")
+    alerts.streams.expect("alerts", 2)
+
+
+@pytest.mark.patience(40)
+@pytest.mark.parametrize("harm", [stop, kill, freeze, end])
+@in_thread
+def test_no_row_is_missed(listen: Listen, harm: Callable[[PostgresServer], None]) -> None:
+    alerts = listen(AFTER)
+    alerts.insert("first")
+    wait_until(lambda: alerts.notes() == ["first"])
+    written = ["first"]
+    over = threading.Event()
+
+    def write() -> None:
+        while not over.is_set():
+            try:
+                alerts.insert(f"n{len(written)}")
+            except Exception:
+                time.sleep(0.05)  # it is away
+            else:
+                written.append(f"n{len(written)}")
+            time.sleep(0.01)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    time.sleep(0.3)
+    harm(alerts.server)
+    if harm is not end:
+        alerts.streams.expect_health("alerts", "failed", 5)
+    back(alerts.server)
+    time.sleep(0.5)
+    alerts.streams.expect_health("alerts", "fresh", 5)
+    over.set()
+    writer.join()
+    # What was committed although the writer was not told so is there as well.
+    rows = [note for (note,) in alerts.server.sql("SELECT note FROM alerts ORDER BY id")]
+    wait_until(lambda: sorted(alerts.notes()) == sorted(rows), what=f"{len(rows)} rows")
+    assert set(written) <= set(rows)
+
+
+@in_thread
+def test_what_a_notification_cannot_hold(listen: Listen) -> None:
+    alerts = listen(AFTER)
+    alerts.insert("x" * 20_000)
+    wait_until(lambda: alerts.notes() == ["x" * 20_000])
+
+
+@in_thread
+def test_a_notification_runs_a_query_of_any_shape(listen: Listen) -> None:
+    alerts = listen('query = "SELECT count(*) AS count FROM alerts"')
+    alerts.streams.expect("alerts.count", 0)
+    began = time.monotonic()
+    alerts.insert("a")
+    alerts.streams.expect("alerts.count", 1)
+    assert time.monotonic() - began < 0.1 + 0.5
+    assert alerts.streams.all()["alerts.count"]["expect"] == 180
+
+
+@in_thread
+def test_a_wrong_query_stays_a_failure(listen: Listen) -> None:
+    alerts = listen('query = "SELECT nothing FROM alerts"')
+    error = alerts.streams.expect_health("alerts", "failed")
+    assert error == 'column "nothing" does not exist'
+    time.sleep(1.5)
+    assert alerts.streams.health("alerts") == ("failed", error)
+
+
+NAIVE = datetime(2026, 1, 2, 3, 4, 5, 500_000)
+"""Taken for this machine's."""
+
+TYPES = {
+    "NULL::int": None,
+    "1.50::numeric": 1.5,
+    "12345678901234567890::numeric": 12345678901234567890,
+    "true": True,
+    "'2026-01-02 03:04:05.5'::timestamp": NAIVE.astimezone().isoformat(),
+    "'2026-01-02 03:04:05+00'::timestamptz": "2026-01-02T03:04:05+00:00",
+    "'2026-01-02'::date": "2026-01-02",
+    "'03:04'::time": "03:04:00",
+    "'90 minutes'::interval": 5400,
+    "'6c6f6e67-6c6f-6e67-6c6f-6e676c6f6e67'::uuid": "6c6f6e67-6c6f-6e67-6c6f-6e676c6f6e67",
+    "'10.0.0.1'::inet": "10.0.0.1",
+    "'{\"a\": [1]}'::jsonb": {"a": [1]},
+    "ARRAY[1, 2]": [1, 2],
+    "'50%'::text": "50%",
+}
+
+
+@in_thread
+def test_types(postgres: PostgresServer, serve: Serve) -> None:
+    postgres.sql("ALTER ROLE shop SET timezone = 'UTC'")
+    columns = ", ".join(f"{text} AS c{number}" for number, text in enumerate(TYPES))
+    query = json.dumps(f"SELECT {columns}, 'x'::bytea AS picture")
+    table = f'database = "{postgres.url}"\nquery = {query}\n'
+    streams = Streams(serve(f"[sources.t]\n{table}[sources.list]\n{table}table = true\n"))
+    for number, value in enumerate(TYPES.values()):
+        streams.expect(f"t.c{number}", value)
+    assert "t.picture: the value cannot be JSON" in (streams.expect_health("t", "failed") or "")
+    error = streams.expect_health("list", "failed")
+    assert error == "column picture: bytes are no value; make them text"
+
+
+@pytest.mark.patience(40)
+@in_thread
+def test_many_viewers_cost_what_one_costs(postgres: PostgresServer, serve: Serve) -> None:
+    postgres.sql(
+        "CREATE SCHEMA IF NOT EXISTS stats",
+        "CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA stats",
+        "SELECT stats.pg_stat_statements_reset()",
+    )
+    served = serve(
+        f"""
+        [sources.shop]
+        database = "{postgres.url}"
+        query = "SELECT 4711 AS orders"
+        every = "500ms"
+        """
+    )
+    Streams(served).expect("shop.orders", 4711)
+    began = time.monotonic()
+    viewers = 0
+    while time.monotonic() - began < 2:
+        viewers += 10
+        with ExitStack() as stack:
+            for _ in range(10):
+                stack.enter_context(served.connect())
+    took = time.monotonic() - began
+    assert viewers >= 50
+    [(calls,)] = postgres.sql(
+        "SELECT sum(calls)::int FROM stats.pg_stat_statements WHERE query ~ 'AS orders'"
+    )
+    assert took / 0.5 - 2 <= calls <= took / 0.5 + 2

@@ -1,0 +1,337 @@
+"""A real Redis on every viewer: messages, streams, values, and its bad days."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from streamd.config import ConfigError, parse
+from streamd.sources.redis import KIND, Url
+from tests.support.certificate import make_certificate
+from tests.support.daemon import StartDaemon
+from tests.support.net import free_port
+from tests.support.redis import Redis
+from tests.support.served import Serve, in_thread
+from tests.support.streams import Streams, make_sources
+
+BAD_DAYS: dict[str, tuple[Callable[[Redis], Any], Callable[[Redis], Any]]] = {
+    "stopped": (Redis.stop, Redis.start),
+    "killed": (Redis.kill, Redis.start),
+    "frozen": (Redis.freeze, Redis.thaw),
+}
+
+
+def config(port: int, **sources: str) -> str:
+    """A source a keyword: the lines that follow its url."""
+    tables = [
+        f'[sources.{name}]\nurl = "redis://127.0.0.1:{port}"\n{lines}'
+        for name, lines in sources.items()
+    ]
+    return "\n".join([*tables, ""])
+
+
+@in_thread
+def test_messages(serve: Serve, redis: Redis) -> None:
+    served = serve(
+        config(
+            redis.port,
+            one='subscribe = ["jobs", "more"]',
+            all='psubscribe = "j*"\nrepeat = true',
+        )
+    )
+    streams = Streams(served)
+    redis_ready(redis, 2)
+    with served.connect("/?streams=one") as viewer:
+        viewer.recv()
+        published = time.monotonic()
+        redis.say("PUBLISH", "more", "41.5")
+        assert json.loads(viewer.recv(timeout=2)) == {"one": 41.5}
+        assert time.monotonic() - published < 0.1 + 0.4
+    for message in ("done", "done", "7", "[1]"):
+        redis.say("PUBLISH", "jobs", message)
+    streams.expect("one", [1])
+    streams.expect("all", [1])
+    assert streams.history("one") == [41.5, "done", 7, [1]]
+    assert streams.history("all") == ["done", "done", 7, [1]]
+    redis.say("PUBLISH", "more", '{"waiting": 3}')
+    streams.expect("one.waiting", 3)
+
+
+def redis_ready(redis: Redis, links: int) -> None:
+    """Waits until so many others are subscribed."""
+    end = time.monotonic() + 5
+    while redis.say("CLIENT", "LIST").count("sub=") and time.monotonic() < end:
+        lines = redis.say("CLIENT", "LIST").splitlines()
+        if sum(" sub=0 psub=0 " not in line for line in lines) >= links:
+            return
+        time.sleep(0.02)
+    raise AssertionError("nobody subscribed")
+
+
+@in_thread
+def test_a_message_that_is_no_value_is_a_failure_of_this_source_alone(
+    serve: Serve, redis: Redis
+) -> None:
+    streams = Streams(serve(config(redis.port, one='subscribe = "one"', two='subscribe = "two"')))
+    redis_ready(redis, 2)
+    redis.say("PUBLISH", "two", "1")
+    streams.expect("two", 1)
+    redis.say("PUBLISH", "one", b"\xff\xfe")
+    error = streams.expect_health("one", "failed")
+    assert error == "what came is neither JSON nor UTF-8 text"
+    redis.say("PUBLISH", "one", "x" * 70_000)
+    streams.expect_health("one", "failed")
+    assert streams.health("two") == ("fresh", None)
+    redis.say("PUBLISH", "one", "1")
+    streams.expect("one", 1)
+    assert streams.health("one") == ("fresh", None)
+
+
+@in_thread
+def test_values(serve: Serve, redis: Redis) -> None:
+    redis.say("SET", "waiting", "12")
+    redis.say("HSET", "shop", "orders", "7", "open", "yes")
+    for number in range(3):
+        redis.say("RPUSH", "queue", number)
+    streams = Streams(
+        serve(
+            config(
+                redis.port,
+                get='get = "waiting"\nevery = "100ms"',
+                none='get = "nobody"\nevery = "100ms"',
+                hash='hgetall = "shop"\nevery = "100ms"',
+                whole='hgetall = "shop"\nwhole = true',
+                llen='llen = "queue"',
+                wrong='llen = "shop"\nevery = "100ms"',
+            )
+        )
+    )
+    for name, value in {
+        "get": 12,
+        "none": None,
+        "hash.orders": 7,
+        "hash.open": "yes",
+        "llen": 3,
+    }.items():
+        streams.expect(name, value)
+    streams.expect("whole", {"orders": 7, "open": "yes"})
+    assert "WRONGTYPE" in (streams.expect_health("wrong", "failed") or "")
+    changed = time.monotonic()
+    redis.say("SET", "waiting", "13")
+    redis.say("HDEL", "shop", "open")
+    streams.expect("get", 13)
+    assert time.monotonic() - changed < 0.1 + 0.1 + 0.4
+    streams.expect("hash.open", None)
+    assert "hash.open" not in streams.all()
+    assert streams.all()["get"]["expect"] == pytest.approx(0.3)
+
+
+@in_thread
+def test_entries_of_a_stream(serve: Serve, redis: Redis) -> None:
+    for number in range(103):
+        redis.say("XADD", "jobs", "*", "n", number, "text", "a b")
+    streams = Streams(
+        serve(config(redis.port, jobs='xread = "jobs"') + "[streams.jobs]\nkeep = 101")
+    )
+    streams.expect("jobs", {"n": 102, "text": "a b"})
+    assert [value["n"] for value in streams.history("jobs")] == list(range(2, 103))
+    redis.say("XADD", "jobs", "1999999999500-0", "n", "103")
+    streams.expect("jobs", {"n": 103})
+    assert streams.all()["jobs"]["time"] == 1999999999.5
+
+
+@in_thread
+def test_an_entry_that_is_no_value_holds_none_up(serve: Serve, redis: Redis) -> None:
+    redis.say("XADD", "jobs", "1-1", "n", "1")
+    redis.say("XADD", "jobs", "1-2", "n", "x" * 70_000)
+    streams = Streams(serve(config(redis.port, jobs='xread = "jobs"')))
+    error = streams.expect_health("jobs", "failed")
+    assert error == "entry 1-2: a value may have 64 KiB of JSON text"
+    assert streams.history("jobs") == [{"n": 1}]
+    redis.say("XADD", "jobs", "1-3", "n", "3")
+    streams.expect("jobs", {"n": 3})
+    assert streams.health("jobs") == ("fresh", None)
+
+
+def test_on_the_wall(redis: Redis, start_daemon: StartDaemon, page: Page) -> None:
+    daemon = start_daemon(config=config(redis.port, heard='subscribe = "h"', added='xread = "a"'))
+    redis_ready(redis, 1)
+    redis.say("PUBLISH", "h", "1")
+    page.goto(f"{daemon.url}/")
+    expect(page.locator(".value")).to_have_text(["1"])
+    began = time.monotonic()
+    redis.say("PUBLISH", "h", "2")
+    expect(page.locator(".value")).to_have_text(["2"])
+    redis.say("XADD", "a", "*", "n", "3")
+    expect(page.locator(".value")).to_have_text(["2", '{"n":3}'])
+    # Twice as long as promised, and what a busy machine gets on top.
+    assert time.monotonic() - began < 2 * 0.1 + 0.6
+
+
+@pytest.mark.patience(40)
+@pytest.mark.parametrize("day", BAD_DAYS)
+@in_thread
+def test_bad_days(serve: Serve, redis: Redis, day: str) -> None:
+    fall, rise = BAD_DAYS[day]
+    redis.say("SET", "waiting", "1")
+    redis.say("XADD", "jobs", "*", "n", "0")
+    streams = Streams(
+        serve(
+            config(
+                redis.port,
+                heard='subscribe = "jobs"',
+                entries='xread = "jobs"',
+                asked='get = "waiting"\nevery = "2s"',
+            )
+            + '[sources.other]\nkind = "random_walk"'
+        )
+    )
+    redis_ready(redis, 1)
+    redis.say("PUBLISH", "jobs", "hello")
+    names = ("heard", "entries", "asked")
+    for name in names:
+        streams.expect_health(name, "fresh")
+    fall(redis)
+    fallen = time.monotonic()
+    texts = {
+        streams.expect_health(name, "failed", 5 - (time.monotonic() - fallen)) for name in names
+    }
+    assert texts <= {
+        "Redis closed the connection",
+        "Redis does not accept connections",
+        "Redis does not answer",
+    }, texts
+    until = time.monotonic() + 1.8  # the next attempt begins, and gets no further
+    while day == "frozen" and time.monotonic() < until:
+        assert {streams.health(name)[0] for name in names} == {"failed"}
+        time.sleep(0.05)
+    assert streams.value("asked") == 1
+    assert streams.health("other") == ("fresh", None)
+    rise(redis)
+    back = time.monotonic()
+    for number in (1, 2, 3):
+        redis.say("XADD", "jobs", "*", "n", number)
+    redis.say("SET", "waiting", "2")
+    for name in names:
+        streams.expect_health(name, "fresh", 5 - (time.monotonic() - back))
+    streams.expect("entries", {"n": 3})
+    assert streams.history("entries") == [{"n": n} for n in range(4)]
+    streams.expect("asked", 2)
+
+
+@in_thread
+def test_at_most_one_attempt_a_second(serve: Serve, redis: Redis) -> None:
+    text = config(redis.port, jobs='get = "waiting"').replace("redis://", "redis://nobody:wr0ng@")
+    streams = Streams(serve(text))
+    error = streams.expect_health("jobs", "failed")
+    assert error == "Redis: WRONGPASS invalid username-password pair or user is disabled."
+    before = told(redis, "stats", "total_connections_received")
+    time.sleep(2.2)
+    # This question is one, too.
+    assert 1 <= told(redis, "stats", "total_connections_received") - before - 1 <= 2
+    assert told(redis, "clients", "connected_clients") <= 2
+    assert "wr0ng" not in json.dumps(streams.all())
+    redis.say("ACL", "SETUSER", "nobody", "on", ">wr0ng", "~*", "+@all")
+    streams.expect_health("jobs", "fresh")
+
+
+def told(redis: Redis, section: str, key: str) -> int:
+    """A number that Redis tells of itself."""
+    lines = redis.say("INFO", section).splitlines()[1:]
+    return int(dict(line.split(":") for line in lines)[key])
+
+
+@in_thread
+def test_user_password_and_database(
+    serve: Serve, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis.say("ACL", "SETUSER", "wall", "on", ">p@ss/w:rd", "~*", "+@all")
+    redis.say("CONFIG", "SET", "requirepass", "other")
+    monkeypatch.setenv("REDIS_PASSWORD", "other")
+    url = f"127.0.0.1:{redis.port}"
+    streams = Streams(
+        serve(f"""
+        [sources.url]
+        url = "redis://wall:p%40ss%2Fw%3Ard@{url}/3"
+        get = "waiting"
+        [sources.secret]
+        url = "redis://{url}"
+        password = {{ env = "REDIS_PASSWORD" }}
+        strlen = "waiting"
+    """)
+    )
+    streams.expect_health("url", "fresh")
+    streams.expect("secret", 0)
+    assert "p@ss" not in json.dumps(streams.all())
+
+
+@in_thread
+def test_tls(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_certificate(tmp_path)
+    port = free_port()
+    tls = ["--tls-port", str(port), "--tls-auth-clients", "no"]
+    redis = Redis(tmp_path, *tls, "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
+    redis.start()
+    text = f'[sources.{{}}]\nurl = "rediss://localhost:{port}"\nstrlen = "waiting"\n'
+    untrusted = Streams(serve(text.format("untrusted")))
+    error = untrusted.expect_health("untrusted", "failed")
+    assert error == "the certificate of Redis is not trusted"
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    Streams(serve(text.format("trusted"))).expect("trusted", 0)
+    redis.finish()
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ("", "sources.jobs: expected one of subscribe, psubscribe, xread, get, hgetall, "),
+        ('get = "a"\nllen = "b"', "sources.jobs: expected one of subscribe, "),
+        ('get = ""', "sources.jobs.get: expected a name"),
+        ("subscribe = []", "sources.jobs.subscribe: expected a name"),
+        (
+            'xread = "a"\nevery = "1s"',
+            "sources.jobs.every: xread tells by itself when there is news",
+        ),
+        (
+            'get = "a"\npassword = { env = "NO_SUCH" }',
+            "sources.jobs.password: the environment variable",
+        ),
+    ],
+)
+def test_mistakes(lines: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_sources(config(1, jobs=lines))
+    [line] = caught.value.problems
+    assert line.startswith(problem)
+
+
+def test_a_driver_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "txredisapi", None)
+    with pytest.raises(ConfigError) as caught:
+        make_sources(config(1, jobs='get = "a"'))
+    wanted = 'sources.jobs.url: Redis needs txredisapi: pip install "streamd[redis]"'
+    assert caught.value.problems == [wanted]
+
+
+@pytest.mark.parametrize("written", ["redis://[s3cret", "redis://h:s3cret", "redis://h/s3cret", 7])
+def test_an_url_that_is_none(written: object) -> None:
+    with pytest.raises(ValueError, match="expected a URL such as") as caught:
+        Url.parse(written)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_nobody_shows_a_password() -> None:
+    settings = (
+        parse(config(1, jobs='get = "a"').replace("//", "//:s3cret@"), [KIND])
+        .sources["jobs"]
+        .settings
+    )
+    assert settings.url.password == "s3cret"
+    assert "s3cret" not in repr(settings)
