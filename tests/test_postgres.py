@@ -126,7 +126,7 @@ def test_bad_days_of_a_listener(listen: Listen, harm: Callable[[PostgresServer],
 @pytest.mark.parametrize("harm", [stop, kill, freeze, end])
 @in_thread
 def test_no_row_is_missed(listen: Listen, harm: Callable[[PostgresServer], None]) -> None:
-    alerts = listen(AFTER)
+    alerts = listen(AFTER, 'timeout = "1s"')
     alerts.insert("first")
     wait_until(lambda: alerts.notes() == ["first"])
     written = ["first"]

@@ -153,7 +153,7 @@ def test_a_restart_between_two_runs_is_no_failure(server: DatabaseServer, start:
 
 @in_thread
 def test_stop_while_the_server_stands_still(server: DatabaseServer, start: Start) -> None:
-    shop = start('query = "SELECT 1 AS one"', every="100ms")
+    shop = start('query = "SELECT 1 AS one"\ntimeout = "1s"', every="100ms")
     shop.streams.expect("shop.one", 1)
     server.freeze()
     time.sleep(0.5)
