@@ -46,8 +46,8 @@ expect = "1s"
 class View:
     """What a viewer has: descriptions, values, health, of what it selected.
 
-    It keeps to the rule for clients: a selection counts once its answer is complete; until then one
-    comes back with the selection and the cursor of before.
+    It keeps to the rule for clients: until the answer to a subscribe is complete, there is no cursor
+    for what was selected, and one comes back without.
     """
 
     def __init__(self, way: Way) -> None:
@@ -136,7 +136,7 @@ class Watcher:
         self._rng = random.Random(f"{seed} {self.name}")
         self._history: deque[str] = deque(maxlen=40)
         self._patterns: list[str] | None = None
-        self._old: tuple[list[str] | None, str | None] | None = None  # until an answer is complete
+        self._changing = False  # until the answer to a subscribe is complete
         self._asked = 0  # hellos that are still to come
         self.view = View(way)
 
@@ -153,9 +153,9 @@ class Watcher:
         return not self.way.numbered or (self.view.complete and not self._asked)
 
     def connect(self) -> None:
-        if self._old is not None:
-            self._patterns, self.view.cursor = self._old
-            self._old = None
+        if self._changing:
+            self.view.cursor = None
+            self._changing = False
         self._asked = 0
         self.view.begin()
         query = {} if self._patterns is None else {"streams": ",".join(self._patterns)}
@@ -177,7 +177,7 @@ class Watcher:
             self._subscribe(patterns)
         else:
             self.drop()
-            self._patterns, self._old, self.view = patterns, None, View(self.way)
+            self._patterns, self._changing, self.view = patterns, False, View(self.way)
 
     def _subscribe(self, patterns: list[str] | None) -> None:
         assert self.socket is not None
@@ -188,7 +188,7 @@ class Watcher:
             wish["streams"] = patterns
         if self._rng.random() < 0.7:
             wish["after"] = self.view.cursor or ORIGIN
-        self._old = self._patterns, self.view.cursor
+        self._changing = True
         self._patterns = patterns
         self._asked += 1
         self._history.append(f"subscribes {wish}")
@@ -223,15 +223,9 @@ class Watcher:
                 self._say(frame(PONG, heard.body))
             if heard.kind == "hello":
                 self._asked = max(0, self._asked - 1)
-            if self._asked and heard.kind != "hello":
-                # Said before the answer; a cursor of before goes with the selection of before.
-                patterns, _ = self._old or (None, None)
-                self.view.hear(heard)
-                self._old = patterns, self.view.cursor
-                continue
             self.view.hear(heard)
             if self.settled:
-                self._old = None
+                self._changing = False
             if heard.kind in ("poll", "nothing"):
                 self.socket.close()
                 self.connect()
