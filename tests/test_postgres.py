@@ -144,15 +144,18 @@ def test_no_row_is_missed(listen: Listen, harm: Callable[[PostgresServer], None]
 
     writer = threading.Thread(target=write)
     writer.start()
-    time.sleep(0.3)
-    harm(alerts.server)
-    if harm is not end:
-        alerts.streams.expect_health("alerts", "failed", 5)
-    back(alerts.server)
-    time.sleep(0.5)
-    alerts.streams.expect_health("alerts", "fresh", 5)
-    over.set()
-    writer.join()
+    try:
+        time.sleep(0.3)
+        harm(alerts.server)
+        if harm is not end:
+            alerts.streams.expect_health("alerts", "failed", 5)
+        back(alerts.server)
+        time.sleep(0.5)
+        alerts.streams.expect_health("alerts", "fresh", 5)
+    finally:
+        over.set()
+        back(alerts.server)
+        writer.join()
     # What was committed although the writer was not told so is there as well.
     rows = [note for (note,) in alerts.server.sql("SELECT note FROM alerts ORDER BY id")]
     wait_until(lambda: sorted(alerts.notes()) == sorted(rows), what=f"{len(rows)} rows")

@@ -119,6 +119,8 @@ def test_each_new_row_is_an_update(shop: Shop) -> None:
     shop.expect(1, 2, 3, 4)
     assert time.monotonic() - began < EVERY + 0.1 + 0.5
     shop.expect_no_more(1, 2, 3, 4)
+    proof = shop.streams.all()["sold"]["health"]["proof"]
+    wait_until(lambda: shop.streams.all()["sold"]["health"]["proof"] > proof)
 
 
 @in_thread
@@ -306,7 +308,7 @@ def test_every_row_that_was_written_while_it_was_away(shop: Shop) -> None:
         for id in range(2, 40):
             shop.sell(id)
 
-    writer = threading.Thread(target=write)
+    writer = threading.Thread(target=write, daemon=True)
     writer.start()
     shop.streams.expect_health("sold", "fresh")
     shop.server.freeze()

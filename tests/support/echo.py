@@ -34,7 +34,11 @@ class EchoProtocol(StreamProtocol):
 
 
 class EchoFactory(StreamFactory):
-    """The factory as it is, options and all; only its viewers echo."""
+    """The factory as it is, options and all; only its viewers echo, and who errs is not waited for."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.closeHandshakeTimeout = 0.05  # type: ignore[assignment]  # Autobahn takes any number
 
     def upgrade(self, request: Request) -> Handover:
         handover = super().upgrade(request)
