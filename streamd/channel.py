@@ -320,6 +320,8 @@ class Channel(http.HTTPChannel):
         """It has left: go on."""
         super().resumeProducing()
         self.paused = False
+        if self._buffer and not self.requests:
+            self._expect_request()
         super().dataReceived(b"")
 
     def loseConnection(self) -> None:
@@ -348,6 +350,7 @@ class Channel(http.HTTPChannel):
             return
         self.paused = False
         self._networkProducer.resumeProducing()
+        self._expect_request()
         super().dataReceived(b"")
 
     def refuse(self, response: Response) -> None:

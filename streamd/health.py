@@ -43,10 +43,6 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=False):
     proof: float | None = None
     error: str | None = None
 
-    def differs(self, other: Health) -> bool:
-        """Whether viewers have to be told: a new proof alone travels with updates and ticks."""
-        return (self.state, self.level, self.error) != (other.state, other.level, other.error)
-
 
 class Limit:
     """A condition on a value: ``"> 80"``, ``"< 1000"``, ``"!= ok"``."""

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
+
+PART = 64 * 1024
+"""Bytes of one part of a large answer."""
 
 SECURITY = {
     "Content-Security-Policy": "default-src 'self'",
@@ -87,3 +90,16 @@ def last_head(status: int, headers: Mapping[str, str]) -> bytes:
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in {**SECURITY, **headers}.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def joined(items: Iterable[bytes], opening: bytes, closing: bytes) -> Iterator[bytes]:
+    """The items with commas between, in parts of about :data:`PART` bytes."""
+    part, size, comma = [opening], len(opening), b""
+    for item in items:
+        part += (comma, item)
+        size += len(item) + 1
+        comma = b","
+        if size > PART:
+            yield b"".join(part)
+            part, size = [], 0
+    yield b"".join([*part, closing])

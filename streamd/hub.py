@@ -100,7 +100,10 @@ class Audience:
     def tick(self, now: float, after: float) -> bytes:
         """What is said at a tick to those who know what was flushed; see :class:`Encoding`."""
         self._overview = None
-        proofs = self._state.proofs(self.selection, after, self.flushed.at)
+        if self.encoding.tick is None:
+            return b""
+        plain = self.encoding.newest  # which says nothing of proofs
+        proofs = {} if plain else self._state.proofs(self.selection, after, self.flushed.at)
         return self.encoding.tick(now, proofs)
 
 
@@ -265,20 +268,26 @@ class Hub:
         last, self._last_tick = self._last_tick, now
         audiences = [a for beat in self._beats.values() for a in beat.audiences.values()]
         for audience in audiences:
-            usual = audience.tick(now, last)
-            if not usual:
-                continue
-            whole = None  # for those who were not told the last time
-            for viewer in list(audience.viewers):
-                if not viewer.ready or viewer.unsent or viewer.mark != audience.flushed:
-                    viewer.ticked = False
-                elif viewer.ticked:
-                    self._write(viewer, (usual,))
-                else:
-                    whole = whole or audience.tick(now, 0)
-                    viewer.ticked = True
-                    self._write(viewer, (whole,))
-                self._serve(viewer, audience)  # the slices of a long one
+            try:
+                self._tick(audience, now, last)
+            except Exception:
+                self._log.failure("a tick could not be told")
+
+    def _tick(self, audience: Audience, now: float, last: float) -> None:
+        usual = audience.tick(now, last)
+        if not usual:
+            return
+        whole = None  # for those who were not told the last time
+        for viewer in list(audience.viewers):
+            if not viewer.ready or viewer.unsent or audience.is_behind(viewer.mark):
+                viewer.ticked = False
+            elif viewer.ticked:
+                self._write(viewer, (usual,))
+            else:
+                whole = whole or audience.tick(now, 0)
+                viewer.ticked = True
+                self._write(viewer, (whole,))
+            self._serve(viewer, audience)  # the slices of a long one
 
     def _serve(self, viewer: Viewer, audience: Audience, newcomer: bool = False) -> None:
         """Write what a viewer lacks of what was flushed; a newcomer does not wait for the flush."""

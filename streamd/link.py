@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import struct
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IPullProducer, IPushProducer
+from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from zope.interface import implementer
 
@@ -124,6 +126,8 @@ class Sweep:
     :ivar left: viewers that have gone, ever.
     """
 
+    _log = Logger()
+
     def __init__(self) -> None:
         self._slots: list[set[Watched]] = [set() for _ in range(PING_EVERY)]
         self._of: dict[Watched, set[Watched]] = {}
@@ -149,11 +153,17 @@ class Sweep:
 
         :param now: seconds on a clock that nobody sets.
         """
-        for viewer in list(self._slots[self._hand - PONG_WITHIN]):
-            viewer.check_pong(now)
-        for viewer in list(self._slots[self._hand]):
-            viewer.ping(now)
-        self._hand = (self._hand + 1) % PING_EVERY
+        hand, self._hand = self._hand, (self._hand + 1) % PING_EVERY
+        for viewer in list(self._slots[hand - PONG_WITHIN]):
+            self._look(viewer.check_pong, now)
+        for viewer in list(self._slots[hand]):
+            self._look(viewer.ping, now)
+
+    def _look(self, look: Callable[[float], None], now: float) -> None:
+        try:
+            look(now)
+        except Exception:
+            self._log.failure("a viewer could not be looked at")
 
 
 def bytes_acknowledged(transport: Any) -> int:

@@ -58,6 +58,9 @@ ENTRY_POINTS = "streamd.sources"
 BACKLOG = 4096
 """Connections that wait to be accepted: with the default of 50 a storm of 2000 takes a minute."""
 
+STOP_WITHIN = 4.0
+"""Seconds for sources and viewers to end; the process ends within 5."""
+
 MANY_LEFT = 100
 """Viewers, or other connections, after whose end memory is given back to the system."""
 
@@ -214,7 +217,11 @@ class Streamd(MultiService):
             self.site.close_all()
             return self.journal.stop()
 
-        return DeferredList(stopping, consumeErrors=True).addCallback(rest)
+        def late(failure: Failure) -> None:
+            self.log.warn("not all sources stopped within {seconds} s", seconds=STOP_WITHIN)
+
+        stopped = DeferredList(stopping, consumeErrors=True)
+        return stopped.addTimeout(STOP_WITHIN, self._reactor).addErrback(late).addCallback(rest)
 
     # -- every so often ----------------------------------------------------------------------------
 

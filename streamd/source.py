@@ -177,7 +177,6 @@ class Feed:
         named = {f"{self.name}.{end}": part for end, part in parts.items()}
         self._prune()
         gone = [Draft(stream, None) for stream in sorted(self._streams - named.keys())]
-        self._streams -= {draft.stream for draft in gone}
         return self._read(named, None, gone)
 
     def add(
@@ -259,6 +258,8 @@ class Feed:
         self, drafts: Sequence[Draft], proved: Sequence[str], wrong: bool
     ) -> Deferred[None]:
         def committed(updates: Sequence[Update]) -> None:
+            if any(update.value is None for update in updates):
+                self._prune()
             self._state.prove(proved, self._now())
             if not wrong:
                 self._recovered()

@@ -64,6 +64,7 @@ class Answer(NamedTuple):
     journal: Mapping[str, Any] | None
     at: Position
     revision: int
+    floor: Position
     first: bool
 
 
@@ -309,7 +310,10 @@ class State:
                 health[stream.name] = stream.current_health()
         first = fill is not None and mark.at == ORIGIN
         journal = self.journal if self._journal_noted > mark.revision else None
-        return Answer(updates, gone, streams, health, journal, self.head, self.revision, first)
+        floor = ORIGIN if fill is None else fill.after
+        return Answer(
+            updates, gone, streams, health, journal, self.head, self.revision, floor, first
+        )
 
     def is_beyond(self, mark: Mark) -> bool:
         """Whether a viewer at ``mark`` may have a stream of which not even the tombstone is left.
@@ -345,7 +349,9 @@ class State:
         :raises Refused: 429 if there would be too many streams, or too much to keep.
         """
         new = {d.stream for d in drafts if d.value is not None and self.get(d.stream) is None}
-        if new and len(self) + len(new) > self._max_streams:
+        old = [s for d in drafts if d.value is None and (s := self.get(d.stream))]
+        leaving = sum(not stream.configured for stream in old)
+        if new and len(self) + len(new) - leaving > self._max_streams:
             raise Refused(
                 429,
                 "too-many-streams",

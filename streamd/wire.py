@@ -62,7 +62,8 @@ class Answer(Protocol):
 
     @property
     def updates(self) -> Sequence[Update]:
-        """In the order of the log; each with its value, or None: the stream was forgotten."""
+        """In the order of the log.  If only the newest of each stream was asked for, one without a
+        value says that the stream was forgotten; else ``gone`` does."""
 
     @property
     def gone(self) -> Collection[str]:
@@ -83,6 +84,10 @@ class Answer(Protocol):
     @property
     def at(self) -> Position:
         """The head of the log when this was asked."""
+
+    @property
+    def floor(self) -> Position:
+        """What the viewer had of a part of its selection: its cursor does not go back behind it."""
 
     @property
     def first(self) -> bool:
@@ -128,14 +133,14 @@ class Encoding(NamedTuple):
     :ivar newest: only the newest update of each stream matters.
     :ivar write: what puts an answer into a message.
     :ivar welcome: what is said first, in parts, of which the last may be long and shared.
-    :ivar tick: what is said every :data:`TICK` seconds: (now, proofs) -> bytes.
+    :ivar tick: what is said every :data:`TICK` seconds: (now, proofs) -> bytes; None: nothing.
     """
 
     name: str
     newest: bool
     write: Callable[[Answer], Message]
     welcome: Callable[[Welcome], Sequence[bytes]]
-    tick: Callable[[float, Mapping[str, float]], bytes]
+    tick: Callable[[float, Mapping[str, float]], bytes] | None
 
 
 # -- formats: JSON texts ---------------------------------------------------------------------------
@@ -175,14 +180,13 @@ def v1(answer: Answer) -> Formatted:
     payloads += _notes("health", answer.health)
     if answer.journal is not None:
         payloads.append(v1_message("journal", answer.journal))
-    updates = [u for u in answer.updates if u.value is not None]
-    if not updates:
+    if not answer.updates:
         return Formatted(payloads, answer.at, False)
-    texts = _fitting(map(v1_update, updates))
-    more = len(texts) < len(updates)
-    last = updates[len(texts) - 1].at
+    texts = _fitting(map(v1_update, answer.updates))
+    more = len(texts) < len(answer.updates)
+    last = answer.updates[len(texts) - 1].at
     text = b'{"type":"updates","at":"%d-%d","updates":[%b]%b}' % (
-        *last,
+        *(last if more else max(last, answer.floor)),
         b",".join(texts),
         b',"more":true' if more else b"",
     )
@@ -205,6 +209,17 @@ def v1_update(update: Update) -> bytes:
 def v1_message(type: str, fields: Any) -> Payload:
     """A message of this type with these fields."""
     return Payload(type, b'{"type":"%b",%b' % (type.encode(), _json(fields)[1:]))
+
+
+def v1_ticks(now: float, proofs: Mapping[str, float]) -> Iterator[bytes]:
+    """A tick, or several of the same time if there are many proofs."""
+    texts = [b'"%b":%b' % (name.encode(), repr(at).encode()) for name, at in proofs.items()]
+    while True:
+        fitting = _fitting(texts)
+        yield b'{"type":"tick","now":%b,"proof":{%b}}' % (repr(now).encode(), b",".join(fitting))
+        del texts[: len(fitting)]
+        if not texts:
+            return
 
 
 def v1_hello(welcome: Welcome) -> tuple[bytes, bytes]:
@@ -298,10 +313,10 @@ def _framed(
         return _frame_header(0x81, len(begin) + len(end)) + begin, end
 
     def tick(now: float, proofs: Mapping[str, float]) -> bytes:
-        return frame_of(v1_message("tick", {"now": now, "proof": proofs}).text)
+        return b"".join(frame_of(text) for text in v1_ticks(now, proofs))
 
     if format is plain:
-        return Encoding(name, True, write, lambda welcome: (), lambda now, proofs: b"")
+        return Encoding(name, True, write, lambda welcome: (), None)
     return Encoding(name, False, write, hello, tick)
 
 
@@ -343,7 +358,7 @@ def _evented(name: str, format: Callable[[Answer], Formatted]) -> Encoding:
         return RETRY + b"event: hello\ndata: " + begin, end, b"\n\n"
 
     def tick(now: float, proofs: Mapping[str, float]) -> bytes:
-        return event("tick", v1_message("tick", {"now": now, "proof": proofs}).text)
+        return b"".join(event("tick", text) for text in v1_ticks(now, proofs))
 
     if format is plain:
         return Encoding(name, True, write, gap, lambda now, proofs: b": tick\n\n")
@@ -357,37 +372,38 @@ V1_EVENTS = _evented("v1 events", v1)
 # -- carried by a long poll's answer ---------------------------------------------------------------
 
 
-def poll_answer(
-    answer: Answer,
-    resumed: bool,
-    gone: Collection[str],
-    streams: Mapping[str, Any],
-    health: Mapping[str, Any],
-) -> tuple[bytes, Position]:
-    """``{"type": "updates", "at", "resumed", "updates", "health", "streams", "more"?}``."""
-    updates = [update for update in answer.updates if update.value is not None]
-    texts = _fitting(map(v1_update, updates))
-    more = len(texts) < len(updates)
-    at = updates[len(texts) - 1].at if more else answer.at
-    notes = {"health": health, "streams": {**dict.fromkeys(gone), **streams}}
-    text = b'{"type":"updates","at":"%d-%d","resumed":%b,"updates":[%b],%b%b' % (
+def poll_ends(
+    at: Position, resumed: bool, more: bool, streams: Mapping[str, Any], health: Mapping[str, Any]
+) -> tuple[bytes, bytes]:
+    """What stands before and after the updates of a poll's answer."""
+    opening = b'{"type":"updates","at":"%d-%d","resumed":%b,"updates":[' % (
         *at,
         b"true" if resumed else b"false",
-        b",".join(texts),
-        b'"more":true,' if more else b"",
-        _json(notes)[1:],
     )
-    return text, at
+    notes = {"health": health, "streams": streams}
+    return opening, b"]," + (b'"more":true,' if more else b"") + _json(notes)[1:]
+
+
+def poll_answer(
+    answer: Answer, streams: Mapping[str, Any], health: Mapping[str, Any]
+) -> tuple[bytes, Position]:
+    """What somebody missed who polls again, as far as it fits one message, and up to where that is."""
+    texts = _fitting(map(v1_update, answer.updates))
+    more = len(texts) < len(answer.updates)
+    at = answer.updates[len(texts) - 1].at if more else answer.at
+    told = {**dict.fromkeys(answer.gone), **streams}
+    opening, closing = poll_ends(at, True, more, told, health)
+    return opening + b",".join(texts) + closing, at
 
 
 def _write_poll(answer: Answer) -> Message:
     if not (answer.updates or answer.gone or answer.streams or answer.health):
         return Message(b"", answer.at, False)
-    text, at = poll_answer(answer, True, answer.gone, answer.streams, answer.health)
+    text, at = poll_answer(answer, answer.streams, answer.health)
     return Message(text, at, False)
 
 
-POLL = Encoding("long poll", False, _write_poll, lambda welcome: (), lambda now, proofs: b"")
+POLL = Encoding("long poll", False, _write_poll, lambda welcome: (), None)
 
 
 # -- what is asked ---------------------------------------------------------------------------------

@@ -119,10 +119,22 @@ def test_lost_updates(serve: Serve) -> None:
 
 
 @in_thread
-def test_long_answer_goes_on_in_the_next(served: Served) -> None:
+def test_first_answer_is_whole(served: Served) -> None:
     for name in "abcd":
         served.post(name, name * 30_000)
-    first = ask(served)
+    for number in range(300):  # so that history has lost something behind any cut
+        served.post("a", number)
+    answer = ask(served)
+    assert seqs(answer) == [("b", 1), ("c", 1), ("d", 1), ("a", 301)]
+    assert seqs(ask(served, f"?after={answer.json()['at']}&wait=0")) == []
+
+
+@in_thread
+def test_long_answer_goes_on_in_the_next(served: Served) -> None:
+    start = cursor(served)
+    for name in "abcd":
+        served.post(name, name * 30_000)
+    first = ask(served, f"?after={start}")
     assert (seqs(first), first.json()["more"]) == ([("a", 1), ("b", 1)], True)
     second = ask(served, f"?after={first.json()['at']}")
     assert (seqs(second), "more" in second.json()) == ([("c", 1), ("d", 1)], False)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from streamd.http import Request, Response
+from streamd.http import Request, Response, joined
 from streamd.hub import Hub
 from streamd.state import Answer, Mark
-from streamd.update import ORIGIN, Refused
-from streamd.wire import POLL, Wish, parse_query, poll_answer
+from streamd.update import ORIGIN, Position, Refused, Update
+from streamd.wire import POLL, Wish, parse_query, poll_answer, poll_ends, v1_update
 
 DEFAULT_WAIT = 25.0
 MAX_WAIT = 60.0
@@ -73,21 +73,24 @@ class Polls:
         mark = Mark(wish.after, state.revision)
         news = state.since(mark, wish.selection)
         if news.updates:
-            return self._all(wish, news, resumed=True)
+            return self._all(wish, news)
         self._hub.check_room()
         return self._later(wish, mark, wait)
 
     def _anew(self, wish: Wish) -> Response:
-        """The answer to one that has nothing."""
-        first = self._state.since(self._state.start(wish.history), wish.selection)
-        return self._all(wish, first, resumed=False)
+        """The answer to one that has nothing: whole, or the rest would have no cursor."""
+        state = self._state
+        mark, updates = state.start(wish.history), list[Update]()
+        while found := state.since(mark, wish.selection).updates:
+            updates += found
+            mark = mark._replace(at=found[-1].at)
+        opening, closing = poll_ends(state.head, False, False, *state.overview(wish.selection))
+        return _response(joined(map(v1_update, updates), opening, closing + b"\n"), state.head)
 
-    def _all(self, wish: Wish, answer: Answer, resumed: bool) -> Response:
-        """The updates of an answer, and how all is that is selected."""
-        streams, health = self._state.overview(wish.selection)
-        gone = [] if not resumed else list(answer.gone)
-        text, at = poll_answer(answer, resumed, gone, streams, health)
-        return _response(text + b"\n", str(at))
+    def _all(self, wish: Wish, answer: Answer) -> Response:
+        """What somebody missed, and how all is that is selected."""
+        text, at = poll_answer(answer, *self._state.overview(wish.selection))
+        return _response(text + b"\n", at)
 
     def _later(self, wish: Wish, mark: Mark, wait: float) -> Deferred[Response]:
         poll = Poll(self._hub)
@@ -102,12 +105,12 @@ class Polls:
                 # Lost or forgotten while it waited: said as to one that comes now.
                 return self._anew(wish)
             if data:
-                return _response(data + b"\n", None)
+                return _response(data + b"\n", poll.mark.at)
             # What came since the last flush is not to be passed over.
             news = self._state.since(mark, wish.selection)
             changed = self._state.changed_since(asked_at - BETWEEN, wish.selection)
             if news.updates or news.gone or changed:
-                return self._all(wish, news, resumed=True)
+                return self._all(wish, news)
             return Response(204, b"", {"Streamd-Position": str(self._state.head)})
 
         def give_up(failure: Failure) -> Failure:
@@ -119,9 +122,9 @@ class Polls:
         return poll.answered.addCallbacks(answer, give_up)
 
 
-def _response(text: bytes, at: str | None) -> Response:
+def _response(body: bytes | Iterator[bytes], at: Position) -> Response:
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    return Response(200, text, headers if at is None else {**headers, "Streamd-Position": at})
+    return Response(200, body, {**headers, "Streamd-Position": str(at)})
 
 
 def _wait(text: str | None) -> float:

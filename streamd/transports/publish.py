@@ -75,9 +75,10 @@ class Publisher:
     def delete_stream(self, request: Request, name: str) -> Deferred[Response]:
         """``DELETE /streams/NAME``: forget it."""
         self._access.check_publisher(request)
-        if self._state.get(name) is None:
+        key = _key(request)
+        if key is None and self._state.get(name) is None:  # with a key it may be there no more
             raise Refused(404, "unknown-stream", f"there is no stream {shorten(name)}")
-        return self._append([Draft(name, None)], _key(request)).addCallback(
+        return self._append([Draft(check_name(name), None)], key).addCallback(
             lambda updates: Response(204)
         )
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from streamd.http import Request, Response, json_response
+from streamd.http import Request, Response, joined, json_response
 from streamd.state import State, Stream
 from streamd.update import Refused, Update, shorten
-from streamd.wire import MAX_MESSAGE, parse_history
+from streamd.wire import parse_history
 
 _JSON = "application/json"
 
@@ -54,7 +54,7 @@ class Reader:
             return Response(200, opening + b"\n", headers)
         count = parse_history(request.query["history"])
         updates = [u for u in stream.history if u.value is not None][-count:]
-        parts = _joined(map(_encode, map(_point, updates)), opening[:-1] + b',"history":[', b"]}\n")
+        parts = joined(map(_encode, map(_point, updates)), opening[:-1] + b',"history":[', b"]}\n")
         return Response(200, parts, headers)
 
     def get_health(self, request: Request) -> Response:
@@ -94,17 +94,4 @@ _encode = msgspec.json.encode
 def _object(
     members: Iterable[bytes], opening: bytes = b"", closing: bytes = b""
 ) -> Iterator[bytes]:
-    return _joined(members, opening + b"{", b"}" + closing + b"\n")
-
-
-def _joined(items: Iterable[bytes], opening: bytes, closing: bytes) -> Iterator[bytes]:
-    """The items with commas between, in parts of about one message's size."""
-    part, size, comma = [opening], len(opening), b""
-    for item in items:
-        part += (comma, item)
-        size += len(item) + 1
-        comma = b","
-        if size > MAX_MESSAGE:
-            yield b"".join(part)
-            part, size = [], 0
-    yield b"".join([*part, closing])
+    return joined(members, opening + b"{", b"}" + closing + b"\n")

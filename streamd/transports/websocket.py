@@ -44,6 +44,9 @@ BURST = 200
 CLOSE_GRACE = 2
 """Seconds for the other side to answer a close frame."""
 
+QUIET = 0.1
+"""Seconds without input after which a connection that was failed is closed."""
+
 RESTART = 1012
 """Close code: service restart (RFC 6455, IANA registry)."""
 
@@ -73,6 +76,7 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
     _pinged_at = 0  # and when the last ping went out
     _pong_due: bytes | None = None
     _aborting: IDelayedCall | None = None
+    _quiet: IDelayedCall | None = None
     _deaf = False
     _allowance = float(BURST)
     _counted = 0.0
@@ -105,16 +109,20 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
         self.hub.join(self, wish, encoding, self.factory.now(), known)
 
     def resumeProducing(self) -> None:
-        super().resumeProducing()
-        self._pong()
+        self.ready = True
+        self._pong()  # first: to one that lags the hub has always more to write
         self._answer()
+        if self.ready:
+            super().resumeProducing()
+            self._answer()
 
     # -- what the viewer says ----------------------------------------------------------------------
 
     def dataReceived(self, data: bytes) -> None:
-        # Reading on and throwing away lets the close frame arrive: closing over unread data resets.
         if not self._deaf:
             super().dataReceived(data)
+        elif self._quiet is not None and self._quiet.active():
+            self._quiet.reset(QUIET)
 
     def processData(self) -> bool:
         return not self._deaf and super().processData()
@@ -141,8 +149,17 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
         self._answer()
 
     def _answer(self) -> None:
-        """Answer what was asked, when what was said before has left."""
-        while self._asked and self.ready and not self.unsent and self.state == self.STATE_OPEN:
+        """Answer what was asked, when what was said before has left.
+
+        Not in the middle of a first answer: what it selects is not yet what it knows.
+        """
+        while (
+            self._asked
+            and self.ready
+            and not self.unsent
+            and self.mark.fill is None
+            and self.state == self.STATE_OPEN
+        ):
             try:
                 wish = parse_message(self._asked.popleft()).wish()
             except Refused as refused:
@@ -168,7 +185,12 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
         """Close because of what was sent, and hear nothing more."""
         self.factory.refused += 1
         self.bye(ABUSE, reason)
+        self._stop_listening()
+
+    def _stop_listening(self) -> None:
+        """Throw away what still comes, and close when nothing does: unread input resets."""
         self._deaf = True
+        self._quiet = self.factory.clock.callLater(QUIET, self.dropConnection)
 
     def bye(self, code: int, reason: str) -> None:
         """Begin to close."""
@@ -196,11 +218,11 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
             self._aborting = self.factory.clock.callLater(CLOSE_GRACE, self.lose)
 
     def _fail_connection(self, *args: Any, **kwargs: Any) -> None:
-        # Of several violations in one frame the first is told; the second would drop the connection
-        # over unread input, and what was told with it.
+        # Of several violations the first is told; the second would drop the connection over unread
+        # input, and what was told with it.
         if not self._deaf:
             super()._fail_connection(*args, **kwargs)
-            self._deaf = True
+            self._stop_listening()
 
     def sendHttpErrorResponse(self, code: int, reason: str, headers: Any = None) -> None:
         # What Autobahn says of a handshake that it refuses, in the form of all our errors.
@@ -211,8 +233,9 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         # Also called for a handshake that was refused, without onOpen before it.
-        if self._aborting is not None and self._aborting.active():
-            self._aborting.cancel()
+        for call in (self._aborting, self._quiet):
+            if call is not None and call.active():
+                call.cancel()
         self.factory.closed(self)
 
     # -- what the sweep does -----------------------------------------------------------------------
