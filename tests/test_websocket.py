@@ -580,8 +580,13 @@ def _texts(wire: Wire, last: str) -> Iterator[tuple[int, Any]]:
 def test_lagging_viewer_that_takes_nothing_for_ten_minutes_is_given_up(served: Served) -> None:
     wire = served.wire(handshake(), receive_buffer=4096)
     assert wire.head().startswith(SWITCHING)
-    for number in range(200):
-        served.post("a", f"{number} " + "x" * 60_000)
+    [protocol] = served.service.viewers.protocols
+    lagging = 0  # in how many looks on end: it lags when what was written stays
+    while lagging < 10:
+        served.post("a", "x" * 60_000)
+        served.post("a", "y" * 60_000)
+        time.sleep(0.04)
+        lagging = 0 if protocol.ready else lagging + 1
     now = turn(served, 590)
     assert len(served.service.viewers.protocols) == 1
     turn(served, 60, now)
