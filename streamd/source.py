@@ -258,7 +258,7 @@ class Feed:
         self, drafts: Sequence[Draft], proved: Sequence[str], wrong: bool
     ) -> Deferred[None]:
         def committed(updates: Sequence[Update]) -> None:
-            if any(update.value is None for update in updates):
+            if any(draft.value is None for draft in drafts):
                 self._prune()
             self._state.prove(proved, self._now())
             if not wrong:
