@@ -190,6 +190,8 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
     def _stop_listening(self) -> None:
         """Throw away what still comes, and close when nothing does: unread input resets."""
         self._deaf = True
+        if self._aborting is None:
+            self._aborting = self.factory.clock.callLater(CLOSE_GRACE / 2, self.lose)
         self._quiet = self.factory.clock.callLater(QUIET, self.dropConnection)
 
     def bye(self, code: int, reason: str) -> None:

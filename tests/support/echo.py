@@ -38,7 +38,7 @@ class EchoFactory(StreamFactory):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.closeHandshakeTimeout = 0.05  # type: ignore[assignment]  # Autobahn takes any number
+        self.closeHandshakeTimeout = 1.5  # type: ignore[assignment]  # Autobahn takes any number
 
     def upgrade(self, request: Request) -> Handover:
         handover = super().upgrade(request)
