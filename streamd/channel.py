@@ -430,8 +430,9 @@ def _packed(body: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
     if isinstance(body, bytes):
         return gzip.compress(body, 6, mtime=0)
     packer = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    return (part for text in chain(map(packer.compress, body), _last(packer)) if (part := text))
+    return filter(None, chain(map(packer.compress, body), _last(packer)))
 
 
 def _last(packer: Any) -> Iterator[bytes]:
+    # A generator, so that it is asked when all before it is packed.
     yield packer.flush()

@@ -189,9 +189,7 @@ class Feed:
         :returns: fires when they are in the journal.  Unlike the others it fails when they are not,
             with :class:`Refused` or :class:`Outrun`: a source that counts what it read has to know.
         """
-        drafts = []
-        for value, time in values:
-            drafts.append(Draft(self.name, from_python(value), time))
+        drafts = [Draft(self.name, from_python(value), time) for value, time in values]
         self._describe(self.name)
         self._state.check_room(drafts)
 

@@ -214,8 +214,8 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
 
     def _closeConnection(self, abort: bool = False) -> None:
         # Autobahn aborts as soon as its part of the closing handshake is done; the close frame that
-        # it has just written would be lost.  So let it leave first, and abort if it does
-        # not: whoever does not read could keep us from closing.
+        # it has just written would be lost.  So let it leave first, and abort if it does not:
+        # whoever does not read could keep us from closing.
         self.transport.loseConnection()
         if self._aborting is None:
             self._aborting = self.factory.clock.callLater(CLOSE_GRACE, self.lose)
