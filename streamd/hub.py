@@ -77,7 +77,7 @@ class Audience:
             message = self.encoding.write(answer)
             after = Mark(message.at, answer.revision, mark.fill if message.more else None)
             found = message.data, after
-            if len(self._messages) == _REMEMBERED:
+            if len(self._messages) >= min(_REMEMBERED, len(self.viewers)):
                 del self._messages[next(iter(self._messages))]
             self._messages[mark] = found
         return found
@@ -202,10 +202,8 @@ class Hub:
         resumed = after is not None and state.resumes(after, selection, known)
         if after is None or not resumed:
             mark = state.start(wish.history)
-        elif known.all:
-            mark = Mark(after, state.revision)
         else:
-            mark = state.widen(after, known, wish.history)
+            mark = state.resume(after, known, wish.history)
         if not encoding.newest:  # a hello tells how everything is
             mark = mark._replace(revision=state.revision)
         audience = self._seat(viewer, wish, encoding)
@@ -310,6 +308,9 @@ class Hub:
             if data:
                 self.delivered += 1
                 self._write(viewer, (data,))
+            elif audience.is_behind(mark):  # nothing of what was looked at was for it
+                self.clock.callLater(0, self.drained, viewer)  # others come first
+                return
 
     def _write(self, viewer: Viewer, parts: Sequence[bytes]) -> None:
         """Send a message; a long one in slices, each when the one before it has left."""

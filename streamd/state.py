@@ -8,14 +8,14 @@ long it was away.  It is told the time and never asks.
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_right
+import math
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from streamd.config import Description
 from streamd.health import Health, Level, knowledge, level
+from streamd.log import Log
 from streamd.update import ORIGIN, Draft, Position, Refused, Selection, Update, to_python
 from streamd.wire import MAX_MESSAGE
 
@@ -24,12 +24,17 @@ ALL_STREAMS = Selection()
 MANY_UPDATES = MAX_MESSAGE // 32
 """More than fit one message: an update takes at least 80 bytes there."""
 
+MANY_LOOKS = 20_000
+"""Updates that are looked at for one message, wanted or not: some five milliseconds."""
+
 UPDATE_BYTES = 320
 """What one update costs beside its value: two tuples, four numbers and a bytes object (CPython)."""
 
 
 class Fill(NamedTuple):
-    """The first answer to a selection: of each new stream the newest ``history`` updates.
+    """An answer that may take several messages: what a viewer lacks when it comes.
+
+    Of what it did not know it gets the newest ``history`` updates of each stream.
 
     :ivar until: the head when the answer began; what comes later is sent whatever ``history`` says.
     :ivar known: what the viewer followed before, and has up to ``after``.
@@ -40,13 +45,18 @@ class Fill(NamedTuple):
     known: Selection = Selection(())
     after: Position = ORIGIN
 
+    @property
+    def is_newest(self) -> bool:
+        """Whether it is the newest of everything, and no more."""
+        return self.history == 1 and not self.known.patterns
+
 
 class Mark(NamedTuple):
     """How far a viewer is: its cursor, and what it knows beside the values.
 
     :ivar at: everything selected up to here was written to it.
     :ivar revision: and every health and description up to this revision of the state.
-    :ivar fill: the first answer, while it is under way.
+    :ivar fill: the answer to its coming, while that is under way.
     """
 
     at: Position
@@ -63,6 +73,7 @@ class Answer(NamedTuple):
     health: Mapping[str, Health]
     journal: Mapping[str, Any] | None
     at: Position
+    more: bool
     revision: int
     floor: Position
     first: bool
@@ -129,33 +140,6 @@ class Stream:
             h if h.proof == self.proof else Health(h.state, h.level, h.since, self.proof, h.error)
         )
 
-    def after(self, at: Position, fill: Fill | None) -> Span:
-        """The updates after ``at`` that history has; while filling only so many of the old ones."""
-        history = self.history
-        if history[-1].value is None:
-            return Span(history, len(history))
-        start = bisect_right(history, at, key=_position)
-        if fill is not None:
-            old = bisect_right(history, fill.until, key=_position)
-            start = max(start, old - fill.history)
-        return Span(history, start)
-
-
-class Span:
-    """The end of a history, from this index on."""
-
-    __slots__ = ("_history", "_start")
-
-    def __init__(self, history: deque[Update], start: int) -> None:
-        self._history = history
-        self._start = start
-
-    def __len__(self) -> int:
-        return len(self._history) - self._start
-
-    def __iter__(self) -> Iterator[Update]:
-        return islice(self._history, self._start, None)
-
 
 def cost(update: Update | Draft) -> int:
     """Bytes that an update takes in memory."""
@@ -190,6 +174,7 @@ class State:
         self._journal_noted = 0
         self._max_streams = max_streams
         self._max_state = max_state
+        self._log = Log()
         self._streams: dict[str, Stream] = {}
         # Both in the order of their last change, so that asking what is new costs what is new.
         self._recent: OrderedDict[str, Stream] = OrderedDict()
@@ -246,9 +231,10 @@ class State:
         """Where a viewer begins that has nothing."""
         return Mark(ORIGIN, 0, Fill(history, self.head))
 
-    def widen(self, after: Position, known: Selection, history: int = 1) -> Mark:
-        """Where a viewer goes on that has ``known`` up to ``after`` and now selects something else."""
-        return Mark(ORIGIN, 0, Fill(history, self.head, known, after))
+    def resume(self, after: Position, known: Selection = ALL_STREAMS, history: int = 1) -> Mark:
+        """Where a viewer goes on that has ``known`` up to ``after``; it may select more by now."""
+        begin = after if known.all else ORIGIN
+        return Mark(begin, self.revision, Fill(history, self.head, known, after))
 
     def resumes(
         self, cursor: Position, selection: Selection, known: Selection = ALL_STREAMS
@@ -269,31 +255,27 @@ class State:
             if s.name in selection and s.name in known
         )
 
-    def since(self, mark: Mark, selection: Selection, newest: bool = False) -> Answer:
+    def since(
+        self, mark: Mark, selection: Selection, newest: bool = False, whole: bool = False
+    ) -> Answer:
         """What a viewer at ``mark`` has not been told, as far as history still has it.
 
-        Of very much it gives the oldest, more than fits one message.
+        Of very much it gives the oldest, more than fits one message, and says that there is more.
 
         :param newest: leave out updates that a newer one of the same stream has overtaken.
+        :param whole: give all, however much.
         """
         fill = mark.fill
-        updates: list[Update] = []
-        spans: list[Span] = []
-        for stream in reversed(self._recent.values()):
-            last = stream.history[-1]
-            if last.at <= mark.at:
-                break
-            if stream.name not in selection:
-                continue
-            if last.value is None and fill is not None and last.at <= fill.until:
-                continue  # it never had this stream
-            if newest:
-                updates.append(last)
-            elif fill is not None and stream.name in fill.known:
-                spans.append(stream.after(max(mark.at, fill.after), None))
-            else:
-                spans.append(stream.after(mark.at, fill))
-        updates = _in_order(spans) if spans else sorted(updates, key=_position)
+        at, more = self.head, False
+        if newest:
+            updates = self._newest(mark, selection, self.head)
+        elif fill is not None and fill.is_newest and mark.at < fill.until:
+            # Not through the log: it may be a hundred times longer.
+            at, more = fill.until, fill.until < self.head
+            updates = [u for u in self._newest(mark, selection, at) if u.value is not None]
+        else:
+            updates, at = self._after(mark, selection, whole)
+            more = at < self.head
         gone: list[str] = []
         streams: dict[str, Any] = {}
         health: dict[str, Health] = {}
@@ -308,12 +290,69 @@ class State:
                 streams[stream.name] = stream.description.public()
             if stream.judged > mark.revision and not stream.gone:
                 health[stream.name] = stream.current_health()
-        first = fill is not None and mark.at == ORIGIN
+        first = fill is not None and mark.at == ORIGIN and not fill.known.all
         journal = self.journal if self._journal_noted > mark.revision else None
         floor = ORIGIN if fill is None else fill.after
         return Answer(
-            updates, gone, streams, health, journal, self.head, self.revision, floor, first
+            updates, gone, streams, health, journal, at, more, self.revision, floor, first
         )
+
+    def _newest(self, mark: Mark, selection: Selection, until: Position) -> list[Update]:
+        """Of each stream the newest update up to ``until``, if it is after ``mark``, in order."""
+        fill = mark.fill
+        updates = []
+        for stream in reversed(self._recent.values()):
+            update = stream.history[-1]
+            if update.at <= mark.at:
+                break
+            if stream.name not in selection:
+                continue
+            if update.value is None and fill is not None and update.at <= fill.until:
+                if stream.name not in fill.known:
+                    continue  # it never had this stream
+            elif update.at > until:
+                found = next((u for u in reversed(stream.history) if u.at <= until), None)
+                if found is None or found.at <= mark.at:
+                    continue
+                update = found
+            updates.append(update)
+        return sorted(updates, key=_position)
+
+    def _after(
+        self, mark: Mark, selection: Selection, whole: bool
+    ) -> tuple[list[Update], Position]:
+        """The updates after ``mark`` in the order of the log, and up to where it was looked at."""
+        updates: list[Update] = []
+        begins: dict[str, tuple[float, Position]] = {}
+        at, size = mark.at, 0
+        for looks, update in enumerate(self._log.after(mark.at)):
+            if not whole and (
+                looks >= MANY_LOOKS
+                or len(updates) > MANY_UPDATES
+                or (len(updates) > 1 and size > 2 * MAX_MESSAGE)
+            ):
+                return updates, at
+            at, name = update.at, update.stream
+            if update.value is None:  # forgetting is told beside the updates
+                continue
+            if name not in begins:
+                begins[name] = self._begin(self._streams[name], selection, mark.fill)
+            seq, after = begins[name]
+            if update.seq >= seq and at > after:
+                updates.append(update)
+                size += len(update.value)
+        return updates, self.head
+
+    def _begin(
+        self, stream: Stream, selection: Selection, fill: Fill | None
+    ) -> tuple[float, Position]:
+        """Which of a stream's updates are wanted: from which seq on, and after which position."""
+        if stream.name not in selection:
+            return math.inf, ORIGIN
+        if fill is None or stream.name in fill.known:
+            return 0, ORIGIN if fill is None else fill.after
+        old = (update.seq for update in reversed(stream.history) if update.at <= fill.until)
+        return next(old, 0) - fill.history + 1, ORIGIN
 
     def is_beyond(self, mark: Mark) -> bool:
         """Whether a viewer at ``mark`` may have a stream of which not even the tombstone is left.
@@ -479,11 +518,13 @@ class State:
         self._bytes += size
         self._pinned += size
         stream.history.append(update)
+        self._log.append(update)
         self._recent[stream.name] = stream
         self._recent.move_to_end(stream.name)
 
     def _drop(self, stream: Stream) -> None:
         update = stream.history.popleft()
+        self._log.drop(update)
         self._bytes -= cost(update)
         stream.lost = update.at
         self._lost = max(self._lost, update.at)
@@ -546,7 +587,9 @@ class State:
         """Take a tombstone away; cursors before it are worth nothing then."""
         self._horizon = max(self._horizon, stream.lost)
         self._razed = max(self._razed, stream.buried)
-        self._bytes -= sum(map(cost, stream.history))
+        for update in stream.history:
+            self._log.drop(update)
+            self._bytes -= cost(update)
         for index in (self._streams, self._recent, self._noted, self._tombs):
             index.pop(stream.name, None)
 
@@ -576,20 +619,3 @@ class State:
 
 def _position(update: Update) -> Position:
     return update.at
-
-
-def _in_order(spans: Sequence[Span]) -> list[Update]:
-    """The updates of all spans in the order of the log; of very many the oldest, some messages' worth.
-
-    Without that bound a long history would be looked at once for every message that it fills.
-    """
-    if sum(map(len, spans)) <= MANY_UPDATES:
-        return sorted(chain.from_iterable(spans), key=_position)
-    updates = []
-    size = 0
-    for update in heapq.merge(*spans, key=_position):
-        updates.append(update)
-        size += len(update.value or b"")
-        if len(updates) > MANY_UPDATES or (len(updates) > 1 and size > 2 * MAX_MESSAGE):
-            break
-    return updates

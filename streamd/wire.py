@@ -83,7 +83,11 @@ class Answer(Protocol):
 
     @property
     def at(self) -> Position:
-        """The head of the log when this was asked."""
+        """Up to where this answers: the head of the log when it was asked, if there is no more."""
+
+    @property
+    def more(self) -> bool:
+        """Whether there is more after that."""
 
     @property
     def floor(self) -> Position:
@@ -181,9 +185,10 @@ def v1(answer: Answer) -> Formatted:
     if answer.journal is not None:
         payloads.append(v1_message("journal", answer.journal))
     if not answer.updates:
-        return Formatted(payloads, answer.at, False)
+        return Formatted(payloads, answer.at, answer.more)
     texts = _fitting(map(v1_update, answer.updates))
-    more = len(texts) < len(answer.updates)
+    cut = len(texts) < len(answer.updates)
+    more = cut or answer.more
     last = answer.updates[len(texts) - 1].at
     text = b'{"type":"updates","at":"%d-%d","updates":[%b]%b}' % (
         *(last if more else max(last, answer.floor)),
@@ -191,7 +196,7 @@ def v1(answer: Answer) -> Formatted:
         b',"more":true' if more else b"",
     )
     payloads.append(Payload("updates", text))
-    return Formatted(payloads, last if more else answer.at, more)
+    return Formatted(payloads, last if cut else answer.at, more)
 
 
 def v1_update(update: Update) -> bytes:
@@ -389,16 +394,16 @@ def poll_answer(
 ) -> tuple[bytes, Position]:
     """What somebody missed who polls again, as far as it fits one message, and up to where that is."""
     texts = _fitting(map(v1_update, answer.updates))
-    more = len(texts) < len(answer.updates)
-    at = answer.updates[len(texts) - 1].at if more else answer.at
+    cut = len(texts) < len(answer.updates)
+    at = answer.updates[len(texts) - 1].at if cut else answer.at
     told = {**dict.fromkeys(answer.gone), **streams}
-    opening, closing = poll_ends(at, True, more, told, health)
+    opening, closing = poll_ends(at, True, cut or answer.more, told, health)
     return opening + b",".join(texts) + closing, at
 
 
 def _write_poll(answer: Answer) -> Message:
     if not (answer.updates or answer.gone or answer.streams or answer.health):
-        return Message(b"", answer.at, False)
+        return Message(b"", answer.at, answer.more)
     text, at = poll_answer(answer, answer.streams, answer.health)
     return Message(text, at, False)
 

@@ -1,5 +1,7 @@
 """The fixtures and hooks of all tests, each from the file about it in tests/support."""
 
+from hypothesis import HealthCheck, settings
+
 from tests.support.browser import browser, console_errors, page, page_errors
 from tests.support.daemon import daemon, start_daemon
 from tests.support.databases import _mariadb, _postgres, mariadb, postgres
@@ -31,3 +33,7 @@ __all__ = [
     "start_nginx",
     "tidy_reactor",
 ]
+
+# How long a test of hypothesis takes says something about the machine, and nothing about us.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")

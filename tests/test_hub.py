@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.hub import Hub, Viewer
-from streamd.update import Draft, Position, Refused, Selection
-from streamd.wire import MAX_MESSAGE, PACE, PLAIN_WEBSOCKET, Answer, Encoding, Message, Wish
+from streamd.update import ORIGIN, Draft, Position, Refused, Selection
+from streamd.wire import MAX_MESSAGE, PACE, PLAIN_WEBSOCKET, V1_WEBSOCKET, Answer, Encoding, Message, Wish
 from tests.support.fakes import Daemonette, FakeViewer, texts, value
 
 forget = object()
@@ -312,6 +312,21 @@ class ComingAndGoingTests(HubTestCase):
         self.publish(b=2)
         self.assertEqual([{"b": 2}], self.join(after=cursor).messages)
         self.assertEqual([], self.join(after=self.state.head).messages)
+
+    def test_a_long_answer_to_a_cursor_waits_for_no_flush(self) -> None:
+        self.join(pace=60.0, encoding=V1_WEBSOCKET)
+        for number in range(100):
+            self.publish(a=f"{number:04000}")  # only the first is flushed
+        after = next(self.state._log.after(ORIGIN)).at
+        viewer = self.join(pace=60.0, after=after, encoding=V1_WEBSOCKET)
+        self.assertGreater(len(viewer.messages), 5)
+        self.assertEqual(100, viewer.messages[-1]["updates"][-1]["seq"])
+
+    def test_one_alone_keeps_one_message(self) -> None:
+        self.publish(**{f"s{number}": "x" * 40_000 for number in range(10)})
+        viewer = self.join(streams=["s*"])
+        self.assertGreater(len(viewer.messages), 5)
+        self.assertEqual(1, len(self.hub._places[viewer].audience._messages))
 
     def test_a_cursor_that_is_worth_nothing_begins_anew(self) -> None:
         self.publish(a=1, b=1)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamd import state as state_module
 from streamd.config import Description, Duration, Keep
 from streamd.health import Health, Limit, knowledge
 from streamd.state import UPDATE_BYTES, Answer, Mark, State, cost
@@ -266,6 +267,9 @@ class StateMachine(RuleBasedStateMachine):
         assert len(state) == len(list(state))
         at = [s.history[-1].at for s in state._recent.values()]
         assert at == sorted(at)
+        log = list(state._log.after(ORIGIN))
+        assert log == sorted((u for s in streams.values() for u in s.history), key=lambda u: u.at)
+        assert len(state._log) == len(log)
         noted = [s.noted for s in state._noted.values()]
         assert noted == sorted(noted)
 
@@ -385,10 +389,26 @@ class SinceTests(StateTestCase):
     def test_what_comes_while_the_first_answer_is_sent_is_sent_too(self) -> None:
         self.publish("a", 1)
         self.publish("a", 2)
-        mark = self.state.start()
+        mark, two = self.state.start(), self.state.start(2)
         self.publish("a", 3)
         self.publish("a", 4)
-        self.assertEqual([("a", 2), ("a", 3), ("a", 4)], self.told(mark))
+        self.assertEqual([("a", 2)], self.told(mark))
+        answer = self.state.since(mark, Selection())
+        self.assertTrue(answer.more)
+        self.assertEqual([("a", 3), ("a", 4)], self.told(mark._replace(at=answer.at)))
+        self.assertEqual([("a", 1), ("a", 2), ("a", 3), ("a", 4)], self.told(two))
+
+    def test_an_answer_goes_on_where_nothing_is_wanted_of_very_much(self) -> None:
+        self.patch(state_module, "MANY_LOOKS", 3)
+        for number in range(10):
+            self.publish("a", number)
+        self.publish("b", 1)
+        mark, looks = self.state.resume(ORIGIN), 0
+        while (answer := self.state.since(mark, Selection(["b"]))).more:
+            self.assertEqual([], list(answer.updates))
+            mark = mark._replace(at=answer.at)
+            looks += 1
+        self.assertEqual((3, 1), (looks, len(answer.updates)))
 
     def test_what_was_known_goes_on_and_what_is_new_begins(self) -> None:
         self.publish("a", 1)
@@ -396,10 +416,10 @@ class SinceTests(StateTestCase):
         self.publish("b", 2)
         self.publish("a", 2)
         known = Selection(["a"])
-        mark = self.state.widen(cursor, known)
+        mark = self.state.resume(cursor, known)
         self.assertEqual([("b", 2), ("a", 2)], self.told(mark))
         self.assertEqual(
-            [("b", 1), ("b", 2), ("a", 2)], self.told(self.state.widen(cursor, known, 2))
+            [("b", 1), ("b", 2), ("a", 2)], self.told(self.state.resume(cursor, known, 2))
         )
 
     def test_asking_changes_nothing(self) -> None:

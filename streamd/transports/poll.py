@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from streamd.http import Request, Response, joined
 from streamd.hub import Hub
 from streamd.state import Answer, Mark
-from streamd.update import ORIGIN, Position, Refused, Update
+from streamd.update import ORIGIN, Position, Refused
 from streamd.wire import POLL, Wish, parse_query, poll_answer, poll_ends, v1_update
 
 DEFAULT_WAIT = 25.0
@@ -80,10 +80,7 @@ class Polls:
     def _anew(self, wish: Wish) -> Response:
         """The answer to one that has nothing: whole, or the rest would have no cursor."""
         state = self._state
-        mark, updates = state.start(wish.history), list[Update]()
-        while found := state.since(mark, wish.selection).updates:
-            updates += found
-            mark = mark._replace(at=found[-1].at)
+        updates = state.since(state.start(wish.history), wish.selection, whole=True).updates
         opening, closing = poll_ends(state.head, False, False, *state.overview(wish.selection))
         return _response(joined(map(v1_update, updates), opening, closing + b"\n"), state.head)
 
