@@ -1,25 +1,18 @@
 /**
- * Where tiles go: how many columns, how high a row, how large the type. Pure.
+ * Where tiles go: how many columns and rows, how many pages, how large the type. Pure.
  */
 
 /** Up to so many columns. */
 const COLUMNS = 8;
-/**
- * Tiles as they should be, and as they are when those would not fit: the smallest, in hundredths of the screen's width and
- * in units, and the best shape, width by height (small type needs a wider tile).
- */
-const TILES = {
-  roomy: { width: 18, height: 16, shape: 4 / 3 },
-  dense: { width: 12, height: 12.5, shape: 1.9 },
-};
-/** Below this width, in pixels, it is a phone: one column. */
+/** A tile's best shape, width by height. */
+const SHAPE = 4 / 3;
+/** The smallest tile, in hundredths of the screen's width and height: smaller ones go to another page. */
+const LEAST = { width: 18, height: 16 };
+/** Below this width, in pixels, it is a phone: one column, which is scrolled. */
 const PHONE = 600;
-
 /** Units of a tile's height that label, evidence and padding take from a text, and those of a line of it (see wall.css). */
-const TEXT = { roomy: { rest: 13, line: 4.8 }, dense: { rest: 8.7, line: 2.9 } };
-/** From this height on, in units, there is a second line of evidence; and what that takes (see wall.css). */
-const TALL = 27;
-const SECOND = 3.5;
+const REST = 13;
+const LINE = 4.8;
 
 /**
  * @typedef {{width: number, height: number}} Size  in pixels
@@ -28,24 +21,26 @@ const SECOND = 3.5;
  * @property {number} columns
  * @property {number} height  of a row, in pixels
  * @property {number} unit  what type and space are measured in, in pixels
- * @property {"roomy"|"dense"} density
  * @property {number} lines  of text in a tile
+ * @property {number[][][]} pages  the tiles of each row of each page, by their index
  */
 
 /**
- * The columns that leave the least area empty and come nearest to the best shape. Tiles that do not fit are scrolled to.
- * @param {number} count  of tiles, in one order; the last row is stretched
+ * The columns that leave the least area empty and come nearest to the best shape; as many pages as it takes.
+ * @param {number[]} weights  the columns that each tile takes, in one order
  * @param {Size} room  what there is for tiles
  * @param {Size} screen
  * @returns {Place}
  */
-export function layout(count, room, screen) {
+export function layout(weights, room, screen) {
   const unit = measure(screen);
-  const { density, ...place } = grid(Math.max(1, count), room, screen, unit);
-  const { rest, line } = TEXT[density];
-  const height = place.height / unit;
-  const lines = Math.floor((height - rest - (height < TALL ? 0 : SECOND)) / line);
-  return { ...place, unit, density, lines: Math.max(1, lines) };
+  const { columns, rows, height } = grid(weights, room, screen, unit);
+  const packed = pack(weights, columns);
+  const number = Math.max(1, Math.ceil(packed.length / rows));
+  const each = Math.ceil(packed.length / number);
+  const pages = Array.from({ length: number }, (_, i) => packed.slice(i * each, (i + 1) * each));
+  const lines = Math.max(1, Math.floor((height / unit - REST) / LINE));
+  return { columns, height, unit, lines, pages };
 }
 
 /** A hundredth of the height; less on a phone held upright, and never too small to read. */
@@ -53,29 +48,48 @@ function measure({ width, height }) {
   return Math.max(5.5, Math.min(height, 1.5 * width) / 100);
 }
 
-/** @returns {Pick<Place, "columns"|"height"|"density">} */
-function grid(count, room, screen, unit) {
-  if (room.width < PHONE) return { columns: 1, height: Math.max(26 * unit, Math.floor(room.height / count)), density: "roomy" };
-  for (const [density, least] of Object.entries(TILES)) {
-    const smallest = { width: (least.width / 100) * screen.width, height: least.height * unit };
-    const best = fitting(count, room, smallest, least.shape);
-    if (best) return { ...best, density: /** @type {Place["density"]} */ (density) };
+/** @returns {{columns: number, rows: number, height: number}}  of a page */
+function grid(weights, room, screen, unit) {
+  if (room.width < PHONE) {
+    return { columns: 1, rows: Infinity, height: Math.max(26 * unit, Math.floor(room.height / Math.max(1, weights.length))) };
   }
-  return { columns: COLUMNS, height: TILES.dense.height * unit, density: "dense" };
+  const least = { width: (LEAST.width / 100) * screen.width, height: LEAST.height * unit };
+  return fitting(weights, room, least) ?? full(room, least);
 }
 
-/** @returns {{columns: number, height: number}|null} */
-function fitting(count, room, smallest, shape) {
-  /** @type {{columns: number, height: number}|null} */
+function fitting(weights, room, least) {
   let best = null;
-  let least = Infinity;
-  for (let columns = 1; columns <= Math.min(COLUMNS, count); columns++) {
-    const rows = Math.ceil(count / columns);
+  let lowest = Infinity;
+  for (let columns = 1; columns <= COLUMNS; columns++) {
+    const rows = Math.max(1, pack(weights, columns).length);
     const [width, height] = [room.width / columns, Math.floor(room.height / rows)];
-    if (width < smallest.width || height < smallest.height) continue;
-    const empty = (rows * columns - count) / (rows * columns);
-    const cost = Math.abs(Math.log(width / height / shape)) + 2 * empty;
-    if (cost < least) [least, best] = [cost, { columns, height }];
+    if (width < least.width || height < least.height) continue;
+    const taken = weights.reduce((sum, weight) => sum + Math.min(weight, columns), 0);
+    const cost = Math.abs(Math.log(width / height / SHAPE)) + 2 * (1 - taken / (rows * columns));
+    if (cost < lowest) [lowest, best] = [cost, { columns, rows, height }];
   }
   return best;
+}
+
+/** As many tiles as a page can hold. */
+function full(room, least) {
+  const columns = Math.max(1, Math.min(COLUMNS, Math.floor(room.width / least.width)));
+  const rows = Math.max(1, Math.floor(room.height / least.height));
+  return { columns, rows, height: Math.floor(room.height / rows) };
+}
+
+/** Rows of tiles in their order; the last of a row may be stretched. */
+function pack(weights, columns) {
+  const rows = [];
+  let free = 0;
+  weights.forEach((weight, i) => {
+    const taken = Math.min(weight, columns);
+    if (taken > free) {
+      rows.push([]);
+      free = columns;
+    }
+    rows[rows.length - 1].push(i);
+    free -= taken;
+  });
+  return rows;
 }

@@ -1,167 +1,303 @@
 /**
- * The wall: one tile a stream, and above them how the link does. It draws at most once a frame, and what it says about time once a second.
+ * The wall: tiles in their places, page by page, and above them how the link does. It draws what changed at most once a frame, and
+ * what time does once a second.
  */
 
 import { clock, cut, duration } from "./format.js";
+import { Fuse } from "./fuse.js";
+import { Histories } from "./histories.js";
 import { layout } from "./layout.js";
-import { Tile, mark, style, write } from "./tile.js";
+import { planned } from "./plan.js";
+import { Tile } from "./tile.js";
+import { mark, style, write } from "./write.js";
 
 /** Numerals have room for at least so many characters, so that they keep their size while they count. */
 const ROOM = 5;
 /** What the summary counts, and how it calls it. */
-const COUNTED = [["failed", "failed"], ["late", "late"], ["waiting", "waiting"]];
-const LEVELS = [["critical", "critical"], ["warn", "warning"]];
+const COUNTED = [["level", "critical", "critical"], ["level", "warn", "warning"], ["state", "failed", "failed"], ["state", "late", "late"], ["state", "waiting", "waiting"]];
+/** Seconds between two things that are said aloud. */
+const SAY_EVERY = 10;
+/** Ticks without a word after which the link is lost, as the client has it. */
+const SILENCE = 2.2;
+/** Against burn-in the whole picture moves by two pixels every so many seconds. */
+const SHIFT_EVERY = 600;
+const SHIFTS = [[0, 0], [2, 0], [2, 2], [0, 2]];
+/** Seconds without a movement after which the mouse's arrow is hidden. */
+const IDLE = 3;
+
+/** @typedef {import("./plan.js").Plan} Plan */
 
 export class Wall {
-  /** @type {Map<string, Tile>} in the order of the page */
-  #tiles = new Map();
-  #document;
+  /** Whether anybody should look. @type {boolean} */
+  urgent = false;
+
   #link;
-  #part;
-  /** Names of tiles to draw; null: all. @type {Set<string>|null} */
+  #plan;
+  #histories;
+  #stored;
+  /** Tiles by what they show, in the order of the page. @type {Map<string, {tile: Tile, spec: import("./tile.js").Spec}>} */
+  #tiles = new Map();
+  #part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+  /** Names whose tiles are to be drawn; null: all. @type {Set<string>|null} */
   #dirty = null;
   #frame = 0;
   #second;
   #observer;
+  #fuse;
   /** @type {import("./layout.js").Place} */
-  #place = layout(1, { width: 0, height: 0 }, { width: 0, height: 0 });
+  #place = layout([], { width: 0, height: 0 }, { width: 0, height: 0 });
+  /** Of all tiles: a stream whose value becomes a list takes two columns. */
+  #weights = "";
+  #page = 0;
+  #turned = 0;
+  #said = { at: -Infinity, words: "" };
+  #moved = 0;
   /** What the server refused, last. */
   #refused = "";
   #leave = new AbortController();
 
   /**
-   * @param {Document} document  with the elements of index.html
    * @param {import("./streamd.js").Link} link
+   * @param {Plan} plan
+   * @param {{time: number, streams: Map<string, import("./streamd.js").Stream>}|null} [stored]  the picture of the last time
    */
-  constructor(document, link) {
-    this.#document = document;
+  constructor(link, plan, stored = null) {
     this.#link = link;
-    this.#part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-    const on = (target, type, listener) => target.addEventListener(type, listener, { signal: this.#leave.signal });
+    this.#plan = plan;
+    this.#stored = stored;
+    this.#histories = new Histories(link);
+    const { signal } = this.#leave;
+    const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
     on(link, "change", ({ detail }) => this.#draw(detail.names));
     for (const type of ["link", "journal"]) on(link, type, () => this.#draw());
+    on(link, "tick", () => this.#breathe());
     on(link, "error", ({ detail }) => {
       this.#refused = `${detail.code}: ${detail.message}`;
       this.#draw();
     });
+    on(document, "keydown", (event) => this.#key(event));
+    on(document, "click", () => this.#fill());
+    on(document, "mousemove", () => (this.#moved = performance.now()));
+    on(matchMedia("(prefers-color-scheme: light)"), "change", () => this.#theme());
     this.#observer = new ResizeObserver(() => this.#draw());
     this.#observer.observe(document.documentElement);
-    this.#second = setInterval(() => this.#draw(), 1000);
-    write(this.#part("host"), document.location.host);
+    this.#second = setInterval(() => this.#turn(), 1000);
+    this.#fuse = new Fuse(this.#part("fuse"), this.#part("expiry"));
+    write(this.#part("title"), plan.title || document.location.host);
     write(this.#part("curl"), `curl -d 42 ${document.location.origin}/streams/orders`);
+    this.#theme();
     this.#draw();
   }
 
   /** Leave nothing behind. */
   close() {
     this.#leave.abort();
+    this.#histories.close();
     this.#observer.disconnect();
+    this.#fuse.out();
     clearInterval(this.#second);
     cancelAnimationFrame(this.#frame);
+    for (const { tile } of this.#tiles.values()) tile.remove();
   }
 
-  /** Draw before the next frame: these tiles, or all. */
+  /** The page after this one, or before. @param {number} [step] */
+  page(step = 1) {
+    const pages = this.#place.pages.length;
+    this.#page = (this.#page + step + pages) % pages;
+    this.#turned = performance.now();
+    this.#draw();
+  }
+
+  // -- drawing -----------------------------------------------------------------------------------------------------------------
+
+  /** Draw before the next frame: tiles of these streams, or all. @param {string[]} [names] */
   #draw(names) {
     if (!names) this.#dirty = null;
     else for (const name of names) this.#dirty?.add(name);
     this.#frame ||= requestAnimationFrame(() => this.#show());
   }
 
+  /** The streams as they are known: those of the last time while there was no other. */
+  #known() {
+    return this.#link.at === null && this.#stored ? this.#stored.streams : this.#link.streams;
+  }
+
+  #picture() {
+    const { status, journal, tick = 5, lostSince: lost } = this.#link;
+    return { status, journal, tick, lost, now: this.#link.now(), histories: this.#histories };
+  }
+
   #show() {
     const dirty = this.#dirty;
     this.#dirty = new Set();
     this.#frame = 0;
-    const { status, journal, streams } = this.#link;
-    const now = this.#link.now();
-    const moved = this.#gather(together([...streams.keys()]));
-    this.#head(now);
-    if (!dirty || moved) this.#arrange();
-    const picture = { status, journal, now, brief: this.#place.density === "dense" };
-    for (const [name, tile] of this.#tiles) {
-      if (!dirty || dirty.has(name) || !tile.view) tile.update(streams.get(name), picture);
+    const streams = this.#known();
+    const picture = this.#picture();
+    let moved = this.#gather(streams);
+    for (const { tile, spec } of this.#tiles.values()) {
+      if (!dirty || moved || spec.names.some((name) => dirty.has(name))) tile.update(spec, this.#of(spec, streams), picture);
     }
+    this.#head(picture);
+    const weights = [...this.#tiles.values()].map(({ tile }) => tile.weight).join();
+    moved ||= weights !== this.#weights;
+    this.#weights = weights;
+    if (!dirty || moved) this.#arrange();
     this.#size();
-    this.#sum();
+    this.#sum(picture.now);
+    if (!dirty || moved) this.#charts(picture);
   }
 
-  /** One tile for each name, in this order. @returns {boolean} whether any came, went or moved */
-  #gather(names) {
+  /** Once a second. */
+  #turn() {
+    const picture = this.#picture();
+    const streams = this.#known();
+    for (const { tile, spec } of this.#tiles.values()) tile.judge(this.#of(spec, streams), picture);
+    this.#head(picture);
+    this.#sum(picture.now);
+    this.#charts(picture);
+    this.#rotate();
+    const idle = performance.now() - this.#moved > IDLE * 1000;
+    mark(document.body, "idle", idle ? "yes" : "no");
+    const [x, y] = SHIFTS[Math.floor(performance.now() / 1000 / SHIFT_EVERY) % SHIFTS.length];
+    style(document.body, "--shift", `${x}px ${y}px`);
+  }
+
+  #charts(picture) {
+    const streams = this.#known();
+    for (const { tile, spec } of this.#tiles.values()) if (!tile.hidden) tile.draw(this.#of(spec, streams), picture);
+  }
+
+  #of({ names }, streams) {
+    return names.map((name) => streams.get(name) ?? { name, description: {}, health: {}, seq: 0, missed: 0 });
+  }
+
+  /** A tile for each that the plan names. @returns {boolean} whether any came, went or moved */
+  #gather(streams) {
+    const specs = planned(this.#plan.tiles, [...streams.keys()]);
     const now = [...this.#tiles.keys()];
-    if (now.length === names.length && now.every((name, i) => name === names[i])) return false;
-    const tiles = new Map(names.map((name) => [name, this.#tiles.get(name) ?? new Tile(this.#document)]));
-    for (const [name, { element }] of this.#tiles) if (!tiles.has(name)) element.remove();
+    if (now.length === specs.size && [...specs.keys()].every((key, i) => key === now[i])) return false;
+    const tiles = new Map([...specs].map(([key, spec]) => [key, this.#tiles.get(key) ?? { tile: new Tile(), spec }]));
+    for (const [key, { tile }] of this.#tiles) if (!tiles.has(key)) tile.remove();
     let next = null;
-    for (const { element } of [...tiles.values()].reverse()) {
-      if (!element.parentNode || element.nextSibling !== next) this.#part("tiles").insertBefore(element, next);
-      next = element;
+    for (const { tile } of [...tiles.values()].reverse()) {
+      if (!tile.parentNode || tile.nextSibling !== next) this.#part("tiles").insertBefore(tile, next);
+      next = tile;
     }
     this.#tiles = tiles;
+    this.#histories.keep(streams);
     return true;
   }
 
-  #head(now) {
-    const { status, journal } = this.#link;
-    const lost = status === "lost" || status === "connecting" || status === "closed";
-    mark(this.#document.body, "link", lost ? "lost" : status);
-    const since = this.#link.lostSince ?? now;
-    const never = this.#link.at === null;
-    write(this.#part("lost"), `${never ? "Not connected since" : "Connection lost"} ${clock(since, now)}`);
-    write(this.#part("lasting"), duration(now - since, 2));
+  #head({ now, status, journal, lost: since }) {
+    const lost = status !== "live" && status !== "catching-up";
+    mark(document.body, "link", lost ? "lost" : status);
+    if (lost) {
+      this.#fuse.out();
+      this.#refused = "";
+      const picture = this.#stored && this.#link.at === null ? `Picture of ${clock(this.#stored.time, now)}` : "";
+      write(this.#part("lost"), this.#link.at === null ? picture || `Not connected since ${clock(since ?? now, now)}` : `Connection lost ${clock(since ?? now, now)}`);
+      write(this.#part("lasting"), duration(now - (since ?? now), 2));
+    }
     write(this.#part("clock"), clock(now, now));
-    const title = `${lost ? "✕ " : ""}${this.#document.location.host} · streamd`;
-    if (this.#document.title !== title) this.#document.title = title;
-    if (lost) this.#refused = "";
+    const pages = this.#place.pages.length;
+    write(this.#part("pages"), pages > 1 ? `${this.#page + 1} of ${pages}` : "");
+    const title = `${lost ? "✕ " : this.urgent ? "■ " : ""}${this.#part("title").textContent} · streamd`;
+    if (document.title !== title) document.title = title;
     const deaf = journal.state === "away" ? `The server cannot hear what is new${journal.error ? `: ${journal.error}` : ""}` : "";
-    write(this.#part("notice"), cut(lost ? "" : deaf || this.#refused, 300));
+    write(this.#part("notice"), cut(lost ? "" : deaf || this.#refused || (this.#plan.note ?? ""), 300));
     this.#part("empty").hidden = status !== "live" || this.#tiles.size > 0;
   }
 
+  /** There was a tick: the link is proved. */
+  #breathe() {
+    const { tick = 5, status } = this.#link;
+    const now = this.#link.now();
+    if (status === "live" || status === "catching-up") this.#fuse.burn({ from: now, span: SILENCE * tick }, now);
+  }
+
   #arrange() {
-    const { documentElement: root, body, defaultView: window } = this.#document;
+    const root = document.documentElement;
     const screen = { width: root.clientWidth, height: window.innerHeight };
-    const top = this.#part("tiles").getBoundingClientRect().top + window.scrollY;
-    const notice = this.#part("notice").offsetHeight;
-    this.#place = layout(this.#tiles.size, { width: screen.width, height: screen.height - top - notice }, screen);
-    mark(body, "density", this.#place.density);
-    style(body, "--u", `${this.#place.unit}px`);
-    style(body, "--columns", this.#place.columns);
-    style(body, "--height", `${this.#place.height}px`);
-    style(body, "--lines", this.#place.lines);
+    const [top, notice] = [this.#part("main").offsetTop, this.#part("notice").offsetHeight];
+    const tiles = [...this.#tiles.values()].map(({ tile }) => tile);
+    this.#place = layout(tiles.map(({ weight }) => weight), { width: screen.width, height: screen.height - top - notice }, screen);
+    const { columns, height, unit, lines, pages } = this.#place;
+    this.#page = Math.min(this.#page, pages.length - 1);
+    const shown = new Set(pages[this.#page]?.flat());
+    tiles.forEach((tile, i) => {
+      tile.hidden = !shown.has(i);
+      style(tile, "--weight", Math.min(tile.weight, columns));
+    });
+    style(document.body, "--u", `${unit}px`);
+    style(document.body, "--columns", columns);
+    style(document.body, "--height", `${height}px`);
+    style(document.body, "--lines", lines);
   }
 
   /** Numbers in a row share one size; a word may be smaller. */
   #size() {
-    const tiles = [...this.#tiles.values()];
-    for (let i = 0; i < tiles.length; i += this.#place.columns) {
-      const row = tiles.slice(i, i + this.#place.columns);
-      const numbers = row.filter((tile) => tile.number);
+    const bodies = [...this.#tiles.values()].map(({ tile }) => tile.body);
+    for (const row of this.#place.pages[this.#page] ?? []) {
+      const numbers = row.map((i) => bodies[i]).filter((body) => body?.number);
       const room = {
-        numeral: Math.max(ROOM, ...numbers.map((tile) => tile.width.numeral)),
-        unit: Math.max(0, ...numbers.map((tile) => tile.width.unit)),
+        numeral: Math.max(ROOM, ...numbers.map(({ width }) => width.numeral)),
+        unit: Math.max(0, ...numbers.map(({ width }) => width.unit)),
       };
-      for (const tile of row) tile.fit(room);
+      for (const i of row) bodies[i]?.fit(room);
     }
   }
 
-  #sum() {
-    const views = [...this.#tiles.values()].map((tile) => tile.view);
-    const count = (key, value) => views.filter((view) => view?.[key] === value).length;
-    const parts = [
-      ...LEVELS.map(([level, word]) => [count("level", level), word]),
-      ...COUNTED.map(([state, word]) => [count("state", state), word]),
-    ];
-    const words = parts.filter(([number]) => number).map(([number, word]) => `${number} ${word}`);
-    write(this.#part("summary"), [`${views.length} ${views.length === 1 ? "stream" : "streams"}`, ...words].join(" · "));
-  }
-}
+  // -- what is said ------------------------------------------------------------------------------------------------------------
 
-/** Names in their order, but those with the same first part (up to a dot) together, where the first of them is. */
-export function together(names) {
-  const groups = new Map();
-  for (const name of names) {
-    const prefix = name.split(".", 1)[0];
-    if (!groups.has(prefix)) groups.set(prefix, []);
-    groups.get(prefix).push(name);
+  #sum(now) {
+    const tiles = [...this.#tiles.values()];
+    const counts = COUNTED.map(([key, value, word]) => [tiles.filter(({ tile }) => tile.view?.[key] === value).length, word]);
+    const words = counts.filter(([count]) => count).map(([count, word]) => `${count} ${word}`);
+    this.urgent = counts[0][0] > 0;
+    write(this.#part("summary"), [`${tiles.length} ${tiles.length === 1 ? "tile" : "tiles"}`, ...words].join(" · "));
+    this.#say(now);
   }
-  return [...groups.values()].flat();
+
+  /** For those who hear the wall: what needs somebody, when that changes, and not without end. */
+  #say(now) {
+    const worrying = ({ tile }) => tile.view && (tile.view.level === "critical" || tile.view.state === "failed");
+    const words = [...this.#tiles.values()].filter(worrying).slice(0, 5).map(({ tile }) => `${tile.called}: ${tile.view?.evidence[0]}`).join(". ");
+    if (words === this.#said.words || now - this.#said.at < SAY_EVERY) return;
+    this.#said = { at: now, words };
+    write(this.#part("aloud"), words || "All is well");
+  }
+
+  // -- pages, hands, eyes ------------------------------------------------------------------------------------------------------
+
+  /** A page with a critical tile stays; of several, each in turn. */
+  #rotate() {
+    const { pages } = this.#place;
+    if (pages.length < 2 || performance.now() - this.#turned < this.#plan.rotate * 1000) return;
+    const tiles = [...this.#tiles.values()].map(({ tile }) => tile);
+    const critical = (page) => pages[page].flat().some((i) => tiles[i]?.view?.level === "critical");
+    const any = pages.some((_, page) => critical(page));
+    let next = (this.#page + 1) % pages.length;
+    while (any && !critical(next)) next = (next + 1) % pages.length;
+    if (next !== this.#page) this.page(next - this.#page);
+  }
+
+  #key({ key, ctrlKey, metaKey, altKey }) {
+    if (ctrlKey || metaKey || altKey) return;
+    if (key === "f") this.#fill();
+    else if (key === "ArrowRight" || key === "PageDown") this.page();
+    else if (key === "ArrowLeft" || key === "PageUp") this.page(-1);
+  }
+
+  /** The whole screen, or no longer; a selected text is not to be lost. */
+  #fill() {
+    if (!document.fullscreenEnabled || String(document.getSelection())) return;
+    const done = document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen();
+    done.catch(() => {}); // the browser may not like it; nothing depends on it
+  }
+
+  #theme() {
+    const { theme } = this.#plan;
+    const light = theme === "light" || (theme === "auto" && matchMedia("(prefers-color-scheme: light)").matches);
+    mark(document.documentElement, "theme", light ? "light" : "dark");
+  }
 }
