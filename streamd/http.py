@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +14,13 @@ import msgspec
 
 PART = 64 * 1024
 """Bytes of one part of a large answer."""
+
+NAME = "([^/]+)"
+"""One part of a path, as a group of a route's pattern."""
+
+Routes = Mapping[str, Mapping[str, Callable[..., Any]]]
+"""What a part answers: a pattern for the whole path -> method -> a view, which is handed the request
+and the groups of the pattern."""
 
 SECURITY = {
     "Content-Security-Policy": "default-src 'self'",
@@ -76,6 +83,13 @@ def json_response(
     """An answer whose body is ``value`` as JSON, on one line that ends."""
     body = msgspec.json.encode(value) + b"\n"
     return Response(status, body, {"Content-Type": "application/json", **(headers or {})})
+
+
+def unless_known(response: Response, request: Request) -> Response:
+    """This answer, which has an ``ETag``; 304 to somebody who has it already."""
+    if response.headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(304, b"", response.headers)
+    return response
 
 
 def error_response(

@@ -27,12 +27,13 @@ from streamd.hub import Hub
 from streamd.journals.memory import MemoryJournal
 from streamd.link import Sweep
 from streamd.quiet import quiet_log
-from streamd.site import Site, load_page
+from streamd.site import Site
 from streamd.source import Feed, Kind, Source, Surroundings
 from streamd.sources import demo, http, postgres, process, python, random_walk, redis, sql
 from streamd.state import State
 from streamd.timer import Timer
 from streamd.transports.events import EventStreams
+from streamd.transports.page import Page
 from streamd.transports.poll import Polls
 from streamd.transports.publish import Publisher
 from streamd.transports.read import Reader
@@ -108,12 +109,16 @@ class Streamd(MultiService):
         self.access = _access(config, tokens)
         self.site = Site(
             self.access,
-            Reader(self.state),
-            Publisher(self.access, self.journal, self.state),
-            self.viewers,
-            self.events,
-            Polls(self.hub, now, reactor),
-            load_page(web_folder()),
+            (
+                Page(web_folder()),
+                Reader(self.state),
+                Publisher(self.access, self.journal, self.state),
+                self.viewers,
+                self.events,
+                Polls(self.hub, now, reactor),
+            ),
+            self.viewers.upgrade,
+            self.sweep,
             reactor,
             server.max_viewers + SPARE_CONNECTIONS,
         )

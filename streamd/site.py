@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import mimetypes
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sized
+from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
@@ -16,15 +13,18 @@ from twisted.web import http
 
 from streamd.access import Access
 from streamd.channel import Answer, Channel, Exchange
-from streamd.http import Request, Response, error_response
-from streamd.transports.events import EventStreams
-from streamd.transports.poll import Polls
-from streamd.transports.publish import Publisher
-from streamd.transports.read import Reader
-from streamd.transports.websocket import StreamFactory
+from streamd.http import Handover, Request, Response, Routes, error_response
 from streamd.update import Refused
 
 View = Callable[..., Answer]
+
+
+class Part(Protocol):
+    """What answers some of the requests."""
+
+    @property
+    def routes(self) -> Routes:
+        """Which, and how; several parts may share a path."""
 
 
 class Route(NamedTuple):
@@ -49,15 +49,17 @@ class Site(http.HTTPFactory):
     def __init__(
         self,
         access: Access,
-        reader: Reader,
-        publisher: Publisher,
-        viewers: StreamFactory,
-        events: EventStreams,
-        polls: Polls,
-        page: Mapping[str, Response],
+        parts: Iterable[Part],
+        upgrade: Callable[[Request], Handover],
+        links: Sized,
         clock: IReactorTime,
         max_connections: int,
     ) -> None:
+        """:param upgrade: makes a viewer of whoever asks for a WebSocket.
+
+        :param links: the connections that speak HTTP no more.
+        :param max_connections: those, and the ones that do.
+        """
         super().__init__(reactor=clock)
         self.access = access
         self.clock = clock
@@ -65,33 +67,17 @@ class Site(http.HTTPFactory):
         self.bodies = 0
         self.turned_away = 0
         self.left = 0
-        self._sets: Sequence[Collection[object]] = (
-            self.channels,
-            viewers.protocols,
-            events.protocols,
-        )
-        self._upgrade = viewers.upgrade
+        self._upgrade = upgrade
+        self._links = links
         self._max_connections = max_connections
-        name = r"([^/]+)"
-        routes: dict[str, dict[str, View]] = {
-            "/state": {"GET": reader.get_state, "PATCH": publisher.patch_state},
-            "/streams": {"GET": reader.get_streams},
-            f"/streams/{name}": {
-                "GET": reader.get_stream,
-                "POST": publisher.post_stream,
-                "DELETE": publisher.delete_stream,
-            },
-            f"/widgets/{name}": {"POST": publisher.post_widget},
-            "/events": {"GET": events.get_events},
-            "/updates": {"GET": polls.get_updates},
-            "/healthz": {"GET": reader.get_health},
-            "/ws": {"GET": _want_upgrade},
-        }
+        routes: dict[str, dict[str, View]] = {}
+        for part in parts:
+            for path, views in part.routes.items():
+                routes.setdefault(path, {}).update(views)
         self._routes = [Route(re.compile(path), views) for path, views in routes.items()]
-        self._page = page
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        if sum(map(len, self._sets)) >= self._max_connections:
+        if len(self.channels) + len(self._links) >= self._max_connections:
             self.turned_away += 1
             return None
         channel = Channel()
@@ -134,16 +120,10 @@ class Site(http.HTTPFactory):
         if _wants_websocket(request):
             self.access.check_reader(request.headers)
             return self._upgrade(request)
-        page = self._page.get(request.path)
-        if page is not None and request.method in ("GET", "HEAD"):
-            self.access.check_reader(request.headers)
-            return _unless_known(page, request)
         for route in self._routes:
             match = route.pattern.fullmatch(request.path)
             if match:
                 return self._call(route, match, request)
-        if page is not None:
-            return _not_allowed(("GET",))
         raise Refused(404, "not-found", "there is nothing here")
 
     def _call(self, route: Route, match: re.Match[str], request: Request) -> Answer:
@@ -169,11 +149,6 @@ class Site(http.HTTPFactory):
         return view(request, *match.groups())
 
 
-def _want_upgrade(request: Request) -> Response:
-    headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
-    return error_response(426, "upgrade-required", "this path is a WebSocket", headers)
-
-
 def _not_allowed(methods: Iterable[str]) -> Response:
     return error_response(
         405, "not-allowed", f"possible here: {', '.join(methods)}", {"Allow": ", ".join(methods)}
@@ -186,38 +161,3 @@ def _wants_websocket(request: Request) -> bool:
         and request.path in ("/", "/ws")
         and "websocket" in request.headers.get("upgrade", "").lower()
     )
-
-
-def _unless_known(page: Response, request: Request) -> Response:
-    if page.headers["ETag"] in request.headers.get("if-none-match", ""):
-        return Response(304, b"", page.headers)
-    return page
-
-
-def load_page(folder: Path) -> dict[str, Response]:
-    """The static page, read once: path -> answer.  Nothing else of the disk can be asked for.
-
-    :raises FileNotFoundError: if there is no ``index.html``.
-    """
-    page: dict[str, Response] = {}
-    for file in sorted(folder.rglob("*")):
-        relative = file.relative_to(folder)
-        if not file.is_file() or any(part.startswith(".") for part in relative.parts):
-            continue
-        body = file.read_bytes()
-        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        if kind.startswith("text/"):
-            kind += "; charset=utf-8"
-        page[f"/{relative.as_posix()}"] = Response(
-            200,
-            body,
-            {
-                "Content-Type": kind,
-                "Cache-Control": "no-cache",
-                "ETag": f'"{hashlib.sha256(body).hexdigest()[:16]}"',
-            },
-        )
-    if "/index.html" not in page:
-        raise FileNotFoundError(folder / "index.html")
-    page["/"] = page["/index.html"]
-    return page

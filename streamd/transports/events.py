@@ -11,7 +11,7 @@ from collections.abc import Callable
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from streamd.http import Handover, Request, Response
+from streamd.http import Handover, Request, Response, Routes
 from streamd.hub import Hub
 from streamd.link import Link, Sweep
 from streamd.update import Refused, parse_position
@@ -97,6 +97,11 @@ class EventStreams:
         self.protocols: set[EventProtocol] = set()
         self.lost = 0
         self._sweep = sweep
+
+    @property
+    def routes(self) -> Routes:
+        """What it answers."""
+        return {"/events": {"GET": self.get_events}}
 
     def get_events(self, request: Request) -> Handover:
         """``GET /events?streams=&after=&history=&pace=&format=v1``.

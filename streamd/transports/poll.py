@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from streamd.http import Request, Response, joined
+from streamd.http import Request, Response, Routes, joined
 from streamd.hub import Hub
 from streamd.state import Answer, Mark
 from streamd.update import ORIGIN, Position, Refused
@@ -59,6 +59,11 @@ class Polls:
         self._state = hub.state
         self._now = now
         self._clock = clock
+
+    @property
+    def routes(self) -> Routes:
+        """What it answers."""
+        return {"/updates": {"GET": self.get_updates}}
 
     def get_updates(self, request: Request) -> Response | Deferred[Response]:
         """``GET /updates?streams=&after=&history=&wait=25``.

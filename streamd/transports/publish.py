@@ -13,7 +13,7 @@ import msgspec
 from twisted.internet.defer import Deferred, succeed
 
 from streamd.access import Access
-from streamd.http import Request, Response, json_response
+from streamd.http import NAME, Request, Response, Routes, json_response
 from streamd.journal import Journal, Key
 from streamd.state import State
 from streamd.update import (
@@ -43,6 +43,15 @@ class Publisher:
         self._journal = journal
         self._state = state
         self.published = 0
+
+    @property
+    def routes(self) -> Routes:
+        """What it answers."""
+        return {
+            "/state": {"PATCH": self.patch_state},
+            f"/streams/{NAME}": {"POST": self.post_stream, "DELETE": self.delete_stream},
+            f"/widgets/{NAME}": {"POST": self.post_widget},
+        }
 
     def post_stream(self, request: Request, name: str) -> Deferred[Response]:
         """``POST /streams/NAME``: publish one value; 201 when it is in the journal.

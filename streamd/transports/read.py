@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from streamd.http import Request, Response, joined, json_response
+from streamd.http import NAME, Request, Response, Routes, joined, json_response
 from streamd.state import State, Stream
 from streamd.update import Refused, Update, shorten
 from streamd.wire import parse_history
@@ -20,6 +20,16 @@ class Reader:
 
     def __init__(self, state: State) -> None:
         self._state = state
+
+    @property
+    def routes(self) -> Routes:
+        """What it answers."""
+        return {
+            "/state": {"GET": self.get_state},
+            "/streams": {"GET": self.get_streams},
+            f"/streams/{NAME}": {"GET": self.get_stream},
+            "/healthz": {"GET": self.get_health},
+        }
 
     def get_state(self, request: Request) -> Response:
         """``GET /state``: ``{NAME: value, …}``; the position is the ETag."""

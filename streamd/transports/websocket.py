@@ -16,7 +16,7 @@ from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from streamd.http import Handover, Request, error_response, last_head
+from streamd.http import Handover, Request, Response, Routes, error_response, last_head
 from streamd.hub import Hub
 from streamd.link import PONG_WITHIN, SLOWEST, Link, Sweep, bytes_acknowledged
 from streamd.state import ALL_STREAMS
@@ -303,6 +303,11 @@ class StreamFactory(WebSocketServerFactory):
             perMessageCompressionAccept=_accept_deflate,
         )
 
+    @property
+    def routes(self) -> Routes:
+        """What it answers to those who ask for no WebSocket where there is nothing else."""
+        return {"/ws": {"GET": _want_upgrade}}
+
     def upgrade(self, request: Request) -> Handover:
         """``GET /`` or ``/ws`` with ``Upgrade: websocket``: the connection becomes a viewer's.
 
@@ -352,6 +357,11 @@ class StreamFactory(WebSocketServerFactory):
     def _abort_all(self) -> None:
         for protocol in list(self.protocols):
             protocol.lose()
+
+
+def _want_upgrade(request: Request) -> Response:
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    return error_response(426, "upgrade-required", "this path is a WebSocket", headers)
 
 
 def _handshake(request: Request) -> bytes:
