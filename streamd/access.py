@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
 
 from streamd.http import Request
 from streamd.update import Refused, shorten
@@ -27,18 +28,28 @@ FORWARDING = frozenset(
 nothing about who is asking."""
 
 
+class Tokens(NamedTuple):
+    """Secrets, revealed: those that allow to publish, and those that allow to command screens."""
+
+    publish: tuple[str, ...] = ()
+    admin: tuple[str, ...] = ()
+
+
+NO_TOKENS = Tokens()
+
+
 @dataclass(frozen=True)
 class Access:
     """The rules of one daemon.
 
-    :ivar tokens: any of them allows to publish.
+    :ivar tokens: what each of them allows.
     :ivar loopback: publishing without a token is allowed from this machine.
     :ivar origins: foreign origins that may read, ``https://intranet.example``.
     :ivar any_origin: every origin may read, also a page opened from disk.
     :ivar hosts: names under which this daemon may be reached, beside address literals.
     """
 
-    tokens: tuple[str, ...] = ()
+    tokens: Tokens = NO_TOKENS
     loopback: bool = False
     origins: frozenset[str] = frozenset()
     any_origin: bool = False
@@ -92,20 +103,12 @@ class Access:
         :param token: what the body brought instead of an ``Authorization`` header.
         :raises Refused: 401 without a valid token, 403 for a foreign origin.
         """
-        origin = request.headers.get("origin")
-        if origin is not None and not self._is_own(origin, request.headers):
-            raise Refused(403, "foreign-origin", "pages of other origins may not publish here")
-        credentials = request.headers.get("authorization")
-        if credentials is not None:
-            scheme, _, token = credentials.partition(" ")
-            # A header is latin-1 to us; what its bytes mean is UTF-8.
-            token = token.encode("latin-1", "replace").decode("utf-8", "replace")
-            if scheme.lower() != "bearer":
-                raise Refused(401, "bad-token", "expected Authorization: Bearer TOKEN")
-        elif token is not None and not self.tokens:
+        bearer = self._bearer(request.headers)
+        if bearer is None and not self.tokens.publish:
             token = None  # Smashing's senders always send one; here none is known
+        token = token if bearer is None else bearer
         if token is not None:
-            if not self._knows(token.strip()):
+            if not _is_one_of(token, self.tokens.publish):
                 raise Refused(401, "bad-token", "this token may not publish here")
         elif not (self.loopback and _is_local(request)):
             raise Refused(
@@ -115,13 +118,44 @@ class Access:
                 "in streamd.toml" + (", or a client on the same machine" if self.loopback else ""),
             )
 
-    def _knows(self, token: str) -> bool:
-        given = token.encode("utf-8", "replace")
-        # Every token is compared, each in constant time: how long it takes tells nothing.
-        return sum(hmac.compare_digest(given, known.encode()) for known in self.tokens) > 0
+    def check_admin(self, request: Request) -> None:
+        """Let those command screens who hold an admin token.
+
+        :raises Refused: 401 without a valid token, 403 for a foreign origin.
+        """
+        token = self._bearer(request.headers)
+        if token is None:
+            raise Refused(
+                401,
+                "no-token",
+                "commanding screens needs a token (Authorization: Bearer TOKEN), one of [access] "
+                "admin in streamd.toml",
+            )
+        if not _is_one_of(token, self.tokens.admin):
+            raise Refused(401, "bad-token", "this token may not command screens")
+
+    def _bearer(self, headers: Mapping[str, str]) -> str | None:
+        """The token in the header of a request that changes something, if it has one."""
+        origin = headers.get("origin")
+        if origin is not None and not self._is_own(origin, headers):
+            raise Refused(403, "foreign-origin", "pages of other origins may only read here")
+        credentials = headers.get("authorization")
+        if credentials is None:
+            return None
+        scheme, _, token = credentials.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Refused(401, "bad-token", "expected Authorization: Bearer TOKEN")
+        # A header is latin-1 to us; what its bytes mean is UTF-8.
+        return token.encode("latin-1", "replace").decode("utf-8", "replace")
 
     def _is_own(self, origin: str, headers: Mapping[str, str]) -> bool:
         return origin in self.origins or _same_host(origin, headers.get("host", ""))
+
+
+def _is_one_of(token: str, tokens: Iterable[str]) -> bool:
+    given = token.strip().encode("utf-8", "replace")
+    # Every token is compared, each in constant time: how long it takes tells nothing.
+    return sum(hmac.compare_digest(given, known.encode()) for known in tokens) > 0
 
 
 def own_hosts(machine: str, configured: Iterable[str] = ()) -> frozenset[str]:

@@ -223,7 +223,7 @@ def _try(arguments: Any) -> None:
                 raise ConfigError(outcome.problems)
             [(_, rows, _)] = outcome.said
             text = sketch(name, json.loads(rows), **keys)
-            service = Streamd(reactor, parse(text, find_kinds()), (), [port], Path.cwd())
+            service = Streamd(reactor, parse(text, find_kinds()), ports=[port], base=Path.cwd())
         except ConfigError as error:
             _fail(error.problems)
         except ValueError as error:

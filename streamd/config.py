@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from streamd import wire
 from streamd.health import Limit
-from streamd.update import Refused, check_name
+from streamd.update import Name, Pattern, Refused, Selection, check_name
 
 T = TypeVar("T")
 
@@ -165,6 +165,60 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         return {"keep": keep} | {key: value for key, value in told.items() if value is not None}
 
 
+class Tile(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
+    """One ``[[walls.tiles]]``: a tile for each that ``stream`` selects, or one for all ``streams``."""
+
+    stream: Pattern | None = None
+    streams: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)] | None = None
+    title: str | None = None
+    show: Annotated[str, msgspec.Meta(pattern="^(value|status|chart|list)$")] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.stream is None) == (self.streams is None):
+            raise ValueError("expected either stream or streams")
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """What it shows."""
+        return self.streams or (self.stream or "",)
+
+
+class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One ``[[walls]]``: what a screen shows; without ``streams`` and ``tiles``, all.
+
+    :ivar rotate: seconds a page, when the tiles do not fit one.
+    """
+
+    name: Name
+    title: str | None = None
+    theme: Annotated[str, msgspec.Meta(pattern="^(dark|light|auto)$")] = "dark"
+    rotate: Duration = Duration(15)
+    streams: Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1)] | None = None
+    tiles: Annotated[tuple[Tile, ...], msgspec.Meta(min_length=1)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.streams is not None and self.tiles is not None:
+            raise ValueError("expected streams or tiles, not both")
+        patterns = {pattern for tile in self._tiles() for pattern in tile.patterns}
+        if len(patterns) > Selection.MAX_PATTERNS:
+            raise ValueError(f"expected at most {Selection.MAX_PATTERNS} different names and globs")
+
+    def _tiles(self) -> tuple[Tile, ...]:
+        return self.tiles or tuple(Tile(stream=stream) for stream in self.streams or ("*",))
+
+    def public(self) -> dict[str, Any]:
+        """What a page is told of it."""
+        return {
+            "name": self.name,
+            "title": self.title or self.name,
+            "theme": self.theme,
+            "rotate": float(self.rotate),
+            "tiles": self._tiles(),
+        }
+
+
 class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``[server]``."""
 
@@ -178,9 +232,10 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``[access]``: ``publish`` is a list of secrets, or ``"loopback"``."""
+    """``[access]``: ``publish`` is a list of secrets, or ``"loopback"``; ``admin`` commands screens."""
 
     publish: tuple[Secret, ...] | str = ()
+    admin: tuple[Secret, ...] = ()
 
 
 class Kind(Protocol):
@@ -209,6 +264,7 @@ class SourceTable(NamedTuple):
 class Config(NamedTuple):
     """A whole configuration.
 
+    :ivar walls: each of another name; the first is what a screen shows that asks for none.
     :ivar file: whether it came from a file; without one the demo's rules apply.
     """
 
@@ -216,6 +272,7 @@ class Config(NamedTuple):
     access: Access = Access()
     sources: Mapping[str, SourceTable] = {}
     streams: Mapping[str, Description] = {}
+    walls: Sequence[Wall] = ()
     file: bool = False
 
 
@@ -234,11 +291,12 @@ def parse(text: str, kinds: Iterable[Kind]) -> Config:
         access=reader.table("access", document.pop("access", {}), Access) or Access(),
         sources=dict(reader.sources(document.pop("sources", {}))),
         streams=dict(reader.streams("streams", document.pop("streams", {}))),
+        walls=tuple(reader.walls(document.pop("walls", []))),
         file=True,
     )
     reader.check(config)
     for key in document:
-        reader.problem(key, "unknown; there are server, access, sources and streams")
+        reader.problem(key, "unknown; there are server, access, sources, streams and walls")
     if reader.problems:
         raise ConfigError(reader.problems)
     return config
@@ -286,6 +344,20 @@ class _Reader:
                     yield stream, description
             if inner:
                 yield from self.streams(here, inner)
+
+    def walls(self, tables: Any) -> Iterable[Wall]:
+        if not isinstance(tables, list):
+            self.problem("walls", "expected tables, [[walls]]")
+            return
+        names = set()
+        for number, table in enumerate(tables):
+            wall = self.table(f"walls[{number}]", table, Wall)
+            if wall is None:
+                continue
+            if wall.name in names:
+                self.problem(f"walls[{number}].name", f"there is a wall {wall.name} already")
+            names.add(wall.name)
+            yield wall
 
     def check(self, config: Config) -> None:
         """What no single table's structure can say."""

@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streamd.access import Access, own_hosts
+from streamd.access import NO_TOKENS, Access, Tokens, own_hosts
 from streamd.config import Config, ConfigError, SourceTable
 from streamd.hub import Hub
 from streamd.journals.memory import MemoryJournal
@@ -80,14 +80,13 @@ class Streamd(MultiService):
         self,
         reactor: Any,
         config: Config,
-        tokens: Iterable[str] = (),
+        tokens: Tokens = NO_TOKENS,
         ports: Iterable[str] = (),
         base: Path = Path(),
         now: Callable[[], float] = time.time,
     ) -> None:
-        """:param tokens: that allow to publish, already revealed.
+        """:param ports: endpoint strings such as ``tcp:5000``.
 
-        :param ports: endpoint strings such as ``tcp:5000``.
         :param base: the folder that relative paths in the configuration start from.
         """
         super().__init__()
@@ -284,9 +283,9 @@ def with_demo(config: Config) -> Config:
     )
 
 
-def _access(config: Config, tokens: Iterable[str]) -> Access:
+def _access(config: Config, tokens: Tokens) -> Access:
     return Access(
-        tokens=tuple(tokens),
+        tokens=tokens,
         loopback=not config.file or config.access.publish == "loopback",
         origins=frozenset(origin.rstrip("/").lower() for origin in config.server.origins),
         any_origin=not config.file,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.endpoints import serverFromString
 
+from streamd.access import NO_TOKENS, Tokens
 from streamd.config import Config, ConfigError, Secret, parse
 from streamd.service import default_port, find_kinds
 
@@ -38,14 +40,14 @@ def check_endpoint(reactor: Any, port: str) -> None:
         ) from None
 
 
-def load(file: str | None) -> tuple[Config, list[str], Path]:
+def load(file: str | None) -> tuple[Config, Tokens, Path]:
     """Read a configuration file.
 
-    :returns: it, the tokens that may publish, and the folder of the file.
+    :returns: it, its tokens, and the folder of the file.
     :raises ConfigError: with all that is wrong with it.
     """
     if file is None:
-        return Config(), [], Path.cwd()
+        return Config(), NO_TOKENS, Path.cwd()
     path = Path(file).absolute()
     try:
         text = path.read_text("utf-8")
@@ -53,13 +55,20 @@ def load(file: str | None) -> tuple[Config, list[str], Path]:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError([f"cannot read {file}: {reason}"]) from None
     config = parse(text, find_kinds())
-    tokens, problems = [], []
-    secrets = config.access.publish if not isinstance(config.access.publish, str) else ()
-    for number, secret in enumerate(secrets):
-        try:
-            tokens.append(reveal(secret, path.parent))
-        except ValueError as error:
-            problems.append(f"access.publish[{number}]: {error}")
+    problems: list[str] = []
+
+    def revealed(key: str, secrets: Iterable[Secret]) -> Iterator[str]:
+        for number, secret in enumerate(secrets):
+            try:
+                yield reveal(secret, path.parent)
+            except ValueError as error:
+                problems.append(f"access.{key}[{number}]: {error}")
+
+    publish, admin = config.access.publish, config.access.admin
+    tokens = Tokens(
+        tuple(revealed("publish", publish if not isinstance(publish, str) else ())),
+        tuple(revealed("admin", admin)),
+    )
     if problems:
         raise ConfigError(problems)
     return config, tokens, path.parent

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fnmatch import translate
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -32,6 +32,11 @@ less what runs already), and a value is never to be accepted here and a failure 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _POSITION = re.compile(r"([0-9]{1,15})-([0-9]{1,19})")
+Name = Annotated[str, msgspec.Meta(pattern=rf"^{_NAME.pattern}\Z")]
+At = Annotated[str, msgspec.Meta(pattern=rf"^{_POSITION.pattern}\Z")]
+Pattern = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.*?-]{1,128}\Z")]
+"""A name, a position, a name or glob, in what is read as a structure."""
+
 _MAYBE_OVERFLOW = re.compile(rb"[0-9]{309}")
 """The largest double has 309 digits; a text without such a run holds no whole number beyond it."""
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.access import FORWARDING, Access, own_hosts
+from streamd.access import FORWARDING, Access, Tokens, own_hosts
 from streamd.http import Request
 from streamd.update import Refused
 
@@ -135,9 +135,9 @@ class ReaderTests(AccessTestCase):
 
 
 class PublisherTests(AccessTestCase):
-    closed = Access(tokens=("s3cret", "other"))
+    closed = Access(tokens=Tokens(("s3cret", "other")))
     local = Access(loopback=True)
-    both = Access(tokens=("s3cret",), loopback=True)
+    both = Access(tokens=Tokens(("s3cret",)), loopback=True)
 
     def ask(self, access: Access, token: str | None = None, **fields: Any) -> None:
         version, peer = fields.pop("version", "HTTP/1.1"), fields.pop("peer", "127.0.0.1")
@@ -199,9 +199,38 @@ class PublisherTests(AccessTestCase):
     def test_pages_of_other_origins(self) -> None:
         own = "http://wall.example:5000"
         self.ask(self.local, origin=own)
-        for access in (self.both, Access(tokens=("s3cret",), any_origin=True)):
+        for access in (self.both, Access(tokens=Tokens(("s3cret",)), any_origin=True)):
             for origin in ("http://evil.example", "null", "file://"):
                 ask = lambda a=access, o=origin: self.ask(  # noqa: E731
                     a, origin=o, authorization="Bearer s3cret"
                 )
                 self.assertEqual((403, "foreign-origin"), self.refusal(ask))
+
+
+class AdminTests(AccessTestCase):
+    access = Access(tokens=Tokens(("s3cret",), ("adm1n",)), loopback=True)
+
+    def ask(self, **headers: str) -> None:
+        self.access.check_admin(request(**headers))
+
+    def test_a_token(self) -> None:
+        self.ask(authorization="Bearer adm1n")
+        self.ask(authorization="Bearer adm1n", origin="http://wall.example:5000")
+
+    def test_nobody_else(self) -> None:
+        for text in ("Bearer s3cret", "Bearer ", "Basic adm1n", "adm1n"):
+            refusal = self.refusal(lambda t=text: self.ask(authorization=t))
+            self.assertEqual((401, "bad-token"), refusal)
+        self.assertEqual((401, "no-token"), self.refusal(self.ask))
+        nobody = Access(tokens=Tokens(("s3cret",)))
+        ask = request(authorization="Bearer s3cret")
+        self.assertEqual((401, "bad-token"), self.refusal(nobody.check_admin, ask))
+
+    def test_pages_of_other_origins(self) -> None:
+        ask = lambda: self.ask(authorization="Bearer adm1n", origin="http://evil.example")  # noqa: E731
+        self.assertEqual((403, "foreign-origin"), self.refusal(ask))
+
+    def test_an_admin_token_does_not_publish(self) -> None:
+        closed = Access(tokens=self.access.tokens)
+        ask = request(authorization="Bearer adm1n")
+        self.assertEqual((401, "bad-token"), self.refusal(closed.check_publisher, ask))

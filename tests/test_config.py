@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.config import Config, ConfigError, Description, Duration, Keep, Secret, Size, parse
+from streamd.config import (
+    Config,
+    ConfigError,
+    Description,
+    Duration,
+    Keep,
+    Secret,
+    Size,
+    Wall,
+    parse,
+)
 from streamd.health import Limit
 
 
@@ -52,6 +62,11 @@ SHOP = '[sources.shop]\ndatabase = "sqlite:///shop.db"\nquery = "SELECT 1 AS ord
 
 def read(text: str) -> Config:
     return parse(text, KINDS)
+
+
+def as_json(wall: Wall) -> Any:
+    """What a page is told of it."""
+    return msgspec.json.decode(msgspec.json.encode(wall.public()))
 
 
 class GoodTests(SynchronousTestCase):
@@ -122,6 +137,36 @@ class GoodTests(SynchronousTestCase):
         self.assertEqual(told, config.streams["a"].public())
         self.assertEqual({"keep": 100}, config.streams["b"].public())
 
+    def test_walls(self) -> None:
+        one, other, rest = read(
+            """
+            [[walls]]
+            name = "kitchen"
+            title = "Kitchen"
+            theme = "auto"
+            rotate = "1m"
+            streams = ["shop.*", "build"]
+            [[walls]]
+            name = "hall"
+            [[walls.tiles]]
+            stream = "shop.orders"
+            title = "Orders today"
+            show = "chart"
+            [[walls.tiles]]
+            streams = ["load.web", "load.db"]
+            [[walls]]
+            name = "rest"
+            """
+        ).walls
+        tiles = [{"stream": "shop.*"}, {"stream": "build"}]
+        told = {"name": "kitchen", "title": "Kitchen", "theme": "auto", "rotate": 60.0}
+        self.assertEqual({**told, "tiles": tiles}, as_json(one))
+        tiles = as_json(other)["tiles"]
+        orders = {"stream": "shop.orders", "title": "Orders today", "show": "chart"}
+        self.assertEqual([orders, {"streams": ["load.web", "load.db"]}], tiles)
+        told = {"name": "rest", "title": "rest", "theme": "dark", "rotate": 15.0}
+        self.assertEqual({**told, "tiles": [{"stream": "*"}]}, as_json(rest))
+
 
 class BadTests(SynchronousTestCase):
     def problems(self, text: str) -> list[str]:
@@ -164,7 +209,7 @@ class BadTests(SynchronousTestCase):
     def test_unknown_keys(self) -> None:
         self.check("[servr]", "servr", "unknown")
         self.check("[server]\nport = 1", "server.port", "unknown key; there are ")
-        self.check("[access]\nview = []", "access.view", "there are publish")
+        self.check("[access]\nview = []", "access.view", "there are admin, publish")
         self.check(
             SHOP + "evry = 1", "sources.shop.evry", "unknown key; there are database, every, query"
         )
@@ -195,6 +240,32 @@ class BadTests(SynchronousTestCase):
         self.check("[streams]\na = 5", "streams.a", "expected a table, [streams.a]")
         self.check("[[sources]]", "sources", "expected tables")
 
+    def test_walls(self) -> None:
+        def check(text: str, path: str, words: str) -> None:
+            self.check(f'[[walls]]\nname = "a"\n[[walls]]\n{text}', f"walls[1]{path}", words)
+
+        self.check("[walls]", "walls", "expected tables, [[walls]]")
+        self.check("walls = [5]", "walls[0]", "expected object")
+        check('title = "x"', ".name", "is missing")
+        check('name = "a b"', ".name", "expected str matching")
+        check('name = "a"', ".name", "there is a wall a already")
+        check('name = "b"\ntheme = "pink"', ".theme", "dark|light|auto")
+        check('name = "b"\nrotate = 5', ".rotate", "a duration")
+        check('name = "b"\nstreams = []', ".streams", "length >= 1")
+        check('name = "b"\nstreams = ["a", "a b"]', ".streams[1]", "expected str matching")
+        check('name = "b"\ncolour = 1', ".colour", "unknown key; there are name, rotate")
+        tile = 'name = "b"\n[[walls.tiles]]\n'
+        check(f"{tile}show = 'chart'", ".tiles[0]", "either stream or streams")
+        check(f"{tile}stream = 'a'\nstreams = ['b']", ".tiles[0]", "either stream or streams")
+        check(f"{tile}stream = 'a'\nshow = 'gauge'", ".tiles[0].show", "value|status|chart|list")
+        check(f"{tile}streams = ['a', 'b.*']", ".tiles[0].streams[1]", "expected str matching")
+        check(tile.replace("[[", "streams = ['a']\n[[") + "stream = 'a'", "", "not both")
+        names = ",".join(f"'s{n}'" for n in range(32))
+        self.assertEqual(
+            32, len(read(f'[[walls]]\nname = "a"\nstreams = [{names}]').walls[0].public()["tiles"])
+        )
+        check(f'name = "b"\nstreams = [{names}, "x"]', "", "at most 32 different")
+
     def test_keep_and_limits(self) -> None:
         for written in ("0", "-1", "true", "1.5", '"100"', "1000001"):
             self.check(f"[streams.a]\nkeep = {written}", "streams.a.keep", "expected")
@@ -209,6 +280,8 @@ class BadTests(SynchronousTestCase):
             '["a", { x = "y" }]',
         ):
             self.check(f"[access]\npublish = {written}", "access.publish[1]", '{ env = "NAME" }')
+        self.check("[access]\nadmin = [5]", "access.admin[0]", '{ env = "NAME" }')
+        self.check('[access]\nadmin = "loopback"', "access.admin", "expected array")
         self.check('[access]\npublish = "everybody"', "access.publish", '"loopback"')
         self.check('[access]\npublish = { env = "A" }', "access.publish", "expected")
 
@@ -229,7 +302,7 @@ class BadTests(SynchronousTestCase):
             self.assertTrue(error.problems)
 
     @given(
-        st.sampled_from(["server", "access", "sources", "streams"]),
+        st.sampled_from(["server", "access", "sources", "streams", "walls"]),
         st.sampled_from(["a", "pace", "publish", "keep", "origins"]),
         st.sampled_from(["5", "true", '"5s"', "[]", "[[]]", "{}", "{a = {}}", "1979-05-27", "nan"]),
     )

@@ -147,17 +147,22 @@ def test_secrets_come_from_environment_and_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "streamd.toml"
-    file.write_text('[access]\npublish = ["a", { env = "TOKEN" }, { file = "token" }]')
+    file.write_text(
+        '[access]\npublish = ["a", { env = "TOKEN" }, { file = "token" }]\n'
+        'admin = ["d", { env = "ADMIN" }]'
+    )
     with pytest.raises(ConfigError) as error:
         load(str(file))
     assert [line.split(":")[0] for line in error.value.problems] == [
         "access.publish[1]",
         "access.publish[2]",
+        "access.admin[1]",
     ]
+    monkeypatch.setenv("ADMIN", "e")
     monkeypatch.setenv("TOKEN", "b")
     (tmp_path / "token").write_text("c\n")
     config, tokens, base = load(str(file))
-    assert (config.file, tokens, base) == (True, ["a", "b", "c"], tmp_path)
+    assert (config.file, tokens, base) == (True, (("a", "b", "c"), ("d", "e")), tmp_path)
     assert "'a'" not in repr(config)
 
 

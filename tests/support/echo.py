@@ -53,7 +53,7 @@ def main(port: int) -> None:
 
     run: Any = reactor
     vars(service)["StreamFactory"] = EchoFactory
-    served = service.Streamd(run, parse(QUIET, ()), (), [f"tcp:{port}:interface=127.0.0.1"])
+    served = service.Streamd(run, parse(QUIET, ()), ports=[f"tcp:{port}:interface=127.0.0.1"])
     served.privilegedStartService()
     served.startService()
     run.run()

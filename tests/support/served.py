@@ -29,6 +29,7 @@ from twisted.internet.threads import blockingCallFromThread, deferToThread
 from twisted.logger import globalLogPublisher
 from websockets.sync.client import ClientConnection, connect
 
+from streamd.access import Tokens
 from streamd.config import Config, parse
 from streamd.service import Streamd, find_kinds
 from tests.support.net import Answer, request
@@ -234,15 +235,18 @@ Serve = Callable[..., Served]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts a service: `serve(configuration, tokens)`; None is no configuration, so the demo."""
+    """Starts a service: `serve(configuration, tokens, admins)`; None: without one, so the demo."""
     started: list[Served] = []
 
-    def start(text: str | None = QUIET, tokens: Sequence[str] = ()) -> Served:
+    def start(
+        text: str | None = QUIET, tokens: Sequence[str] = (), admins: Sequence[str] = ()
+    ) -> Served:
         if current_thread() is not main_thread():
-            again: Served = blockingCallFromThread(_reactor(), start, text, tokens)
+            again: Served = blockingCallFromThread(_reactor(), start, text, tokens, admins)
             return again
         config = Config() if text is None else parse(text, find_kinds())
-        service = Streamd(_reactor(), config, tokens, ["tcp:0:interface=127.0.0.1"])
+        known = Tokens(tuple(tokens), tuple(admins))
+        service = Streamd(_reactor(), config, known, ["tcp:0:interface=127.0.0.1"])
         service.privilegedStartService()
         # A started service quietens the log, and the tests want to hear all of it.
         observers: list[Any] = globalLogPublisher._observers
