@@ -189,6 +189,7 @@ class Hub:
         encoding: Encoding,
         now: float,
         known: Selection = ALL_STREAMS,
+        also: bytes = b"",
     ) -> None:
         """Keep a viewer up to date from now on; what it has to know first goes out now.
 
@@ -196,6 +197,7 @@ class Hub:
 
         :param now: seconds since the epoch.
         :param known: what it selected before, if its cursor speaks of less than all.
+        :param also: what its transport has to say right after the welcome, encoded.
         """
         self.leave(viewer)
         state, after, selection = self.state, wish.after, wish.selection
@@ -212,7 +214,7 @@ class Hub:
         welcome = Welcome(now, at, resumed, more, wish.asked, audience.overview)
         viewer.mark = mark
         viewer.ticked = True
-        self._write(viewer, encoding.welcome(welcome))
+        self._write(viewer, (*encoding.welcome(welcome), also))
         self._serve(viewer, audience, newcomer=True)
 
     def _seat(self, viewer: Viewer, wish: Wish, encoding: Encoding) -> Audience:

@@ -103,13 +103,14 @@ class Streamd(MultiService):
         self.state.life = self.journal.life
         self.hub = Hub(self.state, reactor, server.max_viewers, server.pace)
         self.sweep = Sweep()
-        self.viewers = StreamFactory(self.hub, self.sweep, now, reactor)
-        self.events = EventStreams(self.hub, self.sweep, now)
+        page = Page(web_folder(), config.walls)
+        self.viewers = StreamFactory(self.hub, self.sweep, now, reactor, page.build)
+        self.events = EventStreams(self.hub, self.sweep, now, page.build)
         self.access = _access(config, tokens)
         self.site = Site(
             self.access,
             (
-                Page(web_folder()),
+                page,
                 Reader(self.state),
                 Publisher(self.access, self.journal, self.state),
                 self.viewers,

@@ -13,6 +13,7 @@ Plain, for any page that can parse JSON; each message is assigned over what one 
     <- {"type": "health", "health": {NAME: {"state", "level", "since", "proof", "error"}}}
     <- {"type": "journal", "state": "ok|away", "since", "error"}
     <- {"type": "tick", "now", "proof": {NAME: seconds}}
+    <- {"type": "build", "build"}
     <- {"type": "error", "code", "message"}
     <- {"type": "bye", "reason", "after": [low, high]}
     -> {"type": "subscribe", "streams": […], "after": "…", "history": 100}

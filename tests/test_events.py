@@ -37,8 +37,8 @@ class Reader:
         return fields
 
     def event(self) -> Event:
-        """The next block that is an event."""
-        while "data" not in (block := self.block()):
+        """The next block that is an event; that of the build goes by."""
+        while "data" not in (block := self.block()) or block.get("event") == "build":
             pass
         return block
 
@@ -171,6 +171,19 @@ def test_v1_messages_are_named_events(served: Served) -> None:
     updates = reader.event()
     assert (updates["event"], updates["id"]) == ("updates", cursor(served))
     assert [u["seq"] for u in json.loads(updates["data"])["updates"]] == [1]
+
+
+@in_thread
+def test_v1_build_follows_the_hello(served: Served) -> None:
+    served.post("a", 1)
+    reader = Reader(served, "?format=v1")
+    assert reader.block() == {"retry": "1000"}
+    assert reader.block()["event"] == "hello"
+    build = reader.block()
+    assert build.pop("event") == "build"
+    told = served.request("GET", "/walls/all").json()["build"]
+    assert {"data": json.dumps({"type": "build", "build": told}, separators=(",", ":"))} == build
+    assert reader.block()["event"] == "updates"
 
 
 @in_thread

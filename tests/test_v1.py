@@ -98,6 +98,35 @@ def test_first_answer_is_the_newest_of_each_in_the_order_of_the_log(served: Serv
 
 
 @in_thread
+def test_build_follows_the_hello_of_a_connection_alone(served: Served) -> None:
+    served.post("a", 1)
+    wire = v1(served)
+    types = [wire.any_message() for _ in range(3)]
+    build = served.request("GET", "/walls/all").json()["build"]
+    assert types[1] == {"type": "build", "build": build}
+    assert [message["type"] for message in types] == ["hello", "build", "updates"]
+    say(wire, {"type": "subscribe"})
+    assert [wire.any_message()["type"] for _ in range(2)] == ["hello", "updates"]
+
+
+@in_thread
+def test_build_follows_a_long_hello_and_a_resumed_one(served: Served) -> None:
+    served.request("PATCH", "/state", json.dumps({f"{n:04}{'n' * 60}": 0 for n in range(1200)}))
+    wire = v1(served, f"?after={cursor(served)}")
+    hello = wire.any_message()
+    assert (hello["resumed"], len(hello["streams"])) == (True, 1200)
+    assert wire.any_message()["type"] == "build"
+
+
+@in_thread
+def test_plain_viewer_hears_of_no_build(served: Served) -> None:
+    wire = served.wire(handshake())
+    wire.head()
+    served.post("a", 1)
+    assert [wire.any_message() for _ in range(2)] == [{}, {"a": 1}]
+
+
+@in_thread
 def test_without_streams_a_hello_is_all(served: Served) -> None:
     wire = v1(served)
     assert wire.message()["more"] is False
@@ -586,7 +615,7 @@ FORGETFUL = "client_no_context_takeover"
 def test_deflate_negotiation(served: Served, offer: str, answer: str) -> None:
     served.post("a", "long " * 100)
     wire = v1(served, "", f"Sec-WebSocket-Extensions: {offer}")
-    wire.message()
+    wire.message(), wire.any_message()  # hello and build
     first, payload = wire.raw_frame()
     assert first == (0xC1 if answer else TEXT)
     if answer:
@@ -607,7 +636,7 @@ def extension_in(served: Served, offer: str) -> str:
 def test_short_messages_are_not_compressed(served: Served) -> None:
     served.post("a", 1)
     wire = v1(served, "", "Sec-WebSocket-Extensions: permessage-deflate")
-    wire.message()
+    wire.message(), wire.any_message()
     assert wire.raw_frame()[0] == TEXT
 
 

@@ -54,7 +54,9 @@ class EventProtocol(Link, Protocol):
     def connectionMade(self) -> None:
         self.take_transport()
         self._streams.opened(self)
-        self.hub.join(self, self._wish, self._encoding, self._streams.now())
+        streams, v1 = self._streams, self._encoding is V1_EVENTS
+        build = event(*v1_message("build", {"build": streams.build})) if v1 else b""
+        self.hub.join(self, self._wish, self._encoding, streams.now(), also=build)
 
     def dataReceived(self, data: bytes) -> None:
         self._said += len(data)
@@ -69,8 +71,8 @@ class EventProtocol(Link, Protocol):
         self.hub.leave(self)
         self.flush_unsent()
         if self._encoding is V1_EVENTS:
-            message = v1_message("bye", {"reason": "restart", "after": COME_BACK})
-            self.write(event(message.type, message.text))
+            bye = v1_message("bye", {"reason": "restart", "after": COME_BACK})
+            self.write(event(*bye))
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
@@ -90,9 +92,13 @@ class EventStreams:
     :ivar lost: viewers given up because they accepted nothing.
     """
 
-    def __init__(self, hub: Hub, sweep: Sweep, now: Callable[[], float]) -> None:
-        """:param now: seconds since the epoch, for what viewers are told."""
+    def __init__(self, hub: Hub, sweep: Sweep, now: Callable[[], float], build: str) -> None:
+        """:param now: seconds since the epoch, for what viewers are told.
+
+        :param build: of the page and the walls.
+        """
         self.hub = hub
+        self.build = build
         self.now = now
         self.protocols: set[EventProtocol] = set()
         self.lost = 0

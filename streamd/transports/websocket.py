@@ -101,12 +101,13 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
     def onOpen(self) -> None:
         self.take_transport()
         self.factory.opened(self)
-        self._join(self._wish)
+        build = v1_message("build", {"build": self.factory.build})
+        self._join(self._wish, also=frame(build.text) if self.is_v1 else b"")
 
-    def _join(self, wish: Wish, known: Selection = ALL_STREAMS) -> None:
+    def _join(self, wish: Wish, known: Selection = ALL_STREAMS, also: bytes = b"") -> None:
         encoding = _ENCODINGS[self.is_v1, self._perMessageCompress is not None]
         self._wish = wish
-        self.hub.join(self, wish, encoding, self.factory.now(), known)
+        self.hub.join(self, wish, encoding, self.factory.now(), known, also)
 
     def resumeProducing(self) -> None:
         self.ready = True
@@ -275,11 +276,20 @@ class StreamFactory(WebSocketServerFactory):
     """
 
     def __init__(
-        self, hub: Hub, sweep: Sweep, now: Callable[[], float], clock: IReactorTime
+        self,
+        hub: Hub,
+        sweep: Sweep,
+        now: Callable[[], float],
+        clock: IReactorTime,
+        build: str,
     ) -> None:
-        """:param now: seconds since the epoch, for what viewers are told."""
+        """:param now: seconds since the epoch, for what viewers are told.
+
+        :param build: of the page and the walls.
+        """
         super().__init__(server="")
         self.hub = hub
+        self.build = build
         self.now = now
         self.clock = clock
         self.protocols: set[StreamProtocol] = set()

@@ -169,7 +169,12 @@ class Wire:
         return first, self._file.read(length)
 
     def message(self) -> Any:
-        """The next WebSocket message, which has to be JSON text."""
+        """The next WebSocket message, which has to be JSON text; that of the build goes by."""
+        message = self.any_message()
+        return self.any_message() if message.get("type") == "build" else message
+
+    def any_message(self) -> Any:
+        """The next WebSocket message, whatever its type."""
         opcode, payload = self.frame()
         assert opcode == 1, (opcode, payload)
         return json.loads(payload)
