@@ -45,6 +45,7 @@ COME_BACK = (0.5, 8)
 
 MAX_PACE = 60.0
 MAX_HISTORY = 100_000
+POINTS = (2, 5000)
 
 TICK = 5
 """Seconds between two ticks; a reader that misses two knows that its link is dead."""
@@ -453,9 +454,26 @@ def parse_history(text: str) -> int:
 
     :raises Refused: 400 if it is none.
     """
-    if text.isascii() and text.isdecimal() and len(text) < 10 and int(text) >= 1:
-        return min(int(text), MAX_HISTORY)
+    count = _whole(text)
+    if count >= 1:
+        return min(count, MAX_HISTORY)
     raise Refused(400, "bad-history", f"history: expected a number from 1 to {MAX_HISTORY}")
+
+
+def parse_points(text: str) -> int:
+    """The number in ``?points=``: how many are to show a history.
+
+    :raises Refused: 400 if it is none, or none that a picture has.
+    """
+    low, high = POINTS
+    if low <= _whole(text) <= high:
+        return int(text)
+    raise Refused(400, "bad-points", f"points: expected a number from {low} to {high}")
+
+
+def _whole(text: str) -> int:
+    """The number that a text is; 0 if it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 class Subscribe(msgspec.Struct):

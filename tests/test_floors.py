@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "streamd"
 # From the ground up. "sources.*" is the package with all that is in it.
 FLOORS = [
     ["update", "http"],
-    ["wire", "access", "health", "log", "sketch"],
+    ["wire", "access", "health", "log", "sketch", "thin"],
     ["config"],
     ["state"],
     ["journal", "hub", "timer", "quiet"],

@@ -212,3 +212,49 @@ def test_strict_health(serve: Serve) -> None:
     served.post("orders", 1)
     served.post("heart", 1)
     assert served.request("GET", "/healthz?strict").status == 200
+
+
+# -- GET /streams/NAME?points= ---------------------------------------------------------------------
+
+
+def fill(served: Served, count: int) -> None:
+    for value in range(count):
+        served.post("a", value)
+
+
+@in_thread
+def test_long_history_in_few_points(served: Served) -> None:
+    fill(served, 60)
+    whole = served.request("GET", "/streams/a?history=60").json()
+    assert "thinned" not in whole
+    for query in ("points=8", "history=&points=8", "history=100&points=8"):
+        few = served.request("GET", f"/streams/a?{query}").json()
+        assert few.pop("thinned") is True
+        history = few.pop("history")
+        assert len(history) <= 8
+        assert [history[0], history[-1]] == [whole["history"][0], whole["history"][-1]]
+        assert all(point in whole["history"] for point in history)
+        assert few == {key: value for key, value in whole.items() if key != "history"}
+
+
+@in_thread
+def test_points_of_the_newest_alone(served: Served) -> None:
+    fill(served, 40)
+    history = served.request("GET", "/streams/a?history=20&points=4").json()["history"]
+    assert [history[0]["seq"], history[-1]["seq"]] == [21, 40]
+
+
+@in_thread
+def test_history_that_has_no_more_points(served: Served) -> None:
+    fill(served, 10)
+    answer = served.request("GET", "/streams/a?points=10").json()
+    assert "thinned" not in answer
+    assert answer == served.request("GET", "/streams/a?history=10").json()
+
+
+@pytest.mark.parametrize("points", ["", "0", "1", "5001", "x", "-5", "1.5", "%D9%A3%D9%A3"])
+@in_thread
+def test_bad_points(served: Served, points: str) -> None:
+    served.post("a", 1)
+    answer = served.request("GET", f"/streams/a?points={points}")
+    assert (answer.status, answer.json()["error"]["code"]) == (400, "bad-points")

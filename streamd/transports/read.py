@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from streamd.http import NAME, Request, Response, Routes, joined, json_response
 from streamd.state import State, Stream
+from streamd.thin import thin
 from streamd.update import Refused, Update, shorten
-from streamd.wire import parse_history
+from streamd.wire import parse_history, parse_points
 
 _JSON = "application/json"
 
@@ -51,19 +52,20 @@ class Reader:
         return Response(200, _object(members, opening, b"}"), headers)
 
     def get_stream(self, request: Request, name: str) -> Response:
-        """``GET /streams/NAME?history=N``: one of them.
+        """``GET /streams/NAME?history=N&points=M``: one of them.
 
         :raises Refused: 404 if there is none, 400 for a history that cannot be.
         """
         stream = self._state.get(name)
         if stream is None:
             raise Refused(404, "unknown-stream", f"there is no stream {shorten(name)}")
-        opening = _encode({"name": name, **_about(stream)})
+        about = {"name": name, **_about(stream)}
         headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
-        if "history" not in request.query:
-            return Response(200, opening + b"\n", headers)
-        count = parse_history(request.query["history"])
-        updates = [u for u in stream.history if u.value is not None][-count:]
+        history = _history(stream, request.query)
+        if history is None:
+            return Response(200, _encode(about) + b"\n", headers)
+        updates, thinned = history
+        opening = _encode({**about, "thinned": True} if thinned else about)
         parts = joined(map(_encode, map(_point, updates)), opening[:-1] + b',"history":[', b"]}\n")
         return Response(200, parts, headers)
 
@@ -79,6 +81,18 @@ class Reader:
     def _position_headers(self) -> dict[str, str]:
         at = str(self._state.head)
         return {"Streamd-Position": at, "ETag": f'"{at}"', "Cache-Control": "no-cache"}
+
+
+def _history(stream: Stream, query: Mapping[str, str]) -> tuple[Sequence[Update], bool] | None:
+    """What was asked for of a stream's history, if any was, and whether points were left out."""
+    count, points = query.get("history"), query.get("points")
+    if count is None and points is None:
+        return None
+    all_there_is = points is not None and not count
+    length = 0 if all_there_is else parse_history(count or "")
+    updates = [u for u in stream.history if u.value is not None][-length:]
+    few = updates if points is None else thin(updates, parse_points(points))
+    return few, len(few) < len(updates)
 
 
 def _about(stream: Stream) -> dict[str, Any]:
