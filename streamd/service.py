@@ -27,11 +27,13 @@ from streamd.hub import Hub
 from streamd.journals.memory import MemoryJournal
 from streamd.link import Sweep
 from streamd.quiet import quiet_log
+from streamd.screens import Screens
 from streamd.site import Site
 from streamd.source import Feed, Kind, Source, Surroundings
 from streamd.sources import demo, http, postgres, process, python, random_walk, redis, sql
 from streamd.state import State
 from streamd.timer import Timer
+from streamd.transports.commands import Commands
 from streamd.transports.events import EventStreams
 from streamd.transports.page import Page
 from streamd.transports.poll import Polls
@@ -104,7 +106,8 @@ class Streamd(MultiService):
         self.hub = Hub(self.state, reactor, server.max_viewers, server.pace)
         self.sweep = Sweep()
         page = Page(web_folder(), config.walls)
-        self.viewers = StreamFactory(self.hub, self.sweep, now, reactor, page.build)
+        screens = Screens()
+        self.viewers = StreamFactory(self.hub, self.sweep, now, reactor, screens, page.build)
         self.events = EventStreams(self.hub, self.sweep, now, page.build)
         self.access = _access(config, tokens)
         self.site = Site(
@@ -116,6 +119,7 @@ class Streamd(MultiService):
                 self.viewers,
                 self.events,
                 Polls(self.hub, now, reactor),
+                Commands(self.access, screens, page.walls, now),
             ),
             self.viewers.upgrade,
             self.sweep,

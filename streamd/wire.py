@@ -14,9 +14,11 @@ Plain, for any page that can parse JSON; each message is assigned over what one 
     <- {"type": "journal", "state": "ok|away", "since", "error"}
     <- {"type": "tick", "now", "proof": {NAME: seconds}}
     <- {"type": "build", "build"}
+    <- {"type": "command", "command", …}
     <- {"type": "error", "code", "message"}
     <- {"type": "bye", "reason", "after": [low, high]}
     -> {"type": "subscribe", "streams": […], "after": "…", "history": 100}
+    -> {"type": "screen", "name": "kitchen-tv", "wall": "kitchen", "at": "…", "delay": 0.2}
 """
 
 from __future__ import annotations
@@ -24,12 +26,12 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from streamd import __version__
-from streamd.update import Position, Refused, Selection, Update, parse_position
+from streamd.update import At, Name, Position, Refused, Selection, Update, parse_position
 
 MAX_MESSAGE = 64 * 1024
 """Bytes of one message to a viewer; a single larger update is a message of its own."""
@@ -476,10 +478,21 @@ def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
-class Subscribe(msgspec.Struct):
+class Report(msgspec.Struct, frozen=True, tag_field="type", tag="screen"):
+    """``-> {"type": "screen", …}``: which screen shows which wall.
+
+    :ivar at: up to where; seconds of ``delay`` behind that; None: it cannot tell.
+    """
+
+    name: Name
+    wall: Name
+    at: At
+    delay: float | None
+
+
+class Subscribe(msgspec.Struct, frozen=True, tag_field="type", tag="subscribe"):
     """``-> {"type": "subscribe", "streams": […], "after": "…", "history": 100, "pace": "1s"}``."""
 
-    type: Literal["subscribe"]  # a tag of msgspec's may be missing
     streams: list[str] | None = None
     after: str | None = None
     history: int = 1
@@ -500,20 +513,22 @@ class Subscribe(msgspec.Struct):
         )
 
 
-_SUBSCRIBE = msgspec.json.Decoder(Subscribe)
+_SAID = msgspec.json.Decoder(Subscribe | Report)  # of two, a tag may not be missing
 
 
-def parse_message(text: bytes) -> Subscribe:
+def parse_message(text: bytes) -> Wish | Report:
     """What a viewer says in ``streamd.v1``.
 
-    :raises Refused: with the code ``bad-message``; the connection goes on.
+    :raises Refused: with the code ``bad-message``, or that of a wish that cannot be; the connection
+        goes on.
     """
     try:
-        return _SUBSCRIBE.decode(text)
+        said = _SAID.decode(text)
     except RecursionError:
         raise Refused(400, "bad-message", "nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Refused(400, "bad-message", f"not understood: {error}") from None
+    return said if isinstance(said, Report) else said.wish()
 
 
 def round_pace(text: str | None) -> float:

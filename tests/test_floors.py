@@ -15,7 +15,7 @@ FLOORS = [
     ["update", "http"],
     ["wire", "access", "health", "log", "sketch", "thin"],
     ["config"],
-    ["state"],
+    ["state", "screens"],
     ["journal", "hub", "timer", "quiet"],
     ["source", "link", "channel"],
     ["texts", "databases"],

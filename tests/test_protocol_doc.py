@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.net import wait_until
 from tests.support.served import Served, in_thread
 
 DOC = Path(__file__).resolve().parents[1] / "docs" / "protocol.rst"
@@ -27,6 +28,14 @@ warn = "< 20"
 database = "sqlite:///nowhere.db"
 query = "SELECT 1"
 """
+
+ADMIN = {"Authorization": "Bearer s3cret"}
+COMMANDS = [
+    {"command": "reload"},
+    {"command": "identify"},
+    {"command": "wall", "wall": "all"},
+    {"command": "message", "message": "Fire drill at 3"},
+]
 
 
 def examples(kind: str) -> list[Any]:
@@ -93,7 +102,13 @@ def provoke(served: Served) -> list[Any]:
         until("error")
         for example in examples("v1-say"):
             viewer.send(json.dumps(example))
-            until("hello")
+            if example["type"] == "subscribe":
+                until("hello")
+        wait_until(lambda: "kitchen-tv" in served.request("GET", "/screens").text)
+        for command in COMMANDS:
+            answer = served.request("POST", "/screens/kitchen-tv", json.dumps(command), ADMIN)
+            assert answer.status == 204, answer.text
+            until("command")
         served.run(service.viewers.close_all)
         until("bye")
     return said
@@ -101,7 +116,7 @@ def provoke(served: Served) -> list[Any]:
 
 @in_thread
 def test_every_v1_example_is_like_something_that_the_daemon_says(serve: Any) -> None:
-    served = serve(CONFIGURATION)
+    served = serve(CONFIGURATION, admins=["s3cret"])
     served.post("orders", 42)
     said = provoke(served)
     for example in examples("v1"):
@@ -113,7 +128,7 @@ def test_every_v1_example_is_like_something_that_the_daemon_says(serve: Any) -> 
 
 @in_thread
 def test_every_type_that_the_daemon_says_has_an_example(serve: Any) -> None:
-    served = serve(CONFIGURATION)
+    served = serve(CONFIGURATION, admins=["s3cret"])
     served.post("orders", 42)
     types = {message["type"] for message in provoke(served)}
     assert types == {example["type"] for example in examples("v1")}

@@ -9,6 +9,7 @@ import zlib
 from typing import Any
 
 import pytest
+from twisted.logger import globalLogPublisher
 
 from streamd import service
 from streamd.transports.websocket import FRAMES_PER_SECOND
@@ -582,6 +583,33 @@ def test_v1_among_others(served: Served) -> None:
     wire = served.wire(handshake("/", "Sec-WebSocket-Protocol: chat, streamd.v1"))
     assert "Sec-WebSocket-Protocol: streamd.v1\r\n" in wire.head()
     assert wire.message()["type"] == "hello"
+
+
+@pytest.mark.parametrize("offered", ["{v1}, {token}", "{token},{v1}", "{token}, {v1}, {token}"])
+@in_thread
+def test_token_is_neither_echoed_nor_logged(served: Served, offered: str) -> None:
+    token = "streamd.token.czNjcmV0"
+    logged: list[str] = []
+    observer: Any = lambda event: logged.append(repr(event))  # noqa: E731
+    globalLogPublisher.addObserver(observer)
+    try:
+        line = offered.format(v1="streamd.v1", token=token)
+        wire = served.wire(handshake("/ws", f"Sec-WebSocket-Protocol: {line}"))
+        head = wire.head()
+        assert wire.message()["type"] == "hello"
+    finally:
+        globalLogPublisher.removeObserver(observer)
+    assert "Sec-WebSocket-Protocol: streamd.v1\r\n" in head
+    assert token not in head + "".join(logged)
+    [protocol] = served.service.viewers.protocols
+    assert token not in repr(vars(protocol))
+
+
+@in_thread
+def test_token_alone_is_no_subprotocol(served: Served) -> None:
+    wire = served.wire(handshake("/ws", "Sec-WebSocket-Protocol: streamd.token.czNjcmV0"))
+    assert "Sec-WebSocket-Protocol" not in wire.head()
+    assert wire.message() == {}
 
 
 # The client is told to take over no context either: an inflater would cost 40 KiB.

@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from streamd.http import Handover, Request, Response, Routes, error_response, last_head
 from streamd.hub import Hub
 from streamd.link import PONG_WITHIN, SLOWEST, Link, Sweep, bytes_acknowledged
+from streamd.screens import Screens
 from streamd.state import ALL_STREAMS
 from streamd.update import Refused, Selection
 from streamd.wire import (
@@ -30,6 +31,7 @@ from streamd.wire import (
     PLAIN_WEBSOCKET,
     V1_DEFLATED,
     V1_WEBSOCKET,
+    Report,
     Wish,
     frame,
     parse_message,
@@ -53,8 +55,11 @@ RESTART = 1012
 ABUSE = 4400
 """Close code of our own: what you sent was too much."""
 
-MAX_ASKED = 16
-"""Messages of one viewer that may wait for their answers."""
+MAX_DUE = 16
+"""Answers to one viewer, and commands, that may wait until what was said before has left."""
+
+TOKEN = "streamd.token."
+"""What a browser offers beside :data:`V1` to say who it is: nobody else is to see it."""
 
 V1 = "streamd.v1"
 
@@ -84,7 +89,7 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
     def __init__(self, wish: Wish) -> None:
         super().__init__()
         self._wish = wish
-        self._asked: deque[bytes] = deque()  # messages that wait for their answers
+        self._due: deque[Wish | Refused | bytes] = deque()  # to be answered, or said, in its turn
 
     @property
     def hub(self) -> Hub:
@@ -143,31 +148,51 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         if not self.is_v1:
             return  # a plain viewer has nothing to say
-        if len(self._asked) == MAX_ASKED:
+        said: Wish | Report | Refused
+        try:
+            said = parse_message(b"" if isBinary else payload)
+        except Refused as refused:
+            said = refused
+        if isinstance(said, Report):
+            self.factory.screens.report(self, said, self.factory.now())
+        elif len(self._due) >= MAX_DUE:
             self.refuse("too many messages wait for their answers")
-            return
-        self._asked.append(b"" if isBinary else payload)
+        else:
+            self._due.append(said)
+            self._answer()
+
+    def command(self, text: bytes) -> None:
+        """Say this to the screen that reports here; while it lags this waits.
+
+        :raises Refused: 503 if too much waits already.
+        """
+        if len(self._due) >= MAX_DUE:
+            raise Refused(
+                503, "screen-lags", "the screen has not yet taken what it was told before"
+            )
+        self._due.append(frame(text))
         self._answer()
 
     def _answer(self) -> None:
-        """Answer what was asked, when what was said before has left.
+        """Say what is due, when what was said before has left.
 
         Not in the middle of a first answer: what it selects is not yet what it knows.
         """
         while (
-            self._asked
+            self._due
             and self.ready
             and not self.unsent
             and self.mark.fill is None
             and self.state == self.STATE_OPEN
         ):
-            try:
-                wish = parse_message(self._asked.popleft()).wish()
-            except Refused as refused:
-                fields = {"code": refused.code, "message": refused.message}
+            due = self._due.popleft()
+            if isinstance(due, Wish):
+                self._join(due, known=self._wish.selection)
+            elif isinstance(due, Refused):
+                fields = {"code": due.code, "message": due.message}
                 self.write(frame(v1_message("error", fields).text))
             else:
-                self._join(wish, known=self._wish.selection)
+                self.write(due)
 
     def onPing(self, payload: bytes) -> None:
         # Somebody who pings and does not read would have us keep the answers; only the most recent
@@ -281,6 +306,7 @@ class StreamFactory(WebSocketServerFactory):
         sweep: Sweep,
         now: Callable[[], float],
         clock: IReactorTime,
+        screens: Screens,
         build: str,
     ) -> None:
         """:param now: seconds since the epoch, for what viewers are told.
@@ -289,6 +315,7 @@ class StreamFactory(WebSocketServerFactory):
         """
         super().__init__(server="")
         self.hub = hub
+        self.screens = screens
         self.build = build
         self.now = now
         self.clock = clock
@@ -337,6 +364,7 @@ class StreamFactory(WebSocketServerFactory):
     def closed(self, protocol: StreamProtocol) -> None:
         """A connection is gone."""
         self.hub.leave(protocol)
+        self.screens.lost(protocol, self.now())
         self.protocols.discard(protocol)
         self._sweep.discard(protocol)
         if self._emptied is not None and not self.protocols:
@@ -384,7 +412,11 @@ def _handshake(request: Request) -> bytes:
         if name in ("upgrade", "connection") or name.startswith("sec-websocket-"):
             if not value.isascii():
                 raise Refused(400, "bad-request", f"the header {name} is not ASCII")
-            lines.append(f"{name}: {value}")
+            if name == "sec-websocket-protocol":
+                offered = map(str.strip, value.split(","))
+                value = ", ".join(p for p in offered if not p.startswith(TOKEN))
+            if value:
+                lines.append(f"{name}: {value}")
     return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 
