@@ -89,7 +89,7 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
     def __init__(self, wish: Wish) -> None:
         super().__init__()
         self._wish = wish
-        self._due: deque[Wish | Refused | bytes] = deque()  # to be answered, or said, in its turn
+        self._due: deque[Wish | bytes] = deque()  # to be answered, or said, in its turn
 
     @property
     def hub(self) -> Hub:
@@ -148,12 +148,13 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         if not self.is_v1:
             return  # a plain viewer has nothing to say
-        said: Wish | Report | Refused
+        said: Wish | Report | bytes
         try:
             said = parse_message(b"" if isBinary else payload)
         except Refused as refused:
-            said = refused
-        if isinstance(said, Report):
+            fields = {"code": refused.code, "message": refused.message}
+            said = frame(v1_message("error", fields).text)
+        if isinstance(said, Report):  # it needs no answer, so it does not wait
             self.factory.screens.report(self, said, self.factory.now())
         elif len(self._due) >= MAX_DUE:
             self.refuse("too many messages wait for their answers")
@@ -188,9 +189,6 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
             due = self._due.popleft()
             if isinstance(due, Wish):
                 self._join(due, known=self._wish.selection)
-            elif isinstance(due, Refused):
-                fields = {"code": due.code, "message": due.message}
-                self.write(frame(v1_message("error", fields).text))
             else:
                 self.write(due)
 
