@@ -25,7 +25,8 @@ def thin(updates: Sequence[Update], points: int) -> Sequence[Update]:
     size: Callable[[int], Any] = numbers.__getitem__  # of a number: slots have no others
     times = [update.time for update in updates]
     begin = min(times)
-    span = (max(times) - begin or 1.0) * 1.000_000_1  # the last is in the last slot, not beyond
+    # At least a millisecond, not to divide by nothing; and the last is in the last slot, not beyond.
+    span = max(max(times) - begin, 0.001) * 1.000_000_1
     per_second = max(1, points // SHAPE) / span
     slots: defaultdict[int, list[int]] = defaultdict(list)
     kept = set()

@@ -6,7 +6,7 @@ import json
 from itertools import groupby
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -65,6 +65,7 @@ class ThinTests(SynchronousTestCase):
         updates = history(*said)[:points]
         self.assertEqual(updates, list(thin(updates, points)))
 
+    @example([(1e-310, 0.0), (0.0, 0.0), (0.0, 0.0)], 2)
     @given(HISTORIES, POINTS)
     def test_order_ends_and_extremes_stay(self, said: list[Any], points: int) -> None:
         updates = history(*said)
