@@ -211,10 +211,26 @@ class PollReader:
             yield Heard("nothing", None, headers["streamd-position"])
         elif status != "200":
             raise Broken(f"answered {answer!r} {body!r}")
-        elif len(body) >= int(headers["content-length"]):
-            self._seen = True
+        elif (whole := _whole(headers, body)) is not None:
+            self._seen, body = True, whole
             said = msgspec.json.decode(body)
             yield Heard("poll", said, said["at"])
+
+
+def _whole(headers: Mapping[str, str], body: bytes) -> bytes | None:
+    """The body of an answer, if all of it is here."""
+    if "content-length" in headers:
+        return body if len(body) >= int(headers["content-length"]) else None
+    whole = b""
+    while body:  # chunks (RFC 9112, section 7.1)
+        length, _, rest = body.partition(b"\r\n")
+        size = int(length, 16) if rest else len(body)
+        if len(rest) < size + 2:
+            return None
+        if not size:
+            return whole
+        whole, body = whole + rest[:size], rest[size + 2 :]
+    return None
 
 
 def _request(path: str, query: Mapping[str, str], *lines: str) -> bytes:

@@ -8,8 +8,8 @@ its mark, and is given what is left when its socket has drained.  So there is no
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -17,11 +17,27 @@ from twisted.logger import Logger
 
 from streamd.state import ALL_STREAMS, Mark, State
 from streamd.update import ORIGIN, Refused, Selection
-from streamd.wire import MAX_MESSAGE, PACE, Encoding, Welcome, Wish, overview
+from streamd.wire import MAX_MESSAGE, PACE, Encoding, Welcome, Wish, overview, packed
 
 _REMEMBERED = 8
 """Messages that an audience keeps while the state stands still; a chain of them per straggler would
 be memory for every slow viewer."""
+
+
+class Pieces:
+    """Pieces of a message, each made when the one before it is taken; false when there are no more."""
+
+    def __init__(self, parts: Iterable[bytes] = ()) -> None:
+        self._pieces = packed(parts)
+        self._next = next(self._pieces, None)
+
+    def __bool__(self) -> bool:
+        return self._next is not None
+
+    def pop(self) -> bytes:
+        """The next; there has to be one."""
+        piece, self._next = self._next or b"", next(self._pieces, None)
+        return piece
 
 
 class Viewer(Protocol):
@@ -30,16 +46,16 @@ class Viewer(Protocol):
     :ivar ready: whether all that was written has left for the kernel.  The transport clears it in
         :meth:`write` when something stays behind, and calls :meth:`Hub.drained` when that has left.
     :ivar mark: how far this viewer is; the hub's alone.
-    :ivar unsent: slices of a long message, shared by all who get it; the hub's alone.
+    :ivar unsent: what is left of a long message; the hub's alone.
     :ivar ticked: whether it was told of the last tick; the hub's alone.
     """
 
     ready: bool
     mark: Mark
-    unsent: deque[memoryview]
+    unsent: Pieces
     ticked: bool
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes) -> None:
         """Send this, all of it, after what was sent before."""
 
     def lose(self) -> None:
@@ -55,7 +71,6 @@ class Audience:
         self.encoding = encoding
         self._state = state
         self._messages: dict[Mark, tuple[bytes, Mark]] = {}
-        self._overview: tuple[int, bytes] | None = None
         self._made_at = self.flushed = self._head()
 
     def _head(self) -> Mark:
@@ -87,19 +102,13 @@ class Audience:
         flushed = self.flushed
         return mark.fill is not None or mark.at < flushed.at or mark.revision < flushed.revision
 
-    def overview(self) -> bytes:
-        """Descriptions and health of all that is selected, as a hello ends; made once a revision.
-
-        What is proved later is told by the next tick, which forgets this.
-        """
-        if self._overview is None or self._overview[0] != self._state.revision:
-            made = overview(*self._state.overview(self.selection), self._state.journal)
-            self._overview = self._state.revision, made
-        return self._overview[1]
+    def overview(self) -> Iterator[bytes]:
+        """Descriptions and health of all that is selected, as a hello ends."""
+        state, selection = self._state, self.selection
+        return overview(state.descriptions(selection), state.healths(selection), state.journal)
 
     def tick(self, now: float, after: float) -> bytes:
         """What is said at a tick to those who know what was flushed; see :class:`Encoding`."""
-        self._overview = None
         if self.encoding.tick is None:
             return b""
         plain = self.encoding.newest  # which says nothing of proofs
@@ -214,7 +223,7 @@ class Hub:
         welcome = Welcome(now, at, resumed, more, wish.asked, audience.overview)
         viewer.mark = mark
         viewer.ticked = True
-        self._write(viewer, (*encoding.welcome(welcome), also))
+        self._write(viewer, chain(encoding.welcome(welcome), (also,)))
         self._serve(viewer, audience, newcomer=True)
 
     def _seat(self, viewer: Viewer, wish: Wish, encoding: Encoding) -> Audience:
@@ -293,7 +302,7 @@ class Hub:
         """Write what a viewer lacks of what was flushed; a newcomer does not wait for the flush."""
         while viewer.ready:
             if viewer.unsent:
-                self._send(viewer, viewer.unsent.popleft())
+                self._send(viewer, viewer.unsent.pop())
                 continue
             if not newcomer and not audience.is_behind(viewer.mark):
                 return
@@ -309,25 +318,21 @@ class Hub:
             viewer.mark = mark
             if data:
                 self.delivered += 1
-                self._write(viewer, (data,))
+                if len(data) <= MAX_MESSAGE:
+                    self._send(viewer, data)
+                else:
+                    self._write(viewer, (data,))
             elif audience.is_behind(mark):  # nothing of what was looked at was for it
                 self.clock.callLater(0, self.drained, viewer)  # others come first
                 return
 
-    def _write(self, viewer: Viewer, parts: Sequence[bytes]) -> None:
-        """Send a message; a long one in slices, each when the one before it has left."""
-        length = sum(map(len, parts))
-        if length <= MAX_MESSAGE:
-            if length:
-                self._send(viewer, b"".join(parts))
-            return
-        for part in parts:
-            whole = memoryview(part)
-            viewer.unsent.extend(
-                whole[start : start + MAX_MESSAGE] for start in range(0, len(part), MAX_MESSAGE)
-            )
+    def _write(self, viewer: Viewer, parts: Iterable[bytes]) -> None:
+        """Send a message; a long one in pieces, each when the one before it has left."""
+        viewer.unsent = Pieces(parts)
+        if viewer.unsent:
+            self._send(viewer, viewer.unsent.pop())
 
-    def _send(self, viewer: Viewer, data: bytes | memoryview) -> None:
+    def _send(self, viewer: Viewer, data: bytes) -> None:
         try:
             viewer.write(data)
         except Exception:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -13,7 +12,7 @@ from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from zope.interface import implementer
 
-from streamd.hub import Hub
+from streamd.hub import Hub, Pieces
 from streamd.state import Mark
 from streamd.update import ORIGIN
 
@@ -44,7 +43,7 @@ class Link:
     ready = True
     mark = Mark(ORIGIN, 0)
     ticked = True
-    unsent: deque[memoryview]
+    unsent: Pieces
     _pulls = False
     _accepted = -1  # bytes that the peer had acknowledged at the last look
     _progress = 0.0  # when that number last grew
@@ -57,7 +56,7 @@ class Link:
     def take_transport(self) -> None:
         """Hear from the transport when what was written has left."""
         transport = self.transport
-        self.unsent = deque()
+        self.unsent = Pieces()
         # The HTTP channel is still what the transport tells about its buffer.
         transport.unregisterProducer()
         # A push producer hears only of more than 64 KiB that stayed behind; a pull producer hears
@@ -70,10 +69,10 @@ class Link:
         if connection is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes) -> None:
         """Send this."""
         self.ready = not self._pulls
-        self.transport.write(bytes(data))
+        self.transport.write(data)
 
     def lose(self) -> None:
         """Drop the connection, now."""
@@ -82,7 +81,7 @@ class Link:
     def flush_unsent(self) -> None:
         """Send what is left of a message that was begun, however long: something else follows."""
         while self.unsent:
-            self.write(self.unsent.popleft())
+            self.write(self.unsent.pop())
 
     def pauseProducing(self) -> None:
         """The transport has more than it likes."""

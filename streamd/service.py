@@ -71,6 +71,7 @@ SPARE_CONNECTIONS = 1000
 """Connections beyond the viewers: pages, publishers, and what does not finish its request."""
 
 DEMO = SourceTable(random_walk.KIND, random_walk.Settings())
+DEMO_NOTE = "demo · add yours to streamd.toml"
 
 
 class Streamd(MultiService):
@@ -105,7 +106,7 @@ class Streamd(MultiService):
         self.state.life = self.journal.life
         self.hub = Hub(self.state, reactor, server.max_viewers, server.pace)
         self.sweep = Sweep()
-        page = Page(web_folder(), config.walls)
+        page = Page(web_folder(), config.walls, "" if config.file else DEMO_NOTE)
         screens = Screens()
         self.viewers = StreamFactory(self.hub, self.sweep, now, reactor, screens, page.build)
         self.events = EventStreams(self.hub, self.sweep, now, page.build)

@@ -13,11 +13,13 @@ from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from streamd.config import Description
 from streamd.health import Health, Level, knowledge, level
 from streamd.log import Log
 from streamd.update import ORIGIN, Draft, Position, Refused, Selection, Update, to_python
-from streamd.wire import MAX_MESSAGE
+from streamd.wire import MAX_MESSAGE, member
 
 ALL_STREAMS = Selection()
 
@@ -87,6 +89,10 @@ class Stream:
     """
 
     __slots__ = (
+        "_described",
+        "_description_text",
+        "_health_text",
+        "_vital",
         "began",
         "buried",
         "configured",
@@ -109,6 +115,9 @@ class Stream:
         self.lost = ORIGIN  # the newest update that history no longer has
         # Revisions of the state: when it was last forgotten, described, judged.
         self.buried = self.described = self.judged = 0
+        self._described: Description | None = None
+        self._vital: Health | None = None
+        self._description_text = self._health_text = b""
         self.begin(description, configured, now)
 
     def begin(self, description: Description, configured: bool, now: float) -> None:
@@ -136,9 +145,25 @@ class Stream:
     def current_health(self) -> Health:
         """Its health with its newest proof."""
         h = self.health
-        return (
-            h if h.proof == self.proof else Health(h.state, h.level, h.since, self.proof, h.error)
-        )
+        if h.proof != self.proof:
+            self.health = h = Health(h.state, h.level, h.since, self.proof, h.error)
+        return h
+
+    @property
+    def description_text(self) -> bytes:
+        """Its description as JSON, made once."""
+        if self._described is not self.description:
+            self._described = self.description
+            self._description_text = msgspec.json.encode(self.description.public())
+        return self._description_text
+
+    @property
+    def health_text(self) -> bytes:
+        """Its health as JSON, made once."""
+        health = self.current_health()
+        if self._vital is not health:
+            self._vital, self._health_text = health, msgspec.json.encode(health)
+        return self._health_text
 
 
 def cost(update: Update | Draft) -> int:
@@ -176,6 +201,7 @@ class State:
         self._max_state = max_state
         self._log = Log()
         self._streams: dict[str, Stream] = {}
+        self._roll: tuple[Stream, ...] | None = None  # all of them, until there is another
         # Both in the order of their last change, so that asking what is new costs what is new.
         self._recent: OrderedDict[str, Stream] = OrderedDict()
         self._noted: OrderedDict[str, Stream] = OrderedDict()
@@ -208,8 +234,8 @@ class State:
         return stream.history[-1].value if stream is not None and stream.history else None
 
     @property
-    def bytes(self) -> int:
-        """What history takes."""
+    def size(self) -> int:
+        """Bytes that history takes."""
         return self._bytes
 
     def serialize(self, selection: Selection | None = None) -> list[Update]:
@@ -217,13 +243,19 @@ class State:
         newest = (s.newest for s in self if selection is None or s.name in selection)
         return sorted(update for update in newest if update is not None)
 
-    def overview(self, selection: Selection) -> tuple[dict[str, Any], dict[str, Health]]:
-        """Descriptions and health of all selected streams."""
-        chosen = [stream for stream in self if stream.name in selection]
-        return (
-            {s.name: s.description.public() for s in chosen},
-            {s.name: s.current_health() for s in chosen},
-        )
+    def descriptions(self, selection: Selection) -> Iterator[bytes]:
+        """What every selected stream is: members of a JSON object, each made when it is asked for."""
+        return (member(s.name, s.description_text) for s in self._all() if s.name in selection)
+
+    def healths(self, selection: Selection) -> Iterator[bytes]:
+        """And how it is."""
+        return (member(s.name, s.health_text) for s in self._all() if s.name in selection)
+
+    def _all(self) -> Iterator[Stream]:
+        """The streams that there are, also if some come and go before the last is asked for."""
+        if self._roll is None:
+            self._roll = tuple(self._streams.values())  # shared by all who are under way
+        return (stream for stream in self._roll if not stream.gone)
 
     # -- the one question --------------------------------------------------------------------------
 
@@ -492,6 +524,7 @@ class State:
         stream = self._streams.get(name)
         if stream is None:
             stream = self._streams[name] = Stream(name, description, configured, now)
+            self._roll = None
         else:  # it was forgotten and comes back
             del self._tombs[name]
             stream.begin(description, configured, now)
@@ -592,6 +625,7 @@ class State:
             self._bytes -= cost(update)
         for index in (self._streams, self._recent, self._noted, self._tombs):
             index.pop(stream.name, None)
+        self._roll = None
 
     def _judge_level(self, stream: Stream) -> None:
         d = stream.description

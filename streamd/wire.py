@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -123,7 +124,8 @@ class Welcome(NamedTuple):
     :ivar resumed: nothing selected after the cursor that it brought is missing.
     :ivar more: updates follow: what it has is not the newest.
     :ivar asked: it brought a cursor.
-    :ivar overview: gives descriptions and health as :func:`overview` writes them.
+    :ivar overview: gives descriptions and health as :func:`overview` writes them, as they are when they
+        are asked for.
     """
 
     now: float
@@ -131,7 +133,7 @@ class Welcome(NamedTuple):
     resumed: bool
     more: bool
     asked: bool
-    overview: Callable[[], bytes]
+    overview: Callable[[], Iterator[bytes]]
 
 
 class Encoding(NamedTuple):
@@ -140,14 +142,14 @@ class Encoding(NamedTuple):
     :ivar name: for metrics and logs.
     :ivar newest: only the newest update of each stream matters.
     :ivar write: what puts an answer into a message.
-    :ivar welcome: what is said first, in parts, of which the last may be long and shared.
+    :ivar welcome: what is said first, in parts, each made when the one before it has left.
     :ivar tick: what is said every :data:`TICK` seconds: (now, proofs) -> bytes; None: nothing.
     """
 
     name: str
     newest: bool
     write: Callable[[Answer], Message]
-    welcome: Callable[[Welcome], Sequence[bytes]]
+    welcome: Callable[[Welcome], Iterable[bytes]]
     tick: Callable[[float, Mapping[str, float]], bytes] | None
 
 
@@ -174,7 +176,7 @@ def plain(answer: Answer) -> Formatted:
     if not answer.updates:
         return Formatted([Payload("state", b"{}")] if answer.first else [], answer.at, False)
     updates = answer.updates
-    members = _fitting(b'"%b":%b' % (u.stream.encode(), u.value or b"null") for u in updates)
+    members = _fitting(member(u.stream, u.value or b"null") for u in updates)
     more = len(members) < len(updates)
     text = b"{" + b",".join(members) + b"}"
     at = updates[len(members) - 1].at if more else answer.at
@@ -222,7 +224,7 @@ def v1_message(type: str, fields: Any) -> Payload:
 
 def v1_ticks(now: float, proofs: Mapping[str, float]) -> Iterator[bytes]:
     """A tick, or several of the same time if there are many proofs."""
-    texts = [b'"%b":%b' % (name.encode(), repr(at).encode()) for name, at in proofs.items()]
+    texts = [member(name, repr(at).encode()) for name, at in proofs.items()]
     while True:
         fitting = _fitting(texts)
         yield b'{"type":"tick","now":%b,"proof":{%b}}' % (repr(now).encode(), b",".join(fitting))
@@ -231,8 +233,8 @@ def v1_ticks(now: float, proofs: Mapping[str, float]) -> Iterator[bytes]:
             return
 
 
-def v1_hello(welcome: Welcome) -> tuple[bytes, bytes]:
-    """The beginning of a hello, and its long end, which is the same for a whole audience."""
+def v1_hello(welcome: Welcome) -> Iterator[bytes]:
+    """A hello, in parts: whoever does not read must not have us keep thousands of descriptions."""
     fields = {
         "server": f"streamd/{__version__}",
         "now": welcome.now,
@@ -241,20 +243,56 @@ def v1_hello(welcome: Welcome) -> tuple[bytes, bytes]:
         "tick": TICK,
         "more": welcome.more,
     }
-    return v1_message("hello", fields).text[:-1] + b",", welcome.overview()
+    yield v1_message("hello", fields).text[:-1] + b","
+    yield from welcome.overview()
 
 
-def overview(streams: Mapping[str, Any], health: Mapping[str, Any], journal: Any) -> bytes:
-    """The long end of a hello: ``"streams":{…},"health":{…}}``."""
-    fields = {"streams": streams, "health": health}
-    if journal is not None:
-        fields["journal"] = journal
-    return _json(fields)[1:]
+def overview(
+    streams: Iterable[bytes], health: Iterable[bytes], journal: Any, gone: Iterable[str] = ()
+) -> Iterator[bytes]:
+    """How a message ends that tells how all is: ``"streams":{…},"health":{…}}``.
+
+    :param streams: the members, as :func:`member` writes them; health too.
+    :param gone: streams that there are no more.
+    """
+    forgotten = (member(name, b"null") for name in gone)
+    yield from _listed(b'"streams":{', chain(forgotten, streams))
+    yield from _listed(b'},"health":{', health)
+    yield b"}}" if journal is None else b'},"journal":%b}' % _json(journal)
+
+
+def member(name: str, value: bytes) -> bytes:
+    """A member of an object; names need no escapes."""
+    return b'"%b":%b' % (name.encode(), value)
+
+
+def _listed(opening: bytes, members: Iterable[bytes]) -> Iterator[bytes]:
+    yield opening
+    comma = b""
+    for each in members:
+        yield comma + each
+        comma = b","
+
+
+def packed(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of at most :data:`MAX_MESSAGE`; each is made when it is asked for."""
+    held: list[bytes] = []
+    size = 0
+    for part in parts:
+        for start in range(0, len(part), MAX_MESSAGE):
+            piece = part[start : start + MAX_MESSAGE]
+            if size + len(piece) > MAX_MESSAGE:
+                yield b"".join(held)
+                held, size = [], 0
+            held.append(piece)
+            size += len(piece)
+    if held:
+        yield b"".join(held)
 
 
 def _notes(type: str, members: Mapping[str, Any]) -> Iterator[Payload]:
     """Messages of at most :data:`MAX_MESSAGE` with all the members."""
-    texts = [b'"%b":%b' % (name.encode(), _json(value)) for name, value in members.items()]
+    texts = [member(name, _json(value)) for name, value in members.items()]
     while texts:
         fitting = _fitting(texts)
         text = b'{"type":"%b","%b":{%b}}' % (type.encode(), type.encode(), b",".join(fitting))
@@ -297,6 +335,17 @@ def deflated_frame(text: bytes) -> bytes:
     return _frame_header(0xC1, len(short)) + short
 
 
+def fragments(texts: Iterable[bytes]) -> Iterator[bytes]:
+    """One text message in as many frames (RFC 6455, section 5.4); usually there is one text only."""
+    first, last = 0x01, None
+    for text in texts:
+        if last is not None:
+            yield _frame_header(first, len(last)) + last
+            first = 0x00
+        last = text
+    yield _frame_header(first | 0x80, len(last or b"")) + (last or b"")
+
+
 def _frame_header(first: int, length: int) -> bytes:
     if length < 126:
         return bytes((first, length))
@@ -317,9 +366,8 @@ def _framed(
         payloads, at, more = format(answer)
         return Message(b"".join([frame_of(payload.text) for payload in payloads]), at, more)
 
-    def hello(welcome: Welcome) -> Sequence[bytes]:
-        begin, end = v1_hello(welcome)
-        return _frame_header(0x81, len(begin) + len(end)) + begin, end
+    def hello(welcome: Welcome) -> Iterable[bytes]:
+        return fragments(packed(v1_hello(welcome)))
 
     def tick(now: float, proofs: Mapping[str, float]) -> bytes:
         return b"".join(frame_of(text) for text in v1_ticks(now, proofs))
@@ -362,9 +410,8 @@ def _evented(name: str, format: Callable[[Answer], Formatted]) -> Encoding:
         told = welcome.asked and not welcome.resumed
         return (RETRY + event("resumed", b'{"resumed":false}') if told else RETRY,)
 
-    def hello(welcome: Welcome) -> Sequence[bytes]:
-        begin, end = v1_hello(welcome)
-        return RETRY + b"event: hello\ndata: " + begin, end, b"\n\n"
+    def hello(welcome: Welcome) -> Iterable[bytes]:
+        return chain((RETRY + b"event: hello\ndata: ",), v1_hello(welcome), (b"\n\n",))
 
     def tick(now: float, proofs: Mapping[str, float]) -> bytes:
         return b"".join(event("tick", text) for text in v1_ticks(now, proofs))
@@ -381,35 +428,34 @@ V1_EVENTS = _evented("v1 events", v1)
 # -- carried by a long poll's answer ---------------------------------------------------------------
 
 
-def poll_ends(
-    at: Position, resumed: bool, more: bool, streams: Mapping[str, Any], health: Mapping[str, Any]
-) -> tuple[bytes, bytes]:
-    """What stands before and after the updates of a poll's answer."""
-    opening = b'{"type":"updates","at":"%d-%d","resumed":%b,"updates":[' % (
-        *at,
-        b"true" if resumed else b"false",
-    )
-    notes = {"health": health, "streams": streams}
-    return opening, b"]," + (b'"more":true,' if more else b"") + _json(notes)[1:]
+def poll_opening(at: Position, resumed: bool) -> bytes:
+    """What stands before the updates of a poll's answer."""
+    told = b"true" if resumed else b"false"
+    return b'{"type":"updates","at":"%d-%d","resumed":%b,"updates":[' % (*at, told)
 
 
-def poll_answer(
-    answer: Answer, streams: Mapping[str, Any], health: Mapping[str, Any]
-) -> tuple[bytes, Position]:
-    """What somebody missed who polls again, as far as it fits one message, and up to where that is."""
+def poll_answer(answer: Answer, about: Iterable[bytes]) -> tuple[Iterator[bytes], Position]:
+    """What somebody missed who polls again, as far as it fits one message, and up to where that is.
+
+    :param about: how all is, as :func:`overview` ends a message.
+    """
     texts = _fitting(map(v1_update, answer.updates))
     cut = len(texts) < len(answer.updates)
     at = answer.updates[len(texts) - 1].at if cut else answer.at
-    told = {**dict.fromkeys(answer.gone), **streams}
-    opening, closing = poll_ends(at, True, cut or answer.more, told, health)
-    return opening + b",".join(texts) + closing, at
+    more = b'"more":true,' if cut or answer.more else b""
+    parts = (poll_opening(at, True), b",".join(texts), b"]," + more)
+    return chain(parts, about), at
 
 
 def _write_poll(answer: Answer) -> Message:
     if not (answer.updates or answer.gone or answer.streams or answer.health):
         return Message(b"", answer.at, answer.more)
-    text, at = poll_answer(answer, answer.streams, answer.health)
-    return Message(text, at, False)
+    streams, health = (
+        (member(name, _json(value)) for name, value in told.items())
+        for told in (answer.streams, answer.health)
+    )
+    parts, at = poll_answer(answer, overview(streams, health, None, answer.gone))
+    return Message(b"".join(parts), at, False)
 
 
 POLL = Encoding("long poll", False, _write_poll, lambda welcome: (), None)

@@ -11,7 +11,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.hub import Hub, Viewer
 from streamd.update import ORIGIN, Draft, Position, Refused, Selection
-from streamd.wire import MAX_MESSAGE, PACE, PLAIN_WEBSOCKET, V1_WEBSOCKET, Answer, Encoding, Message, Wish
+from streamd.wire import (
+    MAX_MESSAGE,
+    PACE,
+    PLAIN_WEBSOCKET,
+    V1_WEBSOCKET,
+    Answer,
+    Encoding,
+    Message,
+    Wish,
+)
 from tests.support.fakes import Daemonette, FakeViewer, texts, value
 
 forget = object()
@@ -222,6 +231,21 @@ class SlowTests(HubTestCase):
         for text in texts(b"".join(viewer.written)):
             self.assertLessEqual(len(text), MAX_MESSAGE)
 
+    def test_a_long_hello_is_made_as_it_leaves(self) -> None:
+        names = [f"stream-{number:060}" for number in range(6000)]
+        self.publish(**dict.fromkeys(names, 1))
+        viewer = self.join(FakeViewer(room=1), encoding=V1_WEBSOCKET)
+        self.assertLess(len(viewer.written[0]), MAX_MESSAGE + 20)
+        self.publish(**{names[-1]: forget, "late": 1})
+        viewer.drain()
+        self.hub.drained(viewer)
+        hello, *others = viewer.messages
+        # What came meanwhile is told after it; what went is not told any more.
+        self.assertEqual(names[:-1], [*hello["streams"]])
+        self.assertEqual({*names[:-1], "late"}, {*hello["health"]} | {"late"})
+        told = {u["stream"] for message in others for u in message.get("updates", ())}
+        self.assertEqual({*names[:-1], "late"}, told)
+
     def test_what_changes_while_a_long_answer_leaves(self) -> None:
         self.publish(**{f"s{number}": "x" * 9000 for number in range(40)})
         viewer = self.join(FakeViewer(room=1))
@@ -237,7 +261,7 @@ class SlowTests(HubTestCase):
 class FailureTests(HubTestCase):
     def test_a_viewer_that_raises_hurts_nobody(self) -> None:
         class Bad(FakeViewer):
-            def write(self, data: bytes | memoryview) -> None:
+            def write(self, data: bytes) -> None:
                 if self.written:
                     raise ZeroDivisionError
                 super().write(data)
@@ -254,7 +278,7 @@ class FailureTests(HubTestCase):
 
     def test_a_viewer_that_cannot_even_be_closed(self) -> None:
         class Worse(FakeViewer):
-            def write(self, data: bytes | memoryview) -> None:
+            def write(self, data: bytes) -> None:
                 raise ZeroDivisionError
 
             def lose(self) -> None:
@@ -338,7 +362,7 @@ class ComingAndGoingTests(HubTestCase):
         test, late = self, FakeViewer()
 
         class Inviting(FakeViewer):
-            def write(self, data: bytes | memoryview) -> None:
+            def write(self, data: bytes) -> None:
                 super().write(data)
                 if len(self.written) == 2:
                     test.join(late)
@@ -354,7 +378,7 @@ class ComingAndGoingTests(HubTestCase):
         hub = self.hub
 
         class Leaving(FakeViewer):
-            def write(self, data: bytes | memoryview) -> None:
+            def write(self, data: bytes) -> None:
                 super().write(data)
                 if len(self.written) == 2:
                     self.ready = False
@@ -414,7 +438,7 @@ class AnythingTests(HubTestCase):
         class Restless(FakeViewer):
             """Makes others come and go in the middle of a broadcast."""
 
-            def write(self, data: bytes | memoryview) -> None:
+            def write(self, data: bytes) -> None:
                 super().write(data)
                 if rng.random() < 0.1 and len(viewers) < 30:
                     rng.choice((join, leave))()

@@ -268,7 +268,7 @@ def test_too_much_state(serve: Serve) -> None:
         served.post("a", "y" * 60_000)
     answers = [served.request("POST", f"/streams/{n}", f'"{"x" * 60_000}"') for n in "de"]
     assert refusal(answers[-1]) == (429, "state-full")
-    assert served.run(lambda: served.service.state.bytes) <= 256 * 1024
+    assert served.run(lambda: served.service.state.size) <= 256 * 1024
     assert served.state()["b"] == "x" * 60_000
 
 

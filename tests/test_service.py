@@ -78,7 +78,7 @@ def test_viewer_that_throws_is_lost_alone(served: Served, logged_errors: LoggedE
         def write(data: bytes) -> None:
             raise ZeroDivisionError
 
-        protocol.write = write  # type: ignore[assignment,method-assign]
+        protocol.write = write  # type: ignore[method-assign]
         with served.connect() as other:
             assert other.recv(timeout=5) == "{}"
             served.post("a", 1)

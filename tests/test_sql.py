@@ -21,8 +21,7 @@ from streamd.databases import Address
 from streamd.queries import Query
 from streamd.source import Surroundings
 from streamd.sources.sql import KIND, Settings, Sql
-from streamd.state import ALL_STREAMS
-from tests.support.fakes import Daemonette
+from tests.support.fakes import Daemonette, about
 
 EVERY = 0.05
 
@@ -88,7 +87,7 @@ class Shop:
         """Wait for a true answer."""
         end = time.monotonic() + seconds
         while not (answer := question()):
-            assert time.monotonic() < end, (self.values(), self.daemon.state.overview(ALL_STREAMS))
+            assert time.monotonic() < end, (self.values(), about(self.daemon.state))
             await pause(0.005)
         return answer
 

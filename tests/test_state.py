@@ -7,11 +7,12 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec import to_builtins
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd import state as state_module
 from streamd.config import Description, Duration, Keep
-from streamd.health import Health, Limit, knowledge
+from streamd.health import Limit, knowledge
 from streamd.state import UPDATE_BYTES, Answer, Mark, State, cost
 from streamd.update import (
     LIFE_UNIT,
@@ -23,7 +24,7 @@ from streamd.update import (
     Update,
     to_python,
 )
-from tests.support.fakes import Daemonette, value
+from tests.support.fakes import Daemonette, about, value
 
 NAMES = ("a", "b", "c", "d.x", "d.y")
 SELECTIONS = [Selection(s) for s in (None, [], ["a"], ["b", "zz"], ["d.*"], ["a", "d.?"])]
@@ -65,8 +66,8 @@ class Viewer:
 
     def welcome(self) -> None:
         """Descriptions and health, as a hello tells them."""
-        descriptions, health = self.state.overview(self.selection)
-        self.about = {name: [descriptions[name], _said(health[name])] for name in descriptions}
+        told = about(self.state, self.selection)
+        self.about = {name: [d, _said(told["health"][name])] for name, d in told["streams"].items()}
         self.mark = self.mark._replace(revision=self.state.revision)
 
     def take(self, most: int) -> Answer:
@@ -101,8 +102,9 @@ class Viewer:
         return here == (self.state.head, self.state.revision, None)
 
 
-def _said(health: Health) -> tuple[str, str, str | None]:
-    return health.state, health.level, health.error
+def _said(health: Any) -> tuple[str, str, str | None]:
+    told = health if isinstance(health, dict) else to_builtins(health)
+    return told["state"], told["level"], told["error"]
 
 
 class StateMachine(RuleBasedStateMachine):
@@ -255,10 +257,10 @@ class StateMachine(RuleBasedStateMachine):
 
     def bytes_are_counted_and_bounded(self) -> None:
         streams = list(self.state._streams.values())
-        assert self.state.bytes == sum(cost(u) for s in streams for u in s.history)
+        assert self.state.size == sum(cost(u) for s in streams for u in s.history)
         newest = [s.history[-1] for s in streams if s.history and not s.gone]
         assert self.state._pinned == sum(map(cost, newest))
-        assert self.state.bytes <= self.MAX_STATE
+        assert self.state.size <= self.MAX_STATE
 
     def every_index_knows_its_streams(self) -> None:
         state, streams = self.state, self.state._streams
@@ -291,8 +293,9 @@ class StateMachine(RuleBasedStateMachine):
         values = {u.stream: to_python(u.value or b"") for u in state.serialize(viewer.selection)}
         assert viewer.held == values
         if not viewer.newest:
-            descriptions, health = state.overview(viewer.selection)
-            assert viewer.about == {n: [descriptions[n], _said(health[n])] for n in descriptions}
+            told = about(state, viewer.selection)
+            right = {n: [d, _said(told["health"][n])] for n, d in told["streams"].items()}
+            assert viewer.about == right
 
     def nobody_is_told_twice_or_out_of_order(self) -> None:
         for viewer in self.viewers:
@@ -580,7 +583,7 @@ class BoundTests(StateTestCase):
             self.publish(f"n{number}")
             self.publish(f"n{number}", forget)
         self.assertEqual(3, len(self.state._streams))
-        self.assertEqual(3 * UPDATE_BYTES, self.state.bytes)
+        self.assertEqual(3 * UPDATE_BYTES, self.state.size)
 
     def test_the_oldest_history_goes_first(self) -> None:
         self.make(max_state=10 * (UPDATE_BYTES + 1))
@@ -620,7 +623,7 @@ class BoundTests(StateTestCase):
         for number in range(20):
             self.publish(f"n{number}")
             self.publish(f"n{number}", forget)
-            self.assertLessEqual(self.state.bytes, 4 * (UPDATE_BYTES + 1))
+            self.assertLessEqual(self.state.size, 4 * (UPDATE_BYTES + 1))
         for name in ("a", "b", "c"):
             self.publish(name, 1)
         self.assertEqual([("a", 1), ("b", 1), ("c", 1)], self.told(self.state.start()))
@@ -683,7 +686,7 @@ class HealthTests(StateTestCase):
         levels = []
         for number in (1, 6, 9, None):
             self.publish("a", number)
-            levels.append(self.state.overview(Selection())[1]["a"].level)
+            levels.append(about(self.state)["health"]["a"]["level"])
         self.assertEqual(["ok", "warn", "critical", "ok"], levels)
 
     def test_only_a_change_is_told(self) -> None:
@@ -693,7 +696,7 @@ class HealthTests(StateTestCase):
         self.publish("a", 2)
         self.state.prove(["a"], self.now())
         self.assertEqual(revision, self.state.revision)
-        self.assertEqual(self.now(), self.state.overview(Selection())[1]["a"].proof)
+        self.assertEqual(self.now(), about(self.state)["health"]["a"]["proof"])
 
     def test_since_says_when_it_changed(self) -> None:
         self.publish("a")
@@ -702,7 +705,7 @@ class HealthTests(StateTestCase):
         changed = self.now()
         self.pass_by(5)
         self.state.fail(["a"], "away", self.now())
-        self.assertEqual(changed, self.state.overview(Selection())[1]["a"].since)
+        self.assertEqual(changed, about(self.state)["health"]["a"]["since"])
 
     def test_a_description_judges_anew(self) -> None:
         self.publish("a", 7)

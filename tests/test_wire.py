@@ -18,7 +18,9 @@ from streamd.wire import (
     PACE,
     PING,
     PLAIN_WEBSOCKET,
+    fragments,
     frame,
+    packed,
     parse_duration,
     parse_json_object,
     parse_query,
@@ -134,6 +136,19 @@ class PlainTests(SynchronousTestCase):
 
 
 class FrameTests(SynchronousTestCase):
+    def test_a_long_text_goes_in_fragments(self) -> None:
+        self.assertEqual([frame(b"hi")], [*fragments([b"hi"])])
+        three = [*fragments([b"a", b"b", b"c"])]
+        self.assertEqual([b"\x01\x01a", b"\x00\x01b", b"\x80\x01c"], three)
+
+    @given(st.lists(st.integers(0, 3 * MAX_MESSAGE // 2), max_size=6))
+    def test_pieces_are_the_same_bytes_none_of_them_long(self, sizes: list[int]) -> None:
+        parts = [bytes([65 + n]) * size for n, size in enumerate(sizes)]
+        pieces = [*packed(parts)]
+        self.assertEqual(b"".join(parts), b"".join(pieces))
+        self.assertTrue(all(0 < len(piece) <= MAX_MESSAGE for piece in pieces))
+        self.assertLessEqual(len(pieces), 1 + 2 * sum(sizes) // MAX_MESSAGE)
+
     def test_frames_of_rfc_6455(self) -> None:
         for size, head in (
             (0, "8100"),

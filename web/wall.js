@@ -83,7 +83,7 @@ export class Wall {
     this.#observer.observe(document.documentElement);
     this.#second = setInterval(() => this.#turn(), 1000);
     this.#fuse = new Fuse(this.#part("fuse"), this.#part("expiry"));
-    write(this.#part("title"), plan.title || document.location.host);
+    write(this.#part("title"), plan.name === plan.title && plan.name === "all" ? document.location.host : plan.title);
     write(this.#part("curl"), `curl -d 42 ${document.location.origin}/streams/orders`);
     this.#theme();
     this.#draw();

@@ -30,8 +30,11 @@ class Page:
     :ivar walls: the name of each, the first first.
     """
 
-    def __init__(self, folder: Path, walls: Sequence[Wall] = ()) -> None:
-        """:raises FileNotFoundError: if there is no ``index.html``."""
+    def __init__(self, folder: Path, walls: Sequence[Wall] = (), note: str = "") -> None:
+        """:param note: what every wall says at its bottom.
+
+        :raises FileNotFoundError: if there is no ``index.html``.
+        """
         files = _read(folder)
         if "index.html" not in files:
             raise FileNotFoundError(folder / "index.html")
@@ -42,8 +45,9 @@ class Page:
         files["index.html"] = files["index.html"].replace(_BUILD, filled)
         self._files = {f"/{name}": _file(name, body) for name, body in files.items()}
         self._files["/"] = self._files["/index.html"]
+        said = {"note": note} if note else {}
         self._list = _json({"walls": self.walls})
-        self._walls = {n: _json({**wall, "build": self.build}) for n, wall in told.items()}
+        self._walls = {n: _json({**wall, **said, "build": self.build}) for n, wall in told.items()}
 
     @property
     def routes(self) -> Routes:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from streamd.http import Request, Response, Routes, joined
-from streamd.hub import Hub
+from streamd.hub import Hub, Pieces
 from streamd.state import Answer, Mark
 from streamd.update import ORIGIN, Position, Refused
-from streamd.wire import POLL, Wish, parse_query, poll_answer, poll_ends, v1_update
+from streamd.wire import (
+    POLL,
+    Wish,
+    overview,
+    packed,
+    parse_query,
+    poll_answer,
+    poll_opening,
+    v1_update,
+)
 
 DEFAULT_WAIT = 25.0
 MAX_WAIT = 60.0
@@ -31,20 +40,20 @@ class Poll:
     def __init__(self, hub: Hub) -> None:
         self.ready = True
         self.mark = Mark(ORIGIN, 0)
-        self.unsent: deque[memoryview] = deque()
+        self.unsent = Pieces()
         self.ticked = True
         self.answered: Deferred[bytes] = Deferred(lambda _: hub.leave(self))
         self._hub = hub
-        self._slices: list[bytes | memoryview] = []
+        self._pieces: list[bytes] = []
 
-    def write(self, data: bytes | memoryview) -> None:
-        """This is the answer, or a slice of it."""
-        self._slices.append(data)
+    def write(self, data: bytes) -> None:
+        """This is the answer, or a piece of it."""
+        self._pieces.append(data)
         if self.unsent:
             return
         self.ready = False
         self._hub.leave(self)
-        self.answered.callback(b"".join(self._slices))
+        self.answered.callback(b"".join(self._pieces))
 
     def lose(self) -> None:
         """Answer from the beginning: what it has cannot be mended."""
@@ -86,13 +95,17 @@ class Polls:
         """The answer to one that has nothing: whole, or the rest would have no cursor."""
         state = self._state
         updates = state.since(state.start(wish.history), wish.selection, whole=True).updates
-        opening, closing = poll_ends(state.head, False, False, *state.overview(wish.selection))
-        return _response(joined(map(v1_update, updates), opening, closing + b"\n"), state.head)
+        found = joined(map(v1_update, updates), poll_opening(state.head, False), b"],")
+        return _response(chain(found, self._about(wish), (b"\n",)), state.head)
 
     def _all(self, wish: Wish, answer: Answer) -> Response:
         """What somebody missed, and how all is that is selected."""
-        text, at = poll_answer(answer, *self._state.overview(wish.selection))
-        return _response(text + b"\n", at)
+        parts, at = poll_answer(answer, self._about(wish, answer.gone))
+        return _response(chain(parts, (b"\n",)), at)
+
+    def _about(self, wish: Wish, gone: Iterable[str] = ()) -> Iterator[bytes]:
+        state, selection = self._state, wish.selection
+        return overview(state.descriptions(selection), state.healths(selection), None, gone)
 
     def _later(self, wish: Wish, mark: Mark, wait: float) -> Deferred[Response]:
         poll = Poll(self._hub)
@@ -126,7 +139,8 @@ class Polls:
 
 def _response(body: bytes | Iterator[bytes], at: Position) -> Response:
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    return Response(200, body, {**headers, "Streamd-Position": str(at)})
+    parts = body if isinstance(body, bytes) else packed(body)
+    return Response(200, parts, {**headers, "Streamd-Position": str(at)})
 
 
 def _wait(text: str | None) -> float:

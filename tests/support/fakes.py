@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.task import Clock
 
 from streamd.config import Description
+from streamd.hub import Pieces
 from streamd.journals.memory import MemoryJournal
 from streamd.source import Feed, SourceSettings
 from streamd.state import Mark, State
-from streamd.update import MAX_LIFE, ORIGIN, from_python, to_python
+from streamd.update import MAX_LIFE, ORIGIN, Selection, from_python, to_python
+from streamd.wire import overview
 
 TODAY = 1_763_790_000.0
 """A day in 2025, in seconds since the epoch."""
@@ -47,14 +48,14 @@ class FakeViewer:
     def __init__(self, room: float = float("inf")) -> None:
         self.ready = True
         self.mark = Mark(ORIGIN, 0)
-        self.unsent: deque[memoryview] = deque()
+        self.unsent = Pieces()
         self.ticked = False
         self.written: list[bytes] = []
         self.lost = False
         self._room = room
 
-    def write(self, data: bytes | memoryview) -> None:
-        self.written.append(data if isinstance(data, bytes) else bytes(data))
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
         self._room -= 1
         self.ready = self._room > 0
 
@@ -81,19 +82,31 @@ class FakeViewer:
 
 
 def texts(data: bytes) -> list[bytes]:
-    """The payloads of unmasked, whole WebSocket text frames."""
-    found = []
+    """The payloads of unmasked, whole WebSocket text messages."""
+    found: list[bytes] = []
+    more = False
     while data:
-        assert data[0] == 0x81, data[:20]
+        assert data[0] & 0x7F == (0 if more else 1), data[:20]
         length, start = data[1], 2
         if length == 126:
             length, start = int.from_bytes(data[2:4], "big"), 4
         elif length == 127:
             length, start = int.from_bytes(data[2:10], "big"), 10
         assert len(data) >= start + length, "half a frame"
-        found.append(data[start : start + length])
+        begun = found.pop() if more else b""
+        found.append(begun + data[start : start + length])
+        more = data[0] < 0x80
         data = data[start + length :]
+    assert not more, "half a message"
     return found
+
+
+def about(state: State, selection: Selection | None = None) -> dict[str, dict[str, Any]]:
+    """What a hello would tell of descriptions and health: ``{"streams": …, "health": …}``."""
+    of = selection or Selection()
+    parts = overview(state.descriptions(of), state.healths(of), state.journal)
+    told: dict[str, dict[str, Any]] = json.loads(b"{" + b"".join(parts))
+    return told
 
 
 class Daemonette:

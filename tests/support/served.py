@@ -175,8 +175,12 @@ class Wire:
 
     def any_message(self) -> Any:
         """The next WebSocket message, whatever its type."""
-        opcode, payload = self.frame()
-        assert opcode == 1, (opcode, payload)
+        first, payload = self.raw_frame()
+        assert first & 0x0F == 1, (first, payload)
+        while first < 0x80:  # it comes in fragments
+            first, more = self.raw_frame()
+            assert first & 0x0F == 0, (first, more)
+            payload += more
         return json.loads(payload)
 
     def close_code(self) -> int:
