@@ -30,6 +30,11 @@ export class FakeTime {
     return this.#timers.size;
   }
 
+  /** Time goes by, and no timer runs. */
+  sleep(seconds) {
+    this.now += seconds;
+  }
+
   pass(seconds) {
     const end = this.now + seconds;
     for (;;) {
@@ -50,6 +55,7 @@ export function fakeServer() {
     onmessage = null;
     onclose = null;
     closed = false;
+    said = [];
 
     constructor(url, protocols) {
       this.url = new URL(url);
@@ -59,6 +65,10 @@ export function fakeServer() {
 
     close() {
       this.closed = true; // its event comes when the other side answers: on a dead link never
+    }
+
+    send(text) {
+      this.said.push(JSON.parse(text));
     }
 
     /** The server says this. */
@@ -83,4 +93,45 @@ export function hello(streams = {}, more = {}) {
 /** An updates message: each is [stream, seq, value]. */
 export function updates(at, list, more = {}) {
   return { type: "updates", at, updates: list.map(([stream, seq, value]) => ({ stream, seq, at, time: 4999, value })), ...more };
+}
+
+/** The requests that a link makes for event streams, and the server's side of each. What it does is seen after `settled()`. */
+export function fakeEvents() {
+  const requests = [];
+  const fetch = (url, { headers, signal }) => {
+    const { promise, resolve, reject } = defer();
+    const { readable, writable } = new TransformStream();
+    const writer = writable.getWriter();
+    writer.closed.catch(() => {}); // an abort of the reader's is no failure of the test
+    signal.addEventListener("abort", () => reject(signal.reason));
+    requests.push({
+      url: new URL(url),
+      headers,
+      signal,
+      /** Answers with the head of an event stream, or whatever else. */
+      accept: (answer = {}) => resolve({ ok: true, headers: new Headers({ "Content-Type": "text/event-stream; charset=utf-8" }), body: readable, ...answer }),
+      /** There is nobody. */
+      fail: () => reject(new TypeError("Failed to fetch")),
+      write: (bytes) => void writer.write(bytes).catch(() => {}),
+      /** The server says this, each in an event as it writes them. */
+      say(...messages) {
+        this.write(new TextEncoder().encode(messages.map((message) => `event: ${message.type}\ndata: ${JSON.stringify(message)}\n\n`).join("")));
+      },
+      /** The server is gone. */
+      end: () => void writer.close().catch(() => {}),
+    });
+    return promise;
+  };
+  return { requests, fetch, last: () => requests.at(-1) };
+}
+
+function defer() {
+  let resolve, reject;
+  const promise = new Promise((...functions) => ([resolve, reject] = functions));
+  return { promise, resolve, reject };
+}
+
+/** When all that was promised has happened: a turn of the real event loop, in which no fake time goes by. */
+export function settled() {
+  return new Promise((resolve) => setImmediate(resolve));
 }

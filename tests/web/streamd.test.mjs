@@ -14,6 +14,7 @@ function start(t, options = {}) {
   const link = connect({
     url: "http://wall.example:5000",
     WebSocket: server.WebSocket,
+    fetch: null,
     clock: () => time.now,
     random: () => chance.value,
     ...options,
@@ -355,4 +356,91 @@ test("a hundred thousand updates are one stream's newest", (t) => {
   }
   assert.equal(link.streams.size, 1);
   assert.equal(link.streams.get("a").value, 100_000);
+});
+
+test("keeps as many updates as it was told to, and asks for them", (t) => {
+  const { server, link } = start(t, { history: 3 });
+  assert.equal(server.last().url.searchParams.get("history"), "3");
+  server.last().say(hello({ a: {}, b: {} }), updates("7-1", [["a", 1, 10], ["a", 2, 20]]));
+  const { history } = link.streams.get("a");
+  assert.deepEqual(history, [{ seq: 1, at: "7-1", time: 4999, value: 10 }, { seq: 2, at: "7-1", time: 4999, value: 20 }]);
+  assert.deepEqual(link.streams.get("b").history, []);
+  for (let seq = 3; seq <= 1000; seq++) server.last().say(updates("7-2", [["a", seq, seq]]));
+  assert.deepEqual(history.map(({ seq }) => seq), [998, 999, 1000]);
+});
+
+test("history goes on when resumed, and begins anew when not", (t) => {
+  const { time, server, link } = start(t, { history: 9 });
+  const seqs = () => link.streams.get("a").history.map(({ seq }) => seq);
+  server.last().say(hello({ a: {} }), updates("7-1", [["a", 1, 1]]));
+  server.last().end();
+  time.pass(0.5);
+  server.last().say(hello({ a: {} }, { at: "7-1", resumed: true, more: true }), updates("7-2", [["a", 2, 2]]));
+  assert.deepEqual(seqs(), [1, 2]);
+  server.last().end();
+  time.pass(0.5);
+  server.last().say(hello({ a: {} }), updates("8-1", [["a", 7, 7]]));
+  assert.deepEqual(seqs(), [7]);
+});
+
+test("without history it keeps none", (t) => {
+  const { server, link } = start(t);
+  server.last().say(hello({ a: {} }), updates("7-1", [["a", 1, 1]]));
+  assert.equal(server.last().url.searchParams.has("history"), false);
+  assert.equal("history" in link.streams.get("a"), false);
+});
+
+test("another selection begins anew, without a position", (t) => {
+  const { time, server, link, statuses } = start(t, { streams: ["a"] });
+  server.last().say(hello({ a: {} }), updates("7-1", [["a", 1, 1]]));
+  const [first] = server.sockets;
+  link.select(["b", "c.*"]);
+  assert.ok(first.closed);
+  assert.equal(server.last().url.search, "?streams=b%2Cc.*");
+  assert.equal(link.at, null);
+  assert.equal(link.status, "catching-up");
+  time.pass(0.1);
+  assert.equal(Math.round((link.now() - link.lostSince) * 10), 1);
+  server.last().say(hello({ b: {} }), updates("7-2", [["b", 4, 4]]));
+  assert.deepEqual(values(link), { b: 4 });
+  assert.deepEqual(statuses(), ["catching-up", "live", "catching-up", "live"]);
+  assert.equal(server.sockets.length, 2);
+});
+
+test("a selection changed by a listener, or between two attempts, has no position either", (t) => {
+  const { time, server, link } = start(t, { streams: ["a"] });
+  link.addEventListener("update", () => link.select(["b"]), { once: true });
+  server.last().say(hello({ a: {} }), updates("7-1", [["a", 1, 1], ["a", 2, 2]]));
+  assert.equal(link.at, null);
+  assert.notEqual(link.status, "live");
+  server.last().end();
+  assert.equal(link.status, "lost");
+  link.select(["c"]);
+  assert.equal(server.sockets.length, 2); // in its own time
+  time.pass(0.5);
+  assert.equal(server.last().url.search, "?streams=c");
+  link.close();
+  link.select();
+  assert.equal(server.sockets.length, 3);
+});
+
+test("says what the server's page is, and what a screen is to do", (t) => {
+  const { server, link } = start(t);
+  const seen = [];
+  for (const type of ["build", "command"]) link.addEventListener(type, ({ detail }) => seen.push([type, detail]));
+  const command = { type: "command", command: "message", message: "Fire drill at 3", for: 30 };
+  server.last().say(hello(), { type: "build", build: "0123" }, command);
+  assert.deepEqual(seen, [["build", { build: "0123" }], ["command", command]]);
+});
+
+test("reports what the screen shows, and up to where, once there is somebody to hear it", (t) => {
+  const { server, link } = start(t);
+  link.report({ name: "kitchen-tv", wall: "kitchen", delay: 0.2 });
+  assert.deepEqual(server.last().said, []);
+  server.last().say(hello({ a: {} }), updates("7-1", [["a", 1, 1]]));
+  link.report({ name: "kitchen-tv", wall: "kitchen", delay: 0.2 });
+  assert.deepEqual(server.last().said, [{ type: "screen", name: "kitchen-tv", wall: "kitchen", at: "7-1", delay: 0.2 }]);
+  link.close();
+  link.report({ name: "kitchen-tv" });
+  assert.equal(server.last().said.length, 1);
 });
