@@ -55,7 +55,7 @@ export function openEvents(url, token, { hear, end, refused }, fetch) {
 
 /**
  * The data of each event, as our server writes them: in one line, between others that are of no interest here.
- * An event without an end is not kept for long: it does not count as a message, and silence ends the link.
+ * A line without an end is not kept for long: it does not count as a message, and silence ends the line to the server.
  * @param {ReadableStream<Uint8Array>} body
  * @param {AbortSignal} signal
  */
@@ -66,12 +66,11 @@ async function* messages(body, signal) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    const events = (rest + decoder.decode(value, { stream: true })).split("\n\n");
-    rest = events.pop() ?? "";
-    for (const event of events) {
-      const line = event.split("\n").find((line) => line.startsWith("data: "));
+    const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
       if (signal.aborted) return;
-      if (line) yield line.slice(6);
+      if (line.startsWith("data: ")) yield line.slice(6);
     }
   }
 }

@@ -90,6 +90,25 @@ test("whoever is first: a WebSocket's hello ends the event stream's attempt", as
   assert.equal(link.status, "live");
 });
 
+test("an event stream that fails does not end a WebSocket that only hesitates", async (t) => {
+  const { time, server, events, link } = start(t);
+  time.pass(4);
+  events.last().fail();
+  await settled();
+  assert.equal(link.status, "connecting");
+  server.last().say(hello({}, { more: false }));
+  assert.equal(link.status, "live");
+});
+
+test("what says anything but hello first is no server of ours", (t) => {
+  const { time, server, link } = start(t, { fetch: null });
+  server.last().say({ type: "tick", now: 5000 }, updates("7-1", [["a", 1, 1]]));
+  assert.equal(link.status, "connecting");
+  assert.equal(link.streams.size, 0);
+  time.pass(10);
+  assert.equal(link.status, "lost");
+});
+
 test("a server that is down is no proxy in the way: both fail, and the WebSocket is first again", async (t) => {
   const { time, server, events, link, chance } = start(t);
   chance.value = 1;
@@ -186,6 +205,25 @@ test("climbs back without interrupting the picture, without a hole, and without 
   assert.equal(server.sockets.length, 2);
 });
 
+test("each detour begins with a short climb", async (t) => {
+  const { time, server, events, chance, link } = await detoured(t);
+  chance.value = 1;
+  for (const seconds of [10, 20]) {
+    await tick(time, events.last(), seconds);
+    const tried = server.last();
+    tried.say(hello({ a: {} }, { at: "7-1", resumed: true, more: false }), { type: "tick", now: 5000 });
+    tried.end();
+    time.pass(1);
+    server.last().end();
+    events.last().accept();
+    events.last().say(hello({ a: {} }, { at: "7-1", resumed: true, more: false }));
+    await settled();
+    assert.equal(link.status, "live");
+    assert.notEqual(server.last(), tried);
+  }
+  assert.equal(server.sockets.length, 5);
+});
+
 test("climbing pauses grow up to ten minutes, and a WebSocket that hangs is left for the next", async (t) => {
   const { time, server, events, chance, link } = await detoured(t);
   chance.value = 1;
@@ -231,7 +269,7 @@ test("two missed ticks and a bye end an event stream as they end a WebSocket", a
 });
 
 test("a token is the second subprotocol, and a header on the detour; nowhere else", async (t) => {
-  const token = "sécret/+?>~";
+  const token = "sécret/+?>~!";
   const { server, events, link, errors } = start(t, { token });
   const [v1, second] = server.last().protocols;
   assert.equal(v1, "streamd.v1");

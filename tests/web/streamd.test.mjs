@@ -347,6 +347,15 @@ test("close leaves nothing behind, also when a listener calls it", (t) => {
   assert.equal(link.status, "closed");
 });
 
+test("a link that was closed stays closed, also when what follows cannot be understood", (t) => {
+  t.mock.method(console, "error", () => {});
+  const { time, server, link } = start(t);
+  link.addEventListener("update", () => link.close());
+  server.last().say(hello({ a: {} }), { type: "updates", at: "7-1", updates: [{ stream: "a", seq: 1, at: "7-1" }, null] });
+  assert.equal(link.status, "closed");
+  assert.equal(time.waiting, 0);
+});
+
 test("a hundred thousand updates are one stream's newest", (t) => {
   const { server, link } = start(t);
   server.last().say(hello({ a: {} }, { more: false }));
