@@ -263,6 +263,8 @@ def test_stream_value_never_lies_about_its_link(daemon: Daemon, page: Page, tmp_
     expect(value).to_have_text("42")
     expect(value).to_have_css("opacity", "0.4")
     assert value.get_attribute("data-level") is None
+    value.evaluate("(element) => element.setAttribute('name', 'other')")
+    expect(value).to_have_text("—")  # not what the former stream had
     daemon.start()
     expect(value).to_have_text("—", timeout=LATE * 1000)
     expect(value).to_have_attribute("data-state", "waiting")
