@@ -1,9 +1,9 @@
 /**
  * The line to the server: which way it goes, when it is dead, when to try again. What is said on it is for the link.
  *
- * A WebSocket is the better way, an event stream the one that always works: whichever says hello first is taken, and the
- * WebSocket takes over whenever it says hello. So a proxy that lets no WebSocket pass is not waited for, a server that is
- * down is not taken for one, and a proxy that comes to its senses is noticed.
+ * A WebSocket is the better way, an event stream the one that always works: whichever says hello first is taken, and while
+ * that is the event stream, a WebSocket is tried now and then, and takes over when it says hello. So a proxy that lets none
+ * pass is not waited for, a server that is down is not taken for one, and a proxy that comes to its senses is noticed.
  */
 
 import { openEvents, openSocket } from "./transport.js";
@@ -17,7 +17,7 @@ const HEADSTART = 4;
 /** Seconds before the next attempt: at random between the two; the longer is what doubles, from twice the shorter. @type {[number, number]} */
 const BACKOFF = [0.5, 20];
 /** The same, before the next WebSocket is tried while an event stream serves. @type {[number, number]} */
-const CLIMB = [10, 600];
+const CLIMB = [2, 600];
 /** Seconds between two looks at the clock, whatever is waited for: the machine may have slept. */
 const PULSE = 1;
 /** Seconds by which a look may come late, or the machine's clock go ahead, without sleep as the reason. */
@@ -156,14 +156,18 @@ export class Line {
     else if (!this.#ways.socket) this.lose();
   }
 
-  /** It said hello. A WebSocket goes on from where it was asked for: what the event stream told meanwhile comes twice. @param {Way} way */
+  /**
+   * It said hello. A WebSocket goes on from the position that it was opened with: what the event stream told meanwhile comes
+   * twice. One that was opened without any would begin anew; so when an event stream is first, it is left for another one.
+   * @param {Way} way
+   */
   #adopt(way) {
-    this.#current = this.#ways[way];
     this.#detour = way === "events";
+    this.#leave(this.#detour ? "socket" : "events");
+    this.#current = this.#ways[way];
     if (this.#detour) {
       this.#climb();
     } else {
-      this.#leave("events");
       this.#otherAt = Infinity;
       this.#climbs = 0;
     }
