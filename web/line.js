@@ -14,7 +14,10 @@ const SILENCE = 2.2;
 const HANDSHAKE = 10;
 /** Seconds that a WebSocket has for its hello before an event stream is tried beside it: some proxies let upgrades hang. */
 const HEADSTART = 4;
-/** Seconds before the next attempt: at random between the two; the longer is what doubles, from twice the shorter. @type {[number, number]} */
+/**
+ * Seconds before the next attempt: at random between the two; the longer is what doubles, from twice the shorter.
+ * @type {[number, number]}
+ */
 const BACKOFF = [0.5, 20];
 /** The same, before the next WebSocket is tried while an event stream serves. @type {[number, number]} */
 const CLIMB = [2, 600];
@@ -186,7 +189,11 @@ export class Line {
     this.#enter("socket");
   }
 
-  /** At random, so that all who lost the same server do not come back at the same moment. @param {[number, number]} range @param {number} times */
+  /**
+   * At random, so that all who lost the same server do not come back at the same moment.
+   * @param {[number, number]} range
+   * @param {number} times  how often before
+   */
   #pause([low, high], times) {
     // The exponent is bounded too: 2 ** 1024 is Infinity, and that is a year of attempts away, not never.
     const ceiling = Math.min(high, low * 2 ** Math.min(times, 30));
@@ -210,7 +217,7 @@ export class Line {
     if (now >= this.#otherAt) this.#tryOther();
   };
 
-  /** Who slept does not believe what it has, and comes back at once. */
+  /** Who slept does not believe what it has, and comes back at once. @param {boolean} late */
   #overdue = (late) => this.lose(late ? 0 : undefined);
 
   /** @param {Way} way @param {string} text */
