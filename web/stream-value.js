@@ -14,11 +14,16 @@
 
 import { text } from "./format.js";
 import { connect } from "./streamd.js";
+import { knowledge } from "./view.js";
+import { write } from "./write.js";
 
 /** What no server would take; one bad name would have it refuse all. */
 const NAME = /^[A-Za-z0-9][\w.-]{0,127}$/;
 /** How many streams can be asked for by name; beyond that, for all. */
 const MOST = 32;
+
+/** A stream of which nothing is known. @type {any} */
+const NONE = { seq: 0, description: {}, health: {} };
 
 const PALE = new CSSStyleSheet(); // which the strictest Content-Security-Policy allows
 PALE.replaceSync(':host(:not([data-state="current"])) { opacity: 0.4 }');
@@ -61,7 +66,7 @@ export class StreamValue extends HTMLElement {
   /** The only thing that touches the page. @param {import("./streamd.js").Link} link */
   update(link) {
     const stream = link.streams.get(this.name);
-    const state = knowledge(stream, link);
+    const state = knowledge(stream ?? NONE, { status: link.status, journal: link.journal, now: link.now(), tick: link.tick });
     if (stream?.seq) write(this, text(stream.value));
     else if (link.status === "live") write(this, "—");
     mark(this, "state", state);
@@ -145,21 +150,7 @@ class Shared {
   }
 }
 
-/** Whether the value can be believed: current only if link, journal, source and time all agree. */
-function knowledge(stream, { status, journal }) {
-  if (status !== "live" && status !== "catching-up") return "lost";
-  if (stream?.health.state === "failed") return "failed";
-  if (status === "catching-up") return status;
-  if (stream?.health.state === "late") return "late";
-  if (journal.state === "away") return "unconfirmed";
-  return stream?.seq ? "current" : "waiting";
-}
-
-/** A write that changes nothing is skipped. */
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
+/** An attribute; none where there is nothing to say. */
 function mark(element, key, value) {
   if (element.dataset[key] === value) return;
   if (value === undefined) delete element.dataset[key];

@@ -132,6 +132,11 @@ export class Link extends EventTarget {
     return this.#lost === null ? null : this.#lost + this.#offset;
   }
 
+  /** Seconds between two ticks. */
+  get tick() {
+    return this.#line.tick;
+  }
+
   /**
    * Read something else from now on. There is no position for a new selection: everything begins anew.
    * @param {string[]} [streams]  as for `connect`

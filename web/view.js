@@ -80,8 +80,13 @@ export function combined(streams, picture) {
   return { state, level, evidence: named };
 }
 
-/** @returns {State} */
-function knowledge({ health, seq, description }, { status, journal, now, tick = 0 }) {
+/**
+ * Whether the value can be believed: current only if link, journal, source and time all agree.
+ * @param {import("./streamd.js").Stream} stream
+ * @param {Picture} picture
+ * @returns {State}
+ */
+export function knowledge({ health, seq, description }, { status, journal, now, tick = 0 }) {
   if (status !== "live" && status !== "catching-up") return "lost";
   if (health.state === "failed") return "failed";
   if (status === "catching-up") return "catching-up";
