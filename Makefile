@@ -15,6 +15,7 @@ help:
 	@echo "make fmt    mend what ruff can mend"
 	@echo "make types  mypy, strict"
 	@echo "make trial  the deterministic tests alone, in seconds"
+	@echo "make screenshot  the pictures of the docs, taken anew"
 	@echo "make clean  remove what was made here, .venv too"
 
 run: .venv/run
@@ -32,7 +33,7 @@ fmt: .venv/test
 	$(BIN)/ruff format $(PYTHON_FILES)
 
 types: .venv/test
-	@$(BIN)/mypy --no-error-summary streamd tests $(wildcard bench checks)
+	@$(BIN)/mypy --no-error-summary streamd tests docs/pictures.py $(wildcard bench checks)
 
 trial: .venv/test
 	@$(BIN)/trial --temp-directory=build/trial --reporter=text $(TRIAL)
@@ -44,6 +45,10 @@ servers: .venv/test
 # `make test` runs short versions of them.
 check-%: checks/%.py .venv/test
 	$(BIN)/python $<
+
+# The pictures of the README and the docs, of a real daemon in a real browser.
+screenshot: servers
+	$(BIN)/python -m docs.pictures
 
 clean:
 	rm -rf .venv build dist streamd/web *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -63,4 +68,4 @@ $(BIN)/python:
 	@$(PIP) install -e .[test]
 	@touch $@ .venv/run
 
-.PHONY: help run test lint fmt types trial servers clean
+.PHONY: help run test lint fmt types trial servers screenshot clean

@@ -26,10 +26,14 @@ _NEWS = (
 
 NAME = "shop"
 DESCRIPTIONS: Mapping[str, Description] = {
-    f"{NAME}.orders": Description(title="Orders", unit="/min", warn=Limit("< 20")),
+    f"{NAME}.orders": Description(title="Orders", unit="/min", show="chart", warn=Limit("< 20")),
     f"{NAME}.revenue": Description(title="Revenue today", unit="€"),
     f"{NAME}.latency": Description(
-        title="Checkout latency", unit="ms", warn=Limit("> 250"), critical=Limit("> 400")
+        title="Checkout latency",
+        unit="ms",
+        show="chart",
+        warn=Limit("> 250"),
+        critical=Limit("> 400"),
     ),
     f"{NAME}.errors": Description(
         title="Error rate", unit="%", warn=Limit("> 1"), critical=Limit("> 3")

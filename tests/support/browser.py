@@ -20,13 +20,19 @@ CHROMIUM_ARGUMENTS = [
 WAIT_MS = 10_000
 
 
+def find_browser() -> str | None:
+    """The system's Chromium or Chrome; None: the one that `playwright install chromium` brings."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium or Chrome, else the one that `playwright install chromium` brings."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
+    """One for all tests."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=find_browser(), args=CHROMIUM_ARGUMENTS
+        )
         yield browser
         browser.close()
 
