@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from streamd.config import ConfigError, Description, SourceTable
 from streamd.health import Level
 from streamd.journals.memory import MemoryJournal
-from streamd.source import Feed, Surroundings
+from streamd.source import Surroundings, furnish
 from streamd.state import State
 
 SCHEDULED_WITHIN = 15.0
@@ -49,21 +49,22 @@ class Outcome(NamedTuple):
 class Reasons:
     """A log observer that keeps why sources failed: at a shell one may read what no wall shows.
 
-    :ivar texts: source -> why.
+    :ivar problems: source -> why, each with the key path to look at.
     :ivar aloud: whether warnings are said as well; what nobody expected always is, without its trace.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self.texts: dict[str, str] = {}
+        self.problems: dict[str, list[str]] = {}
         self.aloud = False
 
     def __call__(self, event: LogEvent) -> None:
-        failure, source = event.get("log_failure"), event.get("source")
+        failure, path = event.get("log_failure"), event.get("path")
         reason = "" if failure is None else f"{failure.type.__name__}: {failure.getErrorMessage()}"
-        if source is not None and reason:
-            self.texts.setdefault(source, " ".join(reason.split()))
-        unexpected = reason and source is None
+        if path is not None:
+            why = " ".join((reason or event["error"]).split())
+            self.problems.setdefault(event["source"], []).append(f"{path}: {why}")
+        unexpected = reason and path is None
         if unexpected or (self.aloud and event.get("log_level", LogLevel.info) >= LogLevel.warn):
             self._say(" ".join([formatEvent(event), reason]).strip())
 
@@ -72,16 +73,11 @@ async def run_once(
     reactor: Any,
     base: Path,
     name: str,
-    source: SourceTable,
+    table: SourceTable,
     descriptions: Mapping[str, Description],
     reasons: Reasons,
 ) -> Outcome:
     """Start a source, wait until it said something, stop it."""
-    kind, settings = source
-    try:
-        made = kind.make(name, settings, Surroundings(reactor, base))
-    except ConfigError as error:
-        return Outcome(name, [], error.problems)
     state = State(time.time())
     journal = MemoryJournal(time.time, reactor.seconds)
     state.life = journal.life
@@ -92,27 +88,26 @@ async def run_once(
         if not heard.called:
             heard.callback(None)
 
-    feed = Feed(name, settings, journal, state, time.time, changed, descriptions)
+    here = Surroundings(reactor, base)
     try:
-        made.start(feed)
+        source, feed = furnish(name, table, here, journal, state, time.time, changed, descriptions)
+    except ConfigError as error:
+        return Outcome(name, [], error.problems)
+    try:
+        source.start(feed)
     except Exception:
         feed.failed(Failure())
-    every = getattr(made, "every", getattr(settings, "every", None))
-    within = PUSHED_WITHIN if every is None else SCHEDULED_WITHIN
+    within = PUSHED_WITHIN if feed.every is None else SCHEDULED_WITHIN
     problems = []
     try:
         await heard.addTimeout(within, reactor)
         await deferLater(reactor, 0)  # it may be half-way through what it says
     except TimeoutError:
-        if every is not None:
+        if feed.every is not None:
             problems.append(f"sources.{name}: no answer within {within:g} s")
-    stopped = await _stop(reactor, made)
+    stopped = await _stop(reactor, source)
     said = [(s.name, (s.newest.value or b"").decode(), s.health.level) for s in state if s.newest]
-    for stream in state:
-        if stream.error is not None:
-            told = stream.error if stream.name == name else f"{stream.name}: {stream.error}"
-            problems.append(f"sources.{name}: {reasons.texts.get(name, told)}")
-    return Outcome(name, said, list(dict.fromkeys(problems)), stopped)
+    return Outcome(name, said, problems + reasons.problems.get(name, []), stopped)
 
 
 async def _stop(reactor: Any, source: Any) -> bool:

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from streamd.config import Secret
-from streamd.source import SourceError
+from streamd.source import Away, SourceError
 
 T = TypeVar("T")
 
@@ -71,6 +71,9 @@ class Driver:
         """Whether the connection is of no use any more."""
         raise NotImplementedError
 
+    def ping(self, connection: Any) -> None:
+        """Fails if the server does not answer; where there is none, to connect was enough."""
+
     def read(self, connection: Any, query: str, after: Any, limit: int) -> tuple[Any, Any]:
         """The DB-API's description of what the query gives, and its first rows, at most ``limit``."""
         raise NotImplementedError
@@ -113,6 +116,7 @@ class Session:
         self._connection: Any = None
         self._busy = False
         self._given_up = False
+        self._reached = False
         self._running: Deferred[Any] | None = None
 
     def start(self) -> None:
@@ -134,9 +138,9 @@ class Session:
         """Run a query.
 
         :param after: the value of ``:after`` in it.
-        :raises SourceError: if the database fails, or is silent for too long.
+        :raises SourceError: if the database fails; :class:`Away` if it is silent for too long.
         """
-        return self._run(lambda c: _table(*self._driver.read(c, query, after, limit)))
+        return self._run(lambda c: _table(*self._driver.read(c, query, after, limit)), "query")
 
     def lowest(self, query: str, column: str) -> Deferred[Any]:
         """What is less than everything in this column."""
@@ -146,24 +150,32 @@ class Session:
             types = {each[0]: each[1] for each in description or ()}
             return self._driver.lowest(types.get(column))
 
-        return self._run(find)
+        return self._run(find, "query")
 
     def horizon(self) -> Deferred[tuple[int, int]]:
         """See :meth:`Driver.horizon`."""
         return self._run(self._driver.horizon)
 
+    def look(self) -> Deferred[None]:
+        """Whether the database is there.
+
+        :raises Away: if it is not.
+        """
+        return self._run(self._driver.ping)
+
     def hear(self, channel: str) -> Deferred[tuple[bool, list[str]]]:
         """See :meth:`Driver.hear`; a server that hangs is found out by it, too."""
         return self._run(lambda c: self._driver.hear(c, channel, min(1, self._timeout / 2)))
 
-    def _run(self, use: Callable[[Any], T]) -> Deferred[T]:
+    def _run(self, use: Callable[[Any], T], key: str = "") -> Deferred[T]:
+        """:param key: of the source's table, which it is about when the database says no."""
         if self._busy:  # a thread cannot be ended from outside
-            return fail(SourceError("the database does not answer"))
+            return fail(Away("the database does not answer", key="database"))
         self._busy, self._given_up = True, False
         running = deferToThreadPool(self._reactor, self._pool, self._in_thread, use)
         running.addTimeout(self._timeout + GRACE, self._reactor)
         self._running = running
-        return running.addErrback(self._failed)
+        return running.addErrback(self._failed, key)
 
     def _in_thread(self, use: Callable[[Any], T]) -> T:
         try:
@@ -178,8 +190,10 @@ class Session:
             self._busy = False
 
     def _use(self, use: Callable[[Any], T]) -> T:
-        if self._connection is None:
+        self._reached = self._connection is not None
+        if not self._reached:
             self._connection = self._driver.connect()
+            self._reached = True
         try:
             return use(self._connection)
         finally:
@@ -187,14 +201,17 @@ class Session:
                 connection, self._connection = self._connection, None
                 connection.close()
 
-    def _failed(self, failure: Failure) -> Any:
+    def _failed(self, failure: Failure, key: str) -> Any:
         if failure.check(TimeoutError):
             self._abort()
-            raise SourceError(f"the database did not answer within {self._timeout:g} s")
+            raise Away(f"the database did not answer within {self._timeout:g} s", key="database")
         message = self._driver.explain(failure.value)
         if message is None:
             return failure
-        raise SourceError(message[:200], f"({type(failure.value).__name__}: {failure.value})")
+        message, detail = message[:200], f"({type(failure.value).__name__}: {failure.value})"
+        if not self._reached:
+            raise Away(message, detail, "database")
+        raise SourceError(message, detail, key)
 
     def _abort(self) -> None:
         self._given_up = True

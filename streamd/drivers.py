@@ -78,6 +78,7 @@ class Sqlite(Driver):
         )
         end = time.monotonic() + self._timeout
         connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+        connection.execute("PRAGMA schema_version")  # is it a database, and may one read now?
         return connection
 
     def lost(self, connection: Any) -> bool:
@@ -129,6 +130,9 @@ class Postgres(Driver):
     def lost(self, connection: Any) -> bool:
         return bool(connection.closed)
 
+    def ping(self, connection: Any) -> None:
+        connection.execute("SELECT 1")
+
     def read(self, connection: Any, query: str, after: Any, limit: int) -> tuple[Any, Any]:
         # A cursor of the server's: what is beyond the limit stays there.
         with connection.transaction(), connection.cursor("streamd") as cursor:
@@ -160,7 +164,7 @@ class Postgres(Driver):
         poll = select.poll()
         poll.register(connection.fileno(), select.POLLIN)
         poll.poll(seconds * 1000)
-        connection.execute("SELECT 1")  # takes in what came, or finds that the server hangs
+        self.ping(connection)  # takes in what came
         heard, self._heard = self._heard, []
         return False, heard
 
@@ -231,6 +235,9 @@ class MySql(Driver):
 
     def lost(self, connection: Any) -> bool:
         return not connection.open
+
+    def ping(self, connection: Any) -> None:
+        connection.ping(reconnect=False)
 
     def read(self, connection: Any, query: str, after: Any, limit: int) -> tuple[Any, Any]:
         with connection.cursor() as cursor:

@@ -145,7 +145,7 @@ def by_key(table: Table, key: str, whole: bool) -> dict[str, Any]:
     :param whole: a row is one value.
     :raises SourceError: if two rows would have the same name.
     """
-    index(table, key)
+    index(table, key, "key")
     found: dict[str, dict[str, Any]] = {}
     written: dict[str, Any] = {}
     for row in table.rows:
@@ -160,13 +160,14 @@ def by_key(table: Table, key: str, whole: bool) -> dict[str, Any]:
     return {f"{n}.{column}": value for n, parts in found.items() for column, value in parts.items()}
 
 
-def index(table: Table, column: str) -> int:
+def index(table: Table, column: str, key: str) -> int:
     """Where a column is.
 
+    :param key: that names it.
     :raises SourceError: if there is none of that name.
     """
     if column not in table.columns:
-        raise SourceError(f"the query gives no column {column}")
+        raise SourceError(f"the query gives no column {column}", key=key)
     return list(table.columns).index(column)
 
 
@@ -280,8 +281,8 @@ class Recent:
     async def _batch(self, after: Any, limit: int) -> list[tuple[Any, tuple[Any, float | None]]]:
         """The next rows: the value of each, and the update that it is."""
         table = await self._session.read(self._query, limit, after)
-        column = index(table, self._after)
-        time = None if self._settings.time is None else index(table, self._settings.time)
+        column = index(table, self._after, "after")
+        time = None if self._settings.time is None else index(table, self._settings.time, "time")
         _check_order([row[column] for row in table.rows], self._after)
         values = [plain(row[column]) for row in table.rows]
         found = []

@@ -17,7 +17,8 @@ MAX_KINDS = 1000
 class Quieted:
     """Passes events on to an observer, of each kind only so many a second.
 
-    Lines are of one kind when they come from the same place with the same format.
+    Lines are of one kind when they come from the same place with the same format, and are about the
+    same source: where many fail at once, each is told.
     """
 
     def __init__(self, observer: ILogObserver, clock: IReactorTime) -> None:
@@ -31,16 +32,17 @@ class Quieted:
         if second != self._second:
             self._second = second
             self._tell_suppressed(event)
-        kind = (event.get("log_namespace"), event.get("log_format") or event.get("format"))
+        form = event.get("log_format") or event.get("format")
+        kind = (event.get("log_namespace"), form, event.get("source"))
         if len(self._counts) >= MAX_KINDS and kind not in self._counts:
-            kind = ("", "")
+            kind = ("", "", None)
         self._counts[kind] = count = self._counts.get(kind, 0) + 1
         if count <= LINES_PER_SECOND:
             self._observer(event)
 
     def _tell_suppressed(self, event: LogEvent) -> None:
         """:param event: the first of this second; it tells the time."""
-        for (namespace, form), count in self._counts.items():
+        for (namespace, form, _), count in self._counts.items():
             if count > LINES_PER_SECOND:
                 told: LogEvent = {key: event[key] for key in ("log_time", "time") if key in event}
                 told |= {"log_format": "{count} more lines like: {form}", "form": form}

@@ -29,7 +29,7 @@ from streamd.link import Sweep
 from streamd.quiet import quiet_log
 from streamd.screens import Screens
 from streamd.site import Site
-from streamd.source import Feed, Kind, Source, Surroundings
+from streamd.source import Feed, Kind, Source, Surroundings, furnish
 from streamd.sources import demo, http, postgres, process, python, random_walk, redis, sql
 from streamd.state import State
 from streamd.timer import Timer
@@ -143,21 +143,8 @@ class Streamd(MultiService):
         tables: Mapping[str, SourceTable] = config.sources
         if not config.file and not tables:
             tables = {"variable": DEMO}
-        made = []
-        for name, (kind, settings) in tables.items():
-            source = kind.make(name, settings, surroundings)
-            feed = Feed(
-                name,
-                settings,
-                self.journal,
-                self.state,
-                self._now,
-                self.hub.wake,
-                config.streams,
-                getattr(source, "every", getattr(settings, "every", None)),
-            )
-            made.append((source, feed))
-        return made
+        shared = (self.journal, self.state, self._now, self.hub.wake, config.streams)
+        return [furnish(name, table, surroundings, *shared) for name, table in tables.items()]
 
     # -- from start to stop ------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamd import config
-from streamd.config import ConfigError, Description, Duration, Keep, Secret
+from streamd.config import ConfigError, Description, Duration, Keep, Secret, SourceTable
 from streamd.journal import Journal, SourceCursor
 from streamd.state import State
 from streamd.update import Draft, Refused, Update, check_name, from_python
@@ -30,6 +30,12 @@ MIN_RETRY = 1.0
 MAX_RETRY = 60.0
 """Seconds between two attempts of a source that fails: doubling from the first to its own interval,
 or to this if that is longer."""
+
+MAX_AWAY = 4.0
+"""Seconds between two attempts at the most while nobody is there: what is back is seen within five."""
+
+LOOK = 1.0
+"""Seconds between two looks whether somebody is there."""
 
 MAX_ERROR = 500
 """Characters of an error that are told: it may quote what somebody else sent."""
@@ -49,12 +55,18 @@ class SourceError(Exception):
 
     :ivar message: for the wall: short, without passwords, addresses or traces.
     :ivar detail: for the log.
+    :ivar key: of the source's table, which this is about; empty: the one that tells what it does.
     """
 
-    def __init__(self, message: str, detail: str = "") -> None:
+    def __init__(self, message: str, detail: str = "", key: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail
+        self.key = key
+
+
+class Away(SourceError):
+    """Nobody is there who could be asked: to try again soon costs nobody anything."""
 
 
 class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -132,12 +144,16 @@ class Feed:
         changed: Callable[[], None],
         descriptions: Mapping[str, Description] | None = None,
         every: float | None = None,
+        key: str = "",
     ) -> None:
         """:param changed: to be called when health changed without an update.
 
         :param every: seconds between two runs, where something runs on a schedule.
+        :param key: of its table, which tells what it does.
         """
         self.name = name
+        self.every = every
+        self._key = key
         self._settings = settings
         self._journal = journal
         self._state = state
@@ -232,20 +248,14 @@ class Feed:
         """The source cannot say what is: so do its streams, until the next reading."""
         error = failure.value
         if isinstance(error, SourceError | Refused):
-            message, detail = error.message, getattr(error, "detail", "")
-            if message != self._error:
-                self._log.warn(
-                    # Not called "message": Twisted's old observers empty a field of that name.
-                    "source {source} failed: {error} {detail}",
-                    source=self.name,
-                    error=message,
-                    detail=detail,
-                )
+            message = error.message
+            self._complain(message, getattr(error, "detail", ""), getattr(error, "key", ""))
         else:
             message = f"the source failed ({type(error).__name__}), see the log"
             if message != self._error:
-                self._log.failure("source {source} failed", failure, source=self.name)
-        self._error = message
+                path = self._path(self._key)
+                self._log.failure("{path} failed", failure, source=self.name, path=path)
+            self._error = message
         self._prune()
         if not self._streams:  # it never said what its streams are: it appears under its own name
             self._introduce(self.name)
@@ -303,9 +313,7 @@ class Feed:
             return
         text = "; ".join(f"{stream}: {refused.message}" for stream, refused in wrong.items())
         text = text[:MAX_ERROR]
-        if text != self._error:
-            self._log.warn("source {source}: {text}", source=self.name, text=text)
-            self._error = text
+        self._complain(text)
         for stream, refused in wrong.items():
             if self._state.get(stream):
                 self._state.fail([stream], refused.message, self._now())
@@ -314,11 +322,50 @@ class Feed:
                 self._state.fail([self.name], text, self._now())
         self._changed()
 
+    def _complain(self, text: str, detail: str = "", key: str = "") -> None:
+        """A line in the log, with the key path to look at; one for the same again and again."""
+        if text != self._error:
+            self._error = text
+            self._log.warn(
+                # Not called "message": Twisted's old observers empty a field of that name.
+                "{path}: {error} {detail}",
+                source=self.name,
+                path=self._path(key or self._key),
+                error=text,
+                detail=detail,
+            )
+
+    def _path(self, key: str) -> str:
+        return ".".join(filter(None, ("sources", self.name, key)))
+
     def _recovered(self) -> None:
         if self._error is not None:
             self._log.info("source {source} is back", source=self.name)
             self._error = None
             self._state.withdraw(self.name, self._now())
+
+
+def furnish(
+    name: str,
+    table: SourceTable,
+    surroundings: Surroundings,
+    journal: Journal,
+    state: State,
+    now: Callable[[], float],
+    changed: Callable[[], None],
+    descriptions: Mapping[str, Description],
+) -> tuple[Source, Feed]:
+    """The source of a table, and the feed that it is to be started with; does nothing yet.
+
+    :raises ConfigError: see :meth:`Kind.make`.
+    """
+    kind, settings = table
+    source = kind.make(name, settings, surroundings)
+    every = getattr(source, "every", getattr(settings, "every", None))
+    told_by = (key for key in sorted(kind.told_by) if getattr(settings, key, None) is not None)
+    key = next(told_by, "url" if hasattr(settings, "url") else "")
+    feed = Feed(name, settings, journal, state, now, changed, descriptions, every, key)
+    return source, feed
 
 
 class Polling:
@@ -339,27 +386,31 @@ class Polling:
         clock: IReactorTime,
         rng: Callable[[], float] = random.random,
         gently: bool = False,
+        look: Callable[[], Any] | None = None,
     ) -> None:
         """:param read: gives a reading, or :data:`TOLD`, or a Deferred of either.
 
         :param every: seconds.
         :param gently: the pause after a run is at least as long as the run took.
+        :param look: asked every second between two runs whether somebody is there; fails if nobody is.
         """
         self._read = read
         self._every = every
         self._clock = clock
         self._rng = rng
         self._gently = gently
+        self._look = look
         self._woken = False
-        self._earliest = 0.0
+        self._earliest = self._due = 0.0
         self._failures = 0
+        self._longest = MAX_AWAY
         self._next: IDelayedCall | None = None
         self.stopped = False
 
     def start(self, feed: Feed) -> None:
         """Run for the first time, now."""
         self._feed = feed
-        self._run()
+        self._turn()
 
     def stop(self) -> None:
         """Do not run again; what a run under way finds is ignored."""
@@ -369,19 +420,26 @@ class Polling:
 
     def wake(self) -> None:
         """There is news: run as soon as may be, again if a run is under way."""
-        if self._next is None or not self._next.active():
-            self._woken = True
-        else:
-            self._next.reset(max(0.0, self._earliest - self._clock.seconds()))
+        self._woken = True
+        if self._next is not None and self._next.active():
+            self._next.reset(max(0.0, self._when() - self._clock.seconds()))
 
-    def _run(self) -> None:
-        self._woken = False
+    def _when(self) -> float:
+        """When the next run is due."""
+        return self._earliest if self._woken else self._due
+
+    def _turn(self) -> None:
         began = self._clock.seconds()
-        running = maybeDeferred(self._read)
-        running.addCallbacks(self._found, self._failed, errbackArgs=(began,))
+        look = self._look if began < self._when() else None
+        if look is not None:
+            running = maybeDeferred(look).addErrback(self._failed, began)
+        else:
+            self._woken = False
+            running = maybeDeferred(self._read)
+            running.addCallbacks(self._found, self._failed, errbackArgs=(began,))
         running.addErrback(lambda failure: self._feed.failed(failure))
         running.addErrback(lambda failure: self._log.failure("a run failed badly", failure))
-        running.addCallback(lambda _: self._schedule(began))
+        running.addCallback(lambda _: self._schedule(began, look is not None))
 
     def _found(self, value: Any) -> Deferred[None] | None:
         self._failures = 0
@@ -390,19 +448,28 @@ class Polling:
     def _failed(self, failure: Failure, began: float) -> None:
         steady = self._clock.seconds() - began > STEADY
         self._failures = 1 if steady else self._failures + 1
+        self._longest = MAX_AWAY
+        if not failure.check(Away):
+            self._longest = min(max(self._every, MAX_AWAY), MAX_RETRY)
         if not self.stopped:
             self._feed.failed(failure)
 
-    def _schedule(self, began: float) -> None:
+    def _schedule(self, began: float, looked: bool) -> None:
         if self.stopped:
             return
         now = self._clock.seconds()
-        rest = now - began if self._gently else 0.0
-        wait = max(rest, 0 if self._woken else began + self._every - now)
         if self._failures:
-            longest = min(max(self._every, 4 * MIN_RETRY), MAX_RETRY)
-            # The exponent is bounded: 2.0**1024 overflows after a night of failures.
-            wait = min(MIN_RETRY * 2.0 ** min(self._failures - 1, 10), longest)
-            wait = rest = max(MIN_RETRY, wait * (0.5 + self._rng() / 2))
-        self._earliest = now + rest
-        self._next = self._clock.callLater(wait, self._run)
+            self._earliest = self._due = now + self._pause()
+        elif not looked:
+            self._earliest = now + (now - began if self._gently else 0.0)
+            self._due = max(self._earliest, began + self._every)
+        wait = max(0.0, self._when() - now)
+        if self._look is not None and not self._failures:
+            wait = min(wait, LOOK)
+        self._next = self._clock.callLater(wait, self._turn)
+
+    def _pause(self) -> float:
+        """Seconds until the next attempt after a failure."""
+        # The exponent is bounded: 2.0**1024 overflows after a night of failures.
+        pause = min(MIN_RETRY * 2.0 ** min(self._failures - 1, 10), self._longest)
+        return max(MIN_RETRY, pause * (0.5 + self._rng() / 2))

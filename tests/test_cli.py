@@ -26,8 +26,9 @@ from streamd.config import parse
 from streamd.service import find_kinds
 from streamd.sketch import database_url, sketch, source_name
 from tests.support.daemon import Daemon, StartDaemon
-from tests.support.databases import DatabaseServer
+from tests.support.databases import PASSWORD, DatabaseServer
 from tests.support.net import free_port, wait_until
+from tests.support.redis import Redis
 
 STREAMD = Path(sys.executable).with_name("streamd")
 
@@ -341,7 +342,7 @@ def test_check_opens_no_port_and_writes_nothing(shop: Path) -> None:
     (shop / "streamd.toml").write_text(config)
     before = sorted(shop.iterdir())
     [line] = complaint("check", folder=shop)
-    assert line == "sources.shop: database file missing or not readable"
+    assert line == "sources.shop.database: database file missing or not readable"
     assert sorted(shop.iterdir()) == before
 
 
@@ -362,13 +363,37 @@ query = "SELECT amuont FROM orders"
 [sources.name]
 database = "sqlite:///shop.db"
 query = "SELECT count(*), 1 AS one FROM orders"
+[sources.key]
+database = "sqlite:///shop.db"
+query = "SELECT id, amount FROM orders"
+key = "ident"
+[sources.new]
+database = "sqlite:///shop.db"
+query = "SELECT id AS number FROM orders WHERE id > :after"
+after = "id"
+[sources.time]
+database = "sqlite:///shop.db"
+query = "SELECT id FROM orders WHERE id > :after"
+after = "id"
+time = "made"
+[sources.file]
+database = "sqlite:///streamd.toml"
+query = "SELECT 1 AS one"
 """)
-    lines = complaint("check", folder=shop)
-    assert [line.split(": ")[0] for line in lines] == [
-        f"sources.{name}" for name in ("table", "syntax", "column", "name")
-    ]
-    for line, wanted in zip(lines, ("order_s", "syntax", "amuont", "count(*)"), strict=True):
-        assert wanted in line
+    wanted = {
+        "sources.table.query": "no such table: order_s",
+        "sources.syntax.query": "syntax error",
+        "sources.column.query": "no such column: amuont",
+        "sources.name.query": '"name.count(*)" is not a name',
+        "sources.key.key": "the query gives no column ident",
+        "sources.new.after": "the query gives no column id",
+        "sources.time.time": "the query gives no column made",
+        "sources.file.database": "file is not a database",
+    }
+    lines = dict(line.split(": ", 1) for line in complaint("check", folder=shop))
+    assert lines.keys() == wanted.keys()
+    for path, why in wanted.items():
+        assert why in lines[path]
 
 
 FUNCTIONS = """
@@ -427,22 +452,69 @@ def test_check_of_every_kind(tmp_path: Path) -> None:
     assert "pa55" not in done.stderr
     lines = [line.removeprefix("streamd: sources.") for line in done.stderr.splitlines()]
     wanted = [
-        "host: the database cannot be reached",
-        "ears: the database cannot be reached",
-        "maria: the database cannot be reached",
-        "redis: Redis does not accept connections",
-        "http: the host does not accept connections",
-        "ended: the command ended with status 3",
+        "host.database: the database cannot be reached",
+        "ears.database: the database cannot be reached",
+        "maria.database: the database cannot be reached",
+        "redis.url: Redis does not accept connections",
+        "http.url: the host does not accept connections",
+        "ended.command: the command ended with status 3",
         "program.command: there is no program no-such-program",
         "function.call: functions (",
         "module.call: there is no module no_such_module",
-        "broken: ZeroDivisionError: division by zero",
-        "odd: odd.bad: the value cannot be JSON",
-        "stuck: the function has not returned for 2 s",
+        "broken.call: ZeroDivisionError: division by zero",
+        "odd.call: odd.bad: the value cannot be JSON",
+        "stuck.call: the function has not returned for 2 s",
     ]
     assert len(lines) == len(wanted), lines
     for line, start in zip(lines, wanted, strict=True):
         assert line.startswith(start), line
+
+
+def test_check_of_servers(
+    tmp_path: Path,
+    start_daemon: StartDaemon,
+    postgres: DatabaseServer,
+    mariadb: DatabaseServer,
+    redis: Redis,
+) -> None:
+    """One clear line each with the key to look at, from a check as at the daemon's start."""
+    there = f"redis://127.0.0.1:{redis.port}"
+    redis.say("SET", "text", "x")
+    config, wanted = "", {}
+    for url in (postgres.url, mariadb.url):
+        elsewhere = url.rpartition("/")[0] + "/elsewhere"
+        for name, key, database, column, why in (
+            ("login", "database", url.replace(PASSWORD, "pa55"), "1", "refused the login"),
+            ("host", "database", url.replace("127.0.0.1", "no.such.invalid"), "1", "reached"),
+            ("base", "database", elsewhere, "1", "elsewhere"),
+            ("sql", "query", url, "nothing", "nothing"),
+        ):
+            name = url[0] + name
+            config += f'[sources.{name}]\ndatabase = "{database}"\nquery = "SELECT {column} AS a"\n'
+            wanted[f"sources.{name}.{key}"] = why
+    config += f"""
+[sources.hears]
+database = "{postgres.url}"
+listen = "alerts"
+query = "SELECT nothing AS a"
+[sources.login]
+url = "{there.replace("//", "//me:pa55@")}"
+get = "text"
+[sources.type]
+url = "{there}"
+llen = "text"
+"""
+    wanted["sources.hears.query"] = "nothing"
+    wanted["sources.login.url"] = "WRONGPASS"
+    wanted["sources.type.llen"] = "WRONGTYPE"
+    (tmp_path / "streamd.toml").write_text(config)
+    lines = dict(line.split(": ", 1) for line in complaint("check", folder=tmp_path))
+    assert lines.keys() == wanted.keys()
+    assert not {path: lines[path] for path, why in wanted.items() if why not in lines[path]}
+    daemon = start_daemon(config=config)
+    for path, line in lines.items():
+        wait_until(lambda said=f"{path}: {line}": said in daemon.log(), what=path)  # type: ignore[misc]
+    assert "pa55" not in daemon.log() + str(lines)
 
 
 def test_check_of_what_speaks_when_it_likes(tmp_path: Path) -> None:
@@ -517,7 +589,7 @@ def test_try_puts_a_query_on_a_wall(shop: Path, form: str) -> None:
         insert(shop, 0.5)
         wait_until(lambda: state(port) == {"shop.orders": 4, "shop.revenue": 10.0})
         (shop / "shop.db").rename(shop / "gone.db")
-        wait_until(lambda: "streamd: source shop failed: database file missing" in said())
+        wait_until(lambda: "streamd: sources.shop.database: database file missing" in said())
         assert interrupt(process) == 0
     assert "Traceback" not in said()
 
@@ -565,8 +637,11 @@ def test_try_that_cannot_be(shop: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         busy = str(listener.getsockname()[1])
         cases = {
-            ("none.db", "SELECT 1 AS a"): "sources.none: database file missing or not readable",
-            ("shop.db", "SELECT 1 AS a FORM b"): "sources.shop: ",
+            (
+                "none.db",
+                "SELECT 1 AS a",
+            ): "sources.none.database: database file missing or not readable",
+            ("shop.db", "SELECT 1 AS a FORM b"): "sources.shop.query: ",
             ("shop.db", ""): "sources.shop.query: expected a SELECT",
             ("oracle://x/y", "SELECT 1"): "sources.y.database: expected",
             ("shop.db", "SELECT count(*) FROM orders"): "sources.shop.query: count(*) is no name",

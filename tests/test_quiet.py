@@ -48,6 +48,14 @@ class QuietTests(SynchronousTestCase):
         self.log.info("later")
         self.assertEqual(["95 more lines like: refused {n}", "later"], self.lines[-2:])
 
+    def test_each_source_has_its_own(self) -> None:
+        for number in range(3 * LINES_PER_SECOND):
+            self.log.warn("{source} is away", source=f"s{number}")
+        self.assertEqual([f"s{number} is away" for number in range(15)], self.lines)
+        for _ in range(LINES_PER_SECOND):
+            self.log.warn("{source} is away", source="s1")
+        self.assertEqual(14 + LINES_PER_SECOND, len(self.lines))
+
     def test_each_second_begins_anew(self) -> None:
         for _ in range(3):
             for _ in range(LINES_PER_SECOND):

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -20,12 +18,6 @@ from tests.support.net import free_port
 from tests.support.redis import Redis
 from tests.support.served import Serve, in_thread
 from tests.support.streams import Streams, make_sources
-
-BAD_DAYS: dict[str, tuple[Callable[[Redis], Any], Callable[[Redis], Any]]] = {
-    "stopped": (Redis.stop, Redis.start),
-    "killed": (Redis.kill, Redis.start),
-    "frozen": (Redis.freeze, Redis.thaw),
-}
 
 
 def config(port: int, **sources: str) -> str:
@@ -173,57 +165,6 @@ def test_on_the_wall(redis: Redis, start_daemon: StartDaemon, page: Page) -> Non
     expect(page.locator(".value")).to_have_text(["2", '{"n":3}'])
     # Twice as long as promised, and what a busy machine gets on top.
     assert time.monotonic() - began < 2 * 0.1 + 0.6
-
-
-@pytest.mark.patience(40)
-@pytest.mark.parametrize("day", BAD_DAYS)
-@in_thread
-def test_bad_days(serve: Serve, redis: Redis, day: str) -> None:
-    fall, rise = BAD_DAYS[day]
-    redis.say("SET", "waiting", "1")
-    redis.say("XADD", "jobs", "*", "n", "0")
-    streams = Streams(
-        serve(
-            config(
-                redis.port,
-                heard='subscribe = "jobs"',
-                entries='xread = "jobs"',
-                asked='get = "waiting"\nevery = "2s"',
-            )
-            + '[sources.other]\nkind = "random_walk"'
-        )
-    )
-    redis_ready(redis, 1)
-    redis.say("PUBLISH", "jobs", "hello")
-    names = ("heard", "entries", "asked")
-    for name in names:
-        streams.expect_health(name, "fresh")
-    fall(redis)
-    fallen = time.monotonic()
-    texts = {
-        streams.expect_health(name, "failed", 5 - (time.monotonic() - fallen)) for name in names
-    }
-    assert texts <= {
-        "Redis closed the connection",
-        "Redis does not accept connections",
-        "Redis does not answer",
-    }, texts
-    until = time.monotonic() + 1.8  # the next attempt begins, and gets no further
-    while day == "frozen" and time.monotonic() < until:
-        assert {streams.health(name)[0] for name in names} == {"failed"}
-        time.sleep(0.05)
-    assert streams.value("asked") == 1
-    assert streams.health("other") == ("fresh", None)
-    rise(redis)
-    back = time.monotonic()
-    for number in (1, 2, 3):
-        redis.say("XADD", "jobs", "*", "n", number)
-    redis.say("SET", "waiting", "2")
-    for name in names:
-        streams.expect_health(name, "fresh", 5 - (time.monotonic() - back))
-    streams.expect("entries", {"n": 3})
-    assert streams.history("entries") == [{"n": n} for n in range(4)]
-    streams.expect("asked", 2)
 
 
 @in_thread

@@ -22,6 +22,7 @@ from streamd.source import (
     MIN_RETRY,
     STEADY,
     TOLD,
+    Away,
     Feed,
     Polling,
     SourceError,
@@ -136,7 +137,7 @@ class FeedTests(SourceTestCase):
     def test_one_line_for_each_distinct_failure_and_one_when_it_is_back(self) -> None:
         feed = self.daemon.feed()
         self.broken(feed, "away", "away", "away", "no table", "no table")
-        wanted = ["source shop failed: away detail", "source shop failed: no table detail"]
+        wanted = ["sources.shop: away detail", "sources.shop: no table detail"]
         self.assertEqual(wanted, self.lines())
         self.put(feed, 1, 1)
         backs = [e for e in self.events if formatEvent(e) == "source shop is back"]
@@ -306,8 +307,9 @@ class PollingTests(SourceTestCase):
         every: float = 5,
         rng: Callable[[], float] = lambda: 1.0,
         gently: bool = False,
+        look: Callable[[], Any] | None = None,
     ) -> Polling:
-        self.polling = Polling(self.watched(read), every, self.daemon.clock, rng, gently)
+        self.polling = Polling(self.watched(read), every, self.daemon.clock, rng, gently, look)
         self.runs: list[float] = []
         self.polling.start(self.daemon.feed(every=every))
         return self.polling
@@ -410,6 +412,51 @@ class PollingTests(SourceTestCase):
             self.run_for(1000)
             self.assertEqual(longest, max(self.waits()))
             self.assertEqual(MIN_RETRY, min(self.waits()))
+
+    def test_who_is_away_is_soon_seen_again(self) -> None:
+        def nobody() -> Any:
+            raise Away("nobody is there")
+
+        self.poll(nobody, every=3600)
+        self.run_for(300)
+        self.assertEqual([1, 2, 4, 4], self.waits()[:4])
+        self.assertEqual({4}, set(self.waits()[3:]))
+
+    def test_a_look_between_two_runs(self) -> None:
+        looks: list[float] = []
+        there = [True]
+
+        def look() -> Any:
+            looks.append(self.daemon.clock.seconds())
+            if not there[0]:
+                raise Away("nobody is there")
+
+        self.poll(lambda: 1, every=3.5, look=look)
+        self.run_for(5)
+        self.assertEqual(([0, 3.5], [1, 2, 3, 4.5]), (self.runs, looks))
+        there[0] = False
+        self.run_for(1)
+        self.assertEqual(("failed", "nobody is there"), self.health("shop"))
+        there[0] = True
+        self.run_for(4)
+        self.assertEqual(("fresh", None), self.health("shop"))
+        self.assertEqual([0, 3.5, 6.5, 10], self.runs)
+        self.assertEqual([1, 2, 3, 4.5, 5.5, 7.5, 8.5, 9.5], looks)
+        self.polling.stop()
+        self.assertEqual([], self.daemon.clock.getDelayedCalls())
+
+    def test_nobody_looks_while_it_fails(self) -> None:
+        looks: list[int] = []
+        self.poll(self.away, every=5, look=lambda: looks.append(1))
+        self.run_for(60)
+        self.assertEqual([], looks)
+
+    def test_wake_does_not_wait_for_a_look(self) -> None:
+        self.poll(lambda: 1, every=9, look=lambda: None)
+        self.run_for(2.5)
+        self.polling.wake()
+        self.run_for(1)
+        self.assertEqual([0, 2.75], self.runs)
 
     def test_retries_are_jittered(self) -> None:
         rng = random.Random(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -291,32 +290,6 @@ def test_wrong_queries(file_shop: Shop, query: str, error: str) -> None:
     file_shop.sell(1, 2)
     file_shop.start(f'query = "{query}"\nafter = "id"')
     assert error in (file_shop.streams.expect_health("sold", "failed") or "")
-
-
-@pytest.mark.patience(40)
-@pytest.mark.parametrize("shop", ["postgres", "mariadb"], indirect=True)
-@in_thread
-def test_every_row_that_was_written_while_it_was_away(shop: Shop) -> None:
-    shop.start('timeout = "1s"')
-    shop.sell(1)
-    shop.expect(1)
-    shop.server.kill()
-    shop.streams.expect_health("sold", "failed")
-    shop.server.start()
-
-    def write() -> None:
-        for id in range(2, 40):
-            shop.sell(id)
-
-    writer = threading.Thread(target=write, daemon=True)
-    writer.start()
-    shop.streams.expect_health("sold", "fresh")
-    shop.server.freeze()
-    shop.streams.expect_health("sold", "failed")
-    shop.server.thaw()
-    writer.join()
-    shop.streams.expect_health("sold", "fresh")
-    wait_until(lambda: sorted(shop.ids()) == list(range(1, 40)))
 
 
 @pytest.mark.parametrize("shop", ["sqlite"], indirect=True)

@@ -102,44 +102,6 @@ def test_a_table(server: DatabaseServer, start: Start) -> None:
     shop.streams.expect("shop", [])
 
 
-def stop(server: DatabaseServer) -> None:
-    server.stop()
-
-
-def kill(server: DatabaseServer) -> None:
-    server.kill()
-
-
-def freeze(server: DatabaseServer) -> None:
-    server.freeze()
-
-
-@pytest.mark.patience(40)
-@pytest.mark.parametrize("harm", [stop, kill, freeze])
-@in_thread
-def test_bad_days(server: DatabaseServer, start: Start, harm: Callable[..., None]) -> None:
-    server.sql(*REGIONS)
-    shop = start('query = "SELECT count(*) AS orders FROM orders"')
-    shop.streams.expect("shop.orders", 3)
-    harm(server)
-    error = shop.streams.expect_health("shop.orders", "failed", 5)
-    assert error in {
-        "the database cannot be reached",
-        "the database did not answer within 3 s",
-        "the connection to the database was lost",
-        "terminating connection due to administrator command",
-    }
-    assert shop.streams.value("shop.orders") == 3
-    began = time.monotonic()
-    shop.streams.all()
-    assert time.monotonic() - began < 0.5, "the daemon waits for no database"
-    if server.running:
-        server.thaw()
-    else:
-        server.start()
-    shop.streams.expect_health("shop.orders", "fresh", 5)
-
-
 @in_thread
 def test_a_restart_between_two_runs_is_no_failure(server: DatabaseServer, start: Start) -> None:
     shop = start('query = "SELECT 1 AS one"')

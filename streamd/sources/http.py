@@ -23,7 +23,7 @@ from twisted.web.http import RESPONSES, PotentialDataLoss
 from twisted.web.http_headers import Headers
 
 from streamd.config import ConfigError, Duration, Secret
-from streamd.source import Feed, Polling, SourceError, SourceSettings, Surroundings
+from streamd.source import Away, Feed, Polling, SourceError, SourceSettings, Surroundings
 
 MAX_BODY = 2**20
 """Bytes of an answer."""
@@ -84,7 +84,7 @@ def follow(pointer: str, document: Any) -> Any:
             else:
                 raise LookupError
         except LookupError:
-            raise SourceError(f"the answer has nothing at {pointer}"[:200]) from None
+            raise SourceError(f"the answer has nothing at {pointer}"[:200], key="pick") from None
     return document
 
 
@@ -219,9 +219,9 @@ def _explain(failure: Failure, timeout: float) -> Any:
     }
     for kind, text in texts.items():
         if isinstance(error, kind):
-            raise SourceError(text)
+            raise Away(text)
     if type(error).__module__.startswith(("OpenSSL", "service_identity")):
-        raise SourceError("the certificate is not trusted", f"({error})")
+        raise Away("the certificate is not trusted", f"({error})")
     return failure
 
 

@@ -17,7 +17,15 @@ from twisted.python.failure import Failure
 
 from streamd.config import ConfigError, Duration, Secret
 from streamd.journal import SourceCursor
-from streamd.source import MIN_RETRY, Feed, Polling, SourceError, SourceSettings, Surroundings
+from streamd.source import (
+    MIN_RETRY,
+    Away,
+    Feed,
+    Polling,
+    SourceError,
+    SourceSettings,
+    Surroundings,
+)
 from streamd.texts import Texts, read_text
 from streamd.update import Refused, from_python
 
@@ -124,7 +132,7 @@ class Redis:
 
     def _run(self) -> Deferred[None]:
         """Lasts as long as the connection does."""
-        self._untrusted = False
+        self._untrusted = self._reached = False
         self._running = Deferred.fromCoroutine(self._connected())
         return self._running.addErrback(self._explain)
 
@@ -144,6 +152,7 @@ class Redis:
             if url.database:
                 await self._say(link, "SELECT", url.database)
             await self._say(link, "PING")  # one that hangs accepts connections, too
+            self._reached = True
             await self._work(link)
         finally:
             link.transport.abortConnection()
@@ -168,9 +177,10 @@ class Redis:
         """Say on the wall what can be said there: neither address nor password."""
         error: Any = failure.value
         if isinstance(error, self._refused):
-            raise SourceError(f"Redis: {str(error).strip()[:200]}")
+            key = self._wanted if self._reached else "url"
+            raise SourceError(f"Redis: {str(error).strip()[:200]}", key=key)
         if self._untrusted:
-            raise SourceError("the certificate of Redis is not trusted")
+            raise Away("the certificate of Redis is not trusted", key="url")
         texts = {
             TimeoutError: "Redis does not answer",
             ConnectingCancelledError: "Redis does not accept connections",
@@ -180,7 +190,7 @@ class Redis:
         }
         for kind, text in texts.items():
             if isinstance(error, kind):
-                raise SourceError(text, f"({type(error).__name__})")
+                raise Away(text, f"({type(error).__name__})", "url")
         return failure
 
     # -- what is wanted of it ----------------------------------------------------------------------

@@ -17,13 +17,18 @@ class Settings(QuerySettings, frozen=True, kw_only=True):
 
 
 class Sql:
-    """Runs a query, slower than it is told to when the database takes long."""
+    """Runs a query, slower than it is told to when the database takes long.
+
+    Between two runs it looks whether the database is still there: at an interval of minutes, too, what
+    the wall shows is right or marked.
+    """
 
     def __init__(self, name: str, settings: Settings, surroundings: Surroundings) -> None:
         reactor = surroundings.reactor
         self._session = open_session(name, settings, surroundings)
         self._reading = Reading(self._session, settings, reactor)
-        self._polling = Polling(self._read, settings.every, reactor, gently=True)
+        look = self._session.look
+        self._polling = Polling(self._read, settings.every, reactor, gently=True, look=look)
 
     def start(self, feed: Feed) -> None:
         self._feed = feed

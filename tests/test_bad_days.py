@@ -1,0 +1,193 @@
+"""Every kind of source on a server that is stopped, killed, or stands still.
+
+The wall says so within five seconds, is right again within five of the server's return, and whatever
+was written meanwhile arrives once, where a kind promises that.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.support.net import wait_until
+from tests.support.served import Serve, in_thread
+from tests.support.streams import Streams
+
+WITHIN = 5 + 1.5
+"""Seconds: the promise, and what a busy machine gets on top."""
+
+AFTER = "SELECT n FROM sold WHERE n > :after ORDER BY n"
+
+SQL = f"""
+[sources.count]
+database = "URL"
+query = "SELECT max(n) AS most FROM sold"
+[sources.rows]
+database = "URL"
+query = "{AFTER}"
+after = "n"
+"""
+
+POSTGRES = f"""{SQL}
+[sources.heard]
+database = "URL"
+listen = "sold"
+[sources.woken]
+database = "URL"
+listen = "sold"
+query = "{AFTER}"
+after = "n"
+[sources.table]
+database = "URL"
+listen = "sold"
+query = "SELECT n FROM sold ORDER BY n DESC LIMIT 2"
+table = true
+"""
+
+REDIS = """
+[sources.heard]
+url = "URL"
+subscribe = "sold"
+[sources.entries]
+url = "URL"
+xread = "sold"
+[sources.asked]
+url = "URL"
+xlen = "sold"
+"""
+
+OTHERS = """
+[sources.other]
+kind = "random_walk"
+[streams.rows]
+keep = 5000
+[streams.woken]
+keep = 5000
+[streams.entries]
+keep = 5000
+"""
+
+TEXTS = {
+    "the database cannot be reached",
+    "the database did not answer within 3 s",
+    "the connection to the database was lost",
+    "terminating connection due to administrator command",
+    "the database system is shutting down",
+    "Redis closed the connection",
+    "Redis does not accept connections",
+    "Redis does not answer",
+}
+
+
+class Market(NamedTuple):
+    """A server, the sources that read it, and whoever writes to it.
+
+    :ivar streams: one of each source.
+    :ivar whole: the sources that leave nothing out, and say nothing twice.
+    :ivar write: writes this number.
+    :ivar written: all numbers that are there.
+    """
+
+    server: Any
+    config: str
+    streams: set[str]
+    whole: set[str]
+    write: Callable[[int], Any]
+    written: Callable[[], list[int]]
+
+
+@pytest.fixture(params=["postgres", "mariadb", "redis"])
+def market(request: pytest.FixtureRequest) -> Market:
+    server = request.getfixturevalue(request.param)
+    if request.param == "redis":
+        return Market(
+            server,
+            REDIS.replace("URL", f"redis://127.0.0.1:{server.port}") + OTHERS,
+            {"heard", "entries", "asked"},
+            {"entries"},
+            lambda n: (server.say("XADD", "sold", "*", "n", n), server.say("PUBLISH", "sold", n)),
+            lambda: [int(fields[1]) for _, fields in server.say("XRANGE", "sold", "-", "+")],
+        )
+    postgres = request.param == "postgres"
+    server.sql("CREATE TABLE sold (n int PRIMARY KEY)")
+    notify = "; NOTIFY sold, '{}'" if postgres else ""
+    return Market(
+        server,
+        (POSTGRES if postgres else SQL).replace("URL", server.url) + OTHERS,
+        {"count.most", "rows"} | ({"heard", "woken", "table"} if postgres else set()),
+        {"rows", "woken"} if postgres else {"rows"},
+        lambda n: server.sql((f"INSERT INTO sold VALUES ({n})" + notify).format(n)),
+        lambda: [n for (n,) in server.sql("SELECT n FROM sold ORDER BY n")],
+    )
+
+
+@contextmanager
+def writing(market: Market, first: int) -> Iterator[None]:
+    """Somebody writes as long as this lasts, as often as the server takes it."""
+    over = threading.Event()
+
+    def write() -> None:
+        number = first
+        while not over.wait(0.02):
+            with suppress(Exception):  # it is away
+                market.write(number)
+            number += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        writer.join()
+
+
+@pytest.mark.patience(60)
+@pytest.mark.parametrize("day", ["stop", "kill", "freeze"])
+@in_thread
+def test_bad_days(market: Market, serve: Serve, day: str) -> None:
+    numbers = iter(range(1, 1000))
+    market.write(next(numbers))
+    streams = Streams(serve(market.config))
+
+    def told() -> bool:
+        market.write(next(numbers))
+        return all(streams.health(name)[0] == "fresh" for name in market.streams)
+
+    wait_until(told)
+    with writing(market, 1000):
+        proof = streams.all()[name := min(market.streams)]["health"]["proof"]
+        wait_until(lambda: streams.all()[name]["health"]["proof"] > proof)
+        getattr(market.server, day)()
+        fell = time.monotonic()
+        try:
+            errors = {}
+            for name in market.streams:
+                left = fell + WITHIN - time.monotonic()
+                errors[name] = streams.expect_health(name, "failed", left)
+            assert set(errors.values()) <= TEXTS, errors
+            asked = time.monotonic()
+            assert all(streams.value(name) is not None for name in market.streams)
+            assert time.monotonic() - asked < 1, "the daemon waits for nobody"
+            assert streams.health("other") == ("fresh", None)
+            time.sleep(1.5)  # another attempt, which gets no further
+            assert {streams.health(name)[0] for name in market.streams} == {"failed"}
+        finally:
+            market.server.thaw() if market.server.running else market.server.start()
+        back = time.monotonic()
+        for name in market.streams:
+            streams.expect_health(name, "fresh", back + WITHIN - time.monotonic())
+    written = market.written()
+    assert written[-1] > 1000
+    for name in market.whole:
+        wait_until(lambda name=name: len(history(streams, name)) >= len(written))  # type: ignore[misc]
+        assert sorted(history(streams, name)) == written
+
+
+def history(streams: Streams, name: str) -> list[int]:
+    return [value["n"] for value in streams.history(name)]
