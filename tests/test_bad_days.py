@@ -6,10 +6,12 @@ was written meanwhile arrives once, where a kind promises that.
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
@@ -191,3 +193,53 @@ def test_bad_days(market: Market, serve: Serve, day: str) -> None:
 
 def history(streams: Streams, name: str) -> list[int]:
     return [value["n"] for value in streams.history(name)]
+
+
+class Refusal:
+    """A port where whoever connects is hung up on.
+
+    :ivar times: when that was, on the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def _work(self) -> None:
+        with suppress(OSError):
+            while True:
+                self._listener.accept()[0].close()
+                self.times.append(time.monotonic())
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+KINDS = {
+    "postgres": 'database = "postgresql://127.0.0.1:PORT/x?sslmode=disable"\nquery = "SELECT 1"',
+    "maria": 'database = "mysql://127.0.0.1:PORT/x"\nquery = "SELECT 1"\nevery = "100ms"',
+    "listener": 'database = "postgresql://127.0.0.1:PORT/x?sslmode=disable"\nlisten = "a"',
+    "woken": 'database = "postgresql://127.0.0.1:PORT/x?sslmode=disable"\nlisten = "a"\n'
+    'query = "SELECT 1"',
+    "redis": 'url = "redis://127.0.0.1:PORT"\nget = "x"\nevery = "100ms"',
+    "http": 'url = "http://127.0.0.1:PORT/"\nevery = "100ms"',
+}
+
+
+@in_thread
+def test_at_most_one_attempt_a_second(serve: Serve) -> None:
+    with ExitStack() as stack:
+        doors = {name: stack.enter_context(closing(Refusal())) for name in KINDS}
+        tables = [
+            f"[sources.{name}]\n{lines.replace('PORT', str(doors[name].port))}\n"
+            for name, lines in KINDS.items()
+        ]
+        served = serve("".join(tables))
+        wait_until(lambda: all(len(door.times) >= 4 for door in doors.values()), 12)
+        served.run(lambda: [source.stop() for source, _ in served.service.sources])
+    for name, door in doors.items():
+        pauses = [after - before for before, after in pairwise(door.times)]
+        assert min(pauses) > 0.8, (name, pauses)  # one may be noticed late, and the next in time

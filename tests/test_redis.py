@@ -168,25 +168,14 @@ def test_on_the_wall(redis: Redis, start_daemon: StartDaemon, page: Page) -> Non
 
 
 @in_thread
-def test_at_most_one_attempt_a_second(serve: Serve, redis: Redis) -> None:
+def test_a_password_that_is_wrong_until_it_is_right(serve: Serve, redis: Redis) -> None:
     text = config(redis.port, jobs='get = "waiting"').replace("redis://", "redis://nobody:wr0ng@")
     streams = Streams(serve(text))
     error = streams.expect_health("jobs", "failed")
     assert error == "Redis: WRONGPASS invalid username-password pair or user is disabled."
-    before = told(redis, "stats", "total_connections_received")
-    time.sleep(2.2)
-    # This question is one, too.
-    assert 1 <= told(redis, "stats", "total_connections_received") - before - 1 <= 2
-    assert told(redis, "clients", "connected_clients") <= 2
     assert "wr0ng" not in json.dumps(streams.all())
     redis.say("ACL", "SETUSER", "nobody", "on", ">wr0ng", "~*", "+@all")
     streams.expect_health("jobs", "fresh")
-
-
-def told(redis: Redis, section: str, key: str) -> int:
-    """A number that Redis tells of itself."""
-    lines = redis.say("INFO", section).splitlines()[1:]
-    return int(dict(line.split(":") for line in lines)[key])
 
 
 @in_thread
