@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page, expect
 
+from tests.support.daemon import StartDaemon
 from tests.support.databases import PostgresServer
 from tests.support.net import wait_until
 from tests.support.served import Serve, Served, in_thread
@@ -66,6 +68,19 @@ def test_each_notification_is_a_reading(listen: Listen) -> None:
     numbers = range(100)
     alerts.server.sql("BEGIN", *(f"NOTIFY alerts, '{number}'" for number in numbers), "COMMIT")
     wait_until(lambda: alerts.streams.history("alerts") == ["door open", 42, *numbers])
+
+
+def test_on_the_wall(postgres: PostgresServer, start_daemon: StartDaemon, page: Page) -> None:
+    postgres.sql("CREATE TABLE alerts (id serial PRIMARY KEY, note text)")
+    table = f'database = "{postgres.url}"\nlisten = "alerts"\n'
+    query = 'query = "SELECT count(*) AS count FROM alerts"'
+    daemon = start_daemon(config=f"[sources.heard]\n{table}[sources.woken]\n{table}{query}")
+    page.goto(f"{daemon.url}/")
+    expect(page.locator(".value")).to_have_text(["0"])
+    began = time.monotonic()
+    postgres.sql("INSERT INTO alerts (note) VALUES ('x'); NOTIFY alerts, 'door open'")
+    expect(page.locator(".value")).to_have_text(["1", "door open"])
+    assert time.monotonic() - began < 0.1 + 0.6
 
 
 @in_thread

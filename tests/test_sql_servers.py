@@ -1,4 +1,4 @@
-"""Queries on real servers, PostgreSQL and MariaDB: what the rows become, and the servers' bad days."""
+"""Queries on real servers, PostgreSQL and MariaDB: what the rows become, and what is wrong."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page, expect
 
+from tests.support.daemon import StartDaemon
 from tests.support.databases import PASSWORD, DatabaseServer
 from tests.support.net import wait_until
 from tests.support.served import Serve, in_thread
@@ -60,6 +62,20 @@ def test_a_row(server: DatabaseServer, start: Start) -> None:
     server.sql("INSERT INTO orders VALUES ('north', 4)")
     shop.streams.expect("shop.orders", 4)
     assert time.monotonic() - began < 0.2 + 0.1 + 0.5
+
+
+def test_on_the_wall(server: DatabaseServer, start_daemon: StartDaemon, page: Page) -> None:
+    server.sql(*REGIONS)
+    query = "SELECT count(*) AS orders FROM orders"
+    daemon = start_daemon(
+        config=f'[sources.shop]\ndatabase = "{server.url}"\nquery = "{query}"\nevery = "200ms"'
+    )
+    page.goto(f"{daemon.url}/")
+    expect(page.locator(".value")).to_have_text(["3"])
+    began = time.monotonic()
+    server.sql("INSERT INTO orders VALUES ('north', 4)")
+    expect(page.locator(".value")).to_have_text(["4"])
+    assert time.monotonic() - began < 0.2 + 0.1 + 0.6
 
 
 @in_thread
