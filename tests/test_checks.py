@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from checks import attacks, clock, memory, stalled, stop, storm
+from checks import attacks, clock, memory, sources, stalled, stop, storm
 from checks.proof import MIB, Proof
 
 SHORT = {
@@ -15,6 +15,7 @@ SHORT = {
     ),
     "clock": partial(clock.prove, seconds=2.0),
     "memory": partial(memory.prove, viewers=200, times=1, stay=0.5),
+    "sources": partial(sources.prove, seconds=3.0),
     "stalled": partial(
         stalled.prove, viewers=100, stalled=20, slow=5, rate=100, seconds=3, quiet=0
     ),
