@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, Protocol, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -238,26 +238,27 @@ class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     admin: tuple[Secret, ...] = ()
 
 
-class Kind(Protocol):
-    """What :func:`parse` has to know of a kind of source."""
+class Kind(NamedTuple):
+    """A kind of source: what a module in ``streamd/sources`` offers as ``KIND``.
 
-    @property
-    def name(self) -> str:
-        """Written ``kind = "…"``."""
+    :ivar name: written ``kind = "…"``.
+    :ivar told_by: keys, and schemes of a ``url``, that tell the kind when ``kind`` is left out.
+    :ivar settings: the structure of its table.
+    :ivar make: of a table's name, settings and surroundings its source (see ``source.py``), which does
+        nothing yet.  Drivers are imported here, not with the module.  Raises :class:`ConfigError` with
+        a line ``sources.NAME.KEY: …``, such as for a driver that is missing.
+    """
 
-    @property
-    def told_by(self) -> frozenset[str]:
-        """Keys, and schemes of a ``url``, that tell the kind when ``kind`` is left out."""
-
-    @property
-    def settings(self) -> type[Any]:
-        """The structure of its table."""
+    name: str
+    told_by: frozenset[str]
+    settings: type[Any]
+    make: Callable[[str, Any, Any], Any]
 
 
 class SourceTable(NamedTuple):
     """One ``[sources.NAME]``; its kind is one of those that :func:`parse` was handed."""
 
-    kind: Any
+    kind: Kind
     settings: Any
 
 

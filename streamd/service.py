@@ -22,14 +22,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamd.access import NO_TOKENS, Access, Tokens, own_hosts
-from streamd.config import Config, ConfigError, SourceTable
+from streamd.config import Config, ConfigError, Kind, SourceTable
 from streamd.hub import Hub
 from streamd.journals.memory import MemoryJournal
 from streamd.link import Sweep
 from streamd.quiet import quiet_log
 from streamd.screens import Screens
 from streamd.site import Site
-from streamd.source import Feed, Kind, Source, Surroundings, furnish
+from streamd.source import Feed, Source, Surroundings, furnish
 from streamd.sources import demo, http, postgres, process, python, random_walk, redis, sql
 from streamd.state import State
 from streamd.timer import Timer

@@ -20,7 +20,6 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streamd import config
 from streamd.config import ConfigError, Description, Duration, Keep, Secret, SourceTable
 from streamd.journal import Journal, SourceCursor
 from streamd.state import State
@@ -115,18 +114,6 @@ class Surroundings(NamedTuple):
             return secret.reveal(os.environ, lambda name: (self.base / name).read_text("utf-8"))
         except ValueError as error:
             raise ConfigError([f"{path}: {error}"]) from None
-
-
-class Kind(config.Kind, Protocol):
-    """What a module in ``streamd/sources`` offers as ``KIND``."""
-
-    def make(self, name: str, settings: Any, surroundings: Surroundings) -> Source:
-        """The source of a table; does nothing yet.
-
-        Drivers are imported here, not with the module.
-
-        :raises ConfigError: with a line ``sources.NAME.KEY: …``, such as for a driver that is missing.
-        """
 
 
 class Feed:
@@ -357,7 +344,7 @@ def furnish(
 ) -> tuple[Source, Feed]:
     """The source of a table, and the feed that it is to be started with; does nothing yet.
 
-    :raises ConfigError: see :meth:`Kind.make`.
+    :raises ConfigError: see :class:`~streamd.config.Kind`.
     """
     kind, settings = table
     source = kind.make(name, settings, surroundings)

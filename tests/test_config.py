@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from hypothesis import given
@@ -15,6 +15,7 @@ from streamd.config import (
     Description,
     Duration,
     Keep,
+    Kind,
     Secret,
     Size,
     Wall,
@@ -46,15 +47,13 @@ class FeedSettings(WalkSettings, frozen=True):
     url: str
 
 
-class Kind(NamedTuple):
-    name: str
-    told_by: frozenset[str]
-    settings: type[Any]
+def make(*table: object) -> None:
+    raise AssertionError("a configuration is read, and no more")
 
 
-WALK = Kind("walk", frozenset(), WalkSettings)
-SQL = Kind("sql", frozenset(("query",)), QuerySettings)
-FEED = Kind("feed", frozenset(("ws:", "wss:")), FeedSettings)
+WALK = Kind("walk", frozenset(), WalkSettings, make)
+SQL = Kind("sql", frozenset(("query",)), QuerySettings, make)
+FEED = Kind("feed", frozenset(("ws:", "wss:")), FeedSettings, make)
 KINDS = (WALK, SQL, FEED)
 
 SHOP = '[sources.shop]\ndatabase = "sqlite:///shop.db"\nquery = "SELECT 1 AS orders"\n'

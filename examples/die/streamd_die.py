@@ -2,7 +2,7 @@
 
 import random
 
-from streamd.config import Duration
+from streamd.config import Duration, Kind
 from streamd.source import Polling, SourceError, SourceSettings
 
 
@@ -32,14 +32,9 @@ class Die:
         return {"eyes": random.randint(1, self._sides)}  # or a Deferred of it
 
 
-class Kind:
-    name = "die"
-    told_by = frozenset({"die"})
-    settings = Settings
-
-    def make(self, name, settings, surroundings):
-        """Import drivers here.  Raise ConfigError, with its key path, for what cannot be."""
-        return Die(settings.die, surroundings.reactor, settings.every)
+def make(name, settings, surroundings):
+    """Import drivers here.  Raise ConfigError, with its key path, for what cannot be."""
+    return Die(settings.die, surroundings.reactor, settings.every)
 
 
-KIND = Kind()
+KIND = Kind("die", frozenset({"die"}), Settings, make)

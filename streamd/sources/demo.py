@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from streamd.config import Description, Duration
+from streamd.config import Description, Duration, Kind
 from streamd.health import Limit
 from streamd.source import Feed, Polling, SourceSettings, Surroundings
 
@@ -135,13 +135,8 @@ class Demo:
         self._polling.stop()
 
 
-class _Kind:
-    name = "demo"
-    told_by: frozenset[str] = frozenset()
-    settings = Settings
-
-    def make(self, name: str, settings: Settings, surroundings: Surroundings) -> Demo:
-        return Demo(surroundings.reactor, settings.every, random.Random(7))
+def _make(name: str, settings: Settings, surroundings: Surroundings) -> Demo:
+    return Demo(surroundings.reactor, settings.every, random.Random(7))
 
 
-KIND = _Kind()
+KIND = Kind("demo", frozenset(), Settings, _make)

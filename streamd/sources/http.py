@@ -22,7 +22,7 @@ from twisted.web.error import SchemeNotSupported
 from twisted.web.http import RESPONSES, PotentialDataLoss
 from twisted.web.http_headers import Headers
 
-from streamd.config import ConfigError, Duration, Secret
+from streamd.config import ConfigError, Duration, Kind, Secret
 from streamd.source import Away, Feed, Polling, SourceError, SourceSettings, Surroundings
 
 MAX_BODY = 2**20
@@ -225,26 +225,21 @@ def _explain(failure: Failure, timeout: float) -> Any:
     return failure
 
 
-class _Kind:
-    name = "http"
-    told_by = frozenset(("http:", "https:"))
-    settings = Settings
-
-    def make(self, name: str, settings: Settings, surroundings: Surroundings) -> Http:
-        path = f"sources.{name}"
-        if settings.url.startswith("https:"):
-            try:
-                import OpenSSL  # noqa: F401
-                import service_identity  # noqa: F401
-            except ImportError:
-                raise ConfigError(
-                    [f'{path}.url: HTTPS needs pyOpenSSL: pip install "streamd[http]"']
-                ) from None
-        headers = {
-            key: surroundings.reveal(f"{path}.headers.{key}", secret)
-            for key, secret in settings.headers.items()
-        }
-        return Http(settings, headers, surroundings.reactor)
+def _make(name: str, settings: Settings, surroundings: Surroundings) -> Http:
+    path = f"sources.{name}"
+    if settings.url.startswith("https:"):
+        try:
+            import OpenSSL  # noqa: F401
+            import service_identity  # noqa: F401
+        except ImportError:
+            raise ConfigError(
+                [f'{path}.url: HTTPS needs pyOpenSSL: pip install "streamd[http]"']
+            ) from None
+    headers = {
+        key: surroundings.reveal(f"{path}.headers.{key}", secret)
+        for key, secret in settings.headers.items()
+    }
+    return Http(settings, headers, surroundings.reactor)
 
 
-KIND = _Kind()
+KIND = Kind("http", frozenset(("http:", "https:")), Settings, _make)

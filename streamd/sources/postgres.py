@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
 
-from streamd.config import ConfigError, Duration
+from streamd.config import ConfigError, Duration, Kind
 from streamd.queries import QuerySettings, Reading, open_session
 from streamd.source import MIN_RETRY, TOLD, Feed, Polling, Surroundings
 from streamd.texts import read_text
@@ -88,16 +88,11 @@ class Postgres:
         return self._reading.run(self._feed).addCallback(lambda _: TOLD)
 
 
-class _Kind:
-    name = "postgres"
-    told_by = frozenset(("listen",))
-    settings = Settings
-
-    def make(self, name: str, settings: Settings, surroundings: Surroundings) -> Postgres:
-        path = f"sources.{name}.database"
-        if not surroundings.reveal(path, settings.database).startswith("postgres"):
-            raise ConfigError([f"{path}: expected PostgreSQL: others cannot listen"])
-        return Postgres(name, settings, surroundings)
+def _make(name: str, settings: Settings, surroundings: Surroundings) -> Postgres:
+    path = f"sources.{name}.database"
+    if not surroundings.reveal(path, settings.database).startswith("postgres"):
+        raise ConfigError([f"{path}: expected PostgreSQL: others cannot listen"])
+    return Postgres(name, settings, surroundings)
 
 
-KIND = _Kind()
+KIND = Kind("postgres", frozenset(("listen",)), Settings, _make)

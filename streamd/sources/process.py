@@ -16,7 +16,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streamd.config import ConfigError, Duration
+from streamd.config import ConfigError, Duration, Kind
 from streamd.source import MIN_RETRY, TOLD, Feed, Polling, SourceError, SourceSettings, Surroundings
 from streamd.texts import MAX_TEXT, Texts, too_long
 from streamd.update import shorten
@@ -229,19 +229,14 @@ class Process:
             self._log.info("source {source} on stderr: more, not logged", source=self._name)
 
 
-class _Kind:
-    name = "process"
-    told_by = frozenset(("command",))
-    settings = Settings
-
-    def make(self, name: str, settings: Settings, surroundings: Surroundings) -> Process:
-        program = settings.command.words[0]
-        place = str(surroundings.base / program) if "/" in program else program
-        for needed in ("setsid", place):
-            if shutil.which(needed) is None:
-                missing = program if needed == place else needed
-                raise ConfigError([f"sources.{name}.command: there is no program {missing}"])
-        return Process(name, settings, surroundings)
+def _make(name: str, settings: Settings, surroundings: Surroundings) -> Process:
+    program = settings.command.words[0]
+    place = str(surroundings.base / program) if "/" in program else program
+    for needed in ("setsid", place):
+        if shutil.which(needed) is None:
+            missing = program if needed == place else needed
+            raise ConfigError([f"sources.{name}.command: there is no program {missing}"])
+    return Process(name, settings, surroundings)
 
 
-KIND = _Kind()
+KIND = Kind("process", frozenset(("command",)), Settings, _make)

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from streamd.config import ConfigError, Duration
+from streamd.config import ConfigError, Duration, Kind
 from streamd.source import LATE_AFTER, Feed, Polling, SourceError, SourceSettings, Surroundings
 
 EVERY = 5.0
@@ -198,14 +198,9 @@ def _find(path: str, call: Call, folder: str) -> Callable[..., Any]:
     return function
 
 
-class _Kind:
-    name = "python"
-    told_by = frozenset(("call",))
-    settings = Settings
-
-    def make(self, name: str, settings: Settings, surroundings: Surroundings) -> Python:
-        function = _find(f"sources.{name}.call", settings.call, str(surroundings.base.absolute()))
-        return Python(name, function, settings, surroundings.reactor)
+def _make(name: str, settings: Settings, surroundings: Surroundings) -> Python:
+    function = _find(f"sources.{name}.call", settings.call, str(surroundings.base.absolute()))
+    return Python(name, function, settings, surroundings.reactor)
 
 
-KIND = _Kind()
+KIND = Kind("python", frozenset(("call",)), Settings, _make)

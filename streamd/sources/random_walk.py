@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.python.failure import Failure
 
-from streamd.config import Duration
+from streamd.config import Duration, Kind
 from streamd.source import Feed, SourceSettings, Surroundings
 
 MAX_WAIT = 1.0
@@ -67,13 +67,8 @@ class RandomWalk:
             self._feed.failed(failure)
 
 
-class _Kind:
-    name = "random_walk"
-    told_by: frozenset[str] = frozenset()
-    settings = Settings
-
-    def make(self, name: str, settings: Any, surroundings: Surroundings) -> RandomWalk:
-        return RandomWalk(surroundings.reactor, random.Random())
+def _make(name: str, settings: Any, surroundings: Surroundings) -> RandomWalk:
+    return RandomWalk(surroundings.reactor, random.Random())
 
 
-KIND = _Kind()
+KIND = Kind("random_walk", frozenset(), Settings, _make)

@@ -15,7 +15,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from streamd.config import ConfigError, Duration, Secret
+from streamd.config import ConfigError, Duration, Kind, Secret
 from streamd.journal import SourceCursor
 from streamd.source import (
     MIN_RETRY,
@@ -259,29 +259,26 @@ def _object(flat: Iterable[bytes]) -> dict[str, Any]:
     return {key.decode(errors="replace"): read_text(value) for key, value in pairs}
 
 
-class _Kind:
-    name = "redis"
-    told_by = frozenset(("redis:", "rediss:", "subscribe", "psubscribe", "xread"))
-    settings = Settings
-
-    def make(self, name: str, settings: Settings, surroundings: Surroundings) -> Redis:
-        path = f"sources.{name}"
-        wanted = [key for key in Settings.WANTED if getattr(settings, key) is not None]
-        if len(wanted) != 1:
-            raise ConfigError([f"{path}: expected one of {', '.join(Settings.WANTED)}"])
-        if not getattr(settings, wanted[0]):
-            raise ConfigError([f"{path}.{wanted[0]}: expected a name"])
-        if settings.every and wanted[0] not in Settings.ASKED:
-            raise ConfigError([f"{path}.every: {wanted[0]} tells by itself when there is news"])
-        password = settings.url.password
-        if settings.password is not None:
-            password = surroundings.reveal(f"{path}.password", settings.password)
-        try:
-            return Redis(name, settings, wanted[0], password, surroundings)
-        except ImportError:
-            raise ConfigError(
-                [f'{path}.url: Redis needs txredisapi: pip install "streamd[redis]"']
-            ) from None
+def _make(name: str, settings: Settings, surroundings: Surroundings) -> Redis:
+    path = f"sources.{name}"
+    wanted = [key for key in Settings.WANTED if getattr(settings, key) is not None]
+    if len(wanted) != 1:
+        raise ConfigError([f"{path}: expected one of {', '.join(Settings.WANTED)}"])
+    if not getattr(settings, wanted[0]):
+        raise ConfigError([f"{path}.{wanted[0]}: expected a name"])
+    if settings.every and wanted[0] not in Settings.ASKED:
+        raise ConfigError([f"{path}.every: {wanted[0]} tells by itself when there is news"])
+    password = settings.url.password
+    if settings.password is not None:
+        password = surroundings.reveal(f"{path}.password", settings.password)
+    try:
+        return Redis(name, settings, wanted[0], password, surroundings)
+    except ImportError:
+        raise ConfigError(
+            [f'{path}.url: Redis needs txredisapi: pip install "streamd[redis]"']
+        ) from None
 
 
-KIND = _Kind()
+KIND = Kind(
+    "redis", frozenset(("redis:", "rediss:", "subscribe", "psubscribe", "xread")), Settings, _make
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
-from streamd.config import Duration
+from streamd.config import Duration, Kind
 from streamd.queries import Query, QuerySettings, Reading, open_session
 from streamd.source import TOLD, Feed, Polling, Surroundings
 
@@ -43,13 +43,4 @@ class Sql:
         return self._reading.run(self._feed).addCallback(lambda _: TOLD)
 
 
-class _Kind:
-    name = "sql"
-    told_by = frozenset(("query",))
-    settings = Settings
-
-    def make(self, name: str, settings: Settings, surroundings: Surroundings) -> Sql:
-        return Sql(name, settings, surroundings)
-
-
-KIND = _Kind()
+KIND = Kind("sql", frozenset(("query",)), Settings, Sql)
