@@ -67,13 +67,16 @@ class QuerySettings(SourceSettings, frozen=True, kw_only=True):
     timeout: Duration = Duration(3)
 
     def __post_init__(self) -> None:
-        if (self.key is not None) + self.table + (self.after is not None) > 1:
+        shapes = (self.key is not None) + self.table + (self.after is not None)
+        if shapes > 1:
             raise ValueError("key, table and after exclude each other")
+        if shapes and self.query is None:
+            raise ValueError("key, table and after are for a query")
         if self.after is None and (self.start is not None or self.time is not None):
             raise ValueError("start and time are for a query with after")
         if self.after is not None and ":after" not in (self.query or ""):
             raise ValueError('with after, the query says where: "… WHERE id > :after ORDER BY id"')
-        if self.start is not None and not isinstance(self.start, int | float | str | date):
+        if type(self.start) is bool or not isinstance(self.start, int | float | str | date | None):
             raise ValueError('start is "now" or a value of the column')
 
 

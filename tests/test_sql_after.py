@@ -179,6 +179,19 @@ def test_transactions_that_commit_out_of_order(shop: Shop) -> None:
 
 
 @in_thread
+def test_a_lower_value_that_comes_later(file_shop: Shop) -> None:
+    """SQLite has one writer at a time, who may still write numbers in any order."""
+    file_shop.start()
+    file_shop.sell(3)
+    file_shop.expect(3)
+    file_shop.sell(1)
+    file_shop.expect(3, 1)
+    file_shop.sell(2)
+    file_shop.expect(3, 1, 2)
+    file_shop.expect_no_more(3, 1, 2)
+
+
+@in_thread
 def test_a_transaction_that_takes_longer_than_settle(postgres_shop: Shop) -> None:
     postgres_shop.start('settle = "200ms"')
     with postgres_shop.transaction(1) as commit:
