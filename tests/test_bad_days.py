@@ -29,6 +29,10 @@ SQL = f"""
 [sources.count]
 database = "URL"
 query = "SELECT max(n) AS most FROM sold"
+[sources.rare]
+database = "URL"
+query = "SELECT max(n) AS most FROM sold"
+every = "1h"
 [sources.rows]
 database = "URL"
 query = "{AFTER}"
@@ -121,7 +125,7 @@ def market(request: pytest.FixtureRequest) -> Market:
     return Market(
         server,
         (POSTGRES if postgres else SQL).replace("URL", server.url) + OTHERS,
-        {"count.most", "rows"} | ({"heard", "woken", "table"} if postgres else set()),
+        {"count.most", "rare.most", "rows"} | ({"heard", "woken", "table"} if postgres else set()),
         {"rows", "woken"} if postgres else {"rows"},
         lambda n: server.sql((f"INSERT INTO sold VALUES ({n})" + notify).format(n)),
         lambda: [n for (n,) in server.sql("SELECT n FROM sold ORDER BY n")],
