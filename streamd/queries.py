@@ -19,6 +19,7 @@ from streamd.config import ConfigError, Duration
 from streamd.databases import Address, Session, Table
 from streamd.drivers import make_driver
 from streamd.journal import SourceCursor
+from streamd.polling import TOLD
 from streamd.source import Feed, SourceError, SourceSettings, Surroundings
 
 MAX_ROWS = 10_000
@@ -103,14 +104,15 @@ class Reading:
         self._recent = Recent(session, settings, reactor) if settings.after is not None else None
         self._lock = DeferredLock()
 
-    def run(self, feed: Feed) -> Deferred[None]:
+    def run(self, feed: Feed) -> Deferred[object]:
         """Read and tell; never twice at a time.
 
+        :returns: fires with :data:`~streamd.polling.TOLD`.
         :raises SourceError: if the rows cannot be had, or make no streams.
         """
         return self._lock.run(lambda: Deferred.fromCoroutine(self._run(feed)))
 
-    async def _run(self, feed: Feed) -> None:
+    async def _run(self, feed: Feed) -> object:
         key = self._settings.key
         if self._recent is not None:
             await self._recent.run(feed)
@@ -122,6 +124,7 @@ class Reading:
             table = await self._session.read(self._query, 1)
             row = table.rows[0] if table.rows else [None] * len(table.columns)
             await feed.put(dict(zip(table.columns, row, strict=True)))
+        return TOLD
 
     async def _rows(self) -> Table:
         table = await self._session.read(self._query, MAX_ROWS + 1)

@@ -18,7 +18,7 @@ FLOORS = [
     ["state", "screens"],
     ["journal", "hub", "timer", "quiet"],
     ["source", "link", "channel"],
-    ["texts", "databases"],
+    ["texts", "databases", "polling"],
     ["drivers"],
     ["queries"],
     ["transports.*", "sources.*", "journals.*", "metrics"],

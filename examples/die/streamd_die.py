@@ -3,7 +3,8 @@
 import random
 
 from streamd.config import Duration, Kind
-from streamd.source import Polling, SourceError, SourceSettings
+from streamd.polling import Polling
+from streamd.source import SourceError, SourceSettings
 
 
 class Settings(SourceSettings, frozen=True):

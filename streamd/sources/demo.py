@@ -11,7 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from streamd.config import Description, Duration, Kind
 from streamd.health import Limit
-from streamd.source import Feed, Polling, SourceSettings, Surroundings
+from streamd.polling import Polling
+from streamd.source import Feed, SourceSettings, Surroundings
 
 EVERY = 0.5
 """Seconds between two looks at the imaginary shop."""

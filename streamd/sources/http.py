@@ -23,7 +23,8 @@ from twisted.web.http import RESPONSES, PotentialDataLoss
 from twisted.web.http_headers import Headers
 
 from streamd.config import ConfigError, Duration, Kind, Secret
-from streamd.source import Away, Feed, Polling, SourceError, SourceSettings, Surroundings
+from streamd.polling import Polling
+from streamd.source import Away, Feed, SourceError, SourceSettings, Surroundings
 
 MAX_BODY = 2**20
 """Bytes of an answer."""

@@ -7,8 +7,9 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredList
 
 from streamd.config import ConfigError, Duration, Kind
+from streamd.polling import MIN_RETRY, Polling
 from streamd.queries import QuerySettings, Reading, open_session
-from streamd.source import MIN_RETRY, TOLD, Feed, Polling, Surroundings
+from streamd.source import Feed, Surroundings
 from streamd.texts import read_text
 
 
@@ -85,7 +86,7 @@ class Postgres:
 
     def _read(self) -> Deferred[object]:
         assert self._reading is not None
-        return self._reading.run(self._feed).addCallback(lambda _: TOLD)
+        return self._reading.run(self._feed)
 
 
 def _make(name: str, settings: Settings, surroundings: Surroundings) -> Postgres:

@@ -17,7 +17,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamd.config import ConfigError, Duration, Kind
-from streamd.source import MIN_RETRY, TOLD, Feed, Polling, SourceError, SourceSettings, Surroundings
+from streamd.polling import MIN_RETRY, TOLD, Polling
+from streamd.source import Feed, SourceError, SourceSettings, Surroundings
 from streamd.texts import MAX_TEXT, Texts, too_long
 from streamd.update import shorten
 from streamd.wire import PACE

@@ -16,7 +16,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from streamd.config import ConfigError, Duration, Kind
-from streamd.source import LATE_AFTER, Feed, Polling, SourceError, SourceSettings, Surroundings
+from streamd.polling import Polling
+from streamd.source import LATE_AFTER, Feed, SourceError, SourceSettings, Surroundings
 
 EVERY = 5.0
 """Seconds between two calls of a function."""

@@ -17,15 +17,8 @@ from twisted.python.failure import Failure
 
 from streamd.config import ConfigError, Duration, Kind, Secret
 from streamd.journal import SourceCursor
-from streamd.source import (
-    MIN_RETRY,
-    Away,
-    Feed,
-    Polling,
-    SourceError,
-    SourceSettings,
-    Surroundings,
-)
+from streamd.polling import MIN_RETRY, Polling
+from streamd.source import Away, Feed, SourceError, SourceSettings, Surroundings
 from streamd.texts import Texts, read_text
 from streamd.update import Refused, from_python
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from streamd.config import Duration, Kind
+from streamd.polling import Polling
 from streamd.queries import Query, QuerySettings, Reading, open_session
-from streamd.source import TOLD, Feed, Polling, Surroundings
+from streamd.source import Feed, Surroundings
 
 
 class Settings(QuerySettings, frozen=True, kw_only=True):
@@ -40,7 +41,7 @@ class Sql:
         return self._session.stop()
 
     def _read(self) -> Deferred[object]:
-        return self._reading.run(self._feed).addCallback(lambda _: TOLD)
+        return self._reading.run(self._feed)
 
 
 KIND = Kind("sql", frozenset(("query",)), Settings, Sql)
