@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page, expect
 from websockets.sync.client import connect
 
 from tests.support.daemon import Daemon, StartDaemon
@@ -93,6 +94,15 @@ def test_inserted_row_is_on_every_viewer_in_time(shop: Shop) -> None:
             assert json.loads(one.recv(timeout=5)) == changed
             assert json.loads(other.recv(timeout=5)) == changed
             assert time.monotonic() - inserted < SOON
+
+
+def test_inserted_row_is_on_the_page_in_time(shop: Shop, page: Page) -> None:
+    page.goto(shop.daemon.url)
+    expect(page.locator(".value")).to_have_text(["5", "1"])
+    shop.sql("INSERT INTO orders VALUES (2.5)")
+    inserted = time.monotonic()
+    expect(page.locator(".value")).to_have_text(["7.5", "2"])
+    assert time.monotonic() - inserted < SOON
 
 
 def test_only_what_changed_is_an_update(shop: Shop) -> None:
