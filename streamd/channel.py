@@ -361,7 +361,11 @@ class Channel(http.HTTPChannel):
         self.clearLineBuffer()
         body = response.body if isinstance(response.body, bytes) else b""
         self.write(last_head(response.status, response.headers) + body)
-        self.transport.loseWriteConnection()
+        if isinstance(self.transport, ProtocolWrapper):
+            # TLS says that nothing follows, and goes on reading until the peer says so, too.
+            super().loseConnection()
+        else:
+            self.transport.loseWriteConnection()
         self._calm()
         self._deadline = self.callLater(REFUSED_WITHIN, self.abort)
 
@@ -387,9 +391,13 @@ class Channel(http.HTTPChannel):
             transport.wrappedProtocol = protocol
         else:
             transport.protocol = protocol
-        protocol.makeConnection(transport)
-        transport.resumeProducing()
-        protocol.dataReceived(handover.received + self.clearLineBuffer())
+        try:
+            protocol.makeConnection(transport)
+            transport.resumeProducing()
+            protocol.dataReceived(handover.received + self.clearLineBuffer())
+        except Exception:  # nobody else has it any more
+            self.site.note_failure("a connection could not be handed over", Failure())
+            transport.abortConnection()
 
     def _expect_request(self) -> None:
         if self._deadline is None:

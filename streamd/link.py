@@ -66,7 +66,9 @@ class Link:
         transport.registerProducer(self, not self._pulls)
         transport.setTcpKeepAlive(True)
         connection = getattr(transport, "socket", None)
-        if connection is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        if connection is None or connection.family == socket.AF_UNIX:
+            return
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
     def write(self, data: bytes) -> None:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any, NamedTuple, Protocol
 
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, IReactorTime
+from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
+from zope.interface import implementer
 
 from streamd.access import Access
 from streamd.channel import Answer, Channel, Exchange
@@ -34,6 +36,16 @@ class Route(NamedTuple):
     views: Mapping[str, View]
 
 
+class _TurnedAway(Protocol):
+    """A connection that is one too many.  (None would do for TCP; TLS takes it for a protocol.)"""
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        self.transport.abortConnection()
+
+
+@implementer(IProtocolNegotiationFactory)
 class Site(http.HTTPFactory):
     """Everything that is served on the port.
 
@@ -79,13 +91,17 @@ class Site(http.HTTPFactory):
     def buildProtocol(self, addr: IAddress | None) -> Any:
         if len(self.channels) + len(self._links) >= self._max_connections:
             self.turned_away += 1
-            return None
+            return _TurnedAway()
         channel = Channel()
         channel.site = self
         channel.requestFactory = Exchange
         channel.factory = self
         channel.callLater = self.clock.callLater
         return channel
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What TLS may agree on (ALPN): browsers that are not told hang up."""
+        return [b"http/1.1"]
 
     def startFactory(self) -> None:
         """No access log, and so no timer for its date."""

@@ -31,13 +31,18 @@ def endpoint(port: str) -> str:
 
 
 def check_endpoint(reactor: Any, port: str) -> None:
-    """:raises ConfigError: if Twisted does not know such an endpoint."""
+    """:raises ConfigError: if Twisted knows no such endpoint, or it cannot be prepared."""
     try:
         serverFromString(reactor, port)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
-        raise ConfigError(
-            [f"port: expected a number or an endpoint such as tcp:5000, not {port} ({error})"]
-        ) from None
+        problem = f"expected a number or an endpoint such as tcp:5000, not {port} ({error})"
+    except ImportError:
+        problem = f'{port} needs pyOpenSSL: pip install "streamd[tls]"'
+    except Exception as error:  # pyOpenSSL's are nobody's children
+        problem = f"the key or the certificate of {port} cannot be used: {error}"
+    else:
+        return
+    raise ConfigError([f"port: {problem}"])
 
 
 def load(file: str | None) -> tuple[Config, Tokens, Path]:

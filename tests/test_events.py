@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from streamd import service
+from streamd.hub import Hub
 from tests.support.daemon import StartDaemon
 from tests.support.net import wait_until
 from tests.support.served import QUIET, Serve, Served, Wire, head, in_thread
+from tests.support.tidy import LoggedErrors
 
 Event = dict[str, str]
 
@@ -339,3 +341,18 @@ def test_curl_shows_each_change_at_once(start_daemon: StartDaemon) -> None:
         assert curl.stdout.readline().startswith("id: ")
         assert curl.stdout.readline() == 'data: {"x":5}\n'
         curl.kill()
+
+
+@in_thread
+def test_reader_that_cannot_begin_is_closed(
+    served: Served, monkeypatch: pytest.MonkeyPatch, logged_errors: LoggedErrors
+) -> None:
+    def broken(self: Hub, *args: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Hub, "join", broken)
+        served.wire(head("GET", "/events")).rest()
+    assert len(logged_errors.flush(ZeroDivisionError)) == 1
+    wait_until(lambda: not served.service.events.protocols)
+    assert served.request("GET", "/healthz").status == 200

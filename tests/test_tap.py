@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -102,6 +103,27 @@ def test_port_that_is_no_endpoint(port: str) -> None:
         check_endpoint(reactor, endpoint(port))
     [problem] = error.value.problems
     assert problem.startswith("port: expected a number or an endpoint such as tcp:5000")
+
+
+def test_certificate_that_is_none(tmp_path: Path) -> None:
+    from twisted.internet import reactor
+
+    file = tmp_path / "x.pem"
+    file.write_text("no PEM")
+    with pytest.raises(ConfigError) as error:
+        check_endpoint(reactor, f"ssl:443:privateKey={file}:certKey={file}")
+    [problem] = error.value.problems
+    assert problem.startswith(f"port: the key or the certificate of ssl:443:privateKey={file}")
+
+
+def test_tls_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    from twisted.internet import reactor
+
+    monkeypatch.setitem(sys.modules, "twisted.internet.ssl", None)
+    monkeypatch.delattr("twisted.internet.ssl", raising=False)
+    with pytest.raises(ConfigError) as error:
+        check_endpoint(reactor, "ssl:443")
+    assert error.value.problems == ['port: ssl:443 needs pyOpenSSL: pip install "streamd[tls]"']
 
 
 @pytest.mark.parametrize(

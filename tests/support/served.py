@@ -91,7 +91,11 @@ class Served:
 
     def wire(self, data: bytes = b"", receive_buffer: int | None = None) -> Wire:
         """A bare connection, on which `data` was sent."""
-        wire = Wire(self.port, receive_buffer)
+        end = socket.socket()
+        if receive_buffer is not None:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        end.connect(("127.0.0.1", self.port))
+        wire = Wire(end)
         self._wires.append(wire)
         wire.send(data)
         return wire
@@ -108,14 +112,11 @@ class Served:
 
 
 class Wire:
-    """A bare TCP connection: any bytes can be said on it."""
+    """A bare connection: any bytes can be said on it."""
 
-    def __init__(self, port: int, receive_buffer: int | None = None) -> None:
-        self._socket = socket.socket()
-        if receive_buffer is not None:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
         self._socket.settimeout(WAIT)
-        self._socket.connect(("127.0.0.1", port))
         self._file = _StaysOpen(socket.SocketIO(self._socket, "r"))
 
     def makefile(self, mode: str) -> _StaysOpen:
@@ -244,18 +245,24 @@ Serve = Callable[..., Served]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts a service: `serve(configuration, tokens, admins)`; None: without one, so the demo."""
+    """Starts a service: `serve(configuration, tokens, admins, more_ports)`; None: as the demo."""
     started: list[Served] = []
 
     def start(
-        text: str | None = QUIET, tokens: Sequence[str] = (), admins: Sequence[str] = ()
+        text: str | None = QUIET,
+        tokens: Sequence[str] = (),
+        admins: Sequence[str] = (),
+        more_ports: Sequence[str] = (),
     ) -> Served:
         if current_thread() is not main_thread():
-            again: Served = blockingCallFromThread(_reactor(), start, text, tokens, admins)
+            again: Served = blockingCallFromThread(
+                _reactor(), start, text, tokens, admins, more_ports
+            )
             return again
         config = Config() if text is None else parse(text, find_kinds())
         known = Tokens(tuple(tokens), tuple(admins))
-        service = Streamd(_reactor(), config, known, ["tcp:0:interface=127.0.0.1"])
+        ports = ["tcp:0:interface=127.0.0.1", *more_ports]
+        service = Streamd(_reactor(), config, known, ports)
         service.privilegedStartService()
         # A started service quietens the log, and the tests want to hear all of it.
         observers: list[Any] = globalLogPublisher._observers

@@ -1,0 +1,217 @@
+"""The port on other endpoints than TCP: TLS (`ssl:`) and sockets of this machine (`unix:`)."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect, unix_connect
+
+from streamd import service
+from streamd.channel import MAX_BODY
+from tests.support.certificate import make_certificate
+from tests.support.daemon import StartDaemon
+from tests.support.net import free_port, wait_until
+from tests.support.served import QUIET, WAIT, Serve, Served, Wire, handshake, head, in_thread
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("certificate")
+    make_certificate(folder)
+    return folder
+
+
+def tls_port(certificate: Path, port: int = 0) -> str:
+    files = f"privateKey={certificate}/key.pem:certKey={certificate}/cert.pem"
+    return f"ssl:{port}:interface=127.0.0.1:{files}"
+
+
+def trusting(certificate: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(certificate / "cert.pem"))
+
+
+class Secured:
+    """A service that listens with TLS too, and who trusts its certificate."""
+
+    def __init__(self, served: Served, certificate: Path) -> None:
+        self.served = served
+        self.context = trusting(certificate)
+        self._wires: list[Wire] = []
+
+    @property
+    def port(self) -> int:
+        port: int = self.served.service.listening[1].getHost().port  # type: ignore[attr-defined]
+        return port
+
+    def wire(self, data: bytes, receive_buffer: int | None = None) -> Wire:
+        """A bare connection within TLS; an end that TLS does not announce is an error."""
+        end = socket.socket()
+        if receive_buffer is not None:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        end.settimeout(WAIT)
+        end.connect(("127.0.0.1", self.port))
+        within = self.context.wrap_socket(
+            end, server_hostname="localhost", suppress_ragged_eofs=False
+        )
+        self._wires.append(wire := Wire(within))
+        wire.send(data)
+        return wire
+
+    def connect(self, **options: Any) -> ClientConnection:
+        viewer: ClientConnection = connect(
+            f"wss://localhost:{self.port}/", ssl=self.context, **options
+        )
+        return viewer
+
+    def close(self) -> None:
+        for wire in self._wires:
+            wire.close()
+
+
+@pytest.fixture
+def secured(serve: Serve, certificate: Path) -> Any:
+    secured = Secured(serve(QUIET, (), [tls_port(certificate)]), certificate)
+    yield secured
+    secured.close()
+
+
+# -- TLS -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("offered", [["h2", "http/1.1"], ["http/1.1"], []])
+@in_thread
+def test_what_browsers_and_curl_offer(secured: Secured, offered: list[str]) -> None:
+    """They hang up when HTTP/2 is offered and nothing is chosen."""
+    if offered:
+        secured.context.set_alpn_protocols(offered)
+    assert secured.wire(head("GET", "/healthz")).answer().json() == {"status": "ok"}
+    with secured.connect() as viewer:
+        assert viewer.recv(timeout=WAIT) == "{}"
+
+
+@in_thread
+def test_slow_reader_of_a_large_state(secured: Secured) -> None:
+    """Nothing is pushed at it, and it has the newest after what lies in the kernel."""
+    for number in range(20):
+        secured.served.post(f"s{number}", "x" * 60_000)
+    slow = secured.wire(handshake(), receive_buffer=8192)
+    assert slow.head().startswith("HTTP/1.1 101")
+    [viewer] = wait_until(lambda: list(secured.served.service.viewers.protocols))
+    wait_until(lambda: not viewer.ready, what="it to lag")
+    for number in range(20):
+        secured.served.post(f"s{number}", number)
+    held: dict[str, Any] = {}
+    read = 0
+    while held != {f"s{number}": number for number in range(20)}:
+        held |= (message := slow.message())
+        read += len(json.dumps(message))
+    assert read < 20 * 60_000, "it was told what was no longer true"
+    wait_until(lambda: viewer.ready)
+
+
+@in_thread
+def test_value_larger_than_a_message(secured: Secured) -> None:
+    secured.served.post("a", "x" * 65_000)
+    with secured.connect(subprotocols=["streamd.v1"]) as viewer:
+        assert json.loads(viewer.recv(timeout=WAIT))["type"] == "hello"
+        assert len(json.loads(viewer.recv(timeout=WAIT))["updates"][0]["value"]) == 65_000
+        secured.served.post("a", 1)
+        assert json.loads(viewer.recv(timeout=WAIT))["updates"][0]["value"] == 1
+
+
+@in_thread
+def test_events_within_tls(secured: Secured) -> None:
+    reader = secured.wire(head("GET", "/events"))
+    assert reader.head().startswith("HTTP/1.1 200")
+    wait_until(lambda: secured.served.service.events.protocols)
+    secured.served.post("a", 1)
+    lines = iter(reader.line, "")
+    assert next(line for line in lines if '"a"' in line) == 'data: {"a":1}\n'
+
+
+@in_thread
+def test_refusal_can_be_read_within_tls(secured: Secured) -> None:
+    body = bytes(MAX_BODY + 1)
+    wire = secured.wire(head("POST", "/streams/a", f"Content-Length: {len(body)}") + body)
+    answer = wire.answer()
+    assert (answer.status, answer.json()["error"]["code"]) == (413, "too-large")
+    assert wire.rest() == b""
+    wire.close()
+    wait_until(lambda: not secured.served.service.site.channels)
+
+
+@in_thread
+def test_one_too_many_within_tls(
+    serve: Serve, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "SPARE_CONNECTIONS", 1)
+    config = QUIET + "\n[server]\nmax_viewers = 1"
+    secured = Secured(serve(config, (), [tls_port(certificate)]), certificate)
+    with closing(secured):
+        two = [secured.wire(head("GET", "/healthz")) for _ in range(2)]
+        assert [wire.answer().status for wire in two] == [200, 200]
+        with pytest.raises(OSError, match=r"reset|EOF|closed"):
+            secured.wire(b"")
+        two[0].send(head("GET", "/healthz"))
+        assert two[0].answer().status == 200
+        assert secured.served.service.site.turned_away == 1
+
+
+def close_code(viewer: ClientConnection) -> int | None:
+    try:
+        while True:
+            viewer.recv(timeout=WAIT)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else None
+
+
+def test_sigterm_is_told_within_tls(start_daemon: StartDaemon, certificate: Path) -> None:
+    port = free_port()
+    daemon = start_daemon("--port", tls_port(certificate, port))
+    context = trusting(certificate)
+    with ExitStack() as stack:
+        viewers = [
+            stack.enter_context(connect(f"wss://localhost:{port}/", ssl=context)) for _ in range(3)
+        ]
+        for _ in range(3):  # mute ones
+            end = stack.enter_context(closing(socket.create_connection(("127.0.0.1", port))))
+            mute = stack.enter_context(context.wrap_socket(end, server_hostname="localhost"))
+            mute.sendall(handshake())
+            assert mute.recv(12) == b"HTTP/1.1 101"
+        for viewer in viewers:
+            viewer.recv(timeout=WAIT)
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - began < 5
+        assert [close_code(viewer) for viewer in viewers] == [1012] * 3
+
+
+# -- sockets of this machine -----------------------------------------------------------------------
+
+
+@in_thread
+def test_viewers_on_a_socket_of_this_machine(serve: Serve, tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    served = serve(QUIET, (), [f"unix:{path}"])
+    with (
+        unix_connect(path, "ws://localhost/") as viewer,
+        closing(socket.socket(socket.AF_UNIX)) as end,
+    ):
+        assert viewer.recv(timeout=WAIT) == "{}"
+        end.connect(path)
+        reader = Wire(end)
+        reader.send(head("GET", "/events"))
+        assert reader.head().startswith("HTTP/1.1 200")
+        served.post("a", 1)
+        assert viewer.recv(timeout=WAIT) == '{"a":1}'
+        assert next(line for line in iter(reader.line, "") if '"a"' in line) == 'data: {"a":1}\n'
+        assert len(served.service.hub) == 2
+    wait_until(lambda: len(served.service.hub) == 0, what="both to be forgotten")
