@@ -19,6 +19,7 @@ from streamd.transports import websocket
 from streamd.wire import MAX_INBOUND
 from tests.support.net import wait_until
 from tests.support.served import QUIET, Serve, Served, Wire, frame, handshake, head, in_thread
+from tests.support.tidy import LoggedErrors
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
 GOODBYE = frame(CLOSE, struct.pack("!H", 1000))
@@ -621,3 +622,19 @@ def test_library_hears_why_it_was_refused(served: Served) -> None:
     response = failed.value.response
     assert response.status_code == 400
     assert b"pace" in (response.body or b"")
+
+
+@in_thread
+def test_viewer_that_cannot_begin_is_closed(
+    served: Served, monkeypatch: pytest.MonkeyPatch, logged_errors: LoggedErrors
+) -> None:
+    def broken(self: link.Link) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(link.Link, "take_transport", broken)
+        wire = served.wire(handshake() + frame(PING))
+        wire.rest()
+    assert len(logged_errors.flush(ZeroDivisionError)) == 1
+    wait_until(lambda: not served.service.viewers.protocols)
+    upgraded(served)

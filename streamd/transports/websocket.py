@@ -15,6 +15,7 @@ from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflat
 from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 from streamd.http import Handover, Request, Response, Routes, error_response, last_head
 from streamd.hub import Hub
@@ -76,6 +77,7 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
     """One viewer."""
 
     factory: StreamFactory
+    _log = Logger()
     pinged: float | None = None  # when the last ping went out that is not answered
     _heard_at = 0  # bytes that it had taken when it last said something
     _pinged_at = 0  # and when the last ping went out
@@ -104,10 +106,15 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
         return V1 if V1 in request.protocols else None
 
     def onOpen(self) -> None:
-        self.take_transport()
-        self.factory.opened(self)
-        build = v1_message("build", {"build": self.factory.build})
-        self._join(self._wish, also=frame(build.text) if self.is_v1 else b"")
+        try:
+            self.take_transport()
+            self.factory.opened(self)
+            build = v1_message("build", {"build": self.factory.build})
+            self._join(self._wish, also=frame(build.text) if self.is_v1 else b"")
+        except Exception:  # Autobahn would keep it to itself, and the connection open
+            self._log.failure("a viewer could not begin")
+            self._deaf = True
+            self.lose()
 
     def _join(self, wish: Wish, known: Selection = ALL_STREAMS, also: bytes = b"") -> None:
         encoding = _ENCODINGS[self.is_v1, self._perMessageCompress is not None]
