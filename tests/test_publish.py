@@ -112,6 +112,31 @@ def test_what_says_it_is_json_has_to_be(served: Served, kind: str, body: bytes) 
     assert served.state() == {}
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Encoding": "gzip"},
+        {"Content-Encoding": "br", "Content-Type": "application/json"},
+        {"Content-Encoding": "Identity, gzip"},
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        {"Content-Type": "Multipart/Mixed"},
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/streams/a"), ("PATCH", "/state"), ("POST", "/widgets/a")]
+)
+@in_thread
+def test_what_is_no_value_by_its_headers(
+    served: Served, method: str, path: str, headers: dict[str, str]
+) -> None:
+    answer = served.request(method, path, '{"current": 1}', headers)
+    assert answer.status == 415
+    assert answer.json()["error"]["code"] in ("bad-encoding", "bad-type")
+    assert served.state() == {}
+    plain = {"Content-Encoding": "Identity"}
+    assert served.request(method, path, '{"current": 1}', plain).status < 300
+
+
 @in_thread
 def test_empty_body(served: Served) -> None:
     for headers in ({}, JSON):

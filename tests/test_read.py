@@ -79,6 +79,31 @@ def test_large_state_is_whole(served: Served) -> None:
     assert served.state() == wanted
 
 
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", {"a", "db.lag", "db.size"}),
+        ("?streams=", set()),
+        ("?streams=a,none", {"a"}),
+        ("?streams=db.*", {"db.lag", "db.size"}),
+        ("?streams=db.%3F%3F%3F,a", {"a", "db.lag"}),
+    ],
+)
+@in_thread
+def test_selection(served: Served, query: str, names: set[str]) -> None:
+    for name in ("db.size", "a", "db.lag"):
+        served.post(name, 1)
+    assert set(served.request("GET", f"/state{query}").json()) == names
+    assert set(served.request("GET", f"/streams{query}").json()["streams"]) == names
+
+
+@pytest.mark.parametrize("path", ["/state", "/streams"])
+@in_thread
+def test_bad_selection(served: Served, path: str) -> None:
+    answer = served.request("GET", f"{path}?streams=%21")
+    assert (answer.status, answer.json()["error"]["code"]) == (400, "bad-selection")
+
+
 # -- GET /streams ----------------------------------------------------------------------------------
 
 

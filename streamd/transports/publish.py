@@ -56,9 +56,10 @@ class Publisher:
     def post_stream(self, request: Request, name: str) -> Deferred[Response]:
         """``POST /streams/NAME``: publish one value; 201 when it is in the journal.
 
-        :raises Refused: 400, 401, 403, 409, 413 or 429.
+        :raises Refused: 400, 401, 403, 409, 413, 415 or 429.
         """
         self._access.check_publisher(request)
+        _check_kind(request.headers)
         value = read_value(request.body, request.headers.get("content-type", ""))
         draft = Draft(check_name(name), value, _time(request.headers))
 
@@ -70,6 +71,7 @@ class Publisher:
     def patch_state(self, request: Request) -> Deferred[Response]:
         """``PATCH /state``: publish many values, all or none."""
         self._access.check_publisher(request)
+        _check_kind(request.headers)
         time = _time(request.headers)
         drafts = [Draft(name, value, time) for name, value in _members(request.body)]
 
@@ -93,6 +95,7 @@ class Publisher:
 
     def post_widget(self, request: Request, name: str) -> Deferred[Response]:
         """``POST /widgets/NAME``: what senders for Smashing post."""
+        _check_kind(request.headers)
         fields = parse_json_object(request.body)
         token = fields.pop("auth_token", None)
         self._access.check_publisher(request, token if isinstance(token, str) else None)
@@ -107,6 +110,15 @@ class Publisher:
         self._state.check_room(drafts)
         self.published += len(drafts)
         return self._journal.append(drafts, key)
+
+
+def _check_kind(headers: Mapping[str, str]) -> None:
+    """Refuse what would be taken for something else than it is; what curl calls a form is not."""
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused(415, "bad-encoding", "a body has to be sent as it is, uncompressed")
+    if headers.get("content-type", "").lower().startswith("multipart/"):
+        message = "a form is no value; with curl send the value itself: curl -d 42"
+        raise Refused(415, "bad-type", message)
 
 
 def read_value(body: bytes, content_type: str) -> bytes:

@@ -11,7 +11,7 @@ from streamd.http import NAME, Request, Response, Routes, joined, json_response
 from streamd.state import State, Stream
 from streamd.thin import thin
 from streamd.update import Refused, Update, shorten
-from streamd.wire import parse_history, parse_points
+from streamd.wire import parse_history, parse_points, parse_query
 
 _JSON = "application/json"
 
@@ -33,19 +33,27 @@ class Reader:
         }
 
     def get_state(self, request: Request) -> Response:
-        """``GET /state``: ``{NAME: value, …}``; the position is the ETag."""
+        """``GET /state?streams=``: ``{NAME: value, …}``; the position is the ETag.
+
+        :raises Refused: 400 for a selection that cannot be.
+        """
+        selection = parse_query(request.query).selection
         headers = self._position_headers()
         if headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(304, b"", headers)
-        updates = self._state.serialize()
+        updates = self._state.serialize(selection)
         members = (
             b'"%b":%b' % (u.stream.encode(), u.value) for u in updates if u.value is not None
         )
         return Response(200, _object(members), headers | {"Content-Type": _JSON})
 
     def get_streams(self, request: Request) -> Response:
-        """``GET /streams``: everything that is known of every stream."""
-        streams = list(self._state)
+        """``GET /streams?streams=``: everything that is known of every stream.
+
+        :raises Refused: 400 for a selection that cannot be.
+        """
+        selection = parse_query(request.query).selection
+        streams = [stream for stream in self._state if stream.name in selection]
         members = (b'"%b":%b' % (s.name.encode(), _encode(_about(s))) for s in streams)
         opening = b'{"at":"%b","streams":' % str(self._state.head).encode()
         headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
