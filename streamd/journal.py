@@ -89,6 +89,12 @@ class Journal(Protocol):
         :raises Refused: 503 while the journal is away, 429 while there are too many keys.
         """
 
+    def receipt(self, key: Key) -> Deferred[Sequence[Update] | None]:
+        """What was committed under a key, as :meth:`append` would answer; None for a new one.
+
+        :raises Conflict: the key was used for something else.
+        """
+
     def place(self, source: str) -> Deferred[str | None]:
         """The stored cursor of a source."""
 

@@ -213,6 +213,17 @@ class TestKeys:
         assert error.status == 409
         assert len(log.committed) == 1
 
+    async def test_what_was_committed_under_one_can_be_asked(self, log: Log) -> None:
+        assert await log.journal.receipt(Key("k", b"1")) is None
+        first = await log.append(("a", 1), key=Key("k", b"1"))
+        again = await log.journal.receipt(Key("k", b"1"))
+        assert again is not None
+        assert [(u.stream, u.seq, u.at) for u in again] == [(u.stream, u.seq, u.at) for u in first]
+        await refusal(log.journal.receipt(Key("k", b"2")), Conflict)
+        log.times.clock.advance(KEY_LIFETIME)
+        assert await log.journal.receipt(Key("k", b"1")) is None
+        assert len(log.committed) == 1
+
     async def test_it_is_remembered_for_five_minutes(self, log: Log) -> None:
         await log.append(("a", 1), key=Key("k", b"1"))
         log.times.clock.advance(KEY_LIFETIME - 1)

@@ -384,6 +384,22 @@ def test_same_key_same_answer(served: Served) -> None:
 
 
 @in_thread
+def test_same_key_same_answer_where_there_is_no_room(serve: Serve) -> None:
+    served = serve(QUIET + "\n[server]\nmax_streams = 1")
+    first = served.request("POST", "/streams/a", "1", {"Idempotency-Key": "k"})
+    assert first.status == 201
+    assert served.request("DELETE", "/streams/a").status == 204
+    served.post("b", 1)
+    again = served.request("POST", "/streams/a", "1", {"Idempotency-Key": "k"})
+    assert (again.status, again.body) == (201, first.body)
+    other = served.request("POST", "/streams/a", "2", {"Idempotency-Key": "k"})
+    assert refusal(other) == (409, "conflict")
+    new = served.request("POST", "/streams/a", "1", {"Idempotency-Key": "new"})
+    assert refusal(new) == (429, "too-many-streams")
+    assert served.state() == {"b": 1}
+
+
+@in_thread
 def test_same_key_for_something_else(served: Served) -> None:
     key = {"Idempotency-Key": "k"}
     assert served.request("POST", "/streams/a", "1", key).status == 201

@@ -68,8 +68,11 @@ class MemoryJournal:
         fence: Fence | None,
     ) -> Sequence[Update]:
         now = self._now()
-        if key is not None and (receipt := self._receipt(key, len(drafts))):
-            return receipt
+        if key is not None:
+            if receipt := self._receipt(key):
+                return receipt
+            if self._recorded + 1 + len(drafts) > MAX_RECORDED:
+                raise Refused(429, "too-many-keys", "too many idempotency keys in five minutes")
         if fence is not None and fence.number < self._fences.get(fence.lease, 0):
             raise Outrun(f"lease {fence.lease}: {fence.number} is not the newest number")
         if cursor is not None:
@@ -93,14 +96,15 @@ class MemoryJournal:
             seq = self._seqs[name] = self._seqs.get(name, 0) + 1
         return Update(name, seq, self._head, now if time is None else time, value)
 
-    def _receipt(self, key: Key, size: int) -> Sequence[Update] | None:
+    def receipt(self, key: Key) -> Deferred[Sequence[Update] | None]:
+        return maybeDeferred(self._receipt, key)
+
+    def _receipt(self, key: Key) -> Sequence[Update] | None:
         now = self._elapsed()
         while self._receipts and next(iter(self._receipts.values())).expires <= now:
             self._recorded -= 1 + len(self._receipts.popitem(last=False)[1].updates)
         receipt = self._receipts.get(key.text)
         if receipt is None:
-            if self._recorded + 1 + size > MAX_RECORDED:
-                raise Refused(429, "too-many-keys", "too many idempotency keys in five minutes")
             return None
         if receipt.digest != key.digest:
             raise Conflict

@@ -107,9 +107,24 @@ class Publisher:
     def _append(self, drafts: Sequence[Draft], key: Key | None) -> Deferred[Sequence[Update]]:
         if not drafts:
             return succeed([])
-        self._state.check_room(drafts)
+        try:
+            self._state.check_room(drafts)
+        except Refused as refused:
+            return self._repeat(key, refused)
         self.published += len(drafts)
         return self._journal.append(drafts, key)
+
+    def _repeat(self, key: Key | None, refused: Refused) -> Deferred[Sequence[Update]]:
+        """What was committed the first time needs no room; anything else is refused."""
+        if key is None:
+            raise refused
+
+        def answer(updates: Sequence[Update] | None) -> Sequence[Update]:
+            if updates is None:
+                raise refused
+            return updates
+
+        return self._journal.receipt(key).addCallback(answer)
 
 
 def _check_kind(headers: Mapping[str, str]) -> None:
