@@ -173,6 +173,12 @@ def own_hosts(machine: str, configured: Iterable[str] = ()) -> frozenset[str]:
     )
 
 
+def normal_origin(origin: str) -> str:
+    """An origin as browsers say it: in lower case, without its scheme's own port."""
+    origin = origin.rstrip("/").lower()
+    return origin.removesuffix(f":{_DEFAULT_PORT.get(origin.partition(':')[0])}")
+
+
 def _same_host(origin: str, host: str) -> bool:
     match = _ORIGIN.fullmatch(origin)
     if not match:

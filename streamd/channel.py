@@ -24,7 +24,7 @@ from twisted.web import http
 from zope.interface import implementer
 
 from streamd.access import Access
-from streamd.http import SECURITY, Handover, Request, Response, error_response, last_head
+from streamd.http import SECURITY, Handover, Request, Response, error_response, last_head, phrase
 from streamd.update import Refused
 
 REQUEST_WITHIN = 10.0
@@ -182,7 +182,7 @@ class Exchange(http.Request):
         if _is_worth_packing(response, body) and self._unpacks():
             body = _packed(body)
             headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding, Origin"}
-        self.setResponseCode(response.status)
+        self.setResponseCode(response.status, phrase(response.status).encode())
         for name, value in headers.items():
             self.responseHeaders.setRawHeaders(name, [value])
         if isinstance(body, bytes):

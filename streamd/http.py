@@ -99,9 +99,14 @@ def error_response(
     return json_response({"error": {"code": code, "message": message}}, status, headers)
 
 
+def phrase(status: int) -> str:
+    """What a status is called; Twisted does not know all of them."""
+    return HTTPStatus(status).phrase
+
+
 def last_head(status: int, headers: Mapping[str, str]) -> bytes:
     """The head of an answer that ends with the connection."""
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "Connection: close"]
+    lines = [f"HTTP/1.1 {status} {phrase(status)}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in {**SECURITY, **headers}.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 

@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streamd.access import NO_TOKENS, Access, Tokens, own_hosts
+from streamd.access import NO_TOKENS, Access, Tokens, normal_origin, own_hosts
 from streamd.config import Config, ConfigError, Kind, SourceTable
 from streamd.hub import Hub
 from streamd.journals.memory import MemoryJournal
@@ -280,7 +280,7 @@ def _access(config: Config, tokens: Tokens) -> Access:
     return Access(
         tokens=tokens,
         loopback=not config.file or config.access.publish == "loopback",
-        origins=frozenset(origin.rstrip("/").lower() for origin in config.server.origins),
+        origins=frozenset(map(normal_origin, config.server.origins)),
         any_origin=not config.file,
         hosts=own_hosts(socket.gethostname(), config.server.hosts),
     )

@@ -87,10 +87,12 @@ def reveal(secret: Secret, base: Path) -> str:
 def end_cleanly(reactor: Any) -> None:
     """SIGTERM is how a service is asked to stop: having stopped is a success, status 0.
 
-    Twisted would stop as well, and then send itself the signal again to die of it.
+    Twisted would stop as well, and then send itself the signal again to die of it.  Who asks twice
+    is heard once: a reactor that is stopping cannot be stopped.
     """
 
     def stop(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         reactor.callFromThread(reactor.stop)
 
     # The reactor puts its own handlers in place when it starts.

@@ -242,17 +242,21 @@ def test_wrong_method(served: Served, method: str, path: str, allowed: str) -> N
     assert answer.headers["Allow"] == allowed
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/streams/a", "GET, POST, DELETE"), ("/", "GET"), ("/index.html", "GET")]
+)
 @in_thread
-def test_options(served: Served) -> None:
-    answer = served.wire(head("OPTIONS", "/streams/a")).answer()
+def test_options(served: Served, path: str, allowed: str) -> None:
+    answer = served.wire(head("OPTIONS", path)).answer()
     assert (answer.status, answer.body) == (204, b"")
-    assert answer.headers["Allow"] == "GET, POST, DELETE"
+    assert answer.headers["Allow"] == allowed
 
 
 @in_thread
 def test_websocket_path_without_a_websocket(served: Served) -> None:
     answer = served.request("GET", "/ws")
     assert (answer.status, code_of(answer)) == (426, "upgrade-required")
+    assert served.wire(head("GET", "/ws")).head().startswith("HTTP/1.1 426 Upgrade Required\r\n")
     assert answer.headers["Upgrade"] == "websocket"
 
 
@@ -642,9 +646,10 @@ def test_foreign_pages_hear_which_line_to_add(served: Served) -> None:
     assert "origins = [" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("written", ["https://Intranet.example/", "https://intranet.example:443"])
 @in_thread
-def test_configured_origin_reads(serve: Serve) -> None:
-    served = serve(QUIET + '\n[server]\norigins = ["https://Intranet.example/"]')
+def test_configured_origin_reads(serve: Serve, written: str) -> None:
+    served = serve(QUIET + f'\n[server]\norigins = ["{written}"]')
     origin = "https://intranet.example"
     answer = served.request("GET", "/state", headers={"Origin": origin})
     assert answer.status == 200

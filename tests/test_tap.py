@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -314,6 +315,17 @@ def test_sigterm_ends_it_soon_and_viewers_are_told(daemon: Daemon) -> None:
         assert time.monotonic() - began < 5
         for viewer in viewers:
             assert close_code(viewer) == 1012
+    assert "Traceback" not in daemon.log()
+
+
+def test_sigterm_again_and_again_is_one(daemon: Daemon) -> None:
+    with ExitStack() as stack:
+        mute = handshakes(daemon.port, 1, stack)
+        assert mute[0].recv(12) == b"HTTP/1.1 101"
+        for _ in range(10):  # it is busy with the mute one meanwhile
+            os.kill(daemon.pid, signal.SIGTERM)
+            time.sleep(0.02)
+        assert daemon.stop() == 0
     assert "Traceback" not in daemon.log()
 
 
