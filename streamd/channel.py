@@ -326,9 +326,9 @@ class Channel(http.HTTPChannel):
 
     def loseConnection(self) -> None:
         """Close when the answer has left; who does not read it cannot keep the connection."""
-        super().loseConnection()
         self._calm()
         self._deadline = self.callLater(READ_WITHIN, self.abort)
+        super().loseConnection()  # which may be the end, at once
 
     def abort(self) -> None:
         """Close without waiting for what was not read."""

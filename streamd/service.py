@@ -110,6 +110,7 @@ class Streamd(MultiService):
         screens = Screens()
         self.viewers = StreamFactory(self.hub, self.sweep, now, reactor, screens, page.build)
         self.events = EventStreams(self.hub, self.sweep, now, page.build)
+        self.polls = Polls(self.hub, now, reactor)
         self.access = _access(config, tokens)
         self.site = Site(
             self.access,
@@ -119,7 +120,7 @@ class Streamd(MultiService):
                 Publisher(self.access, self.journal, self.state),
                 self.viewers,
                 self.events,
-                Polls(self.hub, now, reactor),
+                self.polls,
                 Commands(self.access, screens, page.walls, now),
             ),
             self.viewers.upgrade,
@@ -206,12 +207,13 @@ class Streamd(MultiService):
         stopping: list[Deferred[Any]] = [maybeDeferred(source.stop) for source, _ in self.sources]
         stopping += [maybeDeferred(port.stopListening) for port in self.listening]
         self.events.close_all()
-        stopping += [self.viewers.close_all(), maybeDeferred(super().stopService)]
+        self.polls.close_all()
+        stopping += [self.viewers.close_all(), self.site.close_all()]
+        stopping.append(maybeDeferred(super().stopService))
 
         def rest(result: Any) -> Deferred[None]:
             self.hub.stop()
             self.events.abort_all()
-            self.site.close_all()
             return self.journal.stop()
 
         def late(failure: Failure) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any, NamedTuple, Protocol
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
@@ -17,6 +18,9 @@ from streamd.access import Access
 from streamd.channel import Answer, Channel, Exchange
 from streamd.http import Handover, Request, Response, Routes, error_response
 from streamd.update import Refused
+
+CLOSE_GRACE = 2
+"""Seconds for which the daemon, when it stops, waits for somebody to read his answer."""
 
 View = Callable[..., Answer]
 
@@ -79,6 +83,7 @@ class Site(http.HTTPFactory):
         self.bodies = 0
         self.turned_away = 0
         self.left = 0
+        self._emptied: Deferred[None] | None = None
         self._upgrade = upgrade
         self._links = links
         self._max_connections = max_connections
@@ -122,9 +127,23 @@ class Site(http.HTTPFactory):
     def disconnected(self, channel: Channel) -> None:
         self.channels.discard(channel)
         self.left += 1
+        if self._emptied is not None and not self.channels:
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
 
-    def close_all(self) -> None:
-        """Close what still speaks HTTP."""
+    def close_all(self) -> Deferred[None]:
+        """Close what speaks HTTP when what was answered has left; fires when all are gone.
+
+        Those who do not read it are cut a moment later.
+        """
+        for channel in list(self.channels):
+            channel.loseConnection()
+        if not self.channels:
+            return succeed(None)
+        self._emptied = Deferred[None]().addTimeout(CLOSE_GRACE, self.clock)
+        return self._emptied.addErrback(self._abort_all)
+
+    def _abort_all(self, failure: Failure) -> None:
         for channel in list(self.channels):
             channel.abort()
 

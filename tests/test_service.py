@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from twisted.internet.defer import Deferred
 
+from streamd import site
 from streamd.service import default_port, web_folder
 from streamd.source import Feed
 from streamd.sources.random_walk import RandomWalk
@@ -138,6 +139,38 @@ def test_stop_closes_everything(serve: Serve, monkeypatch: pytest.MonkeyPatch) -
     assert not served.service.site.channels
     assert not served.service.events.protocols
     assert not served.service.viewers.protocols
+
+
+@in_thread
+def test_what_was_asked_is_answered_before_the_end(serve: Serve) -> None:
+    """Also by a daemon that nobody else keeps from ending at once."""
+    served = serve()
+    served.post("a", 1)
+    at = served.request("GET", "/state").headers["Streamd-Position"]
+    poll = served.wire(head("GET", f"/updates?streams=none&after={at}&wait=20"))
+    events = served.wire(head("GET", "/events?format=v1"))
+    wait_until(lambda: len(served.service.hub) == 2)
+    stopped: Deferred[None] = served.run(lambda: [served.service.stopService()])[0]
+    answer = poll.answer()
+    assert (answer.status, answer.headers["Streamd-Position"]) == (204, at)
+    assert poll.rest() == b""
+    assert b"event: bye\n" in events.rest()
+    wait_until(lambda: stopped.called)
+
+
+@in_thread
+def test_answer_that_is_not_read_does_not_keep_it_from_ending(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "CLOSE_GRACE", 0.2)
+    served = serve()
+    for number in range(100):
+        served.post(f"s{number}", "x" * 60_000)
+    wire = served.wire(head("GET", "/state"), receive_buffer=4096)
+    assert wire.head().startswith("HTTP/1.1 200")
+    stopped: Deferred[None] = served.run(lambda: [served.service.stopService()])[0]
+    wait_until(lambda: stopped.called, 5)
+    wait_until(lambda: not served.service.site.channels)
 
 
 @in_thread

@@ -68,6 +68,12 @@ class Polls:
         self._state = hub.state
         self._now = now
         self._clock = clock
+        self._waiting: set[Poll] = set()
+
+    def close_all(self) -> None:
+        """Answer all that wait with what there is, as at the end of their wait."""
+        for poll in list(self._waiting):
+            poll.answered.callback(b"")
 
     @property
     def routes(self) -> Routes:
@@ -111,10 +117,15 @@ class Polls:
         poll = Poll(self._hub)
         asked_at = self._now()
         at_end = self._clock.callLater(wait, poll.answered.callback, b"")
+        self._waiting.add(poll)
 
-        def answer(data: bytes) -> Response:
+        def end() -> None:
+            self._waiting.discard(poll)
             if at_end.active():
                 at_end.cancel()
+
+        def answer(data: bytes) -> Response:
+            end()
             self._hub.leave(poll)
             if wish.after is None or not self._state.resumes(wish.after, wish.selection):
                 # Lost or forgotten while it waited: said as to one that comes now.
@@ -129,8 +140,7 @@ class Polls:
             return Response(204, b"", {"Streamd-Position": str(self._state.head)})
 
         def give_up(failure: Failure) -> Failure:
-            if at_end.active():
-                at_end.cancel()
+            end()
             return failure
 
         self._hub.join(poll, wish, POLL, asked_at)
