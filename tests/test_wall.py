@@ -161,6 +161,17 @@ def test_a_lost_link_is_said_and_comes_back_by_itself(daemon: Daemon, page: Page
     expect(tile(page, "orders")).to_have_count(0)
 
 
+def test_a_killed_daemon_comes_back_by_itself(daemon: Daemon, page: Page) -> None:
+    page.goto(daemon.url)
+    expect(tile(page, "variable")).to_have_attribute("data-state", "current", timeout=SOON_MS)
+    daemon.kill()
+    expect(page.locator("body")).to_have_attribute("data-link", "lost", timeout=SOON_MS)
+    daemon.start()
+    post(daemon, "orders", 42)
+    shows(page, "orders", "42", ms=BACK_MS)
+    expect(tile(page, "variable")).to_have_attribute("data-state", "current", timeout=SOON_MS)
+
+
 def test_a_silent_link_is_a_lost_one(daemon: Daemon, page: Page) -> None:
     page.goto(daemon.url)
     expect(tile(page, "variable")).to_have_attribute("data-state", "current", timeout=SOON_MS)
