@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
 from collections.abc import Sequence
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
 
 from tests.support.daemon import CHECKOUT, TWISTD, Daemon, Server, finish_all
-from tests.support.net import request
+from tests.support.net import free_port, request
 
 # What a source distribution has to hold for a packager to build, test and document from it.
 SOURCES = [
@@ -127,6 +130,23 @@ def test_wheel_is_complete_and_has_nothing_else(built: tuple[Path, Path]) -> Non
 def test_wheel_in_a_fresh_environment(installed: Path, elsewhere: Path) -> None:
     daemon = Daemon(elsewhere, twistd=installed / "twistd")
     assert_serves_page(daemon)
+
+
+def test_unit_of_systemd(installed: Path, elsewhere: Path) -> None:
+    unit = elsewhere / "streamd.service"
+    text = (CHECKOUT / "systemd" / "streamd.service").read_text()
+    assert text.count("=/opt/streamd/bin/") == 1
+    unit.write_text(text.replace("=/opt/streamd/bin/", f"={installed}/"))
+    if analyze := shutil.which("systemd-analyze"):
+        run(analyze, "verify", unit, cwd=elsewhere)
+    parsed = ConfigParser(interpolation=None)
+    parsed.read(unit)
+    assert parsed["Service"]["Restart"] == "always"
+    assert float(parsed["Service"]["TimeoutStopSec"]) > 5  # what a stop may take
+    command = shlex.split(parsed["Service"]["ExecStart"])
+    port = free_port()
+    command[command.index("5000")] = str(port)
+    assert_serves_page(Server(command, port, elsewhere))
 
 
 def test_editable_install_from_any_directory(elsewhere: Path) -> None:

@@ -638,3 +638,14 @@ def test_viewer_that_cannot_begin_is_closed(
     assert len(logged_errors.flush(ZeroDivisionError)) == 1
     wait_until(lambda: not served.service.viewers.protocols)
     upgraded(served)
+
+
+@in_thread
+def test_half_open_peers_are_found_by_the_system_too(served: Served) -> None:
+    events = served.wire(head("GET", "/events"))
+    assert events.head().startswith("HTTP/1.1 200")
+    upgraded(served)
+    service = served.service
+    wait_until(lambda: service.viewers.protocols and service.events.protocols)
+    viewers: list[Any] = [*service.viewers.protocols, *service.events.protocols]
+    assert [viewer.transport.getTcpKeepAlive() for viewer in viewers] == [1, 1]
