@@ -50,6 +50,10 @@ check-%: checks/%.py .venv/test
 screenshot: servers
 	$(BIN)/python -m docs.pictures
 
+# What something costs or takes: `make bench-NAME` runs bench/NAME.py, which prints it.
+bench-%: bench/%.py .venv/test
+	@$(BIN)/python -m bench.$*
+
 clean:
 	rm -rf .venv build dist streamd/web *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name dropin.cache -delete
