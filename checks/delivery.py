@@ -51,7 +51,7 @@ class Trial(NamedTuple):
     :ivar keep: updates kept of a stream; :ivar max_state: bytes kept of all.
     :ivar largest: bytes of the largest values.
     :ivar away: the longest that a reader stays away, in seconds.
-    :ivar readers: of each way.
+    :ivar readers: of each way; :ivar paces: that they ask for, if any.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Trial(NamedTuple):
     largest: int = 60_000
     away: float = 0.05
     readers: int = 4
+    paces: tuple[str, ...] = ()
 
     @property
     def is_little(self) -> bool:
@@ -86,7 +87,7 @@ class Client:
     """
 
     def __init__(
-        self, way: Way, number: int, port: int, ledger: Ledger, seed: str, away: float
+        self, way: Way, number: int, port: int, ledger: Ledger, seed: str, trial: Trial
     ) -> None:
         self.way = way
         self.name = f"{way} {number}"
@@ -96,7 +97,7 @@ class Client:
         self.stalls = 0
         self.socket: socket.socket | None = None
         self._rng = random.Random(f"{seed} {self.name}")
-        self._away = away
+        self._away, self._paces = trial.away, trial.paces
         self.sight = Sight(way, ledger, ORIGIN if number % 2 else None)
         self._reader: Reader
         self._history: deque[str] = deque(maxlen=40)
@@ -163,6 +164,8 @@ class Client:
     def _connect(self, now: float) -> None:
         cursor = self.sight.connect()
         query = {"wait": f"{self._rng.uniform(0, 0.3):.2f}"} if "poll" in self.way.name else {}
+        if self._paces:
+            query["pace"] = self._rng.choice(self._paces)
         self._plan(now)
         self.socket = socket.socket()
         if self.stalling:
@@ -172,7 +175,7 @@ class Client:
         self.socket.setblocking(False)
         self._reader = self.way.reader()
         self.socket.send(self.way.ask(query, cursor))
-        self._note(f"connected, with the cursor {cursor}")
+        self._note(f"connected {query}, with the cursor {cursor}")
 
     def _plan(self, now: float) -> None:
         """When this connection ends, and when it is not read."""
@@ -329,7 +332,7 @@ def crew_of(trial: Trial, port: int, ways: Iterable[Way], seed: str) -> Crew:
     rng = random.Random(f"{seed} publisher")
     ledger = Ledger(port, names(), trial.keep, trial.max_state, rng)
     clients = [
-        Client(way, number, port, ledger, seed, trial.away)
+        Client(way, number, port, ledger, seed, trial)
         for way in ways
         for number in range(trial.readers)
     ]
@@ -441,15 +444,16 @@ def trials(drops: int, stalls: int) -> list[Trial]:
     """All that is done to readers."""
     # Of a stream eight updates, or of all about a second's.
     much = Trial("")
-    little = {
+    others = {
         ", little kept of a stream": much._replace(keep=8, away=0.2),
         ", little kept of all": much._replace(max_state=128 * KIB, largest=16_000, away=0.5),
+        ", slow paces": much._replace(paces=("33ms", "250ms", "1s"), away=0.5),
     }
     done = {"drops": (drops, 0), "stalls": (0, stalls), "drops and stalls": (drops, stalls)}
     return [
-        kept._replace(name=name + how, drops=some, stalls=others)
-        for name, (some, others) in done.items()
-        for how, kept in {"": much, **little}.items()
+        kept._replace(name=name + how, drops=dropped, stalls=stalled)
+        for name, (dropped, stalled) in done.items()
+        for how, kept in {"": much, **others}.items()
     ]
 
 

@@ -19,6 +19,7 @@ TRIALS = {trial.name: trial for trial in trials(drops=40, stalls=12)}
         TRIALS["drops, little kept of a stream"],
         TRIALS["stalls, little kept of all"],
         TRIALS["drops and stalls"],
+        TRIALS["drops and stalls, slow paces"],
     ],
     ids=lambda trial: trial.name,
 )
