@@ -27,7 +27,7 @@ PAUSE = 0.05
 @inlineCallbacks
 def measure(reactor: Any) -> Any:
     """Prints the delays."""
-    service = Streamd(reactor, parse(QUIET, find_kinds()), (), ["tcp:0:interface=127.0.0.1"])
+    service = Streamd(reactor, parse(QUIET, find_kinds()), ports=["tcp:0:interface=127.0.0.1"])
     service.privilegedStartService()
     service.startService()
     address: Any = service.listening[0].getHost()
@@ -40,12 +40,12 @@ def measure(reactor: Any) -> Any:
     written = 0.0
     write = Link.write
 
-    def note(link: Link, data: bytes | memoryview) -> None:
+    def note(link: Link, data: bytes) -> None:
         nonlocal written
         written = time.perf_counter()
         write(link, data)
 
-    Link.write = note  # type: ignore[assignment, method-assign]
+    Link.write = note  # type: ignore[method-assign]
     delays = []
     for number in range(ROUNDS):
         yield task.deferLater(reactor, PAUSE)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any, NamedTuple, Protocol
 
+from twisted.internet import protocol
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, IReactorTime
-from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
@@ -40,7 +40,7 @@ class Route(NamedTuple):
     views: Mapping[str, View]
 
 
-class _TurnedAway(Protocol):
+class _TurnedAway(protocol.Protocol):
     """A connection that is one too many.  (None would do for TCP; TLS takes it for a protocol.)"""
 
     transport: Any
