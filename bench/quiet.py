@@ -45,7 +45,7 @@ def measure(reactor: Any) -> Any:
         written = time.perf_counter()
         write(link, data)
 
-    Link.write = note  # type: ignore[method-assign]
+    Link.write = note  # type: ignore[method-assign,assignment]
     delays = []
     for number in range(ROUNDS):
         yield task.deferLater(reactor, PAUSE)

@@ -78,7 +78,7 @@ publish = "loopback"
 
 [sources.shop]
 database = "sqlite:///shop.db"
-query = "SELECT 1 AS orders"
+query = "SELECT 1284 AS orders"
 every = "1s"
 
 [streams.shop.orders]
@@ -158,12 +158,16 @@ def main() -> None:
         demo = Daemon(folders[0], "--demo")
         kinds = Daemon(folders[1], config=TILES)
         silent = Daemon(folders[2], config=SILENCES)
+        shop = folders[2] / "shop.db"
+        shop.touch()  # an empty file is an empty database
         for daemon in (demo, kinds, silent):
             daemon.start()
         browser = playwright.chromium.launch(
             executable_path=find_browser(), args=CHROMIUM_ARGUMENTS
         )
         tiles(kinds)
+        time.sleep(2)
+        shop.unlink()
         publish(silent, room=21.5, lag=4, disk=84, cpu=98)
         time.sleep(LIVELY)
         with page_of(browser, demo) as page:

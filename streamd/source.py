@@ -227,8 +227,13 @@ class Feed:
         self._prune()
         if not self._streams:  # it never said what its streams are: it appears under its own name
             self._introduce(self.name)
-        self._state.fail(self._streams or {self.name}, message, self._now())
+        self._state.fail(self._streams or {self.name, *self._awaited()}, message, self._now())
         self._changed()
+
+    def _awaited(self) -> list[str]:
+        """Streams that are configured under its name, and that nobody has said anything of."""
+        streams = (self._state.get(n) for n in self._descriptions if n.startswith(f"{self.name}."))
+        return [stream.name for stream in streams if stream and stream.newest is None]
 
     def _append(
         self, drafts: Sequence[Draft], proved: Sequence[str], wrong: bool
@@ -311,6 +316,7 @@ class Feed:
             self._log.info("source {source} is back", source=self.name)
             self._error = None
             self._state.withdraw(self.name, self._now())
+            self._state.prove(self._awaited(), self._now())
 
 
 def furnish(

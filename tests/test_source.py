@@ -134,6 +134,15 @@ class FeedTests(SourceTestCase):
         self.put(feed, {"a": 1})
         self.assertEqual(["shop.a"], self.names())
 
+    def test_what_is_configured_under_its_name_fails_with_it(self) -> None:
+        self.make(dict.fromkeys(("shop.a", "shop.b", "shopping", "door"), Description()))
+        feed = self.daemon.feed()
+        self.broken(feed, "away")
+        self.assertEqual([("failed", "away")] * 2, [self.health("shop.a"), self.health("shop.b")])
+        self.assertEqual([("fresh", None)] * 2, [self.health("shopping"), self.health("door")])
+        self.put(feed, {"a": 1})
+        self.assertEqual([("fresh", None)] * 2, [self.health("shop.a"), self.health("shop.b")])
+
     def test_failed_before_its_only_stream_had_a_value(self) -> None:
         self.make({"shop": Description(title="S")})
         feed = self.daemon.feed()

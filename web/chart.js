@@ -11,6 +11,9 @@ const LONGEST = 18;
 /** A line's width is 0.35 units, a label's size 2.8. */
 const LABEL = 8;
 
+/** A limit is no alarm: it says what it would be. */
+const WORDS = { warn: "warning", critical: "critical" };
+
 export class Chart {
   element = make("div", "body");
   number = false;
@@ -56,7 +59,7 @@ function limits({ description }) {
   const found = [];
   for (const level of /** @type {const} */ (["warn", "critical"])) {
     const [, value] = String(description[level] ?? "").match(/^\s*[<>]=?\s*(\S+)\s*$/) ?? [];
-    if (value && Number.isFinite(Number(value))) found.push({ value: Number(value), level, text: limit(description[level]) });
+    if (value && Number.isFinite(Number(value))) found.push({ value: Number(value), level, text: `${WORDS[level]} ${limit(description[level])}` });
   }
   return found;
 }

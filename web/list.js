@@ -18,15 +18,18 @@ export class List {
   #cells = [];
   /** @type {unknown} */
   #made = null;
+  /** @type {import("./tile.js").Spec} */
+  #spec = { names: [] };
 
   constructor() {
     this.#table = make("table", "", make("div", "list", this.element));
   }
 
   /** @param {import("./streamd.js").Stream[]} streams @param {import("./tile.js").Picture} picture @param {import("./tile.js").Spec} spec */
-  update([stream], { now, histories }, { show }) {
+  update([stream], { now, histories }, spec) {
+    this.#spec = spec;
     // Whoever wants a list of what is no list wants what it was, too.
-    const last = (show ?? stream.description.show) === "list" && !Array.isArray(stream.value);
+    const last = (spec.show ?? stream.description.show) === "list" && !Array.isArray(stream.value);
     const made = `${stream.at} ${last ? histories.last(stream).length : ""}`;
     if (made === this.#made) return;
     this.#made = made;
@@ -36,8 +39,10 @@ export class List {
 
   fit() {}
 
-  /** The last updates may have been read meanwhile. */
-  draw() {}
+  /** The last updates may have been read meanwhile. @param {import("./streamd.js").Stream[]} streams @param {import("./tile.js").Picture} picture */
+  draw(streams, picture) {
+    this.update(streams, picture, this.#spec);
+  }
 
   #show(rows, headed, now) {
     const texts = rows.map((row) => row.slice(0, CELLS).map((cell) => written(cell, now)));
@@ -97,7 +102,7 @@ export function table(value) {
 function updates(last, now) {
   const values = last.map(({ value }) => value);
   const { head, rows } = values.every(isObject) && values.length ? table(values) : { head: [], rows: values.map((value) => [value]) };
-  return { head: head.length ? ["", ...head] : [], rows: rows.map((row, i) => [clock(last[i].time, now), ...row]) };
+  return { head: head.length ? ["time", ...head] : [], rows: rows.map((row, i) => [clock(last[i].time, now), ...row]) };
 }
 
 function isObject(value) {

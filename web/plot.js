@@ -79,8 +79,9 @@ function dotted(draw, { level, text }, height, edge, width, style) {
   draw.lineTo(edge, height);
   draw.stroke();
   draw.setLineDash([]);
-  draw.textBaseline = "bottom";
-  draw.fillText(text, 0, height - width);
+  const above = height > 1.5 * parseFloat(style.fontSize);
+  draw.textBaseline = above ? "bottom" : "top";
+  draw.fillText(text, 0, above ? height - width : height + width);
 }
 
 /** @returns {number|null} the height at which the line ends; null where it is broken */

@@ -114,8 +114,14 @@ const EVIDENCE = {
   failed: (stream, picture) => [`✕ ${cut(String(stream.health.error || "failed"), 200)}`, former(stream, picture)],
   "catching-up": (stream, picture) => ["catching up", former(stream, picture)],
   unconfirmed: (stream, picture) => ["unconfirmed", former(stream, picture)],
-  lost: (stream, picture) => [former(stream, picture)],
+  lost: (stream, picture) => [former(stream, picture), was(stream)],
 };
+
+/** How the value was judged while it could be: in words, without colour. */
+function was(stream) {
+  const { level = "ok" } = stream.health;
+  return Object.hasOwn(SIGNS, level) ? `was ${sign(stream, level)}` : "";
+}
 
 function sign({ description }, level) {
   return level === "ok" ? "" : `${SIGNS[level]} ${limit(description[level]) || level}`;

@@ -196,7 +196,7 @@ export class Wall {
       this.#refused = "";
       const picture = this.#stored && this.#link.at === null ? `Picture of ${clock(this.#stored.time, now)}` : "";
       write(this.#part("lost"), this.#link.at === null ? picture || `Not connected since ${clock(since ?? now, now)}` : `Connection lost ${clock(since ?? now, now)}`);
-      write(this.#part("lasting"), duration(now - (since ?? now), 2));
+      write(this.#part("lasting"), `${duration(now - (since ?? now), 2)}, trying again`);
     }
     write(this.#part("clock"), clock(now, now));
     const pages = this.#place.pages.length;

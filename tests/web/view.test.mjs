@@ -64,6 +64,7 @@ test("the evidence, in words", () => {
   assert.match(said(stream({ seq: 0 })), /^waiting since \d\d:\d\d$/);
   assert.equal(said(stream({ seq: 0, health: {} })), "waiting");
   assert.equal(said(stream(), { ...LIVE, status: "lost" }), `value of ${today}`);
+  assert.equal(said(ill({ level: "critical" }), { ...LIVE, status: "lost" }), `value of ${today} · was ■ critical`);
   assert.equal(said(stream(), { ...LIVE, status: "catching-up" }), `catching up · value of ${today}`);
 });
 
