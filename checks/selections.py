@@ -1,7 +1,8 @@
 """Proves that what a viewer holds is the truth for what it selected, once all is quiet.
 
 Readers change what they select (wider, narrower, globs, nothing; with and without a cursor), and drop
-their connections, while streams appear, change their health, are forgotten and come back.
+their connections, while streams appear, change their health and descriptions, are forgotten and come
+back.
 """
 
 from __future__ import annotations
@@ -39,8 +40,17 @@ warn = "> 50"
 critical = "> 80"
 [streams.clock]
 expect = "1s"
+[sources.c]
+command = 'echo "{{\\"$(($(date +%s%N) / 200000000 % 4))\\": 1}}"'
+every = "50ms"
+expect = "10m"
 """
-"""Fewer streams may be than there are names, so tombstones go early; and history is short."""
+"""Fewer streams may be than there are names, so tombstones go early; and history is short.
+
+The source names one of its four streams after the other, and describes what a publisher made before.
+"""
+
+DESCRIPTION = ("title", "unit", "show", "keep", "expect", "warn", "critical")
 
 
 class View:
@@ -113,8 +123,9 @@ class View:
             return f"has {self.values}, should have {values}"
         if not self.way.numbered:
             return ""
-        if set(self.streams) != set(chosen):
-            return f"knows of {sorted(self.streams)}, there are {sorted(chosen)}"
+        described = {n: {key: a[key] for key in DESCRIPTION if key in a} for n, a in chosen.items()}
+        if self.streams != described:
+            return f"knows of {self.streams}, there are {described}"
         mine = {name: _judgement(health) for name, health in self.health.items()}
         right = {name: _judgement(about["health"]) for name, about in chosen.items()}
         return "" if mine == right else f"believes {mine}, should believe {right}"
