@@ -78,7 +78,7 @@ class Secured:
 
 @pytest.fixture
 def secured(serve: Serve, certificate: Path) -> Any:
-    secured = Secured(serve(QUIET, (), [tls_port(certificate)]), certificate)
+    secured = Secured(serve(more_ports=[tls_port(certificate)]), certificate)
     yield secured
     secured.close()
 
@@ -154,7 +154,7 @@ def test_one_too_many_within_tls(
 ) -> None:
     monkeypatch.setattr(service, "SPARE_CONNECTIONS", 1)
     config = QUIET + "\n[server]\nmax_viewers = 1"
-    secured = Secured(serve(config, (), [tls_port(certificate)]), certificate)
+    secured = Secured(serve(config, more_ports=[tls_port(certificate)]), certificate)
     with closing(secured):
         two = [secured.wire(head("GET", "/healthz")) for _ in range(2)]
         assert [wire.answer().status for wire in two] == [200, 200]
@@ -200,7 +200,7 @@ def test_sigterm_is_told_within_tls(start_daemon: StartDaemon, certificate: Path
 @in_thread
 def test_viewers_on_a_socket_of_this_machine(serve: Serve, tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
-    served = serve(QUIET, (), [f"unix:{path}"])
+    served = serve(more_ports=[f"unix:{path}"])
     with (
         unix_connect(path, "ws://localhost/") as viewer,
         closing(socket.socket(socket.AF_UNIX)) as end,
