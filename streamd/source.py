@@ -255,8 +255,9 @@ class Feed:
 
     def _describe(self, stream: str) -> None:
         """The stream exists and is described before its first update."""
-        if stream in self._streams and self._state.get(stream):
-            return
+        known = self._state.get(stream)
+        if known and stream in self._streams and known.description == self._description(stream):
+            return  # and nobody has forgotten and published it meanwhile
         check_name(stream)
         self._state.check_room([Draft(stream, b"")])
         self._introduce(stream)

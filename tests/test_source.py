@@ -134,6 +134,16 @@ class FeedTests(SourceTestCase):
         self.put(feed, {"a": 1})
         self.assertEqual(["shop.a"], self.names())
 
+    def test_a_stream_that_somebody_forgot_and_published_is_described_again(self) -> None:
+        feed = self.daemon.feed(every=5)
+        self.put(feed, {"a": 1})
+        self.daemon.journal.append([Draft("shop.a", None)])
+        self.daemon.journal.append([Draft("shop.a", b"2")])
+        self.put(feed, {"a": 3})
+        stream = self.state.get("shop.a")
+        assert stream is not None
+        self.assertEqual(15, stream.description.expect)
+
     def test_what_is_configured_under_its_name_fails_with_it(self) -> None:
         self.make(dict.fromkeys(("shop.a", "shop.b", "shopping", "door"), Description()))
         feed = self.daemon.feed()
