@@ -154,11 +154,12 @@ def _updates(daemon: Daemon) -> int:
 def _judge(proof: Proof, phase: str, seen: Seen, usual: int, seconds: float) -> None:
     nominal = 2 * len(WALKS) * seconds
     proof.claim(
-        seen.updates >= SAME_RATE * max(usual, nominal),
+        seen.updates >= SAME_RATE / proof.patience * max(usual, nominal),
         f"{phase}: {seen.updates} updates of the sources; before there were {usual}",
     )
     proof.claim(
-        percentile(seen.arrived, 50) <= AT_ONCE and max(seen.arrived) <= AT_WORST,
+        percentile(seen.arrived, 50) <= AT_ONCE * proof.patience
+        and max(seen.arrived) <= AT_WORST * proof.patience,
         f"{phase}: what is published arrives: {spread(seen.arrived)}",
     )
     proof.claim(not seen.late, f"{phase}: {len(seen.late)} streams are called late")

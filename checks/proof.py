@@ -26,10 +26,15 @@ NO_SOURCES = '[access]\npublish = "loopback"\n'
 
 
 class Proof:
-    """Collects what was claimed and did not hold, and prints all that was measured."""
+    """Collects what was claimed and did not hold, and prints all that was measured.
 
-    def __init__(self) -> None:
+    :ivar patience: by which limits of time are multiplied. A script holds to them; a test runs where
+        others run too, and times say something about the machine there.
+    """
+
+    def __init__(self, patience: float = 1.0) -> None:
         self.failures: list[str] = []
+        self.patience = patience
 
     def figure(self, text: str) -> None:
         """Something measured."""

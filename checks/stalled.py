@@ -155,12 +155,12 @@ def prove(
         proof.claim(all_newest, f"all {len(good)} good viewers have the newest in the end")
         proof.figure(f"{got / len(good) / seconds:.1f} messages a second each")
         proof.claim(
-            percentile(reading.ages, 50) <= USUALLY,
+            percentile(reading.ages, 50) <= USUALLY * proof.patience,
             f"the age of a value as it comes: {spread(reading.ages)}; "
             f"usually at most {USUALLY * 1000:.0f} ms",
         )
         proof.claim(
-            max(reading.gaps) <= AT_WORST,
+            max(reading.gaps) <= AT_WORST * proof.patience,
             f"between two messages to one: {spread(reading.gaps)}; at most {AT_WORST * 1000:.0f} ms",
         )
         grown = most - before

@@ -42,13 +42,15 @@ def _prove_stop(proof: Proof, daemon: Daemon, viewers: int, mute: int) -> None:
         begin = time.monotonic()
         daemon.tell(signal.SIGTERM)
         live = crowd.viewers[mute:]
-        crowd.run(END_WITHIN, lambda: all(v.ended for v in live) and not daemon.running)
+        crowd.run(
+            END_WITHIN * proof.patience, lambda: all(v.ended for v in live) and not daemon.running
+        )
         status = daemon.wait(2 * END_WITHIN)
         took = time.monotonic() - begin
         told = sum(v.closed == RESTART for v in live)
         proof.claim(told == len(live), f"{told} of {len(live)} live viewers were told {RESTART}")
         proof.claim(
-            status == 0 and took <= END_WITHIN,
+            status == 0 and took <= END_WITHIN * proof.patience,
             f"ended with status {status} after {took:.2f} s; at most {END_WITHIN:g}",
         )
 
@@ -84,7 +86,7 @@ def _prove_return(proof: Proof, daemon: Daemon, viewers: int) -> None:
         for wait in tries:
             crowd.run(max(0.0, opened + wait - time.monotonic()))
             crowd.join()
-        crowd.run(BACK_WITHIN, lambda: all(v.first for v in crowd.viewers))
+        crowd.run(BACK_WITHIN * proof.patience, lambda: all(v.first for v in crowd.viewers))
         back = [v.first - opened for v in crowd.viewers if v.first is not None]
         right = sum(v.newest == b'{"orders":2}' for v in crowd.viewers)
         after = daemon.request("GET", "/state").headers["Streamd-Position"]
@@ -92,7 +94,7 @@ def _prove_return(proof: Proof, daemon: Daemon, viewers: int) -> None:
     proof.figure(f"{opened - begin:.2f} s until the port was open again")
     proof.claim(cut == viewers, f"{cut} of {viewers} viewers saw the link cut by kill -9")
     proof.claim(
-        right == viewers and max(back) <= BACK_WITHIN,
+        right == viewers and max(back) <= BACK_WITHIN * proof.patience,
         f"{right} of {viewers} are back with the state: {spread(back)}; at most {BACK_WITHIN:g} s",
     )
     lives = [position.life for text in (before, after) if (position := parse_position(text))]

@@ -26,6 +26,6 @@ SHORT = {
 
 @pytest.mark.parametrize("name", SHORT)
 def test_short(name: str) -> None:
-    proof = Proof()
+    proof = Proof(patience=10.0)
     SHORT[name](proof)
     assert not proof.failures, "\n".join(proof.failures)

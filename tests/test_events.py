@@ -347,7 +347,7 @@ def test_curl_shows_each_change_at_once(start_daemon: StartDaemon) -> None:
 def test_reader_that_cannot_begin_is_closed(
     served: Served, monkeypatch: pytest.MonkeyPatch, logged_errors: LoggedErrors
 ) -> None:
-    def broken(self: Hub, *args: Any) -> None:
+    def broken(self: Hub, *args: Any, **named: Any) -> None:
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
