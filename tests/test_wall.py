@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.support.daemon import CHECKOUT, Daemon, StartDaemon
+from tests.support.wall import BACK_MS, SOON_MS, Film, post, shows, tile
 
-# From a cold start of a page to its first values, and for a change that is under way.
-SOON_MS = 5_000
 # Two missed ticks of 5 s, the fifth of a tick that a busy machine gets, and a little.
 SILENT_MS = 14_000
-# The longest wait between two attempts after so short an absence, and a little.
-BACK_MS = 15_000
+# Seconds: more than the wall's fuse burns, and a busy machine's delay.
+HANG = 14
+# Brighter than hatching and hairlines, and than text under a veil.
+BRIGHT = 150
+# Colours of the dark theme.
+TEXT, MUTED, DATA = "244,239,230", "176,167,153", "124,199,178"
 
 HOSTILE_VALUES = [
     "<img src=x onerror=\"document.title='owned'\">",
@@ -31,6 +35,16 @@ HOSTILE_VALUES = [
     "\u202eright to left\u2066 and never back",
     "javascript:alert(1)",
     "W" * 60_000,
+    "<style>* { display: none }</style>",
+    "<wall-tile></wall-tile><stream-value name='orders'></stream-value>",
+    "<template shadowrootmode=open><slot></slot></template>",
+    "&lt;b&gt; &amp; &#x3c;i&#x3e;",
+    "]]><!-- <math><mtext></mtext></math>",
+    "url(javascript:alert(1)); } body { display: none",
+    "${document.title = 'owned'} {{constructor.constructor('alert(1)')()}}",
+    "\u2028\u2029\ufeff\u00ad\u200b",
+    "Z\u0351\u036b\u0343" * 50,
+    "\ufdfd" * 50,
     "🙂" * 10_000,
     "\x00\x07\x1b[31m and other control characters",
     "",
@@ -45,41 +59,12 @@ HOSTILE_VALUES = [
     [[["<svg onload=alert(1)>"]]],
     {},
     [],
+    {"": "", "toString": None, "length": 1e9},
+    [{"a": {"b": "<u>c</u>"}}, {"a": None}, {"c": []}],
+    [["<td>", "</tr>"], ["W" * 3000]],
+    list(range(10_000)),
 ]
 HOSTILE_NAMES = ["constructor", "toString", "valueOf", "hasOwnProperty", "0", "a" * 128, "x.-_.x"]
-
-
-@pytest.fixture(autouse=True)
-def violations(page: Page) -> Iterator[list[str]]:
-    """Fails the test if the page did anything that its Content-Security-Policy forbids."""
-    reported: list[str] = []
-    # A lambda: Playwright marks the function, and a builtin cannot be marked.
-    page.expose_function("reportViolation", lambda words: reported.append(words))
-    page.add_init_script(
-        "addEventListener('securitypolicyviolation',"
-        " (event) => reportViolation(`${event.violatedDirective} ${event.blockedURI}`))"
-    )
-    yield reported
-    assert not reported
-
-
-def tile(page: Page, label: str) -> Locator:
-    return page.locator(".tile").filter(
-        has=page.get_by_role("heading", name=label, exact=True, include_hidden=True)
-    )
-
-
-def shows(page: Page, label: str, value: str, state: str = "current", ms: int = SOON_MS) -> None:
-    """Waits until the tile of this label shows the value, in this state."""
-    expect(tile(page, label).locator(".value")).to_have_text(value, timeout=ms)
-    expect(tile(page, label)).to_have_attribute("data-state", state, timeout=ms)
-
-
-def post(daemon: Daemon, name: str, value: object) -> None:
-    headers = {"Content-Type": "application/json"}
-    body = json.dumps(value, ensure_ascii=False).encode()
-    answer = daemon.request("POST", f"/streams/{name}", body, headers)
-    assert answer.status == 201, answer.text
 
 
 def test_a_posted_value_is_on_the_page_live(daemon: Daemon, page: Page) -> None:
@@ -223,6 +208,171 @@ def test_a_failed_source_is_on_its_tile(
     shows(page, "<b>Orders</b>", "2", "failed")
     expect(orders).to_have_attribute("data-level", "ok")
     expect(orders.locator(".evidence").nth(1)).to_contain_text("value of")
+
+
+def test_each_kind_of_tile(start_daemon: StartDaemon, page: Page) -> None:
+    """By its value, by what its stream says, by what the wall says; and its canvas is drawn."""
+    daemon = start_daemon(
+        config="""
+        [access]
+        publish = "loopback"
+        [streams.said]
+        show = "status"
+        [[walls]]
+        name = "one"
+        tiles = [
+          { stream = "number" }, { stream = "long" }, { stream = "word" }, { stream = "truth" },
+          { stream = "table" }, { stream = "members" }, { stream = "said" },
+          { stream = "line", show = "chart" }, { stream = "log", show = "list" },
+          { streams = ["a", "b"], title = "Both" },
+        ]
+        """
+    )
+    begin = time.time() - 100
+    for name in ("number", "line", "a", "b", "log"):
+        for i in range(4):
+            post(daemon, name, 10 * i if name == "a" else 30 - 5 * i, begin + 20 * i)
+    post(daemon, "long", "a text that is too long for a numeral")
+    post(daemon, "word", "ready")
+    post(daemon, "truth", False)
+    post(daemon, "table", [{"who": "Ada", "sold": 3}, {"who": "Bob", "sold": 12}])
+    post(daemon, "members", {"up": 5, "down": 1})
+    post(daemon, "said", 7)
+    page.goto(daemon.url)
+    kinds = {
+        "number": "value", "long": "value", "word": "status", "truth": "status", "table": "list",
+        "members": "list", "said": "status", "line": "chart", "log": "list", "Both": "chart",
+    }  # fmt: skip
+    for label, kind in kinds.items():
+        expect(tile(page, label)).to_have_attribute("data-kind", kind, timeout=SOON_MS)
+        expect(tile(page, label)).to_have_attribute("data-state", "current")
+    shows(page, "number", "15")
+    shows(page, "truth", "no")
+    expect(tile(page, "long").locator(".body")).to_have_attribute("data-size", "text")
+    expect(tile(page, "table").locator("td")).to_have_text(["who", "sold", "Ada", "3", "Bob", "12"])
+    expect(tile(page, "members").locator("td")).to_have_text(["up", "5", "down", "1"])
+    expect(tile(page, "log").locator("td:last-child")).to_have_text(["15", "20", "25", "30"])
+    scale = tile(page, "Both").locator(".scale")
+    expect(scale).to_contain_text("0 to 30", timeout=SOON_MS)
+    expect(tile(page, "said").locator("canvas")).to_have_count(0)
+    assert DATA in inks(tile(page, "number").locator("canvas"))
+    assert DATA in inks(tile(page, "line").locator("canvas"))
+    assert {DATA, TEXT} <= inks(tile(page, "Both").locator("canvas")), "a line each"
+
+
+def rgb(colour: str) -> str:
+    return f"rgb({colour.replace(',', ', ')})"
+
+
+def inks(canvas: Locator) -> set[str]:
+    """The opaque colours that are on a canvas."""
+    found: list[str] = canvas.evaluate(
+        """(canvas) => {
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const colours = new Set();
+          for (let i = 0; i < data.length; i += 4) {
+            if (data[i + 3] === 255) colours.add(data.slice(i, i + 3).join());
+          }
+          return [...colours];
+        }"""
+    )
+    return set(found)
+
+
+def test_late_is_not_unchanged(start_daemon: StartDaemon, page: Page) -> None:
+    daemon = start_daemon(
+        config="""
+        [access]
+        publish = "loopback"
+        [streams.due]
+        expect = "1s"
+        warn = "> 1"
+        """
+    )
+    post(daemon, "quiet", 3, time.time() - 3 * 3600 - 60)
+    page.goto(daemon.url)
+    shows(page, "quiet", "3")
+    post(daemon, "due", 2)
+    shows(page, "due", "2")
+    expect(tile(page, "due")).to_have_attribute("data-level", "warn")
+    # Late by the server's judgement; and what is not known has no level.
+    expect(tile(page, "due")).to_have_attribute("data-state", "late", timeout=2 * SOON_MS)
+    expect(tile(page, "due")).to_have_attribute("data-level", "ok")
+    expect(tile(page, "due").locator(".evidence").first).to_have_text(
+        re.compile(r"^late by \d+ s$")
+    )
+    expect(tile(page, "due").locator(".value")).to_have_css("color", rgb(MUTED))
+    expect(tile(page, "due").locator(".line")).to_have_css("border-top-style", "dashed")
+    expect(tile(page, "quiet")).to_have_attribute("data-state", "current")
+    expect(tile(page, "quiet").locator(".foot").first).to_contain_text("unchanged 3")
+    expect(tile(page, "quiet").locator(".value")).to_have_css("color", rgb(TEXT))
+    post(daemon, "due", 3)
+    shows(page, "due", "3")
+
+
+def test_old_values_are_not_current_on_the_way(daemon: Daemon, page: Page) -> None:
+    """Catching up, and a server that cannot hear what is new itself: the server's words, held back."""
+    held: list[str | bytes] = []
+    sockets: list[WebSocketRoute] = []
+    catching_up = False
+
+    def pass_on(message: str | bytes) -> None:
+        if catching_up and '"updates"' in str(message):
+            held.append(message)
+        else:
+            sockets[-1].send(message)
+
+    def connected(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.connect_to_server().on_message(pass_on)
+
+    page.route_web_socket("**/ws*", connected)
+    post(daemon, "orders", 1)
+    page.goto(daemon.url)
+    shows(page, "orders", "1")
+
+    sockets[-1].send(
+        json.dumps({"type": "journal", "state": "away", "since": 0, "error": "no disk"})
+    )
+    shows(page, "orders", "1", "unconfirmed")
+    expect(page.locator("#notice")).to_have_text("The server cannot hear what is new: no disk")
+    expect(tile(page, "orders").locator(".value")).to_have_css("color", rgb(MUTED))
+    sockets[-1].send(json.dumps({"type": "journal", "state": "ok"}))
+    shows(page, "orders", "1")
+
+    catching_up = True
+    sockets[-1].close(code=1012)
+    expect(page.locator("body")).to_have_attribute("data-link", "catching-up", timeout=BACK_MS)
+    expect(tile(page, "orders")).to_have_attribute("data-state", "catching-up")
+    expect(tile(page, "orders").locator(".evidence").first).to_have_text("catching up")
+    expect(page.locator("#band")).to_be_hidden()
+    catching_up = False
+    for message in held:
+        sockets[-1].send(message)
+    expect(page.locator("body")).to_have_attribute("data-link", "live", timeout=SOON_MS)
+    shows(page, "orders", "1")
+
+
+def test_a_page_that_hangs_expires_by_itself(start_daemon: StartDaemon, page: Page) -> None:
+    """First a tile, then the wall: by its compositor alone, while a loop blocks its scripts."""
+    daemon = start_daemon(config='[access]\npublish = "loopback"\n[streams.due]\nexpect = "3s"')
+    page.set_viewport_size({"width": 640, "height": 360})
+    page.goto(daemon.url)
+    expect(tile(page, "due")).to_have_attribute("data-state", "waiting", timeout=SOON_MS)
+    post(daemon, "due", 888)
+    shows(page, "due", "888")
+    with closing(Film(page)) as film:
+        film.evaluate(f"const end = performance.now() + {HANG}e3; while (performance.now() < end);")
+        film.roll()
+        first = len(film.frames)
+        deadline = time.monotonic() + HANG
+        while time.monotonic() < deadline:
+            film.roll()
+            time.sleep(0.2)
+        last = len(film.frames)
+    numeral, *expiring = [film.bright(film.frames[i], BRIGHT) for i in range(first - 1, last)]
+    assert min(expiring) < numeral / 2, "a veil lies on the tile"
+    assert expiring[-1] > 2 * min(expiring), "a band on the wall"
 
 
 def test_without_streams_it_says_how_to_make_one(start_daemon: StartDaemon, page: Page) -> None:

@@ -34,7 +34,7 @@ export class List {
     if (made === this.#made) return;
     this.#made = made;
     const { head, rows } = last ? updates(histories.last(stream), now) : table(stream.value);
-    this.#show([...(head.length ? [head] : []), ...rows].slice(0, ROWS), head.length > 0, now);
+    this.#fill([...(head.length ? [head] : []), ...rows].slice(0, ROWS), head.length > 0, now);
   }
 
   fit() {}
@@ -44,7 +44,7 @@ export class List {
     this.update(streams, picture, this.#spec);
   }
 
-  #show(rows, headed, now) {
+  #fill(rows, headed, now) {
     const texts = rows.map((row) => row.slice(0, CELLS).map((cell) => written(cell, now)));
     const widest = wide(texts);
     const numeric = texts[0]?.map((_, j) => rows.every((row, i) => (headed && !i) || typeof (row[j] ?? 0) === "number"));

@@ -68,7 +68,7 @@ function own(page) {
 }
 
 async function fetched(url) {
-  const answer = await fetch(url, { cache: "no-cache" });
+  const answer = await fetch(url, { cache: "reload" });
   if (!answer.ok) throw new Error(`${answer.status} for ${url}`);
   await answer.clone().arrayBuffer();
   return answer;

@@ -224,6 +224,7 @@ export class Link extends EventTarget {
       if (seq <= stream.seq) continue; // the event stream told it, before the WebSocket took over
       if (stream.seq && seq > stream.seq + 1) stream.missed += seq - stream.seq - 1;
       Object.assign(stream, { seq, at, time, value });
+      stream.health.proof ??= this.now(); // its first value; the server's own word comes with the next tick
       this.#remember(stream, { seq, at, time, value });
       names.add(name);
       this.#say("update", update);

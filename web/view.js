@@ -90,7 +90,7 @@ export function knowledge({ health, seq, description }, { status, journal, now, 
   if (status !== "live" && status !== "catching-up") return "lost";
   if (health.state === "failed") return "failed";
   if (status === "catching-up") return "catching-up";
-  if (health.state === "late" || now > health.proof + description.expect + GRACE * tick) return "late";
+  if (health.state === "late" || now > proved(health) + description.expect + GRACE * tick) return "late";
   if (journal.state === "away") return "unconfirmed";
   return seq ? "current" : "waiting";
 }
@@ -139,8 +139,13 @@ function former({ seq, time = NaN }, { now }) {
   return seq ? `value of ${clock(time, now)}` : "no value yet";
 }
 
+/** When it was last proved; NaN, which nothing is later than, if it never was. */
+function proved({ proof }) {
+  return proof ?? NaN;
+}
+
 function lateness({ health, description }, { now }) {
-  const due = health.proof + description.expect; // the last proof, and how long it was good for
+  const due = proved(health) + description.expect; // the last proof, and how long it was good for
   if (now >= due) return `late by ${duration(now - due)}`;
   return health.since ? `late since ${clock(health.since, now)}` : "late";
 }

@@ -59,7 +59,7 @@ export class Wall {
   /**
    * @param {import("./streamd.js").Link} link
    * @param {Plan} plan
-   * @param {{time: number, streams: Map<string, import("./streamd.js").Stream>}|null} [stored]  the picture of the last time
+   * @param {import("./stored.js").Stored|null} [stored]  the picture of the last time
    */
   constructor(link, plan, stored = null) {
     this.#link = link;
@@ -70,7 +70,7 @@ export class Wall {
     const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
     on(link, "change", ({ detail }) => this.#draw(detail.names));
     for (const type of ["link", "journal"]) on(link, type, () => this.#draw());
-    on(link, "tick", () => this.#breathe());
+    for (const type of ["link", "tick"]) on(link, type, () => this.#breathe());
     on(link, "error", ({ detail }) => {
       this.#refused = `${detail.code}: ${detail.message}`;
       this.#draw();
@@ -208,7 +208,7 @@ export class Wall {
     this.#part("empty").hidden = status !== "live" || this.#tiles.size > 0;
   }
 
-  /** There was a tick: the link is proved. */
+  /** There was a tick, or the link came to life: it is proved. */
   #breathe() {
     const { tick = 5, status } = this.#link;
     const now = this.#link.now();

@@ -6,8 +6,8 @@
 const CACHE = "streamd";
 /** Milliseconds for an answer: a server that hangs is none. */
 const PATIENCE = 5000;
-/** What the page is made of; the rest (state, streams, events …) is never asked of the cache. */
-const PAGE = /^\/([\w-]+\.(js|css|svg|html))?$|^\/walls(\/[\w.-]+)?$/;
+/** What the page is made of; the rest (state, walls, streams …) is never asked of the cache. */
+const PAGE = /^\/([\w-]+\.(js|css|svg|html))?$/;
 
 addEventListener("install", (event) => event.waitUntil(fill().then(() => self.skipWaiting())));
 addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
@@ -24,7 +24,7 @@ async function get(request) {
     return answer;
   } catch (error) {
     const known = await cache.match(bare(request.url));
-    if (known) return known;
+    if (known && request.cache !== "reload") return known; // a page that renews itself wants the new one or none
     throw error;
   }
 }
@@ -34,7 +34,7 @@ async function fill() {
   const cache = await caches.open(CACHE);
   const page = await (await fetch("/")).text();
   const links = [...page.matchAll(/(?:href|src)="([\w-]+\.\w+)"/g)].map(([, link]) => `/${link}`);
-  await cache.addAll(["/", "/walls", ...links]);
+  await cache.addAll(["/", ...links]);
 }
 
 /** Which wall and screen it is does not matter to the page's files. */

@@ -19,6 +19,11 @@ CHROMIUM_ARGUMENTS = [
 ]
 WAIT_MS = 10_000
 
+# A page that does what its Content-Security-Policy forbids is as broken as one with an exception.
+_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) => {
+  throw new Error(`against the policy: ${event.violatedDirective} ${event.blockedURI}`);
+})"""
+
 
 def find_browser() -> str | None:
     """The system's Chromium or Chrome; None: the one that `playwright install chromium` brings."""
@@ -56,6 +61,7 @@ def page(browser: Browser, console_errors: list[str], page_errors: list[str]) ->
     """A page in a browser profile of its own; more of them: `page.context.new_page()`."""
     context = browser.new_context()
     context.set_default_timeout(WAIT_MS)
+    context.add_init_script(_VIOLATIONS)
     page = context.new_page()
     page.on("pageerror", lambda error: page_errors.append(str(error)))
     page.on(

@@ -314,7 +314,7 @@ test("names that objects have anyway are names like any other", (t) => {
   server.last().say({ type: "streams", streams: { constructor: { title: "C" }, toString: null } });
   assert.deepEqual(values(link), { a: undefined, constructor: 1, hasOwnProperty: 3 });
   assert.equal(link.streams.get("constructor").description.title, "C");
-  assert.deepEqual(link.streams.get("hasOwnProperty").health, {});
+  assert.deepEqual(link.streams.get("hasOwnProperty").health, { proof: 5000 }, "a first value is a proof");
 });
 
 test("what it does not know, it ignores", (t) => {

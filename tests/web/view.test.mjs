@@ -61,6 +61,8 @@ test("the evidence, in words", () => {
   const late = { ...ill({ state: "late", proof: NOW - 130 }), description: { expect: 60 } };
   assert.equal(said(late), `late by 70 s · value of ${today}`);
   assert.match(said(ill({ state: "late" })), /^late since \d\d:\d\d · value of/);
+  const never = { ...ill({ state: "late", proof: null }), description: { expect: 60 } };
+  assert.match(said(never), /^late since \d\d:\d\d · value of/);
   assert.match(said(stream({ seq: 0 })), /^waiting since \d\d:\d\d$/);
   assert.equal(said(stream({ seq: 0, health: {} })), "waiting");
   assert.equal(said(stream(), { ...LIVE, status: "lost" }), `value of ${today}`);
@@ -130,6 +132,8 @@ test("what is overdue is late before the server says so, but not because a proof
   assert.deepEqual([due(5), due(10.9), due(11.1), due(500)], ["current", "current", "late", "late"]);
   assert.deepEqual(validity(stream({ description: { expect: 6 } }), 5), { from: NOW - 2, span: 11 });
   assert.equal(validity(stream(), 5), null);
+  const never = { ...ill({ proof: null }), seq: 0, description: { expect: 6 } };
+  assert.equal(view(never, { ...LIVE, tick: 5 }).state, "waiting");
 });
 
 test("a tile of several streams is as good as the worst, and says which", () => {

@@ -1,0 +1,89 @@
+"""What tests look for on a wall in a real browser, and its pictures, also while it hangs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.daemon import Server
+
+# From a cold start of a page to its first values, and for a change that is under way.
+SOON_MS = 5_000
+# The longest wait between two attempts after so short an absence, and a little.
+BACK_MS = 15_000
+
+_GREYS = """async (png) => {
+  const bytes = Uint8Array.from(atob(png), (character) => character.charCodeAt(0));
+  const image = await createImageBitmap(new Blob([bytes]));
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const { data } = context.getImageData(0, 0, image.width, image.height);
+  let greys = "";
+  for (let i = 0; i < data.length; i += 4 * 7) {
+    greys += String.fromCharCode((data[i] + data[i + 1] + data[i + 2]) / 3);
+  }
+  return greys;
+}"""
+"""Every seventh pixel of a picture, a character each: of lists this long Playwright is slow."""
+
+
+def tile(page: Page, label: str) -> Locator:
+    """The tile of this label, hidden or not."""
+    return page.locator(".tile").filter(
+        has=page.get_by_role("heading", name=label, exact=True, include_hidden=True)
+    )
+
+
+def shows(page: Page, label: str, value: str, state: str = "current", ms: int = SOON_MS) -> None:
+    """Waits until the tile of this label shows the value, in this state."""
+    expect(tile(page, label).locator(".value")).to_have_text(value, timeout=ms)
+    expect(tile(page, label)).to_have_attribute("data-state", state, timeout=ms)
+
+
+def post(daemon: Server, name: str, value: object, time: float | None = None) -> None:
+    """Publishes a value; `time`: when it was true, if not now."""
+    headers = {"Content-Type": "application/json"}
+    if time is not None:
+        headers["Streamd-Time"] = str(time)
+    body = json.dumps(value, ensure_ascii=False).encode()
+    answer = daemon.request("POST", f"/streams/{name}", body, headers)
+    assert answer.status == 201, answer.text
+
+
+class Film:
+    """The pictures of a page, as its compositor makes them: its scripts may hang. To be closed.
+
+    :ivar frames: PNGs in base64, oldest first.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.frames: list[str] = []
+        self._page = page
+        self._session = page.context.new_cdp_session(page)
+        self._session.on("Page.screencastFrame", self._take)
+        self._session.send("Page.startScreencast", {"format": "png"})
+
+    def evaluate(self, script: str) -> None:
+        """Has the page do this, without waiting for it."""
+        self._session.send("Runtime.evaluate", {"expression": f"setTimeout(() => {{ {script} }})"})
+
+    def roll(self) -> None:
+        """Takes in the frames that came; asks the page nothing."""
+        self._session.send("Page.screencastFrameAck", {"sessionId": 0})
+
+    def close(self) -> None:
+        """No more frames; what there is stays."""
+        self._session.send("Page.stopScreencast")
+        self._session.detach()
+
+    def bright(self, frame: str, grey: int) -> int:
+        """How many pixels of a frame are brighter (0 to 255); of every seventh, when nothing hangs."""
+        greys: str = self._page.evaluate(_GREYS, frame)
+        return sum(ord(each) > grey for each in greys)
+
+    def _take(self, event: dict[str, Any]) -> None:
+        self.frames.append(event["data"])
+        self._session.send("Page.screencastFrameAck", {"sessionId": event["sessionId"]})
