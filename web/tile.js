@@ -47,6 +47,7 @@ export class Tile extends HTMLElement {
 
   constructor() {
     super();
+    this.#expiry.ariaHidden = "true"; // who hears the page is told by the evidence, which is right while scripts run
     make("bdi", "evidence", make("p", "foot", this.#expiry)).textContent = "late";
   }
 

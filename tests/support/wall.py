@@ -79,10 +79,13 @@ class Film:
         self._session.send("Page.stopScreencast")
         self._session.detach()
 
-    def bright(self, frame: str, grey: int) -> int:
-        """How many pixels of a frame are brighter (0 to 255); of every seventh, when nothing hangs."""
+    def bright(self, frame: str, grey: int, top: float = 0) -> int:
+        """How many pixels of a frame, of every seventh, are brighter than this (0 to 255).
+
+        :param top: the share of its height that does not count. The page must not hang.
+        """
         greys: str = self._page.evaluate(_GREYS, frame)
-        return sum(ord(each) > grey for each in greys)
+        return sum(ord(each) > grey for each in greys[int(top * len(greys)) :])
 
     def _take(self, event: dict[str, Any]) -> None:
         self.frames.append(event["data"])

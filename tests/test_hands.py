@@ -1,0 +1,167 @@
+"""Who stands before the wall, who commands it from afar, and who hears it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.daemon import Daemon, StartDaemon
+from tests.support.net import wait_until
+from tests.support.wall import BACK_MS, SOON_MS, post, shows, tile
+
+WALLS = """
+[access]
+publish = "loopback"
+admin = ["secret"]
+[streams.load]
+critical = "> 9"
+[[walls]]
+name = "kitchen"
+rotate = "1s"
+[[walls]]
+name = "hall"
+title = "The hall"
+theme = "auto"
+streams = ["orders", "load"]
+"""
+
+
+@pytest.fixture
+def walls(start_daemon: StartDaemon) -> Daemon:
+    daemon = start_daemon(config=WALLS)
+    post(daemon, "orders", 42)
+    return daemon
+
+
+def command(daemon: Daemon, screen: str, **words: Any) -> int:
+    headers = {"Authorization": "Bearer secret", "Content-Type": "application/json"}
+    body = json.dumps(words)
+    return daemon.request("POST", f"/screens/{screen}", body, headers).status
+
+
+def screens(daemon: Daemon) -> dict[str, Any]:
+    found: dict[str, Any] = daemon.request("GET", "/screens").json()["screens"]
+    return found
+
+
+def test_remote_hands(walls: Daemon, page: Page) -> None:
+    page.goto(f"{walls.url}/?screen=tv-1&wall=kitchen")
+    shows(page, "orders", "42")
+    wait_until(lambda: "tv-1" in screens(walls), what="a report")
+    said = screens(walls)["tv-1"]
+    assert (said["wall"], said["connected"], 0 <= said["delay"] < 5) == ("kitchen", True, True)
+    assert said["at"] == walls.request("GET", "/streams").json()["at"]
+
+    overlay = page.locator("#overlay")
+    assert command(walls, "tv-1", command="identify") == 204
+    expect(overlay).to_have_text("tv-1", timeout=SOON_MS)
+    assert (
+        command(walls, "tv-1", command="message", message="<b>Cake</b> at 3", **{"for": "1s"})
+        == 204
+    )
+    expect(overlay).to_have_text("<b>Cake</b> at 3", timeout=SOON_MS)
+    expect(overlay).to_be_hidden(timeout=SOON_MS)
+
+    page.evaluate("document.body.dataset.former = 'yes'")
+    assert command(walls, "tv-1", command="reload") == 204
+    expect(page.locator("body")).not_to_have_attribute("data-former", "yes", timeout=BACK_MS)
+    shows(page, "orders", "42", ms=BACK_MS)
+    wait_until(lambda: command(walls, "tv-1", command="wall", wall="hall") == 204)
+    expect(page.locator("#title")).to_have_text("The hall", timeout=BACK_MS)
+    wait_until(lambda: screens(walls)["tv-1"]["wall"] == "hall", what="a report")
+    assert page.url.endswith("/?screen=tv-1&wall=hall")
+
+    page.goto(walls.url)  # without a name it makes one, and keeps it
+    shows(page, "orders", "42", ms=BACK_MS)
+    wait_until(lambda: len(screens(walls)) == 2, what="a report")
+    page.reload()
+    shows(page, "orders", "42", ms=BACK_MS)
+    assert not screens(walls)["tv-1"]["connected"]
+    assert len(screens(walls)) == 2
+
+
+def test_pages_turn_and_a_critical_one_stays(walls: Daemon, page: Page) -> None:
+    names = [f"s{i:02}" for i in range(60)]
+    assert walls.request("PATCH", "/state", json.dumps(dict.fromkeys(names, 1))).status == 200
+    page.goto(f"{walls.url}/?wall=kitchen")
+    pages = page.locator("#pages")
+    seen: set[str] = set()
+
+    def turned() -> bool:
+        seen.add(pages.inner_text())
+        return len(seen - {""}) >= 3
+
+    wait_until(turned, 20, "three pages")
+    post(walls, "load", 10)
+    expect(tile(page, "load")).to_be_visible(timeout=2 * SOON_MS)
+    expect(tile(page, "load")).to_have_attribute("data-level", "critical")
+    expect(page).to_have_title(re.compile("^■ "), timeout=SOON_MS)
+    expect(tile(page, "load")).to_have_css("background-color", "rgb(255, 92, 73)")
+    stays = pages.inner_text()
+    # Longer than a page is shown, by the page's own clock: a summary is written once a second.
+    page.evaluate("new Promise((done) => setTimeout(done, 2500))")
+    assert pages.inner_text() == stays
+    page.keyboard.press("ArrowLeft")
+    expect(pages).not_to_have_text(stays)
+    expect(tile(page, "load")).to_be_visible(timeout=SOON_MS)  # it comes back by itself
+    post(walls, "load", 1)
+    expect(pages).not_to_have_text(stays, timeout=SOON_MS)
+
+
+def test_keys_clicks_and_an_idle_mouse(walls: Daemon, page: Page) -> None:
+    page.goto(f"{walls.url}/?wall=hall")
+    shows(page, "orders", "42")
+    full = "document.fullscreenElement !== null"
+    for act in (lambda: page.keyboard.press("f"), lambda: page.mouse.click(50, 50)):
+        act()
+        wait_until(lambda: page.evaluate(full), what="a full screen")
+        act()
+        wait_until(lambda: not page.evaluate(full), what="no full screen")
+    page.keyboard.press("Control+f")
+    assert not page.evaluate(full)
+    expect(page.locator("body")).to_have_css("cursor", "none", timeout=2 * SOON_MS)
+    page.mouse.move(60, 60)
+    expect(page.locator("body")).not_to_have_css("cursor", "none", timeout=SOON_MS)
+
+
+def test_themes_motion_and_names_from_right_to_left(walls: Daemon, page: Page) -> None:
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.goto(f"{walls.url}/?wall=hall")
+    shows(page, "orders", "42")
+    expect(page.locator("body")).to_have_css("background-color", "rgb(246, 242, 234)")
+    post(walls, "orders", 43)
+    expect(tile(page, "orders")).to_have_attribute("data-lit", "yes", timeout=SOON_MS)
+    lit = "(tile) => getComputedStyle(tile.querySelector('.line'), '::after').display"
+    assert tile(page, "orders").evaluate(lit) == "none"
+    page.emulate_media(color_scheme="dark", reduced_motion="no-preference")
+    expect(page.locator("body")).to_have_css("background-color", "rgb(20, 18, 16)")
+    assert "'::after'" in lit
+    post(walls, "orders", "\u05e9\u05dc\u05d5\u05dd 42!")
+    value = tile(page, "orders").locator(".value")
+    expect(value).to_have_text("\u05e9\u05dc\u05d5\u05dd 42!", timeout=SOON_MS)
+    assert value.evaluate("(bdi) => bdi.localName === 'bdi'")
+
+
+def test_what_is_said_aloud(walls: Daemon, page: Page) -> None:
+    """What needs somebody, politely, and not each time that a value flickers."""
+    page.goto(f"{walls.url}/?wall=hall")
+    shows(page, "orders", "42")
+    aloud = page.locator("#aloud")
+    expect(aloud).to_have_role("status")
+    page.evaluate(
+        """() => {
+          window.said = [];
+          const aloud = document.getElementById("aloud");
+          const watch = new MutationObserver(() => said.push(aloud.textContent));
+          watch.observe(aloud, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    for i in range(40):
+        post(walls, "load", 10 + i if i % 2 else 1)
+    post(walls, "load", 10)
+    expect(aloud).to_have_text("load: ■ above 9", timeout=15_000)
+    assert len(page.evaluate("said")) <= 3

@@ -1,0 +1,290 @@
+"""A wall that nobody visits: new pages, proxies in the way, no server at all, and months."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from contextlib import closing
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.support.daemon import Daemon, StartDaemon
+from tests.support.net import wait_until
+from tests.support.proxy import Proxy
+from tests.support.wall import BACK_MS, SOON_MS, Film, post, shows, tile
+
+WALL = """
+[access]
+publish = "loopback"
+[streams.orders]
+keep = 10
+[[walls]]
+name = "one"
+title = "{title}"
+"""
+# Brighter than hairlines and hatching; below the band.
+BRIGHT, BAND = 100, 0.2
+
+# How the page's own clock goes wrong, by so many milliseconds.
+WRONG = """(() => {
+  const Right = Date;
+  globalThis.Date = class extends Right {
+    constructor(...parts) {
+      super(...(parts.length ? parts : [Right.now() + BY]));
+    }
+    static now() {
+      return Right.now() + BY;
+    }
+  };
+})()"""
+FULL = """for (let size = 2 ** 22; size >= 1; size /= 2) {
+  try {
+    for (;;) localStorage.setItem(`${Math.random()}`.slice(0, 6), "x".repeat(size));
+  } catch {}
+}"""
+# Counts what a page has left running.
+COUNT = """(() => {
+  const left = { timers: new Set(), observers: new Set() };
+  window.left = () => Object.fromEntries(Object.entries(left).map(([key, { size }]) => [key, size]));
+  for (const [begin, end] of [["setTimeout", "clearTimeout"], ["setInterval", "clearInterval"],
+                              ["requestAnimationFrame", "cancelAnimationFrame"]]) {
+    const [start, stop] = [window[begin].bind(window), window[end].bind(window)];
+    window[begin] = (call, ...more) => {
+      const id = start((...given) => {
+        if (begin !== "setInterval") left.timers.delete(begin + id);
+        call(...given);
+      }, ...more);
+      left.timers.add(begin + id);
+      return id;
+    };
+    window[end] = (id) => {
+      left.timers.delete(begin + id);
+      stop(id);
+    };
+  }
+  window.ResizeObserver = class extends ResizeObserver {
+    observe(...what) {
+      left.observers.add(this);
+      super.observe(...what);
+    }
+    disconnect() {
+      left.observers.delete(this);
+      super.disconnect();
+    }
+  };
+})()"""
+OPEN_AND_CLOSE = """async (html) => {
+  const parsed = new DOMParser().parseFromString(html, "text/html");
+  document.head.replaceChildren(parsed.querySelector("meta[name=build]"));
+  document.body.replaceChildren(...parsed.body.children);
+  const [{ connect }, { Tile }, { Wall }, { Screen }] = await Promise.all(
+    ["streamd", "tile", "wall", "screen"].map((name) => import(`/${name}.js`)));
+  if (!customElements.get("wall-tile")) customElements.define("wall-tile", Tile);
+  const link = connect();
+  const plan = { name: "all", title: "all", theme: "auto", rotate: 1, tiles: [{ stream: "*" }] };
+  const parts = [new Wall(link, plan), new Screen(link, "all"), link];
+  window.closeAll = () => parts.forEach((part) => part.close());
+}"""
+
+
+@pytest.fixture
+def first(start_daemon: StartDaemon) -> Daemon:
+    """A daemon with one wall, called First, and one stream."""
+    daemon = start_daemon(config=WALL.format(title="First"))
+    post(daemon, "orders", 42)
+    return daemon
+
+
+def change(daemon: Daemon, title: str) -> None:
+    """Puts another build in the daemon's place."""
+    (daemon.folder / "streamd.toml").write_text(WALL.format(title=title))
+    daemon.restart()
+    post(daemon, "orders", 42)
+
+
+def test_another_build_reaches_an_open_wall_without_a_flash(first: Daemon, page: Page) -> None:
+    page.set_viewport_size({"width": 640, "height": 360})
+    page.goto(first.url)
+    shows(page, "orders", "42")
+    page.evaluate("document.body.dataset.former = 'yes'")
+    with closing(Film(page)) as film:
+        change(first, "Second")
+        expect(page.locator("#title")).to_have_text("Second", timeout=BACK_MS)
+        shows(page, "orders", "42", ms=BACK_MS)
+        expect(page.locator("body")).not_to_have_attribute("data-former", "yes")
+        frames = list(film.frames)
+    assert len(frames) > 3
+    assert all(film.bright(frame, BRIGHT, BAND) for frame in frames), "there was nothing to see"
+
+
+def test_a_new_page_that_is_not_whole_is_not_taken(first: Daemon, browser: Browser) -> None:
+    context = browser.new_context(service_workers="block")  # or no route is asked
+    page = context.new_page()
+    broken: list[str] = []
+
+    def fail(route: Route) -> None:
+        broken.append(route.request.url)
+        route.fulfill(status=502)
+
+    page.goto(first.url)
+    shows(page, "orders", "42")
+    page.evaluate("document.body.dataset.former = 'yes'")
+    page.route("**/tile.js", fail)
+    change(first, "Second")
+    shows(page, "orders", "42", ms=BACK_MS)
+    wait_until(lambda: page.evaluate("true") and broken, what="an attempt")
+    expect(page.locator("#title")).to_have_text("First")
+    expect(page.locator("body")).to_have_attribute("data-former", "yes")
+    post(first, "orders", 43)
+    shows(page, "orders", "43")
+
+    page.unroute("**/tile.js")
+    first.restart()
+    expect(page.locator("#title")).to_have_text("Second", timeout=BACK_MS)
+    context.close()
+
+
+def test_a_wall_gets_round_a_proxy_that_lets_no_websocket_pass(first: Daemon, page: Page) -> None:
+    proxy = Proxy(first.port, upgrades="refuse")
+    page.goto(proxy.url)
+    shows(page, "orders", "42")
+    post(first, "orders", 43)
+    shows(page, "orders", "43")
+    proxy.sever()
+    expect(page.locator("body")).to_have_attribute("data-link", "lost", timeout=SOON_MS)
+    shows(page, "orders", "43", ms=BACK_MS)
+    assert proxy.websockets == 0
+    proxy.close()
+
+
+def test_a_start_without_a_server_shows_the_last_picture(first: Daemon, page: Page) -> None:
+    page.goto(f"{first.url}/?wall=one")
+    shows(page, "orders", "42")
+    page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+    page.goto("about:blank")
+    first.stop()
+    page.goto(f"{first.url}/?wall=one")
+    expect(page.locator("#lost")).to_have_text(
+        re.compile(r"^Picture of \d\d:\d\d$"), timeout=SOON_MS
+    )
+    shows(page, "orders", "42", "lost")
+    expect(page.locator("#title")).to_have_text("First")
+    # And what would renew itself is not given the old page for a new one.
+    asked = "(cache) => fetch('tile.js', { cache }).then(({ ok }) => ok, () => false)"
+    assert [page.evaluate(asked, cache) for cache in ("default", "reload")] == [True, False]
+    first.start()
+    post(first, "orders", 43)
+    shows(page, "orders", "43", ms=BACK_MS)
+    expect(page.locator("#band")).to_be_hidden()
+
+
+def test_a_wall_that_does_not_exist_is_waited_for(first: Daemon, page: Page) -> None:
+    page.goto(f"{first.url}/?wall=%3Cb%3Etwo")
+    expect(page.locator("#notice")).to_contain_text("there is no", timeout=SOON_MS)
+    expect(page.locator(".tile")).to_have_count(0)
+    page.goto(f"{first.url}/?wall=two")
+    expect(page.locator("#notice")).to_have_text('there is no wall "two"', timeout=SOON_MS)
+    config = first.folder / "streamd.toml"
+    config.write_text(config.read_text() + '[[walls]]\nname = "two"')
+    first.restart()
+    post(first, "orders", 44)
+    shows(page, "orders", "44", ms=BACK_MS)
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_ages_are_true_whatever_the_screen_thinks(
+    first: Daemon, browser: Browser, days: int
+) -> None:
+    """A clock that is wrong by a day, in a place where it was set back in between."""
+    context = browser.new_context(timezone_id="Europe/Berlin", locale="en-GB")
+    context.add_init_script(WRONG.replace("BY", str(days * 86_400_000)))
+    page = context.new_page()
+    now = time.time()
+    post(first, "orders", 1, now - 620)
+    post(first, "autumn", [["a"]], now - 30 * 86_400 - 60)
+    # A quarter of an hour before clocks were set back, and after.
+    for moment in ("2026-10-25T00:45:00Z", "2026-10-25T01:15:00Z"):
+        post(first, "log", moment, datetime.fromisoformat(moment).timestamp())
+    page.goto(f"{first.url}")
+    expect(tile(page, "orders").locator(".foot").first).to_contain_text("unchanged 10\u00a0min")
+    expect(tile(page, "autumn").locator(".foot").first).to_contain_text("unchanged 30\u00a0d")
+    expect(page.locator("#clock")).to_have_text(berlin(time.time()), timeout=SOON_MS)
+    expect(tile(page, "log").locator(".value")).to_contain_text("2026-10-25T01:15")
+    first.stop()
+    expect(tile(page, "orders").locator(".foot").first).to_contain_text(
+        f"value of {berlin(now - 620)}", timeout=SOON_MS
+    )
+    expect(tile(page, "log").locator(".foot").first).to_contain_text("25 Oct 02:15")
+    expect(page.locator("#lasting")).to_have_text(re.compile(r"^\d s$"))
+    context.close()
+
+
+def berlin(moment: float) -> str:
+    """A time of day there."""
+    return datetime.fromtimestamp(moment, ZoneInfo("Europe/Berlin")).strftime("%H:%M")
+
+
+def test_once_a_night_it_renews_itself(first: Daemon, page: Page) -> None:
+    page.clock.install(time=datetime(2026, 11, 24, 10))
+    page.add_init_script("Math.random = () => 0")
+    page.goto(first.url)
+    shows(page, "orders", "42")
+    page.evaluate("document.body.dataset.former = 'yes'")
+    page.clock.set_system_time(datetime(2026, 11, 25, 3, 0, 20))
+    page.clock.fast_forward(60_000)
+    expect(page.locator("body")).not_to_have_attribute("data-former", "yes", timeout=BACK_MS)
+    shows(page, "orders", "42", ms=BACK_MS)
+
+
+def test_three_hundred_streams_large_values_and_a_full_storage(
+    first: Daemon, page: Page, console_errors: list[str]
+) -> None:
+    page.goto(first.url)
+    page.evaluate(FULL)
+    values: dict[str, Any] = {f"s{i:03}": i for i in range(297)}
+    assert first.request("PATCH", "/state", json.dumps(values)).status == 200
+    post(first, "text", "W" * 65_000)
+    post(first, "table", [["row", i, "x" * 40] for i in range(1100)])
+    page.goto(first.url)
+    expect(page.locator(".tile")).to_have_count(300, timeout=2 * SOON_MS)
+    shows(page, "orders", "42")
+    expect(page.locator("#pages")).to_have_text(re.compile(r"^1 of \d+$"))
+    assert page.locator("canvas").count() < 600
+    post(first, "orders", 43)
+    shows(page, "orders", "43")
+    page.reload()
+    shows(page, "orders", "43", ms=2 * SOON_MS)
+    assert not console_errors
+
+
+def test_what_is_closed_leaves_nothing(first: Daemon, page: Page) -> None:
+    proxy = Proxy(first.port)
+    page.add_init_script(COUNT)
+    page.goto(f"{proxy.url}/healthz")
+    html = first.request("GET", "/").text
+    session = page.context.new_cdp_session(page)
+
+    def opened_and_closed() -> tuple[dict[str, int], int]:
+        page.evaluate(OPEN_AND_CLOSE, html)
+        shows(page, "orders", "42")
+        expect(page.locator("#fuse")).to_have_js_property("nodeType", 1)
+        assert page.evaluate("left().timers") > 0
+        page.evaluate("closeAll(); closeAll = null; document.body.replaceChildren()")
+        wait_until(lambda: page.evaluate("left().timers") == 0, what="an end of all timers")
+        session.send("HeapProfiler.collectGarbage")
+        counted = session.send("Memory.getDOMCounters")
+        return page.evaluate("left()"), counted["jsEventListeners"]
+
+    first_time = opened_and_closed()
+    for _ in range(3):
+        again = opened_and_closed()
+    assert again == first_time
+    assert again[0] == {"timers": 0, "observers": 0}
+    assert page.evaluate("document.getAnimations().length") == 0
+    wait_until(lambda: proxy.websockets == 0, what="the end of the links")
+    proxy.close()
