@@ -52,6 +52,9 @@ check-%: checks/%.py .venv/test
 screenshot: servers
 	$(BIN)/python -m docs.pictures
 
+# A wall for months, in minutes.
+soak: check-soak
+
 # What something costs or takes: `make bench-NAME` runs bench/NAME.py, which prints it.
 bench-%: bench/%.py .venv/test
 	@$(BIN)/python -m bench.$*
@@ -74,4 +77,4 @@ $(BIN)/python:
 	@$(PIP) install -e .[test]
 	@touch $@ .venv/run
 
-.PHONY: help run test lint fmt types trial servers screenshot clean
+.PHONY: help run test lint fmt types trial servers screenshot soak clean

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize
 
-from tests.support.browser import CHROMIUM_ARGUMENTS, find_browser
+from tests.support.browser import chromium
 from tests.support.daemon import Daemon
 
 PICTURES = Path(__file__).with_name("pictures")
@@ -151,7 +151,7 @@ def tiles(daemon: Daemon) -> None:
 def main() -> None:
     """All of them."""
     PICTURES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as name, chromium() as browser:
         folders = [Path(name) / each for each in ("demo", "tiles", "silences")]
         for folder in folders:
             folder.mkdir()
@@ -162,9 +162,6 @@ def main() -> None:
         shop.touch()  # an empty file is an empty database
         for daemon in (demo, kinds, silent):
             daemon.start()
-        browser = playwright.chromium.launch(
-            executable_path=find_browser(), args=CHROMIUM_ARGUMENTS
-        )
         tiles(kinds)
         time.sleep(2)
         shop.unlink()
@@ -180,7 +177,6 @@ def main() -> None:
             page.locator("body[data-link=lost]").wait_for()
             page.wait_for_timeout(1500)
             take(page, "lost")
-        browser.close()
         demo.stop()
         kinds.stop()
 

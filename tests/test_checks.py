@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from playwright.sync_api import Browser
 
-from checks import attacks, clock, memory, sources, stalled, stop, storm
+from checks import attacks, clock, memory, soak, sources, stalled, stop, storm, wall
 from checks.proof import MIB, Proof
 
 SHORT = {
@@ -28,4 +29,16 @@ SHORT = {
 def test_short(name: str) -> None:
     proof = Proof(patience=10.0)
     SHORT[name](proof)
+    assert not proof.failures, "\n".join(proof.failures)
+
+
+def test_short_wall(browser: Browser) -> None:
+    proof = Proof()
+    wall.prove(proof, seconds=12, longest=3, browser=browser)
+    assert not proof.failures, "\n".join(proof.failures)
+
+
+def test_short_soak(browser: Browser) -> None:
+    proof = Proof()
+    soak.prove(proof, streams=24, updates=1200, reconnects=5, parts=5, browser=browser)
     assert not proof.failures, "\n".join(proof.failures)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -25,21 +26,24 @@ _VIOLATIONS = """addEventListener("securitypolicyviolation", (event) => {
 })"""
 
 
-def find_browser() -> str | None:
-    """The system's Chromium or Chrome; None: the one that `playwright install chromium` brings."""
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium or Chrome, else the one that `playwright install chromium` brings."""
     names = ("chromium", "chromium-browser", "google-chrome")
-    return next(filter(None, map(shutil.which, names)), None)
+    found = next(filter(None, map(shutil.which, names)), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found, args=CHROMIUM_ARGUMENTS
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One for all tests."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_browser(), args=CHROMIUM_ARGUMENTS
-        )
+    """One for all tests; see `chromium`."""
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

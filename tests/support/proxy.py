@@ -27,6 +27,8 @@ class Proxy:
         self._behind = behind
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -39,12 +41,21 @@ class Proxy:
                 with contextlib.suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)
 
+    def freeze(self) -> None:
+        """Passes nothing on, and breaks nothing off, until `thaw`."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        """Passes on what came meanwhile, and all else."""
+        self._flowing.set()
+
     def close(self) -> None:
         """Ends all, and does not listen any more."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # which wakes the thread that accepts
         self._listener.close()
         self.sever()
+        self.thaw()  # or threads wait for ever
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -73,14 +84,24 @@ class Proxy:
         server = socket.create_connection(("127.0.0.1", self._behind))
         with self._kept(server):
             server.sendall(head)
-            _in_thread(_pump, server, client)
+            _in_thread(self._pump, server, client)
             with self._lock:
                 self.websockets += is_upgrade
             try:
-                _pump(client, server)
+                self._pump(client, server)
             finally:
                 with self._lock:
                     self.websockets -= is_upgrade
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        """Passes on all that comes; the end of one is the end of both."""
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self._flowing.wait()
+                target.sendall(data)
+        for one in (source, target):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
     @contextlib.contextmanager
     def _kept(self, one: socket.socket) -> Iterator[None]:
@@ -92,16 +113,6 @@ class Proxy:
             with self._lock:
                 self._sockets.discard(one)
             one.close()
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    """Passes on all that comes; the end of one is the end of both."""
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    for one in (source, target):
-        with contextlib.suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager

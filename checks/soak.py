@@ -1,0 +1,154 @@
+"""Proves that a wall can hang for months: its memory does not grow with what it showed.
+
+A real browser shows many streams, all updated as fast as the wall is told of them, and loses its link
+again and again.  After a warm-up, in which histories fill, and then after each of PARTS parts, all
+garbage is collected and counted what is left: the heap of the last tenth is at most MORE of the first,
+and no nodes or listeners pile up.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import closing, nullcontext
+from http.client import HTTPConnection
+from statistics import median
+from typing import Any, NamedTuple
+
+from playwright.sync_api import Browser, CDPSession, Page
+
+from checks.proof import MIB, Proof, main, running
+from tests.support.browser import chromium
+from tests.support.net import wait_until
+from tests.support.proxy import Proxy
+
+PARTS = 40
+PACE = 0.1
+"""Seconds: what the wall asks for."""
+WARM_UP = 120
+"""Updates of each stream: more than the hundred that a history keeps."""
+MORE = 1.1
+PATIENCE = 60.0
+
+
+class Left(NamedTuple):
+    """What a page holds when all garbage is gone: bytes, and DOM nodes and listeners."""
+
+    heap: float
+    nodes: float
+    listeners: float
+
+
+class Publisher:
+    """Gives all streams the next number, at the wall's pace.
+
+    :ivar number: the last.
+    """
+
+    def __init__(self, port: int, streams: int) -> None:
+        self.number = 0
+        self._names = [f"stream-{i:03}" for i in range(streams)]
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+
+    def publish(self, rounds: int) -> None:
+        """So many numbers, of each stream."""
+        for _ in range(rounds):
+            begin = time.monotonic()
+            self.number += 1
+            state = json.dumps(dict.fromkeys(self._names, self.number))
+            self._connection.request("PATCH", "/state", state)
+            answer = self._connection.getresponse()
+            assert answer.status == 200, answer.read()
+            answer.read()
+            time.sleep(max(0.0, begin + PACE - time.monotonic()))
+
+    def close(self) -> None:
+        """Ends its connection."""
+        self._connection.close()
+
+
+def prove(
+    proof: Proof,
+    streams: int = 300,
+    updates: int = 1_000_000,
+    reconnects: int = 200,
+    parts: int = PARTS,
+    browser: Browser | None = None,
+) -> None:
+    """:param updates: of all streams together.
+
+    :param browser: one that is there already.
+    """
+    with (
+        nullcontext(browser) if browser else chromium() as browser,
+        running() as daemon,
+        closing(Proxy(daemon.port)) as proxy,
+        closing(Publisher(daemon.port, streams)) as publisher,
+        closing(browser.new_page()) as page,
+    ):
+        session = page.context.new_cdp_session(page)
+        page.goto(proxy.url)
+        publisher.publish(WARM_UP)
+        left = []
+        begin = time.monotonic()
+        times = max(1, reconnects // parts)
+        for _ in range(parts):
+            for _ in range(times):
+                publisher.publish(max(1, updates // streams // parts // times))
+                _shown(page, publisher)
+                proxy.sever()
+                _until(page, "lost")
+                _until(page, "live")
+            _shown(page, publisher)
+            left.append(_left(session))
+        seconds = time.monotonic() - begin
+        shown = (publisher.number - WARM_UP) * streams
+        proof.figure(f"{shown} updates of {streams} streams in {seconds:.0f} s")
+        _judge(proof, left, times * parts)
+
+
+def _judge(proof: Proof, left: list[Left], reconnects: int) -> None:
+    tenth = max(1, len(left) // 10)
+    first, last = (
+        Left(*map(median, zip(*part, strict=True))) for part in (left[:tenth], left[-tenth:])
+    )
+    proof.claim(
+        last.heap <= MORE * first.heap,
+        f"{first.heap / MIB:.2f} MiB of heap at first, {last.heap / MIB:.2f} MiB in the end",
+    )
+    for what in ("nodes", "listeners"):
+        before, after = getattr(first, what), getattr(last, what)
+        proof.claim(
+            after <= MORE * before,
+            f"{before:.0f} {what}, {after:.0f} after {reconnects} reconnects",
+        )
+
+
+def _shown(page: Page, publisher: Publisher) -> None:
+    """Waits until the last number is on the wall, on every tile."""
+    script = "[...document.querySelectorAll('.tile .value')].map((value) => value.textContent)"
+    number = f"{publisher.number:,}"
+    _ask(lambda: set(page.evaluate(script)) == {number}, f"{number} on all tiles")
+
+
+def _until(page: Page, link: str) -> None:
+    _ask(lambda: page.evaluate("document.body.dataset.link") == link, f"a link that is {link}")
+
+
+def _ask(question: Callable[[], Any], what: str) -> None:
+    wait_until(question, PATIENCE, what)
+
+
+def _left(session: CDPSession) -> Left:
+    session.send("HeapProfiler.collectGarbage")
+    heap = session.send("Runtime.getHeapUsage")
+    counted = session.send("Memory.getDOMCounters")
+    size = sum(
+        heap.get(key, 0) for key in ("usedSize", "embedderHeapUsedSize", "backingStorageSize")
+    )
+    return Left(size, counted["nodes"], counted["jsEventListeners"])
+
+
+if __name__ == "__main__":
+    main(prove)
