@@ -13,21 +13,21 @@
  */
 
 /**
- * The tiles of a plan: what each shows, by a key that tells them apart.
+ * The tiles of a plan: what each shows, by a key that tells them apart. What has a tile of its own is not repeated by a glob.
  * @param {Plan["tiles"]} tiles
  * @param {string[]} names  of the streams that there are
  * @returns {Map<string, import("./tile.js").Spec>}
  */
 export function planned(tiles, names) {
   const specs = new Map();
-  for (const { stream, streams, title, show } of /** @type {any[]} */ (tiles)) {
-    if (streams) specs.set(streams.join(), { names: streams, title, show });
-    else if (!/[*?]/.test(stream)) specs.set(stream, { names: [stream], title, show });
+  const own = new Set(tiles.map((tile) => ("stream" in tile ? tile.stream : "")));
+  /** @type {any[]} */ (tiles).forEach(({ stream, streams, title, show }, i) => {
+    if (streams || !/[*?]/.test(stream)) specs.set(`${i}:`, { names: streams ?? [stream], title, show }); // no name has a colon
     else {
       const glob = pattern(stream);
-      for (const name of together(names)) if (glob.test(name) && !specs.has(name)) specs.set(name, { names: [name], title, show });
+      for (const name of together(names)) if (glob.test(name) && !own.has(name) && !specs.has(name)) specs.set(name, { names: [name], title, show });
     }
-  }
+  });
   return specs;
 }
 

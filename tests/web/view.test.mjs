@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { clock, cut, duration, limit, number, text } from "../../web/format.js";
 import { layout } from "../../web/layout.js";
 import { table } from "../../web/list.js";
-import { planned, together } from "../../web/plan.js";
+import { together } from "../../web/plan.js";
 import { change, combined, face, kind, label, until, validity, view } from "../../web/view.js";
 import { History } from "../../web/history.js";
 
@@ -233,15 +233,6 @@ test("the layout: one is alone, a dozen are three rows, a phone has one column, 
       if (width >= 600) for (const page of pages) assert.ok(page.length * row <= Math.max(height - 60, row));
     }
   }
-});
-
-test("a plan names tiles, or all streams that a glob selects, each once and in the plan's order", () => {
-  const names = ["b.x", "a", "b.y", "c"];
-  const keys = (...tiles) => [...planned(tiles, names).keys()];
-  assert.deepEqual(keys({ stream: "*" }), ["b.x", "b.y", "a", "c"]);
-  assert.deepEqual(keys({ stream: "c" }, { stream: "b.*" }, { stream: "*" }), ["c", "b.x", "b.y", "a"]);
-  assert.deepEqual(keys({ stream: "not.there" }, { stream: "?" }), ["not.there", "a", "c"]);
-  assert.deepEqual(planned([{ streams: ["a", "c"], title: "Both" }], names).get("a,c"), { names: ["a", "c"], title: "Both", show: undefined });
 });
 
 test("a list of anything is rows", () => {
