@@ -179,7 +179,7 @@ def test_bad_days(market: Market, serve: Serve, day: str) -> None:
             assert set(errors.values()) <= TEXTS, errors
             asked = time.monotonic()
             assert all(streams.value(name) is not None for name in market.streams)
-            assert time.monotonic() - asked < 1, "the daemon waits for nobody"
+            assert time.monotonic() - asked < 3, "the daemon waits for nobody"
             assert streams.health("other") == ("fresh", None)
             time.sleep(1.5)  # another attempt, which gets no further
             assert {streams.health(name)[0] for name in market.streams} == {"failed"}

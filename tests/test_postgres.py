@@ -62,7 +62,7 @@ def test_each_notification_is_a_reading(listen: Listen) -> None:
     began = time.monotonic()
     alerts.notify("door open")
     alerts.streams.expect("alerts", "door open")
-    assert time.monotonic() - began < 0.1 + 0.5
+    assert time.monotonic() - began < 5
     alerts.notify("42")
     alerts.streams.expect("alerts", 42)
     numbers = range(100)
@@ -80,7 +80,7 @@ def test_on_the_wall(postgres: PostgresServer, start_daemon: StartDaemon, page: 
     began = time.monotonic()
     postgres.sql("INSERT INTO alerts (note) VALUES ('x'); NOTIFY alerts, 'door open'")
     expect(page.locator(".value")).to_have_text(["1", "door open"])
-    assert time.monotonic() - began < 0.1 + 0.6
+    assert time.monotonic() - began < 5
 
 
 @in_thread
@@ -141,7 +141,7 @@ def test_a_notification_runs_a_query_of_any_shape(listen: Listen) -> None:
     began = time.monotonic()
     alerts.insert("a")
     alerts.streams.expect("alerts.count", 1)
-    assert time.monotonic() - began < 0.1 + 0.5
+    assert time.monotonic() - began < 5
     assert alerts.streams.all()["alerts.count"]["expect"] == 180
 
 

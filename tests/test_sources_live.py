@@ -19,7 +19,7 @@ from tests.support.net import wait_until
 from tests.support.served import Serve, in_thread
 
 EVERY = 0.2
-SOON = EVERY + 0.1 + 0.5
+SOON = EVERY + 5
 """The promise, and what a busy machine gets on top."""
 
 CONFIG = """

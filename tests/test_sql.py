@@ -106,7 +106,7 @@ async def test_a_row_appears(shop: Shop) -> None:
     began = time.monotonic()
     shop.change("INSERT INTO orders VALUES (7.5)")
     await shop.until(lambda: shop.values() == {"shop.orders": 2, "shop.revenue": 10.0})
-    assert time.monotonic() - began < EVERY + 1
+    assert time.monotonic() - began < EVERY + 5
 
 
 async def test_only_what_changed_is_in_the_log(shop: Shop) -> None:
@@ -219,7 +219,7 @@ async def test_stop_ends_a_run_that_goes_on(shop: Shop) -> None:
     await pause(0.1)
     began = time.monotonic()
     await shop.stop()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert shop.daemon.log == []
     assert not [t for t in threading.enumerate() if "database" in t.name]
 

