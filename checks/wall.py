@@ -1,24 +1,27 @@
 """Proves that a wall never lies, whatever fails, and comes back by itself.
 
-Two streams follow a number that grows twice a second: one is published, the other polled from a URL.
-A real browser shows them, through a proxy.  Again and again something of all that is killed, frozen or
-started anew, for a random while.  Every 200 ms what the wall shows as current is compared with what the
-number was:
+Three streams follow a number that grows twice a second: one is polled from a URL, two are published,
+and of those one promises nothing: it is current for as long as nobody says more.  A real browser shows
+them, through a proxy.  Again and again something of all that is killed, frozen or started anew, for a
+random while.  Every 200 ms what the wall shows as current is compared with what the number was:
 
 - it was the newest at most KNOWABLE ago: so soon each fault is on the screen;
 - if a link was silent, at most SILENT ago: the two ticks that have to be missed, a fifth of one for a
   busy machine, and the second in which the page draws.
 
-Then nobody touches anything, and both are current again within the client's longest backoff and 2 s.
+Then nobody touches anything, and all are current again within the client's longest backoff and 2 s.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import random
 import signal
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
@@ -49,10 +52,14 @@ every = "500ms"
 timeout = "1s"
 expect = "2s"
 [streams.polled]
+[streams.plain]
 """
-CLAIMED = """[...document.querySelectorAll(".tile[data-state=current] .value")]
-  .map((value) => Number(value.textContent.replace(/[^0-9]/g, "")))"""
-STREAMS = 2
+CLAIMED = """() => {
+  const text = (tile, what) => tile.querySelector(what).textContent.replace(",", "");
+  const tiles = [...document.querySelectorAll(".tile[data-state=current]")];
+  return Object.fromEntries(tiles.map((tile) => [text(tile, "h2"), Number(text(tile, ".value"))]));
+}"""
+STREAMS = 3
 
 
 class World:
@@ -68,6 +75,7 @@ class World:
         self.daemon_port = 0
         self._begin = time.monotonic()
         self._times = [self._begin]
+        self._spoken: list[tuple[int, float]] = []
         self._over = threading.Event()
         world = self
 
@@ -112,10 +120,12 @@ class World:
         self.speaks.clear()
         self.refuses = True
 
-    def newest_until(self, number: int) -> float:
-        """When the number was followed by the next; infinity if it is the newest."""
-        times = self._times
-        return times[number] if number < len(times) else float("inf")
+    def followed(self, stream: str, number: int) -> float:
+        """When the number was followed by the next, as far as the stream can know; infinity: never."""
+        if stream == "plain":
+            i = bisect_right(self._spoken, (number, math.inf))
+            return self._spoken[i][1] if i < len(self._spoken) else math.inf
+        return self._times[number] if number < len(self._times) else math.inf
 
     def close(self) -> None:
         """No more of it."""
@@ -128,19 +138,23 @@ class World:
         while not self._over.wait(EVERY):
             self._times.append(time.monotonic())
             if self.speaks.is_set() and self.daemon_port:
+                number = len(self._times)
+                self._spoken.append((number, self._times[-1]))
                 with suppress(OSError):
-                    body = str(len(self._times))
-                    request(self.daemon_port, "POST", "/streams/pushed", body, timeout=1)
+                    state = json.dumps({"pushed": number, "plain": number})
+                    request(self.daemon_port, "PATCH", "/state", state, timeout=1)
 
 
 class Watch:
     """What the wall claims, look by look.
 
+    :ivar looks: how many.
     :ivar ages: of each claim, how long ago it was the newest, in seconds.
     :ivar lies: those that were too old, in words.
     """
 
     def __init__(self, page: Page, world: World) -> None:
+        self.looks = 0
         self.ages: list[float] = []
         self.lies: list[str] = []
         self._page = page
@@ -161,8 +175,9 @@ class Watch:
         if silent:
             self._silent_until = now + SILENT
         bound = SILENT if now < self._silent_until else KNOWABLE
-        numbers: list[int] = self._page.evaluate(CLAIMED)
-        ages = [max(0.0, now - self._world.newest_until(number)) for number in numbers]
+        claims: dict[str, int] = self._page.evaluate(CLAIMED)
+        ages = [max(0.0, now - self._world.followed(*claim)) for claim in claims.items()]
+        self.looks += 1
         self.ages += ages
         self.lies += [f"{age:.1f} s old: {name}" for age in ages if age > bound]
         time.sleep(max(0.0, now + LOOK - time.monotonic()))
@@ -209,7 +224,7 @@ def prove(
     chance = random.Random(SEED)
     back: list[float] = []
     with _watch(browser) as (watch, daemon, proxy, world):
-        proof.claim(_wait(watch, "the beginning") is not None, "both streams are current")
+        proof.claim(_wait(watch, "the beginning") is not None, "all streams are current")
         end = time.monotonic() + seconds
         order: list[Fault] = []
         while time.monotonic() < end:
@@ -225,9 +240,8 @@ def prove(
                 took is not None, f"current again after: {name}, {until - end + seconds:.0f} s"
             )
             back.append(BACK if took is None else took)
-        proof.claim(
-            not watch.lies, f"{len(watch.lies)} lies in {len(watch.ages)} claims {watch.lies[:3]}"
-        )
+        proof.claim(not watch.lies, f"{len(watch.lies)} lies {watch.lies[:3]}")
+        proof.figure(f"{watch.looks} looks, {len(watch.ages)} claims")
         proof.figure(f"how old claims were: {spread(watch.ages)}")
         proof.figure(f"until current again: {spread(back)}")
 
