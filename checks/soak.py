@@ -74,10 +74,12 @@ def prove(
     updates: int = 1_000_000,
     reconnects: int = 200,
     parts: int = PARTS,
+    warm_up: int = WARM_UP,
     browser: Browser | None = None,
 ) -> None:
     """:param updates: of all streams together.
 
+    :param warm_up: those of each stream that come before.
     :param browser: one that is there already.
     """
     with (
@@ -89,7 +91,7 @@ def prove(
     ):
         session = page.context.new_cdp_session(page)
         page.goto(proxy.url)
-        publisher.publish(WARM_UP)
+        publisher.publish(warm_up)
         left = []
         begin = time.monotonic()
         times = max(1, reconnects // parts)
@@ -103,7 +105,7 @@ def prove(
             _shown(page, publisher)
             left.append(_left(session))
         seconds = time.monotonic() - begin
-        shown = (publisher.number - WARM_UP) * streams
+        shown = (publisher.number - warm_up) * streams
         proof.figure(f"{shown} updates of {streams} streams in {seconds:.0f} s")
         _judge(proof, left, times * parts)
 

@@ -40,5 +40,5 @@ def test_short_wall(browser: Browser) -> None:
 
 def test_short_soak(browser: Browser) -> None:
     proof = Proof()
-    soak.prove(proof, streams=24, updates=1200, reconnects=5, parts=5, browser=browser)
+    soak.prove(proof, streams=24, updates=1200, reconnects=5, parts=5, warm_up=20, browser=browser)
     assert not proof.failures, "\n".join(proof.failures)

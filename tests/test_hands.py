@@ -19,6 +19,8 @@ publish = "loopback"
 admin = ["secret"]
 [streams.load]
 critical = "> 9"
+[streams.hebrew]
+title = "\u05e9\u05dc\u05d5\u05dd!"
 [[walls]]
 name = "kitchen"
 rotate = "1s"
@@ -26,8 +28,18 @@ rotate = "1s"
 name = "hall"
 title = "The hall"
 theme = "auto"
-streams = ["orders", "load"]
+streams = ["orders", "load", "hebrew"]
 """
+
+RUNS_LEFT = """({ firstChild }) => {
+  const left = (at) => {
+    const range = document.createRange();
+    range.setStart(firstChild, at);
+    range.setEnd(firstChild, at + 1);
+    return range.getBoundingClientRect().left;
+  };
+  return left(firstChild.length - 1) < left(0);
+}"""
 
 
 @pytest.fixture
@@ -139,11 +151,11 @@ def test_themes_motion_and_names_from_right_to_left(walls: Daemon, page: Page) -
     assert tile(page, "orders").evaluate(lit) == "none"
     page.emulate_media(color_scheme="dark", reduced_motion="no-preference")
     expect(page.locator("body")).to_have_css("background-color", "rgb(20, 18, 16)")
-    assert "'::after'" in lit
     post(walls, "orders", "\u05e9\u05dc\u05d5\u05dd 42!")
     value = tile(page, "orders").locator(".value")
     expect(value).to_have_text("\u05e9\u05dc\u05d5\u05dd 42!", timeout=SOON_MS)
-    assert value.evaluate("(bdi) => bdi.localName === 'bdi'")
+    for text in (value, tile(page, "\u05e9\u05dc\u05d5\u05dd!").locator(".label")):
+        assert text.evaluate(RUNS_LEFT), "what ends a text stands at its left"
 
 
 def test_what_is_said_aloud(walls: Daemon, page: Page) -> None:
