@@ -41,6 +41,13 @@ RUNS_LEFT = """({ firstChild }) => {
   return left(firstChild.length - 1) < left(0);
 }"""
 
+RECORD = """(id) => {
+  window.said = [];
+  const element = document.getElementById(id);
+  const watch = new MutationObserver(() => said.push(element.textContent));
+  watch.observe(element, { childList: true, characterData: true, subtree: true });
+}"""
+
 
 @pytest.fixture
 def walls(start_daemon: StartDaemon) -> Daemon:
@@ -117,8 +124,9 @@ def test_pages_turn_and_a_critical_one_stays(walls: Daemon, page: Page) -> None:
     # Longer than a page is shown, by the page's own clock: a summary is written once a second.
     page.evaluate("new Promise((done) => setTimeout(done, 2500))")
     assert pages.inner_text() == stays
+    page.evaluate(f"({RECORD})('pages')")
     page.keyboard.press("ArrowLeft")
-    expect(pages).not_to_have_text(stays)
+    wait_until(lambda: page.evaluate("said"), what="another page")
     expect(tile(page, "load")).to_be_visible(timeout=SOON_MS)  # it comes back by itself
     post(walls, "load", 1)
     expect(pages).not_to_have_text(stays, timeout=SOON_MS)
@@ -164,14 +172,7 @@ def test_what_is_said_aloud(walls: Daemon, page: Page) -> None:
     shows(page, "orders", "42")
     aloud = page.locator("#aloud")
     expect(aloud).to_have_role("status")
-    page.evaluate(
-        """() => {
-          window.said = [];
-          const aloud = document.getElementById("aloud");
-          const watch = new MutationObserver(() => said.push(aloud.textContent));
-          watch.observe(aloud, { childList: true, characterData: true, subtree: true });
-        }"""
-    )
+    page.evaluate(f"({RECORD})('aloud')")
     for i in range(30):
         post(walls, "load", 10 if i % 2 else 1)
         expect(tile(page, "load").locator(".value")).to_have_text("10" if i % 2 else "1")
