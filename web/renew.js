@@ -16,11 +16,16 @@ export function build() {
   return own(document);
 }
 
-/** Reload, if all of the new page can be had. @returns {Promise<boolean>} */
-export async function renew() {
+/**
+ * Reload, if all of the new page can be had.
+ * @param {string} [wanted]  the build that it has to be: something on the way may hand out the old one
+ * @returns {Promise<boolean>}
+ */
+export async function renew(wanted) {
   try {
     const page = await (await fetched(document.location.href)).text();
     const parsed = new DOMParser().parseFromString(page, "text/html");
+    if (wanted && own(parsed) !== wanted) return false;
     const links = [...parsed.querySelectorAll("link[href], script[src]")].map((each) => each.getAttribute("href") ?? each.getAttribute("src") ?? "");
     await Promise.all(links.map(fetched));
     document.location.reload();
@@ -36,7 +41,8 @@ export class Renewal {
   /** A moment of the night of its own: not all walls at once. */
   #hour = NIGHT[0] + (NIGHT[1] - NIGHT[0]) * Math.random();
   #timer;
-  #wanted = false;
+  /** The build to become; empty: this one is right. */
+  #wanted = "";
 
   constructor() {
     this.#timer = setInterval(() => this.#look(), AGAIN * 1000);
@@ -44,9 +50,8 @@ export class Renewal {
 
   /** What the server has now. @param {string} served */
   told(served) {
-    if (!served || served === build()) return;
-    this.#wanted = true;
-    void renew();
+    this.#wanted = served === build() ? "" : served;
+    if (this.#wanted) void renew(this.#wanted);
   }
 
   close() {
@@ -58,7 +63,7 @@ export class Renewal {
     const since = (now.getHours() + now.getMinutes() / 60 - this.#hour) * 3600;
     const night = Date.now() - this.#began > LONG * 1000 && since >= 0 && since < 2 * AGAIN;
     const heap = /** @type {any} */ (performance).memory?.usedJSHeapSize ?? 0;
-    if (this.#wanted || night || heap > LARGE) void renew();
+    if (this.#wanted || night || heap > LARGE) void renew(this.#wanted);
   }
 }
 
