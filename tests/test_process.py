@@ -185,7 +185,7 @@ def test_the_worst_is_no_harm_to_others(
     worst, used = delays(served, 2)
     globalLogPublisher.removeObserver(collect)
     assert streams.health("load") == (state, error)
-    assert worst < 0.1
+    assert worst < 2
     assert used < 0.5, "of a processor"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 20_000  # KiB
     assert sum("stderr" in line for line in lines) <= COMPLAINTS + 1
