@@ -56,8 +56,8 @@ class Screens:
 
     def report(self, connection: Connection, report: Report, now: float) -> None:
         """A screen says what it shows; with too many of them one that was lost makes room, or none."""
-        if self._names.get(connection) != report.name:
-            self.lost(connection, now)
+        if self._names.get(connection, report.name) != report.name:
+            return  # one connection is one screen: a thousand names would push the others out
         screen = self._screens.get(report.name)
         if screen is None:
             self._forget(now, room=1)

@@ -29,6 +29,9 @@ MANY_UPDATES = MAX_MESSAGE // 32
 MANY_LOOKS = 20_000
 """Updates that are looked at for one message, wanted or not: some five milliseconds."""
 
+MAX_SILENCES = 64
+"""Of one stream, that are remembered: a chart shows no more."""
+
 UPDATE_BYTES = 320
 """What one update costs beside its value: two tuples, four numbers and a bytes object (CPython)."""
 
@@ -107,6 +110,7 @@ class Stream:
         "lost",
         "name",
         "proof",
+        "silences",
     )
 
     def __init__(self, name: str, description: Description, configured: bool, now: float) -> None:
@@ -130,6 +134,8 @@ class Stream:
         self.error: str | None = None
         self.level: Level = "ok"
         self.health = Health("fresh", "ok", now)
+        # From the last proof until it could be believed again: a line through it would be a lie.
+        self.silences: deque[tuple[float, float | None]] = deque(maxlen=MAX_SILENCES)
 
     @property
     def newest(self) -> Update | None:
@@ -640,6 +646,11 @@ class State:
         proof = stream.began if stream.proof is None else stream.proof
         state = knowledge(stream.error, proof, expect, now)
         h = stream.health
+        if (state == "fresh") != (h.state == "fresh"):
+            if state != "fresh":
+                stream.silences.append((now if stream.proof is None else stream.proof, None))
+            elif stream.silences:
+                stream.silences.append((stream.silences.pop()[0], now))
         if (state, stream.level, stream.error) != (h.state, h.level, h.error):
             stream.health = Health(state, stream.level, now, stream.proof, stream.error)
             stream.judged = self._note(stream)

@@ -70,13 +70,13 @@ class ScreensTests(SynchronousTestCase):
         self.screens.lost(one, TODAY + 4)
         self.assertEqual({"tv": (False, 4, 2)}, self.listing())
 
-    def test_another_name(self) -> None:
+    def test_a_connection_is_one_screen(self) -> None:
         tv = Terminal()
         self.report(tv, "tv", 1)
         self.report(tv, "hall-tv", 2)
-        self.assertEqual({"tv": (False, 2, 1), "hall-tv": (True, 2, 2)}, self.listing(2))
+        self.assertEqual({"tv": (True, 1, 1)}, self.listing(2))
         self.screens.lost(tv, TODAY + 3)
-        self.assertEqual({"tv": (False, 2, 1), "hall-tv": (False, 3, 2)}, self.listing(3))
+        self.assertEqual({"tv": (False, 3, 1)}, self.listing(3))
 
     def test_whom_a_command_does_not_reach(self) -> None:
         tv = Terminal()

@@ -707,6 +707,23 @@ class HealthTests(StateTestCase):
         self.state.fail(["a"], "away", self.now())
         self.assertEqual(changed, about(self.state)["health"]["a"]["since"])
 
+    def test_silences_are_remembered_from_the_last_proof_on_and_bounded(self) -> None:
+        self.publish("a")
+        stream = self.state.get("a")
+        assert stream is not None
+        proved = self.now()
+        self.pass_by(5)
+        self.state.fail(["a"], "away", self.now())
+        self.state.fail(["a"], "still away", self.now())
+        self.assertEqual([(proved, None)], [*stream.silences])
+        self.pass_by(5)
+        self.state.prove(["a"], self.now())
+        self.assertEqual([(proved, self.now())], [*stream.silences])
+        for _ in range(100):
+            self.state.fail(["a"], "away", self.now())
+            self.publish("a")
+        self.assertEqual(64, len(stream.silences))
+
     def test_a_description_judges_anew(self) -> None:
         self.publish("a", 7)
         mark = Mark(self.state.head, self.state.revision)

@@ -11,6 +11,8 @@ const AGAIN = 60;
 /** Points asked for; and last updates kept, more than a list shows. */
 const POINTS = 500;
 const LAST = 24;
+/** Milliseconds for an answer: one that hangs must not hold up the others. */
+const PATIENCE = 10_000;
 
 export class Histories {
   #link;
@@ -72,7 +74,7 @@ export class Histories {
 
   #follow(update) {
     const known = this.#known.get(update.stream);
-    if (!known) return;
+    if (!known || update.seq <= known.history.seq) return; // it was read already
     if (update.seq !== known.history.seq + 1) this.#ask(update.stream);
     this.#push(known, update);
   }
@@ -91,8 +93,8 @@ export class Histories {
       if (!known || known.keep === 1 || now - known.read < AGAIN) continue;
       known.read = now;
       try {
-        const answer = await this.#fetch(`streams/${name}?history=&points=${POINTS}`, { signal: this.#leave.signal });
-        if (answer.ok) this.#take(name, (await answer.json()).history);
+        const answer = await this.#fetch(`streams/${name}?history=&points=${POINTS}`, { signal: AbortSignal.timeout(PATIENCE) });
+        if (answer.ok) this.#take(name, known, await answer.json());
       } catch {
         // It will be asked again at the next hole; a line that is short is no lie.
       }
@@ -100,21 +102,35 @@ export class Histories {
     this.#reading = false;
   }
 
-  /** What the server has, and what came meanwhile. */
-  #take(name, updates) {
-    const known = this.#known.get(name);
-    if (!known || !updates.length) return;
+  /** What the server has, broken where it could not be believed, and what came meanwhile. */
+  #take(name, known, { history: updates, silences = [] }) {
+    if (this.#known.get(name) !== known || !updates.length) return;
     const fresh = { ...known, history: new History(known.keep), last: [] };
-    for (const update of updates) this.#push(fresh, update);
+    const turns = silences.flatMap(([from, to]) => [{ time: from, over: false }, ...(to ? [{ time: to, over: true }] : [])]);
+    for (const update of updates) {
+      while (turns.length && turns[0].time < update.time) this.#turn(fresh, turns.shift());
+      this.#push(fresh, update);
+    }
+    for (const turn of turns) this.#turn(fresh, turn);
     for (const update of known.last.toReversed()) if (update.seq > fresh.history.seq) this.#push(fresh, update);
     this.#known.set(name, fresh);
     this.#judge(name);
   }
 
+  /** A silence begins, or is over: then the last value was true again. */
+  #turn({ history, last }, { time, over }) {
+    if (!over) history.pause(time);
+    else if (history.paused && typeof last[0]?.value === "number") history.push(time, last[0].value);
+  }
+
   /** While a stream cannot be believed its line is broken. */
   #judge(name) {
     const [known, stream] = [this.#known.get(name), this.#link.streams.get(name)];
-    if (!known || !stream) return;
+    if (!known) return;
+    if (!stream?.seq) {
+      if (known.history.seq) this.#known.delete(name); // it begins anew: what was is not its past
+      return;
+    }
     const { health, time = 0, value } = stream;
     if (health.state !== "fresh") known.history.pause(Math.max(health.proof ?? 0, time));
     else if (known.history.paused && typeof value === "number") known.history.push(Math.max(health.proof ?? 0, time), value);

@@ -50,7 +50,7 @@ export class History {
    * @returns {{times: Float64Array, values: Float64Array}}
    */
   points(now) {
-    let start = Math.max(0, this.#length - this.#limit);
+    let start = this.#seconds ? 0 : Math.max(0, this.#length - this.#limit);
     if (this.#seconds) while (start + 1 < this.#length && this.#times[start + 1] <= now - this.#seconds) start++;
     return { times: this.#times.subarray(start, this.#length), values: this.#values.subarray(start, this.#length) };
   }

@@ -30,7 +30,8 @@ export class List {
     this.#spec = spec;
     // Whoever wants a list of what is no list wants what it was, too.
     const last = (spec.show ?? stream.description.show) === "list" && !Array.isArray(stream.value);
-    const made = `${stream.at} ${last ? histories.last(stream).length : ""}`;
+    // Times of day are written anew on another day.
+    const made = `${stream.at} ${last ? histories.last(stream).length : ""} ${new Date(now * 1000).toDateString()}`;
     if (made === this.#made) return;
     this.#made = made;
     const { head, rows } = last ? updates(histories.last(stream), now) : table(stream.value);

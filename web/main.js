@@ -39,9 +39,12 @@ async function getPlan() {
       const wall = asked ?? (await (await get("walls")).json()).walls[0];
       const answer = await get(`walls/${encodeURIComponent(wall)}`);
       if (answer.ok) return await answer.json();
-      shown?.close();
-      shown = null;
-      notice((await answer.json()).error.message);
+      const { error } = await answer.json(); // a proxy's page is none of ours
+      if (answer.status === 404) {
+        shown?.close();
+        shown = null;
+      }
+      if (!shown) notice(error.message);
     } catch {
       if (!shown) notice("The server does not answer");
     }

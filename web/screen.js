@@ -29,7 +29,9 @@ export class Screen {
     this.#wall = wall;
     this.name = screenName();
     const { signal } = this.#leave;
-    link.addEventListener("update", ({ detail }) => (this.#behind = link.now() - detail.time), { signal });
+    link.addEventListener("update", ({ detail }) => {
+      if (link.status === "live") this.#behind = link.now() - detail.time; // what is caught up with was true long ago
+    }, { signal });
     link.addEventListener("link", () => this.#report(), { signal });
     link.addEventListener("build", ({ detail }) => this.#renewal.told(detail.build), { signal });
     link.addEventListener("command", ({ detail }) => this.#obey(detail), { signal });
@@ -41,6 +43,7 @@ export class Screen {
     this.#renewal.close();
     clearInterval(this.#timer);
     clearTimeout(this.#shown);
+    /** @type {HTMLElement} */ (document.getElementById("overlay")).hidden = true;
   }
 
   #report() {

@@ -18,7 +18,7 @@ export function keep(link, plan, asked) {
   if (link.status !== "live") return;
   const streams = [...link.streams.values()].map(({ name, description, seq, time, value }) => {
     const short = JSON.stringify(value ?? null).length <= VALUE;
-    return { name, description, seq: short ? seq : 0, time, value: short ? value : null };
+    return { name, description, seq, time, value: short ? value : null };
   });
   try {
     const text = JSON.stringify({ plan, time: link.now(), streams });

@@ -134,7 +134,7 @@ class Shared {
 
   #begin(names) {
     this.#link = connect({ url: this.#url, streams: names });
-    for (const type of ["link", "journal"]) this.#link.addEventListener(type, () => this.#update());
+    for (const type of ["link", "journal", "tick"]) this.#link.addEventListener(type, () => this.#update());
     this.#link.addEventListener("change", (/** @type {any} */ { detail }) => this.#update(new Set(detail.names)));
   }
 

@@ -156,8 +156,8 @@ function lateness({ health, description }, { now }) {
  * @param {Picture} picture
  * @returns {number}
  */
-export function until({ health, time = 0 }, { now, lost }) {
-  const known = health.state === "fresh" ? now : Math.max(health.proof ?? 0, time);
+export function until({ health, time = 0 }, { now, lost, journal }) {
+  const known = health.state === "fresh" && journal.state !== "away" ? now : Math.max(health.proof ?? 0, time);
   return Math.min(known, lost ?? now);
 }
 
@@ -190,12 +190,12 @@ export function kind({ description, value }, show) {
  */
 export function face({ description, seq, value }) {
   const shown = !seq ? "—" : typeof value === "boolean" ? (value ? "yes" : "no") : text(value);
-  const whole = typeof value === "string" ? value : `${value}`;
+  const whole = typeof value === "object" ? shown : `${value}`; // an object's own toString may be anything
   return {
     value: shown,
     size: typeof value === "number" || glyphs(shown) <= SHORT ? "numeral" : "text",
     unit: seq && typeof value === "number" ? cut(String(description.unit ?? ""), 24) : "",
-    exact: seq && typeof value !== "object" && shown !== whole ? cut(whole, 1000) : "",
+    exact: seq && shown !== whole ? cut(whole, 1000) : "",
   };
 }
 

@@ -255,16 +255,18 @@ export class Wall {
     const words = counts.filter(([count]) => count).map(([count, word]) => `${count} ${word}`);
     this.urgent = counts[0][0] > 0;
     write(this.#part("summary"), [`${tiles.length} ${tiles.length === 1 ? "tile" : "tiles"}`, ...words].join(" · "));
-    this.#say(now);
+    this.#say();
   }
 
   /** For those who hear the wall: what needs somebody, when that changes, and not without end. */
-  #say(now) {
+  #say() {
+    const now = performance.now() / 1000;
     const worrying = ({ tile }) => tile.view && (tile.view.level === "critical" || tile.view.state === "failed");
     const words = [...this.#tiles.values()].filter(worrying).slice(0, 5).map(({ tile }) => `${tile.called}: ${tile.view?.evidence[0]}`).join(". ");
     if (words === this.#said.words || now - this.#said.at < SAY_EVERY) return;
     this.#said = { at: now, words };
-    write(this.#part("aloud"), words || "All is well");
+    const well = [...this.#tiles.values()].every(({ tile }) => tile.view?.state === "current");
+    write(this.#part("aloud"), words || (well ? "All is well" : ""));
   }
 
   // -- pages, hands, eyes ------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ async function get(request) {
   const cache = await caches.open(CACHE);
   try {
     const answer = await fetch(request, { signal: AbortSignal.timeout(PATIENCE) });
+    if (answer.status >= 500) throw new Error(`${answer.status}`); // a proxy without a server
     if (answer.ok) await cache.put(bare(request.url), answer.clone()).catch(() => {}); // the storage may be full
     return answer;
   } catch (error) {

@@ -38,16 +38,16 @@ class Page:
         files = _read(folder)
         if "index.html" not in files:
             raise FileNotFoundError(folder / "index.html")
-        told = {wall.name: wall.public() for wall in walls or (_EVERYTHING,)}
+        said = {"note": note} if note else {}
+        told = {wall.name: {**wall.public(), **said} for wall in walls or (_EVERYTHING,)}
         self.walls = list(told)
         self.build = _digest(msgspec.json.encode([list(files.items()), told]))
         filled = _BUILD.replace(b'""', b'"%b"' % self.build.encode())
         files["index.html"] = files["index.html"].replace(_BUILD, filled)
         self._files = {f"/{name}": _file(name, body) for name, body in files.items()}
         self._files["/"] = self._files["/index.html"]
-        said = {"note": note} if note else {}
         self._list = _json({"walls": self.walls})
-        self._walls = {n: _json({**wall, **said, "build": self.build}) for n, wall in told.items()}
+        self._walls = {n: _json({**wall, "build": self.build}) for n, wall in told.items()}
 
     @property
     def routes(self) -> Routes:

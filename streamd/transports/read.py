@@ -73,7 +73,11 @@ class Reader:
         if history is None:
             return Response(200, _encode(about) + b"\n", headers)
         updates, thinned = history
-        opening = _encode({**about, "thinned": True} if thinned else about)
+        if thinned:
+            about["thinned"] = True
+        if stream.silences:
+            about["silences"] = list(stream.silences)
+        opening = _encode(about)
         parts = joined(map(_encode, map(_point, updates)), opening[:-1] + b',"history":[', b"]}\n")
         return Response(200, parts, headers)
 

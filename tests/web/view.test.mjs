@@ -79,6 +79,7 @@ test("the face: no value is a dash, never 0; text is text; numbers have units", 
   assert.equal(face(stream({ value: "passing" })).size, "numeral");
   assert.equal(face(stream({ value: "a longer text than that" })).size, "text");
   assert.equal(face(stream({ value: true })).value, "yes");
+  assert.equal(face(stream({ value: { toString: 1 } })).value, '{"toString":1}');
   assert.equal(label(stream()), "a");
   assert.equal(label(stream({ description: { title: "Zero" } })), "Zero");
   assert.equal(face(stream({ value: { a: [1, "<b>"] } })).value, '{"a":[1,"<b>"]}');
@@ -161,6 +162,7 @@ test("up to when a value is known", () => {
   assert.equal(until(stream(), LIVE), NOW);
   assert.equal(until(ill({ state: "failed" }), LIVE), NOW - 2);
   assert.equal(until(stream(), { ...LIVE, lost: NOW - 60 }), NOW - 60);
+  assert.equal(until(stream(), { ...LIVE, journal: { state: "away" } }), NOW - 2);
 });
 
 test("a history is of fixed size, whatever comes", () => {
