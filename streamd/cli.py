@@ -152,9 +152,16 @@ def _tail(arguments: Any) -> None:
             if arguments.json:
                 _print(json.dumps(update, ensure_ascii=False))
             else:
-                time = datetime.fromtimestamp(update["time"]).astimezone()
                 value = json.dumps(update["value"], ensure_ascii=False)
-                _print(f"{time.isoformat(timespec='milliseconds')} {update['stream']} {value}")
+                _print(f"{_moment(update['time'])} {update['stream']} {value}")
+
+
+def _moment(time: float) -> str:
+    """A time as ISO 8601; one that no calendar has, as it is."""
+    try:
+        return datetime.fromtimestamp(time).astimezone().isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return str(time)
 
 
 # -- check and try: these run sources --------------------------------------------------------------

@@ -97,10 +97,10 @@ class Daemon(NamedTuple):
             if response.status < 400:
                 return response
             reason = response.read(65536)
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, UnicodeError) as error:
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise Unreachable(f"cannot reach {self.url}: {' '.join(why.split())}") from None
-        if response.status == 503:
+        if response.status in (502, 503, 504):  # the latter two: a proxy without a daemon
             raise Unreachable(f"{self.url}: {_message(reason, response.reason)}")
         raise Declined(f"{self.url}: {_message(reason, response.reason)}")
 

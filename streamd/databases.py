@@ -67,6 +67,9 @@ class Driver:
         """A connection on which nothing can be changed, and no query takes longer than it may."""
         raise NotImplementedError
 
+    def prepare(self, connection: Any) -> None:
+        """What a new connection is told first; from here on it can be aborted."""
+
     def lost(self, connection: Any) -> bool:
         """Whether the connection is of no use any more."""
         raise NotImplementedError
@@ -148,7 +151,9 @@ class Session:
         def find(connection: Any) -> Any:
             description, _ = self._driver.read(connection, query, None, 1)
             types = {each[0]: each[1] for each in description or ()}
-            return self._driver.lowest(types.get(column))
+            if column not in types:
+                raise SourceError(f"the query gives no column {column}", key="after")
+            return self._driver.lowest(types[column])
 
         return self._run(find, "query")
 
@@ -193,11 +198,13 @@ class Session:
         self._reached = self._connection is not None
         if not self._reached:
             self._connection = self._driver.connect()
-            self._reached = True
         try:
+            if not self._reached:
+                self._driver.prepare(self._connection)
+                self._reached = True
             return use(self._connection)
         finally:
-            if self._driver.lost(self._connection):
+            if not self._reached or self._driver.lost(self._connection):
                 connection, self._connection = self._connection, None
                 connection.close()
 

@@ -121,11 +121,13 @@ class Postgres(Driver):
             fallback_application_name="streamd",
         )
         connection.read_only = True
+        return connection
+
+    def prepare(self, connection: Any) -> None:
         connection.execute(f"SET statement_timeout = {self._timeout * 1000:.0f}")
         for type in ("inet", "cidr"):
             loader = self._psycopg.types.string.TextLoader
             connection.adapters.register_loader(type, loader)
-        return connection
 
     def lost(self, connection: Any) -> bool:
         return bool(connection.closed)
@@ -185,7 +187,8 @@ class Postgres(Driver):
         if not isinstance(error, self._psycopg.OperationalError):
             return str(error)
         _, fatal, reason = str(error).partition("FATAL:")
-        if "authentication" in reason or "no password supplied" in str(error):
+        refused = ("authentication", "pg_hba.conf")  # the latter would tell addresses
+        if any(word in reason for word in refused) or "no password supplied" in str(error):
             return LOGIN
         if fatal:
             return reason.partition("\n")[0].strip()
@@ -254,7 +257,8 @@ class MySql(Driver):
         if not isinstance(error, self._pymysql.Error):
             return None
         code, text = (*error.args, None, None)[:2]
-        known = {1045: LOGIN, 1969: _too_long(self._timeout), 3024: _too_long(self._timeout)}
+        known = dict.fromkeys((1045, 1129, 1130), LOGIN)
+        known |= {1969: _too_long(self._timeout), 3024: _too_long(self._timeout)}
         known |= dict.fromkeys((2002, 2003, 2005), UNREACHABLE)
         known |= dict.fromkeys((2006, 2013), LOST)
         return known.get(code, _USER.sub("", str(text or error)))

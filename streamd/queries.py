@@ -291,6 +291,8 @@ class Recent:
         time = None if self._settings.time is None else index(table, self._settings.time, "time")
         _check_order([row[column] for row in table.rows], self._after)
         values = [plain(row[column]) for row in table.rows]
+        if values and values[-1] == after:  # it would come for ever
+            raise SourceError(f"the query has to say WHERE {self._after} > :after")
         found = []
         for value, row, part in zip(values, table.rows, objects(table), strict=True):
             found.append((value, (part, None if time is None else _time(row, time, table))))

@@ -188,7 +188,7 @@ def from_python(value: Any) -> bytes:
         return from_json(text.encode())
     except RecursionError:
         raise _too_deep() from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise Refused(400, "bad-value", f"the value cannot be JSON: {error}") from None
 
 

@@ -22,6 +22,7 @@ import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd import __version__
+from streamd.cli import _moment
 from streamd.config import parse
 from streamd.service import find_kinds
 from streamd.sketch import database_url, sketch, source_name
@@ -181,6 +182,7 @@ def test_no_daemon(words: Sequence[str], tmp_path: Path) -> None:
     lines = {
         nowhere: f"cannot reach {nowhere}: Connection refused",
         "http://no.such.invalid": "cannot reach http://no.such.invalid: ",
+        "http://a..b:1": "cannot reach http://a..b:1: ",
         "localhost:5000": "expected a URL such as http://localhost:5000, not localhost:5000",
         "http://": "expected a URL",
         "http://localhost:port": "expected a URL",
@@ -229,6 +231,11 @@ def test_tail(daemon: Daemon, tmp_path: Path) -> None:
     first, second = (line.split(" ", 2) for line in said().splitlines())
     assert (first[1:], second[1:]) == (["db.a", "2"], ["db.b", '"é\\n"'])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d", first[0])
+
+
+def test_moments_that_no_calendar_has() -> None:
+    assert _moment(0).startswith("19")
+    assert _moment(1e17) == "1e+17"
 
 
 def test_tail_json_with_history(daemon: Daemon, tmp_path: Path) -> None:

@@ -296,6 +296,11 @@ def test_what_is_no_pointer(written: object) -> None:
             'url = "http://h/"\nheaders = { A = { env = "NO_SUCH" } }',
             "sources.x.headers.A: the environment",
         ),
+        (
+            'url = "http://h/"\nheaders = { "A B" = "1" }',
+            "sources.x.headers.A B: expected a header's name",
+        ),
+        ('url = "http://h:99999/"', "sources.x.url: "),
         ('url = "http://h/"\nevery = "0s"', "sources.x.every: expected more than no time"),
         ('url = "http://h/"\npick = "a"', "sources.x.pick: expected a JSON pointer"),
     ],

@@ -65,6 +65,14 @@ def test_every_so_often(serve: Serve, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @in_thread
+def test_what_leaves_the_group_holds_nothing_up(serve: Serve) -> None:
+    runs = 'every = "100ms"\ntimeout = "200ms"\nrepeat = true'
+    streams = Streams(serve(config("setsid sleep 60 & echo 42", runs)))
+    streams.expect("load", 42)
+    wait_until(lambda: len(streams.history("load")) > 1, 15, "a second run")
+
+
+@in_thread
 def test_a_run_that_prints_nothing_is_a_proof(serve: Serve, tmp_path: Path) -> None:
     once = f"test -e {tmp_path}/once || echo 1; touch {tmp_path}/once"
     streams = Streams(serve(config(once, 'every = "100ms"')))

@@ -200,6 +200,22 @@ def test_user_password_and_database(
 
 
 @in_thread
+def test_what_is_no_stream_stays_failed(serve: Serve, redis: Redis) -> None:
+    redis.say("SET", "sales", "1")
+    streams = Streams(serve(config(redis.port, sales='xread = "sales"')))
+    streams.expect_health("sales", "failed")
+    end = time.monotonic() + 2.5
+    while time.monotonic() < end:  # also while it tries again
+        assert streams.health("sales")[0] == "failed"
+
+
+@in_thread
+def test_what_answers_is_not_redis(serve: Serve) -> None:
+    streams = Streams(serve(config(serve().port, jobs='get = "jobs"')))
+    assert streams.expect_health("jobs", "failed") == "what answers is not Redis"
+
+
+@in_thread
 def test_tls(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_certificate(tmp_path)
     port = free_port()

@@ -123,6 +123,14 @@ def test_each_new_row_is_an_update(shop: Shop) -> None:
 
 
 @in_thread
+def test_a_query_that_gives_the_last_row_again(file_shop: Shop) -> None:
+    file_shop.sell(1, 3)
+    file_shop.start(QUERY.replace(">", ">="))
+    error = file_shop.streams.expect_health("sold", "failed")
+    assert error == "the query has to say WHERE id > :after"
+
+
+@in_thread
 def test_of_a_backlog_the_last(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "MAX_ROWS", 70)
     shop.sell(-5, -1)

@@ -29,6 +29,8 @@ from streamd.source import Away, Feed, SourceError, SourceSettings, Surroundings
 MAX_BODY = 2**20
 """Bytes of an answer."""
 
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 MAX_REDIRECTS = 5
 
@@ -44,6 +46,8 @@ class Url(str):
         parts = urlsplit(written)
         if parts.username is not None or not parts.hostname:
             raise ValueError("expected a host, and no user or password: those belong into headers")
+        if parts.port == 0:  # to read one that is no number raises as well
+            raise ValueError("expected a port from 1 to 65535")
         return cls(written)
 
 
@@ -236,6 +240,9 @@ def _make(name: str, settings: Settings, surroundings: Surroundings) -> Http:
             raise ConfigError(
                 [f'{path}.url: HTTPS needs pyOpenSSL: pip install "streamd[http]"']
             ) from None
+    for header in settings.headers:
+        if not _HEADER.fullmatch(header):
+            raise ConfigError([f"{path}.headers.{header}: expected a header's name"])
     headers = {
         key: surroundings.reveal(f"{path}.headers.{key}", secret)
         for key, secret in settings.headers.items()

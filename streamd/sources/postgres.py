@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import deferLater
 
 from streamd.config import ConfigError, Duration, Kind
 from streamd.polling import MIN_RETRY, Polling
 from streamd.queries import QuerySettings, Reading, open_session
 from streamd.source import Feed, Surroundings
-from streamd.texts import read_text
+from streamd.texts import ROOM, read_text
 
 
 class Channel(str):
@@ -69,8 +70,10 @@ class Postgres:
             while not self._listening.stopped:
                 began, payloads = await self._ears.hear(self._channel)
                 if self._reading is None:
-                    for payload in payloads:
+                    for number, payload in enumerate(payloads, 1):
                         await self._feed.put(read_text(payload.encode()))
+                        if number % ROOM == 0:  # a flood lets others have their turn
+                            await deferLater(self._reactor, 0)
                     self._feed.proved()
                 elif began:
                     reading.stop()

@@ -123,6 +123,8 @@ class Run(ProcessProtocol):
 
     def processExited(self, reason: Failure) -> None:
         self._signal(signal.SIGKILL)  # what it left running, which may hold its pipes open
+        # What left its group holds them still.
+        self._timers.append(self._reactor.callLater(GRACE, self.transport.loseConnection))
 
     def processEnded(self, reason: Failure) -> None:
         for timer in self._timers:

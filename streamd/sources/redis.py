@@ -125,7 +125,7 @@ class Redis:
 
     def _run(self) -> Deferred[None]:
         """Lasts as long as the connection does."""
-        self._untrusted = self._reached = False
+        self._untrusted = self._strange = self._reached = False
         self._running = Deferred.fromCoroutine(self._connected())
         return self._running.addErrback(self._explain)
 
@@ -139,6 +139,7 @@ class Redis:
             endpoint = wrapClientTLS(optionsForClientTLS(url.host), endpoint)
         await endpoint.connect(Factory.forProtocol(lambda: link)).addTimeout(TIMEOUT, self._reactor)
         link.connectionLost = partial(self._lost, link.connectionLost)
+        link.dataReceived = partial(self._received, link, link.dataReceived)
         try:
             if self._password:
                 await self._say(link, "AUTH", *filter(None, (url.user, self._password)))
@@ -153,6 +154,13 @@ class Redis:
     def _lost(self, lost: Callable[[Failure], None], why: Failure) -> None:
         self._untrusted = type(why.value).__module__.startswith(("OpenSSL", "service_identity"))
         lost(why)
+
+    def _received(self, link: Any, receive: Callable[[bytes], None], data: bytes) -> None:
+        try:
+            receive(data)
+        except self._errors:
+            self._strange = True
+            link.transport.abortConnection()
 
     def _say(self, link: Any, *words: Any) -> Deferred[Any]:
         answer: Deferred[Any] = link.execute_command(*words)
@@ -172,6 +180,8 @@ class Redis:
         if isinstance(error, self._refused):
             key = self._wanted if self._reached else "url"
             raise SourceError(f"Redis: {str(error).strip()[:200]}", key=key)
+        if self._strange:
+            raise Away("what answers is not Redis", key="url")
         if self._untrusted:
             raise Away("the certificate of Redis is not trusted", key="url")
         texts = {
@@ -214,7 +224,6 @@ class Redis:
 
     async def _read(self, link: Any) -> None:
         """Each entry is an update.  Where it was is kept with the updates: none is lost or doubled."""
-        self._feed.proved()
         place = await self._feed.place()
         if place is None:  # of what is there already, the newest
             count = min(self._feed.keep.updates or BATCH, MAX_FIRST)
@@ -225,6 +234,8 @@ class Redis:
             answer = await self._say(link, "XREAD", *wanted)
             if answer:
                 place = await self._add(answer[0][1], place)
+            else:
+                self._feed.proved()
 
     async def _add(self, entries: list[Any], place: str | None) -> str | None:
         """:returns: the id of the last."""
