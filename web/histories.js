@@ -112,7 +112,7 @@ export class Histories {
       this.#push(fresh, update);
     }
     for (const turn of turns) this.#turn(fresh, turn);
-    for (const update of known.last.toReversed()) if (update.seq > fresh.history.seq) this.#push(fresh, update);
+    for (const update of [...known.last].reverse()) if (update.seq > fresh.history.seq) this.#push(fresh, update);
     this.#known.set(name, fresh);
     this.#judge(name);
   }

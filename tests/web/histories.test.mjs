@@ -14,8 +14,12 @@ class Link extends EventTarget {
   put(seq, value, state = "fresh") {
     const update = { stream: "a", seq, time: NOW - 100 + seq, value };
     this.streams.set("a", { name: "a", description: { keep: 100 }, health: { state, proof: update.time }, ...update });
-    if (seq) this.dispatchEvent(new CustomEvent("update", { detail: update }));
-    this.dispatchEvent(new CustomEvent("change", { detail: { names: ["a"] } }));
+    if (seq) this.#say("update", update);
+    this.#say("change", { names: ["a"] });
+  }
+
+  #say(type, detail) {
+    this.dispatchEvent(Object.assign(new Event(type), { detail }));
   }
 }
 
