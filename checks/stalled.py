@@ -64,15 +64,20 @@ class Stamped:
         stamp = b'{"n":%d,"at":%.6f,"pad":"%b"}' % (self.published, time.monotonic(), self._pad)
         self._publisher.publish(STREAM, stamp)
 
+    @property
+    def accepted(self) -> int:
+        """The newest that the daemon has said that it has: more may wait on the way to it."""
+        return self._publisher.accepted
+
     def settle(self, crowd: Crowd) -> int:
         """Waits for the answers; returns how many values were accepted."""
         crowd.run(10, self._all_accepted)
         self._publisher.close()
-        return self._publisher.accepted
+        return self.accepted
 
     def _all_accepted(self) -> bool:
         self._publisher.count_answers()
-        return self._publisher.accepted == self.published
+        return self.accepted == self.published
 
     def count_answers(self) -> None:
         """Reads the answers that came: nobody else does."""
@@ -231,7 +236,8 @@ def _come_back(crowd: Crowd, news: Stamped, daemon: Daemon, viewer: Viewer, rate
     """Lets it read again, while publishing goes on."""
     waiting = int(struct.unpack("i", ioctl(viewer.socket.fileno(), FIONREAD, b"\0\0\0\0"))[0])
     outcome = Return(waiting + _unsent(daemon.port, viewer.socket.getsockname()[1]))
-    newest = news.published
+    news.count_answers()
+    newest = news.accepted
     begin = time.monotonic()
     begun = read = viewer.received  # it had read whole messages when it stalled
     while outcome.took is None and time.monotonic() < begin + 5:
