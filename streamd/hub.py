@@ -92,7 +92,8 @@ class Audience:
             message = self.encoding.write(answer)
             after = Mark(message.at, answer.revision, mark.fill if message.more else None)
             found = message.data, after
-            if len(self._messages) >= min(_REMEMBERED, len(self.viewers)):
+            # One who left in the middle of its own write still asks once: there may be nobody.
+            if len(self._messages) >= max(1, min(_REMEMBERED, len(self.viewers))):
                 del self._messages[next(iter(self._messages))]
             self._messages[mark] = found
         return found

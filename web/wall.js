@@ -143,7 +143,7 @@ export class Wall {
     this.#weights = weights;
     if (!dirty || moved) this.#arrange();
     this.#size();
-    this.#sum(picture.now);
+    this.#sum();
     if (!dirty || moved) this.#charts(picture);
   }
 
@@ -153,7 +153,7 @@ export class Wall {
     const streams = this.#known();
     for (const { tile, spec } of this.#tiles.values()) tile.judge(this.#of(spec, streams), picture);
     this.#head(picture);
-    this.#sum(picture.now);
+    this.#sum();
     this.#charts(picture);
     this.#rotate();
     const idle = performance.now() - this.#moved > IDLE * 1000;
@@ -249,7 +249,7 @@ export class Wall {
 
   // -- what is said ------------------------------------------------------------------------------------------------------------
 
-  #sum(now) {
+  #sum() {
     const tiles = [...this.#tiles.values()];
     const counts = COUNTED.map(([key, value, word]) => [tiles.filter(({ tile }) => tile.view?.[key] === value).length, word]);
     const words = counts.filter(([count]) => count).map(([count, word]) => `${count} ${word}`);
