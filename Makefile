@@ -15,6 +15,7 @@ help:
 	@echo "make fmt    mend what ruff can mend"
 	@echo "make types  mypy, strict"
 	@echo "make trial  the deterministic tests alone, in seconds"
+	@echo "make bench  what streamd costs, beside others"
 	@echo "make screenshot  the pictures of the docs, taken anew"
 	@echo "make clean  remove what was made here, .venv too"
 
@@ -55,6 +56,10 @@ screenshot: servers
 # A wall for months, in minutes.
 soak: check-soak
 
+# Everything beside everything, workload by workload; `python -m bench --help` for parts of it.
+bench: .venv/test
+	@$(BIN)/python -m bench
+
 # What something costs or takes: `make bench-NAME` runs bench/NAME.py, which prints it.
 bench-%: bench/%.py .venv/test
 	@$(BIN)/python -m bench.$*
@@ -77,4 +82,4 @@ $(BIN)/python:
 	@$(PIP) install -e .[test]
 	@touch $@ .venv/run
 
-.PHONY: help run test lint fmt types trial servers screenshot soak clean
+.PHONY: help run test lint fmt types trial servers screenshot soak bench clean

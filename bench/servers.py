@@ -1,0 +1,146 @@
+"""What is measured: streamd, the floor, and others that could do its work; how each is started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.load import BUILT, HERE, SERVER_CORE, Failed, Load, compiled, pinned
+from tests.support.net import accepts, free_port, wait_until
+
+PEERS = HERE / "peers"
+OTHERS = BUILT.parent / "bench-venv" / "bin" / "python"
+"""The Python of the peers: what they need is no dependency of streamd."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What a server is to send.
+
+    :ivar rate: messages a second; 0: none.
+    :ivar size: bytes of each.
+    :ivar members: streamd alone: streams that each of these messages updates.
+    :ivar streams: streamd alone: how many there are.
+    """
+
+    rate: float = 30
+    size: int = 40
+    members: int = 1
+    streams: int = 1
+
+
+@dataclass(frozen=True)
+class Server:
+    """:ivar command: of the port and the traffic, run in an empty folder.
+
+    :ivar view: how the load's viewers come in.
+    :ivar missing: why it cannot be run here; empty if it can.
+    """
+
+    name: str
+    command: Callable[[int, Traffic, Path], list[str]]
+    view: tuple[str, ...] = ()
+    missing: Callable[[], str] = str
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that listens."""
+
+    server: Server
+    pid: int
+    port: int
+
+    def viewers(self, count: int, *options: str) -> Load:
+        """So many viewers, all there; see load.c for the options."""
+        return Load("view", self.port, "--viewers", str(count), *self.server.view, *options)
+
+
+@contextmanager
+def running(server: Server, traffic: Traffic) -> Iterator[Running]:
+    """The server on a core of its own, for as long as the block takes.
+
+    :raises Failed: if it does not start.
+    """
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="streamd-bench-") as name:
+        folder = Path(name)
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                server.command(port, traffic, folder),
+                cwd=folder,
+                env=_environment(traffic),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=pinned(SERVER_CORE),
+                start_new_session=True,
+            )
+        try:
+            wait_until(lambda: process.poll() is not None or accepts(port), 20, "an open port")
+            if process.poll() is not None:
+                said = (folder / "log").read_text(errors="replace").strip()
+                raise Failed(f"{server.name} does not start: {said[-500:]}")
+            yield Running(server, process.pid, port)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _environment(traffic: Traffic) -> dict[str, str]:
+    told = {"RUNS": f"{traffic.rate:g}", "MEMBERS": traffic.members, "SIZE": traffic.size}
+    told["STREAMS"] = traffic.streams
+    return {**os.environ, **{f"BENCH_{name}": str(value) for name, value in told.items()}}
+
+
+CONFIG = """
+[server]
+max_viewers = 12000
+[access]
+publish = "loopback"
+[sources.t]
+call = "streamd_source.values"
+"""
+
+
+def _streamd(port: int, traffic: Traffic, folder: Path) -> list[str]:
+    (folder / "streamd.toml").write_text(CONFIG)
+    shutil.copy(PEERS / "streamd_source.py", folder)
+    twistd = str(Path(sys.executable).with_name("twistd"))
+    where = f"tcp:{port}:interface=127.0.0.1:backlog=4096"
+    return [twistd, "-n", "--pidfile=", "streamd", "--port", where, "--config", "streamd.toml"]
+
+
+def _floor(port: int, traffic: Traffic, folder: Path) -> list[str]:
+    return [str(compiled("floor")), *_arguments(port, traffic)]
+
+
+def _arguments(port: int, traffic: Traffic) -> list[str]:
+    return [str(port), f"{traffic.rate:g}", str(traffic.size)]
+
+
+def _script(name: str, python: Path = OTHERS) -> Callable[[int, Traffic, Path], list[str]]:
+    def command(port: int, traffic: Traffic, folder: Path) -> list[str]:
+        return [str(python), str(PEERS / name), *_arguments(port, traffic)]
+
+    return command
+
+
+OWN = Path(sys.executable)
+
+SERVERS = {
+    server.name: server
+    for server in (
+        Server("floor", _floor),
+        Server("streamd", _streamd, ("--path", "/ws")),
+        Server("autobahn", _script("autobahn_idiom.py", OWN)),
+    )
+}
