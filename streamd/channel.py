@@ -81,10 +81,16 @@ class Answers(Protocol):
         :raises Refused: what the asker may read.
         """
 
-    def connected(self, channel: Channel) -> None:
-        """A connection speaks HTTP."""
+    def viewer(self, request: Request) -> Handover | None:
+        """Who gets the connection if ``request`` is a WebSocket handshake; None if it is not.
 
-    def disconnected(self, channel: Channel) -> None:
+        :raises Refused: what the asker may read.
+        """
+
+    def connected(self, channel: Any) -> None:
+        """A connection speaks HTTP, or says nothing yet."""
+
+    def disconnected(self, channel: Any) -> None:
         """It does no more."""
 
     def note_failure(self, what: str, failure: Failure) -> None:
@@ -139,23 +145,13 @@ class Exchange(http.Request):
         return self.channel.site.answer(request)
 
     def _as_request(self) -> Request:
-        path, _, query = _ABSOLUTE.sub(b"", self.uri).partition(b"?")
         headers = {
             name.decode("latin-1").lower(): ", ".join(v.decode("latin-1") for v in values)
             for name, values in self.requestHeaders.getAllRawHeaders()
         }
-        try:
-            return Request(
-                method=self.method.decode("ascii"),
-                path=unquote_to_bytes(path).decode(),
-                query=dict(parse_qsl(query.decode("latin-1"), True, max_num_fields=100)),
-                headers=headers,
-                body=self.content.getvalue(),
-                host=getattr(self.channel.getPeer(), "host", ""),
-                version=self.clientproto.decode("latin-1"),
-            )
-        except ValueError:
-            raise Refused(400, "bad-request", "the request line is malformed") from None
+        return make_request(
+            self.method, self.uri, self.clientproto, headers, self.channel, self.content.getvalue()
+        )
 
     def _explain(self, failure: Failure) -> Response:
         error = failure.value
@@ -383,21 +379,11 @@ class Channel(http.HTTPChannel):
 
         What arrived in the same segment after the request is passed on.
         """
-        protocol = handover.protocol
         self.setTimeout(None)
         self.site.disconnected(self)
         transport, self.transport = self.transport, None
-        if isinstance(transport, ProtocolWrapper):  # TLS
-            transport.wrappedProtocol = protocol
-        else:
-            transport.protocol = protocol
-        try:
-            protocol.makeConnection(transport)
-            transport.resumeProducing()
-            protocol.dataReceived(handover.received + self.clearLineBuffer())
-        except Exception:  # nobody else has it any more
-            self.site.note_failure("a connection could not be handed over", Failure())
-            transport.abortConnection()
+        received = handover.received + self.clearLineBuffer()
+        hand_over(self.site, transport, handover.protocol, received)
 
     def _expect_request(self) -> None:
         if self._deadline is None:
@@ -407,6 +393,49 @@ class Channel(http.HTTPChannel):
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
         self._deadline = None
+
+
+def make_request(
+    method: bytes,
+    uri: bytes,
+    version: bytes,
+    headers: Mapping[str, str],
+    connection: Any,
+    body: bytes = b"",
+) -> Request:
+    """A request as its head says it.
+
+    :param connection: from whom; anything with ``getPeer``.
+    :raises Refused: 400 if the request line cannot be read.
+    """
+    path, _, query = _ABSOLUTE.sub(b"", uri).partition(b"?")
+    try:
+        return Request(
+            method=method.decode("ascii"),
+            path=unquote_to_bytes(path).decode(),
+            query=dict(parse_qsl(query.decode("latin-1"), True, max_num_fields=100)),
+            headers=headers,
+            body=body,
+            host=getattr(connection.getPeer(), "host", ""),
+            version=version.decode("latin-1"),
+        )
+    except ValueError:
+        raise Refused(400, "bad-request", "the request line is malformed") from None
+
+
+def hand_over(site: Answers, transport: Any, protocol: Any, received: bytes) -> None:
+    """Give a connection to another protocol, and what has arrived on it."""
+    if isinstance(transport, ProtocolWrapper):  # TLS
+        transport.wrappedProtocol = protocol
+    else:
+        transport.protocol = protocol
+    try:
+        protocol.makeConnection(transport)
+        transport.resumeProducing()
+        protocol.dataReceived(received)
+    except Exception:  # nobody else has it any more
+        site.note_failure("a connection could not be handed over", Failure())
+        transport.abortConnection()
 
 
 def _large(size: int) -> int:

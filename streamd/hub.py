@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -22,6 +22,10 @@ from streamd.wire import MAX_MESSAGE, PACE, Encoding, Welcome, Wish, overview, p
 _REMEMBERED = 8
 """Messages that an audience keeps while the state stands still; a chain of them per straggler would
 be memory for every slow viewer."""
+
+
+TIMER = 0.003
+"""Seconds by which a reactor's timer may be late when there is little to do."""
 
 
 class Pieces:
@@ -46,13 +50,13 @@ class Viewer(Protocol):
     :ivar ready: whether all that was written has left for the kernel.  The transport clears it in
         :meth:`write` when something stays behind, and calls :meth:`Hub.drained` when that has left.
     :ivar mark: how far this viewer is; the hub's alone.
-    :ivar unsent: what is left of a long message; the hub's alone.
+    :ivar unsent: what is left of a long message, None when nothing is; the hub's alone.
     :ivar ticked: whether it was told of the last tick; the hub's alone.
     """
 
     ready: bool
     mark: Mark
-    unsent: Pieces
+    unsent: Pieces | None
     ticked: bool
 
     def write(self, data: bytes) -> None:
@@ -63,10 +67,11 @@ class Viewer(Protocol):
 
 
 class Audience:
-    """Viewers that want the same streams in the same form at the same pace."""
+    """Viewers that want the same streams in the same form at the same pace, which is its beat's."""
 
-    def __init__(self, state: State, selection: Selection, encoding: Encoding) -> None:
-        self.viewers: set[Viewer] = set()
+    def __init__(self, state: State, beat: _Beat, selection: Selection, encoding: Encoding) -> None:
+        self.beat = beat
+        self.viewers: dict[Viewer, None] = {}  # in the order in which they came, and lie in memory
         self.selection = selection
         self.encoding = encoding
         self._state = state
@@ -96,6 +101,13 @@ class Audience:
             if len(self._messages) >= max(1, min(_REMEMBERED, len(self.viewers))):
                 del self._messages[next(iter(self._messages))]
             self._messages[mark] = found
+        return found
+
+    def step(self, mark: Mark) -> tuple[bytes, Mark] | None:
+        """What brought a viewer from ``mark`` to where all are, if that was one message."""
+        found = self._messages.get(mark)
+        if found is None or not found[0] or self.is_behind(found[1]):
+            return None
         return found
 
     def is_behind(self, mark: Mark) -> bool:
@@ -138,7 +150,9 @@ class _Beat:
 
     def _flush(self) -> None:
         self._call = None
-        self._earliest = self._clock.seconds() + self._pace
+        now = self._clock.seconds()
+        # A timer is late by a moment: kept out of the account, it does not add up.
+        self._earliest = (self._earliest if now - self._earliest < TIMER else now) + self._pace
         for audience in list(self.audiences.values()):
             self._broadcast(audience)
 
@@ -146,11 +160,6 @@ class _Beat:
         if self._call is not None:
             self._call.cancel()
             self._call = None
-
-
-class _Place(NamedTuple):
-    beat: _Beat
-    audience: Audience
 
 
 class Hub:
@@ -174,11 +183,12 @@ class Hub:
         self.delivered = 0
         self.dropped = 0
         self._beats: dict[float, _Beat] = {}
-        self._places: dict[Viewer, _Place] = {}
+        self._audiences: dict[Viewer, Audience] = {}
         self._last_tick = 0.0
+        self._woken_for = (state.head, state.revision)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._audiences)
 
     def check_room(self) -> None:
         """Whether another viewer may join.
@@ -234,19 +244,19 @@ class Hub:
             beat = self._beats[pace] = _Beat(self.clock, pace, self.broadcast)
         audience = beat.audiences.get((wish.selection, encoding))
         if audience is None:
-            audience = Audience(self.state, wish.selection, encoding)
+            audience = Audience(self.state, beat, wish.selection, encoding)
             beat.audiences[wish.selection, encoding] = audience
-        audience.viewers.add(viewer)
-        self._places[viewer] = _Place(beat, audience)
+        audience.viewers[viewer] = None
+        self._audiences[viewer] = audience
         return audience
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer; one that is not known is no error."""
-        place = self._places.pop(viewer, None)
-        if place is None:
+        audience = self._audiences.pop(viewer, None)
+        if audience is None:
             return
-        beat, audience = place
-        audience.viewers.discard(viewer)
+        beat = audience.beat
+        del audience.viewers[viewer]
         if not audience.viewers:
             del beat.audiences[audience.selection, audience.encoding]
         if not beat.audiences:
@@ -255,20 +265,37 @@ class Hub:
 
     def drained(self, viewer: Viewer) -> None:
         """What was written to this viewer has left: give it what it missed meanwhile."""
-        place = self._places.get(viewer)
-        if place is not None:
-            self._serve(viewer, place.audience)
+        audience = self._audiences.get(viewer)
+        if audience is not None:
+            self._serve(viewer, audience)
 
     def wake(self) -> None:
-        """The state changed."""
+        """The state may have changed."""
+        news = (self.state.head, self.state.revision)
+        if news == self._woken_for:
+            return  # a flush for nothing would hold up the next one
+        self._woken_for = news
         for beat in list(self._beats.values()):
             beat.wake()
 
     def broadcast(self, audience: Audience) -> None:
         """Bring all of an audience that can take it to what the state is now."""
         audience.flush()
+        usual: Mark | None = None  # where most are
+        data, after = b"", Mark(ORIGIN, 0)  # what they get, and where they are then
         for viewer in list(audience.viewers):
+            mark = viewer.mark
+            if mark is usual and viewer.ready and viewer.unsent is None:
+                viewer.mark = after
+                self.delivered += 1
+                try:
+                    viewer.write(data)
+                except Exception:
+                    self._lose(viewer)
+                continue
             self._serve(viewer, audience)
+            if usual is None and (step := audience.step(mark)):
+                usual, (data, after) = mark, step
 
     def tick(self, now: float) -> None:
         """Tell everybody that is up to date the time, and what was proved since the last tick.
@@ -302,8 +329,8 @@ class Hub:
     def _serve(self, viewer: Viewer, audience: Audience, newcomer: bool = False) -> None:
         """Write what a viewer lacks of what was flushed; a newcomer does not wait for the flush."""
         while viewer.ready:
-            if viewer.unsent:
-                self._send(viewer, viewer.unsent.pop())
+            if viewer.unsent is not None:
+                self._send_next(viewer, viewer.unsent)
                 continue
             if not newcomer and not audience.is_behind(viewer.mark):
                 return
@@ -329,9 +356,14 @@ class Hub:
 
     def _write(self, viewer: Viewer, parts: Iterable[bytes]) -> None:
         """Send a message; a long one in pieces, each when the one before it has left."""
-        viewer.unsent = Pieces(parts)
-        if viewer.unsent:
-            self._send(viewer, viewer.unsent.pop())
+        pieces = Pieces(parts)
+        if pieces:
+            self._send_next(viewer, pieces)
+
+    def _send_next(self, viewer: Viewer, pieces: Pieces) -> None:
+        data = pieces.pop()
+        viewer.unsent = pieces if pieces else None
+        self._send(viewer, data)
 
     def _send(self, viewer: Viewer, data: bytes) -> None:
         try:

@@ -39,14 +39,20 @@ class Link:
     A mixin for a protocol: it uses ``transport`` and ``hub``.
     """
 
+    # Together in memory: a broadcast looks at them in every viewer.
+    __slots__ = ("_accepted", "_progress", "_pulls", "mark", "ready", "ticked", "unsent")
+
     transport: Any
-    ready = True
-    mark = Mark(ORIGIN, 0)
-    ticked = True
-    unsent: Pieces
-    _pulls = False
-    _accepted = -1  # bytes that the peer had acknowledged at the last look
-    _progress = 0.0  # when that number last grew
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ready = True
+        self.mark = Mark(ORIGIN, 0)
+        self.unsent: Pieces | None = None
+        self.ticked = True
+        self._pulls = False
+        self._accepted = -1  # bytes that the peer had acknowledged at the last look
+        self._progress = 0.0  # when that number last grew
 
     @property
     def hub(self) -> Hub:
@@ -56,7 +62,6 @@ class Link:
     def take_transport(self) -> None:
         """Hear from the transport when what was written has left."""
         transport = self.transport
-        self.unsent = Pieces()
         # The HTTP channel is still what the transport tells about its buffer.
         transport.unregisterProducer()
         # A push producer hears only of more than 64 KiB that stayed behind; a pull producer hears
@@ -84,6 +89,7 @@ class Link:
         """Send what is left of a message that was begun, however long: something else follows."""
         while self.unsent:
             self.write(self.unsent.pop())
+        self.unsent = None
 
     def pauseProducing(self) -> None:
         """The transport has more than it likes."""

@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from streamd.access import Access
 from streamd.channel import Answer, Channel, Exchange
+from streamd.door import Door
 from streamd.http import Handover, Request, Response, Routes, error_response
 from streamd.update import Refused
 
@@ -53,7 +54,7 @@ class _TurnedAway(protocol.Protocol):
 class Site(http.HTTPFactory):
     """Everything that is served on the port.
 
-    :ivar channels: connections that speak HTTP now.
+    :ivar channels: connections that speak HTTP now, or have said nothing yet.
     :ivar bodies: bytes of bodies that are under way.
     :ivar turned_away: connections that were one too many.
     :ivar left: connections that speak HTTP no more, ever.
@@ -79,7 +80,7 @@ class Site(http.HTTPFactory):
         super().__init__(reactor=clock)
         self.access = access
         self.clock = clock
-        self.channels: set[Channel] = set()
+        self.channels: set[Channel | Door] = set()
         self.bodies = 0
         self.turned_away = 0
         self.left = 0
@@ -97,6 +98,9 @@ class Site(http.HTTPFactory):
         if len(self.channels) + len(self._links) >= self._max_connections:
             self.turned_away += 1
             return _TurnedAway()
+        return Door(self, self._speak_http)
+
+    def _speak_http(self) -> Channel:
         channel = Channel()
         channel.site = self
         channel.requestFactory = Exchange
@@ -121,10 +125,10 @@ class Site(http.HTTPFactory):
         """What no client may read."""
         self._log.failure(what, failure)
 
-    def connected(self, channel: Channel) -> None:
+    def connected(self, channel: Channel | Door) -> None:
         self.channels.add(channel)
 
-    def disconnected(self, channel: Channel) -> None:
+    def disconnected(self, channel: Channel | Door) -> None:
         self.channels.discard(channel)
         self.left += 1
         if self._emptied is not None and not self.channels:
@@ -152,14 +156,24 @@ class Site(http.HTTPFactory):
 
         :raises Refused: what the asker may read.
         """
-        if _wants_websocket(request):
-            self.access.check_reader(request.headers)
-            return self._upgrade(request)
+        viewer = self.viewer(request)
+        if viewer is not None:
+            return viewer
         for route in self._routes:
             match = route.pattern.fullmatch(request.path)
             if match:
                 return self._call(route, match, request)
         raise Refused(404, "not-found", "there is nothing here")
+
+    def viewer(self, request: Request) -> Handover | None:
+        """Who gets the connection if ``request`` is a WebSocket handshake; None if it is not.
+
+        :raises Refused: what the asker may read.
+        """
+        if not _wants_websocket(request):
+            return None
+        self.access.check_reader(request.headers)
+        return self._upgrade(request)
 
     def _call(self, route: Route, match: re.Match[str], request: Request) -> Answer:
         method = "GET" if request.method == "HEAD" else request.method

@@ -350,7 +350,7 @@ class ComingAndGoingTests(HubTestCase):
         self.publish(**{f"s{number}": "x" * 40_000 for number in range(10)})
         viewer = self.join(streams=["s*"])
         self.assertGreater(len(viewer.messages), 5)
-        self.assertEqual(1, len(self.hub._places[viewer].audience._messages))
+        self.assertEqual(1, len(self.hub._audiences[viewer]._messages))
 
     def test_a_cursor_that_is_worth_nothing_begins_anew(self) -> None:
         self.publish(a=1, b=1)

@@ -13,7 +13,7 @@ import pytest
 from streamd.transports import poll
 from streamd.update import MAX_VALUE
 from tests.support.net import Answer, wait_until
-from tests.support.served import QUIET, Serve, Served, head, in_thread
+from tests.support.served import QUIET, Serve, Served, flush_all, head, in_thread
 
 DESCRIBED = f"""{QUIET}
 [streams.load]
@@ -250,7 +250,7 @@ def test_lost_while_it_waits(serve: Serve) -> None:
     served = serve(DESCRIBED)
     served.post("load", 0)
     waiting = Waiting(served, f"?after={cursor(served)}&pace=60s&wait=1")
-    served.run(served.service.hub.wake)
+    served.run(flush_all, served.service.hub)
     for number in range(5):
         served.post("load", number)
     answer = waiting.answer()

@@ -7,14 +7,15 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from http.client import IncompleteRead
 from itertools import repeat
 from typing import Any
 
 import pytest
 
-from streamd import channel, service
-from streamd.channel import MAX_BODY
+from streamd import channel, door, service
+from streamd.channel import MAX_BODY, Channel
 from streamd.http import Request, Response
 from streamd.transports.read import Reader
 from tests.support.net import Answer, wait_until
@@ -382,7 +383,8 @@ def test_body_that_never_ends_is_not_kept(served: Served, monkeypatch: pytest.Mo
 
     def kept() -> None:
         for open_one in list(served.service.site.channels):
-            assert all(exchange.content.tell() <= MAX_BODY for exchange in open_one.requests)
+            if isinstance(open_one, Channel):
+                assert all(exchange.content.tell() <= MAX_BODY for exchange in open_one.requests)
 
     sent = send_until_closed(wire, repeat(b"10000\r\n" + bytes(0x10000) + b"\r\n"), kept)
     assert sent > 3 * MAX_BODY
@@ -417,7 +419,7 @@ def test_request_that_drips_is_closed_in_time(
 def test_connection_that_says_nothing_is_closed(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channel, "REQUEST_WITHIN", SOON)
+    monkeypatch.setattr(door, "REQUEST_WITHIN", SOON)
     assert serve().wire().rest() == b""
 
 
@@ -518,6 +520,7 @@ def test_reader_that_stalls_and_says_more_is_not_heard(served: Served) -> None:
     wire._socket.settimeout(SOON)
     sent = send_until_closed(wire, repeat(b"x" * 65536, 1000), lambda: None)
     [connection] = served.service.site.channels
+    assert isinstance(connection, Channel)
     kept = served.run(lambda: len(connection._buffer) + sum(map(len, connection._dataBuffer)))
     assert kept <= 256 * 1024 < sent
 
@@ -529,7 +532,8 @@ def test_too_many_connections(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> 
     wires = [served.wire(head()) for _ in range(2)]
     assert [wire.answer().status for wire in wires] == [200, 200]
     with served.connect():
-        assert served.wire().rest() == b""
+        with suppress(ConnectionResetError):  # which may come before a byte is sent
+            assert served.wire().rest() == b""
         assert served.service.site.turned_away == 1
         wires[0].close()
         wait_until(lambda: len(served.service.site.channels) < 2)

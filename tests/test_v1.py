@@ -16,7 +16,7 @@ from streamd.transports.websocket import FRAMES_PER_SECOND
 from streamd.update import MAX_VALUE
 from streamd.wire import MAX_MESSAGE
 from tests.support.net import wait_until
-from tests.support.served import QUIET, Serve, Served, Wire, frame, handshake, in_thread
+from tests.support.served import QUIET, Serve, Served, Wire, flush_all, frame, handshake, in_thread
 
 TEXT, BINARY, CLOSE = 0x81, 0x82, 0x88
 DESCRIBED = f"""{QUIET}
@@ -457,7 +457,7 @@ def test_tick_never_proves_a_value_that_the_viewer_has_not_got(served: Served) -
     streamd = served.service
 
     def update_and_tick() -> None:
-        streamd.hub.wake()  # the pace's one flush; the next is a minute away
+        flush_all(streamd.hub)  # the pace's one flush; the next is a minute away
         streamd.state.prove(["a"], streamd._now())
         streamd._tick()
 

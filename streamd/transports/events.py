@@ -11,9 +11,10 @@ from collections.abc import Callable
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from streamd.fast import FastLink
 from streamd.http import Handover, Request, Response, Routes
 from streamd.hub import Hub
-from streamd.link import Link, Sweep
+from streamd.link import Sweep
 from streamd.update import Refused, parse_position
 from streamd.wire import (
     COME_BACK,
@@ -38,10 +39,11 @@ _HEADERS = {
 }
 
 
-class EventProtocol(Link, Protocol):
+class EventProtocol(FastLink, Protocol):
     """One viewer."""
 
     def __init__(self, streams: EventStreams, wish: Wish, encoding: Encoding) -> None:
+        super().__init__()
         self._streams = streams
         self._wish = wish
         self._encoding = encoding

@@ -40,7 +40,7 @@ class Poll:
     def __init__(self, hub: Hub) -> None:
         self.ready = True
         self.mark = Mark(ORIGIN, 0)
-        self.unsent = Pieces()
+        self.unsent: Pieces | None = None
         self.ticked = True
         self.answered: Deferred[bytes] = Deferred(lambda _: hub.leave(self))
         self._hub = hub

@@ -6,20 +6,21 @@ framed once for all who get it, not once for each.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.twisted.websocket import WebSocketServerFactory
 from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateOfferAccept
 from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from streamd.fast import FastLink
 from streamd.http import Handover, Request, Response, Routes, error_response, last_head
 from streamd.hub import Hub
-from streamd.link import PONG_WITHIN, SLOWEST, Link, Sweep, bytes_acknowledged
+from streamd.lean import LeanProtocol
+from streamd.link import PONG_WITHIN, SLOWEST, Sweep, bytes_acknowledged
 from streamd.screens import Screens
 from streamd.state import ALL_STREAMS
 from streamd.update import Refused, Selection
@@ -73,7 +74,7 @@ _ENCODINGS = {
 """By whether v1 is spoken and whether the viewer inflates."""
 
 
-class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's own bases
+class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn's own bases
     """One viewer."""
 
     factory: StreamFactory
@@ -91,7 +92,7 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
     def __init__(self, wish: Wish) -> None:
         super().__init__()
         self._wish = wish
-        self._due: deque[Wish | bytes] = deque()  # to be answered, or said, in its turn
+        self._due: list[Wish | bytes] = []  # to be answered, or said, in its turn
 
     @property
     def hub(self) -> Hub:
@@ -128,6 +129,10 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
         if self.ready:
             super().resumeProducing()
             self._answer()
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        # What Autobahn writes goes the way of all that is written.
+        self.write(data)
 
     # -- what the viewer says ----------------------------------------------------------------------
 
@@ -193,7 +198,7 @@ class StreamProtocol(Link, WebSocketServerProtocol):  # type: ignore[misc]  # Au
             and self.mark.fill is None
             and self.state == self.STATE_OPEN
         ):
-            due = self._due.popleft()
+            due = self._due.pop(0)
             if isinstance(due, Wish):
                 self._join(due, known=self._wish.selection)
             else:
@@ -344,6 +349,7 @@ class StreamFactory(WebSocketServerFactory):
             autoPingInterval=0,
             perMessageCompressionAccept=_accept_deflate,
         )
+        StreamProtocol.take_options(self)
 
     @property
     def routes(self) -> Routes:

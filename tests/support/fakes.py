@@ -48,7 +48,7 @@ class FakeViewer:
     def __init__(self, room: float = float("inf")) -> None:
         self.ready = True
         self.mark = Mark(ORIGIN, 0)
-        self.unsent = Pieces()
+        self.unsent: Pieces | None = None
         self.ticked = False
         self.written: list[bytes] = []
         self.lost = False

@@ -31,6 +31,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from streamd.access import Tokens
 from streamd.config import Config, parse
+from streamd.hub import Hub
 from streamd.service import Streamd, find_kinds
 from tests.support.net import Answer, request
 
@@ -238,6 +239,12 @@ def frame(
         start = struct.pack("!BBQ", first, bit | 127, length)
     # Masked with zeros, the payload is what it is.
     return start + (bytes(4) if masked else b"") + payload
+
+
+def flush_all(hub: Hub) -> None:
+    """Flush whatever its pace lets, news or not: the next flush is a pace away."""
+    for beat in hub._beats.values():
+        beat.wake()
 
 
 Serve = Callable[..., Served]
