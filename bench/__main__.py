@@ -20,6 +20,7 @@ Figures = dict[str, float]
 
 def measure(server: Running, load: Load, seconds: float) -> Figures:
     """What comes of so many seconds of traffic."""
+    server.go()
     time.sleep(SETTLE)
     before = meter.cpu(server.pid)
     load.mark()

@@ -1,6 +1,7 @@
 /* The floor: what any server has to pay at least.  floor PORT RATE SIZE
  *
  * It accepts WebSocket viewers, and RATE times a second sends one ready frame to each: a plain loop over send(2).
+ * Until there is a file "go" in its folder, it does so five times a second.
  * It knows the one key of the load generator, so its handshake is no example.  One that cannot take a frame
  * misses it; one that took half of one gets nothing any more.
  */
@@ -14,11 +15,10 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST = 65536, EVENTS = 256 };
+enum { PREPARING = 200000, MOST = 65536, EVENTS = 256 };
 
 static const char answer[] =
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -35,6 +35,21 @@ static int make_frame(uint64_t due) {
     memset(frame + length, 'x', head + size - 2 - length);
     memcpy(frame + head + size - 2, "\"}", 2);
     return head + size;
+}
+
+static uint64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000ull + t.tv_nsec / 1000;
+}
+
+/* One frame to each; those that are late too, each with the time when it was due. */
+static void broadcast(uint64_t due) {
+    int length = make_frame(due);
+    for (int i = 0; i < count; i++) {
+        ssize_t sent = send(viewers[i], frame, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent > 0 && sent < length) viewers[i--] = viewers[--count];
+    }
 }
 
 int main(int argc, char **argv) {
@@ -54,19 +69,19 @@ int main(int argc, char **argv) {
         perror("floor");
         return 1;
     }
-    int epoll = epoll_create1(0), timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    int epoll = epoll_create1(0);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, events[EVENTS];
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
-    event.data.fd = timer;
-    epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event);
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t due = now.tv_sec * 1000000000ull + now.tv_nsec, interval = rate > 0 ? (uint64_t)(1e9 / rate) : 0;
-    struct itimerspec when = {.it_interval = {interval / 1000000000, interval % 1000000000},
-                              .it_value = {(due + interval) / 1000000000, (due + interval) % 1000000000}};
-    if (interval) timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL);
-    for (;;) {
-        int ready = epoll_wait(epoll, events, EVENTS, -1);
+    uint64_t due = now() + PREPARING;
+    for (int gone = 0;;) {
+        if (rate > 0 && now() >= due) {
+            broadcast(due);
+            gone = gone || !access("go", F_OK);
+            due += gone ? (uint64_t)(1e6 / rate) : PREPARING;
+        }
+        uint64_t time = now();
+        int wait = rate > 0 ? (due > time ? (int)(due - time) / 1000 : 0) : -1;
+        int ready = epoll_wait(epoll, events, EVENTS, wait);
         for (int i = 0; i < ready; i++) {
             int fd = events[i].data.fd;
             char text[4096];
@@ -75,17 +90,6 @@ int main(int argc, char **argv) {
                     setsockopt(viewer, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
                     event.data.fd = viewer;
                     epoll_ctl(epoll, EPOLL_CTL_ADD, viewer, &event);
-                }
-            } else if (fd == timer) {
-                uint64_t times = 0;
-                if (read(timer, &times, sizeof times) != sizeof times) continue;
-                while (times--) { /* those that are late too, each with the time when it was due */
-                    due += interval;
-                    int length = make_frame(due / 1000);
-                    for (int j = 0; j < count; j++) {
-                        ssize_t sent = send(viewers[j], frame, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-                        if (sent > 0 && sent < length) viewers[j--] = viewers[--count];
-                    }
                 }
             } else if (recv(fd, text, sizeof text, 0) <= 0) {
                 for (int j = 0; j < count; j++)

@@ -58,10 +58,15 @@ class Running:
     server: Server
     pid: int
     port: int
+    folder: Path
 
     def viewers(self, count: int, *options: str) -> Load:
         """So many viewers, all there; see load.c for the options."""
         return Load("view", self.port, "--viewers", str(count), *self.server.view, *options)
+
+    def go(self) -> None:
+        """All are there: from now on there is traffic."""
+        (self.folder / "go").touch()
 
 
 @contextmanager
@@ -89,7 +94,7 @@ def running(server: Server, traffic: Traffic) -> Iterator[Running]:
             if process.poll() is not None:
                 said = (folder / "log").read_text(errors="replace").strip()
                 raise Failed(f"{server.name} does not start: {said[-500:]}")
-            yield Running(server, process.pid, port)
+            yield Running(server, process.pid, port, folder)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
 
 PORT, RATE, SIZE = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 """The arguments of each peer: its port, messages a second (0: none), bytes of each."""
+
+PREPARING = 0.2
 
 
 def value(due: float, size: int = SIZE) -> str:
@@ -24,8 +27,13 @@ def message(due: float) -> str:
 
 
 def schedule() -> Iterator[tuple[float, float]]:
-    """How long to wait, and when the next message is due; one who is late waits for nothing."""
+    """How long to wait, and when the next message is due; one who is late waits for nothing.
+
+    While viewers come there are five messages a second: until there is a file "go".
+    """
     due = time.monotonic()
+    gone = False
     while RATE:
-        due += 1 / RATE
+        gone = gone or os.path.exists("go")
+        due += 1 / RATE if gone else PREPARING
         yield max(0.0, due - time.monotonic()), due
