@@ -56,8 +56,9 @@ screenshot: servers
 # A wall for months, in minutes.
 soak: check-soak
 
-# Everything beside everything, workload by workload; `python -m bench --help` for parts of it.
+# Everything beside everything: some twenty minutes; `.venv/bin/python -m bench --help` for parts of it.
 bench: .venv/test
+	@bench/install
 	@$(BIN)/python -m bench
 
 # What something costs or takes: `make bench-NAME` runs bench/NAME.py, which prints it.

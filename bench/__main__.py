@@ -1,82 +1,121 @@
-"""Measures streamd beside others, workload by workload: `python -m bench a --servers streamd,floor`."""
+"""Measures streamd beside others, workload by workload; prints reStructuredText.
+
+`python -m bench a d --servers streamd,floor --rounds 3 --seconds 5`; without any words, everything.
+"""
 
 from __future__ import annotations
 
 import argparse
+import platform
 import statistics
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-from bench import meter
-from bench.load import Failed, Load
-from bench.servers import SERVERS, Running, Server, Traffic, running
+from bench.load import CORES, Failed
+from bench.servers import SERVERS, Server
+from bench.workloads import CPU, FLOOR, WORKLOADS, Figures, Workload
 
-SETTLE = 1.0
-"""Seconds between the last handshake and the first that counts."""
-
-Figures = dict[str, float]
+Found = dict[str, list[Figures]]
+"""By server, the figures of each round."""
 
 
-def measure(server: Running, load: Load, seconds: float) -> Figures:
-    """What comes of so many seconds of traffic."""
-    server.go()
-    time.sleep(SETTLE)
-    before = meter.cpu(server.pid)
-    load.mark()
-    time.sleep(seconds)
-    used = meter.cpu(server.pid) - before
-    told = load.report()
-    return {
-        "us": used / max(1, told["messages"]) * 1e6,
-        "core": used / told["seconds"] * 100,
-        "rate": told["messages"] / told["seconds"],
-        "p50": told["p50"],
-        "p99": told["p99"],
-        "busy": told["busy"] * 100,
-    }
-
-
-def broadcast(server: Server, seconds: float) -> Figures:
-    """(a) 1000 viewers, 30 messages a second of 40 bytes."""
-    with running(server, Traffic()) as there, there.viewers(1000) as load:
-        return measure(there, load, seconds)
-
-
-WORKLOADS = {"a": broadcast}
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("workloads", nargs="*", choices=WORKLOADS)
-    parser.add_argument("--servers", default=",".join(SERVERS))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "workloads",
+        nargs="*",
+        metavar="workload",
+        help="; ".join(f"{key}: {each.measure.__doc__}" for key, each in WORKLOADS.items()),
+    )
+    parser.add_argument("--servers", help=f"some of: {','.join(SERVERS)}")
+    parser.add_argument("--rounds", type=int, default=3, help="at most; default 3")
+    parser.add_argument("--seconds", type=float, default=3, help="a measurement; default 3")
     told = parser.parse_args(arguments)
-    servers = [SERVERS[name] for name in told.servers.split(",")]
-    for name in told.workloads or WORKLOADS:
-        found: dict[str, list[Figures]] = {}
-        for number in range(told.rounds):
-            for server in servers:
-                try:
-                    figures = WORKLOADS[name](server, told.seconds)
-                except Failed as error:
-                    print(error, file=sys.stderr)
-                    continue
-                found.setdefault(server.name, []).append(figures)
-                print(name, number, server.name, figures, file=sys.stderr)
-        medians = {
-            each: {key: statistics.median(f[key] for f in rounds) for key in rounds[0]}
-            for each, rounds in found.items()
-        }
-        floor = medians.get("floor", {}).get("us", 0)
-        for each, figures in medians.items():
-            ratio = figures["us"] / floor if floor else float("nan")
-            print(
-                f"{each:12} {ratio:5.2f} ",
-                *(f"{key} {value:.2f}" for key, value in figures.items()),
-            )
+    wanted = told.servers.split(",") if told.servers else list(SERVERS)
+    unknown = [key for key in told.workloads if key not in WORKLOADS]
+    unknown += [name for name in wanted if name not in SERVERS]
+    if unknown:
+        print(f"not known: {', '.join(unknown)}; see --help", file=sys.stderr)
+        return 2
+    versions: dict[str, str] = {}
+    left_out = []
+    for name in wanted:
+        try:
+            versions[name] = SERVERS[name].version()
+        except Failed as error:
+            left_out.append(f"{name}: {error}")
+    _title(versions, left_out)
+    for key in told.workloads or WORKLOADS:
+        workload = WORKLOADS[key]
+        servers = [SERVERS[name] for name in versions if _takes_part(name, workload)]
+        found = _measure(key, workload, servers, min(told.rounds, workload.rounds), told.seconds)
+        print(f"({key}) {workload.measure.__doc__}\n")
+        print(f"{_table(found)}\n", flush=True)
+    return 0
+
+
+def _takes_part(name: str, workload: Workload) -> bool:
+    return name not in workload.but and (not workload.servers or name in workload.servers)
+
+
+def _measure(
+    key: str, workload: Workload, servers: Iterable[Server], rounds: int, seconds: float
+) -> Found:
+    found: Found = {}
+    for number in range(rounds):
+        for server in servers:
+            try:
+                figures = workload.measure(server, seconds)
+            except Failed as error:
+                print(f"({key}) {server.name}: {error}", file=sys.stderr)
+                continue
+            found.setdefault(server.name, []).append(figures)
+            text = ", ".join(f"{name} {_number(value)}" for name, value in figures.items())
+            print(f"({key}) {number + 1} {server.name}: {text}", file=sys.stderr, flush=True)
+    for rounds_of in found.values():
+        for figures, floor in zip(rounds_of, found.get("floor", []), strict=False):
+            if CPU in figures and "p99 ms alone" not in figures:
+                figures[FLOOR] = figures[CPU] / floor[CPU]
+    return found
+
+
+def _table(found: Found) -> str:
+    """Medians of the rounds."""
+    medians = {
+        name: {key: statistics.median(each[key] for each in rounds) for key in rounds[0]}
+        for name, rounds in found.items()
+    }
+    headings = ["", *max(medians.values(), key=len, default={})]
+    lines = [headings]
+    for name, figures in medians.items():
+        lines.append([name, *(_number(figures[key]) for key in headings[1:] if key in figures)])
+    widths = [max(len(line[i]) for line in lines if i < len(line)) for i in range(len(headings))]
+    widths[0] = max(widths[0], 1)
+    rule = "  ".join("=" * width for width in widths)
+    rows = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+    rows[0] = "\\" + rows[0][1:]
+    return "\n".join([rule, rows[0], rule, *rows[1:], rule])
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def _title(versions: dict[str, str], left_out: Sequence[str]) -> None:
+    """The machine and who takes part."""
+    model = [
+        line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    processor = model[0].partition(": ")[2] if model else platform.machine()
+    system = f"Linux {platform.release()}, Python {platform.python_version()}"
+    print(f"{processor}, {len(CORES)} cores of it; {system}.")
+    print("; ".join(f"{name} {version}".strip() for name, version in versions.items()) + ".")
+    for line in left_out:
+        print(f"Left out: {line}.")
+    print(flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -42,13 +42,28 @@ class Server:
     """:ivar command: of the port and the traffic, run in an empty folder.
 
     :ivar view: how the load's viewers come in.
-    :ivar missing: why it cannot be run here; empty if it can.
+    :ivar ask: a command that prints its version, and fails where it is not installed.
     """
 
     name: str
     command: Callable[[int, Traffic, Path], list[str]]
     view: tuple[str, ...] = ()
-    missing: Callable[[], str] = str
+    ask: tuple[str, ...] = ("true",)
+
+    def version(self) -> str:
+        """What is measured.
+
+        :raises Failed: if it is not here.
+        """
+        try:
+            done = subprocess.run(
+                self.ask, capture_output=True, text=True, env=_environment(Traffic()), check=True
+            )
+        except OSError as error:
+            raise Failed(f"{self.ask[0]} is not here: {error.strerror}") from None
+        except subprocess.CalledProcessError as error:
+            raise Failed(f"not installed: {error.stderr.strip().splitlines()[-1]}") from None
+        return done.stdout.strip()
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,17 @@ class Running:
     def go(self) -> None:
         """All are there: from now on there is traffic."""
         (self.folder / "go").touch()
+
+    @contextmanager
+    def publishing(self, traffic: Traffic) -> Iterator[Load | None]:
+        """Whoever publishes to nchan, which makes no messages itself; None for all others."""
+        if self.server.name != "nchan" or not traffic.rate:
+            yield None
+            return
+        wish = ("--path", "/pub", "--rate", f"{traffic.rate:g}", "--size", str(traffic.size))
+        with Load("publish", self.port, "--viewers", "4", *wish) as publisher:
+            publisher.mark()
+            yield publisher
 
 
 @contextmanager
@@ -103,7 +129,12 @@ def running(server: Server, traffic: Traffic) -> Iterator[Running]:
 def _environment(traffic: Traffic) -> dict[str, str]:
     told = {"RUNS": f"{traffic.rate:g}", "MEMBERS": traffic.members, "SIZE": traffic.size}
     told["STREAMS"] = traffic.streams
-    return {**os.environ, **{f"BENCH_{name}": str(value) for name, value in told.items()}}
+    node = f"{BUILT.parent / 'bench-node' / 'node_modules'}:/usr/share/nodejs"
+    return {
+        **os.environ,
+        "NODE_PATH": node,
+        **{f"BENCH_{name}": str(value) for name, value in told.items()},
+    }
 
 
 CONFIG = """
@@ -139,13 +170,56 @@ def _script(name: str, python: Path = OTHERS) -> Callable[[int, Traffic, Path], 
     return command
 
 
+def _node(name: str) -> Callable[[int, Traffic, Path], list[str]]:
+    def command(port: int, traffic: Traffic, folder: Path) -> list[str]:
+        return ["node", str(PEERS / name), *_arguments(port, traffic)]
+
+    return command
+
+
+def _nchan(port: int, traffic: Traffic, folder: Path) -> list[str]:
+    text = (PEERS / "nchan.conf").read_text()
+    text = text.replace("{port}", str(port)).replace("{modules}", str(NGINX_MODULES))
+    (folder / "nginx.conf").write_text(f"user root;\n{text}" if os.getuid() == 0 else text)
+    return [*NGINX, "-e", "stderr", "-p", f"{folder}/", "-c", str(folder / "nginx.conf")]
+
+
 OWN = Path(sys.executable)
+NGINX = [shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin") or "nginx"]
+NGINX_MODULES = Path("/usr/lib/nginx/modules")
+SOCKET_IO = ("--socketio", "--path", "/socket.io/?EIO=4&transport=websocket")
+V1 = ("--path", "/ws", "--protocol", "streamd.v1")
+
+
+def _python(name: str, script: str, *packages: str, view: tuple[str, ...] = ()) -> Server:
+    """A peer of the peers' environment."""
+    ask = "import importlib.metadata as m, sys; print(*(n + ' ' + m.version(n) for n in sys.argv[1:]))"
+    return Server(name, _script(script), view, (str(OTHERS), "-c", ask, *packages))
+
+
+def _npm(name: str, script: str, view: tuple[str, ...] = ()) -> Server:
+    ask = f"require('{name}/package.json').version + ' on Node ' + process.versions.node"
+    return Server(name, _node(script), view, ("node", "-p", ask))
+
+
+TWISTED = ("from autobahn import version as a; from twisted import version as t;"
+           "print('Autobahn', a, 'on Twisted', t.public())")  # fmt: skip
+OF_DEBIAN = ("dpkg-query", "-W", "-f", "${Version}", "libnginx-mod-nchan")
 
 SERVERS = {
     server.name: server
     for server in (
         Server("floor", _floor),
         Server("streamd", _streamd, ("--path", "/ws")),
-        Server("autobahn", _script("autobahn_idiom.py", OWN)),
+        Server("streamd v1", _streamd, V1),
+        Server("nchan", _nchan, ("--path", "/sub"), OF_DEBIAN),
+        _python("picows", "picows_server.py", "picows"),
+        _python("websockets", "websockets_server.py", "websockets"),
+        _python("aiohttp", "aiohttp_server.py", "aiohttp"),
+        _npm("ws", "ws_server.js"),
+        _npm("socket.io", "socketio_server.js", SOCKET_IO),
+        _python("eventlet", "eventlet_server.py", "eventlet", "Flask-SocketIO", view=SOCKET_IO),
+        Server("autobahn", _script("autobahn_idiom.py", OWN), (), (str(OWN), "-c", TWISTED)),
+        Server("bare.py", _script("bare_server.py", OWN)),
     )
 }

@@ -1,0 +1,214 @@
+"""What is done to a server, and what is looked at: one function a workload, figures by column."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from bench import meter
+from bench.load import Failed, Load
+from bench.servers import Running, Server, Traffic, running
+
+Figures = dict[str, float]
+"""By the heading of a column of the table."""
+
+SETTLE = 1.0
+"""Seconds of traffic before the first that counts."""
+
+LATE = 100.0
+"""Milliseconds that 99 % of all updates may take at the most in (b)."""
+
+PACED = 16
+"""Handshakes at a time, where no storm is meant."""
+
+CPU, SHARE, FLOOR = "CPU µs", "% of a core", "× floor"
+P50, P99, RATE, BUSY = "p50 ms", "p99 ms", "a second", "load busy %"
+
+
+def _count(server: Running, load: Load, seconds: float) -> Figures:
+    """What comes of so many seconds."""
+    before = meter.cpu(server.pid)
+    load.mark()
+    time.sleep(seconds)
+    used = meter.cpu(server.pid) - before
+    told = load.report()
+    if told["lost"]:
+        raise Failed(f"{server.server.name} lost {told['lost']} connections")
+    return {
+        CPU: used / max(1, told["messages"]) * 1e6,
+        SHARE: used / told["seconds"] * 100,
+        P50: told["p50"] or float("inf"),
+        P99: told["p99"] or float("inf"),
+        RATE: told["updates"] / told["seconds"],
+        BUSY: told["busy"] * 100,
+    }
+
+
+@contextmanager
+def _traffic(server: Running, traffic: Traffic) -> Iterator[None]:
+    """It has begun, and settled."""
+    with server.publishing(traffic):
+        server.go()
+        time.sleep(SETTLE)
+        yield
+
+
+def _broadcast(
+    server: Server, traffic: Traffic, viewers: int, seconds: float, *options: str
+) -> Figures:
+    with (
+        running(server, traffic) as there,
+        there.viewers(viewers, *options) as load,
+        _traffic(there, traffic),
+    ):
+        return _count(there, load, seconds)
+
+
+def broadcast(server: Server, seconds: float) -> Figures:
+    """1000 viewers, 30 messages a second of 40 bytes."""
+    return _broadcast(server, Traffic(), 1000, seconds)
+
+
+def most(server: Server, seconds: float) -> Figures:
+    """1000 viewers, more and more updates a second until the 99th percentile passes 100 ms."""
+    found: Figures = {}
+    good, bad = 0.0, float("inf")
+    rate = 60.0 if server.name != "streamd v1" else 240.0
+    while bad > good * 1.15 and rate >= 4:
+        figures = _at(server, rate, seconds)
+        if figures[P99] < LATE and figures[RATE] > 0.95 * rate * 1000:
+            good, found = rate, figures
+        else:
+            bad = rate
+        rate = good * 2 if bad > 1e9 else (good + bad) / 2 if good else bad / 2
+    if not found:
+        raise Failed(f"{server.name} is late at any rate")
+    return found
+
+
+def _at(server: Server, rate: float, seconds: float) -> Figures:
+    traffic = Traffic(rate)
+    if server.name == "streamd v1":  # its source runs a hundred times a second, a stream an update
+        members = max(1, round(rate / 100))
+        traffic = Traffic(rate / members, members=members, streams=members)
+    try:
+        return _broadcast(server, traffic, 1000, seconds)
+    except Failed:  # it did not take it
+        return {P99: float("inf"), RATE: 0.0}
+
+
+def many(server: Server, seconds: float) -> Figures:
+    """9000 viewers, 3 messages a second of 40 bytes."""
+    return _broadcast(server, Traffic(3), 9000, seconds)
+
+
+IDLE = 21.0
+"""Seconds: four ticks of streamd, most of a round of its pings, a whole one of websockets."""
+
+
+def idle(server: Server, seconds: float) -> Figures:
+    """9000 viewers, and nothing to tell them; they came sixteen at a time."""
+    traffic = Traffic(0)
+    with running(server, traffic) as there:
+        with there.viewers(20):  # whatever is made once is made
+            time.sleep(SETTLE)
+        time.sleep(SETTLE)
+        empty, before = meter.memory(there.pid), meter.cpu(there.pid)
+        with there.viewers(9000, "--window", str(PACED)) as load:
+            handshakes = meter.cpu(there.pid) - before
+            time.sleep(SETTLE)
+            figures = _count(there, load, max(seconds, IDLE))
+            return {
+                SHARE: figures[SHARE],
+                "KiB a viewer": (meter.memory(there.pid) - empty) / 1024 / 9000,
+                "CPU µs a connect": handshakes / 9000 * 1e6,
+            }
+
+
+def storm(server: Server, seconds: float) -> Figures:
+    """2000 connect at once."""
+    with running(server, Traffic(0)) as there:
+        with there.viewers(20):
+            time.sleep(SETTLE)
+        before = meter.cpu(there.pid)
+        with there.viewers(2000, "--window", "0") as load:
+            return {
+                "CPU µs a connect": (meter.cpu(there.pid) - before) / 2000 * 1e6,
+                "p50 ms": load.ready["connect_p50"],
+                "p99 ms": load.ready["connect_p99"],
+                "all in s": load.ready["seconds"],
+            }
+
+
+def stalled(server: Server, seconds: float) -> Figures:
+    """10 KiB, ten a second, to 800 viewers; then 200 more come, who never read."""
+    traffic = Traffic(10, 10 * 1024)
+    with (
+        running(server, traffic) as there,
+        there.viewers(800) as load,
+        _traffic(there, traffic),
+    ):
+        alone = _count(there, load, seconds)
+        with there.viewers(200, "--stalled", "200"):
+            time.sleep(SETTLE)
+            beside = _count(there, load, seconds)
+        return {
+            "p99 ms alone": alone[P99],
+            "p99 ms beside": beside[P99],
+            "more %": (beside[P99] / alone[P99] - 1) * 100,
+            CPU: beside[CPU],
+        }
+
+
+def _publish(server: Server, seconds: float, *options: str) -> Figures:
+    with running(server, Traffic(0)) as there, Load("publish", there.port, *options) as load:
+        figures = _count(there, load, seconds)
+        told = {RATE: figures[RATE], P99: figures[P99], SHARE: figures[SHARE]}
+        return {**told, BUSY: figures[BUSY]}
+
+
+def single(server: Server, seconds: float) -> Figures:
+    """POST, one update each, as fast as answers come on 16 connections; no viewers."""
+    path = "/pub" if server.name == "nchan" else "/streams/p"
+    return _publish(server, seconds, "--viewers", "16", "--path", path)
+
+
+def batches(server: Server, seconds: float) -> Figures:
+    """PATCH, a thousand updates each, as fast as answers come on 4 connections; no viewers."""
+    wish = ("--viewers", "4", "--path", "/state", "--method", "PATCH", "--batch", "1000")
+    return _publish(server, seconds, *wish)
+
+
+def selections(server: Server, seconds: float) -> Figures:
+    """1000 viewers, each with one of 100 selections of ten of 1000 streams; 30 messages a second."""
+    view = tuple(f"{each}?streams=t.#.*" if each == "/ws" else each for each in server.view)
+    traffic = Traffic(members=100, streams=1000)
+    return _broadcast(replace(server, view=view), traffic, 1000, seconds, "--groups", "100")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """:ivar servers: the only ones that can do it; none: all.
+
+    :ivar rounds: at most; the servers take turns in each.
+    """
+
+    measure: Callable[[Server, float], Figures]
+    servers: Sequence[str] = ()
+    but: Sequence[str] = ("bare.py",)
+    rounds: int = 1
+
+
+WORKLOADS = {
+    "a": Workload(broadcast, but=(), rounds=9),
+    "b": Workload(most, but=("streamd", "bare.py")),
+    "c": Workload(many),
+    "d": Workload(idle),
+    "e": Workload(storm, rounds=2),
+    "f": Workload(stalled, rounds=2),
+    "g1": Workload(single, ("streamd", "nchan"), rounds=3),
+    "g2": Workload(batches, ("streamd",), rounds=3),
+    "h": Workload(selections, ("floor", "streamd", "streamd v1"), rounds=3),
+}
