@@ -1,7 +1,7 @@
 /* The floor: what any server has to pay at least.  floor PORT RATE SIZE
  *
  * It accepts WebSocket viewers, and RATE times a second sends one ready frame to each: a plain loop over send(2).
- * Until there is a file "go" in its folder, it does so five times a second.
+ * Until there is a file "go" in its folder, it does so twice a second.
  * It knows the one key of the load generator, so its handshake is no example.  One that cannot take a frame
  * misses it; one that took half of one gets nothing any more.
  */
@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PREPARING = 200000, MOST = 65536, EVENTS = 256 };
+enum { PREPARING = 500000, MOST = 65536, EVENTS = 256 };
 
 static const char answer[] =
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -1,14 +1,15 @@
 /* The load: thousands of WebSocket viewers, or HTTP publishers, in one thread on one epoll.
  *
  *   load view    --port P [--viewers N] [--path /] [--groups G] [--protocol streamd.v1] [--header "A: b"]
- *                [--socketio] [--window W] [--stalled K] [--sample S]
+ *                [--socketio] [--events] [--window W] [--stalled K] [--sample S]
  *   load publish --port P [--viewers N] [--path /] [--method POST] [--rate R] [--size B] [--batch M]
  *
  * view: N viewers; W handshakes at a time, 0: all at once.  "#" in the path is the viewer's number modulo G.
+ * With --events they are event streams: a message is an update then.
  * publish: N keep-alive connections, one request at a time on each: R a second in all, 0: as many as can be.
  * A body has B bytes; with a batch of M it is an object of M members.
  *
- * When all are connected it prints a line of JSON.  "mark" on stdin begins to count, "report" prints what was
+ * When all are connected, or 40 s are over, it prints a line of JSON.  "mark" on stdin begins to count, "report" prints what was
  * counted since, as JSON; the end of stdin ends it.
  *
  * Only the sample is read as soon as something comes: all others every DRAIN microseconds, as much as is there.
@@ -31,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DRAIN = 50000, DIGITS = 15, BUCKET = 50, BUCKETS = 400000, EVENTS = 256, HEAD = 2048 };
+enum { DRAIN = 50000, PATIENCE = 40000000, DIGITS = 15, BUCKET = 50, BUCKETS = 400000, EVENTS = 256, HEAD = 2048 };
 
 typedef struct {
     enum { WAITING, CONNECTING, ASKED, GREETED, OPEN, GONE } state; /* GREETED: Socket.IO is to open */
@@ -45,7 +46,7 @@ typedef struct {
     int length;
 } Peer;
 
-static int port = 0, count = 1, groups = 1, socketio = 0, window = 64, stalled = 0, sample = 20;
+static int port = 0, count = 1, groups = 1, socketio = 0, events_only = 0, window = 64, stalled = 0, sample = 20;
 static int publishing = 0, size = 40, batch = 0;
 static double rate = 0;
 static const char *path = "/", *protocol = NULL, *method = "POST", *header = NULL;
@@ -54,7 +55,7 @@ static Peer *peers;
 static int epoll, leisurely, begun = 0, under_way = 0, opened = 0, failed = 0, lost = 0;
 static uint32_t delays[BUCKETS + 1], connects[BUCKETS + 1];
 static uint64_t started, all_there, mark, delay_max, connect_max;
-static uint64_t messages, updates, bytes, pings, refused, behind;
+static uint64_t messages, updates, bytes, pings, refused;
 static double mark_cpu;
 static char buffer[256 * 1024], body[1 << 20], request[1 << 20];
 
@@ -143,7 +144,7 @@ static void report_ready(void) {
 
 static void connect_more(void) {
     while (begun < count && (!window || under_way < window)) begin(&peers[begun++]);
-    if (!all_there && opened + failed == count) report_ready();
+    if (opened + failed == count) report_ready();
 }
 
 static void open_peer(Peer *peer) {
@@ -160,9 +161,9 @@ static void ask(Peer *peer) {
     const char *hash = strchr(path, '#');
     if (hash) snprintf(where, sizeof where, "%.*s%d%s", (int)(hash - path), path, (int)(peer - peers) % groups, hash + 1);
     int length = snprintf(text, sizeof text,
-        "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s%s%s%s%s\r\n",
-        hash ? where : path, port, protocol ? "Sec-WebSocket-Protocol: " : "", protocol ? protocol : "",
+        "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s%s%s%s%s%s\r\n", hash ? where : path, port,
+        events_only ? "" : "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", protocol ? "Sec-WebSocket-Protocol: " : "", protocol ? protocol : "",
         protocol ? "\r\n" : "", header ? header : "", header ? "\r\n" : "");
     peer->state = ASKED;
     watch(epoll, peer, EPOLL_CTL_MOD, EPOLLIN);
@@ -217,6 +218,12 @@ static void take_payload(Peer *peer, const char *data, size_t length) {
     if (peer->sampled) read_stamps(peer, data, length);
 }
 
+static void take_events(Peer *peer, const char *data, size_t length) {
+    uint64_t found = count_stamps(data, length);
+    bytes += length, messages += found, updates += found;
+    if (peer->sampled) read_stamps(peer, data, length);
+}
+
 static void take_frames(Peer *peer, const char *data, size_t length) {
     while (length && peer->state != GONE) {
         if (peer->left) {
@@ -251,7 +258,7 @@ static char *take_head(Peer *peer, const char *data, size_t length) {
 static void take_handshake(Peer *peer, const char *data, size_t length) {
     char *stop = take_head(peer, data, length);
     if (!stop) return;
-    if (strncmp(peer->text, "HTTP/1.1 101", 12)) {
+    if (strncmp(peer->text, events_only ? "HTTP/1.1 200" : "HTTP/1.1 101", 12)) {
         if (!failed) fprintf(stderr, "load: %.*s\n", (int)strcspn(peer->text, "\r\n"), peer->text);
         end(peer);
         return;
@@ -261,7 +268,7 @@ static void take_handshake(Peer *peer, const char *data, size_t length) {
     peer->text = NULL;
     if (socketio) peer->state = GREETED;
     else open_peer(peer);
-    if (rest && !peer->stalled) take_frames(peer, stop + 4, rest);
+    if (rest && !peer->stalled && !events_only) take_frames(peer, stop + 4, rest);
     free(text);
 }
 
@@ -309,6 +316,7 @@ static void receive(Peer *peer) {
     if (length <= 0) end(peer);
     else if (publishing) take_answer(peer, buffer, length);
     else if (peer->state == ASKED) take_handshake(peer, buffer, length);
+    else if (events_only) take_events(peer, buffer, length);
     else take_frames(peer, buffer, length);
 }
 
@@ -324,24 +332,32 @@ static void turn(Peer *peer) {
     if (!all_there) connect_more();
 }
 
+static void begin_to_count(void) {
+    memset(delays, 0, sizeof delays);
+    messages = updates = bytes = pings = refused = delay_max = 0;
+    mark = next_due = now(), mark_cpu = cpu();
+    if (publishing && !interval) for (int i = 0; i < count; i++) publish(&peers[i]);
+}
+
+static void report(void) {
+    double seconds = (now() - mark) / 1e6, used = cpu() - mark_cpu;
+    printf("{\"messages\": %llu, \"updates\": %llu, \"bytes\": %llu, \"pings\": %llu, \"refused\": %llu, "
+           "\"lost\": %d, \"seconds\": %.4f, \"p50\": %s, \"p99\": %s, \"max\": %.2f, \"cpu\": %.4f, "
+           "\"busy\": %.3f}\n", (unsigned long long)messages, (unsigned long long)updates,
+           (unsigned long long)bytes, (unsigned long long)pings, (unsigned long long)refused, lost, seconds,
+           percentile(delays, 50), percentile(delays, 99), delay_max / 1000.0, used, used / seconds);
+    fflush(stdout);
+}
+
+/* Lines that came, whole ones: nobody writes half of one. */
 static void command(void) {
-    char line[64];
-    ssize_t length = read(0, line, sizeof line - 1);
+    char lines[256];
+    ssize_t length = read(0, lines, sizeof lines - 1);
     if (length <= 0) exit(0);
-    if (*line == 'm') {
-        memset(delays, 0, sizeof delays);
-        messages = updates = bytes = pings = refused = behind = delay_max = 0;
-        mark = now(), mark_cpu = cpu();
-        next_due = mark;
-        if (publishing && !interval) for (int i = 0; i < count; i++) publish(&peers[i]);
-    } else {
-        double seconds = (now() - mark) / 1e6, used = cpu() - mark_cpu;
-        printf("{\"messages\": %llu, \"updates\": %llu, \"bytes\": %llu, \"pings\": %llu, \"refused\": %llu, "
-               "\"lost\": %d, \"seconds\": %.4f, \"p50\": %s, \"p99\": %s, \"max\": %.2f, \"cpu\": %.4f, "
-               "\"busy\": %.3f}\n", (unsigned long long)messages, (unsigned long long)updates,
-               (unsigned long long)bytes, (unsigned long long)pings, (unsigned long long)refused, lost, seconds,
-               percentile(delays, 50), percentile(delays, 99), delay_max / 1000.0, used, used / seconds);
-        fflush(stdout);
+    lines[length] = 0;
+    for (char *line = strtok(lines, "\n"); line; line = strtok(NULL, "\n")) {
+        if (!strcmp(line, "mark")) begin_to_count();
+        else report();
     }
 }
 
@@ -361,7 +377,7 @@ static int publish_due(void) {
 int main(int argc, char **argv) {
     static const struct option options[] = {
         {"port", 1, 0, 'p'}, {"viewers", 1, 0, 'n'}, {"path", 1, 0, 'u'}, {"groups", 1, 0, 'g'},
-        {"protocol", 1, 0, 's'}, {"header", 1, 0, 'h'}, {"socketio", 0, 0, 'i'}, {"window", 1, 0, 'w'},
+        {"protocol", 1, 0, 's'}, {"header", 1, 0, 'h'}, {"socketio", 0, 0, 'i'}, {"events", 0, 0, 'e'}, {"window", 1, 0, 'w'},
         {"stalled", 1, 0, 'k'}, {"sample", 1, 0, 'a'}, {"method", 1, 0, 'm'}, {"rate", 1, 0, 'r'},
         {"size", 1, 0, 'z'}, {"batch", 1, 0, 'b'}, {0}};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -373,6 +389,7 @@ int main(int argc, char **argv) {
         case 's': protocol = optarg; break;
         case 'h': header = optarg; break;
         case 'i': socketio = 1; break;
+        case 'e': events_only = 1; break;
         case 'w': window = atoi(optarg); break;
         case 'k': stalled = atoi(optarg); break;
         case 'a': sample = atoi(optarg); break;
@@ -402,6 +419,7 @@ int main(int argc, char **argv) {
     connect_more();
     for (uint64_t drain = 0;;) {
         uint64_t time = now();
+        if (!all_there && time > started + PATIENCE) failed = count - opened, report_ready();
         if (time >= drain) {
             int ready = epoll_wait(leisurely, events, EVENTS, 0);
             for (int i = 0; i < ready; i++) turn(events[i].data.ptr);

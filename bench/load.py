@@ -19,7 +19,7 @@ SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
 """Every server has the one for itself, the load the other."""
 
 PATIENCE = 60.0
-"""Seconds for all viewers to be there."""
+"""Seconds for an answer; the load itself waits 40 for its viewers to be there."""
 
 
 class Failed(Exception):
@@ -73,7 +73,7 @@ class Load:
         try:
             self.ready = self._answer()
             if self.ready["failed"]:
-                raise Failed(f"{self.ready['failed']} of the load's connections failed")
+                raise Failed(f"{self.ready['failed']} connections were not made")
         except Failed:
             self.end()
             raise
@@ -102,7 +102,7 @@ class Load:
         there, _, _ = select.select([self._process.stdout], [], [], PATIENCE)
         line = self._process.stdout.readline() if there else ""
         if not line:
-            raise Failed("the load's viewers did not all get in" if not there else "the load ended")
+            raise Failed("the load does not answer" if not there else "the load ended")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

@@ -2,7 +2,7 @@
 "use strict";
 const fs = require("node:fs");
 const [PORT, RATE, SIZE] = process.argv.slice(2).map(Number);
-const PREPARING = 200;
+const PREPARING = 500;
 
 // Milliseconds of CLOCK_MONOTONIC.
 const now = () => Number(process.hrtime.bigint()) / 1e6;

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 PORT, RATE, SIZE = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 """The arguments of each peer: its port, messages a second (0: none), bytes of each."""
 
-PREPARING = 0.2
+PREPARING = 0.5
 
 
 def value(due: float, size: int = SIZE) -> str:
@@ -29,7 +29,7 @@ def message(due: float) -> str:
 def schedule() -> Iterator[tuple[float, float]]:
     """How long to wait, and when the next message is due; one who is late waits for nothing.
 
-    While viewers come there are five messages a second: until there is a file "go".
+    While viewers come there are two messages a second: until there is a file "go".
     """
     due = time.monotonic()
     gone = False

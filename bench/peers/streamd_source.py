@@ -16,7 +16,7 @@ One stream is a value of the source itself; more are its members, ``t.GROUP.NUMB
 GROUPS = 100
 
 GO = os.path.abspath("go")
-"""Until there is this file, viewers come, and there are five runs a second."""
+"""Until there is this file, viewers come, and there are two runs a second."""
 
 
 def _value(due):
@@ -31,7 +31,7 @@ async def values():
     turn, gone = 0, False
     while RUNS:
         gone = gone or os.path.exists(GO)
-        due += 1 / RUNS if gone else 0.2
+        due += 1 / RUNS if gone else 0.5
         await task.deferLater(reactor, max(0.0, due - time.monotonic()))
         value = _value(due)
         if STREAMS == 1:

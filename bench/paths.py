@@ -1,0 +1,106 @@
+"""What the parts of streamd cost by themselves: `make bench-paths`.
+
+- the pure path, without a socket: append -> state -> hub -> one viewer that takes everything;
+- catching up: one viewer that was away for 200,000 updates;
+- start-up: from the command until the port accepts;
+- an event stream's delivery beside a WebSocket's, 300 viewers each, 30 updates a second.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+from bench.servers import SERVERS, Traffic, running
+from bench.workloads import CPU, count, traffic_of
+from streamd.config import Description, Keep
+from streamd.hub import Hub
+from streamd.state import Mark
+from streamd.update import ORIGIN, Draft, Selection
+from streamd.wire import PACE, PLAIN_WEBSOCKET, V1_WEBSOCKET, Encoding, Wish
+from tests.support.fakes import Daemonette, FakeViewer
+
+UPDATES = 200_000
+STARTS = 5
+VIEWERS = 300
+
+
+class Taker(FakeViewer):
+    """Takes everything, and keeps nothing but how much it was."""
+
+    told = 0
+    octets = 0
+
+    def write(self, data: bytes) -> None:
+        self.told += 1
+        self.octets += len(data)
+
+
+def path(batch: int, encoding: Encoding) -> float:
+    """Updates a second, so many in each append and each a stream of its own; a flush after each."""
+    daemon = Daemonette()
+    hub = Hub(daemon.state, daemon.clock)
+    hub.join(Taker(), Wish(Selection(None)), encoding, daemon.times.now())
+    drafts = [[Draft(f"s.{i}", b"%d" % (turn + i)) for i in range(batch)] for turn in range(10)]
+    rounds = max(1, UPDATES // 10 // batch)
+    began = time.perf_counter()
+    for number in range(rounds):
+        daemon.journal.append(drafts[number % 10])
+        hub.wake()
+        daemon.clock.advance(PACE)
+    return rounds * batch / (time.perf_counter() - began)
+
+
+def catching_up(streams: int) -> tuple[float, int]:
+    """Seconds, and messages, for one who missed 200,000 updates of so many streams."""
+    keep = Description(keep=Keep(UPDATES // streams))
+    names = [f"s.{number}" for number in range(streams)]
+    daemon = Daemonette(dict.fromkeys(names, keep))
+    for number in range(0, UPDATES, 1000):
+        numbers = range(number, number + 1000)
+        daemon.journal.append([Draft(names[i % streams], b"%d" % i) for i in numbers])
+        daemon.clock.advance(0.01)
+    viewer = Taker()
+    viewer.mark = Mark(ORIGIN, 0)
+    hub = Hub(daemon.state, daemon.clock)
+    began = time.perf_counter()
+    hub.join(viewer, Wish(Selection(None), after=ORIGIN), V1_WEBSOCKET, daemon.times.now())
+    return time.perf_counter() - began, viewer.told
+
+
+def starting() -> float:
+    """Seconds until the port accepts, on a core of its own; the median."""
+    times = []
+    for _ in range(STARTS):
+        began = time.perf_counter()
+        with running(SERVERS["streamd"], Traffic(0)):
+            times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def delivery(*options: str) -> float:
+    """Microseconds of CPU for one message to one viewer."""
+    traffic = Traffic()
+    with (
+        running(SERVERS["streamd"], traffic) as there,
+        there.viewers(VIEWERS, *options) as load,
+        traffic_of(there, traffic),
+    ):
+        return count(there, load, 3.0)[CPU]
+
+
+def main() -> None:
+    """Measures once."""
+    for encoding in (PLAIN_WEBSOCKET, V1_WEBSOCKET):
+        for batch in (1, 100):
+            print(f"{encoding.name}, {batch} in an append: {path(batch, encoding):,.0f} updates/s")
+    for streams in (1, 100):
+        seconds, messages = catching_up(streams)
+        print(f"{UPDATES:,} updates missed, of {streams}: {seconds:.2f} s, {messages} messages")
+    print(f"start-up: {starting():.2f} s until the port accepts")
+    for name, options in (("WebSocket", ()), ("/events", ("--events", "--path", "/events"))):
+        print(f"{name}: {delivery(*options):.1f} µs of CPU a delivery")
+
+
+if __name__ == "__main__":
+    main()
