@@ -76,7 +76,7 @@ def _measure(
             print(f"({key}) {number + 1} {server.name}: {text}", file=sys.stderr, flush=True)
     for rounds_of in found.values():
         for figures, floor in zip(rounds_of, found.get("floor", []), strict=False):
-            if CPU in figures and "p99 ms alone" not in figures:
+            if CPU in figures:
                 figures[FLOOR] = figures[CPU] / floor[CPU]
     return found
 

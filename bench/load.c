@@ -122,11 +122,14 @@ static void say_frame(Peer *peer, int opcode, const void *payload, size_t length
 static void begin(Peer *peer) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int one = 1, small = 2048;
+    int one = 1, small = 2048, segment = 1400;
     peer->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (peer->fd < 0) { perror("socket"); exit(1); }
     setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (peer->stalled) setsockopt(peer->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    if (peer->stalled) { /* segments as elsewhere: the loopback's of 64 KiB give its sender megabytes of buffer */
+        setsockopt(peer->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+        setsockopt(peer->fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+    }
     peer->began = now();
     peer->state = CONNECTING;
     under_way++;
@@ -268,7 +271,7 @@ static void take_handshake(Peer *peer, const char *data, size_t length) {
     peer->text = NULL;
     if (socketio) peer->state = GREETED;
     else open_peer(peer);
-    if (rest && !peer->stalled && !events_only) take_frames(peer, stop + 4, rest);
+    if (rest && !events_only && !(peer->stalled && peer->state == OPEN)) take_frames(peer, stop + 4, rest);
     free(text);
 }
 

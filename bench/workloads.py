@@ -152,18 +152,20 @@ def stalled(server: Server, seconds: float) -> Figures:
     traffic = Traffic(10, 10 * 1024)
     with (
         running(server, traffic) as there,
-        there.viewers(800) as load,
+        there.viewers(800, "--sample", "100") as load,
         traffic_of(there, traffic),
     ):
         alone = count(there, load, seconds)
+        before = meter.memory(there.pid)
         with there.viewers(200, "--stalled", "200"):
             time.sleep(SETTLE)
             beside = count(there, load, seconds)
+            more = meter.memory(there.pid) - before
         return {
             "p99 ms alone": alone[P99],
             "p99 ms beside": beside[P99],
             "more %": (beside[P99] / alone[P99] - 1) * 100,
-            CPU: beside[CPU],
+            "KiB a stalled one": more / 1024 / 200,
         }
 
 
@@ -212,7 +214,7 @@ WORKLOADS = {
     "c": Workload(many),
     "d": Workload(idle),
     "e": Workload(storm, rounds=2),
-    "f": Workload(stalled, rounds=2),
+    "f": Workload(stalled, rounds=3),
     "g1": Workload(single, ("streamd", "nchan"), rounds=3),
     "g2": Workload(batches, ("streamd",), rounds=3),
     "h": Workload(selections, ("floor", "streamd", "streamd v1"), rounds=3),
