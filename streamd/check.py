@@ -6,7 +6,7 @@ Each has a journal and a state of its own, so that what is in the state is what 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from streamd.health import Level
 from streamd.journals.memory import MemoryJournal
 from streamd.source import Surroundings, furnish
 from streamd.state import State
+from streamd.update import Position, Update
 
 SCHEDULED_WITHIN = 15.0
 """Seconds within which a source that runs every so often has to have run once."""
@@ -69,6 +70,22 @@ class Reasons:
             self._say(" ".join([formatEvent(event), reason]).strip())
 
 
+class _Follower:
+    """The state alone: nobody looks."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
+        self._state.restore(life, held, horizon, time.time())
+
+    def committed(self, updates: Iterable[Update]) -> None:
+        self._state.apply(updates, time.time())
+
+    def away(self, why: str | None) -> None:
+        raise AssertionError("memory is always there")
+
+
 async def run_once(
     reactor: Any,
     base: Path,
@@ -80,8 +97,7 @@ async def run_once(
     """Start a source, wait until it said something, stop it."""
     state = State(time.time())
     journal = MemoryJournal(time.time, reactor.seconds)
-    state.life = journal.life
-    journal.start(lambda updates: state.apply(updates, time.time()))
+    journal.start(_Follower(state))
     heard: Deferred[None] = Deferred()
 
     def changed() -> None:

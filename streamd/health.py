@@ -98,16 +98,23 @@ def level(value: Any, warn: Limit | None, critical: Limit | None) -> Level:
 
 
 def knowledge(
-    error: str | None, proof: float | None, expect: float | None, now: float
+    error: str | None,
+    proof: float | None,
+    expect: float | None,
+    now: float,
+    restored: bool = False,
 ) -> Knowledge:
     """The state of a stream whose last proof was at ``proof`` and that promised one per ``expect``.
 
     :param error: the reason that its source gave for failing, if it failed.
     :param proof: seconds since the epoch; None: never.
     :param expect: seconds; None: it promised nothing.
+    :param restored: what it said is from before the start, and was not confirmed since.
     """
     if error is not None:
         return "failed"
+    if restored:
+        return "late"
     if expect is not None and (proof is None or now - proof > expect):
         return "late"
     return "fresh"

@@ -278,6 +278,11 @@ class Hub:
         for beat in list(self._beats.values()):
             beat.wake()
 
+    def restart(self) -> None:
+        """The state is another one: all have to come back, and are told where it begins."""
+        for viewer in list(self._audiences):
+            self._dismiss(viewer)
+
     def broadcast(self, audience: Audience) -> None:
         """Bring all of an audience that can take it to what the state is now."""
         audience.flush()

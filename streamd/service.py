@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from streamd.access import NO_TOKENS, Access, Tokens, normal_origin, own_hosts
 from streamd.config import Config, ConfigError, Kind, SourceTable
 from streamd.hub import Hub
+from streamd.journal import Away
 from streamd.journals.memory import MemoryJournal
 from streamd.link import Sweep
 from streamd.quiet import quiet_log
@@ -40,7 +41,7 @@ from streamd.transports.poll import Polls
 from streamd.transports.publish import Publisher
 from streamd.transports.read import Reader
 from streamd.transports.websocket import StreamFactory
-from streamd.update import Draft, Update
+from streamd.update import Draft, Position, Update
 from streamd.wire import TICK
 
 OWN_KINDS: tuple[Kind, ...] = (
@@ -69,6 +70,9 @@ MANY_LEFT = 100
 
 SPARE_CONNECTIONS = 1000
 """Connections beyond the viewers: pages, publishers, and what does not finish its request."""
+
+TRIM_EVERY = 5.0
+"""Seconds between two times that the journal lets go of what the state let go of."""
 
 DEMO = SourceTable(random_walk.KIND, random_walk.Settings())
 DEMO_NOTE = "demo · add yours to streamd.toml"
@@ -103,7 +107,6 @@ class Streamd(MultiService):
         self.state = State(
             now(), config.streams, max_streams=server.max_streams, max_state=server.max_state
         )
-        self.state.life = self.journal.life
         self.hub = Hub(self.state, reactor, server.max_viewers, server.pace)
         self.sweep = Sweep()
         page = Page(web_folder(), config.walls, "" if config.file else DEMO_NOTE)
@@ -135,6 +138,7 @@ class Streamd(MultiService):
             Timer(reactor, TICK, self._tick),
             Timer(reactor, 60.0, self._forget_streams),
             Timer(reactor, 10.0, self._give_back_memory),
+            Timer(reactor, TRIM_EVERY, self._trim),
         ]
         self._left = (0, 0)
 
@@ -180,21 +184,18 @@ class Streamd(MultiService):
     def startService(self) -> None:
         super().startService()
         quiet_log(self._reactor)
-        self.journal.start(self.committed).addCallbacks(self._start_sources, self._stop_all)
-
-    def committed(self, updates: Iterable[Update]) -> None:
-        """What the journal tells: the state follows, then the viewers."""
-        self.state.apply(updates, self._now())
-        self.hub.wake()
+        self.journal.start(self).addCallbacks(self._start_sources, self._stop_all)
 
     def _start_sources(self, result: None) -> None:
         for timer in self._timers:
             timer.start()
         for source, feed in self.sources:
-            try:
-                source.start(feed)
-            except Exception:
-                feed.failed(Failure())
+            Deferred.fromCoroutine(self._start_source(source, feed)).addErrback(feed.failed)
+
+    async def _start_source(self, source: Source, feed: Feed) -> None:
+        await feed.adopt()
+        if self.running:
+            source.start(feed)
 
     def _stop_all(self, failure: Any) -> None:
         self.log.failure("the journal could not be opened", failure)
@@ -222,6 +223,23 @@ class Streamd(MultiService):
         stopped = DeferredList(stopping, consumeErrors=True)
         return stopped.addTimeout(STOP_WITHIN, self._reactor).addErrback(late).addCallback(rest)
 
+    # -- what the journal tells: the state follows, then the viewers -------------------------------
+
+    def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
+        """There is another log than before."""
+        self.state.restore(life, held, horizon, self._now())
+        self.hub.restart()
+
+    def committed(self, updates: Iterable[Update]) -> None:
+        """It goes on."""
+        self.state.apply(updates, self._now())
+        self.hub.wake()
+
+    def away(self, why: str | None) -> None:
+        """It cannot go on, or can again."""
+        self.state.set_journal("ok" if why is None else "away", self._now(), why)
+        self.hub.wake()
+
     # -- every so often ----------------------------------------------------------------------------
 
     def _judge(self) -> None:
@@ -239,6 +257,11 @@ class Streamd(MultiService):
             self.journal.append([Draft(name, None) for name in names]).addErrback(
                 lambda failure: self.log.failure("streams could not be forgotten", failure)
             )
+
+    def _trim(self) -> None:
+        first, horizon = self.state.losses()
+        if first:  # what one attempt misses, the next start finds
+            self.journal.trim(first, horizon).addErrback(lambda failure: failure.trap(Away))
 
     def _give_back_memory(self) -> None:
         """After many viewers left: Python and the C library would keep what they took."""

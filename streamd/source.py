@@ -26,6 +26,9 @@ from streamd.update import Draft, Refused, Update, check_name, from_python
 MAX_ERROR = 500
 """Characters of an error that are told: it may quote what somebody else sent."""
 
+STREAMS = "streams"
+"""The kind of record that says which streams are a source's."""
+
 LATE_AFTER = 3
 """Intervals without proof after which a stream is late, if nothing else was said."""
 
@@ -130,7 +133,24 @@ class Feed:
         self._descriptions = descriptions or {}
         self._expect = settings.expect or (Duration(every * LATE_AFTER) if every else None)
         self._streams: set[str] = set()
+        self._recorded: set[str] = set()
+        self._recording = False
         self._error: str | None = None
+
+    def adopt(self) -> Deferred[None]:
+        """Take over the streams of this source that are there from before it was started.
+
+        :returns: fires when that is done as far as can be; never fails.
+        """
+
+        def found(records: Mapping[str, bytes]) -> None:
+            names = msgspec.json.decode(records.get(self.name, b"[]"), type=list[str])
+            self._recorded = set(names)
+            for stream in filter(self._state.get, names):
+                self._introduce(stream)
+                self._streams.add(stream)
+
+        return self._journal.records(STREAMS).addCallback(found).addErrback(self.failed)
 
     @property
     def keep(self) -> Keep:
@@ -179,6 +199,7 @@ class Feed:
 
         def committed(updates: Sequence[Update]) -> None:
             self.proved()
+            self._record()
 
         return self._journal.append(drafts, cursor=cursor).addCallback(committed)
 
@@ -242,6 +263,7 @@ class Feed:
             if any(draft.value is None for draft in drafts):
                 self._prune()
             self._state.prove(proved, self._now())
+            self._record()
             if not wrong:
                 self._recovered()
             self._changed()
@@ -252,6 +274,21 @@ class Feed:
     def _commit(self, drafts: Sequence[Draft]) -> Deferred[Sequence[Update]]:
         self._state.check_room(drafts)
         return self._journal.append(drafts) if drafts else succeed([])
+
+    def _record(self) -> None:
+        """Which streams are this source's is kept beside the log: :meth:`adopt` asks for it."""
+        if self._recording or self._streams == self._recorded:
+            return
+        self._recording, names = True, set(self._streams)
+
+        def done(result: Any) -> None:
+            self._recording = False
+            if not isinstance(result, Failure):
+                self._recorded = names
+                self._record()  # it may have changed meanwhile
+
+        text = msgspec.json.encode(sorted(names))
+        self._journal.put(STREAMS, self.name, text, None).addBoth(done)
 
     def _describe(self, stream: str) -> None:
         """The stream exists and is described before its first update."""

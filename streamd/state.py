@@ -110,6 +110,7 @@ class Stream:
         "lost",
         "name",
         "proof",
+        "restored",
         "silences",
     )
 
@@ -131,6 +132,7 @@ class Stream:
         self.gone = False
         self.began = now  # from then on a proof is waited for
         self.proof: float | None = None
+        self.restored = False  # what it said is from before, and nobody has confirmed it since
         self.error: str | None = None
         self.level: Level = "ok"
         self.health = Health("fresh", "ok", now)
@@ -198,13 +200,17 @@ class State:
 
         :param max_state: bytes for all history.
         """
-        self.head = ORIGIN
         self.life = 0
         self.revision = 0
         self.journal: Mapping[str, Any] | None = None
         self._journal_noted = 0
         self._max_streams = max_streams
         self._max_state = max_state
+        self._reset(descriptions or {}, now)
+
+    def _reset(self, descriptions: Mapping[str, Description], now: float) -> None:
+        """Know nothing but what is configured."""
+        self.head = ORIGIN
         self._log = Log()
         self._streams: dict[str, Stream] = {}
         self._roll: tuple[Stream, ...] | None = None  # all of them, until there is another
@@ -212,12 +218,13 @@ class State:
         self._recent: OrderedDict[str, Stream] = OrderedDict()
         self._noted: OrderedDict[str, Stream] = OrderedDict()
         self._tombs: OrderedDict[str, Stream] = OrderedDict()
+        self._first: dict[str, Position] = {}  # what has been let go since losses() was asked
         self._horizon = ORIGIN  # the newest tombstone that is gone itself
         self._razed = 0  # and the revision at which its stream was forgotten
         self._lost = ORIGIN  # the newest update that any history no longer has
         self._bytes = 0
         self._pinned = 0  # bytes of the newest updates of the streams there are, which stay
-        for name, description in (descriptions or {}).items():
+        for name, description in descriptions.items():
             self._add(name, description, True, now)
 
     # -- what is -----------------------------------------------------------------------------------
@@ -446,6 +453,37 @@ class State:
                 "the newest values alone would exceed [server] max_state in streamd.toml",
             )
 
+    def restore(self, life: int, held: Iterable[Update], horizon: Position, now: float) -> None:
+        """Begin anew with what a log holds: what is known is void, and so are all viewers.
+
+        Nothing of it is current before somebody confirms it.  See :class:`streamd.journal.Follower`.
+        """
+        configured = {s.name: s.description for s in self._streams.values() if s.configured}
+        self._reset(configured, now)
+        self.life = life
+        self.head = self._horizon = horizon
+        for update in held:
+            self.head = max(self.head, update.at)
+            stream = self.get(update.stream) or self._add(update.stream, Description(), False, now)
+            if update.value is None:
+                self._bury(stream, update, now)
+            elif stream.history or stream.lost != ORIGIN or update.seq == 1:
+                self._follow(stream, update)
+            else:
+                self._lose(stream, update.at)
+        for stream in self:
+            if stream.newest is not None:
+                self._expire(stream, now)
+                stream.proof, stream.restored = min(stream.newest.at.ms / 1000, now), True
+                self._judge_level(stream)
+                self._judge(stream, now)
+        self._shed_if_full()
+
+    def losses(self) -> tuple[Mapping[str, Position], Position]:
+        """What was let go since this was asked last; see :meth:`streamd.journal.Journal.trim`."""
+        first, self._first = self._first, {}
+        return first, self._horizon
+
     def apply(self, updates: Iterable[Update], now: float) -> None:
         """Follow the log: these were committed, in this order."""
         for update in updates:
@@ -454,8 +492,7 @@ class State:
                 self._update(update, now)
             elif stream := self.get(update.stream):
                 self._bury(stream, update, now)
-        if self._bytes > self._max_state:
-            self._shed()
+        self._shed_if_full()
 
     def describe(self, name: str, description: Description, now: float, configured: bool) -> None:
         """Say what a stream is; it exists from then on."""
@@ -474,7 +511,7 @@ class State:
         """A source ran and found these to be what they were."""
         for name in names:
             if stream := self.get(name):
-                stream.proof, stream.error = now, None
+                self._confirm(stream, now)
                 self._judge(stream, now)
 
     def fail(self, names: Iterable[str], error: str, now: float) -> None:
@@ -495,7 +532,8 @@ class State:
 
     def set_journal(self, state: str, now: float, error: str | None = None) -> None:
         """Say how the journal is: ``ok``, or ``away`` and why."""
-        if self.journal is None or self.journal["state"] != state:
+        told = self.journal or {"state": "ok", "error": None}
+        if (told["state"], told["error"]) != (state, error):
             self.journal = {"state": state, "since": now, "error": error}
             self.revision += 1
             self._journal_noted = self.revision
@@ -541,16 +579,22 @@ class State:
 
     def _update(self, update: Update, now: float) -> None:
         stream = self.get(update.stream) or self._add(update.stream, Description(), False, now)
+        self._follow(stream, update)
+        self._expire(stream, now)
+        self._confirm(stream, now)
+        self._judge_level(stream)
+        self._judge(stream, now)
+
+    def _follow(self, stream: Stream, update: Update) -> None:
         if stream.history:
             last = stream.history[-1]
             self._pinned -= cost(last)
             if last.value is None:
                 self._drop(stream)
         self._append(stream, update)
-        self._expire(stream, now)
-        stream.proof, stream.error = now, None
-        self._judge_level(stream)
-        self._judge(stream, now)
+
+    def _confirm(self, stream: Stream, now: float) -> None:
+        stream.proof, stream.error, stream.restored = now, None, False
 
     def _append(self, stream: Stream, update: Update) -> None:
         size = cost(update)
@@ -565,8 +609,12 @@ class State:
         update = stream.history.popleft()
         self._log.drop(update)
         self._bytes -= cost(update)
-        stream.lost = update.at
-        self._lost = max(self._lost, update.at)
+        self._lose(stream, update.at)
+
+    def _lose(self, stream: Stream, at: Position) -> None:
+        """History begins after this update from now on."""
+        stream.lost = self._first[stream.name] = at
+        self._lost = max(self._lost, at)
 
     def _expire(self, stream: Stream, now: float) -> None:
         keep, history = stream.description.keep, stream.history
@@ -578,11 +626,13 @@ class State:
             while len(history) > 1 and history[0].at.ms < oldest:
                 self._drop(stream)
 
-    def _shed(self) -> None:
+    def _shed_if_full(self) -> None:
         """Oldest out first, over all streams and tombstones; the newest of each stream stays.
 
         A sixteenth of the bound goes at once, so that finding the oldest is paid for rarely.
         """
+        if self._bytes <= self._max_state:
+            return
         enough = self._max_state - self._max_state // 16
         heap = [
             (s.history[0].at, s)
@@ -608,7 +658,7 @@ class State:
                 self._pinned -= cost(stream.history[-1])
             while stream.history:
                 self._drop(stream)
-            stream.lost = self._lost = update.at
+            self._lose(stream, update.at)
             self._append(stream, update)
         stream.begin(stream.description, stream.configured, now)
         stream.buried = self._note(stream)
@@ -629,6 +679,7 @@ class State:
         for update in stream.history:
             self._log.drop(update)
             self._bytes -= cost(update)
+            self._first[stream.name] = update.at
         for index in (self._streams, self._recent, self._noted, self._tombs):
             index.pop(stream.name, None)
         self._roll = None
@@ -644,7 +695,7 @@ class State:
     def _judge(self, stream: Stream, now: float) -> None:
         expect = stream.description.expect
         proof = stream.began if stream.proof is None else stream.proof
-        state = knowledge(stream.error, proof, expect, now)
+        state = knowledge(stream.error, proof, expect, now, stream.restored)
         h = stream.health
         if (state == "fresh") != (h.state == "fresh"):
             if state != "fresh":

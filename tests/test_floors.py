@@ -17,7 +17,7 @@ FLOORS = [
     ["config"],
     ["state", "screens"],
     ["journal", "hub", "timer", "quiet"],
-    ["source", "link", "channel", "lean"],
+    ["source", "ordering", "link", "channel", "lean"],
     ["texts", "databases", "polling", "fast", "door"],
     ["drivers"],
     ["queries"],

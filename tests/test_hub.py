@@ -298,6 +298,15 @@ class FailureTests(HubTestCase):
         self.assertFalse(unlucky.lost)
         self.assertTrue(self.flushLoggedErrors(ZeroDivisionError))
 
+    def test_another_log_sends_everybody_back(self) -> None:
+        viewers = [self.join(), self.join(FakeViewer(room=0)), self.join(encoding=V1_WEBSOCKET)]
+        self.publish(a=1)
+        self.daemon.restart()
+        self.hub.restart()
+        self.assertEqual([True] * 3, [viewer.lost for viewer in viewers])
+        self.assertEqual(0, len(self.hub))
+        self.assertEqual({"a": 1}, self.join().holds)
+
     def test_its_viewers_are_told_as_soon_as_it_can_be_made_again(self) -> None:
         broken: list[bool] = []
 

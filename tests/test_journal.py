@@ -6,17 +6,26 @@ A kind is a :class:`Provider`; the suite is asynchronous because others than mem
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
 import pytest
 import pytest_twisted
 
-from streamd.journal import KEY_LIFETIME, Conflict, Fence, Journal, Key, Outrun, SourceCursor
-from streamd.journals import memory
+from streamd import ordering
+from streamd.journal import (
+    KEY_LIFETIME,
+    Away,
+    Conflict,
+    Fence,
+    Journal,
+    Key,
+    Outrun,
+    SourceCursor,
+)
 from streamd.journals.memory import MemoryJournal
-from streamd.update import ORIGIN, Draft, Refused, Update
+from streamd.update import ORIGIN, Draft, Position, Refused, Update
 from tests.support.fakes import LIFE, Times, value
 from tests.support.tidy import LoggedErrors
 
@@ -36,7 +45,7 @@ class Memory:
     max_recorded = 50
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(memory, "MAX_RECORDED", self.max_recorded)
+        patch.setattr(ordering, "MAX_RECORDED", self.max_recorded)
 
     def make(self, times: Times) -> Journal:
         return MemoryJournal(times.now, times.elapsed, LIFE)
@@ -46,22 +55,32 @@ PROVIDERS: list[Callable[[pytest.MonkeyPatch], Provider]] = [Memory]
 
 
 class Log:
-    """A started journal, and all that it said was committed."""
+    """A started journal, and all that it said: its follower."""
 
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
         self.times = Times()
         self.journal = provider.make(self.times)
-        self.committed: list[Update] = []
+        self.restored: list[tuple[int, list[Update], Position]] = []
+        self.updates: list[Update] = []
+        self.reasons: list[str | None] = []
         self.broken = False
+        self.on_commit: Callable[[], object] = lambda: None
 
     async def start(self) -> None:
-        await self.journal.start(self._commit)
+        await self.journal.start(self)
 
-    def _commit(self, updates: Sequence[Update]) -> None:
-        self.committed += updates
+    def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
+        self.restored.append((life, list(held), horizon))
+
+    def committed(self, updates: Sequence[Update]) -> None:
+        self.updates += updates
+        self.on_commit()
         if self.broken:
             raise ZeroDivisionError
+
+    def away(self, why: str | None) -> None:
+        self.reasons.append(why)
 
     async def append(self, *drafts: Any, **conditions: Any) -> Sequence[Update]:
         """Append drafts, written as ("stream", value) or ("stream", value, time)."""
@@ -97,19 +116,19 @@ class TestOrder:
     async def test_each_stream_counts_for_itself(self, log: Log) -> None:
         await log.append(("a", 1), ("b", 1))
         await log.append(("a", 2))
-        assert [(u.stream, u.seq) for u in log.committed] == [("a", 1), ("b", 1), ("a", 2)]
+        assert [(u.stream, u.seq) for u in log.updates] == [("a", 1), ("b", 1), ("a", 2)]
 
     async def test_an_append_keeps_its_order_and_its_values(self, log: Log) -> None:
         updates = await log.append(("b", {"x": [1]}), ("a", None), ("b", "ä"))
         assert [u.value for u in updates] == [b'{"x":[1]}', b"null", '"ä"'.encode()]
         assert [u.seq for u in updates] == [1, 1, 2]
-        assert log.committed == list(updates)
+        assert log.updates == list(updates)
 
     async def test_positions_increase_and_carry_the_life(self, log: Log) -> None:
         for number in range(10):
             await log.append(("a", number), ("b", number))
             log.times.clock.advance(0.0005)
-        positions = [update.at for update in log.committed]
+        positions = [update.at for update in log.updates]
         assert positions == sorted(set(positions))
         assert {at.life for at in positions} == {log.journal.life}
         assert positions[0] > ORIGIN
@@ -119,9 +138,9 @@ class TestOrder:
         for number in range(50):
             log.times.set_back(rng.choice((0, 3600, -3600, 0.001, 40 * 365 * DAY, -1e-4)))
             await log.append(("a", number))
-        positions = [update.at for update in log.committed]
+        positions = [update.at for update in log.updates]
         assert positions == sorted(set(positions))
-        assert [update.seq for update in log.committed] == list(range(1, 51))
+        assert [update.seq for update in log.updates] == list(range(1, 51))
 
     async def test_a_clock_before_all_time(self, log: Log) -> None:
         log.times.set_back(100 * 365 * DAY)
@@ -138,7 +157,7 @@ class TestOrder:
     async def test_committed_is_told_before_the_append_is_done(self, log: Log) -> None:
         order: list[str] = []
         appending = log.journal.append([Draft("a", b"1")])
-        appending.addCallback(lambda _: order.append(f"done after {len(log.committed)}"))
+        appending.addCallback(lambda _: order.append(f"done after {len(log.updates)}"))
         await appending
         assert order == ["done after 1"]
 
@@ -146,8 +165,8 @@ class TestOrder:
         drafts = [[Draft("a", b"%d" % n), Draft("b", b"%d" % n)] for n in range(20)]
         for appending in [log.journal.append(pair) for pair in drafts]:
             await appending
-        assert [u.value for u in log.committed] == [d.value for pair in drafts for d in pair]
-        assert [u.seq for u in log.committed if u.stream == "b"] == list(range(1, 21))
+        assert [u.value for u in log.updates] == [d.value for pair in drafts for d in pair]
+        assert [u.seq for u in log.updates if u.stream == "b"] == list(range(1, 21))
 
     async def test_nothing_is_a_legal_append(self, log: Log) -> None:
         assert list(await log.append()) == []
@@ -163,7 +182,7 @@ class TestOrder:
         logged_errors.flush(ZeroDivisionError)
         log.broken = False
         [again] = await log.append(("a", 1), key=Key("k", b"1"))
-        assert (again.seq, len(log.committed)) == (1, 1)
+        assert (again.seq, len(log.updates)) == (1, 1)
         [following] = await log.append(("a", 2))
         assert following.seq == 2
 
@@ -173,8 +192,8 @@ class TestForgetting:
         await log.append(("a", 1), ("b", 1))
         [update] = await log.append(("a", forget))
         assert (update.stream, update.value) == ("a", None)
-        assert update == log.committed[-1]
-        assert update.at > log.committed[-2].at
+        assert update == log.updates[-1]
+        assert update.at > log.updates[-2].at
 
     async def test_the_stream_counts_from_one_again(self, log: Log) -> None:
         await log.append(("a", 1), ("a", 2), ("b", 1))
@@ -199,19 +218,19 @@ class TestKeys:
         log.times.clock.advance(1)
         again = await log.append(("a", 1), ("b", 2), key=Key("k", b"1"))
         assert [(u.stream, u.seq, u.at) for u in again] == [(u.stream, u.seq, u.at) for u in first]
-        assert len(log.committed) == 2
+        assert len(log.updates) == 2
 
     async def test_two_at_once_are_one(self, log: Log) -> None:
         appends = [log.journal.append([Draft("a", b"1")], Key("k", b"1")) for _ in range(3)]
         answers = [[(u.seq, u.at) for u in await appending] for appending in appends]
         assert answers[0] == answers[1] == answers[2]
-        assert len(log.committed) == 1
+        assert len(log.updates) == 1
 
     async def test_another_request_is_a_conflict(self, log: Log) -> None:
         await log.append(("a", 1), key=Key("k", b"1"))
         error = await refusal(log.append(("a", 2), key=Key("k", b"2")), Conflict)
         assert error.status == 409
-        assert len(log.committed) == 1
+        assert len(log.updates) == 1
 
     async def test_what_was_committed_under_one_can_be_asked(self, log: Log) -> None:
         assert await log.journal.receipt(Key("k", b"1")) is None
@@ -222,28 +241,28 @@ class TestKeys:
         await refusal(log.journal.receipt(Key("k", b"2")), Conflict)
         log.times.clock.advance(KEY_LIFETIME)
         assert await log.journal.receipt(Key("k", b"1")) is None
-        assert len(log.committed) == 1
+        assert len(log.updates) == 1
 
     async def test_it_is_remembered_for_five_minutes(self, log: Log) -> None:
         await log.append(("a", 1), key=Key("k", b"1"))
         log.times.clock.advance(KEY_LIFETIME - 1)
         await log.append(("a", 1), key=Key("k", b"1"))
-        assert len(log.committed) == 1
+        assert len(log.updates) == 1
         log.times.clock.advance(1)
         await log.append(("a", 2), key=Key("k", b"2"))
-        assert len(log.committed) == 2
+        assert len(log.updates) == 2
 
     async def test_however_the_clock_is_set(self, log: Log) -> None:
         for back in (DAY, -2 * DAY):
             await log.append(("a", 1), key=Key("k", b"1"))
             log.times.set_back(back)
-        assert len(log.committed) == 1
+        assert len(log.updates) == 1
 
     async def test_a_failed_append_leaves_no_key(self, log: Log) -> None:
         wrong = SourceCursor("s", "elsewhere", "1")
         await refusal(log.append(("a", 1), key=Key("k", b"1"), cursor=wrong), Outrun)
         await log.append(("a", 2), key=Key("k", b"2"))
-        assert len(log.committed) == 1
+        assert len(log.updates) == 1
 
     async def test_what_is_remembered_is_bounded(self, log: Log) -> None:
         bound = log.provider.max_recorded
@@ -256,11 +275,11 @@ class TestKeys:
                 break
         assert refused is not None
         assert refused.status == 429
-        taken = len(log.committed)
+        taken = len(log.updates)
         assert taken > bound // 4
         await log.append(("a", 0), key=Key("k0", b"1"))  # known ones are still answered
         await log.append(("b", 1))  # and what has no key is taken
-        assert len(log.committed) == taken + 1
+        assert len(log.updates) == taken + 1
         log.times.clock.advance(KEY_LIFETIME)
         await log.append(("a", 1), key=Key("new", b"1"))
 
@@ -272,7 +291,7 @@ class TestKeys:
     async def test_one_large_append_is_bounded_as_many_small_ones(self, log: Log) -> None:
         many = [("a", n) for n in range(log.provider.max_recorded)]
         await refusal(log.append(*many, key=Key("k", b"1")), Refused)
-        assert log.committed == []
+        assert log.updates == []
 
 
 class TestCursors:
@@ -290,7 +309,7 @@ class TestCursors:
         stale = SourceCursor("s", expected, "row 9")
         await refusal(log.append(("a", 9), ("b", 9), cursor=stale), Outrun)
         assert await log.journal.place("s") == "row 1"
-        assert len(log.committed) == 1
+        assert len(log.updates) == 1
         [update] = await log.append(("b", 1))
         assert update.seq == 1
 
@@ -312,12 +331,12 @@ class TestFences:
         await log.append(("a", 2), fence=Fence("shop", 7))
         await log.append(("a", 3), fence=Fence("shop", 8))
         await refusal(log.append(("a", 4), fence=Fence("shop", 7)), Outrun)
-        assert [u.value for u in log.committed] == [b"1", b"2", b"3"]
+        assert [u.value for u in log.updates] == [b"1", b"2", b"3"]
 
     async def test_leases_do_not_know_each_other(self, log: Log) -> None:
         await log.append(("a", 1), fence=Fence("shop", 7))
         await log.append(("a", 2), fence=Fence("plant", 1))
-        assert len(log.committed) == 2
+        assert len(log.updates) == 2
 
     async def test_a_refused_append_moves_neither_fence_nor_cursor(self, log: Log) -> None:
         await log.append(("a", 1), fence=Fence("shop", 7))
@@ -327,7 +346,155 @@ class TestFences:
         stale = SourceCursor("s", "elsewhere", "1")
         await refusal(log.append(("a", 3), cursor=stale, fence=Fence("shop", 9)), Outrun)
         await log.append(("a", 4), fence=Fence("shop", 8))
-        assert [u.value for u in log.committed] == [b"1", b"4"]
+        assert [u.value for u in log.updates] == [b"1", b"4"]
+
+
+class TestTurns:
+    """What is asked is done in order, whoever asks and whenever."""
+
+    async def test_what_holds_is_told_first(self, provider: Provider) -> None:
+        log = Log(provider)
+        await refusal(log.append(("a", 1)), Away)
+        await log.start()
+        assert log.restored == [(log.journal.life, [], ORIGIN)]
+        assert log.updates == []
+        await log.append(("a", 1))
+        await log.journal.stop()
+
+    async def test_questions_wait_for_what_was_asked_before(self, log: Log) -> None:
+        key, cursor = Key("k", b"1"), SourceCursor("s", None, "row 1")
+        appending = log.journal.append([Draft("a", b"1")], key, cursor)
+        place, receipt = log.journal.place("s"), log.journal.receipt(key)
+        assert await place == "row 1"
+        assert [u.seq for u in await receipt or ()] == [1]
+        await appending
+
+    async def test_answers_come_in_the_order_of_the_questions(self, log: Log) -> None:
+        order: list[int] = []
+        asked = [log.journal.append([Draft("a", b"%d" % n)]) for n in range(5)]
+        for number, appending in enumerate(asked):
+            appending.addCallback(lambda _, n: order.append(n), number)
+        for appending in asked:
+            await appending
+        assert order == [0, 1, 2, 3, 4]
+
+    async def test_an_append_by_who_is_told_comes_after(self, log: Log) -> None:
+        later: list[Any] = []
+
+        def on_commit() -> None:
+            if len(log.updates) < 3:
+                later.append(log.journal.append([Draft("a", b"%d" % len(log.updates))]))
+
+        log.on_commit = on_commit
+        await log.append(("a", 0))
+        for appending in later:
+            await appending
+        assert [(u.seq, u.value) for u in log.updates] == [(1, b"0"), (2, b"1"), (3, b"2")]
+
+    async def test_one_that_fails_stops_no_other(self, log: Log) -> None:
+        stale = SourceCursor("s", "elsewhere", "1")
+        asked = [
+            log.journal.append([Draft("a", b"1")]),
+            log.journal.append([Draft("a", b"2")], cursor=stale),
+            log.journal.append([Draft("a", b"3")]),
+        ]
+        await asked[0]
+        await refusal(asked[1], Outrun)
+        await asked[2]
+        assert [(u.seq, u.value) for u in log.updates] == [(1, b"1"), (2, b"3")]
+
+    async def test_what_is_under_way_is_committed_before_it_stops(self, provider: Provider) -> None:
+        log = Log(provider)
+        await log.start()
+        order: list[str] = []
+        for number in range(3):
+            appending = log.journal.append([Draft("a", b"%d" % number)])
+            appending.addCallback(lambda _, n: order.append(str(n)), number)
+        stopping = log.journal.stop().addCallback(lambda _: order.append("stopped"))
+        await stopping
+        assert order == ["0", "1", "2", "stopped"]
+        assert [u.value for u in log.updates] == [b"0", b"1", b"2"]
+
+    async def test_when_it_has_stopped_it_is_away(self, provider: Provider) -> None:
+        log = Log(provider)
+        await log.start()
+        await log.journal.stop()
+        error = await refusal(log.append(("a", 1)), Away)
+        assert error.status == 503
+        assert log.updates == []
+
+
+class TestRecords:
+    async def test_they_are_kept_by_kind_and_name(self, log: Log) -> None:
+        await log.journal.put("screen", "hall", b"one", 60)
+        await log.journal.put("screen", "lift", b"two", None)
+        await log.journal.put("lock", "hall", b"three", 60)
+        assert dict(await log.journal.records("screen")) == {"hall": b"one", "lift": b"two"}
+        assert dict(await log.journal.records("lock")) == {"hall": b"three"}
+        assert dict(await log.journal.records("nothing")) == {}
+
+    async def test_the_newest_is_kept(self, log: Log) -> None:
+        await log.journal.put("screen", "hall", b"one", 60)
+        await log.journal.put("screen", "hall", b"two", 60)
+        assert dict(await log.journal.records("screen")) == {"hall": b"two"}
+
+    async def test_they_expire(self, log: Log) -> None:
+        await log.journal.put("screen", "hall", b"one", 60)
+        log.times.clock.advance(30)
+        await log.journal.put("screen", "lift", b"two", 60)
+        await log.journal.put("screen", "roof", b"three", None)
+        log.times.clock.advance(30)
+        assert dict(await log.journal.records("screen")) == {"lift": b"two", "roof": b"three"}
+        log.times.clock.advance(1000 * DAY)
+        assert dict(await log.journal.records("screen")) == {"roof": b"three"}
+
+    async def test_they_are_taken_away(self, log: Log) -> None:
+        await log.journal.put("screen", "hall", b"one", None)
+        await log.journal.put("screen", "hall", b"", 0)
+        await log.journal.put("screen", "nobody", b"", 0)
+        assert dict(await log.journal.records("screen")) == {}
+
+    async def test_idempotency_keys_are_no_business_of_theirs(self, log: Log) -> None:
+        await log.append(("a", 1), key=Key("k", b"1"))
+        await log.journal.put("screen", "k", b"one", 60)
+        assert dict(await log.journal.records("screen")) == {"k": b"one"}
+        [again] = await log.append(("a", 1), key=Key("k", b"1"))
+        assert again.seq == 1
+
+
+class TestLeases:
+    async def test_a_lease_is_a_fence_for_appends(self, log: Log) -> None:
+        fence = await log.journal.acquire("shop", 10)
+        assert fence is not None
+        await log.append(("a", 1), fence=fence)
+        assert await log.journal.acquire("shop", 10) == fence  # it is kept
+        await log.append(("a", 2), fence=fence)
+        await log.journal.release("shop")
+        again = await log.journal.acquire("shop", 10)
+        assert again is not None
+        assert again.number >= fence.number
+        await log.append(("a", 3), fence=again)
+        assert len(log.updates) == 3
+
+    async def test_it_is_not_older_than_what_was_appended(self, log: Log) -> None:
+        await log.append(("a", 1), fence=Fence("shop", 7))
+        fence = await log.journal.acquire("shop", 10)
+        assert fence is not None
+        await log.append(("a", 2), fence=fence)
+
+
+class TestTrimming:
+    async def test_the_log_goes_on(self, log: Log) -> None:
+        await log.append(("a", 1), ("a", 2), ("b", 1))
+        [gone] = await log.append(("b", forget))
+        await log.journal.trim({"a": log.updates[1].at, "b": gone.at}, gone.at)
+        updates = await log.append(("a", 3), ("b", 2))
+        assert [u.seq for u in updates] == [3, 1]
+        assert updates[0].at > gone.at
+
+    async def test_what_is_not_there_is_no_error(self, log: Log) -> None:
+        await log.journal.trim({"nobody": Position(5, 5)}, ORIGIN)
+        await log.journal.trim({}, ORIGIN)
 
 
 class TestLife:

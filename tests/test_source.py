@@ -290,6 +290,77 @@ class FeedTests(SourceTestCase):
         self.assertEqual("warn", stream.health.level)
 
 
+class RestartTests(SourceTestCase):
+    """A source whose streams are there already, from the run before."""
+
+    def restart(self, *readings: Any, **settings: Any) -> Feed:
+        """Another run of the daemon, after one in which this was read."""
+        feed = self.daemon.feed(**settings)
+        for reading in readings:
+            feed.put(reading)
+        self.daemon.journal.append([Draft("shop.by_hand", b"1")])
+        self.daemon.clock.advance(100)
+        self.daemon.restart()
+        self.daemon.log.clear()
+        again = self.daemon.feed(**settings)
+        self.assertEqual(None, self.successResultOf(again.adopt()))
+        return again
+
+    def states(self) -> dict[str, str]:
+        return {s.name: s.current_health().state for s in self.state}
+
+    def test_what_is_the_same_is_proved_and_not_repeated(self) -> None:
+        feed = self.restart({"a": 1, "b": 1}, {"a": 1, "b": 1, "c": 1})
+        self.assertEqual({"late"}, set(self.states().values()))
+        feed.put({"a": 1, "b": 2})
+        self.assertEqual([("shop.b", 2)], self.daemon.log)
+        expected = {"shop.a": "fresh", "shop.b": "fresh", "shop.c": "late", "shop.by_hand": "late"}
+        self.assertEqual(expected, self.states())
+
+    def test_one_that_finds_nothing_new_proves_what_is_its_own(self) -> None:
+        self.restart({"a": 1}, every=5.0).proved()
+        self.assertEqual({"shop.a": "fresh", "shop.by_hand": "late"}, self.states())
+        stream = self.state.get("shop.a")
+        assert stream is not None
+        self.assertEqual(15, stream.description.expect)
+
+    def test_one_that_fails_at_once_says_so_of_what_is_its_own(self) -> None:
+        self.restart({"a": 1}).failed(Failure(SourceError("no answer")))
+        self.assertEqual({"shop.a": "failed", "shop.by_hand": "late"}, self.states())
+
+    def test_what_is_gone_meanwhile_is_forgotten(self) -> None:
+        feed = self.restart()
+        feed.put_all({"a": 1, "b": 1})
+        self.daemon.restart()
+        again = self.daemon.feed()
+        again.adopt()
+        again.put_all({"b": 1})
+        self.assertEqual({"shop.b": 1, "shop.by_hand": 1}, self.daemon.values())
+
+    def test_what_was_forgotten_is_not_taken_over(self) -> None:
+        feed = self.daemon.feed()
+        feed.put({"a": 1, "b": 1})
+        self.daemon.journal.append([Draft("shop.a", None)])
+        self.daemon.restart()
+        again = self.daemon.feed()
+        again.adopt()
+        again.failed(Failure(SourceError("no answer")))
+        self.assertEqual({"shop.b": "failed"}, self.states())
+
+    def test_which_are_its_own_is_written_when_that_changes(self) -> None:
+        written: list[str] = []
+        put = self.daemon.journal.put
+
+        def note(kind: str, name: str, record: bytes, seconds: float | None) -> Any:
+            written.append(record.decode())
+            return put(kind, name, record, seconds)
+
+        self.patch(self.daemon.journal, "put", note)
+        feed = self.restart({"a": 1}, {"a": 2}, {"a": 3, "b": 1})
+        feed.put({"a": 4, "b": 1})
+        self.assertEqual(['["shop.a"]', '["shop.a","shop.b"]'], written)
+
+
 class SurroundingsTests(SynchronousTestCase):
     def test_secrets(self) -> None:
         folder = TemporaryDirectory()

@@ -13,7 +13,7 @@ from twisted.logger import globalLogPublisher
 
 from streamd import service
 from streamd.transports.websocket import FRAMES_PER_SECOND
-from streamd.update import MAX_VALUE
+from streamd.update import LIFE_UNIT, MAX_VALUE, ORIGIN, Position, Update
 from streamd.wire import MAX_MESSAGE
 from tests.support.net import wait_until
 from tests.support.served import QUIET, Serve, Served, Wire, flush_all, frame, handshake, in_thread
@@ -423,14 +423,34 @@ def test_journal(served: Served) -> None:
     assert "journal" not in wire.message()
     streamd = served.service
 
-    def lose() -> None:
-        streamd.state.set_journal("away", 5.0, "no answer")
-        streamd.hub.wake()
+    def told(why: str | None) -> Any:
+        served.run(streamd.away, why)
+        message = wire.message()
+        assert message.pop("type") == "journal"
+        assert v1(served).message()["journal"] == message
+        assert message.pop("since") > 0
+        return message
 
-    served.run(lose)
-    told = {"state": "away", "since": 5.0, "error": "no answer"}
-    assert wire.message() == {"type": "journal", **told}
-    assert v1(served).message()["journal"] == told
+    assert told("no answer") == {"state": "away", "error": "no answer"}
+    assert told("the disk is full") == {"state": "away", "error": "the disk is full"}
+    assert told(None) == {"state": "ok", "error": None}
+
+
+@in_thread
+def test_another_log(served: Served) -> None:
+    served.post("a", 1)
+    served.post("b", 1)
+    wire = v1(served)
+    at = [wire.message(), wire.message()][1]["at"]
+    held = [Update("b", 1, Position(1, LIFE_UNIT), 1.0, b"2")]
+    served.run(served.service.restore, 1, held, ORIGIN)
+    with pytest.raises(ConnectionError):
+        wire.message()
+    again = v1(served, f"?after={at}")
+    hello = again.message()
+    assert (hello["resumed"], hello["at"], set(hello["streams"])) == (False, "0-0", {"b"})
+    assert hello["health"]["b"]["state"] == "late"
+    assert [(u["stream"], u["seq"]) for u in again.message()["updates"]] == [("b", 1)]
 
 
 @in_thread

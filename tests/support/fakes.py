@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -13,7 +13,7 @@ from streamd.hub import Pieces
 from streamd.journals.memory import MemoryJournal
 from streamd.source import Feed, SourceSettings
 from streamd.state import Mark, State
-from streamd.update import MAX_LIFE, ORIGIN, Selection, from_python, to_python
+from streamd.update import MAX_LIFE, ORIGIN, Position, Selection, Update, from_python, to_python
 from streamd.wire import overview
 
 TODAY = 1_763_790_000.0
@@ -120,10 +120,10 @@ class Daemonette:
         self.descriptions = descriptions or {}
         self.state = State(self.times.now(), self.descriptions, **bounds)
         self.journal = MemoryJournal(self.times.now, self.times.elapsed, LIFE)
-        self.state.life = LIFE
         self.log: list[tuple[str, Any]] = []  # every committed update: (stream, value)
         self.changes = 0
-        self.journal.start(self._follow)
+        self._committed: list[Update] = []
+        self.journal.start(self)
 
     def feed(self, name: str = "shop", every: float | None = None, **settings: Any) -> Feed:
         """The feed of a source called `name`."""
@@ -148,8 +148,22 @@ class Daemonette:
         assert stream is not None, f"there is no {name}"
         return stream.health.state, stream.health.error
 
-    def _follow(self, updates: Any) -> None:
+    def restart(self) -> None:
+        """What a state knows that begins with the log; feeds have to be made anew."""
+        self.state.restore(LIFE, self._committed, ORIGIN, self.times.now())
+
+    def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
+        """See :class:`streamd.journal.Follower`."""
+        self.state.restore(life, held, horizon, self.times.now())
+
+    def away(self, why: str | None) -> None:
+        """Never: it is in memory."""
+        raise AssertionError(why)
+
+    def committed(self, updates: Sequence[Update]) -> None:
+        """What was is applied, and remembered."""
         self.state.apply(updates, self.times.now())
+        self._committed += updates
         self.log += [(u.stream, None if u.value is None else to_python(u.value)) for u in updates]
 
     def _changed(self) -> None:
