@@ -11,6 +11,7 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
@@ -188,6 +189,7 @@ def _same_host(origin: str, host: str) -> bool:
     return place.removesuffix(default) == host.lower().removesuffix(default)
 
 
+@lru_cache(maxsize=256)
 def _is_address(name: str) -> bool:
     try:
         ip_address(name.strip("[]"))
@@ -202,8 +204,13 @@ def _is_local(request: Request) -> bool:
         name in FORWARDING or name.startswith("x-forwarded-") for name in request.headers
     ):
         return False
+    return _is_loopback(request.host)
+
+
+@lru_cache(maxsize=256)
+def _is_loopback(peer: str) -> bool:
     try:
-        address = ip_address(request.host)
+        address = ip_address(peer)
     except ValueError:
         return False
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
