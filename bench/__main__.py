@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="; ".join(f"{key}: {each.measure.__doc__}" for key, each in WORKLOADS.items()),
     )
     parser.add_argument("--servers", help=f"some of: {','.join(SERVERS)}")
-    parser.add_argument("--rounds", type=int, default=3, help="at most; default 3")
+    parser.add_argument("--rounds", type=int, help="of each workload; default 1 or 3")
     parser.add_argument("--seconds", type=float, default=3, help="a measurement; default 3")
     told = parser.parse_args(arguments)
     wanted = told.servers.split(",") if told.servers else list(SERVERS)
@@ -50,9 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for key in told.workloads or WORKLOADS:
         workload = WORKLOADS[key]
         servers = [SERVERS[name] for name in versions if _takes_part(name, workload)]
-        found = _measure(key, workload, servers, min(told.rounds, workload.rounds), told.seconds)
+        rounds = told.rounds or workload.rounds
+        found, failures = _measure(key, workload, servers, rounds, told.seconds)
         print(f"({key}) {workload.measure.__doc__}\n")
-        print(f"{_table(found)}\n", flush=True)
+        print(f"{_table(found)}\n")
+        for failure in failures:
+            print(f"Not measured: {failure}.\n")
+        sys.stdout.flush()
     return 0
 
 
@@ -62,14 +66,16 @@ def _takes_part(name: str, workload: Workload) -> bool:
 
 def _measure(
     key: str, workload: Workload, servers: Iterable[Server], rounds: int, seconds: float
-) -> Found:
+) -> tuple[Found, Iterable[str]]:
     found: Found = {}
+    failures: dict[str, None] = {}  # each once, in order
     for number in range(rounds):
         for server in servers:
             try:
                 figures = workload.measure(server, seconds)
             except Failed as error:
-                print(f"({key}) {server.name}: {error}", file=sys.stderr)
+                print(f"({key}) {number + 1} {server.name}: {error}", file=sys.stderr)
+                failures[f"{server.name}: {error}"] = None
                 continue
             found.setdefault(server.name, []).append(figures)
             text = ", ".join(f"{name} {_number(value)}" for name, value in figures.items())
@@ -78,7 +84,7 @@ def _measure(
         for figures, floor in zip(rounds_of, found.get("floor", []), strict=False):
             if CPU in figures:
                 figures[FLOOR] = figures[CPU] / floor[CPU]
-    return found
+    return found, failures
 
 
 def _table(found: Found) -> str:

@@ -1,7 +1,10 @@
-/* The floor: what any server has to pay at least.  floor PORT RATE SIZE
+/* The floor: what any server has to pay at least.  floor PORT RATE SIZE [nagle]
  *
  * It accepts WebSocket viewers, and RATE times a second sends one ready frame to each: a plain loop over send(2).
  * Until there is a file "go" in its folder, it does so twice a second.
+ * With "nagle" it leaves TCP_NODELAY off: then a small frame goes out when the one before it was acknowledged, in
+ * the time of whoever reads.
+ *
  * It knows the one key of the load generator, so its handshake is no example.  One that cannot take a frame
  * misses it; one that took half of one gets nothing any more.
  */
@@ -87,7 +90,7 @@ int main(int argc, char **argv) {
             char text[4096];
             if (fd == listener) {
                 for (int viewer; (viewer = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0;) {
-                    setsockopt(viewer, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+                    if (argc < 5) setsockopt(viewer, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
                     event.data.fd = viewer;
                     epoll_ctl(epoll, EPOLL_CTL_ADD, viewer, &event);
                 }

@@ -159,6 +159,10 @@ def _floor(port: int, traffic: Traffic, folder: Path) -> list[str]:
     return [str(compiled("floor")), *_arguments(port, traffic)]
 
 
+def _nagle(port: int, traffic: Traffic, folder: Path) -> list[str]:
+    return [*_floor(port, traffic, folder), "nagle"]
+
+
 def _arguments(port: int, traffic: Traffic) -> list[str]:
     return [str(port), f"{traffic.rate:g}", str(traffic.size)]
 
@@ -210,6 +214,7 @@ SERVERS = {
     server.name: server
     for server in (
         Server("floor", _floor),
+        Server("floor Nagle", _nagle),
         Server("streamd", _streamd, ("--path", "/ws")),
         Server("streamd v1", _streamd, V1),
         Server("nchan", _nchan, ("--path", "/sub"), OF_DEBIAN),
