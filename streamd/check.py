@@ -85,6 +85,9 @@ class _Follower:
     def away(self, why: str | None) -> None:
         raise AssertionError("memory is always there")
 
+    def lost(self, why: str) -> None:
+        raise AssertionError("memory is never damaged")
+
 
 async def run_once(
     reactor: Any,

@@ -239,7 +239,7 @@ class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Kind(NamedTuple):
-    """A kind of source: what a module in ``streamd/sources`` offers as ``KIND``.
+    """A kind of source or journal: what a module in ``sources`` or ``journals`` offers as ``KIND``.
 
     :ivar name: written ``kind = "…"``.
     :ivar told_by: keys, and schemes of a ``url``, that tell the kind when ``kind`` is left out.
@@ -256,7 +256,7 @@ class Kind(NamedTuple):
 
 
 class SourceTable(NamedTuple):
-    """One ``[sources.NAME]``; its kind is one of those that :func:`parse` was handed."""
+    """One ``[sources.NAME]``, or ``[journal]``; its kind is one that :func:`parse` was handed."""
 
     kind: Kind
     settings: Any
@@ -266,6 +266,7 @@ class Config(NamedTuple):
     """A whole configuration.
 
     :ivar walls: each of another name; the first is what a screen shows that asks for none.
+    :ivar journal: where the log is kept, if that is said.
     :ivar file: whether it came from a file; without one the demo's rules apply.
     """
 
@@ -274,12 +275,14 @@ class Config(NamedTuple):
     sources: Mapping[str, SourceTable] = {}
     streams: Mapping[str, Description] = {}
     walls: Sequence[Wall] = ()
+    journal: SourceTable | None = None
     file: bool = False
 
 
-def parse(text: str, kinds: Iterable[Kind]) -> Config:
+def parse(text: str, kinds: Iterable[Kind], journals: Iterable[Kind] = ()) -> Config:
     """Read ``streamd.toml``.
 
+    :param kinds: of sources.
     :raises ConfigError: with every problem found, each with its key path.
     """
     try:
@@ -287,17 +290,21 @@ def parse(text: str, kinds: Iterable[Kind]) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"not TOML: {error}"]) from None
     reader = _Reader({kind.name: kind for kind in kinds})
+    journal = document.pop("journal", None)
     config = Config(
         server=reader.table("server", document.pop("server", {}), Server) or Server(),
         access=reader.table("access", document.pop("access", {}), Access) or Access(),
         sources=dict(reader.sources(document.pop("sources", {}))),
         streams=dict(reader.streams("streams", document.pop("streams", {}))),
         walls=tuple(reader.walls(document.pop("walls", []))),
+        journal=None if journal is None else reader.journal(journal, journals),
         file=True,
     )
     reader.check(config)
     for key in document:
-        reader.problem(key, "unknown; there are server, access, sources, streams and walls")
+        reader.problem(
+            key, "unknown; there are server, access, sources, streams, walls and journal"
+        )
     if reader.problems:
         raise ConfigError(reader.problems)
     return config
@@ -323,14 +330,25 @@ class _Reader:
     def sources(self, tables: Any) -> Iterable[tuple[str, SourceTable]]:
         for name, table in self._named("sources", tables):
             path = f"sources.{name}"
-            kind = self._kind(path, table)
-            if not self._is_name(path, name) or kind is None:
-                continue
-            settings = self.table(
-                path, {k: v for k, v in table.items() if k != "kind"}, kind.settings
-            )
-            if settings is not None:
-                yield name, SourceTable(kind, settings)
+            made = self._of_a_kind(path, table, self._kinds)
+            if self._is_name(path, name) and made is not None:
+                yield name, made
+
+    def journal(self, table: Any, kinds: Iterable[Kind]) -> SourceTable | None:
+        if isinstance(table, dict):
+            return self._of_a_kind("journal", table, {kind.name: kind for kind in kinds})
+        self.problem("journal", "expected a table, [journal]")
+        return None
+
+    def _of_a_kind(
+        self, path: str, table: dict[str, Any], kinds: Mapping[str, Kind]
+    ) -> SourceTable | None:
+        kind = self._kind(path, table, kinds)
+        if kind is None:
+            return None
+        own = {key: value for key, value in table.items() if key != "kind"}
+        settings = self.table(path, own, kind.settings)
+        return None if settings is None else SourceTable(kind, settings)
 
     def streams(self, path: str, tables: Any) -> Iterable[tuple[str, Description]]:
         """A table inside a stream is a longer name: ``[streams.shop.revenue]``."""
@@ -386,20 +404,20 @@ class _Reader:
             return False
         return True
 
-    def _kind(self, path: str, table: dict[str, Any]) -> Kind | None:
+    def _kind(self, path: str, table: dict[str, Any], kinds: Mapping[str, Kind]) -> Kind | None:
         written = table.get("kind")
         if written is not None:
-            kind = self._kinds.get(written) if isinstance(written, str) else None
+            kind = kinds.get(written) if isinstance(written, str) else None
             if kind is None:
-                self.problem(f"{path}.kind", f"unknown; there are {', '.join(sorted(self._kinds))}")
+                self.problem(f"{path}.kind", f"unknown; there are {', '.join(sorted(kinds))}")
             return kind
         hints = set(table)
         if isinstance(table.get("url"), str):
             hints.add(table["url"].partition(":")[0] + ":")
-        found = [kind for kind in self._kinds.values() if kind.told_by & hints]
+        found = [kind for kind in kinds.values() if kind.told_by & hints]
         if found:  # the first: kinds are asked in the order in which they were given
             return found[0]
-        self.problem(path, f"say which kind: one of {', '.join(sorted(self._kinds))}")
+        self.problem(path, f"say which kind: one of {', '.join(sorted(kinds))}")
         return None
 
 

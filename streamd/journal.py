@@ -95,6 +95,9 @@ class Follower(Protocol):
     def away(self, why: str | None) -> None:
         """Nothing can be committed or heard, in words fit for a wall; None: it can again."""
 
+    def lost(self, why: str) -> None:
+        """The log that was is gone, and why, in words fit for a wall: another one was restored."""
+
 
 class Journal(Protocol):
     """The promise that every kind of journal keeps.

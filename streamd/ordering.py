@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import ChainMap, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -38,7 +38,8 @@ MAX_WAITING_SIZE = 64 * 2**20
 """Things that may wait for their turn, and bytes of their values: a disk does that in seconds."""
 
 MANY_UPDATES = 5000
-"""Updates after which a step takes no more: everything else waits for it."""
+MANY_BYTES = 8 * 2**20
+"""Updates, and bytes of their values, after which a step takes no more: all else waits for it."""
 
 KEYS = "key"
 """The kind of record that an idempotency key is."""
@@ -63,7 +64,7 @@ class Receipt(msgspec.Struct, array_like=True, frozen=True):
     updates: Sequence[tuple[str, int, int, int, float]]
 
 
-def weight(data: bytes) -> int:
+def weigh(data: bytes) -> int:
     """That of a key's record."""
     return 1 + len(msgspec.msgpack.decode(data, type=Receipt).updates)
 
@@ -107,7 +108,8 @@ class Book:
 class Batch:
     """One step.
 
-    :ivar updates: to be committed.
+    :ivar now: seconds since the epoch; :ivar elapsed: on the clock that nobody sets.
+    :ivar updates: to be committed; :ivar size: bytes of their values.
     :ivar records: to be kept; None: to be taken away.
     :ivar first: streams and where what is needed of them begins; see :meth:`Journal.trim`.
     """
@@ -115,14 +117,15 @@ class Batch:
     def __init__(self, book: Book, life: int, now: float, elapsed: float) -> None:
         self._book = book
         self._life = life
-        self._now = now
-        self._elapsed = elapsed
+        self.now = now
+        self.elapsed = elapsed
         self.head = book.head
         self.seqs: ChainMap[str, int] = ChainMap({}, book.seqs)
         self.places: ChainMap[str, str] = ChainMap({}, book.places)
         self.fences: ChainMap[str, int] = ChainMap({}, book.fences)
         self.recorded = book.recorded
         self.updates: list[Update] = []
+        self.size = 0
         self.records: dict[tuple[str, str], Record | None] = {}
         self.first: dict[str, Position] = {}
         self.horizon = ORIGIN
@@ -130,8 +133,9 @@ class Batch:
 
     def __bool__(self) -> bool:
         """Whether there is something to store."""
-        changed = (self.updates, self.records, self.places.maps[0], self.fences.maps[0], self.first)
-        return any(changed) or self.horizon > ORIGIN
+        return any(
+            (self.updates, self.records, self.places.maps[0], self.fences.maps[0], self.first)
+        )
 
     def append(
         self,
@@ -158,16 +162,17 @@ class Batch:
             self.fences[fence.lease] = fence.number
         updates = [self._order(draft) for draft in drafts]
         self.updates += updates
+        self.size += sum(len(update.value or b"") for update in updates)
         if key is not None:
             self._remember(key, updates)
         return updates
 
     def _order(self, draft: Draft) -> Update:
         name, value, time = draft
-        self.head = self.head.next(int(self._now * 1000), self._life)
+        self.head = self.head.next(int(self.now * 1000), self._life)
         seq = self.seqs.get(name, 0) + 1
         self.seqs[name] = 0 if value is None else seq
-        return Update(name, seq, self.head, self._now if time is None else time, value)
+        return Update(name, seq, self.head, self.now if time is None else time, value)
 
     def receipt(self, key: Key) -> Sequence[Update] | None:
         """See :meth:`Journal.receipt`."""
@@ -184,7 +189,7 @@ class Batch:
     def _remember(self, key: Key, updates: Sequence[Update]) -> None:
         said = [(u.stream, u.seq, u.at.ms, u.at.n, u.time) for u in updates]
         data = msgspec.msgpack.encode(Receipt(key.digest, said))
-        self._keep((KEYS, key.text), Record(data, self._elapsed + KEY_LIFETIME, 1 + len(updates)))
+        self._keep((KEYS, key.text), Record(data, self.elapsed + KEY_LIFETIME, 1 + len(updates)))
 
     def place(self, source: str) -> str | None:
         """See :meth:`Journal.place`."""
@@ -196,7 +201,7 @@ class Batch:
         if seconds is not None and seconds <= 0:
             self._keep((kind, name), None)
         else:
-            expires = None if seconds is None else self._elapsed + seconds
+            expires = None if seconds is None else self.elapsed + seconds
             self._keep((kind, name), Record(data, expires))
 
     def all(self, kind: str) -> Mapping[str, bytes]:
@@ -221,7 +226,7 @@ class Batch:
 
     def _record(self, place: tuple[str, str]) -> Record | None:
         record = self._known(*place)
-        if record is None or (record.expires is not None and record.expires <= self._elapsed):
+        if record is None or (record.expires is not None and record.expires <= self.elapsed):
             return None
         return record
 
@@ -236,7 +241,7 @@ class Batch:
             return
         self._looked.add(kind)
         for name, record in self._book.records.get(kind, {}).items():
-            if record.expires is None or record.expires > self._elapsed:
+            if record.expires is None or record.expires > self.elapsed:
                 return
             self._keep((kind, name), None)
 
@@ -273,6 +278,7 @@ class OrderedJournal:
         self._open = False
         self._waiting: deque[Asked] = deque()
         self._size = 0
+        self._away: Away | None = None  # why nothing can be stored
         self._idle: Deferred[None] | None = None  # while at work; fires when nothing waits any more
 
     # -- the promise, see there --------------------------------------------------------------------
@@ -323,6 +329,8 @@ class OrderedJournal:
         """
         if not self._open:
             return fail(Away("streamd is starting or stopping"))
+        if self._away is not None:
+            return fail(self._away)
         if len(self._waiting) >= MAX_WAITING or self._size + size > MAX_WAITING_SIZE:
             return fail(Away("too much waits for the disk"))
         answer: Deferred[T] = Deferred()
@@ -354,11 +362,18 @@ class OrderedJournal:
         if idle is not None:
             idle.callback(None)
 
+    def _refuse_waiting(self, why: Away) -> None:
+        """What has not begun never will."""
+        waiting, self._waiting = self._waiting, deque()
+        for asked in waiting:
+            self._size -= asked.size
+            asked.answer.errback(why)
+
     def _step(self) -> tuple[Batch, Sequence[Asked], Sequence[Any]]:
         """What one step changes, what was asked for it, and the answers, if it is stored."""
         batch = Batch(self._book, self.life, self._now(), self._elapsed())
         asked, answers = [], []
-        while self._waiting and len(batch.updates) < MANY_UPDATES:
+        while self._waiting and len(batch.updates) < MANY_UPDATES and batch.size < MANY_BYTES:
             asked.append(self._waiting.popleft())
             try:
                 answers.append(asked[-1].question(batch))
@@ -382,7 +397,7 @@ class OrderedJournal:
 
     # -- what a kind says --------------------------------------------------------------------------
 
-    def _store(self, batch: Batch) -> Deferred[None]:
+    def _store(self, batch: Batch) -> Awaitable[None]:
         """Make it last.
 
         :raises Away: it did not, and never will.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import resource
 import socket
 import sys
@@ -24,8 +25,8 @@ from twisted.python.failure import Failure
 from streamd.access import NO_TOKENS, Access, Tokens, normal_origin, own_hosts
 from streamd.config import Config, ConfigError, Kind, SourceTable
 from streamd.hub import Hub
-from streamd.journal import Away
-from streamd.journals.memory import MemoryJournal
+from streamd.journal import Away, Journal, Unusable
+from streamd.journals import memory, sqlite
 from streamd.link import Sweep
 from streamd.quiet import quiet_log
 from streamd.screens import Screens
@@ -55,6 +56,8 @@ OWN_KINDS: tuple[Kind, ...] = (
     demo.KIND,
 )
 """In the order in which they are asked whether a table without ``kind`` is theirs."""
+
+JOURNALS: tuple[Kind, ...] = (memory.KIND, sqlite.KIND)
 
 ENTRY_POINTS = "streamd.sources"
 """The group in which other packages offer kinds of sources: each entry point names a ``KIND``."""
@@ -103,7 +106,8 @@ class Streamd(MultiService):
         self._ports = list(ports)
         self._forget = server.forget
         self.listening: list[IListeningPort] = []
-        self.journal = MemoryJournal(now, reactor.seconds)
+        surroundings = Surroundings(reactor, base, now)
+        self.journal = _make_journal(config, surroundings)
         self.state = State(
             now(), config.streams, max_streams=server.max_streams, max_state=server.max_state
         )
@@ -131,7 +135,7 @@ class Streamd(MultiService):
             reactor,
             server.max_viewers + SPARE_CONNECTIONS,
         )
-        self.sources = self._make_sources(config, Surroundings(reactor, base))
+        self.sources = self._make_sources(config, surroundings)
         self._timers = [
             Timer(reactor, 1.0, lambda: self.sweep.turn(reactor.seconds())),
             Timer(reactor, 1.0, self._judge),
@@ -174,17 +178,23 @@ class Streamd(MultiService):
         reason = failure.value if failure is not None else "it does not open at once"
         if isinstance(reason, CannotListenError):
             reason = reason.socketError
-        problem = f"streamd: port: cannot listen on {_as_given(port)}: {reason}"
-        self.log.critical("{problem}", problem=problem)
-        # What is written to sys.stderr is a log line by now; whoever typed the command looks here.
-        if sys.__stderr__ is not None:
-            sys.__stderr__.write(problem + "\n")
-        raise SystemExit(1)
+        self._give_up(f"port: cannot listen on {_as_given(port)}: {reason}")
 
     def startService(self) -> None:
         super().startService()
         quiet_log(self._reactor)
-        self.journal.start(self).addCallbacks(self._start_sources, self._stop_all)
+        try:
+            self.journal.start(self).addCallbacks(self._start_sources, self._stop_all)
+        except Unusable as error:
+            self._give_up(str(error))
+
+    def _give_up(self, problem: str) -> None:
+        """:raises SystemExit: after one line on stderr."""
+        self.log.critical("streamd: {problem}", problem=problem)
+        # What is written to sys.stderr is a log line by now; whoever typed the command looks here.
+        if sys.__stderr__ is not None:
+            sys.__stderr__.write(f"streamd: {problem}\n")
+        raise SystemExit(1) from None
 
     def _start_sources(self, result: None) -> None:
         for timer in self._timers:
@@ -228,6 +238,8 @@ class Streamd(MultiService):
     def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
         """There is another log than before."""
         self.state.restore(life, held, horizon, self._now())
+        for _, feed in self.sources:
+            feed.restart()
         self.hub.restart()
 
     def committed(self, updates: Iterable[Update]) -> None:
@@ -238,6 +250,11 @@ class Streamd(MultiService):
     def away(self, why: str | None) -> None:
         """It cannot go on, or can again."""
         self.state.set_journal("ok" if why is None else "away", self._now(), why)
+        self.hub.wake()
+
+    def lost(self, why: str) -> None:
+        """It is another one."""
+        self.state.set_journal("ok", self._now(), why)
         self.hub.wake()
 
     # -- every so often ----------------------------------------------------------------------------
@@ -274,6 +291,16 @@ class Streamd(MultiService):
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
             trim(0)
+
+
+def _make_journal(config: Config, surroundings: Surroundings) -> Journal:
+    """The one that is configured, else one in the folder that systemd gives a service, else memory."""
+    kind, settings = config.journal or SourceTable(memory.KIND, memory.Settings())
+    folder = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if config.journal is None and folder:
+        kind, settings = sqlite.KIND, sqlite.Settings(path=os.path.join(folder, sqlite.FILE))
+    journal: Journal = kind.make("journal", settings, surroundings)
+    return journal
 
 
 def find_kinds() -> tuple[Kind, ...]:

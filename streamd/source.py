@@ -9,6 +9,7 @@ every viewer.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -80,13 +81,15 @@ class Source(Protocol):
 
 
 class Surroundings(NamedTuple):
-    """What a source may use of where it runs.
+    """What a source or a journal may use of where it runs.
 
     :ivar base: the folder that relative paths start from: the configuration's.
+    :ivar now: gives seconds since the epoch.
     """
 
     reactor: Any
     base: Path
+    now: Callable[[], float] = time.time
 
     def reveal(self, path: str, secret: Secret) -> str:
         """The text of a secret in the configuration.
@@ -151,6 +154,10 @@ class Feed:
                 self._streams.add(stream)
 
         return self._journal.records(STREAMS).addCallback(found).addErrback(self.failed)
+
+    def restart(self) -> None:
+        """The log is another one: what was kept beside it is gone."""
+        self._recorded = set()
 
     @property
     def keep(self) -> Keep:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from twisted.internet.endpoints import serverFromString
 
 from streamd.access import NO_TOKENS, Tokens
 from streamd.config import Config, ConfigError, Secret, parse
-from streamd.service import default_port, find_kinds
+from streamd.service import JOURNALS, default_port, find_kinds
 
 DEFAULT_PORT = "5000"
 
@@ -59,7 +60,7 @@ def load(file: str | None) -> tuple[Config, Tokens, Path]:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError([f"cannot read {file}: {reason}"]) from None
-    config = parse(text, find_kinds())
+    config = parse(text, find_kinds(), JOURNALS)
     problems: list[str] = []
 
     def revealed(key: str, secrets: Iterable[Secret]) -> Iterator[str]:
@@ -95,6 +96,8 @@ def end_cleanly(reactor: Any) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         reactor.callFromThread(reactor.stop)
 
+    # Before the reactor runs, nothing has begun that would have to end.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     # The reactor puts its own handlers in place when it starts.
     reactor.callWhenRunning(signal.signal, signal.SIGTERM, stop)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 import pytest_twisted
+from twisted.internet.task import deferLater
 
 from streamd import ordering
 from streamd.journal import (
@@ -24,7 +26,9 @@ from streamd.journal import (
     Outrun,
     SourceCursor,
 )
+from streamd.journals import sqlite
 from streamd.journals.memory import MemoryJournal
+from streamd.journals.sqlite import SqliteJournal
 from streamd.update import ORIGIN, Draft, Position, Refused, Update
 from tests.support.fakes import LIFE, Times, value
 from tests.support.tidy import LoggedErrors
@@ -35,23 +39,59 @@ DAY = 86_400.0
 class Provider(Protocol):
     """What the suite has to know of a kind of journal."""
 
+    def break_(self, journal: Journal) -> None:
+        """Nothing can be stored from now on."""
+
+    def mend(self, journal: Journal) -> None:
+        """It can be again."""
+
     max_recorded: int  # how much the keys of one journal may stand for; set small for the suite
 
     def make(self, times: Times) -> Journal:
-        """A new, empty log, not started."""
+        """The log, empty at first, not started."""
 
 
 class Memory:
     max_recorded = 50
 
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
         patch.setattr(ordering, "MAX_RECORDED", self.max_recorded)
 
     def make(self, times: Times) -> Journal:
         return MemoryJournal(times.now, times.elapsed, LIFE)
 
+    def break_(self, journal: Journal) -> None:
+        raise AssertionError("memory does not break")
 
-PROVIDERS: list[Callable[[pytest.MonkeyPatch], Provider]] = [Memory]
+    mend = break_
+
+
+class Sqlite(Memory):
+    def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
+        super().__init__(patch, folder)
+        patch.setattr(sqlite, "RETRY", 0.02)
+        self.file = folder / "log.db"
+
+    def make(self, times: Times) -> Journal:
+        from twisted.internet import reactor
+
+        return SqliteJournal(self.file, times.now, times.elapsed, reactor)
+
+    def break_(self, journal: Journal) -> None:
+        self._limit(journal, 1)  # pages; it is set to as many as there are
+
+    def mend(self, journal: Journal) -> None:
+        self._limit(journal, 2**30)
+
+    def _limit(self, journal: Journal, pages: int) -> None:
+        assert isinstance(journal, SqliteJournal)
+        journal._file._run(f"PRAGMA max_page_count = {pages}")
+
+
+Make = Callable[[pytest.MonkeyPatch, Path], Provider]
+LASTING: list[Make] = [Sqlite]
+"""Those that are still there for the next process."""
+PROVIDERS: list[Make] = [Memory, *LASTING]
 
 
 class Log:
@@ -64,11 +104,23 @@ class Log:
         self.restored: list[tuple[int, list[Update], Position]] = []
         self.updates: list[Update] = []
         self.reasons: list[str | None] = []
+        self.losses: list[str] = []
         self.broken = False
         self.on_commit: Callable[[], object] = lambda: None
 
     async def start(self) -> None:
         await self.journal.start(self)
+
+    async def restart(self) -> None:
+        """End, and be another process."""
+        await self.journal.stop()
+        self.journal = self.provider.make(self.times)
+        await self.start()
+
+    @property
+    def held(self) -> list[Update]:
+        """What it said that it held when it started last."""
+        return self.restored[-1][1]
 
     def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
         self.restored.append((life, list(held), horizon))
@@ -82,6 +134,9 @@ class Log:
     def away(self, why: str | None) -> None:
         self.reasons.append(why)
 
+    def lost(self, why: str) -> None:
+        self.losses.append(why)
+
     async def append(self, *drafts: Any, **conditions: Any) -> Sequence[Update]:
         """Append drafts, written as ("stream", value) or ("stream", value, time)."""
         full = [Draft(name, None if v is forget else value(v), *t) for name, v, *t in drafts]
@@ -92,9 +147,14 @@ forget = object()
 
 
 @pytest.fixture(params=PROVIDERS)
-def provider(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Provider:
-    made: Provider = request.param(monkeypatch)
+def provider(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Provider:
+    made: Provider = request.param(monkeypatch, tmp_path)
     return made
+
+
+lasting = pytest.mark.parametrize("provider", LASTING, indirect=True)
 
 
 @pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator]
@@ -103,6 +163,12 @@ async def log(provider: Provider) -> AsyncIterator[Log]:
     await made.start()
     yield made
     await made.journal.stop()
+
+
+async def sleep(seconds: float) -> None:
+    from twisted.internet import reactor
+
+    await deferLater(reactor, seconds)
 
 
 async def refusal(awaitable: Awaitable[Any], kind: type[Exception]) -> Any:
@@ -495,6 +561,172 @@ class TestTrimming:
     async def test_what_is_not_there_is_no_error(self, log: Log) -> None:
         await log.journal.trim({"nobody": Position(5, 5)}, ORIGIN)
         await log.journal.trim({}, ORIGIN)
+
+
+@lasting
+class TestRestart:
+    """Another process goes on where the one before ended."""
+
+    async def test_all_is_held_in_order(self, log: Log) -> None:
+        await log.append(("b", {"x": [1]}), ("a", None, 5.5), ("b", "ä"))
+        await log.append(("c", 1))
+        await log.append(("c", forget))
+        await log.restart()
+        assert log.held == log.updates
+        assert [life for life, _, _ in log.restored] == [log.journal.life] * 2
+        assert {update.at.life for update in log.held} == {log.journal.life}
+
+    async def test_positions_and_seqs_go_on(self, log: Log) -> None:
+        await log.append(("a", 1), ("a", 2), ("b", 1))
+        await log.append(("b", forget))
+        log.times.set_back(3600)
+        await log.restart()
+        await log.append(("a", 3), ("b", 2), ("c", 1))
+        assert [u.seq for u in log.updates] == [1, 2, 1, 2, 3, 1, 1]
+        positions = [update.at for update in log.updates]
+        assert positions == sorted(set(positions))
+        await log.restart()
+        assert log.held == log.updates
+
+    async def test_cursors_and_fences(self, log: Log) -> None:
+        cursor = SourceCursor("s", None, "row 1")
+        await log.append(("a", 1), cursor=cursor, fence=Fence("shop", 7))
+        await log.restart()
+        assert await log.journal.place("s") == "row 1"
+        await refusal(log.append(("a", 2), cursor=cursor), Outrun)
+        await refusal(log.append(("a", 2), fence=Fence("shop", 6)), Outrun)
+        fence = await log.journal.acquire("shop", 10)
+        assert fence is not None
+        await log.append(("a", 2), fence=fence)
+
+    async def test_keys_are_remembered(self, log: Log) -> None:
+        first = await log.append(("a", 1), ("b", 1), key=Key("k", b"1"))
+        log.times.clock.advance(KEY_LIFETIME - 1)
+        await log.restart()
+        again = await log.append(("a", 1), ("b", 1), key=Key("k", b"1"))
+        assert [(u.stream, u.seq, u.at) for u in again] == [(u.stream, u.seq, u.at) for u in first]
+        await refusal(log.append(("a", 2), key=Key("k", b"2")), Conflict)
+        log.times.clock.advance(1)
+        await log.restart()
+        [new] = await log.append(("a", 2), key=Key("k", b"2"))
+        assert new.seq == 2
+
+    async def test_keys_are_forgotten_in_time_though_the_clock_was_set_back(self, log: Log) -> None:
+        await log.append(("a", 1), key=Key("k", b"1"))
+        log.times.set_back(DAY)
+        await log.restart()
+        log.times.clock.advance(KEY_LIFETIME)
+        [new] = await log.append(("a", 2), key=Key("k", b"2"))
+        assert new.seq == 2
+
+    async def test_what_is_remembered_is_bounded(self, log: Log) -> None:
+        for number in range(log.provider.max_recorded // 2):
+            await log.append(("a", number), key=Key(f"k{number}", b"1"))
+        await log.restart()
+        await refusal(log.append(("a", 1), key=Key("one more", b"1")), Refused)
+
+    async def test_records(self, log: Log) -> None:
+        await log.journal.put("screen", "hall", b"one", 60)
+        await log.journal.put("screen", "lift", b"two", 30)
+        await log.journal.put("screen", "roof", b"three", None)
+        await log.journal.put("screen", "roof", b"four", None)
+        await log.journal.put("screen", "yard", b"five", None)
+        await log.journal.put("screen", "yard", b"", 0)
+        log.times.clock.advance(30)
+        await log.restart()
+        assert dict(await log.journal.records("screen")) == {"hall": b"one", "roof": b"four"}
+
+    async def test_what_was_refused_is_not_held(self, log: Log) -> None:
+        stale = SourceCursor("s", "elsewhere", "1")
+        await refusal(log.append(("a", 1), key=Key("k", b"1"), cursor=stale), Outrun)
+        await log.restart()
+        assert log.held == []
+
+    async def test_what_was_trimmed_is_not_held(self, log: Log) -> None:
+        await log.append(("a", 1), ("b", 1), ("a", 2), ("a", 3), ("b", 2))
+        [gone] = await log.append(("b", forget))
+        await log.append(("c", 1), ("c", forget), ("d", 1))
+        second = log.updates[2]
+        await log.journal.trim({"a": second.at, "b": gone.at}, gone.at)
+        await log.restart()
+        assert log.restored[-1][2] == gone.at
+        assert [(u.stream, u.seq) for u in log.held] == [
+            ("a", 2), ("a", 3), ("c", 1), ("c", 2), ("d", 1),
+        ]  # fmt: skip
+        [update] = await log.append(("b", 5))
+        assert (update.seq, update.at > log.held[-1].at) == (1, True)
+
+    async def test_a_head_that_was_trimmed_is_not_used_again(self, log: Log) -> None:
+        await log.append(("a", 1))
+        [gone] = await log.append(("a", forget))
+        await log.journal.trim({"a": gone.at}, gone.at)
+        log.times.set_back(DAY)
+        await log.restart()
+        assert log.held == []
+        [update] = await log.append(("a", 1))
+        assert update.at > gone.at
+
+    async def test_what_was_under_way_at_the_end(self, log: Log) -> None:
+        for number in range(200):
+            log.journal.append([Draft("a", b"%d" % number)])
+        await log.restart()
+        assert [u.value for u in log.held] == [b"%d" % n for n in range(200)]
+
+
+@lasting
+class TestAway:
+    """Nothing can be stored."""
+
+    async def broken(self, log: Log) -> None:
+        await log.append(("a", 1), cursor=SourceCursor("s", None, "row 1"))
+        log.provider.break_(log.journal)
+        large = "x" * 60_000  # there may be room for something small
+        error = await refusal(log.append(("a", large), ("b", 1), key=Key("k", b"1")), Away)
+        assert error.status == 503
+        assert log.reasons == [error.message]
+
+    async def mended(self, log: Log) -> None:
+        log.provider.mend(log.journal)
+        while log.reasons[-1] is not None:
+            await sleep(0.01)
+
+    async def test_nothing_happened(self, log: Log) -> None:
+        await self.broken(log)
+        assert [u.value for u in log.updates] == [b"1"]
+        await self.mended(log)
+        updates = await log.append(("a", 2), ("b", 1), key=Key("k", b"2"))
+        assert [u.seq for u in updates] == [2, 1]
+        assert await log.journal.place("s") == "row 1"
+        await log.restart()
+        assert log.held == log.updates
+
+    async def test_what_comes_is_refused_at_once(self, log: Log) -> None:
+        await self.broken(log)
+        for asked in (log.append(("c", 1)), log.journal.put("screen", "hall", b"one", 60)):
+            error = await refusal(asked, Away)
+            assert error.message == log.reasons[0]
+        await self.mended(log)
+        await log.append(("c", 2))
+        assert [u.value for u in log.updates] == [b"1", b"2"]
+
+    async def test_what_waits_is_refused_too(self, log: Log) -> None:
+        log.provider.break_(log.journal)
+        value = b'"%b"' % (b"x" * 60_000)
+        asked = [log.journal.append([Draft("a", value)]) for n in range(20)]
+        for appending in asked:
+            await refusal(appending, Away)
+        assert log.updates == []
+        assert len(log.reasons) == 1
+        await self.mended(log)
+        [update] = await log.append(("a", 1))
+        assert update.seq == 1
+
+    async def test_it_may_end_so(self, log: Log) -> None:
+        await self.broken(log)
+        await log.journal.stop()
+        log.journal = log.provider.make(log.times)
+        await log.start()
+        assert log.held == log.updates
 
 
 class TestLife:

@@ -339,8 +339,9 @@ def test_old_values_are_not_current_on_the_way(daemon: Daemon, page: Page) -> No
     shows(page, "orders", "1", "unconfirmed")
     expect(page.locator("#notice")).to_have_text("The server cannot hear what is new: no disk")
     expect(tile(page, "orders").locator(".value")).to_have_css("color", rgb(MUTED))
-    sockets[-1].send(json.dumps({"type": "journal", "state": "ok"}))
+    sockets[-1].send(json.dumps({"type": "journal", "state": "ok", "error": "another log"}))
     shows(page, "orders", "1")
+    expect(page.locator("#notice")).to_have_text("another log")
 
     catching_up = True
     sockets[-1].close(code=1012)

@@ -204,7 +204,7 @@ export class Wall {
     const title = `${lost ? "✕ " : this.urgent ? "■ " : ""}${this.#part("title").textContent} · streamd`;
     if (document.title !== title) document.title = title;
     const deaf = journal.state === "away" ? `The server cannot hear what is new${journal.error ? `: ${journal.error}` : ""}` : "";
-    write(this.#part("notice"), cut(lost ? "" : deaf || this.#refused || (this.#plan.note ?? ""), 300));
+    write(this.#part("notice"), cut(lost ? "" : deaf || this.#refused || (journal.error ?? this.#plan.note ?? ""), 300));
     this.#part("empty").hidden = status !== "live" || this.#tiles.size > 0;
   }
 

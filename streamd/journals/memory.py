@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 from twisted.internet.defer import Deferred, succeed
 
+from streamd.config import Kind
 from streamd.journal import Follower
 from streamd.ordering import Batch, OrderedJournal, draw_life
+from streamd.source import Surroundings
 from streamd.update import ORIGIN
 
 
@@ -27,3 +30,14 @@ class MemoryJournal(OrderedJournal):
 
     def _store(self, batch: Batch) -> Deferred[None]:
         return succeed(None)
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[journal]`` with ``kind = "memory"``."""
+
+
+def _make(name: str, settings: Settings, surroundings: Surroundings) -> MemoryJournal:
+    return MemoryJournal(surroundings.now, surroundings.reactor.seconds)
+
+
+KIND = Kind("memory", frozenset(), Settings, _make)

@@ -162,7 +162,7 @@ class Process:
     def __init__(self, name: str, settings: Settings, surroundings: Surroundings) -> None:
         self._name = name
         self._settings = settings
-        self._reactor, self._base = surroundings
+        self._reactor, self._base = surroundings.reactor, surroundings.base
         self._run: Run | None = None
         self._texts: Texts | None = None
         self._told = False

@@ -160,6 +160,10 @@ class Daemonette:
         """Never: it is in memory."""
         raise AssertionError(why)
 
+    def lost(self, why: str) -> None:
+        """Nor this."""
+        raise AssertionError(why)
+
     def committed(self, updates: Sequence[Update]) -> None:
         """What was is applied, and remembered."""
         self.state.apply(updates, self.times.now())

@@ -32,7 +32,7 @@ from websockets.sync.client import ClientConnection, connect
 from streamd.access import Tokens
 from streamd.config import Config, parse
 from streamd.hub import Hub
-from streamd.service import Streamd, find_kinds
+from streamd.service import JOURNALS, Streamd, find_kinds
 from tests.support.net import Answer, request
 
 T = TypeVar("T")
@@ -266,7 +266,7 @@ def serve() -> Iterator[Serve]:
                 _reactor(), start, text, tokens, admins, more_ports
             )
             return again
-        config = Config() if text is None else parse(text, find_kinds())
+        config = Config() if text is None else parse(text, find_kinds(), JOURNALS)
         known = Tokens(tuple(tokens), tuple(admins))
         ports = ["tcp:0:interface=127.0.0.1", *more_ports]
         service = Streamd(_reactor(), config, known, ports)

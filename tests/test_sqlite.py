@@ -1,0 +1,420 @@
+"""The log in a file, and what can be wrong with a file, a disk, a second daemon: with real ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets import Subprotocol
+from websockets.sync.client import ClientConnection, connect
+
+from streamd.journal import Away, Unusable
+from streamd.journals import sqlite
+from streamd.journals.sqlite import LogFile, SqliteJournal
+from streamd.update import Draft
+from tests.support.daemon import TWISTD, Daemon, StartDaemon
+from tests.support.net import free_port, wait_until
+from tests.support.served import Serve, in_thread
+from tests.support.tidy import LoggedErrors
+from tests.test_journal import Log, Sqlite, sleep
+
+V1 = Subprotocol("streamd.v1")
+LARGE = json.dumps("x" * 60_000)
+
+TICKS = """
+[sources.ticks]
+command = ["sh", "-c", "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done"]
+"""
+
+
+def config(file: Path | str, more: str = "") -> str:
+    return f'[access]\npublish = "loopback"\n[journal]\npath = "{file}"\n{more}'
+
+
+def publish(daemon: Daemon, name: str, value: object) -> int:
+    return daemon.request("POST", f"/streams/{name}", json.dumps(value)).status
+
+
+def complaint(folder: Path, text: str) -> Any:
+    """The one line that a daemon ends with that cannot start."""
+    (folder / "streamd.toml").write_text(text)
+    command = [str(TWISTD), "-n", "--pidfile=", "streamd", "--config", "streamd.toml"]
+    command += ["--port", f"tcp:{free_port()}:interface=127.0.0.1"]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+    [line] = run.stderr.splitlines()
+    return line.removeprefix("streamd: ")
+
+
+class Disk:
+    """A small file system of its own; without the right to mount one, a limit of the process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+        self.mounted = os.geteuid() == 0 and subprocess.run(command, check=False).returncode == 0
+        self.reason = "the disk is full" if self.mounted else "the disk gives errors"
+        self._filling = folder / "filling"
+
+    def fill(self, daemon: Daemon) -> None:
+        if not self.mounted:
+            size = max(file.stat().st_size for file in self.folder.iterdir())
+            resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+            return
+        with self._filling.open("wb", buffering=0) as file:
+            try:
+                while file.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+
+    def empty(self, daemon: Daemon) -> None:
+        limits = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, limits)
+        self._filling.unlink(missing_ok=True)
+
+    def make_read_only(self) -> None:
+        if self.mounted:
+            subprocess.run(["mount", "-o", "remount,ro", str(self.folder)], check=True)
+        else:
+            for path in (*self.folder.iterdir(), self.folder):
+                path.chmod(0o555)
+
+    def end(self) -> None:
+        if self.mounted:
+            subprocess.run(["umount", str(self.folder)], check=True)
+        else:
+            self.folder.chmod(0o755)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    (tmp_path / "disk").mkdir()
+    made = Disk(tmp_path / "disk")
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+class Viewer:
+    """One that keeps what it was told of the journal."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.journal: dict[str, Any] = {}
+        self._socket = socket
+
+    def hear(self) -> None:
+        try:
+            message = json.loads(self._socket.recv(timeout=0.05))
+        except TimeoutError:
+            return
+        if message["type"] == "journal":
+            self.journal = message
+
+    def wait_until(self, state: str) -> None:
+        def heard() -> bool:
+            self.hear()
+            return bool(self.journal.get("state") == state)
+
+        wait_until(heard, 20, f"journal {state}")
+
+
+class TestKept:
+    def test_all_is_there_after_a_restart(self, start_daemon: StartDaemon) -> None:
+        daemon = start_daemon(config=config("log.db"))
+        assert publish(daemon, "a", 1) == publish(daemon, "a", 2) == publish(daemon, "b", 3) == 201
+        before = daemon.request("GET", "/state")
+        for end in (daemon.stop, daemon.kill):
+            end()
+            daemon.start()
+            again = daemon.request("GET", "/state")
+            assert again.json() == before.json() == {"a": 2, "b": 3}
+            assert again.headers["Streamd-Position"] == before.headers["Streamd-Position"]
+            told = daemon.request("GET", "/streams/a?history=9").json()
+            assert [update["value"] for update in told["history"]] == [1, 2]
+            assert told["health"]["state"] == "late"
+        assert publish(daemon, "a", 3) == 201
+        told = daemon.request("GET", "/streams/a").json()
+        assert (told["seq"], told["health"]["state"]) == (3, "fresh")
+        assert (daemon.folder / "log.db").exists()
+
+    def test_in_the_folder_that_systemd_gives(
+        self, start_daemon: StartDaemon, tmp_path: Path
+    ) -> None:
+        daemon = start_daemon(env={"STATE_DIRECTORY": f"{tmp_path}:/elsewhere"})
+        assert publish(daemon, "a", 1) == 201
+        daemon.kill()
+        assert (tmp_path / "streamd.db").exists()
+        daemon.start()
+        assert daemon.request("GET", "/state").json()["a"] == 1
+
+    def test_not_there_when_it_is_told_otherwise(
+        self, start_daemon: StartDaemon, tmp_path: Path
+    ) -> None:
+        text = '[access]\npublish = "loopback"\n[journal]\nkind = "memory"\n'
+        daemon = start_daemon(config=text, env={"STATE_DIRECTORY": str(tmp_path)})
+        assert publish(daemon, "a", 1) == 201
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestDisk:
+    def test_full(self, disk: Disk, start_daemon: StartDaemon) -> None:
+        daemon = start_daemon(config=config(disk.folder / "log.db", TICKS))
+        assert publish(daemon, "a", 1) == 201
+        with connect(f"{daemon.ws_url}/ws", subprotocols=[V1]) as socket:
+            self.fill_and_empty(daemon, disk, Viewer(socket))
+
+    def fill_and_empty(self, daemon: Daemon, disk: Disk, viewer: Viewer) -> None:
+        disk.fill(daemon)
+        accepted = 1
+        while (answer := daemon.request("POST", "/streams/a", LARGE)).status == 201:
+            accepted += 1
+        assert answer.status == 503
+        assert answer.json()["error"] == {"code": "journal-away", "message": disk.reason}
+        assert int(answer.headers["Retry-After"]) > 0
+        viewer.wait_until("away")
+        assert viewer.journal["error"] == disk.reason
+        # Reading goes on; what a source says is not shown as current.
+        told = wait_until(
+            lambda: (s := daemon.request("GET", "/streams/ticks").json())["health"]["error"] and s
+        )
+        assert (told["health"]["state"], told["health"]["error"]) == ("failed", disk.reason)
+        assert daemon.request("GET", "/streams/a").json()["seq"] == accepted
+        disk.empty(daemon)
+        viewer.wait_until("ok")
+        assert publish(daemon, "a", "more") == 201
+        wait_until(
+            lambda: daemon.request("GET", "/streams/ticks").json()["health"]["error"] is None
+        )
+        daemon.kill()
+        daemon.start()
+        assert daemon.request("GET", "/streams/a").json()["seq"] == accepted + 1
+
+    def test_full_at_the_start(self, disk: Disk, start_daemon: StartDaemon) -> None:
+        daemon = start_daemon(config=config(disk.folder / "log.db"))
+        publish(daemon, "a", 1)
+        daemon.stop()
+        if disk.mounted:  # a limit is one of a process that runs
+            disk.fill(daemon)
+        daemon.start()
+        if not disk.mounted:
+            disk.fill(daemon)
+        assert daemon.request("GET", "/state").json() == {"a": 1}
+        assert daemon.request("POST", "/streams/a", LARGE).status == 503
+        disk.empty(daemon)
+        wait_until(lambda: publish(daemon, "a", 2) == 201)
+
+    def test_read_only_at_the_start(self, disk: Disk, start_daemon: StartDaemon) -> None:
+        file = disk.folder / "log.db"
+        daemon = start_daemon(config=config(file))
+        publish(daemon, "a", 1)
+        daemon.stop()
+        disk.make_read_only()
+        line = complaint(daemon.folder, config(file))
+        assert line == f"journal.path: cannot use {file}: it is read-only"
+
+    @in_thread
+    def test_read_only(self, serve: Serve, tmp_path: Path) -> None:
+        served = serve(config(tmp_path / "log.db"))
+        served.post("a", 1)
+        journal = served.service.journal
+        assert isinstance(journal, SqliteJournal)
+        journal._file._run("PRAGMA query_only = ON")  # SQLite then says what it says of such a disk
+        answer = served.request("POST", "/streams/a", "2")
+        assert (answer.status, answer.json()["error"]["message"]) == (503, "the disk is read-only")
+        assert "Retry-After" in answer.headers
+        assert served.state() == {"a": 1}
+        journal._file._run("PRAGMA query_only = OFF")
+        wait_until(lambda: served.request("POST", "/streams/a", "2").status == 201)
+        assert served.request("GET", "/streams/a").json()["seq"] == 2
+
+
+class TestDamaged:
+    @pytest.mark.parametrize("how", ["pages", "head", "cut"])
+    def test_at_the_start(self, start_daemon: StartDaemon, how: str) -> None:
+        daemon = start_daemon(config=config("log.db"))
+        for number in range(50):
+            publish(daemon, f"s{number}", "x" * 5000)
+        at = daemon.request("GET", "/state").headers["Streamd-Position"]
+        daemon.stop()
+        file = daemon.folder / "log.db"
+        data = file.read_bytes()
+        damaged = {
+            "pages": data[:20_000] + os.urandom(100_000) + data[120_000:],
+            "head": b"no database, whatever its name says" + data[35:],
+            "cut": data[: len(data) // 2],
+        }[how]
+        file.write_bytes(damaged)
+        daemon.start()
+        assert daemon.request("GET", "/state").json() == {}
+        aside = min(daemon.folder.glob("log.db.damaged-*"))  # and what belongs to it
+        assert aside.read_bytes() == damaged
+        assert "streamd.journals.sqlite.SqliteJournal#critical" in daemon.log()
+        assert aside.name in daemon.log()
+        query = f"/updates?after={at}&wait=0"
+        assert publish(daemon, "s1", 1) == 201
+        assert daemon.request("GET", query).json()["resumed"] is False
+        with connect(f"{daemon.ws_url}/ws", subprotocols=[V1]) as viewer:
+            told = json.loads(viewer.recv(timeout=10))["journal"]
+        assert (told["state"], told["error"]) == ("ok", sqlite.LOST)
+        daemon.restart()
+        assert daemon.request("GET", "/state").json() == {"s1": 1}
+
+    async def test_while_it_runs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        log = file_log(tmp_path, monkeypatch)
+        await log.start()
+        await log.append(("a", 1), ("a", 2))
+        life = log.journal.life
+        whole = LogFile.write
+
+        def write(file: LogFile, batch: Any) -> None:
+            error = sqlite3.DatabaseError("database disk image is malformed")
+            error.sqlite_errorname = "SQLITE_CORRUPT"
+            monkeypatch.setattr(LogFile, "write", whole)
+            raise error
+
+        await sleep(0)  # or both would go in one step
+        monkeypatch.setattr(LogFile, "write", write)
+        appending = log.journal.append([Draft("a", b"3")])
+        following = log.journal.append([Draft("a", b"4")])
+        with pytest.raises(Away):
+            await appending
+        [update] = await following
+        assert (update.seq, update.at.life) == (1, log.journal.life)
+        assert log.journal.life != life
+        assert log.losses == [sqlite.LOST]
+        assert log.restored[-1][:2] == (log.journal.life, [])
+        assert len(list(tmp_path.glob("log.db.damaged-*"))) >= 1
+        await log.restart()
+        assert [u.value for u in log.held] == [b"4"]
+        await log.journal.stop()
+
+
+def file_log(folder: Path, patch: pytest.MonkeyPatch) -> Log:
+    return Log(Sqlite(patch, folder))
+
+
+class TestFormat:
+    def test_a_newer_one_is_refused_and_left_alone(self, start_daemon: StartDaemon) -> None:
+        daemon = start_daemon(config=config("log.db"))
+        publish(daemon, "a", 1)
+        daemon.kill()  # the write-ahead log is still there
+        file = daemon.folder / "log.db"
+        data = bytearray(file.read_bytes())
+        data[60:64] = (len(sqlite.UPGRADES) + 1).to_bytes(4, "big")
+        file.write_bytes(data)
+        before = {path: path.read_bytes() for path in daemon.folder.glob("log.db*")}
+        line = complaint(daemon.folder, config("log.db"))
+        assert line == (
+            f"journal.path: cannot use {file}: its format is 2, of a newer streamd; this one knows 1"
+        )
+        assert {path: path.read_bytes() for path in daemon.folder.glob("log.db*")} == before
+
+    def test_another_programs_database_is_left_alone(self, tmp_path: Path) -> None:
+        file = tmp_path / "shop.db"
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute("CREATE TABLE orders (id)")
+        before = file.read_bytes()
+        line = complaint(tmp_path, config(file))
+        assert line == f"journal.path: cannot use {file}: it is another program's database"
+        assert file.read_bytes() == before
+
+    async def test_an_older_one_is_upgraded(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged_errors: LoggedErrors
+    ) -> None:
+        log = file_log(tmp_path, monkeypatch)
+        await log.start()
+        await log.append(("a", 1), ("a", 2))
+        wrong = "ALTER TABLE updates ADD COLUMN why TEXT; ALTER TABLE nothing ADD COLUMN x;"
+        monkeypatch.setattr(sqlite, "UPGRADES", (*sqlite.UPGRADES, wrong))
+        with pytest.raises(Unusable):
+            await log.restart()
+        right = "ALTER TABLE updates ADD COLUMN why TEXT;"
+        monkeypatch.setattr(sqlite, "UPGRADES", (sqlite.UPGRADES[0], right))
+        log.journal = log.provider.make(log.times)
+        await log.start()
+        assert log.held == log.updates
+        await log.append(("a", 3))
+        await log.restart()
+        assert log.held == log.updates
+        await log.journal.stop()
+        assert (tmp_path / "log.db").read_bytes()[60:64] == b"\0\0\0\2"
+
+
+class TestStart:
+    def test_a_second_daemon_is_refused(self, start_daemon: StartDaemon) -> None:
+        daemon = start_daemon(config=config("log.db"))
+        publish(daemon, "a", 1)
+        file = daemon.folder / "log.db"
+        line = complaint(daemon.folder, config("log.db"))
+        assert line == f"journal.path: cannot use {file}: another process has the file open"
+        assert publish(daemon, "a", 2) == 201
+
+    @pytest.mark.parametrize(
+        ("path", "reason"),
+        [("nowhere/log.db", "the file cannot be opened"), (".", "Is a directory")],
+    )
+    def test_a_path_that_cannot_be(self, tmp_path: Path, path: str, reason: str) -> None:
+        line = complaint(tmp_path, config(path))
+        assert line == f"journal.path: cannot use {tmp_path / path}: {reason}"
+
+    @pytest.mark.parametrize(
+        ("lines", "problem"),
+        [
+            ('kind = "paper"', "journal.kind: unknown; there are memory, sqlite"),
+            ('kind = "sqlite"', "journal.path: is missing"),
+            ('path = "a"\nsynchronous = "off"', "journal.synchronous: invalid enum value 'off'"),
+            ('kind = "memory"\npath = "a"', "journal.path: unknown key"),
+        ],
+    )
+    def test_a_wrong_configuration(self, tmp_path: Path, lines: str, problem: str) -> None:
+        assert complaint(tmp_path, f"[journal]\n{lines}\n") == problem
+
+
+class TestLife:
+    """Whether the end of the log may be lost is known by the start of the system."""
+
+    @pytest.mark.parametrize(
+        ("full", "ended", "same"), [(False, False, False), (False, True, True), (True, False, True)]
+    )
+    async def test_after_the_system_was_started(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: bool, ended: bool, same: bool
+    ) -> None:
+        from twisted.internet import reactor
+
+        log = file_log(tmp_path, monkeypatch)
+        monkeypatch.setattr(sqlite, "this_boot", lambda: "one")
+        log.journal = SqliteJournal(
+            tmp_path / "log.db", log.times.now, log.times.elapsed, reactor, full
+        )
+        await log.start()
+        await log.append(("a", 1))
+        life = log.journal.life
+        if ended:
+            await log.journal.stop()
+        (tmp_path / "other").mkdir()  # as the disk was when the power failed
+        for file in tmp_path.glob("log.db*"):
+            shutil.copy(file, tmp_path / "other")
+        if not ended:
+            await log.journal.stop()
+        monkeypatch.setattr(sqlite, "this_boot", lambda: "two")
+        again = file_log(tmp_path / "other", monkeypatch)
+        await again.start()
+        assert (again.journal.life == life) is same
+        assert [u.at.life for u in again.held] == [again.journal.life]
+        [update] = await again.append(("a", 2))
+        assert (update.seq, update.at > again.held[0].at) == (2, True)
+        await again.restart()
+        assert again.held[1:] == [update]  # and now it stays
+        await again.journal.stop()
