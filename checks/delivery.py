@@ -52,6 +52,7 @@ class Trial(NamedTuple):
     :ivar largest: bytes of the largest values.
     :ivar away: the longest that a reader stays away, in seconds.
     :ivar readers: of each way; :ivar paces: that they ask for, if any.
+    :ivar journal: the configuration of one, if the daemon is to remember.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Trial(NamedTuple):
     away: float = 0.05
     readers: int = 4
     paces: tuple[str, ...] = ()
+    journal: str = ""
 
     @property
     def is_little(self) -> bool:
@@ -72,7 +74,10 @@ class Trial(NamedTuple):
     @property
     def config(self) -> str:
         streams = "".join(f"[streams.{name}]\nkeep = {self.keep}\n" for name in names())
-        return f'{NO_SOURCES}[server]\nmax_state = "{self.max_state}B"\n{streams}'
+        return f'{NO_SOURCES}[server]\nmax_state = "{self.max_state}B"\n{streams}{self.journal}'
+
+
+SQLITE = '[journal]\npath = "log.db"\n'
 
 
 def names() -> list[str]:
@@ -389,9 +394,11 @@ def _tell(proof: Proof, trial: Trial, way: Way, clients: Sequence[Client]) -> No
         proof.figure(", ".join(f"{count} {stage}" for stage, count in drops.most_common()))
 
 
-def prove_restarts(proof: Proof, seed: int, restarts: int, ways: Sequence[Way] = WAYS) -> None:
-    """The daemon is told to end, or killed, and begins anew with an empty log."""
-    trial = Trial("restarts", drops=1)
+def prove_restarts(
+    proof: Proof, seed: int, restarts: int, ways: Sequence[Way] = WAYS, journal: str = ""
+) -> None:
+    """The daemon is told to end, or killed; it begins with an empty log, or goes on with its own."""
+    trial = Trial("restarts", drops=1, journal=journal)
     with running(config=trial.config) as daemon:
         crew = crew_of(trial, daemon.port, ways, f"{seed} restarts")
         try:
@@ -399,6 +406,9 @@ def prove_restarts(proof: Proof, seed: int, restarts: int, ways: Sequence[Way] =
             for number in range(restarts):
                 _live(crew)
                 farewells += _restart(crew, daemon, kill=number % 3 == 2)
+                if journal:
+                    crew.ledger.reopen()
+                    continue
                 crew.ledger = Ledger(daemon.port, names(), trial.keep, trial.max_state, crew._rng)
                 for client in crew.clients:
                     client.sight.begin_life(crew.ledger)
@@ -409,8 +419,13 @@ def prove_restarts(proof: Proof, seed: int, restarts: int, ways: Sequence[Way] =
             return
         finally:
             crew.close()
-    refused = sum(client.sight.refused for client in crew.clients)
-    proof.claim(refused > 0, f"restarts: {restarts}; {refused} resumes refused, none granted")
+    sights = [client.sight for client in crew.clients]
+    refused, holes = sum(s.refused for s in sights), sum(s.holes for s in sights)
+    if journal:
+        text = f"restarts of one that remembers: {restarts}; {sum(s.told for s in sights)} updates "
+        proof.claim(refused == holes == 0, f"{text}told, {refused} resumes refused, {holes} holes")
+    else:
+        proof.claim(refused > 0, f"restarts: {restarts}; {refused} resumes refused, none granted")
     proof.figure(f"last words: {dict(farewells)}")
 
 
@@ -440,10 +455,10 @@ def _restart(crew: Crew, daemon: Daemon, kill: bool) -> Counter[str]:
     return farewells
 
 
-def trials(drops: int, stalls: int) -> list[Trial]:
+def trials(drops: int, stalls: int, journal: str = "") -> list[Trial]:
     """All that is done to readers."""
     # Of a stream eight updates, or of all about a second's.
-    much = Trial("")
+    much = Trial("", journal=journal)
     others = {
         ", little kept of a stream": much._replace(keep=8, away=0.2),
         ", little kept of all": much._replace(max_state=128 * KIB, largest=16_000, away=0.5),
@@ -467,9 +482,11 @@ def prove(
 ) -> None:
     """All of it."""
     proof.figure(f"seed {seed}")
-    for trial in trials(drops, stalls):
-        prove_trial(proof, trial, seed)
-    prove_restarts(proof, seed, restarts)
+    for journal in ("", SQLITE):
+        proof.figure(f"the log: {journal or 'in memory'}".replace("\n", " "))
+        for trial in trials(drops, stalls, journal):
+            prove_trial(proof, trial, seed)
+        prove_restarts(proof, seed, restarts, journal=journal)
     prove_selections(proof, seed, changes)
 
 

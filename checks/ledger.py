@@ -46,6 +46,7 @@ class Ledger:
         self._accepted = dict.fromkeys(names, 0)
         self._waiting: deque[str] = deque()
         self._counted = 0
+        self._port = port
         self._publisher = Publisher(port)
         self._keep = keep
         self._max_state = max_state
@@ -104,6 +105,10 @@ class Ledger:
     def was_gone(self, name: str, number: int, accepted: int) -> bool:
         """Whether it is certain that it was gone when so many updates were acknowledged."""
         return number <= accepted - self._keep
+
+    def reopen(self) -> None:
+        """After :meth:`close`: the daemon is back with all that was sent, which it had accepted."""
+        self._publisher, self._counted = Publisher(self._port), 0
 
     def close(self) -> None:
         self._publisher.close()
