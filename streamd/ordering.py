@@ -7,7 +7,7 @@ of it is true before it is stored.  A kind of journal says how that is done.
 from __future__ import annotations
 
 import random
-from collections import ChainMap, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -29,6 +29,7 @@ from streamd.journal import (
 from streamd.update import MAX_LIFE, ORIGIN, Draft, Position, Refused, Update
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 MAX_RECORDED = 100_000
 """Keys that are remembered, and updates that they stand for; each takes about 100 bytes."""
@@ -90,19 +91,30 @@ class Book:
     def settle(self, batch: Batch) -> None:
         """It is stored: it is true."""
         self.head = batch.head
-        for name, seq in batch.seqs.maps[0].items():
+        for name, seq in batch.seqs.items():
             if seq:
                 self.seqs[name] = seq
             else:
                 self.seqs.pop(name, None)
-        self.places.update(batch.places.maps[0])
-        self.fences.update(batch.fences.maps[0])
+        self.places.update(batch.places)
+        self.fences.update(batch.fences)
         self.recorded = batch.recorded
         for (kind, name), record in batch.records.items():
             kept = self.records.setdefault(kind, {})
             kept.pop(name, None)
             if record is not None:
                 kept[name] = record
+
+
+class Changes(dict[str, V]):
+    """What a step changes; for what it does not, what is known."""
+
+    def __init__(self, known: Mapping[str, V]) -> None:
+        super().__init__()
+        self._known = known
+
+    def __missing__(self, name: str) -> V | None:
+        return self._known.get(name)
 
 
 class Batch:
@@ -120,9 +132,9 @@ class Batch:
         self.now = now
         self.elapsed = elapsed
         self.head = book.head
-        self.seqs: ChainMap[str, int] = ChainMap({}, book.seqs)
-        self.places: ChainMap[str, str] = ChainMap({}, book.places)
-        self.fences: ChainMap[str, int] = ChainMap({}, book.fences)
+        self.seqs = Changes(book.seqs)
+        self.places = Changes(book.places)
+        self.fences = Changes(book.fences)
         self.recorded = book.recorded
         self.updates: list[Update] = []
         self.size = 0
@@ -133,9 +145,7 @@ class Batch:
 
     def __bool__(self) -> bool:
         """Whether there is something to store."""
-        return any(
-            (self.updates, self.records, self.places.maps[0], self.fences.maps[0], self.first)
-        )
+        return any((self.updates, self.records, self.places, self.fences, self.first))
 
     def append(
         self,
@@ -152,10 +162,10 @@ class Batch:
                 return receipt
             if self.recorded + 1 + len(drafts) > MAX_RECORDED:
                 raise Refused(429, "too-many-keys", "too many idempotency keys in five minutes")
-        if fence is not None and fence.number < self.fences.get(fence.lease, 0):
+        if fence is not None and fence.number < (self.fences[fence.lease] or 0):
             raise Outrun(f"lease {fence.lease}: {fence.number} is not the newest number")
         if cursor is not None:
-            if self.places.get(cursor.source) != cursor.expected:
+            if self.places[cursor.source] != cursor.expected:
                 raise Outrun(f"source {cursor.source}: its cursor is elsewhere")
             self.places[cursor.source] = cursor.place
         if fence is not None:
@@ -170,7 +180,7 @@ class Batch:
     def _order(self, draft: Draft) -> Update:
         name, value, time = draft
         self.head = self.head.next(int(self.now * 1000), self._life)
-        seq = self.seqs.get(name, 0) + 1
+        seq = (self.seqs[name] or 0) + 1
         self.seqs[name] = 0 if value is None else seq
         return Update(name, seq, self.head, self.now if time is None else time, value)
 
@@ -193,7 +203,7 @@ class Batch:
 
     def place(self, source: str) -> str | None:
         """See :meth:`Journal.place`."""
-        return self.places.get(source)
+        return self.places[source]
 
     def put(self, kind: str, name: str, data: bytes, seconds: float | None) -> None:
         """See :meth:`Journal.put`."""
@@ -212,7 +222,7 @@ class Batch:
 
     def acquire(self, lease: str) -> Fence:
         """There is one process: it is ours."""
-        return Fence(lease, self.fences.get(lease, 0))
+        return Fence(lease, self.fences[lease] or 0)
 
     def trim(self, first: Mapping[str, Position], horizon: Position) -> None:
         """See :meth:`Journal.trim`."""

@@ -243,8 +243,8 @@ class LogFile:
                     for name, seq, (ms, n), time, value in batch.updates
                 ),
             )
-            many("REPLACE INTO places VALUES (?, ?)", batch.places.maps[0].items())
-            many("REPLACE INTO fences VALUES (?, ?)", batch.fences.maps[0].items())
+            many("REPLACE INTO places VALUES (?, ?)", batch.places.items())
+            many("REPLACE INTO fences VALUES (?, ?)", batch.fences.items())
             for (kind, name), record in batch.records.items():
                 if record is None:
                     many("DELETE FROM records WHERE kind = ? AND name = ?", [(kind, name)])
