@@ -50,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for key in told.workloads or WORKLOADS:
         workload = WORKLOADS[key]
         servers = [SERVERS[name] for name in versions if _takes_part(name, workload)]
+        if not servers:
+            continue
         rounds = told.rounds or workload.rounds
         found, failures = _measure(key, workload, servers, rounds, told.seconds)
         print(f"({key}) {workload.measure.__doc__}\n")

@@ -60,9 +60,10 @@ class Server:
                 self.ask, capture_output=True, text=True, env=_environment(Traffic()), check=True
             )
         except OSError as error:
-            raise Failed(f"{self.ask[0]} is not here: {error.strerror}") from None
+            raise Failed(f"there is no {Path(self.ask[0]).name}, see bench/install") from error
         except subprocess.CalledProcessError as error:
-            raise Failed(f"not installed: {error.stderr.strip().splitlines()[-1]}") from None
+            said = error.stderr.strip().splitlines() or ["it says nothing"]
+            raise Failed(f"not installed, see bench/install: {said[-1]}") from None
         return done.stdout.strip()
 
 
