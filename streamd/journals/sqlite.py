@@ -51,9 +51,12 @@ HUNG = 5.0
 PROBE = 64 * 1024
 """Bytes that have to find room before appends are taken again: as many as the largest value."""
 
-WAL_PAGES = 4000
-"""Pages of 4 KiB in the write-ahead log, after which it is brought into the file: appends wait some ten
-milliseconds for that, so it is to be rare."""
+WAL_PAGES = 250
+"""Pages of 4 KiB in the write-ahead log, after which they are brought into the file.  Appends wait for
+that: 10 ms at most with so many, 25 ms with 1000, for a sixth more appends a second."""
+
+WAL_LIMIT = 4 * 2**20
+"""Bytes to which the write-ahead log is cut when a large transaction has made it longer."""
 
 APPLICATION = 0x73747264  # "strd", by which the file is known
 
@@ -201,7 +204,7 @@ class LogFile:
         run("PRAGMA journal_mode = WAL")
         run(f"PRAGMA synchronous = {'FULL' if self._full else 'NORMAL'}")
         run(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
-        run(f"PRAGMA journal_size_limit = {WAL_PAGES * 4096}")
+        run(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
         run("PRAGMA cache_size = -16000")
         held = self._read()
         if version < len(UPGRADES):
