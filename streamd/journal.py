@@ -111,6 +111,10 @@ class Journal(Protocol):
     def life(self) -> int:
         """The life of this log, once it has started."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may have the same log at the same time."""
+
     def start(self, follower: Follower) -> Deferred[None]:
         """Open the log, tell what it holds, and from then on all that is committed.
 

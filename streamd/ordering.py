@@ -274,6 +274,7 @@ class OrderedJournal:
     """
 
     _log = Logger()
+    shared = False
 
     def __init__(self, now: Callable[[], float], elapsed: Callable[[], float], life: int) -> None:
         """:param now: seconds since the epoch, for positions and times.

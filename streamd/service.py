@@ -27,6 +27,7 @@ from streamd.config import Config, ConfigError, Kind, SourceTable
 from streamd.hub import Hub
 from streamd.journal import Away, Journal, Unusable
 from streamd.journals import memory, sqlite
+from streamd.journals import redis as redis_journal
 from streamd.link import Sweep
 from streamd.quiet import quiet_log
 from streamd.screens import Screens
@@ -57,7 +58,7 @@ OWN_KINDS: tuple[Kind, ...] = (
 )
 """In the order in which they are asked whether a table without ``kind`` is theirs."""
 
-JOURNALS: tuple[Kind, ...] = (memory.KIND, sqlite.KIND)
+JOURNALS: tuple[Kind, ...] = (memory.KIND, sqlite.KIND, redis_journal.KIND)
 
 ENTRY_POINTS = "streamd.sources"
 """The group in which other packages offer kinds of sources: each entry point names a ``KIND``."""
@@ -173,6 +174,8 @@ class Streamd(MultiService):
         serverFromString(self._reactor, port).listen(self.site).addBoth(outcome.append)
         failure = outcome[0] if outcome else None
         if isinstance(failure, IListeningPort) or IListeningPort.providedBy(failure):
+            # Whoever comes waits until there is a log: from an empty state nobody could resume.
+            failure.stopReading()  # type: ignore[attr-defined]
             self.listening.append(failure)
             return
         reason = failure.value if failure is not None else "it does not open at once"
@@ -190,11 +193,14 @@ class Streamd(MultiService):
 
     def _give_up(self, problem: str) -> None:
         """:raises SystemExit: after one line on stderr."""
+        self._complain(problem)
+        raise SystemExit(1) from None
+
+    def _complain(self, problem: str) -> None:
         self.log.critical("streamd: {problem}", problem=problem)
         # What is written to sys.stderr is a log line by now; whoever typed the command looks here.
         if sys.__stderr__ is not None:
             sys.__stderr__.write(f"streamd: {problem}\n")
-        raise SystemExit(1) from None
 
     def _start_sources(self, result: None) -> None:
         for timer in self._timers:
@@ -207,8 +213,13 @@ class Streamd(MultiService):
         if self.running:
             source.start(feed)
 
-    def _stop_all(self, failure: Any) -> None:
-        self.log.failure("the journal could not be opened", failure)
+    def _stop_all(self, failure: Failure) -> None:
+        if failure.check(Unusable):
+            self._complain(str(failure.value))
+        else:
+            self.log.failure("the journal could not be opened", failure)
+        # The reactor has no other way to end with a status of ours.
+        self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
         self._reactor.stop()
 
     def stopService(self) -> Deferred[Any]:
@@ -238,6 +249,8 @@ class Streamd(MultiService):
     def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
         """There is another log than before."""
         self.state.restore(life, held, horizon, self._now())
+        for port in self.listening:
+            port.startReading()  # type: ignore[attr-defined]
         for _, feed in self.sources:
             feed.restart()
         self.hub.restart()

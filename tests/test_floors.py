@@ -18,7 +18,7 @@ FLOORS = [
     ["state", "screens"],
     ["journal", "hub", "timer", "quiet"],
     ["source", "ordering", "link", "channel", "lean"],
-    ["texts", "databases", "polling", "fast", "door"],
+    ["texts", "databases", "polling", "fast", "door", "redislink"],
     ["drivers"],
     ["queries"],
     ["transports.*", "sources.*", "journals.*", "metrics"],

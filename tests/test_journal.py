@@ -6,7 +6,7 @@ A kind is a :class:`Provider`; the suite is asynchronous because others than mem
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,11 +26,15 @@ from streamd.journal import (
     Outrun,
     SourceCursor,
 )
+from streamd.journals import redis as redis_journal
 from streamd.journals import sqlite
 from streamd.journals.memory import MemoryJournal
+from streamd.journals.redis import RedisJournal
 from streamd.journals.sqlite import SqliteJournal
+from streamd.redislink import Url
 from streamd.update import ORIGIN, Draft, Position, Refused, Update
 from tests.support.fakes import LIFE, Times, value
+from tests.support.redis import Redis
 from tests.support.tidy import LoggedErrors
 
 DAY = 86_400.0
@@ -88,8 +92,39 @@ class Sqlite(Memory):
         journal._file._run(f"PRAGMA max_page_count = {pages}")
 
 
+class InRedis:
+    max_recorded = 50
+
+    def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
+        patch.setattr(redis_journal, "MAX_RECORDED", self.max_recorded)
+        self.server = Redis(folder)
+        self.server.start()
+
+    def make(self, times: Times) -> Journal:
+        from twisted.internet import reactor
+
+        advance = times.clock.advance
+
+        def age(amount: float) -> None:
+            """What expires in Redis is so much nearer to it."""
+            advance(amount)
+            for key in self.server.say("KEYS", "streamd:expires:*"):
+                for name in self.server.say("ZRANGE", key, 0, -1):
+                    self.server.say("ZINCRBY", key, -int(amount * 1000), name)
+
+        times.clock.advance = age  # type: ignore[method-assign]
+        url = Url.parse(f"redis://127.0.0.1:{self.server.port}")
+        return RedisJournal(url, "", reactor, times.now)
+
+    def break_(self, journal: Journal) -> None:
+        self.server.say("CONFIG", "SET", "maxmemory", 1)
+
+    def mend(self, journal: Journal) -> None:
+        self.server.say("CONFIG", "SET", "maxmemory", 0)
+
+
 Make = Callable[[pytest.MonkeyPatch, Path], Provider]
-LASTING: list[Make] = [Sqlite]
+LASTING: list[Make] = [Sqlite, InRedis]
 """Those that are still there for the next process."""
 PROVIDERS: list[Make] = [Memory, *LASTING]
 
@@ -149,9 +184,11 @@ forget = object()
 @pytest.fixture(params=PROVIDERS)
 def provider(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Provider:
+) -> Iterator[Provider]:
     made: Provider = request.param(monkeypatch, tmp_path)
-    return made
+    yield made
+    if isinstance(made, InRedis):
+        made.server.finish()
 
 
 lasting = pytest.mark.parametrize("provider", LASTING, indirect=True)

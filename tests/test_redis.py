@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from streamd.config import ConfigError, parse
-from streamd.sources.redis import KIND, Url
+from streamd.redislink import Url
+from streamd.sources.redis import KIND
 from tests.support.certificate import make_certificate
 from tests.support.daemon import StartDaemon
 from tests.support.net import free_port

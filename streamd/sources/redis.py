@@ -6,10 +6,8 @@ import math
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, ClassVar
-from urllib.parse import unquote, urlsplit
 
 from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
@@ -18,12 +16,10 @@ from twisted.python.failure import Failure
 from streamd.config import ConfigError, Duration, Kind, Secret
 from streamd.journal import SourceCursor
 from streamd.polling import MIN_RETRY, Polling
+from streamd.redislink import TIMEOUT, Url
 from streamd.source import Away, Feed, SourceError, SourceSettings, Surroundings
 from streamd.texts import Texts, read_text
 from streamd.update import Refused, from_python
-
-TIMEOUT = 2.0
-"""Seconds that Redis has to accept a connection, or to answer."""
 
 PING = 1.0
 """Seconds between two questions whether Redis is still there."""
@@ -36,30 +32,6 @@ BATCH = 100
 
 MAX_FIRST = 1000
 """Entries that are taken of what is there at the very first."""
-
-
-class Url:
-    """``redis://user:password@host:6379/0``, or ``rediss://`` for TLS; its repr never shows it."""
-
-    def __init__(self, written: str) -> None:
-        parts = urlsplit(written)
-        self.tls = parts.scheme == "rediss"
-        self.host = parts.hostname or "localhost"
-        self.port = parts.port or 6379
-        self.user = unquote(parts.username or "")
-        self.password = unquote(parts.password or "")
-        self.database = int(parts.path.removeprefix("/") or 0)
-
-    @classmethod
-    def parse(cls, written: Any) -> Url:
-        """:raises ValueError: with what would be right."""
-        wanted = 'expected a URL such as "redis://localhost" or "redis://:password@host:6379/0"'
-        if not isinstance(written, str) or not written.startswith(("redis://", "rediss://")):
-            raise ValueError(wanted)
-        try:
-            return cls(written)
-        except ValueError:  # what it says quotes the URL
-            raise ValueError(wanted) from None
 
 
 class Settings(SourceSettings, frozen=True):
@@ -132,11 +104,7 @@ class Redis:
     async def _connected(self) -> None:
         link = self._protocol(charset=None, convertNumbers=False)
         url = self._url
-        endpoint: Any = HostnameEndpoint(self._reactor, url.host, url.port)
-        if url.tls:
-            from twisted.internet.ssl import optionsForClientTLS
-
-            endpoint = wrapClientTLS(optionsForClientTLS(url.host), endpoint)
+        endpoint = url.endpoint(self._reactor)
         await endpoint.connect(Factory.forProtocol(lambda: link)).addTimeout(TIMEOUT, self._reactor)
         link.connectionLost = partial(self._lost, link.connectionLost)
         link.dataReceived = partial(self._received, link, link.dataReceived)

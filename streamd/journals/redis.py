@@ -1,0 +1,599 @@
+"""The log in Redis (6.2 and later): many nodes, one system.
+
+Whatever is asked goes to Redis in steps, one after the other: a step is one call of ``redis.lua``, in
+which all that waits is decided and written in one go.  What was committed comes back as entries of the
+log, to every node alike, over a second connection; an append is answered when its node has followed
+the log that far.
+
+What is kept, under one prefix (``streamd:``), for anybody with redis-cli:
+
+=====================  =======  ==================================================================
+``log``                stream   the newest updates of all streams, as nodes follow them
+``history:NAME``       stream   those of one stream, as far as the nodes keep them
+``state``              hash     stream -> its newest value, JSON
+``seqs``               hash     stream -> its last ``seq``; 0: it was forgotten
+``places``             hash     source -> its cursor
+``fences``             hash     lease -> its newest number
+``lease:NAME``         string   the node that has it, until it expires
+``records:KIND``       hash     small records by name: idempotency keys, sources' health, screens
+``expires:KIND``       zset     when those expire, in milliseconds
+``about``              hash     the log's life, its last position, and up to where it was let go
+=====================  =======  ==================================================================
+
+Acknowledged means that Redis, the master, has it: how long that lasts is Redis's own business
+(``appendonly yes`` and ``appendfsync always`` for all that may happen to the machine).  When Redis
+comes back with less than a node has seen, or with nothing, a new life of the log begins.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha1
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from streamd.config import ConfigError, Kind, Secret
+from streamd.journal import (
+    KEY_LIFETIME,
+    Away,
+    Conflict,
+    Fence,
+    Follower,
+    Key,
+    Outrun,
+    SourceCursor,
+    Unusable,
+)
+from streamd.ordering import (
+    MANY_UPDATES,
+    MAX_RECORDED,
+    MAX_WAITING,
+    MAX_WAITING_SIZE,
+    draw_life,
+)
+from streamd.redislink import TIMEOUT, Broken, Link, Url, connect, explain
+from streamd.source import Surroundings
+from streamd.update import LIFE_UNIT, ORIGIN, Draft, Position, Refused, Update, parse_position
+
+T = TypeVar("T")
+
+PREFIX = "streamd:"
+
+SCRIPT = Path(__file__).with_suffix(".lua").read_text("utf-8")
+_SHA = sha1(SCRIPT.encode()).hexdigest()
+
+STEP = 10.0
+"""Seconds that a step may take: of 10,000 updates it takes a tenth of one."""
+
+WAIT = 1.0
+"""Seconds for which Redis is asked to wait for news; so often it is seen that it is there."""
+
+RETRY = 0.5
+"""Seconds between two attempts to reach it."""
+
+READ = 500
+"""Updates that are read at once."""
+
+LOG_SIZE = 128 * 2**20
+"""Bytes of the log in Redis beyond which half of it goes."""
+
+TOLD = {
+    "missed": "the end of the log was missed: all was read anew",
+    "gone": "Redis lost the log: another one has begun",
+    "lost": "Redis lost the end of the log: another life of it has begun",
+    "other": "Redis has another log than before",
+}
+"""What is said of a log that is not the one that was followed."""
+
+OLDEST = (6, 2)
+"""The version of Redis that first has all that is needed."""
+
+
+class Another(Exception):
+    """Redis has another log than the one that was followed, or the end of this one was missed."""
+
+
+class Asked(NamedTuple):
+    """What waits for its step, or for its answer.
+
+    :ivar words: of the question.
+    :ivar read: makes the answer of what Redis says.
+    :ivar size: bytes of values; :ivar updates: how many.
+    """
+
+    words: Sequence[str | bytes | int]
+    read: Callable[[Any], Any]
+    answer: Deferred[Any]
+    size: int
+    updates: int
+
+
+class Answered(NamedTuple):
+    """What a step gave, and up to where the log has to be followed before that is told."""
+
+    asked: Sequence[Asked]
+    answers: Sequence[Any]
+    at: Position
+
+
+class RedisJournal:
+    """Keeps the promise of a journal for this node, among others.
+
+    :ivar life: of the log that is followed.
+    :ivar shared: there may be other nodes.
+    """
+
+    _log = Logger()
+    shared = True
+
+    def __init__(
+        self,
+        url: Url,
+        password: str,
+        reactor: Any,
+        now: Callable[[], float],
+        prefix: str = PREFIX,
+        draw: Callable[[], int] = draw_life,
+    ) -> None:
+        """:param now: seconds since the epoch, for positions and times.
+
+        :param draw: gives the life of a log that begins.
+        """
+        self.life = 0
+        self.node = secrets.token_hex(6)
+        self._url, self._password = url, password
+        self._reactor = reactor
+        self._now = now
+        self._prefix = prefix
+        self._draw = draw
+        self._follower: Follower
+        self._open = self._closed = False
+        self._why: str | None = "Redis was not reached yet"
+        self._told_why: str | None = None
+        self._steps: Link | None = None
+        self._serving: Deferred[None] | None = None
+        self._waiting: deque[Asked] = deque()
+        self._flying: Sequence[Asked] = ()
+        self._answered: deque[Answered] = deque()
+        self._size = self._count = 0
+        self._followed = ORIGIN
+        self._seqs: dict[str, int] = {}
+        self._another = False  # Redis said that it has another log
+        self._idle: Deferred[None] | None = None
+
+    # -- the promise, see there --------------------------------------------------------------------
+
+    def start(self, follower: Follower) -> Deferred[None]:
+        self._follower, self._open = follower, True
+        started: Deferred[None] = Deferred()
+        self._serving = Deferred.fromCoroutine(self._serve(started))
+        self._serving.addErrback(lambda failure: self._end(failure, started))
+        return started
+
+    def append(
+        self,
+        drafts: Sequence[Draft],
+        key: Key | None = None,
+        cursor: SourceCursor | None = None,
+        fence: Fence | None = None,
+    ) -> Deferred[Sequence[Update]]:
+        now = self._now()
+        words: list[str | bytes | int] = ["append"]
+        words += ("", "", 0) if key is None else (*_key(key), int(KEY_LIFETIME * 1000))
+        words += ("", "", "") if cursor is None else (cursor.source, *_places(cursor))
+        words += ("", 0) if fence is None else fence
+        words.append(len(drafts))
+        for stream, value, time in drafts:
+            words += (stream, value or b"", repr(now if time is None else time))
+
+        def read(answer: Any) -> Sequence[Update]:
+            said, rest = answer[0], answer[1:]
+            if said == b"done":
+                return [
+                    Update(d.stream, seq, _position(at), now if d.time is None else d.time, d.value)
+                    for d, seq, at in zip(drafts, rest[::2], rest[1::2], strict=True)
+                ]
+            if said == b"full":
+                raise Refused(429, "too-many-keys", "too many idempotency keys in five minutes")
+            if said == b"outrun":
+                raise Outrun(f"{rest[0].decode()}: somebody else went on")
+            return _receipt(answer) or ()
+
+        size = sum(len(draft.value or b"") for draft in drafts)
+        return self._ask(words, read, size, len(drafts))
+
+    def receipt(self, key: Key) -> Deferred[Sequence[Update] | None]:
+        return self._ask(["receipt", *_key(key)], _receipt)
+
+    def place(self, source: str) -> Deferred[str | None]:
+        return self._ask(["place", source], lambda held: None if held is None else held.decode())
+
+    def put(self, kind: str, name: str, record: bytes, seconds: float | None) -> Deferred[None]:
+        lasts = "" if seconds is None else int(seconds * 1000)
+        return self._ask(["put", kind, name, record, lasts], lambda answer: None, len(record))
+
+    def records(self, kind: str) -> Deferred[Mapping[str, bytes]]:
+        def read(flat: Any) -> Mapping[str, bytes]:
+            return {n.decode(): data for n, data in zip(flat[::2], flat[1::2], strict=True)}
+
+        return self._ask(["records", kind], read)
+
+    def acquire(self, lease: str, seconds: float) -> Deferred[Fence | None]:
+        def read(number: int | None) -> Fence | None:
+            return None if number is None else Fence(lease, number)
+
+        return self._ask(["acquire", lease, int(seconds * 1000)], read)
+
+    def release(self, lease: str) -> Deferred[None]:
+        return self._ask(["release", lease], lambda answer: None)
+
+    def trim(self, first: Mapping[str, Position], horizon: Position) -> Deferred[None]:
+        words: list[str | int] = ["trim", horizon.ms, horizon.n % LIFE_UNIT, LOG_SIZE, len(first)]
+        for name, at in first.items():
+            words += (name, at.ms, at.n % LIFE_UNIT)
+        return self._ask(words, lambda answer: None)
+
+    def stop(self) -> Deferred[None]:
+        self._open = False
+        if not (self._waiting or self._flying or self._answered):
+            return self._close()
+        self._idle = Deferred()
+        return self._idle.addCallback(lambda _: self._close())
+
+    def _close(self) -> Deferred[None]:
+        serving, self._serving = self._serving, None
+        if serving is None:
+            return succeed(None)
+
+        def end(result: None) -> Deferred[None]:
+            self._closed = True
+            serving.cancel()
+            return serving
+
+        # Not while it is what runs: it may just be telling whoever asked for this.
+        return deferLater(self._reactor, 0).addCallback(end)
+
+    # -- one step after the other ------------------------------------------------------------------
+
+    def _ask(
+        self,
+        words: Sequence[str | bytes | int],
+        read: Callable[[Any], T],
+        size: int = 0,
+        updates: int = 0,
+    ) -> Deferred[T]:
+        """Have a question answered in its turn."""
+        if not self._open:
+            return fail(Away("streamd is starting or stopping"))
+        if self._why is not None:
+            return fail(Away(self._why))
+        if self._count >= MAX_WAITING or self._size + size > max(MAX_WAITING_SIZE, size):
+            return fail(Away("too much waits for Redis"))
+        answer: Deferred[T] = Deferred()
+        self._waiting.append(Asked(words, read, answer, size, updates))
+        self._count += 1
+        self._size += size
+        self._step()
+        return answer
+
+    def _step(self) -> None:
+        """Send what waits, unless a step is under way."""
+        if self._flying or not self._waiting:
+            return
+        asked: list[Asked] = []
+        updates = 0
+        while self._waiting and (not asked or updates + self._waiting[0].updates <= MANY_UPDATES):
+            asked.append(self._waiting.popleft())
+            updates += asked[-1].updates
+        self._flying = asked
+        words = [word for one in asked for word in one.words]
+        running = Deferred.fromCoroutine(self._call(str(self.life), *words))
+        running.addCallbacks(self._done, self._undone, callbackArgs=(asked,), errbackArgs=(asked,))
+        running.addErrback(lambda failure: self._log.failure("a step went wrong", failure))
+
+    async def _call(self, life: str, *words: str | bytes | int) -> Any:
+        """What the script says; one that Redis does not know any more is told again."""
+        if self._steps is None:
+            raise Broken("Redis closed the connection")
+        now = self._now()
+        head = (life, int(now * 1000), repr(now), self.node, MAX_RECORDED)
+        for command, script in (("EVALSHA", _SHA), ("EVAL", SCRIPT)):
+            said = self._steps.say(command, script, 1, self._prefix, *head, *words)
+            try:
+                return await said.addTimeout(STEP if life else TIMEOUT, self._reactor)
+            except Exception as error:
+                if command == "EVAL" or not str(error).startswith("NOSCRIPT"):
+                    raise
+        raise AssertionError
+
+    def _done(self, answers: Sequence[Any], asked: Sequence[Asked]) -> None:
+        if self._flying is not asked:
+            return  # given up meanwhile
+        self._flying = ()
+        read: list[Any] = []
+        at = ORIGIN
+        for one, answer in zip(asked, answers, strict=True):
+            try:
+                read.append(one.read(answer))
+            except Exception:
+                read.append(Failure())
+            else:
+                if one.updates and answer[0] == b"done":
+                    at = read[-1][-1].at
+        self._answered.append(Answered(asked, read, at))
+        if self._why is not None:
+            self._find()
+        self._settle()
+        self._step()
+
+    def _undone(self, failure: Failure, asked: Sequence[Asked]) -> None:
+        """It is not known what became of a step, or Redis refused it."""
+        if self._flying is not asked:
+            return
+        error: Any = failure.value
+        refused = type(error).__module__.startswith("hiredis")
+        self._another = refused and "LIFE" in str(error)
+        if refused and not self._another:
+            self._lose(self._reason(error))  # reading goes on, and it is tried again
+        elif self._steps is not None:
+            self._steps.abort()  # whatever waits is answered when that has ended
+        else:
+            self._give_up(self._reason(error))
+
+    def _settle(self) -> None:
+        """Tell the answers for which the log was followed far enough."""
+        while self._answered and self._answered[0].at <= self._followed:
+            asked, answers, _ = self._answered.popleft()
+            self._answer(asked, answers)
+
+    def _answer(self, asked: Sequence[Asked], answers: Sequence[Any]) -> None:
+        self._count -= len(asked)
+        self._size -= sum(one.size for one in asked)
+        for one, answer in zip(asked, answers, strict=True):
+            one.answer.callback(answer)
+        nothing_left = not (self._waiting or self._flying or self._answered)
+        if self._idle is not None and nothing_left:
+            idle, self._idle = self._idle, None
+            idle.callback(None)
+
+    def _give_up(self, why: str) -> None:
+        """Whatever is under way may have been committed or not."""
+        answered, flying, waiting = [*self._answered], self._flying, [*self._waiting]
+        self._answered.clear()
+        self._waiting.clear()
+        self._flying = ()
+        for asked in (*(a.asked for a in answered), flying, waiting):
+            self._answer(asked, [Failure(Away(why))] * len(asked))
+
+    # -- being there, and being away ---------------------------------------------------------------
+
+    def _lose(self, why: str) -> None:
+        self._why = why
+        if self._told_why != why:
+            self._told_why = why
+            self._log.error("nothing can be published: {why}", why=why)
+            self._follower.away(why)
+        self._give_up(why)
+
+    def _find(self) -> None:
+        self._why = None
+        if self._told_why is not None:
+            self._told_why = None
+            self._log.info("the journal is back")
+            self._follower.away(None)
+
+    def _reason(self, error: BaseException | None) -> str:
+        why = explain(error) if error is not None else None
+        if why is None:
+            self._log.failure("the journal failed", Failure(error))
+        return why or "the journal failed, see the log"
+
+    async def _serve(self, started: Deferred[None]) -> None:
+        """Follow the log, whatever happens to Redis."""
+        while not self._closed:
+            try:
+                await self._session(started)
+            except (CancelledError, Unusable):
+                raise
+            except Exception as error:
+                if self._closed:  # one way to cancel a connection that is being made
+                    return
+                if self._another or isinstance(error, Another):
+                    self._another = False
+                    self._give_up(TOLD["other"])
+                    continue
+                if not started.called and type(error).__module__.startswith("hiredis"):
+                    raise Unusable(f"journal.url: {explain(error)}") from None
+                self._lose(self._reason(error))
+            if not started.called:
+                started.callback(None)
+            await deferLater(self._reactor, RETRY)
+
+    def _end(self, failure: Failure, started: Deferred[None]) -> None:
+        self._open = False
+        if not started.called:
+            started.errback(failure)
+        elif not failure.check(CancelledError):
+            self._log.failure("the journal stands still", failure)
+
+    async def _session(self, started: Deferred[None]) -> None:
+        """As long as both connections last: one for the steps, one that waits for news."""
+        links: list[Link] = []
+        try:
+            for _ in range(2):
+                links.append(await connect(self._reactor, self._url, self._password))
+            steps, news = links
+            steps.on_lost = news.abort
+            self._steps = steps
+            if not started.called:
+                await self._check_version(news)
+            await self._open_log(news)
+            self._find()
+            if not started.called:
+                started.callback(None)
+            await self._follow(news)
+        finally:
+            self._steps = None
+            for link in links:
+                link.on_lost = lambda: None
+                link.abort()
+
+    async def _check_version(self, link: Link) -> None:
+        about = await link.say("INFO", "server").addTimeout(TIMEOUT, self._reactor)
+        lines = dict(line.split(":", 1) for line in about.decode().splitlines() if ":" in line)
+        version = lines.get("redis_version", "0")
+        if tuple(map(int, version.split(".")[:2])) < OLDEST:
+            raise Unusable(f"journal.url: Redis is {version}; 6.2 or later is needed")
+
+    # -- what the log says -------------------------------------------------------------------------
+
+    async def _open_log(self, link: Link) -> None:
+        """Go on where this node was; with another log, or when too much was missed, begin anew."""
+        known = (self.life, str(self._followed)) if self.life else ("", "")
+        answer = await self._call("", self._draw(), *known)
+        said, life, head, *horizon = (part.decode() for part in answer)
+        if said == "same":
+            return
+        self._log.info("this is node {node} of log {life} in Redis", node=self.node, life=life)
+        why = TOLD[said] if self.life else None
+        if why is not None:
+            self._log.error("{why}", why=why)
+        self._give_up(why or "streamd is starting")
+        self.life = int(life)
+        self._followed = _position(head.encode())
+        ms, i = map(int, horizon)
+        held = await self._read_all(link)
+        self._seqs = {u.stream: u.seq if u.value is not None else 0 for u in held}
+        mark = Position(ms, self.life * LIFE_UNIT + i) if ms else ORIGIN
+        self._follower.restore(self.life, held, mark)
+        if why is not None and said != "missed":
+            self._follower.lost(why)
+
+    async def _read_all(self, link: Link) -> Sequence[Update]:
+        """What the histories hold up to where the log is followed from, in order."""
+        names = [n.decode() for n in await self._said(link, "HKEYS", f"{self._prefix}seqs")]
+        held: list[Update] = []
+        first = self.life * LIFE_UNIT
+        for name in names:
+            key, start = f"{self._prefix}history:{name}", "-"
+            while True:
+                entries = await self._said(link, "XRANGE", key, start, "+", "COUNT", READ)
+                for at, (_, seq, _, time, _, value) in entries:
+                    # What is from a former life counts as this one's.
+                    ms, n = _position(at)
+                    place = Position(ms, first + n % LIFE_UNIT)
+                    if place <= self._followed:
+                        held.append(Update(name, int(seq), place, float(time), value or None))
+                if len(entries) < READ:
+                    break
+                start = f"({entries[-1][0].decode()}"
+        held.sort(key=lambda update: update.at)
+        return held
+
+    def _said(self, link: Link, *words: str | int) -> Deferred[Any]:
+        return link.say(*words).addTimeout(TIMEOUT + WAIT, self._reactor)
+
+    async def _follow(self, link: Link) -> None:
+        """Tell what is committed from now on."""
+        key = f"{self._prefix}log"
+        wait = ("COUNT", READ, "BLOCK", int(WAIT * 1000), "STREAMS", key)
+        while True:
+            answer = await self._said(link, "XREAD", *wait, str(self._followed))
+            if self._why is not None and self._steps is not None and not self._flying:
+                self._probe()
+            if answer:
+                updates = list(self._understand(answer[0][1]))
+                self._followed = updates[-1].at
+                try:
+                    self._follower.committed(updates)
+                except Exception:
+                    self._log.failure("what was committed could not be followed")
+                self._settle()
+
+    def _understand(self, entries: Sequence[Any]) -> Iterator[Update]:
+        """:raises Another: when they do not go on where the log was."""
+        seqs = self._seqs
+        for at, fields in entries:
+            place = _position(at)
+            if place.life != self.life:
+                raise Another
+            _, stream, _, seq, _, time, _, value = fields
+            name, number = stream.decode(), int(seq)
+            if number != seqs.get(name, 0) + 1:
+                self._log.error("an entry of the log was missed")
+                self._followed = ORIGIN  # and so it is found to be
+                raise Another
+            seqs[name] = number if value else 0
+            yield Update(name, number, place, float(time), value or None)
+
+    def _probe(self) -> None:
+        """Whether Redis takes anything again, which it refused."""
+        probe: Deferred[Any] = Deferred()
+        probe.addErrback(lambda failure: failure.trap(Away))
+        self._waiting.append(Asked(["probe"], lambda answer: None, probe, 0, 0))
+        self._count += 1
+        self._step()
+
+
+def _key(key: Key) -> tuple[str, str]:
+    return key.text, key.digest.hex()
+
+
+def _places(cursor: SourceCursor) -> tuple[str, str]:
+    """What is expected, and what is stored; nothing is another thing than an empty text."""
+    return "" if cursor.expected is None else f"={cursor.expected}", cursor.place
+
+
+def _position(at: bytes) -> Position:
+    ms, n = at.split(b"-")
+    return Position(int(ms), int(n))
+
+
+def _receipt(answer: Sequence[Any]) -> Sequence[Update] | None:
+    """What was committed under a key; see ``receipt`` of the script."""
+    if answer[0] == b"none":
+        return None
+    if answer[0] == b"conflict":
+        raise Conflict
+    said = msgspec.json.decode(answer[1], type=list[tuple[str, int, str, float]])
+    return [
+        Update(stream, seq, parse_position(at) or ORIGIN, time, b"")
+        for stream, seq, at, time in said
+    ]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``[journal]`` with ``url``.
+
+    :ivar prefix: what all keys begin with: two systems in one Redis need two.
+    """
+
+    url: Url
+    password: Secret | None = None
+    prefix: str = PREFIX
+
+
+def _make(name: str, settings: Settings, surroundings: Surroundings) -> RedisJournal:
+    password = settings.url.password
+    if settings.password is not None:
+        password = surroundings.reveal("journal.password", settings.password)
+    try:
+        import hiredis  # noqa: F401
+    except ImportError:
+        raise ConfigError(
+            ['journal.url: Redis needs hiredis: pip install "streamd[redis]"']
+        ) from None
+    return RedisJournal(
+        settings.url, password, surroundings.reactor, surroundings.now, settings.prefix
+    )
+
+
+KIND = Kind("redis", frozenset(("redis:", "rediss:", "prefix")), Settings, _make)

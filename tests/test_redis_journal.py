@@ -1,0 +1,401 @@
+"""The log in a real Redis: several nodes, and Redis's bad days."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet.task import deferLater
+
+from streamd.config import ConfigError, parse
+from streamd.journal import Away, Journal, Key, Outrun, Unusable
+from streamd.journals import redis as redis_journal
+from streamd.journals.redis import RedisJournal
+from streamd.redislink import Url
+from streamd.service import JOURNALS
+from streamd.update import Draft, Position, Update
+from tests.support.certificate import make_certificate
+from tests.support.fakes import Times
+from tests.support.net import free_port
+from tests.support.redis import Redis
+from tests.support.tidy import LoggedErrors
+from tests.test_journal import Log, forget, refusal
+
+MAY = ("+@all", "-@dangerous", "+info")  # as docs/configuration.rst says
+GONE, LOST = redis_journal.TOLD["gone"], redis_journal.TOLD["lost"]
+
+
+class Node(Log):
+    """One of several: a follower, and its journal."""
+
+    max_recorded = 100
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        super().__init__(self)
+
+    def make(self, times: Times) -> RedisJournal:
+        from twisted.internet import reactor
+
+        url = Url.parse(self.url)
+        return RedisJournal(url, url.password, reactor, times.now)
+
+    def break_(self, journal: Journal) -> None:
+        raise AssertionError("each test does it in its own way")
+
+    mend = break_
+
+    def move(self, port: int) -> None:
+        """It looks for Redis on this port from now on."""
+        self.journal._url.port = port  # type: ignore[attr-defined]
+
+    async def has(self, *values: Any) -> None:
+        """It was told these, and nothing else since its last log began."""
+        wanted = [str(value).encode() for value in values]
+        await until(lambda: [update.value for update in self.known] == wanted)
+
+    def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
+        super().restore(life, held, horizon)
+        self.updates.clear()
+
+    @property
+    def known(self) -> list[Update]:
+        return self.held + self.updates
+
+
+async def until(question: Callable[[], Any]) -> None:
+    """Asks again and again; the test's own patience ends it."""
+    from twisted.internet import reactor
+
+    while not question():
+        await deferLater(reactor, 0.02)
+
+
+@pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator]
+async def nodes(redis: Redis) -> AsyncIterator[tuple[Node, Node]]:
+    both = Node(f"redis://127.0.0.1:{redis.port}"), Node(f"redis://127.0.0.1:{redis.port}")
+    for node in both:
+        await node.start()
+    yield both
+    for node in both:
+        await node.journal.stop()
+
+
+Nodes = tuple[Node, Node]
+
+
+class TestTogether:
+    async def test_all_nodes_follow_one_log(self, nodes: Nodes) -> None:
+        one, other = nodes
+        for number in range(0, 20, 2):
+            await one.append(("a", number))
+            await other.append(("a", number + 1), ("b", number))
+        await until(lambda: len(one.updates) == len(other.updates) == 30)
+        assert one.updates == other.updates
+        assert [u.seq for u in one.updates if u.stream == "a"] == list(range(1, 21))
+        assert one.journal.life == other.journal.life
+
+    async def test_keys_are_known_everywhere(self, nodes: Nodes) -> None:
+        one, other = nodes
+        [first] = await one.append(("a", 1), key=Key("k", b"1"))
+        [again] = await other.append(("a", 1), key=Key("k", b"1"))
+        assert (again.seq, again.at) == (first.seq, first.at)
+        await other.append(("a", 2))
+        await one.has(1, 2)
+
+    async def test_of_two_one_has_the_lease(self, nodes: Nodes) -> None:
+        one, other = nodes
+        fence = await one.journal.acquire("shop", 60)
+        assert await other.journal.acquire("shop", 60) is None
+        await one.journal.release("shop")
+        newer = await other.journal.acquire("shop", 60)
+        assert fence is not None
+        assert newer is not None
+        assert newer.number > fence.number
+        await refusal(one.append(("a", 1), fence=fence), Outrun)
+        await one.journal.release("shop")  # which is not its own
+        assert await one.journal.acquire("shop", 60) is None
+
+    async def test_a_lease_ends_by_itself(self, nodes: Nodes) -> None:
+        one, other = nodes
+        assert await one.journal.acquire("shop", 0.05)
+        newer = None
+        while newer is None:
+            newer = await other.journal.acquire("shop", 60)
+        assert newer.number == 2
+
+    async def test_one_that_comes_later_finds_all(self, nodes: Nodes, redis: Redis) -> None:
+        one, _ = nodes
+        many = redis_journal.READ * 2 + 1
+        await one.append(*(("a", number) for number in range(many)), ("b", 1), ("b", forget))
+        late = Node(one.url)
+        await late.start()
+        assert late.held == one.updates
+        await late.append(("a", many), ("b", 2))
+        await until(lambda: len(one.updates) == many + 4)
+        assert [u.seq for u in one.updates[-2:]] == [many + 1, 1]
+        await late.journal.stop()
+
+    async def test_it_is_readable(self, nodes: Nodes, redis: Redis) -> None:
+        await nodes[0].append(("a", {"x": "ä"}), ("b", 7), key=Key("k", b"1"))
+        assert all(key.startswith("streamd:") for key in redis.say("KEYS", "*"))
+        assert redis.say("HGETALL", "streamd:state") == ["a", '{"x":"ä"}', "b", "7"]
+        [[at, fields]] = redis.say("XRANGE", "streamd:history:b", "-", "+")
+        assert at == str(nodes[0].updates[1].at)
+        assert fields[::2] == ["seq", "time", "value"]
+
+
+class TestAway:
+    async def test_frozen(self, nodes: Nodes, redis: Redis) -> None:
+        one, other = nodes
+        await one.append(("a", 1))
+        redis.freeze()
+        error = await refusal(one.append(("a", 2), key=Key("k", b"1")), Away)
+        assert error.status == 503
+        await until(lambda: one.reasons and other.reasons)
+        assert await refusal(other.append(("b", 1)), Away)
+        redis.thaw()
+        await until(lambda: one.reasons[-1] is None and other.reasons[-1] is None)
+        await one.append(("a", 2), key=Key("k", b"1"))  # whatever became of it the first time
+        await other.append(("a", 3))
+        await one.has(1, 2, 3)
+        await other.has(1, 2, 3)
+        assert len(one.restored) == len(other.restored) == 1
+
+    async def test_killed(self, nodes: Nodes, redis: Redis) -> None:
+        one, other = nodes
+        acknowledged = []
+        for number in range(50):
+            await one.append(("a", number))
+            acknowledged.append(number)
+        under_way = [one.journal.append([Draft("b", b"1")], Key("k", b"1")) for _ in range(5)]
+        redis.kill()
+        for appending in under_way:
+            appending.addErrback(lambda failure: failure.trap(Away))
+        await until(lambda: one.reasons and other.reasons)
+        redis.start()
+        await until(lambda: one.reasons[-1] is None and other.reasons[-1] is None)
+        await one.append(("b", 1), key=Key("k", b"1"))
+        await other.has(*acknowledged, 1)
+        await one.has(*acknowledged, 1)
+        assert len(one.restored) == 1
+
+    async def test_scripts_that_were_flushed(self, nodes: Nodes, redis: Redis) -> None:
+        one, _ = nodes
+        await one.append(("a", 1))
+        redis.say("SCRIPT", "FLUSH")
+        for appending in [one.journal.append([Draft("a", b"%d" % n)]) for n in range(2, 6)]:
+            await appending
+        await one.has(1, 2, 3, 4, 5)
+        assert one.reasons == []
+
+    async def test_full(self, nodes: Nodes, redis: Redis) -> None:
+        one, other = nodes
+        await one.append(("a", 1))
+        redis.say("CONFIG", "SET", "maxmemory", "1")
+        error = await refusal(one.append(("a", 2), ("b", 1)), Away)
+        assert error.message == "Redis is full"
+        assert one.reasons == [error.message]
+        redis.say("CONFIG", "SET", "maxmemory", "0")
+        await until(lambda: one.reasons[-1] is None)
+        await one.append(("a", 3))
+        await other.has(1, 3)
+
+    async def test_cut_off_for_so_long_that_the_log_is_gone(
+        self, nodes: Nodes, redis: Redis
+    ) -> None:
+        one, other = nodes
+        await one.append(("a", 1), ("b", 1))
+        await other.has(1, 1)
+        port = redis.port
+        other.move(free_port())
+        await cut(redis)
+        await until(lambda: other.reasons)
+        await until(lambda: one.reasons[-1:] == [None])
+        await one.append(("a", 2), ("a", 3))
+        redis.say("XTRIM", "streamd:log", "MAXLEN", "1")
+        other.move(port)
+        await other.has(1, 1, 2, 3)
+        assert [life for life, _, _ in other.restored] == [one.journal.life] * 2
+        assert other.losses == []
+
+
+async def cut(redis: Redis) -> None:
+    """All connections end."""
+    redis.say("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+class TestAnotherLog:
+    """What Redis lost begins a new life; nothing of it is mixed with the old."""
+
+    async def test_flushed(self, nodes: Nodes, redis: Redis) -> None:
+        one, other = nodes
+        await one.append(("a", 1), ("a", 2))
+        life = one.journal.life
+        redis.say("FLUSHALL")
+        await refusal(one.append(("a", 3)), Away)
+        await until(lambda: len(one.restored) == 2)
+        [update] = await one.append(("a", 4))
+        assert update.seq == 1
+        assert update.at.life == one.journal.life != life
+        await other.journal.place("x").addErrback(lambda failure: failure.trap(Away))
+        await until(lambda: len(other.restored) == 2)
+        await other.append(("a", 5))
+        await one.has(4, 5)
+        await other.has(4, 5)
+        assert other.journal.life == one.journal.life
+        assert one.losses == [GONE]
+
+    async def test_a_node_that_asks_nothing_is_told(self, nodes: Nodes, redis: Redis) -> None:
+        one, other = nodes
+        await one.append(("a", 1))
+        redis.say("FLUSHALL")
+        one.times.clock.advance(1)  # a log that begins later has later positions
+        await refusal(one.append(("a", 3)), Away)
+        await until(lambda: len(one.restored) == len(other.restored) == 2)
+        await one.append(("a", 4))
+        await other.has(4)
+
+    async def test_back_with_nothing(self, nodes: Nodes, redis: Redis) -> None:
+        one, other = nodes
+        await one.append(("a", 1))
+        life = one.journal.life
+        redis.kill()
+        shutil.rmtree(redis.folder / "appendonlydir")
+        redis.start()
+        await until(lambda: len(one.restored) == len(other.restored) == 2)
+        assert one.journal.life == other.journal.life != life
+        assert one.held == other.held == []
+        assert {*one.losses, *other.losses} <= {GONE, redis_journal.TOLD["other"]}
+
+    async def test_an_older_copy(self, nodes: Nodes, redis: Redis, tmp_path: Path) -> None:
+        one, other = nodes
+        await one.append(("a", 1), ("b", 1))
+        files, copy = redis.folder / "appendonlydir", tmp_path / "copy"
+        redis.kill()
+        shutil.copytree(files, copy)
+        redis.start()
+        await until(lambda: one.reasons[-1:] == [None])
+        await one.append(("a", 2), ("a", 3))
+        life, newest = one.journal.life, one.updates[-1]
+        redis.kill()
+        shutil.rmtree(files)
+        shutil.copytree(copy, files)
+        redis.start()
+        await until(lambda: len(one.restored) == len(other.restored) == 2)
+        assert one.journal.life == other.journal.life != life
+        assert [(u.stream, u.seq) for u in one.held] == [("a", 1), ("b", 1)]
+        assert {u.at.life for u in one.held} == {one.journal.life}
+        [update] = await one.append(("a", 4))
+        assert update.seq == 2
+        assert update.at.life != newest.at.life
+        await one.has(1, 1, 4)
+        await other.has(1, 1, 4)
+
+    async def test_an_older_copy_that_went_on(self, nodes: Nodes, redis: Redis) -> None:
+        """Others that had not seen what is lost wrote meanwhile."""
+        one, other = nodes
+        await one.append(("a", 1), ("a", 2))
+        await other.has(1, 2)
+        port, life, lost = redis.port, one.journal.life, one.updates[-1]
+        one.move(free_port())
+        await cut(redis)
+        await until(lambda: one.reasons and other.reasons[-1:] == [None])
+        redis.say("XDEL", "streamd:log", str(lost.at))
+        redis.say("XDEL", "streamd:history:a", str(lost.at))
+        redis.say("HSET", "streamd:seqs", "a", 1)
+        await other.append(("b", 3))
+        one.move(port)
+        await until(lambda: len(one.restored) == 2)
+        await one.append(("a", 5))
+        await one.has(1, 3, 5)
+        await other.has(1, 3, 5)
+        assert one.journal.life == other.journal.life != life
+        assert one.losses == [LOST]
+
+    async def test_what_is_trimmed_of_a_former_life(self, nodes: Nodes, redis: Redis) -> None:
+        one, _ = nodes
+        await one.append(("a", 1), ("a", 2), ("a", 3))
+        redis.say("HDEL", "streamd:about", "life")  # how an operator begins a new one
+        await refusal(one.append(("a", 4)), Away)
+        await until(lambda: len(one.restored) == 2)
+        await one.append(("a", 4))
+        await one.journal.trim({"a": one.held[1].at}, one.held[0].at)
+        late = Node(one.url)
+        await late.start()
+        assert [u.seq for u in late.held][-2:] == [3, 4]
+        await late.journal.stop()
+
+
+class TestUrl:
+    async def test_password(self, redis: Redis, logged_errors: LoggedErrors) -> None:
+        redis.say("CONFIG", "SET", "requirepass", "p@ss")
+        for url in ("redis://127.0.0.1", "redis://:wrong@127.0.0.1"):
+            node = Node(f"{url}:{redis.port}")
+            error = await refusal(node.journal.start(node), Unusable)
+            assert str(error).startswith("journal.url: Redis: ")
+            assert "wrong" not in str(error)
+        node = Node(f"redis://:p%40ss@127.0.0.1:{redis.port}/3")
+        await node.start()
+        await node.append(("a", 1))
+        await node.journal.stop()
+
+    async def test_user_and_database(self, redis: Redis) -> None:
+        redis.say("ACL", "SETUSER", "streamd", "on", ">secret", "~streamd:*", *MAY)
+        node = Node(f"redis://streamd:secret@127.0.0.1:{redis.port}/3")
+        await node.start()
+        await node.append(("a", 1))
+        assert redis.say("DBSIZE") == 0
+        await node.has(1)
+        await node.journal.stop()
+
+    async def test_tls(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        make_certificate(tmp_path)
+        port = free_port()
+        tls = ["--tls-port", str(port), "--tls-auth-clients", "no"]
+        redis = Redis(tmp_path, *tls, "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
+        redis.start()
+        node = Node(f"rediss://localhost:{port}")
+        await node.start()
+        assert node.reasons == ["the certificate of Redis is not trusted"]
+        await node.journal.stop()
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        node = Node(f"rediss://localhost:{port}")
+        await node.start()
+        await node.append(("a", 1))
+        await node.journal.stop()
+        redis.finish()
+
+    async def test_redis_comes_later(self, redis: Redis) -> None:
+        redis.kill()
+        node = Node(f"redis://127.0.0.1:{redis.port}")
+        await node.start()
+        assert node.restored == []
+        await refusal(node.append(("a", 1)), Away)
+        redis.start()
+        await until(lambda: node.restored)
+        await node.append(("a", 1))
+        await node.journal.stop()
+
+    async def test_too_old(self, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(redis_journal, "OLDEST", (99, 0))
+        node = Node(f"redis://127.0.0.1:{redis.port}")
+        error = await refusal(node.journal.start(node), Unusable)
+        assert "6.2 or later is needed" in str(error)
+
+    @pytest.mark.parametrize(
+        ("lines", "problem"),
+        [
+            ('url = "http://x"', "journal: say which kind: one of memory, redis, sqlite"),
+            ('url = "redis://x:y"', "journal.url: expected a URL such as"),
+            ('url = "redis://x"\nfile = "y"', "journal.file: unknown key"),
+        ],
+    )
+    def test_mistakes(self, lines: str, problem: str) -> None:
+        with pytest.raises(ConfigError) as caught:
+            parse(f"[journal]\n{lines}", (), JOURNALS)
+        assert caught.value.problems[0].startswith(problem)
