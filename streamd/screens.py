@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from streamd.update import Refused, shorten
@@ -47,9 +48,15 @@ class Screen:
 
 
 class Screens:
-    """Knows them by name.  It is told the time, in seconds since the epoch."""
+    """Knows them by name.  It is told the time, in seconds since the epoch.
+
+    :ivar others: those of other nodes: name -> what is told of each.
+    :ivar pass_on: says something to one of those; gives what is to be waited for.
+    """
 
     def __init__(self) -> None:
+        self.others: Mapping[str, Mapping[str, Any]] = {}
+        self.pass_on: Callable[[str, bytes], Any] = lambda name, text: None
         self._screens: dict[str, Screen] = {}
         self._lost: dict[str, None] = {}  # in the order in which they were
         self._names: dict[Connection, str] = {}
@@ -82,22 +89,42 @@ class Screens:
             screen.since = now
             self._lost[name] = None
 
-    def listing(self, now: float) -> dict[str, dict[str, Any]]:
-        """All of them, by name."""
-        self._forget(now)
-        return {name: screen.public() for name, screen in sorted(self._screens.items())}
+    def here(self) -> dict[str, Mapping[str, Any]]:
+        """Those of this node, by name."""
+        return {name: screen.public() for name, screen in self._screens.items()}
 
-    def command(self, name: str, text: bytes) -> None:
+    def listing(self, now: float) -> dict[str, Mapping[str, Any]]:
+        """All of them, by name; of one that reported to several nodes, what it said where it is now."""
+        self._forget(now)
+        found = self.here()
+        for name, other in self.others.items():
+            mine = found.get(name)
+            if mine is None or _newer(other) > _newer(mine):
+                found[name] = other
+        return dict(sorted(found.items()))
+
+    def command(self, name: str, text: bytes) -> Any:
         """Say this to a screen, on all of its connections.
 
+        :returns: what is to be waited for, if another node has to say it.
         :raises Refused: 404 if there is none, 409 if it is not connected, 503 if it takes nothing.
         """
-        screen = self._screens.get(name)
-        if screen is None:
+        mine, other = self._screens.get(name), self.others.get(name)
+        if mine is None and other is None:
             raise Refused(404, "unknown-screen", f"there is no screen {shorten(name)}")
-        if not screen.connections:
+        elsewhere = other is not None and other["connected"]
+        if not elsewhere and not (mine and mine.connections):
             raise Refused(409, "not-connected", f"the screen {shorten(name)} is not connected")
-        for connection in list(screen.connections):
+        self.obey(name, text)
+        return self.pass_on(name, text) if elsewhere else None
+
+    def obey(self, name: str, text: bytes) -> None:
+        """Say this to a screen, on all of its connections to this node.
+
+        :raises Refused: 503 if one takes nothing.
+        """
+        screen = self._screens.get(name)
+        for connection in list(screen.connections) if screen else ():
             connection.command(text)
 
     def _forget(self, now: float, room: int = 0) -> None:
@@ -107,3 +134,7 @@ class Screens:
             if not full and now - self._screens[name].since <= KEEP:
                 return
             del self._lost[name], self._screens[name]
+
+
+def _newer(public: Mapping[str, Any]) -> tuple[bool, float]:
+    return public["connected"], public["seen"]

@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ from streamd.hub import Hub
 from streamd.journal import Away, Journal, Unusable
 from streamd.journals import memory, sqlite
 from streamd.journals import redis as redis_journal
+from streamd.lease import Lease, Shift
 from streamd.link import Sweep
+from streamd.peers import Peers
 from streamd.quiet import quiet_log
 from streamd.screens import Screens
 from streamd.site import Site
@@ -112,6 +115,7 @@ class Streamd(MultiService):
         self.state = State(
             now(), config.streams, max_streams=server.max_streams, max_state=server.max_state
         )
+        self.state.shared = self.journal.shared
         self.hub = Hub(self.state, reactor, server.max_viewers, server.pace)
         self.sweep = Sweep()
         page = Page(web_folder(), config.walls, "" if config.file else DEMO_NOTE)
@@ -136,7 +140,12 @@ class Streamd(MultiService):
             reactor,
             server.max_viewers + SPARE_CONNECTIONS,
         )
-        self.sources = self._make_sources(config, surroundings)
+        self.shifts = self._make_shifts(config, surroundings)
+        self._forgetting = Lease("forget", self.journal, reactor)
+        self.peers: Peers | None = None
+        if self.journal.shared:
+            shared = (self.journal, self.state, self.shifts, screens, now, reactor, self.hub.wake)
+            self.peers = Peers(*shared)
         self._timers = [
             Timer(reactor, 1.0, lambda: self.sweep.turn(reactor.seconds())),
             Timer(reactor, 1.0, self._judge),
@@ -147,14 +156,29 @@ class Streamd(MultiService):
         ]
         self._left = (0, 0)
 
-    def _make_sources(
-        self, config: Config, surroundings: Surroundings
-    ) -> list[tuple[Source, Feed]]:
+    def _make_shifts(self, config: Config, surroundings: Surroundings) -> list[Shift]:
         tables: Mapping[str, SourceTable] = config.sources
         if not config.file and not tables:
             tables = {"variable": DEMO}
         shared = (self.journal, self.state, self._now, self.hub.wake, config.streams)
-        return [furnish(name, table, surroundings, *shared) for name, table in tables.items()]
+        return [
+            Shift(
+                name,
+                partial(furnish, name, table, surroundings, *shared),
+                self.journal,
+                self._reactor,
+            )
+            for name, table in tables.items()
+        ]
+
+    @property
+    def sources(self) -> list[tuple[Source, Feed]]:
+        """Each with the feed that it puts into."""
+        return [(shift.source, shift.feed) for shift in self.shifts]
+
+    @property
+    def _leases(self) -> list[Lease]:
+        return [self._forgetting, *(shift.lease for shift in self.shifts)]
 
     # -- from start to stop ------------------------------------------------------------------------
 
@@ -205,13 +229,10 @@ class Streamd(MultiService):
     def _start_sources(self, result: None) -> None:
         for timer in self._timers:
             timer.start()
-        for source, feed in self.sources:
-            Deferred.fromCoroutine(self._start_source(source, feed)).addErrback(feed.failed)
-
-    async def _start_source(self, source: Source, feed: Feed) -> None:
-        await feed.adopt()
-        if self.running:
-            source.start(feed)
+        for lease in self._leases:
+            lease.start()
+        if self.peers is not None:
+            self.peers.start()
 
     def _stop_all(self, failure: Failure) -> None:
         if failure.check(Unusable):
@@ -226,7 +247,9 @@ class Streamd(MultiService):
         """Sources first, then the ports; every viewer is told to come back."""
         for timer in self._timers:
             timer.stop()
-        stopping: list[Deferred[Any]] = [maybeDeferred(source.stop) for source, _ in self.sources]
+        if self.peers is not None:
+            self.peers.stop()
+        stopping: list[Deferred[Any]] = [lease.stop() for lease in self._leases]
         stopping += [maybeDeferred(port.stopListening) for port in self.listening]
         self.events.close_all()
         self.polls.close_all()
@@ -253,6 +276,8 @@ class Streamd(MultiService):
             port.startReading()  # type: ignore[attr-defined]
         for _, feed in self.sources:
             feed.restart()
+        if self.peers is not None:
+            self.peers.restart()
         self.hub.restart()
 
     def committed(self, updates: Iterable[Update]) -> None:
@@ -283,7 +308,7 @@ class Streamd(MultiService):
 
     def _forget_streams(self) -> None:
         names = self.state.forgettable(self._forget, self._now())
-        if names:
+        if names and self._forgetting.held:
             self.journal.append([Draft(name, None) for name in names]).addErrback(
                 lambda failure: self.log.failure("streams could not be forgotten", failure)
             )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -20,8 +20,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamd.config import ConfigError, Description, Duration, Keep, Secret, SourceTable
-from streamd.journal import Journal, SourceCursor
-from streamd.state import State
+from streamd.journal import Fence, Journal, Outrun, SourceCursor
+from streamd.state import Report, State
 from streamd.update import Draft, Refused, Update, check_name, from_python
 
 MAX_ERROR = 500
@@ -104,7 +104,11 @@ class Surroundings(NamedTuple):
 
 
 class Feed:
-    """Where one source puts what it found."""
+    """Where one source puts what it found.
+
+    :ivar fence: of the lease under which this node runs the source, if that is leased.
+    :ivar outrun: called when another node turns out to run it.
+    """
 
     _log = Logger()
 
@@ -135,6 +139,8 @@ class Feed:
         self._changed = changed
         self._descriptions = descriptions or {}
         self._expect = settings.expect or (Duration(every * LATE_AFTER) if every else None)
+        self.fence: Fence | None = None
+        self.outrun: Callable[[], object] | None = None
         self._streams: set[str] = set()
         self._recorded: set[str] = set()
         self._recording = False
@@ -154,6 +160,28 @@ class Feed:
                 self._streams.add(stream)
 
         return self._journal.records(STREAMS).addCallback(found).addErrback(self.failed)
+
+    @property
+    def streams(self) -> Collection[str]:
+        """Those that it made."""
+        return self._streams
+
+    def report(self) -> bytes:
+        """How its streams are, for nodes that do not run it: name -> report."""
+        streams = filter(None, map(self._state.get, self._streams or {self.name, *self._awaited()}))
+        return msgspec.json.encode({stream.name: stream.report() for stream in streams})
+
+    def follow(self, report: bytes, seconds: float) -> None:
+        """Another node runs the source, and says this of its streams; it holds for so long."""
+        said = msgspec.json.decode(report, type=dict[str, Report])
+        now = self._now()
+        for stream, how in said.items():
+            if how.error is not None or self._state.get(stream):
+                self._introduce(stream)
+                self._state.hear(stream, how, now, now + seconds)
+        if self.name not in said:
+            self._state.withdraw(self.name, now)
+        self._streams = {stream for stream in said if self._state.value(stream) is not None}
 
     def restart(self) -> None:
         """The log is another one: what was kept beside it is gone."""
@@ -208,7 +236,8 @@ class Feed:
             self.proved()
             self._record()
 
-        return self._journal.append(drafts, cursor=cursor).addCallback(committed)
+        appended = self._journal.append(drafts, cursor=cursor, fence=self.fence)
+        return appended.addCallback(committed)
 
     def place(self) -> Deferred[str | None]:
         """The source's own place that was stored last; None: it never was."""
@@ -243,6 +272,9 @@ class Feed:
     def failed(self, failure: Failure) -> None:
         """The source cannot say what is: so do its streams, until the next reading."""
         error = failure.value
+        if isinstance(error, Outrun) and self.outrun is not None:
+            self.outrun()
+            return
         if isinstance(error, SourceError | Refused):
             message = error.message
             self._complain(message, getattr(error, "detail", ""), getattr(error, "key", ""))
@@ -280,7 +312,7 @@ class Feed:
 
     def _commit(self, drafts: Sequence[Draft]) -> Deferred[Sequence[Update]]:
         self._state.check_room(drafts)
-        return self._journal.append(drafts) if drafts else succeed([])
+        return self._journal.append(drafts, fence=self.fence) if drafts else succeed([])
 
     def _record(self) -> None:
         """Which streams are this source's is kept beside the log: :meth:`adopt` asks for it."""

@@ -69,6 +69,17 @@ class Mark(NamedTuple):
     fill: Fill | None = None
 
 
+class Report(NamedTuple):
+    """What the node that runs a source says of a stream.
+
+    :ivar late: whether its proof is due.
+    """
+
+    proof: float | None
+    error: str | None
+    late: bool
+
+
 class Answer(NamedTuple):
     """What :meth:`State.since` says; see :class:`streamd.wire.Answer`."""
 
@@ -112,6 +123,7 @@ class Stream:
         "proof",
         "restored",
         "silences",
+        "vouched",
     )
 
     def __init__(self, name: str, description: Description, configured: bool, now: float) -> None:
@@ -132,6 +144,7 @@ class Stream:
         self.gone = False
         self.began = now  # from then on a proof is waited for
         self.proof: float | None = None
+        self.vouched = 0.0  # until then whoever runs its source says that it is not late
         self.restored = False  # what it said is from before, and nobody has confirmed it since
         self.error: str | None = None
         self.level: Level = "ok"
@@ -156,6 +169,11 @@ class Stream:
         if h.proof != self.proof:
             self.health = h = Health(h.state, h.level, h.since, self.proof, h.error)
         return h
+
+    def report(self) -> Report:
+        """How it is, for nodes that do not run its source."""
+        late = self.health.state == "late"
+        return Report(None if self.restored else self.proof, self.error, late)
 
     @property
     def description_text(self) -> bytes:
@@ -186,6 +204,7 @@ class State:
     :ivar journal: the fields of a ``journal`` message, once there was something to say of it.
     :ivar life: the life of the log; cursors of others are foreign.
     :ivar revision: counts changes of health and descriptions.
+    :ivar shared: whether others follow the same log, and may be further.
     """
 
     def __init__(
@@ -201,6 +220,7 @@ class State:
         :param max_state: bytes for all history.
         """
         self.life = 0
+        self.shared = False
         self.revision = 0
         self.journal: Mapping[str, Any] | None = None
         self._journal_noted = 0
@@ -286,10 +306,13 @@ class State:
     ) -> bool:
         """Whether everything after ``cursor`` is still here that is selected and was known before.
 
-        False also for a cursor of another life of the log, and for one from the future.
+        False also for a cursor of another life of the log, and for one from the future; unless others
+        follow the same log, and have told it.
         """
-        if cursor != ORIGIN and (cursor.life != self.life or cursor > self.head):
+        if cursor != ORIGIN and cursor.life != self.life:
             return False
+        if cursor > self.head:
+            return self.shared and known.all
         if cursor < self._horizon:
             return False
         if cursor >= self._lost:
@@ -321,6 +344,7 @@ class State:
         else:
             updates, at = self._after(mark, selection, whole)
             more = at < self.head
+        at = max(at, mark.at)  # it may come from a node that is further
         gone: list[str] = []
         streams: dict[str, Any] = {}
         health: dict[str, Health] = {}
@@ -524,6 +548,28 @@ class State:
             stream.error = error
             self._judge(stream, now)
 
+    def hear(self, name: str, report: Report, now: float, until: float) -> None:
+        """How a stream is, as the node says that runs its source; what that says holds until then."""
+        stream = self.get(name)
+        if stream is None:
+            return
+        if report.proof is not None:
+            stream.proof, stream.restored = max(report.proof, stream.proof or report.proof), False
+        stream.error = report.error
+        stream.vouched = 0.0 if report.late else until
+        self._judge(stream, now)
+
+    def confirm_since(self, at: Position, but: Collection[str], now: float) -> None:
+        """What came after this position is from a log that somebody has followed without a pause.
+
+        :param but: streams that are proved otherwise.
+        """
+        for stream in self:
+            newest = stream.newest
+            if stream.restored and newest and newest.at > at and stream.name not in but:
+                stream.restored = False
+                self._judge(stream, now)
+
     def withdraw(self, name: str, now: float) -> None:
         """Take a stream away that has no value and is not configured."""
         stream = self.get(name)
@@ -693,7 +739,7 @@ class State:
             stream.level = "ok"
 
     def _judge(self, stream: Stream, now: float) -> None:
-        expect = stream.description.expect
+        expect = stream.description.expect if now >= stream.vouched else None
         proof = stream.began if stream.proof is None else stream.proof
         state = knowledge(stream.error, proof, expect, now, stream.restored)
         h = stream.health

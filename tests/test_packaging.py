@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from streamd.service import BACKLOG
 from tests.support.daemon import CHECKOUT, TWISTD, Daemon, Server, finish_all
 from tests.support.net import free_port, request
 
@@ -34,6 +35,8 @@ SOURCES = [
     "streamd.tac",
     "streamd/tap.py",
     "systemd/streamd.service",
+    "systemd/streamd@.service",
+    "systemd/streamd@.socket",
     "tests/conftest.py",
     "tests/install-servers",
     "tests/support/daemon.py",
@@ -147,6 +150,22 @@ def test_unit_of_systemd(installed: Path, elsewhere: Path) -> None:
     port = free_port()
     command[command.index("5000")] = str(port)
     assert_serves_page(Server(command, port, elsewhere))
+
+
+def test_units_of_instances(installed: Path, elsewhere: Path) -> None:
+    """They are run in tests/test_nodes.py, as far as that goes without systemd."""
+    for end in ("service", "socket"):
+        text = (CHECKOUT / "systemd" / f"streamd@.{end}").read_text()
+        (elsewhere / f"streamd@.{end}").write_text(
+            text.replace("=/opt/streamd/bin/", f"={installed}/")
+        )
+    if analyze := shutil.which("systemd-analyze"):
+        units = [elsewhere / f"streamd@.{end}" for end in ("service", "socket")]
+        run(analyze, "verify", *units, cwd=elsewhere)
+    parsed = ConfigParser(interpolation=None)
+    parsed.read(elsewhere / "streamd@.socket")
+    assert parsed["Socket"]["ReusePort"] == "yes"
+    assert int(parsed["Socket"]["Backlog"]) == BACKLOG
 
 
 def test_editable_install_from_any_directory(elsewhere: Path) -> None:

@@ -276,7 +276,7 @@ class FeedTests(SourceTestCase):
     def test_a_journal_that_is_away(self) -> None:
         feed = self.daemon.feed()
         self.put(feed, 1)
-        self.patch(self.daemon.journal, "append", lambda drafts: fail(AWAY))
+        self.patch(self.daemon.journal, "append", lambda drafts, fence: fail(AWAY))
         self.put(feed, 2, 3)
         self.assertEqual(("failed", "the journal is away"), self.health("shop"))
         self.assertEqual(1, len(self.lines()))

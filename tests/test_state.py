@@ -432,6 +432,26 @@ class SinceTests(StateTestCase):
 
 
 class ResumeTests(StateTestCase):
+    def test_a_cursor_from_a_node_that_is_further(self) -> None:
+        head = self.publish("a")
+        ahead = Position(head.ms + 5, head.n)
+        self.assertFalse(self.resumes(ahead))
+        self.state.shared = True
+        self.assertTrue(self.resumes(ahead))
+        self.assertFalse(self.state.resumes(ahead, Selection(), Selection(["a"])))
+        self.assertFalse(self.resumes(Position(ahead.ms, ahead.n + LIFE_UNIT)))
+        mark = self.state.resume(ahead)
+        for newest in (False, True):
+            answer = self.state.since(mark, Selection(), newest)
+            self.assertEqual(([], ahead, False), (list(answer.updates), answer.at, answer.more))
+        told, new = (
+            Update("a", seq, Position(ahead.ms + seq - 2, head.n), 1.0, b"1") for seq in (2, 3)
+        )
+        self.state.apply([told, new], self.now())
+        for newest in (False, True):
+            answer = self.state.since(mark, Selection(), newest)
+            self.assertEqual(([new], new.at), (list(answer.updates), answer.at))
+
     def resumes(self, cursor: Position, *names: str) -> bool:
         return self.state.resumes(cursor, Selection(names or None))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
 import msgspec
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from streamd.access import Access
 from streamd.http import NAME, Request, Response, Routes, json_response
@@ -72,14 +73,15 @@ class Commands:
         """``GET /screens``: what each shows, up to where, and whether it is connected."""
         return json_response({"screens": self._screens.listing(self._now())})
 
-    def post_screen(self, request: Request, name: str) -> Response:
+    def post_screen(self, request: Request, name: str) -> Deferred[Response]:
         """``POST /screens/NAME``: have it reload, say who it is, or show a wall or a message.
 
         :raises Refused: 400, 401, 403, 404, 409 or 503.
         """
         self._access.check_admin(request)
-        self._screens.command(name, v1_message("command", self._parse(request.body)).text)
-        return Response(204)
+        text = v1_message("command", self._parse(request.body)).text
+        said = maybeDeferred(self._screens.command, name, text)
+        return said.addCallback(lambda result: Response(204))
 
     def _parse(self, body: bytes) -> dict[str, Any]:
         try:

@@ -137,7 +137,7 @@ class Polls:
             changed = self._state.changed_since(asked_at - BETWEEN, wish.selection)
             if news.updates or news.gone or changed:
                 return self._all(wish, news)
-            return Response(204, b"", {"Streamd-Position": str(self._state.head)})
+            return Response(204, b"", {"Streamd-Position": str(news.at)})
 
         def give_up(failure: Failure) -> Failure:
             end()

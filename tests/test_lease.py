@@ -1,0 +1,137 @@
+"""Who does it, of several nodes: with a journal that says who may."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.journal import Away, Fence
+from streamd.lease import LASTS, RENEW, Lease
+
+
+class Grants:
+    """A journal that gives the lease under this number; to nobody; or is away."""
+
+    def __init__(self) -> None:
+        self.number: int | None = 1
+        self.away = False
+        self.released = 0
+
+    def acquire(self, lease: str, seconds: float) -> Deferred[Fence | None]:
+        if self.away:
+            return fail(Away("away"))
+        return succeed(None if self.number is None else Fence(lease, self.number))
+
+    def release(self, lease: str) -> Deferred[None]:
+        self.released += 1
+        return fail(Away("away")) if self.away else succeed(None)
+
+
+class LeaseTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.journal = Grants()
+        self.did: list[Any] = []
+        self.ending: Deferred[None] | None = None
+        journal: Any = self.journal
+        self.lease = Lease("shop", journal, self.clock, self.begin, self.end)
+
+    def begin(self, fence: Fence) -> None:
+        self.did.append(fence.number)
+
+    def end(self) -> Deferred[None] | None:
+        self.did.append("end")
+        return self.ending
+
+    def pass_time(self, seconds: float) -> None:
+        for _ in range(round(seconds / RENEW)):
+            self.clock.advance(RENEW)
+
+    def test_it_begins_and_goes_on(self) -> None:
+        self.lease.start()
+        self.pass_time(10)
+        self.assertEqual([1], self.did)
+        self.assertTrue(self.lease.held)
+
+    def test_it_waits_while_another_has_it(self) -> None:
+        self.journal.number = None
+        self.lease.start()
+        self.pass_time(10)
+        self.assertEqual([], self.did)
+        self.journal.number = 7
+        self.pass_time(RENEW)
+        self.assertEqual([7], self.did)
+
+    def test_another_number_is_another_lease(self) -> None:
+        self.lease.start()
+        self.journal.number = 2
+        self.pass_time(RENEW)
+        self.assertEqual([1, "end", 2], self.did)
+
+    def test_it_is_lost(self) -> None:
+        self.lease.start()
+        self.journal.number = None
+        self.pass_time(RENEW)
+        self.assertEqual([1, "end"], self.did)
+        self.assertFalse(self.lease.held)
+
+    def test_who_is_outrun_ends_at_once(self) -> None:
+        self.lease.start()
+        self.journal.number = None
+        self.lease.lose()
+        self.assertEqual([1, "end"], self.did)
+
+    def test_who_has_it_and_is_outrun_begins_anew(self) -> None:
+        self.lease.start()
+        self.lease.lose()
+        self.assertEqual([1, "end", 1], self.did)
+
+    def test_away_for_a_moment(self) -> None:
+        self.lease.start()
+        self.journal.away = True
+        self.pass_time(LASTS)
+        self.journal.away = False
+        self.pass_time(10)
+        self.assertEqual([1], self.did)
+
+    def test_away_for_longer_than_it_lasts(self) -> None:
+        self.lease.start()
+        self.journal.away = True
+        self.pass_time(LASTS + RENEW)
+        self.assertEqual([1, "end"], self.did)
+
+    def test_it_does_not_begin_before_it_has_ended(self) -> None:
+        self.ending = Deferred()
+        self.lease.start()
+        self.journal.number = 2
+        self.pass_time(10)
+        self.assertEqual([1, "end"], self.did)
+        self.ending.callback(None)
+        self.assertEqual([1, "end", 2], self.did)
+
+    def test_a_stop_gives_it_back(self) -> None:
+        self.lease.start()
+        self.successResultOf(self.lease.stop())
+        self.assertEqual([1, "end"], self.did)
+        self.assertEqual(1, self.journal.released)
+        self.pass_time(10)
+        self.assertEqual([1, "end"], self.did)
+
+    def test_a_stop_while_the_journal_is_away(self) -> None:
+        self.lease.start()
+        self.journal.away = True
+        self.successResultOf(self.lease.stop())
+        self.assertEqual([1, "end"], self.did)
+
+    def test_a_stop_waits_for_the_end(self) -> None:
+        self.ending = Deferred()
+        self.lease.start()
+        stopping = self.lease.stop()
+        self.assertNoResult(stopping)
+        self.assertEqual(0, self.journal.released)
+        self.ending.callback(None)
+        self.successResultOf(stopping)
+        self.assertEqual(1, self.journal.released)
