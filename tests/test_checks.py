@@ -7,7 +7,19 @@ from functools import partial
 import pytest
 from playwright.sync_api import Browser
 
-from checks import attacks, clock, journal, memory, soak, sources, stalled, stop, storm, wall
+from checks import (
+    attacks,
+    clock,
+    cluster,
+    journal,
+    memory,
+    soak,
+    sources,
+    stalled,
+    stop,
+    storm,
+    wall,
+)
 from checks.proof import MIB, Proof
 
 SHORT = {
@@ -15,6 +27,7 @@ SHORT = {
         attacks.prove, size=2 * MIB, pings=20_000, peers=0.25, seconds=1.0, deadlines=False
     ),
     "clock": partial(clock.prove, seconds=2.0),
+    "cluster": partial(cluster.prove, seconds=25.0, frozen=5.0),
     "journal": partial(journal.prove, kills=10),
     "memory": partial(memory.prove, viewers=200, times=1, stay=0.5),
     "sources": partial(sources.prove, seconds=3.0),
