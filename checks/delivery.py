@@ -53,6 +53,7 @@ class Trial(NamedTuple):
     :ivar away: the longest that a reader stays away, in seconds.
     :ivar readers: of each way; :ivar paces: that they ask for, if any.
     :ivar journal: the configuration of one, if the daemon is to remember.
+    :ivar others: ports of more nodes that have the same journal; readers go from one to another.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Trial(NamedTuple):
     readers: int = 4
     paces: tuple[str, ...] = ()
     journal: str = ""
+    others: tuple[int, ...] = ()
 
     @property
     def is_little(self) -> bool:
@@ -96,7 +98,7 @@ class Client:
     ) -> None:
         self.way = way
         self.name = f"{way} {number}"
-        self.port = port
+        self._ports = (port, *trial.others)
         self.dropping = self.stalling = False
         self.drops: Counter[str] = Counter()
         self.stalls = 0
@@ -167,7 +169,7 @@ class Client:
             self._drop(now)
 
     def _connect(self, now: float) -> None:
-        cursor = self.sight.connect()
+        cursor = self.sight.connect(alone=len(self._ports) == 1)
         query = {"wait": f"{self._rng.uniform(0, 0.3):.2f}"} if "poll" in self.way.name else {}
         if self._paces:
             query["pace"] = self._rng.choice(self._paces)
@@ -176,7 +178,7 @@ class Client:
         if self.stalling:
             buffer = self._rng.choice(SMALL_BUFFERS)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self.socket.connect((LOOPBACK, self.port))
+        self.socket.connect((LOOPBACK, self._rng.choice(self._ports)))
         self.socket.setblocking(False)
         self._reader = self.way.reader()
         self.socket.send(self.way.ask(query, cursor))

@@ -145,10 +145,13 @@ class Sight:
         if self._dead is None:
             self._begin_anew()
 
-    def connect(self) -> str | None:
-        """A connection begins: the cursor that it asks with."""
+    def connect(self, alone: bool = True) -> str | None:
+        """A connection begins: the cursor that it asks with.
+
+        :param alone: to the one daemon that there is: what it has acknowledged, it has to know.
+        """
         self._asked = self.cursor
-        self._floor = dict(self._ledger.accepted())
+        self._floor = dict(self._ledger.accepted()) if alone else {}
         # Who polls is complete between two connections; plain events may have nothing to say.
         self.complete = self.complete and self.way in (POLLS, EVENTS)
         return self._asked

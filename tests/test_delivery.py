@@ -6,7 +6,10 @@ import pytest
 
 from checks.delivery import SQLITE, Trial, prove_restarts, prove_trial, trials
 from checks.proof import Proof
+from checks.readers import WAYS
 from checks.selections import prove_selections
+from tests.support.daemon import StartDaemon
+from tests.support.redis import Redis
 
 SEED = 5
 TRIALS = {trial.name: trial for trial in trials(drops=40, stalls=12)}
@@ -37,6 +40,23 @@ def test_every_way_to_read(trial: Trial) -> None:
 def test_restarts(journal: str, restarts: int) -> None:
     proof = Proof()
     prove_restarts(proof, SEED, restarts, journal=journal)
+    assert not proof.failures, "\n".join(proof.failures)
+
+
+@pytest.mark.parametrize("name", ["drops and stalls", "drops, little kept of a stream"])
+def test_from_node_to_node(name: str, redis: Redis, start_daemon: StartDaemon) -> None:
+    journal = f'[journal]\nurl = "redis://127.0.0.1:{redis.port}"\n'
+    trial = TRIALS[name]._replace(journal=journal)
+    others = tuple(start_daemon(config=trial.config).port for _ in range(2))
+    proof = Proof()
+    # Who has no cursor may be told by a node that is behind what it knew already.
+    prove_trial(proof, trial._replace(others=others), SEED, [way for way in WAYS if way.resumes])
+    assert not proof.failures, "\n".join(proof.failures)
+
+
+def test_restarts_of_a_node(redis: Redis) -> None:
+    proof = Proof()
+    prove_restarts(proof, SEED, 3, journal=f'[journal]\nurl = "redis://127.0.0.1:{redis.port}"\n')
     assert not proof.failures, "\n".join(proof.failures)
 
 
