@@ -372,7 +372,7 @@ class TestStart:
     @pytest.mark.parametrize(
         ("lines", "problem"),
         [
-            ('kind = "paper"', "journal.kind: unknown; there are memory, sqlite"),
+            ('kind = "paper"', "journal.kind: unknown; there are memory, redis, sqlite"),
             ('kind = "sqlite"', "journal.path: is missing"),
             ('path = "a"\nsynchronous = "off"', "journal.synchronous: invalid enum value 'off'"),
             ('kind = "memory"\npath = "a"', "journal.path: unknown key"),
