@@ -8,6 +8,9 @@ PYTHON_FILES = . streamd.tac
 # trial runs the deterministic tests alone: the modules whose tests are SynchronousTestCases.
 TRIAL = $(shell grep -l SynchronousTestCase tests/test_*.py)
 
+# Where it could matter whether what viewers are sent is written at once (streamd/fast.py).
+BOTH_WRITES = tests/test_websocket.py tests/test_events.py tests/test_v1.py tests/test_poll.py
+
 help:
 	@echo "make run    the daemon with the demo stream: http://localhost:$(PORT)/"
 	@echo "make test   everything: environment, servers and browser, lint, types, tests"
@@ -25,6 +28,7 @@ run: .venv/run
 # Two at a time, a file at a time; but nothing beside the proofs, which load the machine themselves.
 test: servers lint types trial
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile --ignore=tests/test_checks.py
+	STREAMD_WRITES=plain $(BIN)/pytest --numprocesses=2 --dist=loadfile $(BOTH_WRITES)
 	$(BIN)/pytest tests/test_checks.py
 
 lint: .venv/test

@@ -148,9 +148,11 @@ class Publisher:
         self._rng = rng
 
     def run(self) -> None:
-        while not self._system.over.is_set():
+        in_doubt = False
+        while in_doubt or not self._system.over.is_set():
             number = self.acknowledged + 1
             seq = self._publish(number)
+            in_doubt = seq is None and not self._system.done.is_set()
             if seq is None:
                 time.sleep(0.05)
                 continue
@@ -233,20 +235,31 @@ class Watch:
     """Looks at the lease, and at what the source has written.
 
     :ivar takeovers: seconds from the end of a holder until another node had written a row.
+    :ivar writers: the node that wrote under each number of the lease.
     """
 
     def __init__(self, system: System) -> None:
         self.takeovers: list[float] = []
+        self.writers: dict[int, str] = {}
         self._system = system
-        self._fence = 0
+        self._read = "0-0"
 
     def look(self) -> None:
-        """The number of the lease only grows."""
+        """In the log: under each number of the lease one node wrote, and no older one after a newer."""
         with suppress(OSError, AssertionError):
-            fence = int(self._system.redis.say("HGET", "streamd:fences", "source:orders") or 0)
-            if fence < self._fence:
-                self._system.wrong.append(f"the lease's number was {self._fence}, and is {fence}")
-            self._fence = fence
+            for at, fields in self._system.redis.say(
+                "XRANGE", "streamd:log", f"({self._read}", "+"
+            ):
+                self._read = at
+                entry = dict(zip(fields[::2], fields[1::2], strict=True))
+                if entry.get("stream") == "orders":
+                    node, _, number = entry["by"].partition(":")
+                    self._note(node, int(number), at)
+
+    def _note(self, node: str, number: int, at: str) -> None:
+        newest = max(self.writers, default=0)
+        if number < newest or self.writers.setdefault(number, node) != node:
+            self._system.wrong.append(f"{at}: {node} wrote under {number}, {newest} was known")
 
     def wait(self, gone: int, since: float) -> None:
         """Until another node than this one, which is gone, runs the source, and has written."""
@@ -383,6 +396,7 @@ def prove(proof: Proof, seconds: float = SECONDS, seed: int = SEED, frozen: floa
             chaos.happen()
         rows = finish()
         system.over.set()
+        _join(threads[:NODES])  # what is in doubt is tried again
         wanted = _settle(publishers, viewers, rows)
         _claim(proof, system, publishers, viewers, watch, chaos, wanted)
 
@@ -397,7 +411,6 @@ def _settle(
 ) -> dict[str, int]:
     """What everybody has to have, when that is so, or the time for it is over."""
     deadline = time.monotonic() + SETTLE
-    time.sleep(6)  # what was under way is acknowledged
     wanted = {p.name: p.acknowledged for p in publishers} | {"orders": rows}
     while any(viewer.has != wanted for viewer in viewers) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -413,6 +426,7 @@ def _claim(
     chaos: Chaos,
     wanted: dict[str, int],
 ) -> None:
+    watch.look()
     happened = ", ".join(f"{kind} {count}" for kind, count in sorted(chaos.happened.items()))
     proof.figure(f"what happened: {happened}")
     refused = sum((p.refused for p in publishers), Counter[str]())
@@ -429,6 +443,11 @@ def _claim(
     proof.claim(
         current == len(viewers),
         f"{current} of {len(viewers)} viewers have all, each once and in order, over {moves} moves",
+    )
+    proof.claim(
+        len(watch.writers) > 0,
+        f"one node at a time wrote for the source: {len(set(watch.writers.values()))} nodes, "
+        f"{len(watch.writers)} leases, in the order of their numbers",
     )
     told = sum(viewer.refused for viewer in viewers)
     proof.claim(told == 0, f"{told} were told that they cannot resume")

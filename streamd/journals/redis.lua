@@ -147,7 +147,7 @@ local function receipt(key, digest)
   return {'again', kept:match('^%S+ %d+ (.*)')}
 end
 
-local function commit(name, value, at_time)
+local function commit(name, value, at_time, by)
   if now_ms > ms then ms, i = now_ms, 0
   elseif i + 1 < UNIT then i = i + 1
   else ms, i = ms + 1, 0 end
@@ -155,7 +155,7 @@ local function commit(name, value, at_time)
   local seq = call('HINCRBY', P .. 'seqs', name, 1)
   if at_time == '' then at_time = now end
   call('XADD', P .. 'log', 'MAXLEN', '~', LOG, at,
-    'stream', name, 'seq', seq, 'time', at_time, 'value', value)
+    'stream', name, 'seq', seq, 'time', at_time, 'value', value, 'by', by)
   call('XADD', P .. 'history:' .. name, at, 'seq', seq, 'time', at_time, 'value', value)
   if value == '' then
     call('HSET', P .. 'seqs', name, 0)
@@ -185,9 +185,10 @@ function ask.append()
     call('HSET', P .. 'places', source, place)
   end
   if lease ~= '' then call('HSET', P .. 'fences', lease, number) end
+  local by = lease == '' and node or node .. ':' .. number
   local done, said = {'done'}, {}
   for k = first, p - 1, 3 do
-    local seq, at, at_time = commit(ARGV[k], ARGV[k + 1], ARGV[k + 2])
+    local seq, at, at_time = commit(ARGV[k], ARGV[k + 1], ARGV[k + 2], by)
     done[#done + 1] = seq
     done[#done + 1] = at
     if key ~= '' then

@@ -8,7 +8,8 @@ the log that far.
 What is kept, under one prefix (``streamd:``), for anybody with redis-cli:
 
 =====================  =======  ==================================================================
-``log``                stream   the newest updates of all streams, as nodes follow them
+``log``                stream   the newest updates of all streams, as nodes follow them; each ``by`` a
+                                node, with the number of its lease
 ``history:NAME``       stream   those of one stream, as far as the nodes keep them
 ``state``              hash     stream -> its newest value, JSON
 ``seqs``               hash     stream -> its last ``seq``; 0: it was forgotten
@@ -525,7 +526,7 @@ class RedisJournal:
             place = _position(at)
             if place.life != self.life:
                 raise Another
-            _, stream, _, seq, _, time, _, value = fields
+            stream, seq, time, value = fields[1:8:2]
             name, number = stream.decode(), int(seq)
             if number != seqs.get(name, 0) + 1:
                 self._log.error("an entry of the log was missed")
