@@ -45,7 +45,7 @@ class Door(Protocol):
         if self._closing:
             return
         self._leave()
-        head = _HEAD.match(data)
+        head = _HEAD.match(data, 0, Channel.totalHeadersSize)
         viewer = self._viewer(head) if head else None
         if head and viewer:
             protocol, data = viewer.protocol, viewer.received + data[head.end() :]
@@ -90,4 +90,5 @@ def headers_of(head: re.Match[bytes]) -> dict[str, str] | None:
     """The headers of a head; None if it has one twice, or one that makes it more than a head."""
     lines = [line.split(":", 1) for line in head[2].decode("ascii").splitlines()]
     headers = {name.lower(): value.strip() for name, value in lines}
-    return headers if len(headers) == len(lines) and _MORE.isdisjoint(headers) else None
+    simple = len(headers) == len(lines) <= Channel.maxHeaders and _MORE.isdisjoint(headers)
+    return headers if simple else None

@@ -34,7 +34,8 @@ class FastLink(Link):
         if ENABLED and self._pulls and self._send_now is None:
             transport = self.transport
             # From now on all goes through write(); what went before it has to leave before.
-            if isinstance(transport, Connection) and not transport._tempDataBuffer:
+            waits = transport.dataBuffer or transport._tempDataBuffer
+            if isinstance(transport, Connection) and not waits:
                 self._send_now = transport.socket.send
         super().resumeProducing()
 

@@ -144,6 +144,7 @@ class _Beat:
         if self._call is None:
             wait = self._earliest - self._clock.seconds()
             if wait <= 0:
+                self._earliest = self._clock.seconds()  # no timer was late
                 self._flush()
             else:
                 self._call = self._clock.callLater(wait, self._flush)
@@ -355,8 +356,8 @@ class Hub:
                     self._send(viewer, data)
                 else:
                     self._write(viewer, (data,))
-            elif audience.is_behind(mark):  # nothing of what was looked at was for it
-                self.clock.callLater(0, self.drained, viewer)  # others come first
+            if viewer.ready and viewer.unsent is None and audience.is_behind(mark):
+                self.clock.callLater(0, self.drained, viewer)  # there is more: others come first
                 return
 
     def _write(self, viewer: Viewer, parts: Iterable[bytes]) -> None:

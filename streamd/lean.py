@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from autobahn.twisted.util import peer2str
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.protocol import TrafficStats
 from autobahn.websocket.utf8validator import Utf8Validator
@@ -73,6 +74,11 @@ class LeanProtocol(WebSocketServerProtocol):
         for name, value in {**usual, **_SHARED, **options}.items():
             setattr(cls, name, staticmethod(value) if callable(value) else value)
         cls._usual = usual
+
+    def dropConnection(self, abort: bool = False) -> None:
+        if self.transport is not None:
+            self.peer = peer2str(self.transport)  # for Autobahn's line in the log
+        super().dropConnection(abort)
 
     def succeedHandshake(self, answer: Any) -> None:
         super().succeedHandshake(answer)

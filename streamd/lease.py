@@ -73,7 +73,9 @@ class Lease:
         if self._turning is None and not self.stopped:
             turning = self._turning = Deferred()
             running = Deferred.fromCoroutine(self._look())
-            running.addErrback(lambda failure: self._log.failure("a lease: {name}", failure))
+            running.addErrback(
+                lambda failure: self._log.failure("a lease: {name}", failure, name=self.name)
+            )
             running.addCallback(lambda _: self._turned(turning))
 
     def _turned(self, turning: Deferred[None]) -> None:
@@ -85,7 +87,8 @@ class Lease:
         try:
             fence = await self._journal.acquire(self.name, LASTS)
         except Away:  # while it is, nobody else gets it; unless only this node is cut off
-            fence = self._fence if asked - self._renewed <= LASTS else None
+            alone = not self._journal.shared
+            fence = self._fence if alone or asked - self._renewed <= LASTS else None
         else:
             self._renewed = asked
         if self._fence is not None and (fence != self._fence or self._outrun):

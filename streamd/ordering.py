@@ -170,7 +170,8 @@ class Batch:
             self.places[cursor.source] = cursor.place
         if fence is not None:
             self.fences[fence.lease] = fence.number
-        updates = [self._order(draft) for draft in drafts]
+        # What is not there cannot be forgotten: its tombstone would be nobody's, and stay for ever.
+        updates = [self._order(d) for d in drafts if d.value is not None or self.seqs[d.stream]]
         self.updates += updates
         self.size += sum(len(update.value or b"") for update in updates)
         if key is not None:

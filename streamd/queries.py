@@ -6,6 +6,7 @@ Shared by the kinds of source that read databases.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -187,7 +188,12 @@ def seconds(value: Any, column: str) -> float | None:
             value = datetime.fromisoformat(value)
         if isinstance(value, date) and not isinstance(value, datetime):
             value = datetime(value.year, value.month, value.day)
-        return value if value is None else float(getattr(value, "timestamp", lambda: value)())
+        if value is None:
+            return None
+        found = float(getattr(value, "timestamp", lambda: value)())
+        if not math.isfinite(found):
+            raise ValueError
+        return found
     except (TypeError, ValueError, OverflowError):
         raise SourceError(f"column {column}: {str(value)[:40]!r} is no time") from None
 

@@ -66,8 +66,6 @@ class Broken(Exception):
 class Link(Protocol):
     """One connection: commands go out as they are said, answers come in that order.
 
-    txredisapi's connection, which the source has, takes some ten times longer for a batch.
-
     :ivar on_lost: called when it ends.
     """
 

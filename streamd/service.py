@@ -259,7 +259,10 @@ class Streamd(MultiService):
         def rest(result: Any) -> Deferred[None]:
             self.hub.stop()
             self.events.abort_all()
-            return self.journal.stop()
+            return self.journal.stop().addTimeout(1.0, self._reactor).addErrback(hung)
+
+        def hung(failure: Failure) -> None:
+            self.log.warn("the journal could not be closed: the disk does not answer")
 
         def late(failure: Failure) -> None:
             self.log.warn("not all sources stopped within {seconds} s", seconds=STOP_WITHIN)
@@ -309,7 +312,9 @@ class Streamd(MultiService):
     def _forget_streams(self) -> None:
         names = self.state.forgettable(self._forget, self._now())
         if names and self._forgetting.held:
-            self.journal.append([Draft(name, None) for name in names]).addErrback(
+            forgetting = self.journal.append([Draft(name, None) for name in names])
+            forgetting.addErrback(lambda failure: failure.trap(Away))  # another time, then
+            forgetting.addErrback(
                 lambda failure: self.log.failure("streams could not be forgotten", failure)
             )
 

@@ -130,7 +130,7 @@ class Site(http.HTTPFactory):
 
     def disconnected(self, channel: Channel | Door) -> None:
         self.channels.discard(channel)
-        self.left += 1
+        self.left += isinstance(channel, Channel)
         if self._emptied is not None and not self.channels:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)

@@ -145,6 +145,8 @@ class Feed:
         self._recorded: set[str] = set()
         self._recording = False
         self._error: str | None = None
+        self._failures = 0
+        self._under_way: dict[str, list[bytes]] = {}  # values that are not committed yet
 
     def adopt(self) -> Deferred[None]:
         """Take over the streams of this source that are there from before it was started.
@@ -264,7 +266,10 @@ class Feed:
                 wrong[stream] = refused
                 continue
             proved.append(stream)
-            if self._settings.repeat or encoded != self._state.value(stream):
+            said = self._under_way.get(stream)
+            if self._settings.repeat or encoded != (
+                said[-1] if said else self._state.value(stream)
+            ):
                 drafts.append(Draft(stream, encoded, time))
         self._refuse(wrong)
         return self._append(drafts, proved, bool(wrong))
@@ -275,6 +280,7 @@ class Feed:
         if isinstance(error, Outrun) and self.outrun is not None:
             self.outrun()
             return
+        self._failures += 1
         if isinstance(error, SourceError | Refused):
             message = error.message
             self._complain(message, getattr(error, "detail", ""), getattr(error, "key", ""))
@@ -301,18 +307,35 @@ class Feed:
         def committed(updates: Sequence[Update]) -> None:
             if any(draft.value is None for draft in drafts):
                 self._prune()
-            self._state.prove(proved, self._now())
+            if failures == self._failures or self._error is None:
+                self._state.prove(proved, self._now())
+                if not wrong:
+                    self._recovered()
+            else:  # it failed since: that is the newer truth
+                self._state.fail(self._streams, self._error or "", self._now())
             self._record()
-            if not wrong:
-                self._recovered()
             self._changed()
 
-        appended = maybeDeferred(self._commit, drafts)
+        def done(result: Any) -> Any:
+            for stream, _ in values:
+                self._under_way[stream].pop(0)
+                if not self._under_way[stream]:
+                    del self._under_way[stream]
+            return result
+
+        failures = self._failures
+        busy = bool(self._under_way)
+        values = [(d.stream, d.value) for d in drafts if d.value is not None]
+        for stream, value in values:
+            self._under_way.setdefault(stream, []).append(value)
+        appended = maybeDeferred(self._commit, drafts, busy).addBoth(done)
         return appended.addCallback(committed).addErrback(self.failed)
 
-    def _commit(self, drafts: Sequence[Draft]) -> Deferred[Sequence[Update]]:
+    def _commit(self, drafts: Sequence[Draft], busy: bool) -> Deferred[Sequence[Update]]:
         self._state.check_room(drafts)
-        return self._journal.append(drafts, fence=self.fence) if drafts else succeed([])
+        if not drafts and not busy:
+            return succeed([])
+        return self._journal.append(drafts, fence=self.fence)
 
     def _record(self) -> None:
         """Which streams are this source's is kept beside the log: :meth:`adopt` asks for it."""

@@ -28,7 +28,9 @@ def test_every_viewer_gets_every_message(name: str) -> None:
         assert told["messages"] >= told["updates"]
         assert told["messages"] == told["updates"] or name == "streamd v1", "one update in each"
         assert told["bytes"] >= told["updates"] * 40
-        assert told["p50"] <= told["p99"] <= told["max"] + 0.05
+        assert (
+            told["p50"] <= told["p99"] <= told["max"] + 0.06
+        )  # they are counted in steps of 0.05 ms
         assert meter.cpu(server.pid) > before
         assert meter.memory(server.pid) > 100_000
 

@@ -82,6 +82,15 @@ def test_refusals_are_told_by_http(served: Served) -> None:
     assert unknown.status == 421
 
 
+@pytest.mark.parametrize("more", [["X: " + "x" * 17_000], ["X: 1"] * 501])
+@in_thread
+def test_head_that_is_too_large_is_refused_in_one_piece_too(
+    served: Served, more: list[str]
+) -> None:
+    lines = [line.replace("X", f"X{number}") for number, line in enumerate(more)]
+    assert served.wire(handshake("/ws", *lines)).answer().status == 400
+
+
 @in_thread
 def test_upgrade_elsewhere_is_a_plain_request(served: Served) -> None:
     assert served.wire(handshake("/healthz")).answer().json() == {"status": "ok"}

@@ -15,6 +15,8 @@ from streamd.lease import LASTS, RENEW, Lease
 class Grants:
     """A journal that gives the lease under this number; to nobody; or is away."""
 
+    shared = True
+
     def __init__(self) -> None:
         self.number: int | None = 1
         self.away = False

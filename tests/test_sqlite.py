@@ -8,6 +8,7 @@ import resource
 import shutil
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -418,3 +419,47 @@ class TestLife:
         await again.restart()
         assert again.held[1:] == [update]  # and now it stays
         await again.journal.stop()
+
+    async def test_the_note_is_on_the_disk_before_anything_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The write-ahead log may be lost with the power; what says so must not be lost with it."""
+        log = file_log(tmp_path, monkeypatch)
+        monkeypatch.setattr(sqlite, "this_boot", lambda: "one")
+        await log.start()
+        await log.append(("a", 1))
+        await log.restart()  # an end as it should be
+        life = log.journal.life
+        await log.append(("a", 2))
+        (tmp_path / "other").mkdir()
+        shutil.copy(tmp_path / "log.db", tmp_path / "other")
+        await log.journal.stop()
+        monkeypatch.setattr(sqlite, "this_boot", lambda: "two")
+        again = file_log(tmp_path / "other", monkeypatch)
+        await again.start()
+        assert again.journal.life != life
+        await again.journal.stop()
+
+
+class TestSources:
+    """A commit takes a moment; what a source says meanwhile is the newer truth."""
+
+    @pytest.mark.parametrize(
+        ("command", "state", "value"),
+        [("date +%s%N; exit 1", "failed", None), ("printf '1\\\\n2\\\\n1\\\\n'", "fresh", 1)],
+    )
+    def test_what_is_said_while_a_value_is_under_way(
+        self, start_daemon: StartDaemon, tmp_path: Path, command: str, state: str, value: int | None
+    ) -> None:
+        source = f'[sources.a]\ncommand = ["sh", "-c", "{command}"]\nevery = "200ms"\n'
+        daemon = start_daemon(config=config(tmp_path / "log.db", source))
+        wait_until(lambda: daemon.request("GET", "/streams/a").status == 200)
+        for _ in range(12):
+            found = daemon.request("GET", "/streams/a").json()
+            sleep_a_moment()
+        assert found["health"]["state"] == state
+        assert value is None or found["value"] == value
+
+
+def sleep_a_moment() -> None:
+    time.sleep(0.1)

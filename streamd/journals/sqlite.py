@@ -194,6 +194,8 @@ class LogFile:
         if found != "ok":
             raise Damaged(found)
         [(version,)] = run("PRAGMA user_version")
+        if version > len(UPGRADES):  # as only its write-ahead log says yet
+            raise self._unusable(f"its format is {version}, of a newer streamd")
         if not version and run("SELECT * FROM sqlite_master LIMIT 1"):
             raise self._unusable("it is another program's database")
         for number, script in enumerate(UPGRADES[version:], version + 1):
@@ -267,18 +269,25 @@ class LogFile:
             ((name, at.ms, at.n % LIFE_UNIT) for name, at in batch.first.items()),
         )
         self._db.executemany(
-            "DELETE FROM updates WHERE stream = ? AND (ms, i) <= (?, ?) AND value IS NULL",
-            ((name, ms, i) for name in batch.first),
+            "DELETE FROM updates WHERE stream = ? AND ms = ? AND i = ? AND value IS NULL",
+            (
+                (name, at.ms, at.n % LIFE_UNIT)
+                for name, at in batch.first.items()
+                if at <= batch.horizon  # a tombstone is the first of what is left
+            ),
         )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         run = self._db.execute
+        if not self._noted:
+            boot = None if self._full else this_boot()
+            run("UPDATE about SET life = ?, boot = ?", (self._life, boot))
+            # On the disk before anybody is told anything: or it is lost with what it speaks of.
+            run("PRAGMA wal_checkpoint(FULL)").fetchall()
+            self._noted = True
         run("BEGIN IMMEDIATE")
         try:
-            if not self._noted:
-                boot = None if self._full else this_boot()
-                run("UPDATE about SET life = ?, boot = ?", (self._life, boot))
             yield
             run("COMMIT")
         except BaseException:
@@ -286,7 +295,6 @@ class LogFile:
                 with suppress(sqlite3.Error):
                     run("ROLLBACK")
             raise
-        self._noted = True
 
     def probe(self) -> None:
         """Whether there is room, and the disk takes it.
@@ -363,6 +371,7 @@ class SqliteJournal(OrderedJournal):
         self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
         self._retry = Timer(reactor, RETRY, self._try_again)
         self._trying: Deferred[None] | None = None
+        self._without = False  # the damaged file is set aside, and there is no other yet
 
     def start(self, follower: Follower) -> Deferred[None]:
         # In this thread: until it is done nobody can be served anyway.
@@ -370,8 +379,13 @@ class SqliteJournal(OrderedJournal):
         gc.disable()  # nothing of what is read now is garbage, and to look takes as long as to read
         try:
             self._take(self._file.open())
-        except Damaged as damaged:
-            self._take(self._replace(str(damaged)))
+        except (Damaged, ValueError, msgspec.MsgspecError) as damaged:  # or a value is no JSON
+            try:
+                self._take(self._replace(str(damaged)))
+            except OSError as error:
+                raise Unusable(
+                    f"journal.path: {self._path} is damaged, and stays: {error}"
+                ) from error
             follower.lost(LOST)
         finally:
             gc.enable()
@@ -442,6 +456,7 @@ class SqliteJournal(OrderedJournal):
                 held = await self._in_thread(self._replace, reason)
             except (Unusable, OSError) as failure:
                 self._log.critical("{reason}", reason=str(failure))
+                self._without = isinstance(failure, Unusable)
                 return self._lose("the log is damaged, and there can be no other")
             if self._away is not None:
                 self._find()
@@ -475,14 +490,24 @@ class SqliteJournal(OrderedJournal):
             self._trying = Deferred.fromCoroutine(self._probe())
 
     async def _probe(self) -> None:
+        other = None
         try:
-            await self._in_thread(self._file.probe)
+            if self._without:
+                other = await self._in_thread(self._file.open)
+            else:
+                await self._in_thread(self._file.probe)
         except sqlite3.Error as error:
             await self._failed(error)
+        except Unusable:
+            return  # as was said
         except Exception:
             self._log.failure("the journal could not be tried")
         else:
             self._find()
+            if other is not None:
+                self._without = False
+                self._take(other)
+                self._follower.lost(LOST)
         finally:
             self._trying = None
 
