@@ -64,6 +64,8 @@ soak: check-soak
 bench: .venv/test
 	@bench/install
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.journal
+	@$(BIN)/python -m bench.cluster
 
 # What something costs or takes: `make bench-NAME` runs bench/NAME.py, which prints it.
 bench-%: bench/%.py .venv/test
