@@ -18,7 +18,7 @@ from streamd.link import Link
 ENABLED = os.environ.get("STREAMD_WRITES") != "plain"
 
 SHORT = 16 * 1024
-"""Bytes; what is longer takes its turn, so that whoever catches up does not hold up the others."""
+"""Bytes; what is longer, as the pieces of a long message are, takes its turn: others come between."""
 
 
 class FastLink(Link):

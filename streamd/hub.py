@@ -23,7 +23,6 @@ _REMEMBERED = 8
 """Messages that an audience keeps while the state stands still; a chain of them per straggler would
 be memory for every slow viewer."""
 
-
 TIMER = 0.003
 """Seconds by which a reactor's timer may be late when there is little to do."""
 
@@ -141,13 +140,14 @@ class _Beat:
         self._call: IDelayedCall | None = None
 
     def wake(self) -> None:
-        if self._call is None:
-            wait = self._earliest - self._clock.seconds()
-            if wait <= 0:
-                self._earliest = self._clock.seconds()  # no timer was late
-                self._flush()
-            else:
-                self._call = self._clock.callLater(wait, self._flush)
+        if self._call is not None:
+            return
+        now = self._clock.seconds()
+        if now < self._earliest:
+            self._call = self._clock.callLater(self._earliest - now, self._flush)
+        else:
+            self._earliest = now  # no timer was late
+            self._flush()
 
     def _flush(self) -> None:
         self._call = None
