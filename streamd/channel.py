@@ -382,8 +382,7 @@ class Channel(http.HTTPChannel):
         self.setTimeout(None)
         self.site.disconnected(self)
         transport, self.transport = self.transport, None
-        received = handover.received + self.clearLineBuffer()
-        hand_over(self.site, transport, handover.protocol, received)
+        hand_over(self.site, transport, handover.protocol, self.clearLineBuffer())
 
     def _expect_request(self) -> None:
         if self._deadline is None:

@@ -48,7 +48,7 @@ class Door(Protocol):
         head = _HEAD.match(data, 0, Channel.totalHeadersSize)
         viewer = self._viewer(head) if head else None
         if head and viewer:
-            protocol, data = viewer.protocol, viewer.received + data[head.end() :]
+            protocol, data = viewer.protocol, data[head.end() :]
         else:
             protocol = self._speak_http()
         hand_over(self._site, self.transport, protocol, data)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.tcp import Connection
 
@@ -26,8 +27,8 @@ class FastLink(Link):
 
     __slots__ = ("_send_now",)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self._send_now: Callable[[bytes], int] | None = None
 
     def resumeProducing(self) -> None:

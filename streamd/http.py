@@ -69,12 +69,10 @@ class Handover:
 
     :ivar protocol: whose: a Twisted protocol.
     :ivar head: what is answered first; its body is what the protocol writes.
-    :ivar received: what the protocol is told that it received.
     """
 
     protocol: Any
     head: Response | None = None
-    received: bytes = b""
 
 
 def json_response(

@@ -44,8 +44,8 @@ class Link:
 
     transport: Any
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self.ready = True
         self.mark = Mark(ORIGIN, 0)
         self.unsent: Pieces | None = None

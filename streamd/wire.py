@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
@@ -485,16 +486,19 @@ def parse_query(query: Mapping[str, str]) -> Wish:
 
     :raises Refused: 400, naming the key.
     """
-    streams = query.get("streams")
-    names = None if streams is None else [name for name in streams.split(",") if name]
     after = query.get("after")
     return Wish(
-        Selection(names),
+        _selection(query.get("streams")),
         round_pace(query.get("pace")),
         None if after is None else parse_position(after),
         after is not None,
         parse_history(query.get("history", "1")),
     )
+
+
+@lru_cache(maxsize=256)
+def _selection(streams: str | None) -> Selection:
+    return Selection(None if streams is None else [name for name in streams.split(",") if name])
 
 
 def parse_history(text: str) -> int:

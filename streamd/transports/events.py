@@ -56,9 +56,9 @@ class EventProtocol(FastLink, Protocol):
     def connectionMade(self) -> None:
         self.take_transport()
         self._streams.opened(self)
-        streams, v1 = self._streams, self._encoding is V1_EVENTS
-        build = event(*v1_message("build", {"build": streams.build})) if v1 else b""
-        self.hub.join(self, self._wish, self._encoding, streams.now(), also=build)
+        now = self._streams.now()
+        also = self._streams.greeting if self._encoding is V1_EVENTS else b""
+        self.hub.join(self, self._wish, self._encoding, now, also=also)
 
     def dataReceived(self, data: bytes) -> None:
         self._said += len(data)
@@ -91,6 +91,7 @@ class EventProtocol(FastLink, Protocol):
 class EventStreams:
     """Tracks the event streams that are open.
 
+    :ivar greeting: what whoever speaks v1 is told after the welcome: the build of the page.
     :ivar lost: viewers given up because they accepted nothing.
     """
 
@@ -100,7 +101,7 @@ class EventStreams:
         :param build: of the page and the walls.
         """
         self.hub = hub
-        self.build = build
+        self.greeting = event(*v1_message("build", {"build": build}))
         self.now = now
         self.protocols: set[EventProtocol] = set()
         self.lost = 0

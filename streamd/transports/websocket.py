@@ -6,7 +6,7 @@ framed once for all who get it, not once for each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory
@@ -89,8 +89,8 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     _allowance = float(BURST)
     _counted = 0.0
 
-    def __init__(self, wish: Wish) -> None:
-        super().__init__()
+    def __init__(self, wish: Wish, asked: Mapping[str, str]) -> None:
+        super().__init__(asked)
         self._wish = wish
         self._due: list[Wish | bytes] = []  # to be answered, or said, in its turn
 
@@ -110,8 +110,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         try:
             self.take_transport()
             self.factory.opened(self)
-            build = v1_message("build", {"build": self.factory.build})
-            self._join(self._wish, also=frame(build.text) if self.is_v1 else b"")
+            self._join(self._wish, also=self.factory.greeting if self.is_v1 else b"")
         except Exception:  # Autobahn would keep it to itself, and the connection open
             self._log.failure("a viewer could not begin")
             self._deaf = True
@@ -306,6 +305,7 @@ class StreamFactory(WebSocketServerFactory):
     """Tracks the connected viewers: counts them, has them pinged, closes them.
 
     :ivar protocols: the viewers whose handshake is done.
+    :ivar greeting: what whoever speaks v1 is told after the welcome: the build of the page.
     :ivar refused: viewers closed because of what they sent.
     :ivar lost: viewers given up because nothing came back.
     """
@@ -326,7 +326,7 @@ class StreamFactory(WebSocketServerFactory):
         super().__init__(server="")
         self.hub = hub
         self.screens = screens
-        self.build = build
+        self.greeting = frame(v1_message("build", {"build": build}).text)
         self.now = now
         self.clock = clock
         self.protocols: set[StreamProtocol] = set()
@@ -363,9 +363,9 @@ class StreamFactory(WebSocketServerFactory):
         """
         wish = parse_query(request.query)
         self.hub.check_room()
-        protocol = StreamProtocol(wish)
+        protocol = StreamProtocol(wish, _asked(request))
         protocol.factory = self
-        return Handover(protocol, received=_handshake(request))
+        return Handover(protocol)
 
     def opened(self, protocol: StreamProtocol) -> None:
         """A handshake is done."""
@@ -413,12 +413,12 @@ def _want_upgrade(request: Request) -> Response:
     return error_response(426, "upgrade-required", "this path is a WebSocket", headers)
 
 
-def _handshake(request: Request) -> bytes:
-    """The head that Autobahn needs to see, and no byte more: it splits heads where HTTP does not.
+def _asked(request: Request) -> dict[str, str]:
+    """The headers that a WebSocket needs to see, and none more.
 
-    :raises Refused: 400 if a header that it reads has a character that no handshake has.
+    :raises Refused: 400 if one of them has a character that no handshake has.
     """
-    lines = ["GET /ws HTTP/1.1", "Host: streamd"]
+    asked = {}
     for name, value in request.headers.items():
         if name in ("upgrade", "connection") or name.startswith("sec-websocket-"):
             if not value.isascii():
@@ -427,8 +427,8 @@ def _handshake(request: Request) -> bytes:
                 offered = map(str.strip, value.split(","))
                 value = ", ".join(p for p in offered if not p.startswith(TOKEN))
             if value:
-                lines.append(f"{name}: {value}")
-    return "\r\n".join([*lines, "", ""]).encode("ascii")
+                asked[name] = value
+    return asked
 
 
 def _accept_deflate(offers: Iterable[Any]) -> PerMessageDeflateOfferAccept | None:

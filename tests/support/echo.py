@@ -7,14 +7,12 @@ a port: `python -m tests.support.echo PORT`, for suites from outside.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import Any
 
 from streamd import service
 from streamd.config import parse
 from streamd.http import Handover, Request
 from streamd.transports.websocket import BURST, StreamFactory, StreamProtocol
-from streamd.wire import Wish
 from tests.support.served import QUIET
 
 
@@ -42,9 +40,8 @@ class EchoFactory(StreamFactory):
 
     def upgrade(self, request: Request) -> Handover:
         handover = super().upgrade(request)
-        protocol = EchoProtocol(Wish(handover.protocol._wish.selection))
-        protocol.factory = self
-        return replace(handover, protocol=protocol)
+        handover.protocol.__class__ = EchoProtocol
+        return handover
 
 
 def main(port: int) -> None:
