@@ -15,8 +15,9 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
 
 from streamd.config import parse
+from streamd.kinds import find_kinds
 from streamd.link import Link
-from streamd.service import Streamd, find_kinds
+from streamd.service import Streamd
 from streamd.update import Draft
 from tests.support.served import QUIET, handshake
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from streamd.service import BACKLOG
+from streamd.ports import BACKLOG
 from tests.support.daemon import TWISTD, Server
 from tests.support.net import free_port
 

@@ -21,15 +21,11 @@ from streamd import __version__
 from streamd.check import Outcome, Reasons, run_once
 from streamd.client import Daemon, Declined, Unreachable
 from streamd.config import ConfigError, parse
-from streamd.service import Streamd, find_kinds
+from streamd.kinds import find_kinds
+from streamd.ports import DEFAULT_PORT, check_endpoint, endpoint
+from streamd.service import Streamd
 from streamd.sketch import database_url, sketch, source_name, table
-from streamd.start import (
-    DEFAULT_PORT,
-    check_endpoint,
-    endpoint,
-    load,
-    use_monotonic_time,
-)
+from streamd.start import load, use_monotonic_time
 
 URL = "http://localhost:5000"
 

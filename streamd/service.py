@@ -1,42 +1,37 @@
-"""The daemon put together: the only module that names concrete classes."""
+"""The daemon put together: what is made of what."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
 import os
-import resource
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamd.access import NO_TOKENS, Access, Tokens, normal_origin, own_hosts
-from streamd.config import Config, ConfigError, Kind, SourceTable
+from streamd.config import Config, ConfigError
 from streamd.hub import Hub
-from streamd.journal import Away, Journal, Unusable
-from streamd.journals import memory, sqlite
-from streamd.journals import redis as redis_journal
+from streamd.journal import Away, Unusable
+from streamd.kinds import make_journal, tables
 from streamd.lease import Lease, Shift
 from streamd.link import Sweep
 from streamd.peers import Peers
+from streamd.ports import allow_files, listen
 from streamd.quiet import quiet_log
 from streamd.screens import Screens
 from streamd.site import Site
 from streamd.source import Feed, Source, Surroundings, furnish
-from streamd.sources import demo, http, postgres, process, python, random_walk, redis, sql
 from streamd.state import State
 from streamd.timer import Timer
 from streamd.transports.commands import Commands
@@ -48,26 +43,6 @@ from streamd.transports.read import Reader
 from streamd.transports.websocket import StreamFactory
 from streamd.update import Draft, Position, Update
 from streamd.wire import TICK
-
-OWN_KINDS: tuple[Kind, ...] = (
-    random_walk.KIND,
-    postgres.KIND,
-    sql.KIND,
-    redis.KIND,
-    process.KIND,
-    http.KIND,
-    python.KIND,
-    demo.KIND,
-)
-"""In the order in which they are asked whether a table without ``kind`` is theirs."""
-
-JOURNALS: tuple[Kind, ...] = (memory.KIND, sqlite.KIND, redis_journal.KIND)
-
-ENTRY_POINTS = "streamd.sources"
-"""The group in which other packages offer kinds of sources: each entry point names a ``KIND``."""
-
-BACKLOG = 4096
-"""Connections that wait to be accepted: with the default of 50 a storm of 2000 takes a minute."""
 
 STOP_WITHIN = 4.0
 """Seconds for sources and viewers to end; the process ends within 5."""
@@ -81,7 +56,6 @@ SPARE_CONNECTIONS = 1000
 TRIM_EVERY = 5.0
 """Seconds between two times that the journal lets go of what the state let go of."""
 
-DEMO = SourceTable(random_walk.KIND, random_walk.Settings())
 DEMO_NOTE = "demo · add yours to streamd.toml"
 
 
@@ -111,7 +85,7 @@ class Streamd(MultiService):
         self._forget = server.forget
         self.listening: list[IListeningPort] = []
         surroundings = Surroundings(reactor, base, now)
-        self.journal = _make_journal(config, surroundings)
+        self.journal = make_journal(config, surroundings)
         self.state = State(
             now(), config.streams, max_streams=server.max_streams, max_state=server.max_state
         )
@@ -157,9 +131,6 @@ class Streamd(MultiService):
         self._left = (0, 0)
 
     def _make_shifts(self, config: Config, surroundings: Surroundings) -> list[Shift]:
-        tables: Mapping[str, SourceTable] = config.sources
-        if not config.file and not tables:
-            tables = {"variable": DEMO}
         shared = (self.journal, self.state, self._now, self.hub.wake, config.streams)
         return [
             Shift(
@@ -168,7 +139,7 @@ class Streamd(MultiService):
                 self.journal,
                 self._reactor,
             )
-            for name, table in tables.items()
+            for name, table in tables(config).items()
         ]
 
     @property
@@ -190,22 +161,13 @@ class Streamd(MultiService):
         super().privilegedStartService()
         allow_files()
         for port in self._ports:
-            self._listen(port)
-
-    def _listen(self, port: str) -> None:
-        outcome: list[Any] = []
-        # Every server endpoint of Twisted listens, or fails, at once.
-        serverFromString(self._reactor, port).listen(self.site).addBoth(outcome.append)
-        failure = outcome[0] if outcome else None
-        if isinstance(failure, IListeningPort) or IListeningPort.providedBy(failure):
+            try:
+                opened = listen(self._reactor, port, self.site)
+            except ConfigError as error:
+                self._give_up(str(error))
             # Whoever comes waits until there is a log: from an empty state nobody could resume.
-            failure.stopReading()  # type: ignore[attr-defined]
-            self.listening.append(failure)
-            return
-        reason = failure.value if failure is not None else "it does not open at once"
-        if isinstance(reason, CannotListenError):
-            reason = reason.socketError
-        self._give_up(f"port: cannot listen on {_as_given(port)}: {reason}")
+            opened.stopReading()  # type: ignore[attr-defined]
+            self.listening.append(opened)
 
     def startService(self) -> None:
         super().startService()
@@ -215,7 +177,7 @@ class Streamd(MultiService):
         except Unusable as error:
             self._give_up(str(error))
 
-    def _give_up(self, problem: str) -> None:
+    def _give_up(self, problem: str) -> NoReturn:
         """:raises SystemExit: after one line on stderr."""
         self._complain(problem)
         raise SystemExit(1) from None
@@ -336,41 +298,6 @@ class Streamd(MultiService):
             trim(0)
 
 
-def _make_journal(config: Config, surroundings: Surroundings) -> Journal:
-    """The one that is configured, else one in the folder that systemd gives a service, else memory."""
-    kind, settings = config.journal or SourceTable(memory.KIND, memory.Settings())
-    folder = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if config.journal is None and folder:
-        kind, settings = sqlite.KIND, sqlite.Settings(path=os.path.join(folder, sqlite.FILE))
-    journal: Journal = kind.make("journal", settings, surroundings)
-    return journal
-
-
-def find_kinds() -> tuple[Kind, ...]:
-    """Our own kinds of sources, and those that installed packages offer.
-
-    :raises ConfigError: naming an entry point that cannot be loaded.
-    """
-    found = []
-    for point in entry_points(group=ENTRY_POINTS):
-        try:
-            found.append(point.load())
-        except Exception as error:
-            raise ConfigError(
-                [f"the kind of source {point.value} cannot be loaded: {error}"]
-            ) from error
-    return (*OWN_KINDS, *found)
-
-
-def with_demo(config: Config) -> Config:
-    """The configuration, and the demo's streams."""
-    table = SourceTable(demo.KIND, demo.Settings())
-    return config._replace(
-        sources={demo.NAME: table, **config.sources},
-        streams={**demo.DESCRIPTIONS, **config.streams},
-    )
-
-
 def _access(config: Config, tokens: Tokens) -> Access:
     return Access(
         tokens=tokens,
@@ -386,22 +313,3 @@ def web_folder() -> Path:
     package = Path(__file__).parent
     inside = package / "web"
     return inside if inside.is_dir() else package.parent / "web"
-
-
-def allow_files() -> None:
-    """As many open files as the system lets this process have: each viewer is one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def default_port(number: int) -> str:
-    """The endpoint of a port on all interfaces, IPv6 and IPv4 alike where the system has both."""
-    if socket.has_dualstack_ipv6() and sys.platform != "darwin":
-        return rf"tcp6:{number}:interface=\:\::backlog={BACKLOG}"
-    return f"tcp:{number}:backlog={BACKLOG}"
-
-
-def _as_given(port: str) -> str:
-    """The number that :func:`default_port` made this endpoint of, or else the endpoint."""
-    number = port.split(":")[1] if ":" in port else ""
-    return number if number.isdecimal() and port == default_port(int(number)) else port

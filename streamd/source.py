@@ -21,7 +21,8 @@ from twisted.python.failure import Failure
 
 from streamd.config import ConfigError, Description, Duration, Keep, Secret, SourceTable
 from streamd.journal import Fence, Journal, Outrun, SourceCursor
-from streamd.state import Report, State
+from streamd.state import State
+from streamd.stream import Report
 from streamd.update import Draft, Refused, Update, check_name, from_python
 
 MAX_ERROR = 500

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -10,40 +9,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.endpoints import serverFromString
-
 from streamd.access import NO_TOKENS, Tokens
 from streamd.config import Config, ConfigError, Secret, parse
-from streamd.service import JOURNALS, default_port, find_kinds
-
-DEFAULT_PORT = "5000"
-
-
-def endpoint(port: str) -> str:
-    """The endpoint string for what was given as ``--port``.
-
-    :raises ConfigError: if it is a number that no port has.
-    """
-    if not port.isdecimal():
-        return port
-    if int(port) > 65535:
-        raise ConfigError([f"port: expected 0 to 65535, not {port}"])
-    return default_port(int(port))
-
-
-def check_endpoint(reactor: Any, port: str) -> None:
-    """:raises ConfigError: if Twisted knows no such endpoint, or it cannot be prepared."""
-    try:
-        serverFromString(reactor, port)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
-        problem = f"expected a number or an endpoint such as tcp:5000, not {port} ({error})"
-    except ImportError:
-        problem = f'{port} needs pyOpenSSL: pip install "streamd[tls]"'
-    except Exception as error:  # pyOpenSSL's are nobody's children
-        problem = f"the key or the certificate of {port} cannot be used: {error}"
-    else:
-        return
-    raise ConfigError([f"port: {problem}"])
+from streamd.kinds import JOURNALS, find_kinds
+from streamd.source import Surroundings
 
 
 def load(file: str | None) -> tuple[Config, Tokens, Path]:
@@ -61,14 +30,15 @@ def load(file: str | None) -> tuple[Config, Tokens, Path]:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError([f"cannot read {file}: {reason}"]) from None
     config = parse(text, find_kinds(), JOURNALS)
+    place = Surroundings(None, path.parent)
     problems: list[str] = []
 
     def revealed(key: str, secrets: Iterable[Secret]) -> Iterator[str]:
         for number, secret in enumerate(secrets):
             try:
-                yield reveal(secret, path.parent)
-            except ValueError as error:
-                problems.append(f"access.{key}[{number}]: {error}")
+                yield place.reveal(f"access.{key}[{number}]", secret)
+            except ConfigError as error:
+                problems.extend(error.problems)
 
     publish, admin = config.access.publish, config.access.admin
     tokens = Tokens(
@@ -78,11 +48,6 @@ def load(file: str | None) -> tuple[Config, Tokens, Path]:
     if problems:
         raise ConfigError(problems)
     return config, tokens, path.parent
-
-
-def reveal(secret: Secret, base: Path) -> str:
-    """The text of a secret; files are relative to ``base``."""
-    return secret.reveal(os.environ, lambda name: (base / name).read_text("utf-8"))
 
 
 def end_cleanly(reactor: Any) -> None:

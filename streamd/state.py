@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
-
 from streamd.config import Description
-from streamd.health import Health, Level, knowledge, level
+from streamd.health import Health
 from streamd.log import Log
-from streamd.update import ORIGIN, Draft, Position, Refused, Selection, Update, to_python
+from streamd.stream import Report, Stream
+from streamd.update import ORIGIN, Draft, Position, Refused, Selection, Update
 from streamd.wire import MAX_MESSAGE, member
 
 ALL_STREAMS = Selection()
@@ -28,9 +27,6 @@ MANY_UPDATES = MAX_MESSAGE // 32
 
 MANY_LOOKS = 20_000
 """Updates that are looked at for one message, wanted or not: some five milliseconds."""
-
-MAX_SILENCES = 64
-"""Of one stream, that are remembered: a chart shows no more."""
 
 UPDATE_BYTES = 320
 """What one update costs beside its value: two tuples, four numbers and a bytes object (CPython)."""
@@ -69,17 +65,6 @@ class Mark(NamedTuple):
     fill: Fill | None = None
 
 
-class Report(NamedTuple):
-    """What the node that runs a source says of a stream.
-
-    :ivar late: whether its proof is due.
-    """
-
-    proof: float | None
-    error: str | None
-    late: bool
-
-
 class Answer(NamedTuple):
     """What :meth:`State.since` says; see :class:`streamd.wire.Answer`."""
 
@@ -93,103 +78,6 @@ class Answer(NamedTuple):
     revision: int
     floor: Position
     first: bool
-
-
-class Stream:
-    """One stream: what it is, what it said, whether it can be believed.
-
-    When it is forgotten its history is one update without a value.  Unless it is configured it is
-    ``gone`` then, and stays as a tombstone until there are too many, so that whoever was away is told.
-    """
-
-    __slots__ = (
-        "_described",
-        "_description_text",
-        "_health_text",
-        "_vital",
-        "began",
-        "buried",
-        "configured",
-        "described",
-        "description",
-        "error",
-        "gone",
-        "health",
-        "history",
-        "judged",
-        "level",
-        "lost",
-        "name",
-        "proof",
-        "restored",
-        "silences",
-        "vouched",
-    )
-
-    def __init__(self, name: str, description: Description, configured: bool, now: float) -> None:
-        self.name = name
-        self.history: deque[Update] = deque()
-        self.lost = ORIGIN  # the newest update that history no longer has
-        # Revisions of the state: when it was last forgotten, described, judged.
-        self.buried = self.described = self.judged = 0
-        self._described: Description | None = None
-        self._vital: Health | None = None
-        self._description_text = self._health_text = b""
-        self.begin(description, configured, now)
-
-    def begin(self, description: Description, configured: bool, now: float) -> None:
-        """Become a stream about which nothing is known yet, for the first time or again."""
-        self.description = description
-        self.configured = configured
-        self.gone = False
-        self.began = now  # from then on a proof is waited for
-        self.proof: float | None = None
-        self.vouched = 0.0  # until then whoever runs its source says that it is not late
-        self.restored = False  # what it said is from before, and nobody has confirmed it since
-        self.error: str | None = None
-        self.level: Level = "ok"
-        self.health = Health("fresh", "ok", now)
-        # From the last proof until it could be believed again: a line through it would be a lie.
-        self.silences: deque[tuple[float, float | None]] = deque(maxlen=MAX_SILENCES)
-
-    @property
-    def newest(self) -> Update | None:
-        """Its newest update; None if there never was one, or it was forgotten."""
-        last = self.history[-1] if self.history else None
-        return None if last is None or last.value is None else last
-
-    @property
-    def noted(self) -> int:
-        """The revision of the state at which something was last said about it."""
-        return max(self.buried, self.described, self.judged)
-
-    def current_health(self) -> Health:
-        """Its health with its newest proof."""
-        h = self.health
-        if h.proof != self.proof:
-            self.health = h = Health(h.state, h.level, h.since, self.proof, h.error)
-        return h
-
-    def report(self) -> Report:
-        """How it is, for nodes that do not run its source."""
-        late = self.health.state == "late"
-        return Report(None if self.restored else self.proof, self.error, late)
-
-    @property
-    def description_text(self) -> bytes:
-        """Its description as JSON, made once."""
-        if self._described is not self.description:
-            self._described = self.description
-            self._description_text = msgspec.json.encode(self.description.public())
-        return self._description_text
-
-    @property
-    def health_text(self) -> bytes:
-        """Its health as JSON, made once."""
-        health = self.current_health()
-        if self._vital is not health:
-            self._vital, self._health_text = health, msgspec.json.encode(health)
-        return self._health_text
 
 
 def cost(update: Update | Draft) -> int:
@@ -499,7 +387,7 @@ class State:
             if stream.newest is not None:
                 self._expire(stream, now)
                 stream.proof, stream.restored = min(stream.newest.at.ms / 1000, now), True
-                self._judge_level(stream)
+                stream.judge_level()
                 self._judge(stream, now)
         self._shed_if_full()
 
@@ -527,7 +415,7 @@ class State:
         stream.configured = configured
         if stream.description != description:
             stream.description = description
-            self._judge_level(stream)
+            stream.judge_level()
             self._judge(stream, now)
             stream.described = self._note(stream)
 
@@ -535,7 +423,7 @@ class State:
         """A source ran and found these to be what they were."""
         for name in names:
             if stream := self.get(name):
-                self._confirm(stream, now)
+                stream.confirm(now)
                 self._judge(stream, now)
 
     def fail(self, names: Iterable[str], error: str, now: float) -> None:
@@ -550,14 +438,9 @@ class State:
 
     def hear(self, name: str, report: Report, now: float, until: float) -> None:
         """How a stream is, as the node says that runs its source; what that says holds until then."""
-        stream = self.get(name)
-        if stream is None:
-            return
-        if report.proof is not None:
-            stream.proof, stream.restored = max(report.proof, stream.proof or report.proof), False
-        stream.error = report.error
-        stream.vouched = 0.0 if report.late else until
-        self._judge(stream, now)
+        if stream := self.get(name):
+            stream.hear(report, until)
+            self._judge(stream, now)
 
     def confirm_since(self, at: Position, but: Collection[str], now: float) -> None:
         """What came after this position is from a log that somebody has followed without a pause.
@@ -585,15 +468,9 @@ class State:
             self._journal_noted = self.revision
 
     def judge(self, now: float) -> None:
-        """Find out what became late, and let history go that is older than it is kept.
-
-        A proof from the future means that the clock was set back: it counts from now on, or nothing
-        would be late until the clock got there again.
-        """
+        """Find out what became late, and let history go that is older than it is kept."""
         for stream in self:
-            stream.began = min(stream.began, now)
-            if stream.proof is not None and stream.proof > now:
-                stream.proof = now
+            stream.bound(now)
             if stream.description.expect is not None:
                 self._judge(stream, now)
             self._expire(stream, now)
@@ -627,8 +504,8 @@ class State:
         stream = self.get(update.stream) or self._add(update.stream, Description(), False, now)
         self._follow(stream, update)
         self._expire(stream, now)
-        self._confirm(stream, now)
-        self._judge_level(stream)
+        stream.confirm(now)
+        stream.judge_level()
         self._judge(stream, now)
 
     def _follow(self, stream: Stream, update: Update) -> None:
@@ -638,9 +515,6 @@ class State:
             if last.value is None:
                 self._drop(stream)
         self._append(stream, update)
-
-    def _confirm(self, stream: Stream, now: float) -> None:
-        stream.proof, stream.error, stream.restored = now, None, False
 
     def _append(self, stream: Stream, update: Update) -> None:
         size = cost(update)
@@ -730,26 +604,8 @@ class State:
             index.pop(stream.name, None)
         self._roll = None
 
-    def _judge_level(self, stream: Stream) -> None:
-        d = stream.description
-        if stream.history and (d.warn is not None or d.critical is not None):
-            value = stream.history[-1].value
-            stream.level = level(to_python(value or b"null"), d.warn, d.critical)
-        else:
-            stream.level = "ok"
-
     def _judge(self, stream: Stream, now: float) -> None:
-        expect = stream.description.expect if now >= stream.vouched else None
-        proof = stream.began if stream.proof is None else stream.proof
-        state = knowledge(stream.error, proof, expect, now, stream.restored)
-        h = stream.health
-        if (state == "fresh") != (h.state == "fresh"):
-            if state != "fresh":
-                stream.silences.append((now if stream.proof is None else stream.proof, None))
-            elif stream.silences:
-                stream.silences.append((stream.silences.pop()[0], now))
-        if (state, stream.level, stream.error) != (h.state, h.level, h.error):
-            stream.health = Health(state, stream.level, now, stream.proof, stream.error)
+        if stream.judge(now):
             stream.judged = self._note(stream)
 
     def _note(self, stream: Stream) -> int:

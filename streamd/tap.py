@@ -8,15 +8,10 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from streamd.config import ConfigError
-from streamd.service import Streamd, with_demo
-from streamd.start import (
-    DEFAULT_PORT,
-    check_endpoint,
-    end_cleanly,
-    endpoint,
-    load,
-    use_monotonic_time,
-)
+from streamd.kinds import with_demo
+from streamd.ports import DEFAULT_PORT, check_endpoint, endpoint
+from streamd.service import Streamd
+from streamd.start import end_cleanly, load, use_monotonic_time
 
 
 class Options(usage.Options):

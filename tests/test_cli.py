@@ -24,7 +24,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamd import __version__
 from streamd.cli import _moment
 from streamd.config import parse
-from streamd.service import find_kinds
+from streamd.kinds import find_kinds
 from streamd.sketch import database_url, sketch, source_name
 from tests.support.daemon import Daemon, StartDaemon
 from tests.support.databases import PASSWORD, DatabaseServer

@@ -15,21 +15,21 @@ FLOORS = [
     ["update", "http"],
     ["wire", "access", "health", "log", "sketch", "thin"],
     ["config"],
+    ["stream"],
     ["state", "screens"],
-    ["journal", "hub", "timer", "quiet"],
+    ["journal", "hub", "timer", "quiet", "ports"],
     ["source", "ordering", "link", "channel", "lean"],
     ["texts", "databases", "polling", "fast", "door", "redislink", "lease"],
     ["drivers", "peers"],
     ["queries"],
-    ["transports.*", "sources.*", "journals.*", "metrics"],
-    ["site"],
-    ["service", "check", "client"],
-    ["start"],
+    ["transports.*", "sources.*", "journals.*"],
+    ["site", "kinds"],
+    ["service", "check", "client", "start"],
     ["tap", "cli"],
 ]
 
 # The floors up to this one are pure: plain values in, plain values out.
-HIGHEST_PURE = 3
+HIGHEST_PURE = 4
 
 # Their own __init__ stays empty: all that import anything from the package would lean on it.
 PACKAGES = {"", "transports", "sources", "journals"}
@@ -114,7 +114,7 @@ class FloorsTestTests(SynchronousTestCase):
 
     def test_import_from_a_floor_above(self) -> None:
         [breach] = self.breaches_of("state", "from streamd.hub import Hub")
-        self.assertIn("streamd.state is on floor 3 and imports streamd.hub, on floor 4", breach)
+        self.assertIn("streamd.state is on floor 4 and imports streamd.hub, on floor 5", breach)
 
     def test_every_form_of_import(self) -> None:
         for text in (

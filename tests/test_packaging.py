@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from streamd.service import BACKLOG
+from streamd.ports import BACKLOG
 from tests.support.daemon import CHECKOUT, TWISTD, Daemon, Server, finish_all
 from tests.support.net import free_port, request
 

@@ -14,8 +14,8 @@ from twisted.internet.task import Clock
 from streamd.config import ConfigError, parse
 from streamd.databases import Table
 from streamd.drivers import _execute
+from streamd.kinds import find_kinds
 from streamd.queries import by_key, objects, seconds
-from streamd.service import find_kinds
 from streamd.source import SourceError, Surroundings
 
 HERE = 'database = "sqlite:///shop.db"\n'

@@ -15,8 +15,8 @@ from streamd.config import ConfigError, parse
 from streamd.journal import Away, Journal, Key, Outrun, Unusable
 from streamd.journals import redis as redis_journal
 from streamd.journals.redis import RedisJournal
+from streamd.kinds import JOURNALS
 from streamd.redislink import Url
-from streamd.service import JOURNALS
 from streamd.update import Draft, Position, Update
 from tests.support.certificate import make_certificate
 from tests.support.fakes import Times

@@ -11,7 +11,8 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from streamd import site
-from streamd.service import default_port, web_folder
+from streamd.ports import default_port
+from streamd.service import web_folder
 from streamd.source import Feed
 from streamd.sources.random_walk import RandomWalk
 from tests.support.net import accepts, wait_until

@@ -19,7 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from streamd.config import ConfigError
-from streamd.start import check_endpoint, endpoint, load
+from streamd.ports import check_endpoint, endpoint
+from streamd.start import load
 from tests.support.daemon import CHECKOUT, TWISTD, Daemon, Server, StartDaemon
 from tests.support.net import accepts, free_port, request, wait_until
 

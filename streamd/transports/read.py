@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from streamd.http import NAME, Request, Response, Routes, joined, json_response
-from streamd.state import State, Stream
+from streamd.state import State
+from streamd.stream import Stream
 from streamd.thin import thin
 from streamd.update import Refused, Update, shorten
 from streamd.wire import parse_history, parse_points, parse_query

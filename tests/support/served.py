@@ -32,7 +32,8 @@ from websockets.sync.client import ClientConnection, connect
 from streamd.access import Tokens
 from streamd.config import Config, parse
 from streamd.hub import Hub
-from streamd.service import JOURNALS, Streamd, find_kinds
+from streamd.kinds import JOURNALS, find_kinds
+from streamd.service import Streamd
 from tests.support.net import Answer, request
 
 T = TypeVar("T")

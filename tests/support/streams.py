@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from streamd.config import parse
-from streamd.service import find_kinds
+from streamd.kinds import find_kinds
 from streamd.source import Surroundings
 from tests.support.daemon import Server
 from tests.support.net import wait_until
