@@ -24,8 +24,9 @@ from twisted.internet.defer import Deferred
 from websockets.sync.client import ClientConnection, connect
 
 from checks.crowd import Crowd
-from checks.proof import Daemon, allow_files, memory
+from checks.proof import Daemon, memory
 from streamd.journals.redis import RedisJournal
+from streamd.ports import allow_files
 from streamd.redislink import Url
 from streamd.update import Draft
 from tests.support.redis import Redis

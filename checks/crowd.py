@@ -102,7 +102,7 @@ class Viewer:
         "started",
     )
 
-    def __init__(self, port: int, path: str, hear: Callable[[Viewer, bytes, float], None] | None):
+    def __init__(self, port: int, hear: Callable[[Viewer, bytes, float], None] | None):
         self.started = time.monotonic()
         self.opened: float | None = None
         self.first: float | None = None
@@ -185,7 +185,6 @@ class Crowd:
         """:param hear: called with the viewer, the message and the time of each message."""
         self.viewers: list[Viewer] = []
         self._port = port
-        self._path = path
         self._head = head(path)
         self._hear = hear
         self._epoll = select.epoll()
@@ -194,7 +193,7 @@ class Crowd:
 
     def join(self, count: int = 1) -> list[Viewer]:
         """So many more viewers begin to connect, all at once."""
-        fresh = [Viewer(self._port, self._path, self._hear) for _ in range(count)]
+        fresh = [Viewer(self._port, self._hear) for _ in range(count)]
         for viewer in fresh:
             self._connecting.add(viewer.socket.fileno())
             self._watch(viewer, select.EPOLLOUT)

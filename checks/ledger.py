@@ -102,7 +102,7 @@ class Ledger:
         newer = self._total - self._ends[name, number]
         return newer > self._max_state * 3 // 4
 
-    def was_gone(self, name: str, number: int, accepted: int) -> bool:
+    def was_gone(self, number: int, accepted: int) -> bool:
         """Whether it is certain that it was gone when so many updates were acknowledged."""
         return number <= accepted - self._keep
 
@@ -200,7 +200,7 @@ class Sight:
         for name, accepted in self._floor.items():
             number = self.newest.get(name, 0)
             followed = number or self._from_origin
-            if followed and self._ledger.was_gone(name, number + 1, accepted):
+            if followed and self._ledger.was_gone(number + 1, accepted):
                 raise Wrong(f"resumed, though {name} {number + 1} was gone")
 
     def _may_have_lost(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import resource
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from streamd.ports import BACKLOG
+from streamd.ports import BACKLOG, allow_files
 from tests.support.daemon import TWISTD, Server
 from tests.support.net import free_port
 
@@ -93,7 +92,7 @@ def running(
     *arguments: str, config: str | None = NO_SOURCES, env: Mapping[str, str] | None = None
 ) -> Iterator[Daemon]:
     """A daemon for as long as the block takes; AssertionError for a bad end, or a traceback."""
-    allow_files()
+    allow_files()  # each viewer is one here, too
     with tempfile.TemporaryDirectory(prefix="streamd-check-") as folder:
         daemon = Daemon(Path(folder), *arguments, config=config, env=env)
         daemon.start()
@@ -104,12 +103,6 @@ def running(
                 daemon.kill()
             raise
         daemon.finish()
-
-
-def allow_files() -> None:
-    """As many open files as the system lets this process have: each viewer is one here, too."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def memory(pid: int) -> int:

@@ -70,12 +70,11 @@ class Way(NamedTuple):
         return self.name
 
 
-class WebSocketReader:
-    """Frames after a handshake."""
+class _Messages:
+    """Messages without end, after the head of an answer."""
 
-    def __init__(self, v1: bool, deflate: bool) -> None:
+    def __init__(self, v1: bool) -> None:
         self._v1 = v1
-        self._deflate = deflate
         self._head: bytes | None = b""
         self._data = b""
         self._seen: str | None = None
@@ -83,7 +82,7 @@ class WebSocketReader:
     @property
     def stage(self) -> str:
         if self._head is not None:
-            return "in the handshake" if self._head else "before the first byte"
+            return "in the head" if self._head else "before the first byte"
         if self._data:
             return "in the middle of a message's bytes"
         return f"after {self._seen}" if self._seen else "before the first message"
@@ -94,9 +93,27 @@ class WebSocketReader:
             answer, end, data = self._head.partition(b"\r\n\r\n")
             if not end:
                 return
-            self._head = None
             self._check_head(answer.decode("latin-1"))
+            self._head = None
         self._data += data
+        yield from self._messages()
+
+    def _check_head(self, answer: str) -> None:
+        raise NotImplementedError
+
+    def _messages(self) -> Iterator[Heard]:
+        """Those that are whole in ``_data``, which is what is left then."""
+        raise NotImplementedError
+
+
+class WebSocketReader(_Messages):
+    """Frames after a handshake."""
+
+    def __init__(self, v1: bool, deflate: bool) -> None:
+        super().__init__(v1)
+        self._deflate = deflate
+
+    def _messages(self) -> Iterator[Heard]:
         while (found := self._frame()) is not None:
             yield found
 
@@ -142,33 +159,15 @@ class WebSocketReader:
         return Heard(kind, body, body.get("at") if self._v1 else None)
 
 
-class EventReader:
+class EventReader(_Messages):
     """Events after the head of an answer, as a browser's EventSource reads them."""
 
-    def __init__(self, v1: bool) -> None:
-        self._v1 = v1
-        self._head: bytes | None = b""
-        self._data = b""
-        self._seen: str | None = None
+    def _check_head(self, answer: str) -> None:
+        if not answer.startswith("HTTP/1.1 200 "):
+            raise Broken(f"answered {answer!r}")
 
-    @property
-    def stage(self) -> str:
-        if self._head is not None:
-            return "in the head" if self._head else "before the first byte"
-        if self._data:
-            return "in the middle of a message's bytes"
-        return f"after {self._seen}" if self._seen else "before the first message"
-
-    def feed(self, data: bytes) -> Iterator[Heard]:
-        if self._head is not None:
-            self._head += data
-            answer, end, data = self._head.partition(b"\r\n\r\n")
-            if not end:
-                return
-            if not answer.startswith(b"HTTP/1.1 200 "):
-                raise Broken(f"answered {answer!r}")
-            self._head = None
-        *events, self._data = (self._data + data).split(b"\n\n")
+    def _messages(self) -> Iterator[Heard]:
+        *events, self._data = self._data.split(b"\n\n")
         for event in events:
             yield from self._event(event.decode())
 

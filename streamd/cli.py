@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -163,12 +163,12 @@ def _moment(time: float) -> str:
 # -- check and try: these run sources --------------------------------------------------------------
 
 
-def _run(main: Callable[[Any], Awaitable[None]]) -> None:
+def _run(main: Callable[[Any], Coroutine[Deferred[Any], Any, None]]) -> None:
     """Run the reactor until ``main`` is through."""
     from twisted.internet import reactor
 
     use_monotonic_time(reactor)
-    react(lambda _: Deferred.fromCoroutine(main(reactor)))  # type: ignore[arg-type]
+    react(main)
 
 
 def _check(arguments: Any) -> None:

@@ -111,7 +111,7 @@ class Reading:
         :returns: fires with :data:`~streamd.polling.TOLD`.
         :raises SourceError: if the rows cannot be had, or make no streams.
         """
-        return self._lock.run(lambda: Deferred.fromCoroutine(self._run(feed)))
+        return self._lock.run(self._run, feed)
 
     async def _run(self, feed: Feed) -> object:
         key = self._settings.key
@@ -294,21 +294,22 @@ class Recent:
         """The next rows: the value of each, and the update that it is."""
         table = await self._session.read(self._query, limit, after)
         column = index(table, self._after, "after")
-        time = None if self._settings.time is None else index(table, self._settings.time, "time")
         _check_order([row[column] for row in table.rows], self._after)
         values = [plain(row[column]) for row in table.rows]
         if values and values[-1] == after:  # it would come for ever
             raise SourceError(f"the query has to say WHERE {self._after} > :after")
-        found = []
-        for value, row, part in zip(values, table.rows, objects(table), strict=True):
-            found.append((value, (part, None if time is None else _time(row, time, table))))
+        found = list(zip(values, zip(objects(table), self._times(table), strict=True), strict=True))
         if len(found) == limit and values[0] != values[-1]:  # more may follow of the last value
             del found[values.index(values[-1]) :]
         return found
 
-
-def _time(row: Sequence[Any], time: int, table: Table) -> float | None:
-    return seconds(row[time], table.columns[time])
+    def _times(self, table: Table) -> list[float | None]:
+        """When each row was true."""
+        column = self._settings.time
+        if column is None:
+            return [None] * len(table.rows)
+        place = index(table, column, "time")
+        return [seconds(row[place], column) for row in table.rows]
 
 
 def _check_order(values: Sequence[Any], column: str) -> None:

@@ -177,31 +177,24 @@ class Site(http.HTTPFactory):
 
     def _call(self, route: Route, match: re.Match[str], request: Request) -> Answer:
         method = "GET" if request.method == "HEAD" else request.method
+        allowed = ", ".join(route.views)
         if method == "OPTIONS":
             self.access.check_reader(request.headers)
-            allowed = ", ".join(route.views)
-            return Response(
-                204,
-                b"",
-                {
-                    "Allow": allowed,
-                    "Access-Control-Allow-Methods": allowed,
-                    "Access-Control-Allow-Headers": "authorization, content-type, "
-                    "idempotency-key, last-event-id, streamd-time",
-                },
-            )
+            possible = {
+                "Allow": allowed,
+                "Access-Control-Allow-Methods": allowed,
+                "Access-Control-Allow-Headers": "authorization, content-type, idempotency-key, "
+                "last-event-id, streamd-time",
+            }
+            return Response(204, b"", possible)
         view = route.views.get(method)
         if view is None:
-            return _not_allowed(route.views)
+            return error_response(
+                405, "not-allowed", f"possible here: {allowed}", {"Allow": allowed}
+            )
         if method == "GET":
             self.access.check_reader(request.headers)
         return view(request, *match.groups())
-
-
-def _not_allowed(methods: Iterable[str]) -> Response:
-    return error_response(
-        405, "not-allowed", f"possible here: {', '.join(methods)}", {"Allow": ", ".join(methods)}
-    )
 
 
 def _wants_websocket(request: Request) -> bool:

@@ -194,7 +194,7 @@ def test_no_daemon(words: Sequence[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [("publish", "a", "1"), ("tail",)])
-def test_another_server(words: Sequence[str], tmp_path: Path) -> None:
+def test_another_server(words: Sequence[str]) -> None:
     """One that has nothing there, one that answers everything, one that speaks no HTTP."""
     answers = {
         b"HTTP/1.0 404 Not Found\r\n\r\n": "Not Found",
@@ -248,7 +248,7 @@ def test_tail_json_with_history(daemon: Daemon, tmp_path: Path) -> None:
     assert [(u["stream"], u["seq"], u["value"]) for u in updates] == [("a", 2, 2), ("a", 3, 3)]
 
 
-def test_tail_ends_with_its_reader(daemon: Daemon, tmp_path: Path) -> None:
+def test_tail_ends_with_its_reader(daemon: Daemon) -> None:
     command = f"{STREAMD} tail --url {daemon.url} | head -n 2"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=20)
     assert (done.stdout.count("\n"), done.stderr) == (2, "")

@@ -246,7 +246,7 @@ def test_the_page_of_the_documentation(daemon: Daemon, page: Page, tmp_path: Pat
     expect(page.locator("#link")).to_have_text("lost", timeout=SOON_MS)
 
 
-def test_stream_value_never_lies_about_its_link(daemon: Daemon, page: Page, tmp_path: Path) -> None:
+def test_stream_value_never_lies_about_its_link(daemon: Daemon, page: Page) -> None:
     page.goto(f"{daemon.url}/healthz")
     page.evaluate(
         """async () => {

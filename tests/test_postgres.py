@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -16,7 +15,7 @@ from tests.support.daemon import StartDaemon
 from tests.support.databases import PostgresServer
 from tests.support.net import wait_until
 from tests.support.served import Serve, Served, in_thread
-from tests.support.streams import Streams
+from tests.support.streams import Streams, check_types
 
 AFTER = 'query = "SELECT id, note FROM alerts WHERE id > :after ORDER BY id"\nafter = "id"'
 
@@ -178,12 +177,4 @@ TYPES = {
 @in_thread
 def test_types(postgres: PostgresServer, serve: Serve) -> None:
     postgres.sql("ALTER ROLE shop SET timezone = 'UTC'")
-    columns = ", ".join(f"{text} AS c{number}" for number, text in enumerate(TYPES))
-    query = json.dumps(f"SELECT {columns}, 'x'::bytea AS picture")
-    table = f'database = "{postgres.url}"\nquery = {query}\n'
-    streams = Streams(serve(f"[sources.t]\n{table}[sources.list]\n{table}table = true\n"))
-    for number, value in enumerate(TYPES.values()):
-        streams.expect(f"t.c{number}", value)
-    assert "t.picture: the value cannot be JSON" in (streams.expect_health("t", "failed") or "")
-    error = streams.expect_health("list", "failed")
-    assert error == "column picture: bytes are no value; make them text"
+    check_types(serve, postgres.url, TYPES, "'x'::bytea")

@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import provider
 
-from streamd.config import ConfigError
 from streamd.sources.process import COMPLAINTS, Lines
 from tests.support.net import wait_until
 from tests.support.served import Serve, Served, in_thread
-from tests.support.streams import Streams, make_sources
+from tests.support.streams import Streams, mistake
 
 
 def config(command: str | list[str], lines: str = "") -> str:
@@ -238,10 +237,7 @@ def test_of_a_flood_the_newest(serve: Serve) -> None:
     ],
 )
 def test_mistakes(lines: str, problem: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        make_sources(f"[sources.load]\n{lines}")
-    [line] = caught.value.problems
-    assert line.startswith(problem)
+    assert mistake(f"[sources.load]\n{lines}").startswith(problem)
 
 
 @given(st.lists(st.text("ab\n", max_size=12).map(str.encode)), st.randoms(use_true_random=False))

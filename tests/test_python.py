@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from streamd.config import ConfigError
 from tests.support.net import wait_until
 from tests.support.served import Serve, in_thread
-from tests.support.streams import Streams, make_sources
+from tests.support.streams import Streams, mistake
 from tests.support.tidy import LoggedErrors
 
 _numbers = itertools.count()
@@ -270,9 +269,7 @@ def test_mistakes(module: str, call: str, problem: str) -> None:
     write(f"{module}_raises", "raise ValueError('one\\ntwo')")
     write(f"{module}_needs", "import no_such_module")
     table = f'[sources.queue]\ncall = "{call.format(m=module)}"'
-    with pytest.raises(ConfigError) as caught:
-        make_sources(table)
-    [line] = caught.value.problems
+    line = mistake(table)
     file = Path(f"{module}.py").absolute()
     assert line.startswith("sources.queue.call: " + problem.format(m=module, f=file))
     assert "\n" not in line

@@ -5,18 +5,17 @@ from __future__ import annotations
 import sys
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.task import Clock
 
-from streamd.config import ConfigError, parse
+from streamd.config import parse
 from streamd.databases import Table
 from streamd.drivers import _execute
 from streamd.kinds import find_kinds
 from streamd.queries import by_key, objects, seconds
-from streamd.source import SourceError, Surroundings
+from streamd.source import SourceError
+from tests.support.streams import make_sources, mistake
 
 HERE = 'database = "sqlite:///shop.db"\n'
 AFTER = 'query = "SELECT id FROM t WHERE id > :after ORDER BY id"\nafter = "id"\n'
@@ -24,17 +23,9 @@ ONE = 'query = "SELECT 1 AS one"\n'
 POSTGRES = 'database = "postgresql://shop:pa55@localhost/shop"\n'
 
 
-def make(lines: str) -> None:
-    """The source that these lines say."""
-    for name, (kind, settings) in parse(f"[sources.shop]\n{lines}", find_kinds()).sources.items():
-        kind.make(name, settings, Surroundings(Clock(), Path("/nowhere")))
-
-
 def problem(lines: str) -> str:
     """The one line that is said of these."""
-    with pytest.raises(ConfigError) as caught:
-        make(lines)
-    [line] = caught.value.problems
+    line = mistake(f"[sources.shop]\n{lines}")
     assert "pa55" not in line
     return line
 
@@ -52,7 +43,7 @@ def problem(lines: str) -> str:
     ],
 )
 def test_what_may_be_said(lines: str) -> None:
-    make(lines)
+    make_sources(f"[sources.shop]\n{lines}")
 
 
 @pytest.mark.parametrize(

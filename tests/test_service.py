@@ -122,7 +122,7 @@ def test_stream_that_nobody_updates_is_forgotten_in_the_end(serve: Serve) -> Non
 
 
 @in_thread
-def test_stop_closes_everything(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stop_closes_everything(serve: Serve) -> None:
     served = serve(TWO_WALKS)
     port = served.port
     idle = served.wire(head("GET", "/healthz"))

@@ -15,7 +15,7 @@
 import { text } from "./format.js";
 import { connect } from "./streamd.js";
 import { knowledge } from "./view.js";
-import { write } from "./write.js";
+import { mark, write } from "./write.js";
 
 /** What no server would take; one bad name would have it refuse all. */
 const NAME = /^[A-Za-z0-9][\w.-]{0,127}$/;
@@ -148,13 +148,6 @@ class Shared {
   #update(names) {
     for (const element of this.#elements) if (this.#link && (names?.has(element.name) ?? true)) element.update(this.#link);
   }
-}
-
-/** An attribute; none where there is nothing to say. */
-function mark(element, key, value) {
-  if (element.dataset[key] === value) return;
-  if (value === undefined) delete element.dataset[key];
-  else element.dataset[key] = value;
 }
 
 // A page may have taken it from two servers.

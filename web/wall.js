@@ -97,7 +97,7 @@ export class Wall {
     this.#fuse.out();
     clearInterval(this.#second);
     cancelAnimationFrame(this.#frame);
-    for (const { tile } of this.#tiles.values()) tile.remove();
+    for (const tile of this.#all()) tile.remove();
   }
 
   /** The page after this one, or before. @param {number} [step] */
@@ -122,6 +122,11 @@ export class Wall {
     return this.#link.at === null && this.#stored ? this.#stored.streams : this.#link.streams;
   }
 
+  /** The tiles, in the order of the page. */
+  #all() {
+    return [...this.#tiles.values()].map(({ tile }) => tile);
+  }
+
   #picture() {
     const { status, journal, tick = 5, lostSince: lost } = this.#link;
     return { status, journal, tick, lost, now: this.#link.now(), histories: this.#histories };
@@ -138,7 +143,7 @@ export class Wall {
       if (!dirty || moved || spec.names.some((name) => dirty.has(name))) tile.update(spec, this.#of(spec, streams), picture);
     }
     this.#head(picture);
-    const weights = [...this.#tiles.values()].map(({ tile }) => tile.weight).join();
+    const weights = this.#all().map(({ weight }) => weight).join();
     moved ||= weights !== this.#weights;
     this.#weights = weights;
     if (!dirty || moved) this.#arrange();
@@ -219,7 +224,7 @@ export class Wall {
     const root = document.documentElement;
     const screen = { width: root.clientWidth, height: window.innerHeight };
     const [top, notice] = [this.#part("main").offsetTop, this.#part("notice").offsetHeight];
-    const tiles = [...this.#tiles.values()].map(({ tile }) => tile);
+    const tiles = this.#all();
     this.#place = layout(tiles.map(({ weight }) => weight), { width: screen.width, height: screen.height - top - notice }, screen);
     const { columns, height, unit, lines, pages } = this.#place;
     this.#page = Math.min(this.#page, pages.length - 1);
@@ -236,7 +241,7 @@ export class Wall {
 
   /** Numbers in a row share one size; a word may be smaller. */
   #size() {
-    const bodies = [...this.#tiles.values()].map(({ tile }) => tile.body);
+    const bodies = this.#all().map(({ body }) => body);
     for (const row of this.#place.pages[this.#page] ?? []) {
       const numbers = row.map((i) => bodies[i]).filter((body) => body?.number);
       const room = {
@@ -250,8 +255,8 @@ export class Wall {
   // -- what is said ------------------------------------------------------------------------------------------------------------
 
   #sum() {
-    const tiles = [...this.#tiles.values()];
-    const counts = COUNTED.map(([key, value, word]) => [tiles.filter(({ tile }) => tile.view?.[key] === value).length, word]);
+    const tiles = this.#all();
+    const counts = COUNTED.map(([key, value, word]) => [tiles.filter(({ view }) => view?.[key] === value).length, word]);
     const words = counts.filter(([count]) => count).map(([count, word]) => `${count} ${word}`);
     this.urgent = counts[0][0] > 0;
     write(this.#part("summary"), [`${tiles.length} ${tiles.length === 1 ? "tile" : "tiles"}`, ...words].join(" · "));
@@ -261,11 +266,11 @@ export class Wall {
   /** For those who hear the wall: what needs somebody, when that changes, and not without end. */
   #say() {
     const now = performance.now() / 1000;
-    const worrying = ({ tile }) => tile.view && (tile.view.level === "critical" || tile.view.state === "failed");
-    const words = [...this.#tiles.values()].filter(worrying).slice(0, 5).map(({ tile }) => `${tile.called}: ${tile.view?.evidence[0]}`).join(". ");
+    const worrying = ({ view }) => view?.level === "critical" || view?.state === "failed";
+    const words = this.#all().filter(worrying).slice(0, 5).map(({ called, view }) => `${called}: ${view?.evidence[0]}`).join(". ");
     if (words === this.#said.words || now - this.#said.at < SAY_EVERY) return;
     this.#said = { at: now, words };
-    const well = [...this.#tiles.values()].every(({ tile }) => tile.view?.state === "current");
+    const well = this.#all().every(({ view }) => view?.state === "current");
     write(this.#part("aloud"), words || (well ? "All is well" : ""));
   }
 
@@ -275,7 +280,7 @@ export class Wall {
   #rotate() {
     const { pages } = this.#place;
     if (pages.length < 2 || performance.now() - this.#turned < this.#plan.rotate * 1000) return;
-    const tiles = [...this.#tiles.values()].map(({ tile }) => tile);
+    const tiles = this.#all();
     const critical = (page) => pages[page].flat().some((i) => tiles[i]?.view?.level === "critical");
     const any = pages.some((_, page) => critical(page));
     let next = (this.#page + 1) % pages.length;

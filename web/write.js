@@ -5,9 +5,11 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** @param {HTMLElement} element @param {string} name @param {string} value */
+/** An attribute; none where there is nothing to say. @param {HTMLElement} element @param {string} name @param {string} [value] */
 export function mark(element, name, value) {
-  if (element.dataset[name] !== value) element.dataset[name] = value;
+  if (element.dataset[name] === value) return;
+  if (value === undefined) delete element.dataset[name];
+  else element.dataset[name] = value;
 }
 
 /** @param {HTMLElement} element @param {string} name @param {string|number} value */

@@ -7,12 +7,10 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
-
 from streamd.config import Description, Duration, Kind
 from streamd.health import Limit
 from streamd.polling import Polling
-from streamd.source import Feed, SourceSettings, Surroundings
+from streamd.source import SourceSettings, Surroundings
 
 EVERY = 0.5
 """Seconds between two looks at the imaginary shop."""
@@ -123,21 +121,8 @@ class Shop:
             self._last = f"{product}, {amount:.2f} €"
 
 
-class Demo:
-    """Looks at a :class:`Shop` every so often."""
-
-    def __init__(self, clock: IReactorTime, every: float, rng: random.Random) -> None:
-        self._polling = Polling(Shop(rng).look, every, clock)
-
-    def start(self, feed: Feed) -> None:
-        self._polling.start(feed)
-
-    def stop(self) -> None:
-        self._polling.stop()
-
-
-def _make(name: str, settings: Settings, surroundings: Surroundings) -> Demo:
-    return Demo(surroundings.reactor, settings.every, random.Random(7))
+def _make(name: str, settings: Settings, surroundings: Surroundings) -> Polling:
+    return Polling(Shop(random.Random(7)).look, settings.every, surroundings.reactor)
 
 
 KIND = Kind("demo", frozenset(), Settings, _make)

@@ -47,7 +47,7 @@ class Postgres:
         self._ears = open_session(name, settings, surroundings)
         self._eyes = open_session(name, settings, surroundings)
         self._reading = Reading(self._eyes, settings, self._reactor) if settings.query else None
-        self._listening = Polling(self._listen, MIN_RETRY, self._reactor)
+        self._listening = Polling(self._hear, MIN_RETRY, self._reactor)
         self.every = settings.every if settings.query else None
 
     def start(self, feed: Feed) -> None:
@@ -59,9 +59,6 @@ class Postgres:
     def stop(self) -> Deferred[Any]:
         self._listening.stop()
         return DeferredList([self._ears.stop(), self._eyes.stop()], consumeErrors=True)
-
-    def _listen(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._hear())
 
     async def _hear(self) -> None:
         """A run of this lasts as long as the connection does."""

@@ -73,12 +73,7 @@ class Worker:
                 outcome = function(*arguments)
             except BaseException:  # SystemExit too: it would end the thread and say nothing
                 outcome = Failure()
-            self._reactor.callFromThread(_tell, done, outcome)
-
-
-def _tell(done: Deferred[Any], outcome: Any) -> None:
-    if not done.called:
-        done.callback(outcome)
+            self._reactor.callFromThread(done.callback, outcome)
 
 
 class Python:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from streamd.config import parse
+import pytest
+
+from streamd.config import ConfigError, parse
 from streamd.kinds import find_kinds
 from streamd.source import Surroundings
 from tests.support.daemon import Server
 from tests.support.net import wait_until
-from tests.support.served import Served
+from tests.support.served import Serve, Served
 
 
 class Streams:
@@ -46,9 +50,33 @@ class Streams:
         return self.health(name)[1]
 
 
+def check_types(serve: Serve, url: str, types: Mapping[str, Any], binary: str) -> None:
+    """Has a database's values of every type read: what it writes -> what the stream says.
+
+    :param binary: bytes, which no stream can say.
+    """
+    columns = ", ".join(f"{text} AS c{number}" for number, text in enumerate(types))
+    query = json.dumps(f"SELECT {columns}, {binary} AS picture", ensure_ascii=False)
+    table = f'database = "{url}"\nquery = {query}\n'
+    streams = Streams(serve(f"[sources.t]\n{table}[sources.list]\n{table}table = true\n"))
+    for number, value in enumerate(types.values()):
+        streams.expect(f"t.c{number}", value)
+    assert "t.picture: the value cannot be JSON" in (streams.expect_health("t", "failed") or "")
+    error = streams.expect_health("list", "failed")
+    assert error == "column picture: bytes are no value; make them text"
+
+
 def make_sources(text: str, base: Path = Path()) -> None:
     """What the daemon does with the sources of a configuration before it starts."""
     from twisted.internet import reactor
 
     for name, (kind, settings) in parse(text, find_kinds()).sources.items():
         kind.make(name, settings, Surroundings(reactor, base))
+
+
+def mistake(text: str) -> str:
+    """The one line that is said of the sources of a configuration."""
+    with pytest.raises(ConfigError) as caught:
+        make_sources(text)
+    [line] = caught.value.problems
+    return line
