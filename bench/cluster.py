@@ -10,7 +10,6 @@ Real daemons, a real Redis on this machine: all share its cores.  `make bench-cl
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from twisted.internet import task
 from twisted.internet.defer import Deferred
 from websockets.sync.client import ClientConnection, connect
 
+from bench.meter import cpu
 from checks.crowd import Crowd
 from checks.proof import Daemon, memory
 from streamd.journals.redis import RedisJournal
@@ -35,7 +35,6 @@ BATCHES, BATCH, UNDER_WAY = 1000, 100, 4
 DELAYS, PAUSE = 300, 0.05
 VIEWERS, MESSAGES, EVERY = 400, 150, 0.04
 MANY = 2000
-SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class Nobody:
@@ -55,12 +54,6 @@ class Nobody:
 
     def lost(self, why: str) -> None:
         raise AssertionError(why)
-
-
-def cpu(pid: int) -> float:
-    """Seconds that a process has computed so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / SECOND
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def _key(rows: Rows) -> str | None:
     if not rows:
         return None
     first, *others = rows[0]
-    # As the rows are named: see queries.by_key.
+    # As the rows are named: see databases.rows.by_key.
     texts = (row[first] for row in rows if isinstance(row[first], str))
     names = {re.sub(r"[^A-Za-z0-9_.-]", "_", text) for text in texts}
     tells_apart = len(names) == len(rows) and all(map(_is_name, [*names, *others]))

@@ -506,7 +506,8 @@ class State:
         self._expire(stream, now)
         stream.confirm(now)
         stream.judge_level()
-        self._judge(stream, now)
+        if stream.judge(now):  # as _judge: a call less for each update
+            stream.judged = self._note(stream)
 
     def _follow(self, stream: Stream, update: Update) -> None:
         if stream.history:

@@ -49,11 +49,6 @@ class Reader:
         return json.loads(self.event()["data"])
 
 
-def cursor(served: Served) -> str:
-    at: str = served.request("GET", "/state").headers["Streamd-Position"]
-    return at
-
-
 # -- plain -----------------------------------------------------------------------------------------
 
 
@@ -77,9 +72,9 @@ def test_first_the_state_then_what_changed(served: Served) -> None:
     first = reader.block()
     assert set(first) == {"id", "data"}, "no name: a stock onmessage hears it"
     assert json.loads(first["data"]) == {"a": 1, "b": {"x": "two\nlines"}}
-    assert first["id"] == cursor(served)
+    assert first["id"] == served.cursor()
     served.post("a", 2)
-    assert reader.event() == {"id": cursor(served), "data": '{"a":2}'}
+    assert reader.event() == {"id": served.cursor(), "data": '{"a":2}'}
     served.request("DELETE", "/streams/b")
     assert reader.message() == {"b": None}
 
@@ -101,7 +96,7 @@ def test_selection(served: Served) -> None:
 @in_thread
 def test_resume(served: Served, how: str) -> None:
     served.post("a", 1)
-    at = cursor(served)
+    at = served.cursor()
     served.post("b", 1)
     query, lines = {
         "header": ("", [f"Last-Event-ID: {at}"]),
@@ -171,7 +166,7 @@ def test_v1_messages_are_named_events(served: Served) -> None:
         {"a": {"keep": 100}},
     )
     updates = reader.event()
-    assert (updates["event"], updates["id"]) == ("updates", cursor(served))
+    assert (updates["event"], updates["id"]) == ("updates", served.cursor())
     assert [u["seq"] for u in json.loads(updates["data"])["updates"]] == [1]
 
 
@@ -201,7 +196,7 @@ def test_v1_only_the_last_event_of_a_flush_has_an_id(served: Served) -> None:
 @in_thread
 def test_v1_resume(served: Served) -> None:
     served.post("a", 1)
-    at = cursor(served)
+    at = served.cursor()
     served.post("a", 2)
     reader = Reader(served, "?format=v1", f"Last-Event-ID: {at}")
     hello = reader.message()

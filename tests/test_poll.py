@@ -49,11 +49,6 @@ class Waiting:
         return self._found[0]
 
 
-def cursor(served: Served) -> str:
-    at: str = served.request("GET", "/state").headers["Streamd-Position"]
-    return at
-
-
 # -- at once ---------------------------------------------------------------------------------------
 
 
@@ -64,7 +59,7 @@ def test_without_a_cursor_the_first_answer_at_once(served: Served) -> None:
     answer = ask(served)
     said = answer.json()
     assert set(said) == {"type", "at", "resumed", "updates", "health", "streams"}
-    assert (said["type"], said["resumed"], said["at"]) == ("updates", False, cursor(served))
+    assert (said["type"], said["resumed"], said["at"]) == ("updates", False, served.cursor())
     assert seqs(answer) == [("b", 1), ("a", 2)]
     assert set(said["health"]) == set(said["streams"]) == {"a", "b"}
     assert answer.headers["Cache-Control"] == "no-store"
@@ -89,7 +84,7 @@ def test_history(served: Served) -> None:
 @in_thread
 def test_what_was_missed_at_once(served: Served) -> None:
     served.post("a", 1)
-    at = cursor(served)
+    at = served.cursor()
     served.post("a", 2)
     served.post("b", 1)
     answer = ask(served, f"?after={at}")
@@ -110,7 +105,7 @@ def test_cursor_that_cannot_be_resumed_from(served: Served, after: str) -> None:
 def test_lost_updates(serve: Serve) -> None:
     served = serve(DESCRIBED)
     served.post("load", 0)
-    at = cursor(served)
+    at = served.cursor()
     for number in range(4):
         served.post("load", number)
     answer = ask(served, f"?after={at}")
@@ -131,7 +126,7 @@ def test_first_answer_is_whole(served: Served) -> None:
 
 @in_thread
 def test_long_answer_goes_on_in_the_next(served: Served) -> None:
-    start = cursor(served)
+    start = served.cursor()
     for name in "abcd":
         served.post(name, name * 30_000)
     first = ask(served, f"?after={start}")
@@ -146,12 +141,12 @@ def test_long_answer_goes_on_in_the_next(served: Served) -> None:
 @in_thread
 def test_waits_for_an_update(served: Served) -> None:
     served.post("a", 1)
-    waiting = Waiting(served, f"?after={cursor(served)}")
+    waiting = Waiting(served, f"?after={served.cursor()}")
     served.post("a", 2)
     answer = waiting.answer()
     assert seqs(answer) == [("a", 2)]
     said = answer.json()
-    assert (said["at"], said["resumed"]) == (cursor(served), True)
+    assert (said["at"], said["resumed"]) == (served.cursor(), True)
 
 
 @pytest.mark.parametrize("size", [40_000, MAX_VALUE - 2])
@@ -169,7 +164,7 @@ def test_waits_for_a_large_update(served: Served, size: int) -> None:
 @in_thread
 def test_nothing_new(served: Served) -> None:
     served.post("a", 1)
-    at = cursor(served)
+    at = served.cursor()
     began = time.monotonic()
     # What is selected has not changed, lately or at all.
     answer = ask(served, f"?after={at}&streams=b&wait=0.3")
@@ -184,7 +179,7 @@ def test_other_streams_wake_nobody_and_are_passed(served: Served) -> None:
     served.post("a", 1)
     answer = waiting.answer()
     assert answer.status == 204
-    assert answer.headers["Streamd-Position"] == cursor(served)
+    assert answer.headers["Streamd-Position"] == served.cursor()
 
 
 @in_thread
@@ -200,7 +195,7 @@ def test_what_comes_just_before_the_end_of_the_wait_is_not_passed_over(served: S
 def test_health_counts(serve: Serve) -> None:
     served = serve(DESCRIBED)
     served.post("pulse", 1)
-    said = Waiting(served, f"?after={cursor(served)}&streams=pulse").answer().json()
+    said = Waiting(served, f"?after={served.cursor()}&streams=pulse").answer().json()
     assert said["updates"] == []
     assert said["health"]["pulse"]["state"] == "late"
 
@@ -209,7 +204,7 @@ def test_health_counts(serve: Serve) -> None:
 def test_health_that_changed_between_two_polls_is_told_in_the_end(serve: Serve) -> None:
     served = serve(DESCRIBED)
     served.post("pulse", 1)
-    at = cursor(served)
+    at = served.cursor()
     pulse = served.run(served.service.state.get, "pulse")
     assert pulse is not None
     wait_until(lambda: pulse.health.state == "late")
@@ -238,7 +233,7 @@ def test_forgotten_while_it_waits(serve: Serve, name: str) -> None:
     """Also a configured one, which goes on without a value: null and a description at once."""
     served = serve(DESCRIBED)
     served.post(name, 1)
-    waiting = Waiting(served, f"?after={cursor(served)}&streams={name}")
+    waiting = Waiting(served, f"?after={served.cursor()}&streams={name}")
     served.request("DELETE", f"/streams/{name}")
     said = waiting.answer().json()
     assert (said["resumed"], said["updates"]) == (False, [])
@@ -249,7 +244,7 @@ def test_forgotten_while_it_waits(serve: Serve, name: str) -> None:
 def test_lost_while_it_waits(serve: Serve) -> None:
     served = serve(DESCRIBED)
     served.post("load", 0)
-    waiting = Waiting(served, f"?after={cursor(served)}&pace=60s&wait=1")
+    waiting = Waiting(served, f"?after={served.cursor()}&pace=60s&wait=1")
     served.run(flush_all, served.service.hub)
     for number in range(5):
         served.post("load", number)

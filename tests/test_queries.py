@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from streamd.config import parse
-from streamd.databases import Table
-from streamd.drivers import _execute
+from streamd.databases.drivers import _execute
+from streamd.databases.rows import by_key, objects, seconds
+from streamd.databases.session import Table
 from streamd.kinds import find_kinds
-from streamd.queries import by_key, objects, seconds
 from streamd.source import SourceError
 from tests.support.streams import make_sources, mistake
 

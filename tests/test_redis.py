@@ -13,10 +13,8 @@ from playwright.sync_api import Page, expect
 from streamd.config import parse
 from streamd.redislink import Url
 from streamd.sources.redis import KIND
-from tests.support.certificate import make_certificate
 from tests.support.daemon import StartDaemon
-from tests.support.net import free_port
-from tests.support.redis import Redis
+from tests.support.redis import Redis, redis_within_tls
 from tests.support.served import Serve, in_thread
 from tests.support.streams import Streams, mistake
 
@@ -218,11 +216,7 @@ def test_what_answers_is_not_redis(serve: Serve) -> None:
 
 @in_thread
 def test_tls(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_certificate(tmp_path)
-    port = free_port()
-    tls = ["--tls-port", str(port), "--tls-auth-clients", "no"]
-    redis = Redis(tmp_path, *tls, "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
-    redis.start()
+    redis, port = redis_within_tls(tmp_path)
     text = f'[sources.{{}}]\nurl = "rediss://localhost:{port}"\nstrlen = "waiting"\n'
     untrusted = Streams(serve(text.format("untrusted")))
     error = untrusted.expect_health("untrusted", "failed")

@@ -18,10 +18,9 @@ from streamd.journals.redis import RedisJournal
 from streamd.kinds import JOURNALS
 from streamd.redislink import Url
 from streamd.update import Draft, Position, Update
-from tests.support.certificate import make_certificate
 from tests.support.fakes import Times
 from tests.support.net import free_port
-from tests.support.redis import Redis
+from tests.support.redis import Redis, redis_within_tls
 from tests.support.tidy import LoggedErrors
 from tests.test_journal import Log, forget, refusal
 
@@ -354,11 +353,7 @@ class TestUrl:
         await node.journal.stop()
 
     async def test_tls(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        make_certificate(tmp_path)
-        port = free_port()
-        tls = ["--tls-port", str(port), "--tls-auth-clients", "no"]
-        redis = Redis(tmp_path, *tls, "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
-        redis.start()
+        redis, port = redis_within_tls(tmp_path)
         node = Node(f"rediss://localhost:{port}")
         await node.start()
         assert node.reasons == ["the certificate of Redis is not trusted"]

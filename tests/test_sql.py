@@ -17,8 +17,8 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import deferLater
 
 from streamd.config import Duration
-from streamd.databases import Address
-from streamd.queries import Query
+from streamd.databases.queries import Query
+from streamd.databases.session import Address
 from streamd.source import Surroundings
 from streamd.sources.sql import KIND, Settings, Sql
 from tests.support.fakes import Daemonette, about

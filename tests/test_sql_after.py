@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streamd import queries
+from streamd.databases import queries
 from tests.support.net import wait_until
 from tests.support.served import Serve, Served, in_thread
 from tests.support.streams import Streams

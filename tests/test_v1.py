@@ -57,11 +57,6 @@ def seqs(message: Any) -> list[tuple[str, int]]:
     return [(update["stream"], update["seq"]) for update in message["updates"]]
 
 
-def cursor(served: Served) -> str:
-    at: str = served.request("GET", "/state").headers["Streamd-Position"]
-    return at
-
-
 # -- hello, and what follows it --------------------------------------------------------------------
 
 
@@ -93,7 +88,7 @@ def test_first_answer_is_the_newest_of_each_in_the_order_of_the_log(served: Serv
     wire.message()
     updates = wire.message()
     assert seqs(updates) == [("b", 1), ("a", 2)]
-    assert updates["at"] == updates["updates"][-1]["at"] == cursor(served)
+    assert updates["at"] == updates["updates"][-1]["at"] == served.cursor()
     assert set(updates["updates"][0]) == {"stream", "seq", "at", "time", "value"}
     assert "more" not in updates
 
@@ -113,7 +108,7 @@ def test_build_follows_the_hello_of_a_connection_alone(served: Served) -> None:
 @in_thread
 def test_build_follows_a_long_hello_and_a_resumed_one(served: Served) -> None:
     served.request("PATCH", "/state", json.dumps({f"{n:04}{'n' * 60}": 0 for n in range(1200)}))
-    wire = v1(served, f"?after={cursor(served)}")
+    wire = v1(served, f"?after={served.cursor()}")
     hello = wire.any_message()
     assert (hello["resumed"], len(hello["streams"])) == (True, 1200)
     assert wire.any_message()["type"] == "build"
@@ -176,7 +171,7 @@ def test_an_update_larger_than_a_message_is_one_of_its_own(served: Served) -> No
 @in_thread
 def test_resume_gives_exactly_what_was_missed(served: Served) -> None:
     served.post("a", 1)
-    at = cursor(served)
+    at = served.cursor()
     served.post("a", 2)
     served.post("b", 1)
     wire = v1(served, f"?after={at}&history=50")
@@ -188,7 +183,7 @@ def test_resume_gives_exactly_what_was_missed(served: Served) -> None:
 @in_thread
 def test_resume_without_news_is_a_hello_alone(served: Served) -> None:
     served.post("a", 1)
-    at = cursor(served)
+    at = served.cursor()
     wire = v1(served, f"?after={at}")
     hello = wire.message()
     assert (hello["at"], hello["resumed"], hello["more"]) == (at, True, False)
@@ -220,7 +215,7 @@ def test_cursor_that_cannot_be_resumed_from(served: Served, after: str) -> None:
 @in_thread
 def test_cursor_from_the_future(served: Served) -> None:
     served.post("a", 1)
-    ms, n = cursor(served).split("-")
+    ms, n = served.cursor().split("-")
     assert v1(served, f"?after={int(ms) + 60_000}-{n}").message()["resumed"] is False
 
 
@@ -229,7 +224,7 @@ def test_what_was_lost_counts_only_if_it_is_selected(serve: Serve) -> None:
     served = serve(DESCRIBED)
     served.post("load", 0)
     served.post("other", 0)
-    at = cursor(served)
+    at = served.cursor()
     for number in range(4):
         served.post("load", number)
     assert v1(served, f"?after={at}").message()["resumed"] is False
@@ -241,7 +236,7 @@ def test_what_was_lost_counts_only_if_it_is_selected(serve: Serve) -> None:
 def test_cursor_from_before_a_stream_was_forgotten(served: Served) -> None:
     served.post("a", 1)
     served.post("b", 1)
-    at = cursor(served)
+    at = served.cursor()
     served.request("DELETE", "/streams/a")
     served.post("a", 1)
     assert v1(served, f"?after={at}").message()["resumed"] is False
@@ -256,7 +251,7 @@ def test_viewer_that_nobody_can_tell_what_was_forgotten_begins_anew(serve: Serve
     wire.message()
     served.post("a", 1)
     assert seqs(next_of(wire, "updates")) == [("a", 1)]
-    at = cursor(served)
+    at = served.cursor()
     for name in "abc":  # the flush is half a second away
         served.post(name, 2)
         assert served.request("DELETE", f"/streams/{name}").status == 204
@@ -332,7 +327,7 @@ def test_narrower_and_wider_again(served: Served) -> None:
     served.post("b", 2)
     served.post("a", 2)
     assert seqs(wire.message()) == [("a", 2)]
-    say(wire, {"type": "subscribe", "after": cursor(served)})
+    say(wire, {"type": "subscribe", "after": served.cursor()})
     assert wire.message()["resumed"] is True
     assert seqs(wire.message()) == [("b", 2)]
 

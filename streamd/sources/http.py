@@ -210,9 +210,7 @@ def _decode(data: bytes) -> Any:
 
 def _explain(failure: Failure, timeout: float) -> Any:
     """Say on the wall what can be said there: no address, no header."""
-    error: Any = failure.value
-    if isinstance(error, ResponseFailed):
-        error = error.reasons[0].value
+    why = failure.value.reasons[0] if isinstance(failure.value, ResponseFailed) else failure
     texts = {
         TimeoutError: f"no answer within {timeout:g} s",
         CancelledError: f"no answer within {timeout:g} s",
@@ -222,11 +220,10 @@ def _explain(failure: Failure, timeout: float) -> Any:
         ConnectionClosed: "the connection was lost",
         SchemeNotSupported: "redirected to what is not HTTP",
     }
-    for kind, text in texts.items():
-        if isinstance(error, kind):
-            raise Away(text)
-    if type(error).__module__.startswith(("OpenSSL", "service_identity")):
-        raise Away("the certificate is not trusted", f"({error})")
+    if kind := why.check(*texts):
+        raise Away(texts[kind])
+    if type(why.value).__module__.startswith(("OpenSSL", "service_identity")):
+        raise Away("the certificate is not trusted", f"({why.value})")
     return failure
 
 

@@ -8,8 +8,8 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
 
 from streamd.config import ConfigError, Duration, Kind
+from streamd.databases.queries import QuerySettings, Reading, open_session
 from streamd.polling import MIN_RETRY, Polling
-from streamd.queries import QuerySettings, Reading, open_session
 from streamd.source import Feed, Surroundings
 from streamd.texts import ROOM, read_text
 
@@ -52,8 +52,6 @@ class Postgres:
 
     def start(self, feed: Feed) -> None:
         self._feed = feed
-        self._ears.start()
-        self._eyes.start()
         self._listening.start(feed)
 
     def stop(self) -> Deferred[Any]:

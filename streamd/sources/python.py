@@ -7,8 +7,6 @@ import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from queue import SimpleQueue
-from threading import Thread
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -18,6 +16,7 @@ from twisted.python.failure import Failure
 from streamd.config import ConfigError, Duration, Kind
 from streamd.polling import Polling
 from streamd.source import LATE_AFTER, Feed, SourceError, SourceSettings, Surroundings
+from streamd.worker import Worker
 
 EVERY = 5.0
 """Seconds between two calls of a function."""
@@ -42,38 +41,6 @@ class Settings(SourceSettings, frozen=True):
 
     call: Call
     every: Duration | None = None
-
-
-class Worker:
-    """A thread of its own: code that blocks holds nobody up, not even the end of the daemon."""
-
-    def __init__(self, reactor: Any, name: str) -> None:
-        self._reactor = reactor
-        self._calls: SimpleQueue[tuple[Deferred[Any], Callable[..., Any], Any] | None] = (
-            SimpleQueue()
-        )
-        self._thread = Thread(target=self._work, name=name, daemon=True)
-
-    def run(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-        """What ``function`` gives, in the thread; one call after the other."""
-        done: Deferred[Any] = Deferred()
-        self._calls.put((done, function, arguments))
-        if not self._thread.ident:
-            self._thread.start()
-        return done
-
-    def stop(self) -> None:
-        """No further calls.  Nobody waits for one under way: it may never end."""
-        self._calls.put(None)
-
-    def _work(self) -> None:
-        while call := self._calls.get():
-            done, function, arguments = call
-            try:
-                outcome = function(*arguments)
-            except BaseException:  # SystemExit too: it would end the thread and say nothing
-                outcome = Failure()
-            self._reactor.callFromThread(done.callback, outcome)
 
 
 class Python:

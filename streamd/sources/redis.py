@@ -144,10 +144,9 @@ class Redis:
 
     def _explain(self, failure: Failure) -> Any:
         """Say on the wall what can be said there: neither address nor password."""
-        error: Any = failure.value
-        if isinstance(error, self._refused):
+        if failure.check(self._refused):
             key = self._wanted if self._reached else "url"
-            raise SourceError(f"Redis: {str(error).strip()[:200]}", key=key)
+            raise SourceError(f"Redis: {str(failure.value).strip()[:200]}", key=key)
         if self._strange:
             raise Away("what answers is not Redis", key="url")
         if self._untrusted:
@@ -159,9 +158,8 @@ class Redis:
             ConnectError: "Redis does not accept connections",
             self._errors: "Redis closed the connection",
         }
-        for kind, text in texts.items():
-            if isinstance(error, kind):
-                raise Away(text, f"({type(error).__name__})", "url")
+        if kind := failure.check(*texts):
+            raise Away(texts[kind], f"({type(failure.value).__name__})", "url")
         return failure
 
     # -- what is wanted of it ----------------------------------------------------------------------

@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from streamd.config import Duration, Kind
+from streamd.databases.queries import Query, QuerySettings, Reading, open_session
 from streamd.polling import Polling
-from streamd.queries import Query, QuerySettings, Reading, open_session
 from streamd.source import Feed, Surroundings
 
 
@@ -33,7 +33,6 @@ class Sql:
 
     def start(self, feed: Feed) -> None:
         self._feed = feed
-        self._session.start()
         self._polling.start(feed)
 
     def stop(self) -> Deferred[None]:

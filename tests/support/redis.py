@@ -13,6 +13,7 @@ from typing import Any
 import hiredis
 import pytest
 
+from tests.support.certificate import make_certificate
 from tests.support.daemon import Server, finish_all
 from tests.support.net import free_port, wait_until
 
@@ -57,6 +58,16 @@ class Redis(Server):
         if isinstance(answer, hiredis.ReplyError):
             raise answer
         return answer
+
+
+def redis_within_tls(folder: Path) -> tuple[Redis, int]:
+    """One that runs, with a certificate of its own, `cert.pem`; and the port that wants TLS."""
+    make_certificate(folder)
+    port = free_port()
+    tls = ["--tls-port", str(port), "--tls-auth-clients", "no"]
+    server = Redis(folder, *tls, "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
+    server.start()
+    return server, port
 
 
 @pytest.fixture

@@ -91,6 +91,11 @@ class Served:
     def state(self) -> Any:
         return self.request("GET", "/state").json()
 
+    def cursor(self) -> str:
+        """Where the log is now."""
+        at: str = self.request("GET", "/state").headers["Streamd-Position"]
+        return at
+
     def wire(self, data: bytes = b"", receive_buffer: int | None = None) -> Wire:
         """A bare connection, on which `data` was sent."""
         end = socket.socket()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from streamd.databases import GRACE, LOWEST, Driver, check_address
+from streamd.databases.session import GRACE, LOWEST, Driver, check_address
 
 _STEPS = 10_000
 """Instructions of SQLite's machine between two looks at the clock: some hundred microseconds."""

@@ -1,4 +1,4 @@
-"""What the rows of a query become: streams, a table, or an update each.
+"""Queries: what a table with ``query`` may say, how it is run, and which of its rows are new.
 
 Shared by the kinds of source that read databases.
 """
@@ -6,19 +6,18 @@ Shared by the kinds of source that read databases.
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections import deque
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date
 from itertools import islice, pairwise
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock
 
 from streamd.config import ConfigError, Duration
-from streamd.databases import Address, Session, Table
-from streamd.drivers import make_driver
+from streamd.databases.drivers import make_driver
+from streamd.databases.rows import by_key, index, objects, plain, seconds
+from streamd.databases.session import Address, Session, Table
 from streamd.journal import SourceCursor
 from streamd.polling import TOLD
 from streamd.source import Feed, SourceError, SourceSettings, Surroundings
@@ -31,8 +30,6 @@ BATCH = 1000
 
 MAX_SEEN = 10_000
 """Rows above the low-water mark that are remembered: in ``settle``, a thousand a second."""
-
-_NO_NAME = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 class Query(str):
@@ -132,70 +129,6 @@ class Reading:
         if len(table.rows) > MAX_ROWS:
             raise SourceError(f"the query gives more than {MAX_ROWS} rows")
         return table
-
-
-def objects(table: Table) -> list[dict[str, Any]]:
-    """Each row by its columns.
-
-    :raises SourceError: for bytes, naming the column.
-    """
-    for row in table.rows:
-        for column, value in zip(table.columns, row, strict=True):
-            if isinstance(value, bytes | memoryview):
-                raise SourceError(f"column {column}: bytes are no value; make them text")
-    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-
-
-def by_key(table: Table, key: str, whole: bool) -> dict[str, Any]:
-    """End of a stream's name -> value, for each row and column but the key.
-
-    :param whole: a row is one value.
-    :raises SourceError: if two rows would have the same name.
-    """
-    index(table, key, "key")
-    found: dict[str, dict[str, Any]] = {}
-    written: dict[str, Any] = {}
-    for row in table.rows:
-        parts = dict(zip(table.columns, row, strict=True))
-        own = parts.pop(key)
-        name = _NO_NAME.sub("_", "null" if own is None else str(own)) or "_"
-        if name in found:
-            raise SourceError(f"two rows are {name}: {key} is {written[name]!r} and {own!r}")
-        found[name], written[name] = parts, own
-    if whole:
-        return dict(found)
-    return {f"{n}.{column}": value for n, parts in found.items() for column, value in parts.items()}
-
-
-def index(table: Table, column: str, key: str) -> int:
-    """Where a column is.
-
-    :param key: that names it.
-    :raises SourceError: if there is none of that name.
-    """
-    if column not in table.columns:
-        raise SourceError(f"the query gives no column {column}", key=key)
-    return list(table.columns).index(column)
-
-
-def seconds(value: Any, column: str) -> float | None:
-    """When a row was true: of a date and time, ISO 8601, or seconds since the epoch.
-
-    :raises SourceError: for anything else.
-    """
-    try:
-        if isinstance(value, str):
-            value = datetime.fromisoformat(value)
-        if isinstance(value, date) and not isinstance(value, datetime):
-            value = datetime(value.year, value.month, value.day)
-        if value is None:
-            return None
-        found = float(getattr(value, "timestamp", lambda: value)())
-        if not math.isfinite(found):
-            raise ValueError
-        return found
-    except (TypeError, ValueError, OverflowError):
-        raise SourceError(f"column {column}: {str(value)[:40]!r} is no time") from None
 
 
 class Recent:
@@ -318,8 +251,3 @@ def _check_order(values: Sequence[Any], column: str) -> None:
         raise SourceError(f"column {column} is NULL in a row")
     if values and not isinstance(values[0], str) and any(b < a for a, b in pairwise(values)):
         raise SourceError(f"the query has to say ORDER BY {column}")
-
-
-def plain(value: Any) -> Any:
-    """A value of ``after`` as it can be stored, and as every driver takes it again."""
-    return value if isinstance(value, int | float | str) else str(value)

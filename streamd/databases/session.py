@@ -1,4 +1,4 @@
-"""Databases: what a query gives, read in a thread, within a time, and never changed.
+"""What a query gives, read in a thread, within a time, and never changed.
 
 :class:`Session` is one connection and its thread; a :class:`Driver` is what each kind of database does
 in its own way.
@@ -11,12 +11,11 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError, fail
-from twisted.internet.threads import deferToThread, deferToThreadPool
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 
 from streamd.config import Secret
 from streamd.source import Away, SourceError
+from streamd.worker import Worker
 
 T = TypeVar("T")
 
@@ -115,25 +114,23 @@ class Session:
         self._driver = driver
         self._timeout = timeout
         self._reactor = reactor
-        self._pool = ThreadPool(0, 1, name="database")
+        self._worker = Worker(reactor, "database")
         self._connection: Any = None
         self._busy = False
         self._given_up = False
         self._reached = False
         self._running: Deferred[Any] | None = None
 
-    def start(self) -> None:
-        self._pool.start()
-
     def stop(self) -> Deferred[None]:
-        """Fires when the thread has ended, which is at the latest when its time is over."""
+        """Fires when the connection is closed, which is at the latest when its time is over."""
         self._abort()
         if self._running is not None:
             self._running.cancel()
-        return deferToThread(self._end)
+        closed = self._worker.run(self._close)
+        self._worker.stop()
+        return closed
 
-    def _end(self) -> None:
-        self._pool.stop()
+    def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
 
@@ -177,7 +174,7 @@ class Session:
         if self._busy:  # a thread cannot be ended from outside
             return fail(Away("the database does not answer", key="database"))
         self._busy, self._given_up = True, False
-        running = deferToThreadPool(self._reactor, self._pool, self._in_thread, use)
+        running = self._worker.run(self._in_thread, use)
         running.addTimeout(self._timeout + GRACE, self._reactor)
         self._running = running
         return running.addErrback(self._failed, key)
