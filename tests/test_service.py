@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import time
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from twisted.internet.defer import Deferred
 
 from streamd import site
-from streamd.ports import default_port
 from streamd.service import web_folder
 from streamd.source import Feed
 from streamd.sources.random_walk import RandomWalk
@@ -191,10 +189,5 @@ def test_parts_end_with_the_service_whatever_they_do(
         wait_until(lambda: stopped.called, 5)
 
 
-def test_default_port_has_a_long_queue() -> None:
-    assert "backlog=4096" in default_port(5000)
-
-
 def test_page_of_a_checkout() -> None:
     assert (web_folder() / "index.html").is_file()
-    assert isinstance(web_folder(), Path)

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -19,7 +18,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from streamd.config import ConfigError
-from streamd.ports import check_endpoint, endpoint
 from streamd.start import load
 from tests.support.daemon import CHECKOUT, TWISTD, Daemon, Server, StartDaemon
 from tests.support.net import accepts, free_port, request, wait_until
@@ -97,37 +95,6 @@ def test_port_that_cannot_be_is_one_line(tmp_path: Path, busy: int) -> None:
         assert line.startswith(f"streamd: {wanted}"), line
 
 
-@pytest.mark.parametrize("port", ["nonsense:1", "", "tcp", "tcp:", "tcp:1:2:3:4:5", "ssl:1", "-1"])
-def test_port_that_is_no_endpoint(port: str) -> None:
-    from twisted.internet import reactor
-
-    with pytest.raises(ConfigError) as error:
-        check_endpoint(reactor, endpoint(port))
-    [problem] = error.value.problems
-    assert problem.startswith("port: expected a number or an endpoint such as tcp:5000")
-
-
-def test_certificate_that_is_none(tmp_path: Path) -> None:
-    from twisted.internet import reactor
-
-    file = tmp_path / "x.pem"
-    file.write_text("no PEM")
-    with pytest.raises(ConfigError) as error:
-        check_endpoint(reactor, f"ssl:443:privateKey={file}:certKey={file}")
-    [problem] = error.value.problems
-    assert problem.startswith(f"port: the key or the certificate of ssl:443:privateKey={file}")
-
-
-def test_tls_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    from twisted.internet import reactor
-
-    monkeypatch.setitem(sys.modules, "twisted.internet.ssl", None)
-    monkeypatch.delattr("twisted.internet.ssl", raising=False)
-    with pytest.raises(ConfigError) as error:
-        check_endpoint(reactor, "ssl:443")
-    assert error.value.problems == ['port: ssl:443 needs pyOpenSSL: pip install "streamd[tls]"']
-
-
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -188,12 +155,6 @@ def test_secrets_come_from_environment_and_files(
     config, tokens, base = load(str(file))
     assert (config.file, tokens, base) == (True, (("a", "b", "c"), ("d", "e")), tmp_path)
     assert "'a'" not in repr(config)
-
-
-def test_number_is_a_port_of_all_interfaces() -> None:
-    assert "5000" in endpoint("5000")
-    assert "backlog=4096" in endpoint("5000")
-    assert endpoint("tcp:5000:interface=127.0.0.1") == "tcp:5000:interface=127.0.0.1"
 
 
 # -- starts ----------------------------------------------------------------------------------------
