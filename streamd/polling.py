@@ -11,14 +11,14 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streamd.source import Away, Feed
+from streamd.source import Feed, Unreachable
 
 MIN_RETRY = 1.0
 MAX_RETRY = 60.0
 """Seconds between two attempts of a source that fails: doubling from the first to its own interval,
 or to this if that is longer."""
 
-MAX_AWAY = 4.0
+MAX_UNREACHABLE = 4.0
 """Seconds between two attempts at the most while nobody is there: what is back is seen within five."""
 
 LOOK = 1.0
@@ -66,7 +66,7 @@ class Polling:
         self._woken = False
         self._earliest = self._due = 0.0
         self._failures = 0
-        self._longest = MAX_AWAY
+        self._longest = MAX_UNREACHABLE
         self._next: IDelayedCall | None = None
         self.stopped = False
 
@@ -111,9 +111,9 @@ class Polling:
     def _failed(self, failure: Failure, began: float) -> None:
         steady = self._clock.seconds() - began > STEADY
         self._failures = 1 if steady else self._failures + 1
-        self._longest = MAX_AWAY
-        if not failure.check(Away):
-            self._longest = min(max(self._every, MAX_AWAY), MAX_RETRY)
+        self._longest = MAX_UNREACHABLE
+        if not failure.check(Unreachable):
+            self._longest = min(max(self._every, MAX_UNREACHABLE), MAX_RETRY)
         if not self.stopped:
             self._feed.failed(failure)
 

@@ -50,8 +50,8 @@ class SourceError(Exception):
         self.key = key
 
 
-class Away(SourceError):
-    """Nobody is there who could be asked: to try again soon costs nobody anything."""
+class Unreachable(SourceError):
+    """What it reads is not there to be asked: to try again soon costs nobody anything."""
 
 
 class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

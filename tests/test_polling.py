@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from streamd.polling import MAX_RETRY, MIN_RETRY, STEADY, TOLD, Polling
-from streamd.source import Away, Feed, SourceError
+from streamd.source import Feed, SourceError, Unreachable
 from tests.support.fakes import Daemonette
 from tests.support.source import SourceTestCase
 
@@ -130,7 +130,7 @@ class PollingTests(SourceTestCase):
 
     def test_who_is_away_is_soon_seen_again(self) -> None:
         def nobody() -> Any:
-            raise Away("nobody is there")
+            raise Unreachable("nobody is there")
 
         self.poll(nobody, every=3600)
         self.run_for(300)
@@ -144,7 +144,7 @@ class PollingTests(SourceTestCase):
         def look() -> Any:
             looks.append(self.daemon.clock.seconds())
             if not there[0]:
-                raise Away("nobody is there")
+                raise Unreachable("nobody is there")
 
         self.poll(lambda: 1, every=3.5, look=look)
         self.run_for(5)

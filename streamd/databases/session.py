@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, TimeoutError, fail
 from twisted.python.failure import Failure
 
 from streamd.config import Secret
-from streamd.source import Away, SourceError
+from streamd.source import SourceError, Unreachable
 from streamd.worker import Worker
 
 T = TypeVar("T")
@@ -138,7 +138,7 @@ class Session:
         """Run a query.
 
         :param after: the value of ``:after`` in it.
-        :raises SourceError: if the database fails; :class:`Away` if it is silent for too long.
+        :raises SourceError: if the database fails; :class:`Unreachable` if it is silent for too long.
         """
         return self._run(lambda c: _table(*self._driver.read(c, query, after, limit)), "query")
 
@@ -161,7 +161,7 @@ class Session:
     def look(self) -> Deferred[None]:
         """Whether the database is there.
 
-        :raises Away: if it is not.
+        :raises Unreachable: if it is not.
         """
         return self._run(self._driver.ping)
 
@@ -172,7 +172,7 @@ class Session:
     def _run(self, use: Callable[[Any], T], key: str = "") -> Deferred[T]:
         """:param key: of the source's table, which it is about when the database says no."""
         if self._busy:  # a thread cannot be ended from outside
-            return fail(Away("the database does not answer", key="database"))
+            return fail(Unreachable("the database does not answer", key="database"))
         self._busy, self._given_up = True, False
         running = self._worker.run(self._in_thread, use)
         running.addTimeout(self._timeout + GRACE, self._reactor)
@@ -208,13 +208,15 @@ class Session:
     def _failed(self, failure: Failure, key: str) -> Any:
         if failure.check(TimeoutError):
             self._abort()
-            raise Away(f"the database did not answer within {self._timeout:g} s", key="database")
+            raise Unreachable(
+                f"the database did not answer within {self._timeout:g} s", key="database"
+            )
         message = self._driver.explain(failure.value)
         if message is None:
             return failure
         message, detail = message[:200], f"({type(failure.value).__name__}: {failure.value})"
         if not self._reached:
-            raise Away(message, detail, "database")
+            raise Unreachable(message, detail, "database")
         raise SourceError(message, detail, key)
 
     def _abort(self) -> None:

@@ -24,7 +24,7 @@ from twisted.web.http_headers import Headers
 
 from streamd.config import ConfigError, Duration, Kind, Secret
 from streamd.polling import Polling
-from streamd.source import Away, Feed, SourceError, SourceSettings, Surroundings
+from streamd.source import Feed, SourceError, SourceSettings, Surroundings, Unreachable
 
 MAX_BODY = 2**20
 """Bytes of an answer."""
@@ -221,9 +221,9 @@ def _explain(failure: Failure, timeout: float) -> Any:
         SchemeNotSupported: "redirected to what is not HTTP",
     }
     if kind := why.check(*texts):
-        raise Away(texts[kind])
+        raise Unreachable(texts[kind])
     if type(why.value).__module__.startswith(("OpenSSL", "service_identity")):
-        raise Away("the certificate is not trusted", f"({why.value})")
+        raise Unreachable("the certificate is not trusted", f"({why.value})")
     return failure
 
 

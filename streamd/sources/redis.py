@@ -17,7 +17,7 @@ from streamd.config import ConfigError, Duration, Kind, Secret
 from streamd.journal import SourceCursor
 from streamd.polling import MIN_RETRY, Polling
 from streamd.redislink import TIMEOUT, Url
-from streamd.source import Away, Feed, SourceError, SourceSettings, Surroundings
+from streamd.source import Feed, SourceError, SourceSettings, Surroundings, Unreachable
 from streamd.texts import Texts, read_text
 from streamd.update import Refused, from_python
 
@@ -148,9 +148,9 @@ class Redis:
             key = self._wanted if self._reached else "url"
             raise SourceError(f"Redis: {str(failure.value).strip()[:200]}", key=key)
         if self._strange:
-            raise Away("what answers is not Redis", key="url")
+            raise Unreachable("what answers is not Redis", key="url")
         if self._untrusted:
-            raise Away("the certificate of Redis is not trusted", key="url")
+            raise Unreachable("the certificate of Redis is not trusted", key="url")
         texts = {
             TimeoutError: "Redis does not answer",
             ConnectingCancelledError: "Redis does not accept connections",
@@ -159,7 +159,7 @@ class Redis:
             self._errors: "Redis closed the connection",
         }
         if kind := failure.check(*texts):
-            raise Away(texts[kind], f"({type(failure.value).__name__})", "url")
+            raise Unreachable(texts[kind], f"({type(failure.value).__name__})", "url")
         return failure
 
     # -- what is wanted of it ----------------------------------------------------------------------
