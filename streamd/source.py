@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -23,7 +23,7 @@ from streamd.config import ConfigError, Description, Duration, Keep, Secret, Sou
 from streamd.journal import Fence, Journal, Outrun, SourceCursor
 from streamd.state import State
 from streamd.stream import Report
-from streamd.update import Draft, Refused, Update, check_name, from_python
+from streamd.update import Draft, Refused, check_name, from_python
 
 MAX_ERROR = 500
 """Characters of an error that are told: it may quote what somebody else sent."""
@@ -143,11 +143,12 @@ class Feed:
         self.fence: Fence | None = None
         self.outrun: Callable[[], object] | None = None
         self._streams: set[str] = set()
+        self._stand_ins = {name}  # what fails while there are no streams that could
         self._recorded: set[str] = set()
         self._recording = False
-        self._error: str | None = None
-        self._failures = 0
-        self._under_way: dict[str, list[bytes]] = {}  # values that are not committed yet
+        self._error: str | None = None  # that was told last, until it is back
+        self._recovering = False  # nothing that it said since was wrong
+        self._under_way: dict[str, Draft] = {}  # stream -> its newest that is not committed yet
 
     def adopt(self) -> Deferred[None]:
         """Take over the streams of this source that are there from before it was started.
@@ -182,9 +183,8 @@ class Feed:
             if how.error is not None or self._state.get(stream):
                 self._introduce(stream)
                 self._state.hear(stream, how, now, now + seconds)
-        if self.name not in said:
-            self._state.withdraw(self.name, now)
         self._streams = {stream for stream in said if self._state.value(stream) is not None}
+        self._stand_in(set(said) - self._streams)
 
     def restart(self) -> None:
         """The log is another one: what was kept beside it is gone."""
@@ -234,13 +234,9 @@ class Feed:
         drafts = [Draft(self.name, from_python(value), time) for value, time in values]
         self._describe(self.name)
         self._state.check_room(drafts)
-
-        def committed(updates: Sequence[Update]) -> None:
-            self.proved()
-            self._record()
-
+        self._recover(self._streams)
         appended = self._journal.append(drafts, cursor=cursor, fence=self.fence)
-        return appended.addCallback(committed)
+        return appended.addCallback(lambda updates: self._committed(self._streams))
 
     def place(self) -> Deferred[str | None]:
         """The source's own place that was stored last; None: it never was."""
@@ -249,31 +245,31 @@ class Feed:
     def proved(self) -> None:
         """The source ran and found nothing new: all that it said is right."""
         self._prune()
-        self._state.prove(self._streams, self._now())
-        self._recovered()
-        self._changed()
+        self._recover(self._streams)
+        self._commit((), tuple(self._streams))
 
     def _read(
         self, parts: Mapping[str, Any], time: float | None, gone: Sequence[Draft] = ()
     ) -> Deferred[None]:
         drafts = list(gone)
-        proved: list[str] = []
-        wrong: dict[str, Refused] = {}
+        right: list[str] = []
+        wrong: dict[str, str] = {}
         for stream, part in parts.items():
             try:
                 encoded = from_python(part)
                 self._describe(stream)
             except Refused as refused:
-                wrong[stream] = refused
+                wrong[stream] = refused.message
                 continue
-            proved.append(stream)
-            said = self._under_way.get(stream)
-            if self._settings.repeat or encoded != (
-                said[-1] if said else self._state.value(stream)
-            ):
+            right.append(stream)
+            draft = self._under_way.get(stream)
+            said = draft.value if draft else self._state.value(stream)
+            if self._settings.repeat or encoded != said:
                 drafts.append(Draft(stream, encoded, time))
-        self._refuse(wrong)
-        return self._append(drafts, proved, bool(wrong))
+        self._recover(right)
+        if wrong:
+            self._refuse(wrong)
+        return self._commit(drafts, right)
 
     def failed(self, failure: Failure) -> None:
         """The source cannot say what is: so do its streams, until the next reading."""
@@ -281,7 +277,7 @@ class Feed:
         if isinstance(error, Outrun) and self.outrun is not None:
             self.outrun()
             return
-        self._failures += 1
+        self._recovering = False
         if isinstance(error, SourceError | Refused):
             message = error.message
             self._complain(message, getattr(error, "detail", ""), getattr(error, "key", ""))
@@ -294,7 +290,8 @@ class Feed:
         self._prune()
         if not self._streams:  # it never said what its streams are: it appears under its own name
             self._introduce(self.name)
-        self._state.fail(self._streams or {self.name, *self._awaited()}, message, self._now())
+            self._stand_in({self.name, *self._awaited()})
+        self._state.fail(self._streams or self._stand_ins, message, self._now())
         self._changed()
 
     def _awaited(self) -> list[str]:
@@ -302,41 +299,41 @@ class Feed:
         streams = (self._state.get(n) for n in self._descriptions if n.startswith(f"{self.name}."))
         return [stream.name for stream in streams if stream and stream.newest is None]
 
-    def _append(
-        self, drafts: Sequence[Draft], proved: Sequence[str], wrong: bool
-    ) -> Deferred[None]:
-        def committed(updates: Sequence[Update]) -> None:
-            if any(draft.value is None for draft in drafts):
-                self._prune()
-            if failures == self._failures or self._error is None:
-                self._state.prove(proved, self._now())
-                if not wrong:
-                    self._recovered()
-            else:  # it failed since: that is the newer truth
-                self._state.fail(self._streams, self._error or "", self._now())
-            self._record()
-            self._changed()
+    def _recover(self, streams: Collection[str]) -> None:
+        """It has read these, and for now that is the newest that it said."""
+        self._state.recover(streams)
+        self._recovering = True
 
-        def done(result: Any) -> Any:
-            for stream, _ in values:
-                self._under_way[stream].pop(0)
-                if not self._under_way[stream]:
+    def _commit(self, drafts: Sequence[Draft], right: Collection[str]) -> Deferred[None]:
+        """Have what it read committed; then what was right is proved.  Never fails."""
+        return Deferred.fromCoroutine(self._append(drafts, right)).addErrback(self.failed)
+
+    async def _append(self, drafts: Sequence[Draft], right: Collection[str]) -> None:
+        # What says nothing new waits for its turn, too: it confirms what is under way.
+        in_turn = bool(drafts or self._under_way)
+        newest = {draft.stream: draft for draft in drafts if draft.value is not None}
+        self._under_way.update(newest)
+        try:
+            self._state.check_room(drafts)
+            if in_turn:
+                await self._journal.append(drafts, fence=self.fence)
+        finally:
+            for stream, draft in newest.items():
+                if self._under_way.get(stream) is draft:
                     del self._under_way[stream]
-            return result
+        if any(draft.value is None for draft in drafts):
+            self._prune()
+        self._committed(right)
 
-        failures = self._failures
-        busy = bool(self._under_way)
-        values = [(d.stream, d.value) for d in drafts if d.value is not None]
-        for stream, value in values:
-            self._under_way.setdefault(stream, []).append(value)
-        appended = maybeDeferred(self._commit, drafts, busy).addBoth(done)
-        return appended.addCallback(committed).addErrback(self.failed)
-
-    def _commit(self, drafts: Sequence[Draft], busy: bool) -> Deferred[Sequence[Update]]:
-        self._state.check_room(drafts)
-        if not drafts and not busy:
-            return succeed([])
-        return self._journal.append(drafts, fence=self.fence)
+    def _committed(self, streams: Collection[str]) -> None:
+        """What it read of these is: they are proved, but for what it said against them since."""
+        self._state.confirm(streams, self._now())
+        if self._recovering and self._error is not None:
+            self._log.info("source {source} is back", source=self.name)
+            self._error = None
+            self._stand_in(set())
+        self._record()
+        self._changed()
 
     def _record(self) -> None:
         """Which streams are this source's is kept beside the log: :meth:`adopt` asks for it."""
@@ -364,8 +361,13 @@ class Feed:
         self._streams.add(stream)
         if len(self._streams) > len(self._state):  # members that come and go are not for ever
             self._prune()
-        if self.name not in self._streams:
-            self._state.withdraw(self.name, self._now())
+        self._stand_in(set())
+
+    def _stand_in(self, names: set[str]) -> None:
+        """These fail in the place of streams that it does not have; no others any more."""
+        for name in self._stand_ins - names - self._streams:
+            self._state.withdraw(name, self._now())
+        self._stand_ins = names
 
     def _introduce(self, stream: str) -> None:
         configured = stream in self._descriptions
@@ -381,18 +383,17 @@ class Feed:
             description = msgspec.structs.replace(description, expect=self._expect)
         return description
 
-    def _refuse(self, wrong: Mapping[str, Refused]) -> None:
+    def _refuse(self, wrong: Mapping[str, str]) -> None:
         """Members that cannot be values fail alone; those that never were streams, as the source."""
-        if not wrong:
-            return
-        text = "; ".join(f"{stream}: {refused.message}" for stream, refused in wrong.items())
-        text = text[:MAX_ERROR]
+        self._recovering = False
+        text = "; ".join(f"{stream}: {why}" for stream, why in wrong.items())[:MAX_ERROR]
         self._complain(text)
-        for stream, refused in wrong.items():
+        for stream, why in wrong.items():
             if self._state.get(stream):
-                self._state.fail([stream], refused.message, self._now())
+                self._state.fail([stream], why, self._now())
             else:
                 self._introduce(self.name)
+                self._stand_in({*self._stand_ins, self.name})
                 self._state.fail([self.name], text, self._now())
         self._changed()
 
@@ -411,13 +412,6 @@ class Feed:
 
     def _path(self, key: str) -> str:
         return ".".join(filter(None, ("sources", self.name, key)))
-
-    def _recovered(self) -> None:
-        if self._error is not None:
-            self._log.info("source {source} is back", source=self.name)
-            self._error = None
-            self._state.withdraw(self.name, self._now())
-            self._state.prove(self._awaited(), self._now())
 
 
 def furnish(

@@ -419,21 +419,33 @@ class State:
             self._judge(stream, now)
             stream.described = self._note(stream)
 
-    def prove(self, names: Iterable[str], now: float) -> None:
+    def prove(self, names: Collection[str], now: float) -> None:
         """A source ran and found these to be what they were."""
+        self.recover(names)
+        self.confirm(names, now)
+
+    def recover(self, names: Iterable[str]) -> None:
+        """A source has read these, and what it read is on its way through the journal."""
         for name in names:
             if stream := self.get(name):
+                stream.recovering = True
+
+    def confirm(self, names: Iterable[str], now: float) -> None:
+        """It has arrived: they are proved, unless they failed since."""
+        for name in names:
+            stream = self.get(name)
+            if stream and (stream.recovering or stream.error is None):
                 stream.confirm(now)
                 self._judge(stream, now)
 
     def fail(self, names: Iterable[str], error: str, now: float) -> None:
-        """A source cannot say what these are.
+        """A source cannot say what these are: an update that it read before does not change that.
 
         :param error: the reason, in words fit for a wall.
         """
         for name in names:
             stream = self.get(name) or self._add(name, Description(), False, now)
-            stream.error = error
+            stream.error, stream.recovering = error, False
             self._judge(stream, now)
 
     def hear(self, name: str, report: Report, now: float, until: float) -> None:
@@ -454,10 +466,15 @@ class State:
                 self._judge(stream, now)
 
     def withdraw(self, name: str, now: float) -> None:
-        """Take a stream away that has no value and is not configured."""
+        """Take back that it failed; and the stream, if it has no value and is not configured."""
         stream = self.get(name)
-        if stream is not None and stream.newest is None and not stream.configured:
+        if stream is None:
+            return
+        if stream.newest is None and not stream.configured:
             self._bury(stream, None, now)
+        else:
+            stream.error = None
+            self._judge(stream, now)
 
     def set_journal(self, state: str, now: float, error: str | None = None) -> None:
         """Say how the journal is: ``ok``, or ``away`` and why."""

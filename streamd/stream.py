@@ -54,6 +54,7 @@ class Stream:
         self.vouched = 0.0  # until then whoever runs its source says that it is not late
         self.restored = False  # what it said is from before, and nobody has confirmed it since
         self.error: str | None = None
+        self.recovering = False  # what its source said after that error is on its way
         self.level: Level = "ok"
         self.health = Health("fresh", "ok", now)
         # From the last proof until it could be believed again: a line through it would be a lie.
@@ -74,13 +75,15 @@ class Stream:
 
     def confirm(self, now: float) -> None:
         """It is what it says."""
-        self.proof, self.error, self.restored = now, None, False
+        self.proof, self.restored = now, False
+        if self.recovering:
+            self.error = None
 
     def hear(self, report: Report, until: float) -> None:
         """So it is, says the node that runs its source; that holds until then."""
         if report.proof is not None:
             self.proof, self.restored = max(report.proof, self.proof or report.proof), False
-        self.error = report.error
+        self.error, self.recovering = report.error, False
         self.vouched = 0.0 if report.late else until
 
     def report(self) -> Report:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import fail
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.config import ConfigError, Description, Duration, Secret
 from streamd.health import Limit
-from streamd.source import (
-    Feed,
-    SourceError,
-    Surroundings,
-)
+from streamd.journals.memory import MemoryJournal
+from streamd.source import Feed, SourceError, Surroundings
 from streamd.state import UPDATE_BYTES
-from streamd.update import MAX_VALUE, Draft, Refused
+from streamd.update import MAX_VALUE, Draft, Refused, Update
 from tests.support.fakes import Daemonette
 from tests.support.source import SourceTestCase
 
@@ -152,6 +150,16 @@ class FeedTests(SourceTestCase):
         self.assertEqual([("fresh", None)] * 2, [self.health("shopping"), self.health("door")])
         self.put(feed, {"a": 1})
         self.assertEqual([("fresh", None)] * 2, [self.health("shop.a"), self.health("shop.b")])
+
+    def test_what_failed_in_place_of_its_streams_and_somebody_published(self) -> None:
+        self.make({"shop.b": Description()})
+        feed = self.daemon.feed()
+        self.broken(feed, "away")
+        self.daemon.journal.append([Draft("shop", b"1"), Draft("shop.b", b"1")])
+        self.assertEqual([("failed", "away")] * 2, [self.health("shop"), self.health("shop.b")])
+        self.put(feed, {"a": 1})
+        self.assertEqual([("fresh", None)] * 2, [self.health("shop"), self.health("shop.b")])
+        self.assertEqual({"shop": 1, "shop.a": 1, "shop.b": 1}, self.daemon.values())
 
     def test_failed_before_its_only_stream_had_a_value(self) -> None:
         self.make({"shop": Description(title="S")})
@@ -288,6 +296,111 @@ class FeedTests(SourceTestCase):
         stream = self.state.get("shop")
         assert stream is not None
         self.assertEqual("warn", stream.health.level)
+
+
+class UnderWayTests(SourceTestCase):
+    """What a source says while a value of it is being committed is the newer truth."""
+
+    def setUp(self) -> None:
+        self.steps: list[Deferred[None]] = []  # what the journal has begun to store
+        self.seen: list[dict[str, str]] = []  # the health of all, whenever viewers are told
+        self.patch(MemoryJournal, "_store", lambda journal, batch: self.store())
+        super().setUp()
+        for told in ("committed", "_changed"):
+            self.patch(self.daemon, told, self.looking(getattr(self.daemon, told)))
+
+    def store(self) -> Deferred[None]:
+        self.steps.append(Deferred())
+        return self.steps[-1]
+
+    def looking(self, told: Callable[..., None]) -> Callable[..., None]:
+        def tell(*what: Any) -> None:
+            told(*what)
+            self.seen.append({stream.name: stream.health.state for stream in self.state})
+
+        return tell
+
+    def commit(self) -> None:
+        while self.steps:
+            self.steps.pop(0).callback(None)
+
+    def feed(self, reading: Any) -> Feed:
+        """One that has said this."""
+        feed = self.daemon.feed()
+        feed.put(reading)
+        self.commit()
+        self.seen.clear()
+        return feed
+
+    def states(self, stream: str) -> set[str]:
+        return {states[stream] for states in self.seen}
+
+    def test_a_member_that_is_wrong(self) -> None:
+        feed = self.feed({"a": 1, "b": 1})
+        feed.put({"a": 2, "b": 2})
+        feed.put({"a": 3, "b": float("nan")})
+        self.commit()
+        self.assertEqual([{"shop.a": 3, "shop.b": 2}], [self.daemon.values()])
+        self.assertEqual(({"fresh"}, {"failed"}), (self.states("shop.a"), self.states("shop.b")))
+        feed.put({"a": 3, "b": 3})
+        self.assertEqual("failed", self.health("shop.b")[0])
+        self.commit()
+        self.assertEqual(("fresh", None), self.health("shop.b"))
+
+    def test_a_member_that_never_was_a_stream(self) -> None:
+        feed = self.feed({"a": 1})
+        feed.put({"a": 2})
+        feed.put({"a": 2, "b c": 1})
+        self.commit()
+        self.assertEqual({"failed"}, self.states("shop"))
+        self.assertEqual({"fresh"}, self.states("shop.a"))
+
+    def test_a_failure(self) -> None:
+        feed = self.feed({"a": 1, "b": 1})
+        feed.put({"a": 2})
+        feed.failed(Failure(SourceError("no answer")))
+        self.commit()
+        self.assertEqual({"shop.a": 2, "shop.b": 1}, self.daemon.values())
+        self.assertEqual(({"failed"}, {"failed"}), (self.states("shop.a"), self.states("shop.b")))
+        feed.put({"a": 2})
+        self.assertEqual(("fresh", None), self.health("shop.a"))
+        self.assertEqual(("failed", "no answer"), self.health("shop.b"))
+
+    def test_a_failure_after_what_happened(self) -> None:
+        feed = self.feed(1)
+        added = feed.add([(2, None)])
+        feed.failed(Failure(SourceError("no answer")))
+        self.commit()
+        self.assertEqual(None, self.successResultOf(added))
+        self.assertEqual(({"shop": 2}, {"failed"}), (self.daemon.values(), self.states("shop")))
+        self.assertEqual([], [e for e in self.events if formatEvent(e) == "source shop is back"])
+
+    def test_nothing_new_confirms_what_is_under_way_and_not_what_was(self) -> None:
+        for again in (lambda feed: feed.put(2), lambda feed: feed.proved()):
+            self.make()
+            feed = self.feed(1)
+            [shop] = self.state
+            proof = shop.proof
+            self.daemon.clock.advance(5)
+            feed.put(2)
+            again(feed)
+            self.assertEqual(proof, shop.proof)
+            self.commit()
+            self.assertEqual(self.daemon.times.now(), shop.proof)
+            self.assertEqual([("shop", 1), ("shop", 2)], self.daemon.log)
+
+    def test_what_was_refused_and_is_committed_after_all(self) -> None:
+        """As a disk does that hung, or Redis when its answer got lost."""
+        feed = self.feed(1)
+        appended: Deferred[Any] = Deferred()
+        self.patch(self.daemon.journal, "append", lambda drafts, fence: appended)
+        feed.put(2)
+        appended.errback(AWAY)
+        at = self.state.head.next(0, self.daemon.journal.life)
+        self.daemon.committed([Update("shop", 2, at, self.daemon.times.now(), b"2")])
+        self.assertEqual(({"shop": 2}, {"failed"}), (self.daemon.values(), self.states("shop")))
+        feed.put(2)
+        self.assertEqual(("fresh", None), self.health("shop"))
 
 
 class RestartTests(SourceTestCase):
