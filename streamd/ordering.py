@@ -289,6 +289,7 @@ class OrderedJournal:
         self._follower: Follower
         self._open = False
         self._waiting: deque[Asked] = deque()
+        self._under_way: Sequence[Asked] = ()  # in the step that is being stored
         self._size = 0
         self._away: Away | None = None  # why nothing can be stored
         self._idle: Deferred[None] | None = None  # while at work; fires when nothing waits any more
@@ -358,40 +359,44 @@ class OrderedJournal:
     async def _work(self) -> None:
         """Take a step after the other while anything waits."""
         while self._waiting:
-            batch, asked, answers = self._step()
+            batch, answers = self._step()
             try:
                 if batch:
                     await self._store(batch)
             except Exception as error:
-                answers = [Failure(self._reason(error))] * len(asked)
+                answers = [Failure(self._reason(error))] * len(answers)
             else:
                 self._book.settle(batch)
                 self._tell(batch.updates)
+            asked, self._under_way = self._under_way, ()
             self._size -= sum(a.size for a in asked)
-            for a, answer in zip(asked, answers, strict=True):
+            for a, answer in zip(asked, answers, strict=False):  # nobody asks who was refused
                 a.answer.callback(answer)
         idle, self._idle = self._idle, None
         if idle is not None:
             idle.callback(None)
 
-    def _refuse_waiting(self, why: Away) -> None:
-        """What has not begun never will."""
-        waiting, self._waiting = self._waiting, deque()
-        for asked in waiting:
-            self._size -= asked.size
+    def _refuse_all(self, why: Away) -> None:
+        """What has not begun never will; what is under way may be stored nevertheless."""
+        refused = [*self._under_way, *self._waiting]
+        self._under_way, self._size = (), 0
+        self._waiting.clear()
+        for asked in refused:
             asked.answer.errback(why)
 
-    def _step(self) -> tuple[Batch, Sequence[Asked], Sequence[Any]]:
-        """What one step changes, what was asked for it, and the answers, if it is stored."""
+    def _step(self) -> tuple[Batch, Sequence[Any]]:
+        """What one step changes, and the answers to what is under way then, if it is stored."""
         batch = Batch(self._book, self.life, self._now(), self._elapsed())
-        asked, answers = [], []
+        asked: list[Asked] = []
+        answers: list[Any] = []
+        self._under_way = asked
         while self._waiting and len(batch.updates) < MANY_UPDATES and batch.size < MANY_BYTES:
             asked.append(self._waiting.popleft())
             try:
                 answers.append(asked[-1].question(batch))
             except Exception:
                 answers.append(Failure())
-        return batch, asked, answers
+        return batch, answers
 
     def _tell(self, updates: Sequence[Update]) -> None:
         try:

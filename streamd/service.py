@@ -44,8 +44,8 @@ from streamd.transports.websocket import StreamFactory
 from streamd.update import Draft, Position, Update
 from streamd.wire import TICK
 
-STOP_WITHIN = 4.0
-"""Seconds for sources and viewers to end; the process ends within 5."""
+STOP_WITHIN = 3.5
+"""Seconds for sources and viewers to end; the journal has one more, and the process ends within 5."""
 
 MANY_LEFT = 100
 """Viewers, or other connections, after whose end memory is given back to the system."""

@@ -8,8 +8,11 @@ import resource
 import shutil
 import sqlite3
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ import pytest
 from websockets import Subprotocol
 from websockets.sync.client import ClientConnection, connect
 
-from streamd.journal import Away, Unusable
+from streamd.journal import Away, Key, SourceCursor, Unusable
 from streamd.journals import sqlite
 from streamd.journals.sqlite import LogFile, SqliteJournal
 from streamd.update import Draft
@@ -26,7 +29,7 @@ from tests.support.daemon import TWISTD, Daemon, StartDaemon
 from tests.support.net import free_port, wait_until
 from tests.support.served import Serve, in_thread
 from tests.support.tidy import LoggedErrors
-from tests.test_journal import Log, Sqlite, sleep
+from tests.test_journal import Log, Sqlite, refusal, sleep
 
 V1 = Subprotocol("streamd.v1")
 LARGE = json.dumps("x" * 60_000)
@@ -239,6 +242,135 @@ class TestDisk:
         journal._file._run("PRAGMA query_only = OFF")
         wait_until(lambda: served.request("POST", "/streams/a", "2").status == 201)
         assert served.request("GET", "/streams/a").json()["seq"] == 2
+
+
+HANGING = """#!{python}
+import time
+from pathlib import Path
+from streamd.journals.sqlite import LogFile
+from twisted.scripts.twistd import run
+
+def write(file, batch, write=LogFile.write):
+    while Path("hangs").exists():
+        Path("hung").touch()
+        time.sleep(0.01)
+    write(file, batch)
+
+LogFile.write = write
+run()
+"""
+
+
+class Hang:
+    """A disk that does not answer, for as long as is wished: the writer's thread stands still."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._answers = threading.Event()
+        self._answers.set()
+        self.end = self._answers.set
+        write = LogFile.write
+
+        def wait(file: LogFile, batch: Any) -> None:
+            assert self._answers.wait(10)
+            write(file, batch)
+
+        patch.setattr(LogFile, "write", wait)
+        patch.setattr(sqlite, "HUNG", 0.1)
+
+    def begin(self) -> None:
+        self._answers.clear()
+
+
+@pytest.fixture
+def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hang]:
+    made = Hang(monkeypatch)
+    yield made
+    made.end()
+
+
+class TestHung:
+    async def test_what_was_asked_is_refused_and_committed_after_all(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hang: Hang
+    ) -> None:
+        log = file_log(tmp_path, monkeypatch)
+        await log.start()
+        await log.append(("a", 1), cursor=SourceCursor("s", None, "row 1"))
+        await sleep(0)  # or all would go in one step
+        hang.begin()
+        key, cursor = Key("k", b"1"), SourceCursor("s", "row 1", "row 2")
+        under_way = log.journal.append([Draft("a", b"2")], key=key, cursor=cursor)
+        waiting = log.journal.append([Draft("a", b"3")])
+        for asked in (under_way, waiting, log.journal.acquire("source:s", 3)):
+            assert (await refusal(asked, Away)).message == "the disk does not answer"
+        await refusal(log.append(("b", 1)), Away)
+        assert log.reasons == ["the disk does not answer"]
+        assert [u.value for u in log.updates] == [b"1"]
+        hang.end()
+        while log.reasons[-1] is not None:
+            await sleep(0.01)
+        await log.append(("a", 4))
+        [again] = await log.append(("a", 2), key=key)
+        assert (again.seq, await log.journal.place("s")) == (2, "row 2")
+        assert [(u.seq, u.value) for u in log.updates] == [(1, b"1"), (2, b"2"), (3, b"4")]
+        await log.restart()
+        assert log.held == log.updates
+        await log.journal.stop()
+
+    @in_thread
+    def test_everybody_is_told(self, serve: Serve, tmp_path: Path, hang: Hang) -> None:
+        served = serve(config(tmp_path / "log.db", TICKS))
+        served.post("a", 1)
+        wait_until(lambda: served.state().get("ticks"))
+        with connect(f"ws://127.0.0.1:{served.port}/ws", subprotocols=[V1]) as socket:
+            viewer = Viewer(socket)
+            hang.begin()
+            answer = served.request("POST", "/streams/a", "2")
+            assert answer.status == 503
+            assert answer.json()["error"]["message"] == "the disk does not answer"
+            assert "Retry-After" in answer.headers
+            viewer.wait_until("away")
+            assert viewer.journal["error"] == "the disk does not answer"
+            told = served.request("GET", "/streams/ticks").json()
+            assert told["health"]["error"] == "the disk does not answer"
+            assert served.state()["a"] == 1
+            hang.end()
+            viewer.wait_until("ok")
+        wait_until(
+            lambda: served.request("GET", "/streams/ticks").json()["health"]["error"] is None
+        )
+        assert served.request("POST", "/streams/a", "3").status == 201
+        told = served.request("GET", "/streams/a?history=9").json()
+        values = [update["value"] for update in told["history"]]
+        assert values in ([1, 3], [1, 2, 3])  # what was refused may have been under way
+        ticks = served.request("GET", "/streams/ticks?history=99").json()
+        seqs = [update["seq"] for update in ticks["history"]]
+        assert seqs == list(range(1, len(seqs) + 1))
+
+    def test_it_ends_in_time_and_says_so(self, tmp_path: Path) -> None:
+        """The disk stands still, and does not come back."""
+        twistd = tmp_path / "twistd"
+        twistd.write_text(HANGING.format(python=sys.executable))
+        twistd.chmod(0o755)
+        daemon = Daemon(tmp_path, config=config("log.db", TICKS), twistd=twistd)
+        daemon.start()
+        try:
+            assert publish(daemon, "a", 1) == 201
+            wait_until(lambda: daemon.request("GET", "/state").json().get("ticks"))
+            (tmp_path / "hangs").touch()
+            with ThreadPoolExecutor() as publisher:  # whoever publishes now waits for an answer
+                publishing = publisher.submit(publish, daemon, "a", 2)
+                wait_until((tmp_path / "hung").exists)
+                assert daemon.stop() == 0
+                publishing.exception()
+        finally:
+            daemon.finish()
+        assert "the journal could not be closed: the disk does not answer" in daemon.log()
+        daemon = Daemon(tmp_path, config=config("log.db"))
+        daemon.start()
+        try:
+            assert daemon.request("GET", "/state").json()["a"] == 1
+        finally:
+            daemon.finish()
 
 
 class TestDamaged:

@@ -476,7 +476,7 @@ class SqliteJournal(OrderedJournal):
         if known is None or known.message != why:
             self._log.error("nothing can be published: {why} ({path})", why=why, path=self._path)
             self._follower.away(why)
-        self._refuse_waiting(self._away)
+        self._refuse_all(self._away)
         return self._away
 
     def _find(self) -> None:
