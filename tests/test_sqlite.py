@@ -11,9 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from streamd.journal import Away, Key, SourceCursor, Unusable
 from streamd.journals import sqlite
 from streamd.journals.sqlite import LogFile, SqliteJournal
 from streamd.update import Draft
-from tests.support.daemon import TWISTD, Daemon, StartDaemon
+from tests.support.daemon import TWISTD, Daemon, StartDaemon, finish_all
 from tests.support.net import free_port, wait_until
 from tests.support.served import Serve, in_thread
 from tests.support.tidy import LoggedErrors
@@ -84,8 +84,17 @@ class Disk:
 
     def empty(self, daemon: Daemon) -> None:
         limits = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, limits)
+        with suppress(ProcessLookupError):
+            resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, limits)
+        self.folder.chmod(0o755)
         self._filling.unlink(missing_ok=True)
+
+    def block(self, daemon: Daemon) -> None:
+        """No other file can be made; until it is emptied."""
+        if self.mounted:
+            self.fill(daemon)
+        else:
+            self.folder.chmod(0o555)
 
     def make_read_only(self) -> None:
         if self.mounted:
@@ -244,7 +253,8 @@ class TestDisk:
         assert served.request("GET", "/streams/a").json()["seq"] == 2
 
 
-HANGING = """#!{python}
+TWISTD_WITH = """#!{python}
+import sqlite3
 import time
 from pathlib import Path
 from streamd.journals.sqlite import LogFile
@@ -254,11 +264,34 @@ def write(file, batch, write=LogFile.write):
     while Path("hangs").exists():
         Path("hung").touch()
         time.sleep(0.01)
+    if Path("damaged").exists():
+        Path("damaged").unlink()
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorname = "SQLITE_CORRUPT"
+        raise error
     write(file, batch)
 
 LogFile.write = write
 run()
 """
+
+
+@pytest.fixture
+def start_with(tmp_path: Path) -> Iterator[Callable[[str], Daemon]]:
+    """Starts a daemon in `tmp_path` whose disk hangs while there is a file `hangs`, and is damaged
+    once there is one that is called so."""
+    started: list[Daemon] = []
+
+    def start(text: str) -> Daemon:
+        twistd = tmp_path / "twistd"
+        twistd.write_text(TWISTD_WITH.format(python=sys.executable))
+        twistd.chmod(0o755)
+        started.append(Daemon(tmp_path, config=text, twistd=twistd))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    finish_all(started)
 
 
 class Hang:
@@ -346,31 +379,22 @@ class TestHung:
         seqs = [update["seq"] for update in ticks["history"]]
         assert seqs == list(range(1, len(seqs) + 1))
 
-    def test_it_ends_in_time_and_says_so(self, tmp_path: Path) -> None:
-        """The disk stands still, and does not come back."""
-        twistd = tmp_path / "twistd"
-        twistd.write_text(HANGING.format(python=sys.executable))
-        twistd.chmod(0o755)
-        daemon = Daemon(tmp_path, config=config("log.db", TICKS), twistd=twistd)
-        daemon.start()
-        try:
-            assert publish(daemon, "a", 1) == 201
-            wait_until(lambda: daemon.request("GET", "/state").json().get("ticks"))
-            (tmp_path / "hangs").touch()
-            with ThreadPoolExecutor() as publisher:  # whoever publishes now waits for an answer
-                publishing = publisher.submit(publish, daemon, "a", 2)
-                wait_until((tmp_path / "hung").exists)
-                assert daemon.stop() == 0
-                publishing.exception()
-        finally:
-            daemon.finish()
+    def test_it_ends_in_time_and_says_so(
+        self, start_with: Callable[[str], Daemon], tmp_path: Path
+    ) -> None:
+        daemon = start_with(config("log.db", TICKS))
+        assert publish(daemon, "a", 1) == 201
+        wait_until(lambda: daemon.request("GET", "/state").json().get("ticks"))
+        (tmp_path / "hangs").touch()
+        with ThreadPoolExecutor() as publisher:  # whoever publishes now waits for an answer
+            publishing = publisher.submit(publish, daemon, "a", 2)
+            wait_until((tmp_path / "hung").exists)
+            assert daemon.stop() == 0
+            publishing.exception()
         assert "the journal could not be closed: the disk does not answer" in daemon.log()
-        daemon = Daemon(tmp_path, config=config("log.db"))
+        (tmp_path / "hangs").unlink()
         daemon.start()
-        try:
-            assert daemon.request("GET", "/state").json()["a"] == 1
-        finally:
-            daemon.finish()
+        assert daemon.request("GET", "/state").json()["a"] == 1
 
 
 class TestDamaged:
@@ -404,11 +428,68 @@ class TestDamaged:
         daemon.restart()
         assert daemon.request("GET", "/state").json() == {"s1": 1}
 
-    async def test_while_it_runs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_while_it_runs_and_no_room_for_another(
+        self, disk: Disk, start_with: Callable[[str], Daemon], tmp_path: Path
+    ) -> None:
+        daemon = start_with(config(disk.folder / "log.db"))
+        assert publish(daemon, "a", 1) == publish(daemon, "a", 2) == 201
+        disk.block(daemon)
+        (tmp_path / "damaged").touch()
+        why = "the log is damaged, and there can be no other"
+        with connect(f"{daemon.ws_url}/ws", subprotocols=[V1]) as socket:
+            viewer = Viewer(socket)
+            for _ in range(2):
+                answer = daemon.request("POST", "/streams/a", "3")
+                assert (answer.status, answer.json()["error"]["message"]) == (503, why)
+            viewer.wait_until("away")
+            assert viewer.journal["error"] == why
+            assert daemon.request("GET", "/state").json() == {"a": 2}
+            disk.empty(daemon)
+        wait_until(lambda: publish(daemon, "b", 1) == 201)
+        assert daemon.request("GET", "/state").json() == {"b": 1}
+        with connect(f"{daemon.ws_url}/ws", subprotocols=[V1]) as socket:
+            told = json.loads(socket.recv(timeout=10))["journal"]
+        assert (told["state"], told["error"]) == ("ok", sqlite.LOST)
+        assert len(list(disk.folder.glob("log.db.damaged-*[0-9]"))) == 1
+        daemon.restart()
+        assert daemon.request("GET", "/state").json() == {"b": 1}
+
+    def test_at_the_start_and_no_room_for_another(
+        self, disk: Disk, start_daemon: StartDaemon
+    ) -> None:
+        file = disk.folder / "log.db"
+        daemon = start_daemon(config=config(file))
+        publish(daemon, "a", 1)
+        daemon.stop()
+        damaged = b"no database" + file.read_bytes()[11:]
+        file.write_bytes(damaged)
+        disk.block(daemon)
+        line = complaint(daemon.folder, config(file))
+        stays = f"{file} is damaged, and stays: [Errno 13] Permission denied"
+        reason = f"cannot use {file}: the disk is full" if disk.mounted else stays
+        assert line.startswith(f"journal.path: {reason}")
+        disk.empty(daemon)
+        daemon.start()
+        assert daemon.request("GET", "/state").json() == {}
+        assert damaged in (f.read_bytes() for f in disk.folder.iterdir())
+
+    async def test_that_cannot_be_set_aside(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = tmp_path / "log.db"
+        file.write_bytes(b"no database")
         log = file_log(tmp_path, monkeypatch)
-        await log.start()
-        await log.append(("a", 1), ("a", 2))
-        life = log.journal.life
+        self.aside(log, tmp_path).mkdir()
+        with pytest.raises(Unusable, match="is damaged, and stays: "):
+            await log.start()
+        assert file.read_bytes() == b"no database"
+
+    def aside(self, log: Log, folder: Path) -> Path:
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(log.times.now()))
+        return folder / f"log.db.damaged-{stamp}"
+
+    def damage(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The next write finds the file damaged."""
         whole = LogFile.write
 
         def write(file: LogFile, batch: Any) -> None:
@@ -417,8 +498,48 @@ class TestDamaged:
             monkeypatch.setattr(LogFile, "write", whole)
             raise error
 
-        await sleep(0)  # or both would go in one step
         monkeypatch.setattr(LogFile, "write", write)
+
+    async def test_while_it_runs_and_cannot_be_set_aside(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing is written to a damaged file meanwhile, even if it would take it."""
+        attempts: list[str] = []
+        whole = LogFile.set_aside
+
+        def set_aside(file: LogFile, stamp: str) -> Path:
+            attempts.append(stamp)
+            return whole(file, stamp)
+
+        monkeypatch.setattr(LogFile, "set_aside", set_aside)
+        log = file_log(tmp_path, monkeypatch)
+        await log.start()
+        await log.append(("a", 1))
+        await sleep(0)
+        self.damage(monkeypatch)
+        self.aside(log, tmp_path).mkdir()
+        why = "the log is damaged, and there can be no other"
+        assert (await refusal(log.append(("a", 2)), Away)).message == why
+        while len(attempts) < 3 and log.reasons == [why]:
+            await sleep(0.01)
+        assert log.reasons == [why]
+        self.aside(log, tmp_path).rmdir()
+        while log.reasons == [why]:
+            await sleep(0.01)
+        assert (log.reasons, log.losses) == ([why, None], [sqlite.LOST])
+        [update] = await log.append(("a", 3))
+        assert (update.seq, update.at.life) == (1, log.journal.life)
+        await log.restart()
+        assert [u.value for u in log.held] == [b"3"]
+        await log.journal.stop()
+
+    async def test_while_it_runs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        log = file_log(tmp_path, monkeypatch)
+        await log.start()
+        await log.append(("a", 1), ("a", 2))
+        life = log.journal.life
+        await sleep(0)  # or both would go in one step
+        self.damage(monkeypatch)
         appending = log.journal.append([Draft("a", b"3")])
         following = log.journal.append([Draft("a", b"4")])
         with pytest.raises(Away):

@@ -371,7 +371,7 @@ class SqliteJournal(OrderedJournal):
         self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
         self._retry = Timer(reactor, RETRY, self._try_again)
         self._trying: Deferred[None] | None = None
-        self._without = False  # the damaged file is set aside, and there is no other yet
+        self._begin: Callable[[], Held] | None = None  # another log, while the one is damaged
 
     def start(self, follower: Follower) -> Deferred[None]:
         # In this thread: until it is done nobody can be served anyway.
@@ -381,12 +381,11 @@ class SqliteJournal(OrderedJournal):
             self._take(self._file.open())
         except (Damaged, ValueError, msgspec.MsgspecError) as damaged:  # or a value is no JSON
             try:
-                self._take(self._replace(str(damaged)))
+                self._take_other(self._replace(str(damaged)))
             except OSError as error:
                 raise Unusable(
                     f"journal.path: {self._path} is damaged, and stays: {error}"
                 ) from error
-            follower.lost(LOST)
         finally:
             gc.enable()
         self._open = True
@@ -420,6 +419,12 @@ class SqliteJournal(OrderedJournal):
         )
         self._follower.restore(held.life, held.updates, held.horizon)
 
+    def _take_other(self, held: Held) -> None:
+        """The log that was is lost, and this is another one."""
+        self._begin = None
+        self._take(held)
+        self._follower.lost(LOST)
+
     def _replace(self, reason: str) -> Held:
         """Begin another log beside a damaged one."""
         aside = self._file.set_aside(time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._now())))
@@ -430,6 +435,7 @@ class SqliteJournal(OrderedJournal):
             aside=aside,
         )
         self._file = LogFile(self._path, self._full)
+        self._begin = self._file.open  # the damaged one is out of the way, whatever comes
         return self._file.open()
 
     # -- in the thread, and what comes of it -------------------------------------------------------
@@ -452,16 +458,15 @@ class SqliteJournal(OrderedJournal):
     async def _failed(self, error: sqlite3.Error) -> Away:
         """Nothing was stored, and why; from now on all is refused until it works again."""
         if reason := damage(error):
+            self._begin = partial(self._replace, reason)
             try:
-                held = await self._in_thread(self._replace, reason)
+                held = await self._in_thread(self._begin)
             except (Unusable, OSError) as failure:
                 self._log.critical("{reason}", reason=str(failure))
-                self._without = isinstance(failure, Unusable)
                 return self._lose("the log is damaged, and there can be no other")
             if self._away is not None:
                 self._find()
-            self._take(held)
-            self._follower.lost(LOST)
+            self._take_other(held)
             return Away(LOST)
         words = explain(error)
         if words is None:
@@ -490,24 +495,18 @@ class SqliteJournal(OrderedJournal):
             self._trying = Deferred.fromCoroutine(self._probe())
 
     async def _probe(self) -> None:
-        other = None
         try:
-            if self._without:
-                other = await self._in_thread(self._file.open)
-            else:
-                await self._in_thread(self._file.probe)
+            other = await self._in_thread(self._begin or self._file.probe)
         except sqlite3.Error as error:
             await self._failed(error)
-        except Unusable:
+        except (Unusable, OSError):
             return  # as was said
         except Exception:
             self._log.failure("the journal could not be tried")
         else:
             self._find()
             if other is not None:
-                self._without = False
-                self._take(other)
-                self._follower.lost(LOST)
+                self._take_other(other)
         finally:
             self._trying = None
 
