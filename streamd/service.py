@@ -236,7 +236,8 @@ class Streamd(MultiService):
 
     def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
         """There is another log than before."""
-        self.state.restore(life, held, horizon, self._now())
+        for name in self.state.restore(life, held, horizon, self._now()):
+            self.log.error("a value of {name} cannot be read in the log: it is let go", name=name)
         for port in self.listening:
             port.startReading()  # type: ignore[attr-defined]
         for _, feed in self.sources:

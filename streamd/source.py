@@ -23,7 +23,7 @@ from streamd.config import ConfigError, Description, Duration, Keep, Secret, Sou
 from streamd.journal import Fence, Journal, Outrun, SourceCursor
 from streamd.state import State
 from streamd.stream import Report
-from streamd.update import Draft, Refused, check_name, from_python
+from streamd.update import Draft, Refused, check_name, check_time, from_python
 
 MAX_ERROR = 500
 """Characters of an error that are told: it may quote what somebody else sent."""
@@ -231,7 +231,7 @@ class Feed:
         :returns: fires when they are in the journal.  Unlike the others it fails when they are not,
             with :class:`Refused` or :class:`Outrun`: a source that counts what it read has to know.
         """
-        drafts = [Draft(self.name, from_python(value), time) for value, time in values]
+        drafts = [self._draft(self.name, value, time) for value, time in values]
         self._describe(self.name)
         self._state.check_room(drafts)
         self._recover(self._streams)
@@ -256,20 +256,24 @@ class Feed:
         wrong: dict[str, str] = {}
         for stream, part in parts.items():
             try:
-                encoded = from_python(part)
+                read = self._draft(stream, part, time)
                 self._describe(stream)
             except Refused as refused:
                 wrong[stream] = refused.message
                 continue
             right.append(stream)
-            draft = self._under_way.get(stream)
-            said = draft.value if draft else self._state.value(stream)
-            if self._settings.repeat or encoded != said:
-                drafts.append(Draft(stream, encoded, time))
+            newest = self._under_way.get(stream)
+            said = newest.value if newest else self._state.value(stream)
+            if self._settings.repeat or read.value != said:
+                drafts.append(read)
         self._recover(right)
         if wrong:
             self._refuse(wrong)
         return self._commit(drafts, right)
+
+    def _draft(self, stream: str, value: Any, time: float | None) -> Draft:
+        check_time(time)
+        return Draft(stream, from_python(value), time)
 
     def failed(self, failure: Failure) -> None:
         """The source cannot say what is: so do its streams, until the next reading."""

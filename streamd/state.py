@@ -32,6 +32,10 @@ UPDATE_BYTES = 320
 """What one update costs beside its value: two tuples, four numbers and a bytes object (CPython)."""
 
 
+UNREADABLE = "its last value cannot be read in the log"
+"""What a stream fails with then, until it has another one."""
+
+
 class Fill(NamedTuple):
     """An answer that may take several messages: what a viewer lacks when it comes.
 
@@ -365,11 +369,16 @@ class State:
                 "the newest values alone would exceed [server] max_state in streamd.toml",
             )
 
-    def restore(self, life: int, held: Iterable[Update], horizon: Position, now: float) -> None:
+    def restore(
+        self, life: int, held: Iterable[Update], horizon: Position, now: float
+    ) -> Collection[str]:
         """Begin anew with what a log holds: what is known is void, and so are all viewers.
 
         Nothing of it is current before somebody confirms it.  See :class:`streamd.journal.Follower`.
+
+        :returns: streams with a value that cannot be read: it is let go, with all before it.
         """
+        unreadable = set()
         configured = {s.name: s.description for s in self._streams.values() if s.configured}
         self._reset(configured, now)
         self.life = life
@@ -379,6 +388,11 @@ class State:
             stream = self.get(update.stream) or self._add(update.stream, Description(), False, now)
             if update.value is None:
                 self._bury(stream, update, now)
+            elif not _is_readable(update.value):
+                self._clear(stream)
+                self._recent.pop(stream.name, None)
+                self._lose(stream, update.at)
+                unreadable.add(stream.name)
             elif stream.history or stream.lost != ORIGIN or update.seq == 1:
                 self._follow(stream, update)
             else:
@@ -389,7 +403,11 @@ class State:
                 stream.proof, stream.restored = min(stream.newest.at.ms / 1000, now), True
                 stream.judge_level()
                 self._judge(stream, now)
+            elif stream.name in unreadable:
+                stream.error, stream.recovering = UNREADABLE, True
+                self._judge(stream, now)
         self._shed_if_full()
+        return unreadable
 
     def losses(self) -> tuple[Mapping[str, Position], Position]:
         """What was let go since this was asked last; see :meth:`streamd.journal.Journal.trim`."""
@@ -549,6 +567,13 @@ class State:
         self._bytes -= cost(update)
         self._lose(stream, update.at)
 
+    def _clear(self, stream: Stream) -> None:
+        """Let go of all that it said."""
+        if stream.history:
+            self._pinned -= cost(stream.history[-1])
+        while stream.history:
+            self._drop(stream)
+
     def _lose(self, stream: Stream, at: Position) -> None:
         """History begins after this update from now on."""
         stream.lost = self._first[stream.name] = at
@@ -592,10 +617,7 @@ class State:
     def _bury(self, stream: Stream, update: Update | None, now: float) -> None:
         """Forget a stream; ``update`` is the log's word for it, if it has a value."""
         if update is not None:
-            if stream.history:
-                self._pinned -= cost(stream.history[-1])
-            while stream.history:
-                self._drop(stream)
+            self._clear(stream)
             self._lose(stream, update.at)
             self._append(stream, update)
         stream.begin(stream.description, stream.configured, now)
@@ -631,6 +653,14 @@ class State:
         self._noted[stream.name] = stream
         self._noted.move_to_end(stream.name)
         return self.revision
+
+
+def _is_readable(value: bytes) -> bool:
+    try:
+        to_python(value)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _position(update: Update) -> Position:

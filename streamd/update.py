@@ -26,6 +26,9 @@ LIFE_UNIT = 2**20
 MAX_LIFE = 2**43
 """Lives are drawn below this, so that ``n`` stays below 2**63, legal in a Redis Stream id."""
 
+MAX_TIME = 253402300799.0
+"""The end of the year 9999, in seconds since the epoch: JavaScript and Python agree on dates so far."""
+
 MAX_DEPTH = 100
 """Arrays and objects within each other: JSON readers give up somewhere beyond (Python's at about 990
 less what runs already), and a value is never to be accepted here and a failure where it is read."""
@@ -133,6 +136,15 @@ def check_name(name: str) -> str:
         f"{shorten(name)} is not a name: 1 to {MAX_NAME} of A-Z a-z 0-9 _ . -, "
         "beginning with a letter or digit",
     )
+
+
+def check_time(time: float | None) -> None:
+    """Whether something may have been true then.
+
+    :raises Refused: 400.
+    """
+    if time is not None and not 0 <= time <= MAX_TIME:  # nor is NaN
+        raise Refused(400, "bad-time", f"{time} is no time: expected seconds since 1970-01-01, UTC")
 
 
 def from_json(text: bytes) -> bytes:

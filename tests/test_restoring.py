@@ -14,7 +14,7 @@ import pytest
 
 from streamd.config import Description, Duration, Keep
 from streamd.health import Limit
-from streamd.state import State
+from streamd.state import UNREADABLE, State, cost
 from streamd.update import ORIGIN, Position, Selection, Update
 from tests.support.fakes import LIFE, TODAY
 
@@ -187,6 +187,35 @@ class TestLate:
         kept.append("a", b"1", TODAY + 3600)
         [a] = restored(kept, TODAY)
         assert a.proof == TODAY
+
+
+class TestUnreadable:
+    """A value that is no JSON any more is let go, with all before it; the other streams live."""
+
+    @pytest.mark.parametrize("value", [b"", b"{", b'"\xff"', b"NaN", b"[" * 10_000])
+    def test_a_value(self, value: bytes) -> None:
+        kept = Kept()
+        log = [kept.append(name, b"%d" % n, TODAY + n) for n in range(4) for name in "abcd"]
+        for row, update in enumerate(kept.rows):
+            if (update.stream, update.seq) in (("a", 4), ("b", 2), ("c", 1)):
+                kept.rows[row] = update._replace(value=value)
+        now = TODAY + 10
+        for _ in range(2):  # and so it is when the journal has let go of them, too
+            state = State(now, {"a": Description(warn=Limit("> 5"))})
+            assert set(state.restore(LIFE, kept.rows, kept.horizon, now)) == {"a", "b", "c"}
+            seqs = {s.name: [u.seq for u in s.history] for s in state}
+            assert seqs == {"a": [], "b": [3, 4], "c": [2, 3, 4], "d": [1, 2, 3, 4]}
+            healths = {s.name: (s.health.state, s.error) for s in state}
+            assert healths.pop("a") == ("failed", UNREADABLE)
+            assert set(healths.values()) == {("late", None)}
+            assert [u.stream for u in state.since(state.start(), Selection()).updates] == [*"bcd"]
+            assert check_honest(state, log) > 3
+            assert not state.resumes(log[-8].at, Selection("a"))
+            kept.trim(*state.losses())
+        at = state.head.next(0, LIFE)
+        state.apply([Update("a", 5, at, now, b"1")], now)
+        [a] = (s for s in state if s.name == "a")
+        assert (a.health.state, state.size) == ("fresh", sum(map(cost, state._log.after(ORIGIN))))
 
 
 def test_another_log_leaves_nothing_of_the_first() -> None:

@@ -55,6 +55,16 @@ class FeedTests(SourceTestCase):
         self.put(self.daemon.feed(repeat=True), 1, 1, 1)
         self.assertEqual([("shop", 1)] * 3, self.daemon.log)
 
+    def test_a_time_that_cannot_be(self) -> None:
+        feed = self.daemon.feed()
+        self.put(feed, 1)
+        for time in (float("nan"), float("inf"), -1, 1e300):
+            feed.put(2, time)
+            self.assertEqual("failed", self.health("shop")[0])
+            self.assertRaises(Refused, feed.add, [(2, time)])
+        self.put(feed, 2)
+        self.assertEqual([("shop", 1), ("shop", 2)], self.daemon.log)
+
     def test_the_time_when_it_was_true(self) -> None:
         self.daemon.feed().put(1, time=5.5)
         self.assertEqual([5.5], [update.time for update in self.state.serialize()])

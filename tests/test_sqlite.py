@@ -24,6 +24,7 @@ from websockets.sync.client import ClientConnection, connect
 from streamd.journal import Away, Key, SourceCursor, Unusable
 from streamd.journals import sqlite
 from streamd.journals.sqlite import LogFile, SqliteJournal
+from streamd.state import UNREADABLE
 from streamd.update import Draft
 from tests.support.daemon import TWISTD, Daemon, StartDaemon, finish_all
 from tests.support.net import free_port, wait_until
@@ -559,6 +560,90 @@ def file_log(folder: Path, patch: pytest.MonkeyPatch) -> Log:
     return Log(Sqlite(patch, folder))
 
 
+class TestTampered:
+    """A file that SQLite finds nothing wrong with, and that no log of ours ever was."""
+
+    async def tamper(self, log: Log, folder: Path, *statements: str) -> None:
+        await log.start()
+        await log.append(("a", 1), ("a", 2), ("b", 1))
+        await log.journal.put("screen", "hall", b"one", 60)
+        await log.journal.stop()
+        with closing(sqlite3.connect(folder / "log.db")) as database, database:
+            for statement in statements:
+                assert database.execute(statement).rowcount > 0
+        log.journal = log.provider.make(log.times)
+        await log.start()
+
+    @pytest.mark.parametrize("time", ["9e999", "-1", "1e300", "'soon'", "x'00'"])
+    async def test_a_time_that_cannot_be(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, time: str
+    ) -> None:
+        log = file_log(tmp_path, monkeypatch)
+        await self.tamper(log, tmp_path, f"UPDATE updates SET time = {time} WHERE stream = 'a'")
+        assert log.held == log.updates  # it was appended when it was true
+        assert log.losses == []
+        await log.journal.stop()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "updates SET ms = -1",
+            "updates SET ms = 9e18",
+            "updates SET i = 1048576",
+            "updates SET seq = 0",
+            "updates SET seq = 'one'",
+            "updates SET stream = x'00'",
+            "updates SET stream = CAST(x'ff' AS TEXT)",
+            "updates SET value = 'text'",
+            "about SET life = -1",
+            "about SET life = 9e18",
+            "about SET ms = 'now'",
+            "about SET i = -1",
+            "records SET expires = 'soon'",
+            "records SET data = 1",
+        ],
+    )
+    async def test_what_no_log_can_be_is_damaged(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+    ) -> None:
+        log = file_log(tmp_path, monkeypatch)
+        await self.tamper(log, tmp_path, f"UPDATE {change}")
+        assert (log.held, log.losses) == ([], [sqlite.LOST])
+        assert len(list(tmp_path.glob("log.db.damaged-*[0-9]"))) == 1
+        await log.append(("a", 3))
+        await log.journal.stop()
+
+    def test_a_byte_of_a_value_is_another(self, start_daemon: StartDaemon) -> None:
+        text = config("log.db", "[streams.a]\nwarn = '> 5'\n")
+        daemon = start_daemon(config=text)
+        for name in "abc":
+            for number in range(3):
+                publish(daemon, name, {"number": number})
+        before = daemon.request("GET", "/state").headers["Streamd-Position"]
+        daemon.stop()
+        with closing(sqlite3.connect(daemon.folder / "log.db")) as database, database:
+            for name, seq, value in (("a", 3, b'{"number"x2}'), ("b", 2, b'{"numb\xffr":1}')):
+                change = "UPDATE updates SET value = ? WHERE stream = ? AND seq = ?"
+                assert database.execute(change, (value, name, seq)).rowcount == 1
+        for _ in range(2):
+            daemon.restart()
+            state = daemon.request("GET", "/state")
+            assert state.json() == {"b": {"number": 2}, "c": {"number": 2}}
+            assert state.headers["Streamd-Position"] == before
+            health = daemon.request("GET", "/streams/a").json()["health"]
+            assert (health["state"], health["error"]) == ("failed", UNREADABLE)
+            told = daemon.request("GET", "/streams/b?history=9").json()
+            assert [update["seq"] for update in told["history"]] == [3]
+            assert told["health"]["state"] == "late"
+            told = daemon.request("GET", "/streams/c?history=9").json()
+            assert [update["seq"] for update in told["history"]] == [1, 2, 3]
+        for name in "ab":
+            assert f"a value of {name} cannot be read" in daemon.log()
+        assert publish(daemon, "a", 1) == 201
+        told = daemon.request("GET", "/streams/a").json()
+        assert (told["seq"], told["value"], told["health"]["state"]) == (4, 1, "fresh")
+
+
 class TestFormat:
     def test_a_newer_one_is_refused_and_left_alone(self, start_daemon: StartDaemon) -> None:
         daemon = start_daemon(config=config("log.db"))
@@ -574,6 +659,21 @@ class TestFormat:
             f"journal.path: cannot use {file}: its format is 2, of a newer streamd; this one knows 1"
         )
         assert {path: path.read_bytes() for path in daemon.folder.glob("log.db*")} == before
+
+    async def test_a_newer_one_as_only_its_write_ahead_log_says_yet(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "other").mkdir()
+        log, other = file_log(tmp_path, monkeypatch), file_log(tmp_path / "other", monkeypatch)
+        await log.start()
+        await log.journal.stop()
+        with closing(sqlite3.connect(tmp_path / "log.db")) as database:
+            database.execute("PRAGMA user_version = 2")
+            for file in tmp_path.glob("log.db*"):  # as it is when its daemon was killed
+                shutil.copy(file, tmp_path / "other")
+        assert (tmp_path / "other" / "log.db").read_bytes()[60:64] == b"\0\0\0\1"
+        with pytest.raises(Unusable, match=r"its format is 2, of a newer streamd$"):
+            await other.start()
 
     def test_another_programs_database_is_left_alone(self, tmp_path: Path) -> None:
         file = tmp_path / "shop.db"

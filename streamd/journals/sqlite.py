@@ -35,7 +35,7 @@ from streamd.journal import KEY_LIFETIME, Away, Follower, Unusable
 from streamd.ordering import KEYS, Batch, Book, OrderedJournal, Record, draw_life, weigh
 from streamd.source import Surroundings
 from streamd.timer import Timer
-from streamd.update import LIFE_UNIT, ORIGIN, Position, Update
+from streamd.update import LIFE_UNIT, MAX_LIFE, MAX_TIME, ORIGIN, Position, Update
 
 T = TypeVar("T")
 
@@ -92,6 +92,21 @@ UPGRADES = (
     """,
 )
 """Each makes of a file of one format version, its place here, one of the next; 0 is an empty file."""
+
+_AT = f"""
+    typeof(ms) = 'integer' AND ms BETWEEN 0 AND {10**15 - 1}
+    AND typeof(i) = 'integer' AND i BETWEEN 0 AND {LIFE_UNIT - 1}
+"""
+SOUND = {
+    "about": f"{_AT} AND typeof(life) = 'integer' AND life BETWEEN 0 AND {MAX_LIFE}",
+    "updates": f"""{_AT} AND typeof(stream) = 'text' AND typeof(seq) = 'integer' AND seq > 0
+        AND typeof(value) IN ('blob', 'null')""",
+    "places": "typeof(source) = 'text' AND typeof(place) = 'text'",
+    "fences": "typeof(lease) = 'text' AND typeof(number) = 'integer'",
+    "records": """typeof(kind) = 'text' AND typeof(name) = 'text' AND typeof(data) = 'blob'
+        AND typeof(expires) IN ('real', 'null')""",
+}
+"""What is true of every row of a table: SQLite takes any value in any column, and has no checksums."""
 
 _MAGIC = b"SQLite format 3\0"
 _REASONS = {
@@ -215,13 +230,21 @@ class LogFile:
 
     def _read(self) -> Held:
         run = self._db.execute
+        for table, sound in SOUND.items():
+            if run(f"SELECT 1 FROM {table} WHERE NOT ({sound}) LIMIT 1").fetchone():
+                raise Damaged(f"in {table} is what no log can say")
         [(life, ms, i, boot)] = run("SELECT life, ms, i, boot FROM about")
         if not life or (boot is not None and boot != this_boot()):
             life = draw_life()  # it is new, or its end may have been lost
         self._life = life
         first = life * LIFE_UNIT
         names: dict[str, str] = {}
-        rows = run("SELECT stream, seq, ms, i, time, value FROM updates ORDER BY id")
+        rows = run(
+            # A time that cannot be: it was true when it was appended, as far as anybody knows.
+            "SELECT stream, seq, ms, i, CASE WHEN time BETWEEN 0 AND ? THEN time ELSE ms / 1000.0 END,"
+            " value FROM updates ORDER BY id",
+            (MAX_TIME,),
+        )
         return Held(
             life,
             Position(ms, first + i) if ms else ORIGIN,
@@ -328,8 +351,9 @@ class LogFile:
 
 def damage(error: sqlite3.Error) -> str | None:
     """What is wrong with the file, if it is the file."""
-    name = getattr(error, "sqlite_errorname", "")
-    return str(error) if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) else None
+    name = getattr(error, "sqlite_errorname", str(error))  # Python's own: a text is no UTF-8
+    damages = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "Could not decode")
+    return str(error) if name.startswith(damages) else None
 
 
 def explain(error: sqlite3.Error) -> str | None:

@@ -17,6 +17,7 @@ from streamd.http import NAME, Request, Response, Routes, json_response
 from streamd.journal import Journal, Key
 from streamd.state import State
 from streamd.update import (
+    MAX_TIME,
     Draft,
     Refused,
     Update,
@@ -26,9 +27,6 @@ from streamd.update import (
     shorten,
 )
 from streamd.wire import parse_json_object
-
-MAX_TIME = 253402300799.0
-"""The end of the year 9999, in seconds since the epoch: JavaScript and Python agree on dates so far."""
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
