@@ -534,6 +534,18 @@ class TestDamaged:
         assert [u.value for u in log.held] == [b"3"]
         await log.journal.stop()
 
+    async def test_while_it_runs_and_its_folder_is_gone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "disk").mkdir()
+        log = file_log(tmp_path / "disk", monkeypatch)
+        await log.start()
+        self.damage(monkeypatch)
+        (tmp_path / "disk").rename(tmp_path / "gone")
+        error = await refusal(log.append(("a", 1)), Away)
+        assert error.message == "the log is damaged, and there can be no other"
+        await log.journal.stop()
+
     async def test_while_it_runs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         log = file_log(tmp_path, monkeypatch)
         await log.start()

@@ -333,7 +333,7 @@ class LogFile:
         with suppress(sqlite3.Error):
             if self._noted:
                 self._db.execute("UPDATE about SET boot = NULL")
-        self._db.close()
+        self._drop()
 
     def set_aside(self, stamp: str) -> Path:
         """Out of the way, with all that belongs to it; whoever looks finds it there."""
