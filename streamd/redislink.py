@@ -20,10 +20,14 @@ TIMEOUT = 2.0
 REFUSALS = {
     "OOM ": "Redis is full",
     "READONLY ": "this Redis is read-only",
+    "UNBLOCKED ": "this Redis is read-only",
+    "MASTERDOWN ": "this Redis has lost its master",
+    "NOREPLICAS ": "Redis has too few replicas",
     "MISCONF ": "Redis cannot write to its disk",
     "LOADING ": "Redis is starting",
+    "BUSY ": "Redis is busy with a script",
 }
-"""What Redis says, and what a wall says of it."""
+"""What Redis says when it may be otherwise in a while, and what a wall says of it."""
 
 
 class Url:
@@ -48,6 +52,17 @@ class Url:
             return cls(written)
         except ValueError:  # what it says quotes the URL
             raise ValueError(wanted) from None
+
+    def greeting(self, password: str) -> list[tuple[str | int, ...]]:
+        """What has to be said first; one that hangs accepts connections, but answers nothing."""
+        words: list[tuple[str | int, ...]] = [("PING",)]
+        if self.database:
+            words.insert(0, ("SELECT", self.database))
+        if self.user:
+            words.insert(0, ("AUTH", self.user, password))
+        elif password:
+            words.insert(0, ("AUTH", password))
+        return words
 
     def endpoint(self, reactor: Any) -> Any:
         """Where to connect to."""
@@ -129,18 +144,24 @@ async def connect(reactor: Any, url: Url, password: str) -> Link:
     factory = Factory.forProtocol(Link)
     factory.noisy = False
     link: Link = await url.endpoint(reactor).connect(factory).addTimeout(TIMEOUT, reactor)
-    words: list[tuple[str | int, ...]] = [("PING",)]  # one that hangs accepts connections, too
-    if url.database:
-        words.insert(0, ("SELECT", url.database))
-    if password:
-        words.insert(0, ("AUTH", *filter(None, (url.user, password))))
     try:
-        for command in words:
+        for command in url.greeting(password):
             await link.say(*command).addTimeout(TIMEOUT, reactor)
     except BaseException:
         link.abort()
         raise
     return link
+
+
+def is_said(error: BaseException) -> bool:
+    """Whether it is what Redis answered."""
+    return type(error).__module__.startswith("hiredis")
+
+
+def refusal(error: BaseException) -> str | None:
+    """Why Redis refuses for a while; None: it does not, or for good."""
+    said = str(error) if is_said(error) else ""
+    return next((words for code, words in REFUSALS.items() if code in said), None)
 
 
 def explain(error: BaseException) -> str | None:
@@ -150,11 +171,8 @@ def explain(error: BaseException) -> str | None:
     """
     if isinstance(error, Broken):
         return str(error)
-    if type(error).__module__.startswith("hiredis"):
-        said = str(error).strip()
-        return next(
-            (words for code, words in REFUSALS.items() if code in said), f"Redis: {said[:200]}"
-        )
+    if is_said(error):
+        return refusal(error) or f"Redis: {str(error).strip()[:200]}"
     texts: dict[type[BaseException], str] = {
         TimeoutError: "Redis does not answer",
         ConnectingCancelledError: "Redis does not accept connections",

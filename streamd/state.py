@@ -13,11 +13,13 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from streamd.config import Description
 from streamd.health import Health
 from streamd.log import Log
 from streamd.stream import Report, Stream
-from streamd.update import ORIGIN, Draft, Position, Refused, Selection, Update
+from streamd.update import ORIGIN, Draft, Position, Refused, Selection, Update, to_python
 from streamd.wire import MAX_MESSAGE, member
 
 ALL_STREAMS = Selection()

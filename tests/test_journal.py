@@ -309,6 +309,18 @@ class TestForgetting:
         assert [u.value for u in updates] == [b"1", None, b"2"]
         assert updates[2].seq == 1
 
+    async def test_what_is_not_there_leaves_no_tombstone(self, log: Log) -> None:
+        assert list(await log.append(("a", forget))) == []
+        updates = await log.append(("a", 1), ("a", forget), ("a", forget), ("b", forget))
+        assert [(u.stream, u.value) for u in updates] == [("a", b"1"), ("a", None)]
+        assert log.updates == list(updates)
+
+    async def test_nor_twice_under_one_key(self, log: Log) -> None:
+        await log.append(("a", 1))
+        [first] = await log.append(("a", forget), ("b", forget), key=Key("k", b"1"))
+        [again] = await log.append(("a", forget), ("b", forget), key=Key("k", b"1"))
+        assert (again.stream, again.seq, again.at) == (first.stream, first.seq, first.at)
+
     async def test_null_is_not_forgetting(self, log: Log) -> None:
         await log.append(("a", None))
         [update] = await log.append(("a", None))

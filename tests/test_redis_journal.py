@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 
 from streamd.config import ConfigError, parse
@@ -17,8 +19,8 @@ from streamd.journals import redis as redis_journal
 from streamd.journals.redis import RedisJournal
 from streamd.kinds import JOURNALS
 from streamd.redislink import Url
-from streamd.update import Draft, Position, Update
-from tests.support.fakes import Times
+from streamd.update import ORIGIN, Draft, Position, Update
+from tests.support.fakes import TODAY, Times
 from tests.support.net import free_port
 from tests.support.redis import Redis, redis_within_tls
 from tests.support.tidy import LoggedErrors
@@ -52,6 +54,11 @@ class Node(Log):
         """It looks for Redis on this port from now on."""
         self.journal._url.port = port  # type: ignore[attr-defined]
 
+    @property
+    def news(self) -> Any:
+        """The transport of the connection that waits for news."""
+        return self.journal._steps.on_lost.__self__.transport  # type: ignore[attr-defined]
+
     async def has(self, *values: Any) -> None:
         """It was told these, and nothing else since its last log began."""
         wanted = [str(value).encode() for value in values]
@@ -72,6 +79,13 @@ async def until(question: Callable[[], Any]) -> None:
 
     while not question():
         await deferLater(reactor, 0.02)
+
+
+def write(redis: Redis, node: Node, stream: str, number: int) -> None:
+    """Another node does, before anybody here hears of it."""
+    head = ("streamd:", node.journal.life, int(TODAY + number) * 1000, repr(TODAY), "other", 100)
+    words = ("append", "", "", 0, "", "", "", "", 0, 1, stream, number, repr(TODAY))
+    redis.say("EVAL", redis_journal.SCRIPT, 1, *head, *words)
 
 
 @pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator]
@@ -121,11 +135,12 @@ class TestTogether:
 
     async def test_a_lease_ends_by_itself(self, nodes: Nodes) -> None:
         one, other = nodes
-        assert await one.journal.acquire("shop", 0.05)
+        fence = await one.journal.acquire("shop", 0.05)
         newer = None
         while newer is None:
             newer = await other.journal.acquire("shop", 60)
-        assert newer.number == 2
+        assert fence is not None
+        assert newer.number > fence.number
 
     async def test_one_that_comes_later_finds_all(self, nodes: Nodes, redis: Redis) -> None:
         one, _ = nodes
@@ -137,6 +152,52 @@ class TestTogether:
         await late.append(("a", many), ("b", 2))
         await until(lambda: len(one.updates) == many + 4)
         assert [u.seq for u in one.updates[-2:]] == [many + 1, 1]
+        await late.journal.stop()
+
+    async def test_a_repeat_is_answered_when_the_log_was_followed_so_far(
+        self, nodes: Nodes
+    ) -> None:
+        one, other = nodes
+        other.news.pauseProducing()
+        await one.append(("a", 1), key=Key("k", b"1"))
+        appending = other.journal.append([Draft("a", b"1")], Key("k", b"1"))
+        again = appending.addCallback(lambda _: list(other.updates))
+        await until(lambda: again.called or other.journal._answered)  # type: ignore[attr-defined]
+        other.news.resumeProducing()
+        assert [u.seq for u in await again] == [1]
+
+    async def test_what_is_let_go_before_it_was_read(
+        self, nodes: Nodes, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also when what comes after it is of other streams."""
+        one, _ = nodes
+        monkeypatch.setattr(redis_journal, "READ", 3)
+        await one.append(("a", 1), ("b", 1))
+        write(redis, one, "b", 2)  # with this in its hands Redis lets the node wait no longer
+        write(redis, one, "a", 3)
+        for number in range(4, 9):
+            write(redis, one, "c", number)
+        redis.say("XTRIM", "streamd:log", "MAXLEN", 5)
+        await one.has(1, 1, 2, 3, 4, 5, 6, 7, 8)
+        assert [life for life, _, _ in one.restored] == [one.journal.life] * 2
+
+    async def test_what_is_let_go_while_a_node_begins(self, nodes: Nodes) -> None:
+        one, _ = nodes
+        await one.append(("a", 1), ("b", 1))
+        late = Node(one.url)
+        read_all = late.journal._read_all  # type: ignore[attr-defined]
+
+        async def meanwhile(link: Any) -> Any:
+            _, mark, _ = await one.append(("a", 2), ("a", 3), ("a", 4))
+            await one.journal.trim({"a": mark.at}, ORIGIN)
+            return await read_all(link)
+
+        late.journal._read_all = meanwhile  # type: ignore[attr-defined]
+        await late.start()
+        await one.append(("a", 5))
+        await until(lambda: late.updates)
+        assert len(late.restored) == 1
+        assert [u.seq for u in late.known if u.stream == "a"][-3:] == [3, 4, 5]
         await late.journal.stop()
 
     async def test_it_is_readable(self, nodes: Nodes, redis: Redis) -> None:
@@ -204,6 +265,51 @@ class TestAway:
         await one.append(("a", 3))
         await other.has(1, 3)
 
+    async def test_cut_off_while_it_is_full(self, nodes: Nodes, redis: Redis) -> None:
+        """It is not back before it takes something."""
+        one, other = nodes
+        await one.append(("a", 1))
+        redis.say("CONFIG", "SET", "maxmemory", "1")
+        await refusal(one.append(("a", 2)), Away)
+        await cut(redis)
+        await until(lambda: one.reasons[1:] and one.reasons[-1] == "Redis is full")
+        assert None not in one.reasons
+        redis.say("CONFIG", "SET", "maxmemory", "0")
+        await until(lambda: one.reasons[-1] is None)
+        await one.append(("a", 3))
+        await other.has(1, 3)
+
+    async def test_a_master_that_is_none_any_more(
+        self, nodes: Nodes, redis: Redis, tmp_path: Path
+    ) -> None:
+        """Its name may be another's now: it is looked for again."""
+        one, _ = nodes
+        await one.append(("a", 1))
+        (tmp_path / "master").mkdir()
+        master = Redis(tmp_path / "master")
+        master.start()
+        redis.say("REPLICAOF", "127.0.0.1", free_port())
+        await refusal(one.append(("a", 2)), Away)
+        await until(lambda: one.reasons == ["this Redis is read-only"])
+        one.move(master.port)
+        await until(lambda: one.reasons[-1] is None)
+        assert len(one.reasons) == 2
+        await one.append(("a", 3))
+        assert master.say("HGET", "streamd:state", "a") == "3"
+        redis.say("REPLICAOF", "NO", "ONE")
+        await one.journal.stop()
+        master.finish()
+
+    async def test_steps_that_hang(self, nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+        one, other = nodes
+        monkeypatch.setattr(redis_journal, "STEP", 0.2)
+        one.journal._steps.transport.pauseProducing()  # type: ignore[attr-defined]
+        error = await refusal(one.append(("a", 1), key=Key("k", b"1")), Away)
+        assert error.message == "Redis does not answer"
+        await until(lambda: one.reasons == [error.message, None])
+        await one.append(("a", 1), key=Key("k", b"1"))
+        await other.has(1)
+
     async def test_cut_off_for_so_long_that_the_log_is_gone(
         self, nodes: Nodes, redis: Redis
     ) -> None:
@@ -258,6 +364,19 @@ class TestAnotherLog:
         await until(lambda: len(one.restored) == len(other.restored) == 2)
         await one.append(("a", 4))
         await other.has(4)
+
+    async def test_a_fence_of_the_former_life_is_outrun(self, nodes: Nodes, redis: Redis) -> None:
+        one, other = nodes
+        for _ in range(3):
+            fence = await one.journal.acquire("shop", 60)
+            await one.journal.release("shop")
+        redis.say("FLUSHALL")
+        for node in nodes:
+            await node.journal.place("x").addErrback(lambda failure: failure.trap(Away))
+        await until(lambda: len(one.restored) == len(other.restored) == 2)
+        newer = await other.journal.acquire("shop", 60)
+        await refusal(one.append(("a", 1), fence=fence), Outrun)
+        await other.append(("a", 2), fence=newer)
 
     async def test_back_with_nothing(self, nodes: Nodes, redis: Redis) -> None:
         one, other = nodes
@@ -351,6 +470,56 @@ class TestUrl:
         assert redis.say("DBSIZE") == 0
         await node.has(1)
         await node.journal.stop()
+
+    async def test_a_user_without_password(self, redis: Redis) -> None:
+        redis.say("ACL", "SETUSER", "streamd", "on", "nopass", "~streamd:*", *MAY)
+        redis.say("ACL", "SETUSER", "default", "off")
+        node = Node(f"redis://streamd@127.0.0.1:{redis.port}")
+        await node.start()
+        await node.append(("a", 1))
+        await node.journal.stop()
+
+    @pytest.mark.parametrize(
+        ("said", "why"),
+        [
+            ("LOADING Redis is loading the dataset in memory", "Redis is starting"),
+            ("BUSY Redis is busy running a script.", "Redis is busy with a script"),
+        ],
+    )
+    async def test_redis_has_no_time_yet(self, redis: Redis, said: str, why: str) -> None:
+        from twisted.internet import reactor
+
+        class Busy(Protocol):
+            def dataReceived(self, data: bytes) -> None:
+                self.transport.write(f"-{said}\r\n".encode())  # type: ignore[union-attr]
+
+        endpoint: Any = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
+        port = await endpoint.listen(Factory.forProtocol(Busy))
+        node = Node(f"redis://127.0.0.1:{port.getHost().port}")
+        await node.start()
+        assert node.reasons == [why]
+        await port.stopListening()
+        node.move(redis.port)
+        await until(lambda: node.reasons[-1] is None)
+        await node.append(("a", 1))
+        await node.journal.stop()
+
+    async def test_one_that_starts_full(self, redis: Redis) -> None:
+        redis.say("CONFIG", "SET", "maxmemory", "1")
+        node = Node(f"redis://127.0.0.1:{redis.port}")
+        await node.start()
+        assert (node.reasons, node.restored) == (["Redis is full"], [])
+        redis.say("CONFIG", "SET", "maxmemory", "0")
+        await until(lambda: node.restored)
+        await until(lambda: node.reasons[-1] is None)
+        await node.append(("a", 1))
+        await node.journal.stop()
+
+    async def test_one_that_drops_what_it_has_no_room_for(self, redis: Redis) -> None:
+        redis.say("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        node = Node(f"redis://127.0.0.1:{redis.port}")
+        error = await refusal(node.journal.start(node), Unusable)
+        assert "noeviction is needed" in str(error)
 
     async def test_tls(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         redis, port = redis_within_tls(tmp_path)

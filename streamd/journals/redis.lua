@@ -186,22 +186,27 @@ function ask.append()
   end
   if lease ~= '' then call('HSET', P .. 'fences', lease, number) end
   local by = lease == '' and node or node .. ':' .. number
-  local done, said = {'done'}, {}
+  local done, said, committed = {'done'}, {}, 0
   for k = first, p - 1, 3 do
-    local seq, at, at_time = commit(ARGV[k], ARGV[k + 1], ARGV[k + 2], by)
+    local name, value, seq, at, at_time = ARGV[k], ARGV[k + 1], 0, '', ''
+    -- What is not there cannot be forgotten: its tombstone would be nobody's, and stay for ever.
+    if value ~= '' or tonumber(call('HGET', P .. 'seqs', name) or 0) > 0 then
+      seq, at, at_time = commit(name, value, ARGV[k + 2], by)
+      committed = committed + 1
+      if key ~= '' then
+        said[committed] = string.format('["%s",%d,"%s",%s]', name, seq, at, at_time)
+      end
+    end
     done[#done + 1] = seq
     done[#done + 1] = at
-    if key ~= '' then
-      said[#said + 1] = string.format('["%s",%d,"%s",%s]', ARGV[k], seq, at, at_time)
-    end
   end
-  if count > 0 then
+  if committed > 0 then
     call('HSET', P .. 'about', 'ms', string.format('%.0f', ms), 'i', i)
   end
   if key ~= '' then
-    local kept = digest .. ' ' .. (1 + count) .. ' [' .. table.concat(said, ',') .. ']'
+    local kept = digest .. ' ' .. (1 + committed) .. ' [' .. table.concat(said, ',') .. ']'
     keep('key', key, kept, lasts)
-    recorded = call('HINCRBY', P .. 'about', 'recorded', 1 + count)
+    recorded = call('HINCRBY', P .. 'about', 'recorded', 1 + committed)
   end
   return done
 end
@@ -232,8 +237,13 @@ function ask.acquire()
   local holder = call('GET', P .. 'lease:' .. lease)
   if holder and holder ~= node then return false end
   call('SET', P .. 'lease:' .. lease, node, 'PX', lasts)
-  if holder then return tonumber(call('HGET', P .. 'fences', lease) or 0) end
-  return call('HINCRBY', P .. 'fences', lease, 1)
+  local number = tonumber(call('HGET', P .. 'fences', lease) or 0)
+  if not holder then
+    -- By Redis's clock, so that it is above those of a log, or of its end, that Redis has lost.
+    number = math.max(number + 1, clock)
+    call('HSET', P .. 'fences', lease, string.format('%.0f', number))
+  end
+  return number
 end
 
 function ask.release()

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha1
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -60,7 +60,16 @@ from streamd.ordering import (
     MAX_WAITING_SIZE,
     draw_life,
 )
-from streamd.redislink import TIMEOUT, Broken, Link, Url, connect, explain
+from streamd.redislink import (
+    TIMEOUT,
+    Broken,
+    Link,
+    Url,
+    connect,
+    explain,
+    is_said,
+    refusal,
+)
 from streamd.source import Surroundings
 from streamd.update import LIFE_UNIT, ORIGIN, Draft, Position, Refused, Update, parse_position
 
@@ -156,6 +165,7 @@ class RedisJournal:
         self._prefix = prefix
         self._draw = draw
         self._follower: Follower
+        self._started: Deferred[None] = Deferred()
         self._open = self._closed = False
         self._why: str | None = "Redis was not reached yet"
         self._told_why: str | None = None
@@ -167,17 +177,16 @@ class RedisJournal:
         self._size = self._count = 0
         self._followed = ORIGIN
         self._seqs: dict[str, int] = {}
-        self._another = False  # Redis said that it has another log
+        self._ended: Exception | None = None  # why a step ended the session
         self._idle: Deferred[None] | None = None
 
     # -- the promise, see there --------------------------------------------------------------------
 
     def start(self, follower: Follower) -> Deferred[None]:
         self._follower, self._open = follower, True
-        started: Deferred[None] = Deferred()
-        self._serving = Deferred.fromCoroutine(self._serve(started))
-        self._serving.addErrback(lambda failure: self._end(failure, started))
-        return started
+        self._serving = Deferred.fromCoroutine(self._serve())
+        self._serving.addErrback(self._end)
+        return self._started
 
     def append(
         self,
@@ -201,6 +210,7 @@ class RedisJournal:
                 return [
                     Update(d.stream, seq, _position(at), now if d.time is None else d.time, d.value)
                     for d, seq, at in zip(drafts, rest[::2], rest[1::2], strict=True)
+                    if seq
                 ]
             if said == b"full":
                 raise Refused(429, "too-many-keys", "too many idempotency keys in five minutes")
@@ -327,8 +337,8 @@ class RedisJournal:
             except Exception:
                 read.append(Failure())
             else:
-                if one.updates and answer[0] == b"done":
-                    at = read[-1][-1].at
+                if one.updates and read[-1]:
+                    at = max(at, read[-1][-1].at)
         self._answered.append(Answered(asked, read, at))
         if self._why is not None:
             self._find()
@@ -340,11 +350,13 @@ class RedisJournal:
         if self._flying is not asked:
             return
         error: Any = failure.value
-        refused = type(error).__module__.startswith("hiredis")
-        self._another = refused and "LIFE" in str(error)
-        if refused and not self._another:
+        if is_said(error) and str(error).startswith("LIFE"):
+            error = Another()
+        elif is_said(error) and "READONLY" not in str(error):  # the master is somewhere else now
             self._lose(self._reason(error))  # reading goes on, and it is tried again
-        elif self._steps is not None:
+            return
+        if self._steps is not None:
+            self._ended = error
             self._steps.abort()  # whatever waits is answered when that has ended
         else:
             self._give_up(self._reason(error))
@@ -383,6 +395,7 @@ class RedisJournal:
             self._log.error("nothing can be published: {why}", why=why)
             self._follower.away(why)
         self._give_up(why)
+        self._tell_started()
 
     def _find(self) -> None:
         self._why = None
@@ -390,6 +403,12 @@ class RedisJournal:
             self._told_why = None
             self._log.info("the journal is back")
             self._follower.away(None)
+        self._tell_started()
+
+    def _tell_started(self) -> None:
+        """It is known whether it works."""
+        if not self._started.called:
+            self._started.callback(None)
 
     def _reason(self, error: BaseException | None) -> str:
         why = explain(error) if error is not None else None
@@ -397,35 +416,33 @@ class RedisJournal:
             self._log.failure("the journal failed", Failure(error))
         return why or "the journal failed, see the log"
 
-    async def _serve(self, started: Deferred[None]) -> None:
+    async def _serve(self) -> None:
         """Follow the log, whatever happens to Redis."""
         while not self._closed:
             try:
-                await self._session(started)
+                await self._session()
             except (CancelledError, Unusable):
                 raise
             except Exception as error:
                 if self._closed:  # one way to cancel a connection that is being made
                     return
-                if self._another or isinstance(error, Another):
-                    self._another = False
+                why, self._ended = self._ended or error, None
+                if isinstance(why, Another):
                     self._give_up(TOLD["other"])
                     continue
-                if not started.called and type(error).__module__.startswith("hiredis"):
-                    raise Unusable(f"journal.url: {explain(error)}") from None
-                self._lose(self._reason(error))
-            if not started.called:
-                started.callback(None)
+                if not self._started.called and is_said(why) and not refusal(why):
+                    raise Unusable(f"journal.url: {explain(why)}") from None
+                self._lose(self._reason(why))
             await deferLater(self._reactor, RETRY)
 
-    def _end(self, failure: Failure, started: Deferred[None]) -> None:
+    def _end(self, failure: Failure) -> None:
         self._open = False
-        if not started.called:
-            started.errback(failure)
+        if not self._started.called:
+            self._started.errback(failure)
         elif not failure.check(CancelledError):
             self._log.failure("the journal stands still", failure)
 
-    async def _session(self, started: Deferred[None]) -> None:
+    async def _session(self) -> None:
         """As long as both connections last: one for the steps, one that waits for news."""
         links: list[Link] = []
         try:
@@ -434,12 +451,9 @@ class RedisJournal:
             steps, news = links
             steps.on_lost = news.abort
             self._steps = steps
-            if not started.called:
-                await self._check_version(news)
+            if not self._started.called:
+                await self._check(news)
             await self._open_log(news)
-            self._find()
-            if not started.called:
-                started.callback(None)
             await self._follow(news)
         finally:
             self._steps = None
@@ -447,12 +461,18 @@ class RedisJournal:
                 link.on_lost = lambda: None
                 link.abort()
 
-    async def _check_version(self, link: Link) -> None:
-        about = await link.say("INFO", "server").addTimeout(TIMEOUT, self._reactor)
+    async def _check(self, link: Link) -> None:
+        """:raises Unusable: this Redis cannot keep a log."""
+        about = await self._said(link, "INFO")
         lines = dict(line.split(":", 1) for line in about.decode().splitlines() if ":" in line)
-        version = lines.get("redis_version", "0")
+        version, policy = lines.get("redis_version", "0"), lines.get("maxmemory_policy", "")
         if tuple(map(int, version.split(".")[:2])) < OLDEST:
             raise Unusable(f"journal.url: Redis is {version}; 6.2 or later is needed")
+        if policy.startswith("allkeys"):
+            raise Unusable(
+                f"journal.url: Redis drops keys when it is full (maxmemory-policy {policy}); "
+                "noeviction is needed"
+            )
 
     # -- what the log says -------------------------------------------------------------------------
 
@@ -497,43 +517,62 @@ class RedisJournal:
                     break
                 start = f"({entries[-1][0].decode()}"
         held.sort(key=lambda update: update.at)
-        return held
+        # What was let go meanwhile may have left of a stream only what came meanwhile.
+        while True:
+            news = await self._hear(link)
+            held += news
+            if len(news) < READ:
+                return held
 
     def _said(self, link: Link, *words: str | int) -> Deferred[Any]:
         return link.say(*words).addTimeout(TIMEOUT + WAIT, self._reactor)
 
+    async def _hear(self, link: Link, *wait: str | int) -> Sequence[Update]:
+        """What the log says next.
+
+        :raises Another: it does not go on where it was.
+        """
+        key = f"{self._prefix}log"
+        words = ("COUNT", READ, *wait, "STREAMS", key, str(self._followed))
+        answer = await self._said(link, "XREAD", *words)
+        entries = answer[0][1] if answer else ()
+        if len(entries) == READ:  # so far behind that what came before them may have been let go
+            first = await self._said(link, "XRANGE", key, "-", "+", "COUNT", 1)
+            if not first or _position(first[0][0]) > self._followed:
+                raise Another
+        updates = []
+        for at, fields in entries:
+            place = _position(at)
+            if place.life != self.life:
+                raise Another
+            stream, seq, time, value = fields[1:8:2]
+            updates.append(Update(stream.decode(), int(seq), place, float(time), value or None))
+        if updates:
+            self._followed = updates[-1].at
+        return updates
+
     async def _follow(self, link: Link) -> None:
         """Tell what is committed from now on."""
-        key = f"{self._prefix}log"
-        wait = ("COUNT", READ, "BLOCK", int(WAIT * 1000), "STREAMS", key)
         while True:
-            answer = await self._said(link, "XREAD", *wait, str(self._followed))
-            if self._why is not None and self._steps is not None and not self._flying:
+            if self._why is not None and not self._flying:
                 self._probe()
-            if answer:
-                updates = list(self._understand(answer[0][1]))
-                self._followed = updates[-1].at
+            updates = await self._hear(link, "BLOCK", int(WAIT * 1000))
+            self._check_order(updates)
+            if updates:
                 try:
                     self._follower.committed(updates)
                 except Exception:
                     self._log.failure("what was committed could not be followed")
                 self._settle()
 
-    def _understand(self, entries: Sequence[Any]) -> Iterator[Update]:
-        """:raises Another: when they do not go on where the log was."""
-        seqs = self._seqs
-        for at, fields in entries:
-            place = _position(at)
-            if place.life != self.life:
-                raise Another
-            stream, seq, time, value = fields[1:8:2]
-            name, number = stream.decode(), int(seq)
-            if number != seqs.get(name, 0) + 1:
+    def _check_order(self, updates: Sequence[Update]) -> None:
+        """:raises Another: one was missed."""
+        for update in updates:
+            if update.seq != self._seqs.get(update.stream, 0) + 1:
                 self._log.error("an entry of the log was missed")
                 self._followed = ORIGIN  # and so it is found to be
                 raise Another
-            seqs[name] = number if value else 0
-            yield Update(name, number, place, float(time), value or None)
+            self._seqs[update.stream] = update.seq if update.value is not None else 0
 
     def _probe(self) -> None:
         """Whether Redis takes anything again, which it refused."""

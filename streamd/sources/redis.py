@@ -109,11 +109,8 @@ class Redis:
         link.connectionLost = partial(self._lost, link.connectionLost)
         link.dataReceived = partial(self._received, link, link.dataReceived)
         try:
-            if self._password:
-                await self._say(link, "AUTH", *filter(None, (url.user, self._password)))
-            if url.database:
-                await self._say(link, "SELECT", url.database)
-            await self._say(link, "PING")  # one that hangs accepts connections, too
+            for words in url.greeting(self._password):
+                await self._say(link, *words)
             self._reached = True
             await self._work(link)
         finally:
