@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -48,9 +49,10 @@ class Lease:
         self._timer = Timer(clock, RENEW, self._turn)
 
     @property
-    def held(self) -> bool:
-        """Whether this node has it, as far as it knows."""
-        return self._fence is not None
+    def fence(self) -> Fence | None:
+        """That under which this node has it; None: it has it not, or it may have run out."""
+        ran_out = self._clock.seconds() - self._renewed > LASTS
+        return None if ran_out else self._fence
 
     def start(self) -> None:
         """Try, from now on."""
@@ -105,10 +107,8 @@ class Lease:
     async def _give_back(self) -> None:
         if self._fence is not None:
             await self._finish()
-            try:
-                await self._journal.release(self.name)
-            except Away:  # it expires
-                return
+        with suppress(Away):  # it expires
+            await self._journal.release(self.name)
 
 
 class Shift:

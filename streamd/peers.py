@@ -93,12 +93,12 @@ class Peers:
     async def _talk(self) -> None:
         revision = self._state.revision
         await self._agree_since()
-        ours = {shift.name: shift.feed for shift in self._shifts if shift.lease.held}
+        ours = {shift.name: shift.feed for shift in self._shifts if shift.lease.fence}
         for name, feed in ours.items():
             await self._journal.put(HEALTH, name, feed.report(), VOUCHED)
         heard = await self._journal.records(HEALTH)
         for shift in self._shifts:
-            if shift.name in heard and not shift.lease.held:
+            if shift.name in heard and not shift.lease.fence:
                 shift.feed.follow(heard[shift.name], VOUCHED)
         await self._share_screens()
         if self._state.revision != revision:

@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from streamd.access import NO_TOKENS, Access, Tokens, normal_origin, own_hosts
 from streamd.config import Config, ConfigError
 from streamd.hub import Hub
-from streamd.journal import Away, Unusable
+from streamd.journal import Away, Outrun, Unusable
 from streamd.kinds import make_journal, tables
 from streamd.lease import Lease, Shift
 from streamd.link import Sweep
@@ -274,9 +274,10 @@ class Streamd(MultiService):
 
     def _forget_streams(self) -> None:
         names = self.state.forgettable(self._forget, self._now())
-        if names and self._forgetting.held:
-            forgetting = self.journal.append([Draft(name, None) for name in names])
-            forgetting.addErrback(lambda failure: failure.trap(Away))  # another time, then
+        fence = self._forgetting.fence
+        if names and fence:
+            forgetting = self.journal.append([Draft(name, None) for name in names], fence=fence)
+            forgetting.addErrback(lambda failure: failure.trap(Away, Outrun))  # another time, then
             forgetting.addErrback(
                 lambda failure: self.log.failure("streams could not be forgotten", failure)
             )

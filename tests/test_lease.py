@@ -21,10 +21,13 @@ class Grants:
         self.number: int | None = 1
         self.away = False
         self.released = 0
+        self.answer: Deferred[Fence | None] | None = None  # instead of one at once
 
     def acquire(self, lease: str, seconds: float) -> Deferred[Fence | None]:
         if self.away:
             return fail(Away("away"))
+        if self.answer is not None:
+            return self.answer
         return succeed(None if self.number is None else Fence(lease, self.number))
 
     def release(self, lease: str) -> Deferred[None]:
@@ -56,7 +59,7 @@ class LeaseTests(SynchronousTestCase):
         self.lease.start()
         self.pass_time(10)
         self.assertEqual([1], self.did)
-        self.assertTrue(self.lease.held)
+        self.assertEqual(Fence("shop", 1), self.lease.fence)
 
     def test_it_waits_while_another_has_it(self) -> None:
         self.journal.number = None
@@ -78,7 +81,7 @@ class LeaseTests(SynchronousTestCase):
         self.journal.number = None
         self.pass_time(RENEW)
         self.assertEqual([1, "end"], self.did)
-        self.assertFalse(self.lease.held)
+        self.assertIsNone(self.lease.fence)
 
     def test_who_is_outrun_ends_at_once(self) -> None:
         self.lease.start()
@@ -105,6 +108,17 @@ class LeaseTests(SynchronousTestCase):
         self.pass_time(LASTS + RENEW)
         self.assertEqual([1, "end"], self.did)
 
+    def test_who_was_frozen_does_not_count_on_it(self) -> None:
+        self.lease.start()
+        self.journal.answer = Deferred()  # which is on its way
+        self.clock.advance(LASTS)
+        self.assertIsNotNone(self.lease.fence)
+        self.clock.advance(0.1)
+        self.assertIsNone(self.lease.fence)
+        self.journal.answer.callback(Fence("shop", 1))
+        self.assertIsNotNone(self.lease.fence)
+        self.assertEqual([1], self.did)
+
     def test_it_does_not_begin_before_it_has_ended(self) -> None:
         self.ending = Deferred()
         self.lease.start()
@@ -121,6 +135,14 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual(1, self.journal.released)
         self.pass_time(10)
         self.assertEqual([1, "end"], self.did)
+
+    def test_what_comes_while_it_stops_is_given_back(self) -> None:
+        self.journal.answer = Deferred()
+        self.lease.start()
+        stopping = self.lease.stop()
+        self.journal.answer.callback(Fence("shop", 1))
+        self.successResultOf(stopping)
+        self.assertEqual(([], 1), (self.did, self.journal.released))
 
     def test_a_stop_while_the_journal_is_away(self) -> None:
         self.lease.start()
