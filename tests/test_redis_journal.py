@@ -285,7 +285,6 @@ class TestAway:
         """Its name may be another's now: it is looked for again."""
         one, _ = nodes
         await one.append(("a", 1))
-        (tmp_path / "master").mkdir()
         master = Redis(tmp_path / "master")
         master.start()
         redis.say("REPLICAOF", "127.0.0.1", free_port())
@@ -383,7 +382,8 @@ class TestAnotherLog:
         await one.append(("a", 1))
         life = one.journal.life
         redis.kill()
-        shutil.rmtree(redis.folder / "appendonlydir")
+        shutil.rmtree(redis.data)
+        redis.data.mkdir()
         redis.start()
         await until(lambda: len(one.restored) == len(other.restored) == 2)
         assert one.journal.life == other.journal.life != life
@@ -393,7 +393,7 @@ class TestAnotherLog:
     async def test_an_older_copy(self, nodes: Nodes, redis: Redis, tmp_path: Path) -> None:
         one, other = nodes
         await one.append(("a", 1), ("b", 1))
-        files, copy = redis.folder / "appendonlydir", tmp_path / "copy"
+        files, copy = redis.data, tmp_path / "copy"
         redis.kill()
         shutil.copytree(files, copy)
         redis.start()

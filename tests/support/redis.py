@@ -19,13 +19,15 @@ from tests.support.net import free_port, wait_until
 
 
 class Redis(Server):
-    """redis-server; what it holds survives `stop`, and with its log of commands `kill` as well."""
+    """redis-server; what it holds is in `data`, and survives `stop` and `kill`."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         program = shutil.which("redis-server")
         assert program, "no redis-server here: run tests/install-servers"
         port = free_port()
-        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self.data = folder / "redis"
+        self.data.mkdir(parents=True)
+        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(self.data)]
         command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", *options]
         super().__init__(command, port, folder)
 
@@ -65,7 +67,7 @@ def redis_within_tls(folder: Path) -> tuple[Redis, int]:
     make_certificate(folder)
     port = free_port()
     tls = ["--tls-port", str(port), "--tls-auth-clients", "no"]
-    server = Redis(folder, *tls, "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
+    server = Redis(folder, *tls, "--tls-cert-file", "../cert.pem", "--tls-key-file", "../key.pem")
     server.start()
     return server, port
 
