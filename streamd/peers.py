@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from streamd.lease import Shift
 from streamd.screens import Screens
 from streamd.state import State
 from streamd.timer import Timer
-from streamd.update import ORIGIN, Position, parse_position
+from streamd.update import ORIGIN, Position, Refused, parse_position
 
 TURN = 1.0
 """Seconds between two looks at what the others say."""
@@ -145,11 +146,11 @@ class Peers:
                 others.update(msgspec.json.decode(record))
         self._screens.others = others
         commands = await self._journal.records(COMMANDS)
-        for name, command in commands.items():
-            if name not in self._done:
-                screen, text = msgspec.json.decode(command, type=tuple[str, str])
+        done, self._done = self._done, set(commands)
+        for name in [name for name in commands if name not in done]:
+            screen, text = msgspec.json.decode(commands[name], type=tuple[str, str])
+            with suppress(Refused):  # by one screen: others obey
                 self._screens.obey(screen, text.encode())
-        self._done = set(commands)
 
     def _command(self, screen: str, text: bytes) -> Deferred[None]:
         """Have another node say this to a screen."""
