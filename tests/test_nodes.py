@@ -21,6 +21,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from streamd.journals.redis import TOLD
 from tests.support.daemon import CHECKOUT, TWISTD, Daemon, StartDaemon
 from tests.support.net import free_port, request, wait_until
 from tests.support.redis import Redis
@@ -288,7 +289,9 @@ class TestRedisAway:
         with pytest.raises(ConnectionClosed):
             hear(viewer, "nothing")
         with v1(nodes[1], f"after={at}") as again:
-            assert hear(again, "hello")["resumed"] is False
+            hello = hear(again, "hello")
+            assert hello["resumed"] is False
+            assert hello["journal"]["error"] in TOLD.values()
             assert [u["seq"] for u in hear(again, "updates")["updates"]] == [1]
 
 

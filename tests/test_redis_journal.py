@@ -408,6 +408,7 @@ class TestAnotherLog:
         assert one.journal.life == other.journal.life != life
         assert [(u.stream, u.seq) for u in one.held] == [("a", 1), ("b", 1)]
         assert {u.at.life for u in one.held} == {one.journal.life}
+        assert LOST in (*one.losses, *other.losses)
         [update] = await one.append(("a", 4))
         assert update.seq == 2
         assert update.at.life != newest.at.life

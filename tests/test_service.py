@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from streamd import site
+from streamd.journal import Fence
 from streamd.service import web_folder
 from streamd.source import Feed
 from streamd.sources.random_walk import RandomWalk
@@ -117,6 +118,21 @@ def test_stream_that_nobody_updates_is_forgotten_in_the_end(serve: Serve) -> Non
         served.run(served.service._forget_streams)
         assert json.loads(viewer.recv(timeout=5)) == {"old": None}
     assert set(served.state()) == {"configured"}
+
+
+@in_thread
+def test_who_was_outrun_forgets_nothing(serve: Serve) -> None:
+    served = serve(QUIET)
+    served.post("old", 1)
+    service = served.service
+    service._now = lambda: time.time() + DAY + 1
+
+    def forget() -> None:
+        service.journal.append([], fence=Fence("forget", 1))  # another node has taken it over
+        service._forget_streams()
+
+    served.run(forget)
+    assert served.state() == {"old": 1}
 
 
 @in_thread
