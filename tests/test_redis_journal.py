@@ -470,6 +470,8 @@ class TestUrl:
         await node.append(("a", 1))
         assert redis.say("DBSIZE") == 0
         await node.has(1)
+        await node.journal.acquire("shop", 60)
+        await node.journal.trim({"a": node.updates[0].at}, ORIGIN)
         await node.journal.stop()
 
     async def test_a_user_without_password(self, redis: Redis) -> None:
