@@ -13,6 +13,7 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 
+from streamd import redislink
 from streamd.config import ConfigError, parse
 from streamd.journal import Away, Journal, Key, Outrun, Unusable
 from streamd.journals import redis as redis_journal
@@ -181,6 +182,17 @@ class TestTogether:
         await one.has(1, 1, 2, 3, 4, 5, 6, 7, 8)
         assert [life for life, _, _ in one.restored] == [one.journal.life] * 2
 
+    async def test_an_entry_that_is_missing(self, nodes: Nodes, redis: Redis) -> None:
+        one, _ = nodes
+        await one.append(("a", 1))
+        write(redis, one, "b", 2)  # as above
+        write(redis, one, "a", 3)
+        [[at, _]] = redis.say("XREVRANGE", "streamd:log", "+", "-", "COUNT", 1)
+        write(redis, one, "a", 4)
+        redis.say("XDEL", "streamd:log", at)
+        await one.has(1, 2, 3, 4)
+        assert [life for life, _, _ in one.restored] == [one.journal.life] * 2
+
     async def test_what_is_let_go_while_a_node_begins(self, nodes: Nodes) -> None:
         one, _ = nodes
         await one.append(("a", 1), ("b", 1))
@@ -298,6 +310,29 @@ class TestAway:
         redis.say("REPLICAOF", "NO", "ONE")
         await one.journal.stop()
         master.finish()
+
+    async def test_two_that_have_one_name(
+        self, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One connection has ended at one of them, and one at the other."""
+        node = Node(f"redis://127.0.0.1:{redis.port}")
+        second = Redis(tmp_path / "second")
+        second.start()
+        ports = [redis.port, second.port]
+
+        async def connect(*where: Any) -> Any:
+            node.move(ports.pop(0) if ports else redis.port)
+            return await redislink.connect(*where)
+
+        monkeypatch.setattr(redis_journal, "connect", connect)
+        await node.start()
+        await refusal(node.append(("a", 1), key=Key("k", b"1")), Away)
+        assert node.reasons == ["two Redises answer to one name"]
+        await until(lambda: node.reasons[-1] is None)
+        await node.append(("a", 1), key=Key("k", b"1"))
+        await node.has(1)
+        await node.journal.stop()
+        second.finish()
 
     async def test_steps_that_hang(self, nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
         one, other = nodes

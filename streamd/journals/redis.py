@@ -410,8 +410,8 @@ class RedisJournal:
         if not self._started.called:
             self._started.callback(None)
 
-    def _reason(self, error: BaseException | None) -> str:
-        why = explain(error) if error is not None else None
+    def _reason(self, error: BaseException) -> str:
+        why = explain(error)
         if why is None:
             self._log.failure("the journal failed", Failure(error))
         return why or "the journal failed, see the log"
@@ -429,10 +429,10 @@ class RedisJournal:
                 why, self._ended = self._ended or error, None
                 if isinstance(why, Another):
                     self._give_up(TOLD["other"])
-                    continue
-                if not self._started.called and is_said(why) and not refusal(why):
+                elif not self._started.called and is_said(why) and not refusal(why):
                     raise Unusable(f"journal.url: {explain(why)}") from None
-                self._lose(self._reason(why))
+                else:
+                    self._lose(self._reason(why))
             await deferLater(self._reactor, RETRY)
 
     def _end(self, failure: Failure) -> None:
@@ -556,6 +556,7 @@ class RedisJournal:
         while True:
             if self._why is not None and not self._flying:
                 self._probe()
+            awaited = self._answered[0] if self._answered else None
             updates = await self._hear(link, "BLOCK", int(WAIT * 1000))
             self._check_order(updates)
             if updates:
@@ -564,6 +565,8 @@ class RedisJournal:
                 except Exception:
                     self._log.failure("what was committed could not be followed")
                 self._settle()
+            elif awaited and self._answered and awaited is self._answered[0]:  # as in a failover
+                raise Broken("two Redises answer to one name")
 
     def _check_order(self, updates: Sequence[Update]) -> None:
         """:raises Another: one was missed."""
