@@ -299,6 +299,8 @@ def test_instances_on_one_port(redis: Redis, tmp_path: Path) -> None:
     """The command of the unit, with a socket for each as systemd gives it."""
     unit = ConfigParser(interpolation=None)
     unit.read(CHECKOUT / "systemd" / "streamd@.service")
+    unit.read(CHECKOUT / "systemd" / "streamd@.socket")
+    reuse = unit["Socket"].getboolean("ReusePort", False)
     words = shlex.split(unit["Service"]["ExecStart"])
     words[0], words[-1] = str(TWISTD), str(tmp_path / "streamd.toml")
     (tmp_path / "streamd.toml").write_text(JOURNAL.format(port=redis.port, token=TOKEN))
@@ -307,7 +309,7 @@ def test_instances_on_one_port(redis: Redis, tmp_path: Path) -> None:
     with ExitStack() as stack:
         for number in range(2):
             listener = stack.enter_context(socket.socket())
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, reuse)
             listener.bind(("127.0.0.1", port))
             listener.listen(64)
             command = [sys.executable, "-c", GIVE, str(listener.fileno()), *words]

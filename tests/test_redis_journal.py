@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
@@ -15,7 +16,7 @@ from twisted.internet.task import deferLater
 
 from streamd import redislink
 from streamd.config import ConfigError, parse
-from streamd.journal import Away, Journal, Key, Outrun, Unusable
+from streamd.journal import Away, Journal, Key, Outrun, SourceCursor, Unusable
 from streamd.journals import redis as redis_journal
 from streamd.journals.redis import RedisJournal
 from streamd.kinds import JOURNALS
@@ -213,8 +214,15 @@ class TestTogether:
         await late.journal.stop()
 
     async def test_it_is_readable(self, nodes: Nodes, redis: Redis) -> None:
-        await nodes[0].append(("a", {"x": "ä"}), ("b", 7), key=Key("k", b"1"))
-        assert all(key.startswith("streamd:") for key in redis.say("KEYS", "*"))
+        fence, cursor = await nodes[0].journal.acquire("shop", 60), SourceCursor("shop", None, "1")
+        await nodes[0].append(
+            ("a", {"x": "ä"}), ("b", 7), key=Key("k", b"1"), cursor=cursor, fence=fence
+        )
+        table = re.findall(r"^``(\w+)(?::[A-Z]+)?`` +(\w+)", redis_journal.__doc__ or "", re.M)
+        keys = [key.split(":") for key in redis.say("KEYS", "*")]
+        types = {words[1]: redis.say("TYPE", ":".join(words)) for words in keys}
+        assert types == dict(table)
+        assert {words[0] for words in keys} == {"streamd"}
         assert redis.say("HGETALL", "streamd:state") == ["a", '{"x":"ä"}', "b", "7"]
         [[at, fields]] = redis.say("XRANGE", "streamd:history:b", "-", "+")
         assert at == str(nodes[0].updates[1].at)
