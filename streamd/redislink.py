@@ -158,9 +158,8 @@ def is_said(error: BaseException) -> bool:
     return type(error).__module__.startswith("hiredis")
 
 
-def refusal(error: BaseException) -> str | None:
-    """Why Redis refuses for a while; None: it does not, or for good."""
-    said = str(error) if is_said(error) else ""
+def refusal(said: str) -> str | None:
+    """Why Redis refuses for a while; None: it refuses for good."""
     return next((words for code, words in REFUSALS.items() if code in said), None)
 
 
@@ -172,7 +171,7 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, Broken):
         return str(error)
     if is_said(error):
-        return refusal(error) or f"Redis: {str(error).strip()[:200]}"
+        return refusal(str(error)) or f"Redis: {str(error).strip()[:200]}"
     texts: dict[type[BaseException], str] = {
         TimeoutError: "Redis does not answer",
         ConnectingCancelledError: "Redis does not accept connections",

@@ -83,6 +83,11 @@ async def until(question: Callable[[], Any]) -> None:
         await deferLater(reactor, 0.02)
 
 
+async def begun_anew(*nodes: Node) -> None:
+    """They have read another log, and go on with that."""
+    await until(lambda: all(len(node.restored) == 2 for node in nodes))
+
+
 def write(redis: Redis, node: Node, stream: str, number: int) -> None:
     """Another node does, before anybody here hears of it."""
     head = ("streamd:", node.journal.life, int(TODAY + number) * 1000, repr(TODAY), "other", 100)
@@ -385,12 +390,12 @@ class TestAnotherLog:
         life = one.journal.life
         redis.say("FLUSHALL")
         await refusal(one.append(("a", 3)), Away)
-        await until(lambda: len(one.restored) == 2)
+        await begun_anew(one)
         [update] = await one.append(("a", 4))
         assert update.seq == 1
         assert update.at.life == one.journal.life != life
         await other.journal.place("x").addErrback(lambda failure: failure.trap(Away))
-        await until(lambda: len(other.restored) == 2)
+        await begun_anew(other)
         await other.append(("a", 5))
         await one.has(4, 5)
         await other.has(4, 5)
@@ -403,7 +408,7 @@ class TestAnotherLog:
         redis.say("FLUSHALL")
         one.times.clock.advance(1)  # a log that begins later has later positions
         await refusal(one.append(("a", 3)), Away)
-        await until(lambda: len(one.restored) == len(other.restored) == 2)
+        await begun_anew(one, other)
         await one.append(("a", 4))
         await other.has(4)
 
@@ -415,7 +420,7 @@ class TestAnotherLog:
         redis.say("FLUSHALL")
         for node in nodes:
             await node.journal.place("x").addErrback(lambda failure: failure.trap(Away))
-        await until(lambda: len(one.restored) == len(other.restored) == 2)
+        await begun_anew(one, other)
         newer = await other.journal.acquire("shop", 60)
         await refusal(one.append(("a", 1), fence=fence), Outrun)
         await other.append(("a", 2), fence=newer)
@@ -428,7 +433,7 @@ class TestAnotherLog:
         shutil.rmtree(redis.data)
         redis.data.mkdir()
         redis.start()
-        await until(lambda: len(one.restored) == len(other.restored) == 2)
+        await begun_anew(one, other)
         assert one.journal.life == other.journal.life != life
         assert one.held == other.held == []
         assert {*one.losses, *other.losses} <= {GONE, redis_journal.TOLD["other"]}
@@ -447,7 +452,7 @@ class TestAnotherLog:
         shutil.rmtree(files)
         shutil.copytree(copy, files)
         redis.start()
-        await until(lambda: len(one.restored) == len(other.restored) == 2)
+        await begun_anew(one, other)
         assert one.journal.life == other.journal.life != life
         assert [(u.stream, u.seq) for u in one.held] == [("a", 1), ("b", 1)]
         assert {u.at.life for u in one.held} == {one.journal.life}
@@ -472,7 +477,7 @@ class TestAnotherLog:
         redis.say("HSET", "streamd:seqs", "a", 1)
         await other.append(("b", 3))
         one.move(port)
-        await until(lambda: len(one.restored) == 2)
+        await begun_anew(one)
         await one.append(("a", 5))
         await one.has(1, 3, 5)
         await other.has(1, 3, 5)
@@ -484,7 +489,7 @@ class TestAnotherLog:
         await one.append(("a", 1), ("a", 2), ("a", 3))
         redis.say("HDEL", "streamd:about", "life")  # how an operator begins a new one
         await refusal(one.append(("a", 4)), Away)
-        await until(lambda: len(one.restored) == 2)
+        await begun_anew(one)
         await one.append(("a", 4))
         await one.journal.trim({"a": one.held[1].at}, one.held[0].at)
         late = Node(one.url)
@@ -587,9 +592,26 @@ class TestUrl:
         assert node.restored == []
         await refusal(node.append(("a", 1)), Away)
         redis.start()
-        await until(lambda: node.restored)
+        await until(lambda: node.reasons[-1] is None)
         await node.append(("a", 1))
         await node.journal.stop()
+
+    async def test_redis_goes_while_its_log_is_read(self, nodes: Nodes) -> None:
+        one, _ = nodes
+        await one.append(("a", 1))
+        late = Node(one.url)
+        read_all, times = late.journal._read_all, iter((redislink.Broken("gone"), None))  # type: ignore[attr-defined]
+
+        async def at_first(link: Any) -> Any:
+            if (why := next(times)) is not None:
+                raise why
+            return await read_all(link)
+
+        late.journal._read_all = at_first  # type: ignore[attr-defined]
+        await late.start()
+        await until(lambda: late.reasons == ["gone", None])
+        assert late.held == one.updates
+        await late.journal.stop()
 
     async def test_too_old(self, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(redis_journal, "OLDEST", (99, 0))

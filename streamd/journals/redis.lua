@@ -94,7 +94,9 @@ if ARGV[1] == '' then
     said = 'missed'
   end
   high, low = halves(life)
-  return {said, life, position(ms, i), about[5] or '0', about[6] or '0'}
+  local written = redis.pcall('HSET', P .. 'about', 'node', node)
+  local refused = type(written) == 'table' and written.err or ''
+  return {said, life, position(ms, i), about[5] or '0', about[6] or '0', refused}
 end
 
 if life ~= ARGV[1] then return redis.error_reply('LIFE there is another log') end

@@ -352,7 +352,7 @@ class RedisJournal:
         error: Any = failure.value
         if is_said(error) and str(error).startswith("LIFE"):
             error = Another()
-        elif is_said(error) and "READONLY" not in str(error):  # the master is somewhere else now
+        elif is_said(error) and "READONLY" not in str(error):
             self._lose(self._reason(error))  # reading goes on, and it is tried again
             return
         if self._steps is not None:
@@ -428,8 +428,9 @@ class RedisJournal:
                     return
                 why, self._ended = self._ended or error, None
                 if isinstance(why, Another):
-                    self._give_up(TOLD["other"])
-                elif not self._started.called and is_said(why) and not refusal(why):
+                    self._why = TOLD["other"]  # nothing is asked of it before it was read
+                    self._give_up(self._why)
+                elif not self._started.called and is_said(why) and not refusal(str(why)):
                     raise Unusable(f"journal.url: {explain(why)}") from None
                 else:
                     self._lose(self._reason(why))
@@ -453,7 +454,13 @@ class RedisJournal:
             self._steps = steps
             if not self._started.called:
                 await self._check(news)
-            await self._open_log(news)
+            refused = await self._open_log(news)
+            if "READONLY" in refused:  # the master is somewhere else now
+                raise Broken(refusal(refused) or "")
+            if refused:
+                self._lose(refusal(refused) or f"Redis: {refused}")
+            else:
+                self._find()
             await self._follow(news)
         finally:
             self._steps = None
@@ -476,27 +483,35 @@ class RedisJournal:
 
     # -- what the log says -------------------------------------------------------------------------
 
-    async def _open_log(self, link: Link) -> None:
-        """Go on where this node was; with another log, or when too much was missed, begin anew."""
+    async def _open_log(self, link: Link) -> str:
+        """Go on where this node was; with another log, or when too much was missed, begin anew.
+
+        :returns: what Redis says against being written; empty: nothing.
+        """
         known = (self.life, str(self._followed)) if self.life else ("", "")
         answer = await self._call("", self._draw(), *known)
-        said, life, head, *horizon = (part.decode() for part in answer)
+        words: list[str] = [part.decode() for part in answer]
+        said, life, head, *horizon, refused = words
         if said == "same":
-            return
+            return refused
         self._log.info("this is node {node} of log {life} in Redis", node=self.node, life=life)
         why = TOLD[said] if self.life else None
         if why is not None:
             self._log.error("{why}", why=why)
-        self._give_up(why or "streamd is starting")
-        self.life = int(life)
-        self._followed = _position(head.encode())
+        before = self.life, self._followed
+        self.life, self._followed = int(life), _position(head.encode())
+        try:
+            held = await self._read_all(link)
+        except BaseException:
+            self.life, self._followed = before
+            raise
         ms, i = map(int, horizon)
-        held = await self._read_all(link)
         self._seqs = {u.stream: u.seq if u.value is not None else 0 for u in held}
         mark = Position(ms, self.life * LIFE_UNIT + i) if ms else ORIGIN
         self._follower.restore(self.life, held, mark)
         if why is not None and said != "missed":
             self._follower.lost(why)
+        return refused
 
     async def _read_all(self, link: Link) -> Sequence[Update]:
         """What the histories hold up to where the log is followed from, in order."""
@@ -554,10 +569,10 @@ class RedisJournal:
     async def _follow(self, link: Link) -> None:
         """Tell what is committed from now on."""
         while True:
-            if self._why is not None and not self._flying:
-                self._probe()
             awaited = self._answered[0] if self._answered else None
             updates = await self._hear(link, "BLOCK", int(WAIT * 1000))
+            if self._why is not None and not self._flying:
+                self._probe()
             self._check_order(updates)
             if updates:
                 try:
