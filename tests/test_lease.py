@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.journal import Away, Fence
-from streamd.lease import LASTS, RENEW, Lease
+from streamd.journal import Away, Fence, Outrun
+from streamd.lease import LASTS, RENEW, Lease, Shift
+from streamd.source import Feed
+from tests.support.fakes import Daemonette
 
 
 class Grants:
@@ -158,4 +162,43 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual(0, self.journal.released)
         self.ending.callback(None)
         self.successResultOf(stopping)
+        self.assertEqual(1, self.journal.released)
+
+
+class ShiftTests(SynchronousTestCase):
+    """A source that is run while its lease is held."""
+
+    def setUp(self) -> None:
+        self.daemon = Daemonette()
+        self.journal = Grants()
+        self.did: list[Any] = []
+        journal: Any = self.journal
+        self.shift = Shift("shop", self.make, journal, self.daemon.clock)
+
+    def make(self) -> tuple[Any, Feed]:
+        number = self.did.count("made") + 1
+        self.did.append("made")
+        source = SimpleNamespace(
+            start=lambda feed: self.did.append((number, feed.fence)),
+            stop=lambda: self.did.append("stopped"),
+        )
+        return source, self.daemon.feed()
+
+    def test_it_is_made_anew_for_each_turn(self) -> None:
+        self.shift.lease.start()
+        self.journal.number = 2
+        self.daemon.clock.advance(RENEW)
+        first, second = Fence("source:shop", 1), Fence("source:shop", 2)
+        self.assertEqual(["made", (1, first), "stopped", "made", (2, second)], self.did)
+
+    def test_who_is_outrun_stops(self) -> None:
+        self.shift.lease.start()
+        self.journal.number = None
+        self.shift.feed.failed(Failure(Outrun("somebody else went on")))
+        self.assertEqual(["made", (1, Fence("source:shop", 1)), "stopped"], self.did)
+
+    def test_a_stop_stops_it(self) -> None:
+        self.shift.lease.start()
+        self.successResultOf(self.shift.lease.stop())
+        self.assertEqual("stopped", self.did[-1])
         self.assertEqual(1, self.journal.released)

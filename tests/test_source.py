@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.config import ConfigError, Description, Duration, Secret
 from streamd.health import Limit
+from streamd.journal import Fence, Outrun
 from streamd.journals.memory import MemoryJournal
 from streamd.source import Feed, SourceError, Surroundings
 from streamd.state import UPDATE_BYTES
@@ -299,6 +300,16 @@ class FeedTests(SourceTestCase):
         self.assertEqual(("failed", "the journal is away"), self.health("shop"))
         self.assertEqual(1, len(self.lines()))
         self.assertEqual({"shop": 1}, self.daemon.values())
+
+    def test_who_was_outrun_says_nothing_more(self) -> None:
+        told: list[str] = []
+        feed = self.daemon.feed()
+        feed.fence, feed.outrun = Fence("source:shop", 1), lambda: told.append("outrun")
+        self.daemon.journal.append([], fence=Fence("source:shop", 2))
+        self.put(feed, 1)
+        self.failureResultOf(feed.add([(2, None)]), Outrun)
+        self.assertEqual(({}, ["outrun"]), (self.daemon.values(), told))
+        self.assertEqual([], self.lines())
 
     def test_levels_come_from_the_configuration(self) -> None:
         self.make({"shop": Description(warn=Limit("> 5"))})
