@@ -170,20 +170,26 @@ class Batch:
             self.places[cursor.source] = cursor.place
         if fence is not None:
             self.fences[fence.lease] = fence.number
-        # What is not there cannot be forgotten: its tombstone would be nobody's, and stay for ever.
-        updates = [self._order(d) for d in drafts if d.value is not None or self.seqs[d.stream]]
+        updates = self._order(drafts)
         self.updates += updates
-        self.size += sum(len(update.value or b"") for update in updates)
+        self.size += _size(updates)
         if key is not None:
             self._remember(key, updates)
         return updates
 
-    def _order(self, draft: Draft) -> Update:
-        name, value, time = draft
-        self.head = self.head.next(int(self.now * 1000), self._life)
-        seq = (self.seqs[name] or 0) + 1
-        self.seqs[name] = 0 if value is None else seq
-        return Update(name, seq, self.head, self.now if time is None else time, value)
+    def _order(self, drafts: Sequence[Draft]) -> list[Update]:
+        seqs, head, now, life = self.seqs, self.head, self.now, self._life
+        now_ms = int(now * 1000)
+        updates = []
+        for name, value, time in drafts:
+            seq = seqs[name] or 0
+            if value is None and not seq:
+                continue  # its tombstone would be nobody's, and stay for ever
+            head = head.next(now_ms, life)
+            updates.append(Update(name, seq + 1, head, now if time is None else time, value))
+            seqs[name] = 0 if value is None else seq + 1
+        self.head = head
+        return updates
 
     def receipt(self, key: Key) -> Sequence[Update] | None:
         """See :meth:`Journal.receipt`."""
@@ -303,8 +309,7 @@ class OrderedJournal:
         cursor: SourceCursor | None = None,
         fence: Fence | None = None,
     ) -> Deferred[Sequence[Update]]:
-        size = sum(len(draft.value or b"") for draft in drafts)
-        return self._ask(lambda batch: batch.append(drafts, key, cursor, fence), size)
+        return self._ask(lambda batch: batch.append(drafts, key, cursor, fence), _size(drafts))
 
     def receipt(self, key: Key) -> Deferred[Sequence[Update] | None]:
         return self._ask(lambda batch: batch.receipt(key))
@@ -424,6 +429,11 @@ class OrderedJournal:
     def _close(self) -> Deferred[None]:
         """Give back what is open."""
         return succeed(None)
+
+
+def _size(happened: Sequence[Draft | Update]) -> int:
+    """Bytes of the values."""
+    return sum([len(each.value) for each in happened if each.value is not None])
 
 
 def draw_life() -> int:

@@ -350,6 +350,11 @@ class State:
 
         :raises Refused: 429 if there would be too many streams, or too much to keep.
         """
+        if (
+            len(self) + len(drafts) <= self._max_streams
+            and self._pinned + sum(map(cost, drafts)) <= self._max_state
+        ):
+            return  # whatever they are
         new = {d.stream for d in drafts if d.value is not None and self.get(d.stream) is None}
         old = [s for d in drafts if d.value is None and (s := self.get(d.stream))]
         leaving = sum(not stream.configured for stream in old)

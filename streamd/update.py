@@ -77,12 +77,11 @@ class Position(NamedTuple):
 
     def next(self, now_ms: int, life: int) -> Position:
         """The position of the next update: later than this one whatever the clock says."""
+        ms, n = self
+        if ms >= now_ms and n // LIFE_UNIT == life and (n + 1) // LIFE_UNIT == life:
+            return Position(ms, n + 1)
         first = Position(now_ms, life * LIFE_UNIT)
-        if first > self:
-            return first
-        if self.life == life and self.n % LIFE_UNIT + 1 < LIFE_UNIT:
-            return Position(self.ms, self.n + 1)
-        return Position(self.ms + 1, life * LIFE_UNIT)
+        return first if first > self else Position(ms + 1, life * LIFE_UNIT)
 
 
 ORIGIN = Position(0, 0)
@@ -162,6 +161,8 @@ def from_json(text: bytes) -> bytes:
         raise _too_deep() from None
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Refused(400, "bad-value", f"the value is not JSON: {error}") from None
+    if len(canonical) <= MAX_DEPTH:
+        return canonical  # too short for anything below
     if canonical.count(b"[") + canonical.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise _too_deep()
     if len(canonical) > MAX_VALUE:
