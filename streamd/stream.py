@@ -54,7 +54,7 @@ class Stream:
         self.vouched = 0.0  # until then whoever runs its source says that it is not late
         self.restored = False  # what it said is from before, and nobody has confirmed it since
         self.error: str | None = None
-        self.recovering = False  # what its source said after that error is on its way
+        self.recovering = False  # the next update is newer than that error, and ends it
         self.level: Level = "ok"
         self.health = Health("fresh", "ok", now)
         # From the last proof until it could be believed again: a line through it would be a lie.
