@@ -5,11 +5,8 @@ import { plot, span } from "./plot.js";
 import { face, label, until } from "./view.js";
 import { make, write } from "./write.js";
 
-/** Of the chart's width, what names at the lines' ends take, by their longest in characters. */
-const GLYPH = 0.58;
+/** Characters of a name at a line's end. */
 const LONGEST = 18;
-/** A line's width is 0.35 units, a label's size 2.8. */
-const LABEL = 8;
 
 /** A limit is no alarm: it says what it would be. */
 const WORDS = { warn: "warning", critical: "critical" };
@@ -43,9 +40,7 @@ export class Chart {
       return { ...histories.get(stream).points(now), until: until(stream, picture), name: name.length > LONGEST ? `${name.slice(0, LONGEST - 1)}…` : name };
     });
     const from = Math.min(...streams.map((stream) => histories.get(stream).begins(now)));
-    const size = parseFloat(getComputedStyle(this.#canvas).fontSize);
-    const room = size * (GLYPH * Math.max(...lines.map(({ name }) => name.length)) + 0.8);
-    plot(this.#canvas, lines, { from, to: now, limits: many ? [] : limits(streams[0]), width: size / LABEL, room });
+    plot(this.#canvas, lines, { from, to: now, limits: many ? [] : limits(streams[0]) });
     const { low, high } = span(lines);
     const words = low < Infinity ? [low === high ? number(low) : `${number(low)} to ${number(high)}`, duration(now - from)] : [];
     write(this.#scale, words.join(" · "));

@@ -9,7 +9,7 @@
 import { openEvents, openSocket } from "./transport.js";
 
 /** Silence that ends a line, in ticks: two missed ones, and a fifth for a busy machine. */
-const SILENCE = 2.2;
+export const SILENCE = 2.2;
 /** Seconds from an attempt's beginning to its hello. */
 const HANDSHAKE = 10;
 /** Seconds that a WebSocket has for its hello before an event stream is tried beside it: some proxies let upgrades hang. */

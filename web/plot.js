@@ -4,6 +4,9 @@
 
 /** Of the canvas's height that is left free above and below the lines. */
 const MARGIN = 0.08;
+/** A line's width, and a character's of the names at the lines' ends, of the type's size. */
+const WIDTH = 0.35 / 2.8;
+const GLYPH = 0.58;
 
 /**
  * @typedef {object} Line
@@ -41,10 +44,9 @@ export function span(lines, limits = []) {
  * @param {HTMLCanvasElement} canvas  its computed style gives font and colours: `color` for one line, `--text`, `--muted`,
  *   `--warn` and `--critical` for the rest
  * @param {Line[]} lines
- * @param {{from: number, to: number, limits?: Limit[], width: number, room?: number}} how  the times at the edges; the
- *   line's width, and the room for names at the right, both in CSS pixels
+ * @param {{from: number, to: number, limits?: Limit[]}} how  the times at the edges
  */
-export function plot(canvas, lines, { from, to, limits = [], width, room = 2 * width }) {
+export function plot(canvas, lines, { from, to, limits = [] }) {
   const { clientWidth, clientHeight } = canvas;
   const scale = window.devicePixelRatio;
   const size = [Math.round(clientWidth * scale), Math.round(clientHeight * scale)];
@@ -56,7 +58,11 @@ export function plot(canvas, lines, { from, to, limits = [], width, room = 2 * w
   const { low, bottom, top } = span(lines, limits);
   if (!(low < Infinity && to > from)) return;
   const style = getComputedStyle(canvas);
-  const [edge, free] = [clientWidth - room, MARGIN * clientHeight + width];
+  const type = parseFloat(style.fontSize);
+  const width = WIDTH * type;
+  const longest = Math.max(...lines.map(({ name = "" }) => name.length));
+  const edge = clientWidth - (longest ? (GLYPH * longest + 0.8) * type : 2 * width);
+  const free = MARGIN * clientHeight + width;
   const x = (time) => ((Math.max(time, from) - from) / (to - from)) * edge;
   const y = (value) => (top === bottom ? clientHeight / 2 : clientHeight - free - ((value - bottom) / (top - bottom)) * (clientHeight - 2 * free));
   draw.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`; // the shorthand is empty beside tabular figures

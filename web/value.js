@@ -4,9 +4,6 @@ import { plot } from "./plot.js";
 import { face, glyphs, until } from "./view.js";
 import { make, mark, style, write } from "./write.js";
 
-/** A line's width is 0.35 units, a label's size 2.8. */
-const LABEL = 8;
-
 export class Value {
   element = make("div", "body");
   /** Whether it shows a number: those of a row have one size. */
@@ -60,7 +57,6 @@ export class Value {
     if (!this.#spark || !this.number) return;
     const history = histories.get(stream);
     const { times, values } = history.points(now);
-    const width = parseFloat(getComputedStyle(this.#spark).fontSize) / LABEL;
-    plot(this.#spark, [{ times, values, until: until(stream, picture) }], { from: history.begins(now), to: now, width });
+    plot(this.#spark, [{ times, values, until: until(stream, picture) }], { from: history.begins(now), to: now });
   }
 }

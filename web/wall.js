@@ -7,6 +7,7 @@ import { clock, cut, duration } from "./format.js";
 import { Fuse } from "./fuse.js";
 import { Histories } from "./histories.js";
 import { layout } from "./layout.js";
+import { SILENCE } from "./line.js";
 import { planned } from "./plan.js";
 import { Tile } from "./tile.js";
 import { mark, style, write } from "./write.js";
@@ -17,8 +18,6 @@ const ROOM = 5;
 const COUNTED = [["level", "critical", "critical"], ["level", "warn", "warning"], ["state", "failed", "failed"], ["state", "late", "late"], ["state", "waiting", "waiting"]];
 /** Seconds between two things that are said aloud. */
 const SAY_EVERY = 10;
-/** Ticks without a word after which the link is lost, as the client has it. */
-const SILENCE = 2.2;
 /** Against burn-in the whole picture moves by two pixels every so many seconds. */
 const SHIFT_EVERY = 600;
 const SHIFTS = [[0, 0], [2, 0], [2, 2], [0, 2]];
