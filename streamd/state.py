@@ -3,6 +3,9 @@
 The state follows the journal: what was committed is applied, in order, and nothing else changes a
 value.  It answers one question, :meth:`State.since`, for every viewer, however it reads and however
 long it was away.  It is told the time and never asks.
+
+It is long because all that has to stay in step, histories, their bounds and what is new, is changed
+here and nowhere else.
 """
 
 from __future__ import annotations
