@@ -412,7 +412,9 @@ def make_request(
         return Request(
             method=method.decode("ascii"),
             path=unquote_to_bytes(path).decode(),
-            query=dict(parse_qsl(query.decode("latin-1"), True, max_num_fields=100)),
+            query=dict(parse_qsl(query.decode("latin-1"), True, max_num_fields=100))
+            if query
+            else {},
             headers=headers,
             body=body,
             host=getattr(connection.getPeer(), "host", ""),
