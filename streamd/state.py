@@ -23,7 +23,7 @@ from streamd.health import Health
 from streamd.log import Log
 from streamd.stream import Report, Stream
 from streamd.update import ORIGIN, Draft, Position, Refused, Selection, Update, to_python
-from streamd.wire import MAX_MESSAGE, member
+from streamd.wire import MAX_MESSAGE, Answer, member
 
 ALL_STREAMS = Selection()
 
@@ -72,21 +72,6 @@ class Mark(NamedTuple):
     at: Position
     revision: int
     fill: Fill | None = None
-
-
-class Answer(NamedTuple):
-    """What :meth:`State.since` says; see :class:`streamd.wire.Answer`."""
-
-    updates: Sequence[Update]
-    gone: Collection[str]
-    streams: Mapping[str, Any]
-    health: Mapping[str, Health]
-    journal: Mapping[str, Any] | None
-    at: Position
-    more: bool
-    revision: int
-    floor: Position
-    first: bool
 
 
 def cost(update: Update | Draft) -> int:

@@ -28,7 +28,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -63,45 +63,31 @@ DEFLATE_WINDOW = 12
 """A window of 4 KiB: what the smallest common offer allows, so that one frame serves all."""
 
 
-class Answer(Protocol):
-    """What a viewer has to be told; the state gives it, a format puts it into words."""
+class Answer(NamedTuple):
+    """What a viewer has to be told; the state gives it, a format puts it into words.
 
-    @property
-    def updates(self) -> Sequence[Update]:
-        """In the order of the log.  If only the newest of each stream was asked for, one without a
-        value says that the stream was forgotten; else ``gone`` does."""
+    :ivar updates: in the order of the log.  If only the newest of each stream was asked for, one without
+        a value says that the stream was forgotten; else ``gone`` does.
+    :ivar gone: streams that were forgotten, also those that came back since.
+    :ivar streams: descriptions that changed; :ivar health: and health.
+    :ivar journal: how the journal is, if that changed.
+    :ivar at: up to where this answers: the head of the log when it was asked, if there is no more.
+    :ivar more: whether there is more after that.
+    :ivar revision: of the state: what changed up to it is told.
+    :ivar floor: what the viewer had of a part of its selection: its cursor does not go back behind it.
+    :ivar first: whether this begins the answer to a viewer that had nothing.
+    """
 
-    @property
-    def gone(self) -> Collection[str]:
-        """Streams that were forgotten, also those that came back since."""
-
-    @property
-    def streams(self) -> Mapping[str, Any]:
-        """Descriptions that changed."""
-
-    @property
-    def health(self) -> Mapping[str, Any]:
-        """Health that changed."""
-
-    @property
-    def journal(self) -> Any:
-        """How the journal is, if that changed; None otherwise."""
-
-    @property
-    def at(self) -> Position:
-        """Up to where this answers: the head of the log when it was asked, if there is no more."""
-
-    @property
-    def more(self) -> bool:
-        """Whether there is more after that."""
-
-    @property
-    def floor(self) -> Position:
-        """What the viewer had of a part of its selection: its cursor does not go back behind it."""
-
-    @property
-    def first(self) -> bool:
-        """Whether this begins the answer to a viewer that had nothing."""
+    updates: Sequence[Update]
+    gone: Collection[str]
+    streams: Mapping[str, Any]
+    health: Mapping[str, Any]
+    journal: Mapping[str, Any] | None
+    at: Position
+    more: bool
+    revision: int
+    floor: Position
+    first: bool
 
 
 class Message(NamedTuple):

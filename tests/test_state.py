@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamd import state as state_module
 from streamd.config import Description, Duration, Keep
 from streamd.health import Limit, knowledge
-from streamd.state import UPDATE_BYTES, Answer, Mark, State, cost
+from streamd.state import UPDATE_BYTES, Mark, State, cost
 from streamd.update import (
     LIFE_UNIT,
     ORIGIN,
@@ -24,6 +24,7 @@ from streamd.update import (
     Update,
     to_python,
 )
+from streamd.wire import Answer
 from tests.support.fakes import Daemonette, about, value
 
 NAMES = ("a", "b", "c", "d.x", "d.y")

@@ -12,10 +12,11 @@ from twisted.python.failure import Failure
 
 from streamd.http import Request, Response, Routes, joined
 from streamd.hub import Hub, Pieces
-from streamd.state import Answer, Mark
+from streamd.state import Mark
 from streamd.update import ORIGIN, Position, Refused
 from streamd.wire import (
     POLL,
+    Answer,
     Wish,
     overview,
     packed,
