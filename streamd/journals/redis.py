@@ -60,16 +60,7 @@ from streamd.ordering import (
     MAX_WAITING_SIZE,
     draw_life,
 )
-from streamd.redislink import (
-    TIMEOUT,
-    Broken,
-    Link,
-    Url,
-    connect,
-    explain,
-    is_said,
-    refusal,
-)
+from streamd.redislink import TIMEOUT, Broken, Link, Url, connect, explain, is_said, refusal
 from streamd.source import Surroundings
 from streamd.update import LIFE_UNIT, ORIGIN, Draft, Position, Refused, Update, parse_position
 
@@ -288,12 +279,14 @@ class RedisJournal:
             return fail(Away(self._why))
         if self._count >= MAX_WAITING or self._size + size > max(MAX_WAITING_SIZE, size):
             return fail(Away("too much waits for Redis"))
-        answer: Deferred[T] = Deferred()
-        self._waiting.append(Asked(words, read, answer, size, updates))
+        return self._queue(Asked(words, read, Deferred(), size, updates))
+
+    def _queue(self, asked: Asked) -> Deferred[Any]:
+        self._waiting.append(asked)
         self._count += 1
-        self._size += size
+        self._size += asked.size
         self._step()
-        return answer
+        return asked.answer
 
     def _step(self) -> None:
         """Send what waits, unless a step is under way."""
@@ -571,8 +564,9 @@ class RedisJournal:
         while True:
             awaited = self._answered[0] if self._answered else None
             updates = await self._hear(link, "BLOCK", int(WAIT * 1000))
-            if self._why is not None and not self._flying:
-                self._probe()
+            if self._why is not None and not self._flying:  # whether it can be written again
+                probe = Asked(["probe"], lambda answer: None, Deferred(), 0, 0)
+                self._queue(probe).addErrback(lambda failure: failure.trap(Away))
             self._check_order(updates)
             if updates:
                 try:
@@ -591,14 +585,6 @@ class RedisJournal:
                 self._followed = ORIGIN  # and so it is found to be
                 raise Another
             self._seqs[update.stream] = update.seq if update.value is not None else 0
-
-    def _probe(self) -> None:
-        """Whether Redis takes anything again, which it refused."""
-        probe: Deferred[Any] = Deferred()
-        probe.addErrback(lambda failure: failure.trap(Away))
-        self._waiting.append(Asked(["probe"], lambda answer: None, probe, 0, 0))
-        self._count += 1
-        self._step()
 
 
 def _key(key: Key) -> tuple[str, str]:
