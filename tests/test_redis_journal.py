@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import hiredis
 import pytest
 import pytest_twisted
+from twisted.internet.defer import fail
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
@@ -323,6 +325,15 @@ class TestAway:
         redis.say("REPLICAOF", "NO", "ONE")
         await one.journal.stop()
         master.finish()
+
+    async def test_a_connection_on_which_nothing_can_be_written_is_left(self, nodes: Nodes) -> None:
+        one, _ = nodes
+        refused = hiredis.ReplyError("READONLY You can't write against a read only replica.")
+        one.journal._steps.say = lambda *words: fail(refused)  # type: ignore[attr-defined]
+        await refusal(one.append(("a", 1)), Away)
+        await until(lambda: one.reasons == ["this Redis is read-only", None])
+        await one.append(("a", 2))
+        await one.has(2)
 
     async def test_two_that_have_one_name(
         self, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
