@@ -66,8 +66,8 @@ DEFLATE_WINDOW = 12
 class Answer(NamedTuple):
     """What a viewer has to be told; the state gives it, a format puts it into words.
 
-    :ivar updates: in the order of the log.  If only the newest of each stream was asked for, one without
-        a value says that the stream was forgotten; else ``gone`` does.
+    :ivar updates: in the order of the log.  If only the newest of each stream was asked for, one
+        without a value says that the stream was forgotten; else ``gone`` does.
     :ivar gone: streams that were forgotten, also those that came back since.
     :ivar streams: descriptions that changed; :ivar health: and health.
     :ivar journal: how the journal is, if that changed.
