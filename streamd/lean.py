@@ -91,6 +91,9 @@ class LeanProtocol(WebSocketServerProtocol):
         with suppress(AttributeError, OSError):  # no TCP
             self.transport.setTcpNoDelay(True)
 
+    def dataReceived(self, data: bytes) -> None:
+        self._dataReceived(data)  # Autobahn's makes a line for the log first, and after
+
     def processHandshake(self) -> None:
         asked = self._asked
         protocols = _listed(asked.get("sec-websocket-protocol", ""))
