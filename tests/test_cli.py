@@ -14,6 +14,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -82,6 +83,8 @@ def started(
             stdout=out,
             stderr=subprocess.STDOUT,
             text=True,
+            # Whoever runs the tests in the background has it ignored, and so would all children.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
     try:
         yield process, log.read_text
