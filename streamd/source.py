@@ -172,8 +172,10 @@ class Feed:
 
     def report(self) -> bytes:
         """How its streams are, for nodes that do not run it: name -> report."""
-        streams = filter(None, map(self._state.get, self._streams or {self.name, *self._awaited()}))
-        return msgspec.json.encode({stream.name: stream.report() for stream in streams})
+        names = self._streams or {self.name, *self._awaited()}
+        streams = filter(None, map(self._state.get, names | self._stand_ins))
+        said = {s.name: s.report() for s in streams if s.name in names or s.error is not None}
+        return msgspec.json.encode(said)
 
     def follow(self, report: bytes, seconds: float) -> None:
         """Another node runs the source, and says this of its streams; it holds for so long."""

@@ -94,6 +94,19 @@ class PeersTests(SynchronousTestCase):
         self.turn()
         self.assertEqual(("failed", "no database"), self.other.health("shop"))
 
+    def test_also_that_a_member_cannot_be_a_value(self) -> None:
+        self.start()
+        self.one.shop.put({"orders": 7, "picture": b"png"})
+        self.turn()
+        self.turn()
+        self.assertEqual(self.one.health("shop"), self.other.health("shop"))
+        self.assertEqual("failed", self.other.health("shop")[0])
+        self.assertEqual(("fresh", None), self.other.health("shop.orders"))
+        self.one.shop.put({"orders": 7, "picture": "png"})
+        self.turn()
+        self.turn()
+        self.assertIsNone(self.other.state.get("shop"))
+
     def test_who_runs_it_no_more_says_nothing(self) -> None:
         self.one.shop.put(7)
         self.start()
