@@ -334,10 +334,11 @@ class Feed:
     def _committed(self, streams: Collection[str]) -> None:
         """What it read of these is: they are proved, but for what it said against them since."""
         self._state.confirm(streams, self._now())
-        if self._recovering and self._error is not None:
-            self._log.info("source {source} is back", source=self.name)
-            self._error = None
-            self._stand_in(set())
+        if self._recovering:
+            self._stand_in(set())  # also for a feed of before this one
+            if self._error is not None:
+                self._log.info("source {source} is back", source=self.name)
+                self._error = None
         self._record()
         self._changed()
 

@@ -462,6 +462,14 @@ class RestartTests(SourceTestCase):
         self.restart({"a": 1}).failed(Failure(SourceError("no answer")))
         self.assertEqual({"shop.a": "failed", "shop.by_hand": "late"}, self.states())
 
+    def test_what_the_one_before_it_failed_in_place_of_a_stream_is_over(self) -> None:
+        self.daemon.feed().put({"a": 1, "b": b"png"})
+        self.assertEqual({"shop.a": "fresh", "shop": "failed"}, self.states())
+        again = self.daemon.feed()
+        again.adopt()
+        again.put({"a": 1})
+        self.assertEqual({"shop.a": "fresh"}, self.states())
+
     def test_what_is_gone_meanwhile_is_forgotten(self) -> None:
         feed = self.restart()
         feed.put_all({"a": 1, "b": 1})
