@@ -172,7 +172,7 @@ class Batch:
             self.fences[fence.lease] = fence.number
         updates = self._order(drafts)
         self.updates += updates
-        self.size += _size(updates)
+        self.size += size_of(updates)
         if key is not None:
             self._remember(key, updates)
         return updates
@@ -309,7 +309,7 @@ class OrderedJournal:
         cursor: SourceCursor | None = None,
         fence: Fence | None = None,
     ) -> Deferred[Sequence[Update]]:
-        return self._ask(lambda batch: batch.append(drafts, key, cursor, fence), _size(drafts))
+        return self._ask(lambda batch: batch.append(drafts, key, cursor, fence), size_of(drafts))
 
     def receipt(self, key: Key) -> Deferred[Sequence[Update] | None]:
         return self._ask(lambda batch: batch.receipt(key))
@@ -431,7 +431,7 @@ class OrderedJournal:
         return succeed(None)
 
 
-def _size(happened: Sequence[Draft | Update]) -> int:
+def size_of(happened: Sequence[Draft | Update]) -> int:
     """Bytes of the values."""
     return sum([len(each.value) for each in happened if each.value is not None])
 

@@ -36,7 +36,6 @@ MANY_LOOKS = 20_000
 UPDATE_BYTES = 320
 """What one update costs beside its value: two tuples, four numbers and a bytes object (CPython)."""
 
-
 UNREADABLE = "its last value cannot be read in the log"
 """What a stream fails with then, until it has another one."""
 

@@ -69,7 +69,8 @@ class Answer(NamedTuple):
     :ivar updates: in the order of the log.  If only the newest of each stream was asked for, one
         without a value says that the stream was forgotten; else ``gone`` does.
     :ivar gone: streams that were forgotten, also those that came back since.
-    :ivar streams: descriptions that changed; :ivar health: and health.
+    :ivar streams: descriptions that changed.
+    :ivar health: and health.
     :ivar journal: how the journal is, if that changed.
     :ivar at: up to where this answers: the head of the log when it was asked, if there is no more.
     :ivar more: whether there is more after that.

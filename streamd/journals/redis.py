@@ -18,7 +18,8 @@ What is kept, under one prefix (``streamd:``), for anybody with redis-cli:
 ``lease:NAME``         string   the node that has it, until it expires
 ``records:KIND``       hash     small records by name: idempotency keys, sources' health, screens
 ``expires:KIND``       zset     when those expire, in milliseconds
-``about``              hash     the log's life, its last position, and up to where it was let go
+``about``              hash     the log's life, its last position, up to where it was let go, how much
+                                is recorded, and the node that wrote last
 =====================  =======  ==================================================================
 
 Acknowledged means that Redis, the master, has it: how long that lasts is Redis's own business
@@ -59,6 +60,7 @@ from streamd.ordering import (
     MAX_WAITING,
     MAX_WAITING_SIZE,
     draw_life,
+    size_of,
 )
 from streamd.redislink import TIMEOUT, Broken, Link, Url, connect, explain, is_said, refusal
 from streamd.source import Surroundings
@@ -209,7 +211,7 @@ class RedisJournal:
                 raise Outrun(f"{rest[0].decode()}: somebody else went on")
             return _receipt(answer) or ()
 
-        size = sum(len(draft.value or b"") for draft in drafts)
+        size = size_of(drafts)
         return self._ask(words, read, size, len(drafts))
 
     def receipt(self, key: Key) -> Deferred[Sequence[Update] | None]:

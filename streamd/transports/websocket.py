@@ -345,7 +345,6 @@ class StreamFactory(WebSocketServerFactory):
             echoCloseCodeReason=False,
             openHandshakeTimeout=0,  # the HTTP side has waited for the whole head
             closeHandshakeTimeout=CLOSE_GRACE,
-            tcpNoDelay=True,
             autoPingInterval=0,
             perMessageCompressionAccept=_accept_deflate,
         )

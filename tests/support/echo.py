@@ -40,7 +40,7 @@ class EchoFactory(StreamFactory):
 
     def upgrade(self, request: Request) -> Handover:
         handover = super().upgrade(request)
-        handover.protocol.__class__ = EchoProtocol
+        handover.protocol.__class__ = EchoProtocol  # made as it is made, but for what it answers
         return handover
 
 
