@@ -297,7 +297,7 @@ class Feed:
         if not self._streams:  # it never said what its streams are: it appears under its own name
             self._introduce(self.name)
             self._stand_in({self.name, *self._awaited()})
-        self._state.fail(self._streams or self._stand_ins, message, self._now(), stands=True)
+        self._state.fail(self._streams or self._stand_ins, message, self._now())
         self._changed()
 
     def _awaited(self) -> list[str]:
@@ -397,11 +397,11 @@ class Feed:
         self._complain(text)
         for stream, why in wrong.items():
             if self._state.get(stream):
-                self._state.fail([stream], why, self._now(), stands=True)
+                self._state.fail([stream], why, self._now())
             else:
                 self._introduce(self.name)
                 self._stand_in({*self._stand_ins, self.name})
-                self._state.fail([self.name], text, self._now(), stands=True)
+                self._state.fail([self.name], text, self._now())
         self._changed()
 
     def _complain(self, text: str, detail: str = "", key: str = "") -> None:

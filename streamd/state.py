@@ -450,15 +450,16 @@ class State:
                 stream.confirm(now)
                 self._judge(stream, now)
 
-    def fail(self, names: Iterable[str], error: str, now: float, stands: bool = False) -> None:
+    def fail(self, names: Iterable[str], error: str, now: float) -> None:
         """A source cannot say what these are.
 
+        No update ends that before :meth:`recover`: one may be on its way that is older.
+
         :param error: the reason, in words fit for a wall.
-        :param stands: no update ends it before :meth:`recover`: one may be on its way that is older.
         """
         for name in names:
             stream = self.get(name) or self._add(name, Description(), False, now)
-            stream.error, stream.recovering = error, not stands
+            stream.error, stream.recovering = error, False
             self._judge(stream, now)
 
     def hear(self, name: str, report: Report, now: float, until: float) -> None:

@@ -694,14 +694,6 @@ class HealthTests(StateTestCase):
         self.pass_by(11)
         self.assertEqual(("late", "late"), (self.health("a"), self.health("never")))
 
-    def test_failed_until_the_next_update_or_proof(self) -> None:
-        self.publish("a")
-        for recover in (lambda: self.publish("a"), lambda: self.state.prove(["a"], self.now())):
-            self.state.fail(["a"], "away", self.now())
-            self.assertEqual(("failed", "away"), self.daemon.health("a"))
-            recover()
-            self.assertEqual(("fresh", None), self.daemon.health("a"))
-
     def test_failed_until_its_source_has_said_more(self) -> None:
         def update() -> None:
             self.state.recover(["a"])
@@ -710,7 +702,7 @@ class HealthTests(StateTestCase):
 
         self.publish("a")
         for recover in (update, lambda: self.state.prove(["a"], self.now())):
-            self.state.fail(["a"], "away", self.now(), stands=True)
+            self.state.fail(["a"], "away", self.now())
             self.publish("a", 2)  # somebody's, or what it said before
             self.state.confirm(["a"], self.now())
             self.assertEqual(("failed", "away"), self.daemon.health("a"))
@@ -757,7 +749,7 @@ class HealthTests(StateTestCase):
         self.assertEqual([(proved, self.now())], [*stream.silences])
         for _ in range(100):
             self.state.fail(["a"], "away", self.now())
-            self.publish("a")
+            self.state.prove(["a"], self.now())
         self.assertEqual(64, len(stream.silences))
 
     def test_a_description_judges_anew(self) -> None:
