@@ -221,7 +221,9 @@ async def test_stop_ends_a_run_that_goes_on(shop: Shop) -> None:
     await shop.stop()
     assert time.monotonic() - began < 5
     assert shop.daemon.log == []
-    assert not [t for t in threading.enumerate() if "database" in t.name]
+    for thread in [t for t in threading.enumerate() if "database" in t.name]:
+        thread.join(5)
+        assert not thread.is_alive()
 
 
 async def test_stop_before_the_first_run_and_without_one(shop: Shop) -> None:
