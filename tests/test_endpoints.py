@@ -21,7 +21,7 @@ from streamd import service
 from streamd.channel import MAX_BODY
 from tests.support.certificate import make_certificate
 from tests.support.daemon import StartDaemon
-from tests.support.net import free_port, wait_until
+from tests.support.net import accepts, free_port, wait_until
 from tests.support.served import QUIET, WAIT, Serve, Served, Wire, frame, handshake, head, in_thread
 
 
@@ -177,6 +177,7 @@ def test_one_too_many_within_tls(
 def test_sigterm_is_told_within_tls(start_daemon: StartDaemon, certificate: Path) -> None:
     port = free_port()
     daemon = start_daemon("--port", tls_port(certificate, port))
+    wait_until(lambda: accepts(port), what="its other port")
     with ExitStack() as stack:
         context = trusting(certificate)
         polite, mute = (
