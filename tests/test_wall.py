@@ -22,7 +22,7 @@ from tests.support.wall import BACK_MS, SOON_MS, Film, post, shows, tile
 # Two missed ticks of 5 s, the fifth of a tick that a busy machine gets, and a little.
 SILENT_MS = 14_000
 # Seconds: more than the wall's fuse burns, and a busy machine's delay.
-HANG = 18
+HANG = 22
 # Brighter than hatching and hairlines, and than text under a veil.
 BRIGHT = 150
 # Of the height, what the band takes at most.
