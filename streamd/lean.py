@@ -92,7 +92,7 @@ class LeanProtocol(WebSocketServerProtocol):
             self.transport.setTcpNoDelay(True)
 
     def dataReceived(self, data: bytes) -> None:
-        self._dataReceived(data)  # Autobahn's makes a line for the log first, and after
+        self._dataReceived(data)  # Autobahn's makes a line for the log first
 
     def processHandshake(self) -> None:
         asked = self._asked
