@@ -325,6 +325,7 @@ def test_old_values_are_not_current_on_the_way(daemon: Daemon, page: Page) -> No
             sockets[-1].send(message)
 
     def connected(socket: WebSocketRoute) -> None:
+        held.clear()
         sockets.append(socket)
         socket.connect_to_server().on_message(pass_on)
 
@@ -344,6 +345,7 @@ def test_old_values_are_not_current_on_the_way(daemon: Daemon, page: Page) -> No
     expect(page.locator("#notice")).to_have_text("another log")
 
     catching_up = True
+    post(daemon, "orders", 2)  # so that there is something to catch up with
     sockets[-1].close(code=1012)
     expect(page.locator("body")).to_have_attribute("data-link", "catching-up", timeout=BACK_MS)
     expect(tile(page, "orders")).to_have_attribute("data-state", "catching-up")
@@ -353,7 +355,7 @@ def test_old_values_are_not_current_on_the_way(daemon: Daemon, page: Page) -> No
     for message in held:
         sockets[-1].send(message)
     expect(page.locator("body")).to_have_attribute("data-link", "live", timeout=SOON_MS)
-    shows(page, "orders", "1")
+    shows(page, "orders", "2")
 
 
 def test_a_page_that_hangs_expires_by_itself(start_daemon: StartDaemon, page: Page) -> None:
