@@ -162,6 +162,7 @@ class Feed:
             for stream in filter(self._state.get, names):
                 self._introduce(stream)
                 self._streams.add(stream)
+            self._stand_ins.update(self._awaited())  # may have failed when this node ran it before
 
         return self._journal.records(STREAMS).addCallback(found).addErrback(self.failed)
 

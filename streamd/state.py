@@ -486,7 +486,7 @@ class State:
             return
         if stream.newest is None and not stream.configured:
             self._bury(stream, None, now)
-        else:
+        elif stream.error != UNREADABLE:
             stream.error = None
             self._judge(stream, now)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -16,11 +15,11 @@ from streamd.http import NAME, Request, Response, Routes, json_response
 from streamd.journal import Journal, Key
 from streamd.state import State
 from streamd.update import (
-    MAX_TIME,
     Draft,
     Refused,
     Update,
     check_name,
+    check_time,
     from_json,
     from_text,
     shorten,
@@ -190,10 +189,10 @@ def _time(headers: Mapping[str, str]) -> float | None:
         return None
     try:
         time = float(text)
-    except ValueError:
-        time = math.nan
-    if not 0 <= time <= MAX_TIME:
-        raise Refused(400, "bad-time", "Streamd-Time: expected seconds since 1970-01-01, UTC")
+        check_time(time)
+    except (ValueError, Refused):
+        message = "Streamd-Time: expected seconds since 1970-01-01, UTC"
+        raise Refused(400, "bad-time", message) from None
     return time
 
 
