@@ -16,8 +16,8 @@ from bench.load import CORES, Failed
 from bench.servers import SERVERS, Server
 from bench.workloads import CPU, FLOOR, WORKLOADS, Figures, Workload
 
-Found = dict[str, list[Figures]]
-"""By server, the figures of each round."""
+Found = dict[str, dict[int, Figures]]
+"""By server, the figures of each round, but for those in which it could not be measured."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,22 +79,25 @@ def _measure(
                 print(f"({key}) {number + 1} {server.name}: {error}", file=sys.stderr)
                 failures[f"{server.name}: {error}"] = None
                 continue
-            found.setdefault(server.name, []).append(figures)
+            found.setdefault(server.name, {})[number] = figures
             text = ", ".join(f"{name} {_number(value)}" for name, value in figures.items())
             print(f"({key}) {number + 1} {server.name}: {text}", file=sys.stderr, flush=True)
+    floors = found.get("floor", {})
     for rounds_of in found.values():
-        for figures, floor in zip(rounds_of, found.get("floor", []), strict=False):
-            if CPU in figures:
-                figures[FLOOR] = figures[CPU] / floor[CPU]
+        for number in rounds_of.keys() & floors.keys():
+            if CPU in rounds_of[number]:
+                rounds_of[number][FLOOR] = rounds_of[number][CPU] / floors[number][CPU]
     return found, failures
 
 
 def _table(found: Found) -> str:
     """Medians of the rounds."""
-    medians = {
-        name: {key: statistics.median(each[key] for each in rounds) for key in rounds[0]}
-        for name, rounds in found.items()
-    }
+    medians: dict[str, Figures] = {}
+    for name, rounds in found.items():
+        keys = dict.fromkeys(key for figures in rounds.values() for key in figures)
+        medians[name] = {
+            key: statistics.median(f[key] for f in rounds.values() if key in f) for key in keys
+        }
     headings = ["", *max(medians.values(), key=len, default={})]
     lines = [headings]
     for name, figures in medians.items():

@@ -205,17 +205,17 @@ class Workload:
     measure: Callable[[Server, float], Figures]
     servers: Sequence[str] = ()
     but: Sequence[str] = ("floor Nagle", "bare.py")
-    rounds: int = 1
+    rounds: int = 3
 
 
 WORKLOADS = {
-    "a": Workload(broadcast, but=(), rounds=3),
-    "b": Workload(most, but=("floor Nagle", "streamd", "bare.py")),
+    "a": Workload(broadcast, but=()),
+    "b": Workload(most, but=("floor Nagle", "streamd", "bare.py"), rounds=1),  # six times or more
     "c": Workload(many),
     "d": Workload(idle),
     "e": Workload(storm),
     "f": Workload(stalled),
-    "g1": Workload(single, ("streamd", "nchan"), rounds=3),
-    "g2": Workload(batches, ("streamd",), rounds=3),
-    "h": Workload(selections, ("floor", "streamd", "streamd v1"), rounds=3),
+    "g1": Workload(single, ("streamd", "nchan")),
+    "g2": Workload(batches, ("streamd",)),
+    "h": Workload(selections, ("floor", "streamd", "streamd v1")),
 }
