@@ -165,21 +165,22 @@ def test_stock_event_source_through_nginx(
     page.goto(f"{nginx.url}/healthz")
     page.evaluate(EVENTS, "?streams=n")
     wait_until(lambda: page.evaluate("heard.length == 1 && heard[0][1].n == 1"))
-    began = time.monotonic()
     behind.request("POST", "/streams/n", "2")
-    wait_until(lambda: page.evaluate("heard.at(-1)?.[1].n == 2"))
-    assert time.monotonic() - began < 2, "not held back by a buffer"
+    wait_until(lambda: page.evaluate("heard.at(-1)?.[1].n == 2"), what="what no buffer holds back")
     # nginx ends, and the browser's link with it; the daemon's log goes on.
     nginx.stop()
     behind.request("POST", "/streams/n", "3")
     behind.request("POST", "/streams/n", "4")
     nginx.start()
-    wait_until(lambda: page.evaluate("heard.at(-1)?.[1].n == 4"))
+    wait_until(lambda: page.evaluate("heard.at(-1)?.[1].n == 4"), 40)
     assert page.evaluate("gaps") == 0
-    # The daemon is another one, with another log: the gap is told by name.
+    # The daemon is another one, with another log: the gap is told by name.  Meanwhile there is no
+    # nginx: after a 502 of it a stock EventSource would never come back.
+    nginx.stop()
     behind.restart()
     behind.request("POST", "/streams/n", "5")
-    wait_until(lambda: page.evaluate("gaps == 1 && heard.at(-1)?.[1].n == 5"))
+    nginx.start()
+    wait_until(lambda: page.evaluate("gaps == 1 && heard.at(-1)?.[1].n == 5"), 40)
 
 
 def test_curl_through_nginx(behind: Daemon, start_nginx: StartNginx) -> None:

@@ -20,6 +20,14 @@ from tests.support.streams import Streams, check_types
 AFTER = 'query = "SELECT id, note FROM alerts WHERE id > :after ORDER BY id"\nafter = "id"'
 
 
+def listening(server: PostgresServer) -> list[Any]:
+    """The sources that hear what is notified."""
+    return server.sql(
+        "SELECT 1 FROM pg_stat_activity WHERE usename = 'shop' AND state = 'idle' "
+        "AND query IN ('SELECT 1', 'LISTEN \"alerts\"')"
+    )
+
+
 class Alerts:
     """A source `alerts` that listens, in a daemon."""
 
@@ -29,13 +37,7 @@ class Alerts:
         text = "\n".join([f'database = "{server.url}"', 'listen = "alerts"', *lines])
         self.served: Served = serve(f"[streams.alerts]\nkeep = 500\n[sources.alerts]\n{text}")
         self.streams = Streams(self.served)
-        wait_until(self.listening, what="LISTEN")
-
-    def listening(self) -> list[Any]:
-        return self.server.sql(
-            "SELECT 1 FROM pg_stat_activity WHERE usename = 'shop' AND state = 'idle' "
-            "AND query IN ('SELECT 1', 'LISTEN \"alerts\"')"
-        )
+        wait_until(lambda: listening(server), what="LISTEN")
 
     def notify(self, payload: str) -> None:
         self.server.sql(f"NOTIFY alerts, '{payload}'")
@@ -76,6 +78,7 @@ def test_on_the_wall(postgres: PostgresServer, start_daemon: StartDaemon, page: 
     daemon = start_daemon(config=f"[sources.heard]\n{table}[sources.woken]\n{table}{query}")
     page.goto(f"{daemon.url}/")
     expect(page.locator(".value")).to_have_text(["0"])
+    wait_until(lambda: len(listening(postgres)) == 2, what="LISTEN of both")
     began = time.monotonic()
     postgres.sql("INSERT INTO alerts (note) VALUES ('x'); NOTIFY alerts, 'door open'")
     expect(page.locator(".value")).to_have_text(["1", "door open"])

@@ -79,7 +79,7 @@ def test_table_on_the_wall(shop: Path, page: Page) -> None:
         wait_until(lambda: page.locator(".tile").count() == 3)
         with closing(sqlite3.connect(shop / "shop.db")) as file, file:
             file.execute("INSERT INTO orders (amount) VALUES (34)")
-        wait_until(lambda: "1,234" in page.locator("main").inner_text(), 4)
+        wait_until(lambda: "1,234" in page.locator("main").inner_text())
         health = daemon.request("GET", "/streams/shop.revenue").json()["health"]
         assert health["level"] == "warn"
     finally:
