@@ -101,8 +101,10 @@ def prove(
             for _ in range(times):
                 publisher.publish(max(1, updates // streams // parts // times))
                 _shown(page, publisher)
+                proxy.freeze()  # or it is back before anybody has seen that it was lost
                 proxy.sever()
                 _until(page, "lost")
+                proxy.thaw()
                 _until(page, "live")
             _shown(page, publisher)
             left.append(_left(session))

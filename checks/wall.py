@@ -151,14 +151,16 @@ class Watch:
     :ivar looks: how many.
     :ivar ages: of each claim, how long ago it was the newest, in seconds.
     :ivar lies: those that were too old, in words.
+    :ivar patience: see `Proof`.
     """
 
-    def __init__(self, page: Page, world: World) -> None:
+    def __init__(self, page: Page, world: World, patience: float) -> None:
         self.looks = 0
         self.ages: list[float] = []
         self.lies: list[str] = []
         self._page = page
         self._world = world
+        self.patience = patience
         self._silent_until = 0.0
 
     def during(self, name: str, silent: bool, act: Callable[[], object]) -> None:
@@ -174,7 +176,7 @@ class Watch:
         now = time.monotonic()
         if silent:
             self._silent_until = now + SILENT
-        bound = SILENT if now < self._silent_until else KNOWABLE
+        bound = self.patience * (SILENT if now < self._silent_until else KNOWABLE)
         claims: dict[str, int] = self._page.evaluate(CLAIMED)
         ages = [max(0.0, now - self._world.followed(*claim)) for claim in claims.items()]
         self.looks += 1
@@ -223,7 +225,7 @@ def prove(
     """
     chance = random.Random(SEED)
     back: list[float] = []
-    with _watch(browser) as (watch, daemon, proxy, world):
+    with _watch(browser, proof.patience) as (watch, daemon, proxy, world):
         proof.claim(_wait(watch, "the beginning") is not None, "all streams are current")
         end = time.monotonic() + seconds
         order: list[Fault] = []
@@ -239,7 +241,7 @@ def prove(
             proof.claim(
                 took is not None, f"current again after: {name}, {until - end + seconds:.0f} s"
             )
-            back.append(BACK if took is None else took)
+            back.append(watch.patience * BACK if took is None else took)
         proof.claim(not watch.lies, f"{len(watch.lies)} lies {watch.lies[:3]}")
         proof.figure(f"{watch.looks} looks, {len(watch.ages)} claims")
         proof.figure(f"how old claims were: {spread(watch.ages)}")
@@ -249,14 +251,16 @@ def prove(
 def _wait(watch: Watch, name: str) -> float | None:
     """Untouched: the seconds until all is current; None if that is too long."""
     begin = time.monotonic()
-    while time.monotonic() < begin + BACK:
+    while time.monotonic() < begin + watch.patience * BACK:
         if watch.look(name):
             return time.monotonic() - begin
     return None
 
 
 @contextmanager
-def _watch(browser: Browser | None) -> Iterator[tuple[Watch, Daemon, Proxy, World]]:
+def _watch(
+    browser: Browser | None, patience: float
+) -> Iterator[tuple[Watch, Daemon, Proxy, World]]:
     world = World()
     config = CONFIG.format(port=world.port)
     with (
@@ -268,7 +272,7 @@ def _watch(browser: Browser | None) -> Iterator[tuple[Watch, Daemon, Proxy, Worl
         page = browser.new_page()
         try:
             page.goto(proxy.url)
-            yield Watch(page, world), daemon, proxy, world
+            yield Watch(page, world, patience), daemon, proxy, world
         finally:
             page.close()
             proxy.close()

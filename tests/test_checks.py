@@ -47,7 +47,7 @@ def test_short(name: str) -> None:
 
 
 def test_short_wall(browser: Browser) -> None:
-    proof = Proof()
+    proof = Proof(patience=2.0)
     wall.prove(proof, seconds=12, longest=3, browser=browser)
     assert not proof.failures, "\n".join(proof.failures)
 
