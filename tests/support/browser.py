@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -18,7 +18,9 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WAIT_MS = 10_000
+# For whatever a test waits for, also an attempt to connect after the longest pause of 20 s, and a
+# handshake of 10 s: of a wait that ends well nobody sees how long it might have been.
+WAIT_MS = 40_000
 
 # A page that does what its Content-Security-Policy forbids is as broken as one with an exception.
 _VIOLATIONS = """addEventListener("securitypolicyviolation", (event) => {
@@ -40,6 +42,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One for all tests; see `chromium`."""
+    expect.set_options(timeout=WAIT_MS)
     with chromium() as browser:
         yield browser
 

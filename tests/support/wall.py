@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.daemon import Server
 
-# From a cold start of a page to its first values, and for a change that is under way.
-SOON_MS = 5_000
-# The longest wait between two attempts after so short an absence, and a little.
-BACK_MS = 15_000
+# A link that was broken off is lost before two ticks are missed, by which the page finds out anyway.
+LOST_MS = 10_000
 
 _GREYS = """async (png) => {
   const bytes = Uint8Array.from(atob(png), (character) => character.charCodeAt(0));
@@ -37,10 +38,10 @@ def tile(page: Page, label: str) -> Locator:
     )
 
 
-def shows(page: Page, label: str, value: str, state: str = "current", ms: int = SOON_MS) -> None:
+def shows(page: Page, label: str, value: str, state: str = "current") -> None:
     """Waits until the tile of this label shows the value, in this state."""
-    expect(tile(page, label).locator(".value")).to_have_text(value, timeout=ms)
-    expect(tile(page, label)).to_have_attribute("data-state", state, timeout=ms)
+    expect(tile(page, label).locator(".value")).to_have_text(value)
+    expect(tile(page, label)).to_have_attribute("data-state", state)
 
 
 def post(daemon: Server, name: str, value: object, time: float | None = None) -> None:
@@ -53,6 +54,24 @@ def post(daemon: Server, name: str, value: object, time: float | None = None) ->
     assert answer.status == 201, answer.text
 
 
+@contextmanager
+def posting(daemon: Server, name: str, value: object) -> Iterator[None]:
+    """Publishes a value again and again meanwhile: for so long its stream is not late."""
+    over = threading.Event()
+
+    def post_on() -> None:
+        while not over.wait(0.2):
+            post(daemon, name, value)
+
+    thread = threading.Thread(target=post_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 class Film:
     """The pictures of a page, as its compositor makes them: its scripts may hang. To be closed.
 
@@ -62,6 +81,7 @@ class Film:
     def __init__(self, page: Page) -> None:
         self.frames: list[str] = []
         self._page = page
+        page.screenshot()  # so that no frame is older than what the page shows now
         self._session = page.context.new_cdp_session(page)
         self._session.on("Page.screencastFrame", self._take)
         self._session.send("Page.startScreencast", {"format": "png"})
