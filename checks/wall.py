@@ -151,16 +151,14 @@ class Watch:
     :ivar looks: how many.
     :ivar ages: of each claim, how long ago it was the newest, in seconds.
     :ivar lies: those that were too old, in words.
-    :ivar patience: see `Proof`.
     """
 
-    def __init__(self, page: Page, world: World, patience: float) -> None:
+    def __init__(self, page: Page, world: World) -> None:
         self.looks = 0
         self.ages: list[float] = []
         self.lies: list[str] = []
         self._page = page
         self._world = world
-        self.patience = patience
         self._silent_until = 0.0
 
     def during(self, name: str, silent: bool, act: Callable[[], object]) -> None:
@@ -176,7 +174,7 @@ class Watch:
         now = time.monotonic()
         if silent:
             self._silent_until = now + SILENT
-        bound = self.patience * (SILENT if now < self._silent_until else KNOWABLE)
+        bound = SILENT if now < self._silent_until else KNOWABLE
         claims: dict[str, int] = self._page.evaluate(CLAIMED)
         ages = [max(0.0, now - self._world.followed(*claim)) for claim in claims.items()]
         self.looks += 1
@@ -224,9 +222,10 @@ def prove(
     :param browser: one that is there already.
     """
     chance = random.Random(SEED)
+    patience = proof.patience * BACK
     back: list[float] = []
-    with _watch(browser, proof.patience) as (watch, daemon, proxy, world):
-        proof.claim(_wait(watch, "the beginning") is not None, "all streams are current")
+    with _watch(browser) as (watch, daemon, proxy, world):
+        proof.claim(_wait(watch, "the beginning", patience) is not None, "all streams are current")
         end = time.monotonic() + seconds
         order: list[Fault] = []
         while time.monotonic() < end:
@@ -237,30 +236,28 @@ def prove(
             while time.monotonic() < until:
                 watch.look(name, silent)
             watch.during(name, silent, finish)
-            took = _wait(watch, f"after {name}")
+            took = _wait(watch, f"after {name}", patience)
             proof.claim(
                 took is not None, f"current again after: {name}, {until - end + seconds:.0f} s"
             )
-            back.append(watch.patience * BACK if took is None else took)
+            back.append(patience if took is None else took)
         proof.claim(not watch.lies, f"{len(watch.lies)} lies {watch.lies[:3]}")
         proof.figure(f"{watch.looks} looks, {len(watch.ages)} claims")
         proof.figure(f"how old claims were: {spread(watch.ages)}")
         proof.figure(f"until current again: {spread(back)}")
 
 
-def _wait(watch: Watch, name: str) -> float | None:
+def _wait(watch: Watch, name: str, patience: float) -> float | None:
     """Untouched: the seconds until all is current; None if that is too long."""
     begin = time.monotonic()
-    while time.monotonic() < begin + watch.patience * BACK:
+    while time.monotonic() < begin + patience:
         if watch.look(name):
             return time.monotonic() - begin
     return None
 
 
 @contextmanager
-def _watch(
-    browser: Browser | None, patience: float
-) -> Iterator[tuple[Watch, Daemon, Proxy, World]]:
+def _watch(browser: Browser | None) -> Iterator[tuple[Watch, Daemon, Proxy, World]]:
     world = World()
     config = CONFIG.format(port=world.port)
     with (
@@ -272,7 +269,7 @@ def _watch(
         page = browser.new_page()
         try:
             page.goto(proxy.url)
-            yield Watch(page, world, patience), daemon, proxy, world
+            yield Watch(page, world), daemon, proxy, world
         finally:
             page.close()
             proxy.close()
