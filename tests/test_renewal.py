@@ -246,7 +246,7 @@ def test_ages_are_true_whatever_the_screen_thinks(
     # Of another year's date no time of day is told.
     dated = "02:15" if datetime.now(BERLIN).year == 2026 else "2026"
     expect(tile(page, "log").locator(".foot").first).to_contain_text(f"25 Oct {dated}")
-    expect(page.locator("#lasting")).to_have_text(re.compile(r"^\d+ s, trying again$"))
+    expect(page.locator("#lasting")).to_have_text(re.compile(r"^\d+\xa0s, trying again$"))
     context.close()
 
 

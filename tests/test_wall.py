@@ -302,7 +302,7 @@ def test_late_is_not_unchanged(start_daemon: StartDaemon, page: Page) -> None:
     expect(tile(page, "due")).to_have_attribute("data-state", "late")
     expect(tile(page, "due")).to_have_attribute("data-level", "ok")
     expect(tile(page, "due").locator(".evidence").first).to_have_text(
-        re.compile(r"^late by \d+ s$")
+        re.compile(r"^late by \d+\xa0s$")
     )
     expect(tile(page, "due").locator(".value")).to_have_css("color", rgb(MUTED))
     expect(tile(page, "due").locator(".line")).to_have_css("border-top-style", "dashed")

@@ -73,7 +73,7 @@ export function duration(seconds, units = 1) {
   // Up to 100 s and 100 min in the smaller unit alone: "70 s" says more than "1 min".
   const smaller = units === 1 ? 100 / 60 : 1;
   const first = UNITS.findIndex(([size]) => rest >= size * (size > 1 && size < 86_400 ? smaller : 1));
-  if (first < 0) return "0 s";
+  if (first < 0) return "0\u00a0s";
   const words = UNITS.slice(first, first + units).map(([size, unit]) => {
     const count = Math.floor(rest / size);
     rest -= count * size;

@@ -115,6 +115,7 @@ test("lengths and times of day", () => {
     [-3, "0 s", "0 s"], [0.5, "0 s", "0 s"], [59.9, "59 s", "59 s"], [70, "70 s", "1 min 10 s"], [190, "3 min", "3 min 10 s"],
     [3600, "60 min", "1 h"], [3661, "61 min", "1 h 1 min"], [3 * 3600, "3 h", "3 h"], [90_000, "1 d", "1 d 1 h"],
   ]) assert.deepEqual([written(seconds), written(seconds, 2)], [one, two], `${seconds}`);
+  for (const seconds of [0, 1]) assert.match(duration(seconds), /^\d\u00a0s$/, "one word");
   assert.match(clock(NOW - 60, NOW), /^\d\d:\d\d$/);
   assert.match(clock(NOW - 86_400 * 3, NOW), /19.*\d\d:\d\d$/);
   assert.match(clock(1, NOW), /19(70|69)/);
