@@ -2,25 +2,30 @@
 
 - the pure path, without a socket: append -> state -> hub -> one viewer that takes everything;
 - catching up: one viewer that was away for 200,000 updates;
+- the longest pause of the garbage collector while 800,000 updates come and stay;
 - start-up: from the command until the port accepts;
 - an event stream's delivery beside a WebSocket's, 300 viewers each, 30 updates a second.
 """
 
 from __future__ import annotations
 
+import gc
 import statistics
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from bench.servers import SERVERS, Traffic, running
 from bench.workloads import CPU, count, traffic_of
 from streamd.config import Description, Keep
 from streamd.hub import Hub
 from streamd.state import Mark
-from streamd.update import ORIGIN, Draft, Selection
+from streamd.update import ORIGIN, Draft, Selection, Update
 from streamd.wire import PACE, PLAIN_WEBSOCKET, V1_WEBSOCKET, Encoding, Wish
 from tests.support.fakes import Daemonette, FakeViewer
 
 UPDATES = 200_000
+STAY = 800_000
 STARTS = 5
 VIEWERS = 300
 
@@ -70,6 +75,35 @@ def catching_up(streams: int) -> tuple[float, int]:
     return time.perf_counter() - began, viewer.told
 
 
+class Watched(Daemonette):
+    """Keeps no other trace of what was committed than its state does."""
+
+    def committed(self, updates: Sequence[Update]) -> None:
+        self.state.apply(updates, self.times.now())
+
+
+def pausing() -> float:
+    """Seconds of the longest; everything else has to wait for it."""
+    streams = [f"s.{number}" for number in range(100)]
+    daemon = Watched(dict.fromkeys(streams, Description(keep=Keep(STAY))), max_state=2**30)
+    pauses, began = [0.0], 0.0
+
+    def watch(phase: str, about: Any) -> None:
+        nonlocal began
+        if phase == "start":
+            began = time.perf_counter()
+        else:
+            pauses.append(time.perf_counter() - began)
+
+    gc.callbacks.append(watch)
+    for number in range(0, STAY, 1000):
+        numbers = range(number, number + 1000)
+        daemon.journal.append([Draft(streams[i % 100], b"%d" % i) for i in numbers])
+    gc.callbacks.remove(watch)
+    assert sum(len(stream.history) for stream in daemon.state) == STAY
+    return max(pauses)
+
+
 def starting() -> float:
     """Seconds until the port accepts, on a core of its own; the median."""
     times = []
@@ -99,6 +133,7 @@ def main() -> None:
     for streams in (1, 100):
         seconds, messages = catching_up(streams)
         print(f"{UPDATES:,} updates missed, of {streams}: {seconds:.2f} s, {messages} messages")
+    print(f"longest pause for garbage, {STAY:,} updates kept: {pausing() * 1000:.0f} ms")
     print(f"start-up: {starting():.2f} s until the port accepts")
     for name, options in (("WebSocket", ()), ("/events", ("--events", "--path", "/events"))):
         print(f"{name}: {delivery(*options):.1f} µs of CPU a delivery")

@@ -35,7 +35,7 @@ class Log:
         """Let go of one that is in it."""
         self._updates[bisect_left(self._ats, update.at)] = None
         self._holes += 1
-        if self._holes > max(FEW, len(self)):
+        if self._holes > FEW and 2 * self._holes > len(self._updates):
             self._updates = [kept for kept in self._updates if kept is not None]
             self._ats = [kept.at for kept in self._updates if kept is not None]
             self._holes = 0

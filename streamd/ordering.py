@@ -26,7 +26,7 @@ from streamd.journal import (
     Outrun,
     SourceCursor,
 )
-from streamd.update import MAX_LIFE, ORIGIN, Draft, Position, Refused, Update
+from streamd.update import MAX_LIFE, ORIGIN, Draft, Position, Refused, Update, size_of
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -91,11 +91,9 @@ class Book:
     def settle(self, batch: Batch) -> None:
         """It is stored: it is true."""
         self.head = batch.head
-        for name, seq in batch.seqs.items():
-            if seq:
-                self.seqs[name] = seq
-            else:
-                self.seqs.pop(name, None)
+        self.seqs.update(batch.seqs)
+        for name in [name for name, seq in batch.seqs.items() if not seq]:
+            del self.seqs[name]
         self.places.update(batch.places)
         self.fences.update(batch.fences)
         self.recorded = batch.recorded
@@ -121,7 +119,7 @@ class Batch:
     """One step.
 
     :ivar now: seconds since the epoch; :ivar elapsed: on the clock that nobody sets.
-    :ivar updates: to be committed; :ivar size: bytes of their values.
+    :ivar updates: to be committed.
     :ivar records: to be kept; None: to be taken away.
     :ivar first: streams and where what is needed of them begins; see :meth:`Journal.trim`.
     """
@@ -137,7 +135,6 @@ class Batch:
         self.fences = Changes(book.fences)
         self.recorded = book.recorded
         self.updates: list[Update] = []
-        self.size = 0
         self.records: dict[tuple[str, str], Record | None] = {}
         self.first: dict[str, Position] = {}
         self.horizon = ORIGIN
@@ -172,7 +169,6 @@ class Batch:
             self.fences[fence.lease] = fence.number
         updates = self._order(drafts)
         self.updates += updates
-        self.size += size_of(updates)
         if key is not None:
             self._remember(key, updates)
         return updates
@@ -181,12 +177,14 @@ class Batch:
         seqs, head, now, life = self.seqs, self.head, self.now, self._life
         now_ms = int(now * 1000)
         updates = []
-        for name, value, time in drafts:
+        for draft in drafts:
+            name, value = draft.stream, draft.value
             seq = seqs[name] or 0
             if value is None and not seq:
                 continue  # its tombstone would be nobody's, and stay for ever
             head = head.next(now_ms, life)
-            updates.append(Update(name, seq + 1, head, now if time is None else time, value))
+            time = now if draft.time is None else draft.time
+            updates.append(Update(name, seq + 1, head, time, value))
             seqs[name] = 0 if value is None else seq + 1
         self.head = head
         return updates
@@ -395,8 +393,10 @@ class OrderedJournal:
         asked: list[Asked] = []
         answers: list[Any] = []
         self._under_way = asked
-        while self._waiting and len(batch.updates) < MANY_UPDATES and batch.size < MANY_BYTES:
+        size = 0
+        while self._waiting and len(batch.updates) < MANY_UPDATES and size < MANY_BYTES:
             asked.append(self._waiting.popleft())
+            size += asked[-1].size
             try:
                 answers.append(asked[-1].question(batch))
             except Exception:
@@ -429,11 +429,6 @@ class OrderedJournal:
     def _close(self) -> Deferred[None]:
         """Give back what is open."""
         return succeed(None)
-
-
-def size_of(happened: Sequence[Draft | Update]) -> int:
-    """Bytes of the values."""
-    return sum([len(each.value) for each in happened if each.value is not None])
 
 
 def draw_life() -> int:

@@ -14,6 +14,7 @@ import heapq
 import math
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,7 +23,16 @@ from streamd.config import Description
 from streamd.health import Health
 from streamd.log import Log
 from streamd.stream import Report, Stream
-from streamd.update import ORIGIN, Draft, Position, Refused, Selection, Update, to_python
+from streamd.update import (
+    ORIGIN,
+    Draft,
+    Position,
+    Refused,
+    Selection,
+    Update,
+    size_of,
+    to_python,
+)
 from streamd.wire import MAX_MESSAGE, Answer, member
 
 ALL_STREAMS = Selection()
@@ -33,8 +43,9 @@ MANY_UPDATES = MAX_MESSAGE // 32
 MANY_LOOKS = 20_000
 """Updates that are looked at for one message, wanted or not: some five milliseconds."""
 
-UPDATE_BYTES = 320
-"""What one update costs beside its value: two tuples, four numbers and a bytes object (CPython)."""
+UPDATE_BYTES = 256
+"""What one update costs beside its value (CPython): itself and its position, four numbers, a bytes
+object, and its places in the log and in its history."""
 
 UNREADABLE = "its last value cannot be read in the log"
 """What a stream fails with then, until it has another one."""
@@ -155,7 +166,7 @@ class State:
     def serialize(self, selection: Selection | None = None) -> list[Update]:
         """The newest update of every selected stream that has one, by name."""
         newest = (s.newest for s in self if selection is None or s.name in selection)
-        return sorted(update for update in newest if update is not None)
+        return sorted(filter(None, newest), key=attrgetter("stream"))
 
     def descriptions(self, selection: Selection) -> Iterator[bytes]:
         """What every selected stream is: members of a JSON object, each made when it is asked for."""
@@ -266,7 +277,7 @@ class State:
                     continue
                 update = found
             updates.append(update)
-        return sorted(updates, key=_position)
+        return sorted(updates, key=attrgetter("at"))
 
     def _after(
         self, mark: Mark, selection: Selection, whole: bool
@@ -339,7 +350,7 @@ class State:
         """
         if (
             len(self) + len(drafts) <= self._max_streams
-            and self._pinned + sum(map(cost, drafts)) <= self._max_state
+            and self._pinned + UPDATE_BYTES * len(drafts) + size_of(drafts) <= self._max_state
         ):
             return  # whatever they are
         new = {d.stream for d in drafts if d.value is not None and self.get(d.stream) is None}
@@ -573,7 +584,8 @@ class State:
     def _lose(self, stream: Stream, at: Position) -> None:
         """History begins after this update from now on."""
         stream.lost = self._first[stream.name] = at
-        self._lost = max(self._lost, at)
+        if at > self._lost:
+            self._lost = at
 
     def _expire(self, stream: Stream, now: float) -> None:
         keep, history = stream.description.keep, stream.history
@@ -657,7 +669,3 @@ def _is_readable(value: bytes) -> bool:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return False
     return True
-
-
-def _position(update: Update) -> Position:
-    return update.at

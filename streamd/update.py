@@ -1,17 +1,20 @@
 """What happened, and where in the log: streams' names, values, positions, updates.
 
 Everything else in streamd speaks in these nouns.  This module is pure: no Twisted, no clock, no I/O.
+
+There may be a million updates: nothing in them can be part of a cycle, so the garbage collector is not
+told of them (``gc=False``); docs/performance.rst says what that gains.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fnmatch import translate
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -61,7 +64,7 @@ class Refused(Exception):
         self.message = message
 
 
-class Position(NamedTuple):
+class Position(msgspec.Struct, frozen=True, order=True, gc=False):
     """A place in the log, ordered as the log is; written ``"<milliseconds>-<n>"``."""
 
     ms: int
@@ -70,6 +73,9 @@ class Position(NamedTuple):
     def __str__(self) -> str:
         return f"{self.ms}-{self.n}"
 
+    def __bytes__(self) -> bytes:
+        return b"%d-%d" % (self.ms, self.n)
+
     @property
     def life(self) -> int:
         """The life of the log that this position belongs to."""
@@ -77,7 +83,7 @@ class Position(NamedTuple):
 
     def next(self, now_ms: int, life: int) -> Position:
         """The position of the next update: later than this one whatever the clock says."""
-        ms, n = self
+        ms, n = self.ms, self.n
         if ms >= now_ms and n // LIFE_UNIT == life and (n + 1) // LIFE_UNIT == life:
             return Position(ms, n + 1)
         first = Position(now_ms, life * LIFE_UNIT)
@@ -94,7 +100,7 @@ def parse_position(text: str) -> Position | None:
     return Position(int(match[1]), int(match[2])) if match else None
 
 
-class Draft(NamedTuple):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """An update that the log has not ordered yet.
 
     :ivar value: JSON text as :func:`from_json` gives it, or None: forget the stream.
@@ -106,7 +112,7 @@ class Draft(NamedTuple):
     time: float | None = None
 
 
-class Update(NamedTuple):
+class Update(msgspec.Struct, frozen=True, gc=False):
     """One new value of one stream.
 
     :ivar seq: 1, 2, 3, … within the stream, without holes.
@@ -120,6 +126,11 @@ class Update(NamedTuple):
     at: Position
     time: float
     value: bytes | None
+
+
+def size_of(happened: Sequence[Draft | Update]) -> int:
+    """Bytes of the values."""
+    return sum([len(each.value) for each in happened if each.value is not None])
 
 
 def check_name(name: str) -> str:

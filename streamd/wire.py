@@ -184,8 +184,8 @@ def v1(answer: Answer) -> Formatted:
     cut = len(texts) < len(answer.updates)
     more = cut or answer.more
     last = answer.updates[len(texts) - 1].at
-    text = b'{"type":"updates","at":"%d-%d","updates":[%b]%b}' % (
-        *(last if more else max(last, answer.floor)),
+    text = b'{"type":"updates","at":"%b","updates":[%b]%b}' % (
+        bytes(last if more else max(last, answer.floor)),
         b",".join(texts),
         b',"more":true' if more else b"",
     )
@@ -195,13 +195,12 @@ def v1(answer: Answer) -> Formatted:
 
 def v1_update(update: Update) -> bytes:
     """``{"stream", "seq", "at", "time", "value"}``; names need no escapes, values are JSON."""
-    name, seq, at, time, value = update
-    return b'{"stream":"%b","seq":%d,"at":"%d-%d","time":%b,"value":%b}' % (
-        name.encode(),
-        seq,
-        *at,
-        repr(time).encode(),
-        value or b"null",
+    return b'{"stream":"%b","seq":%d,"at":"%b","time":%b,"value":%b}' % (
+        update.stream.encode(),
+        update.seq,
+        bytes(update.at),
+        repr(update.time).encode(),
+        update.value or b"null",
     )
 
 
@@ -377,7 +376,7 @@ V1_DEFLATED = _framed("v1 WebSocket, deflated", v1, deflated_frame)
 def event(type: str, text: bytes, at: Position | None = None) -> bytes:
     """One event; JSON has no line breaks (WHATWG HTML, section 9.2)."""
     name = b"" if type == "state" else b"event: %b\n" % type.encode()
-    place = b"" if at is None else b"id: %d-%d\n" % at
+    place = b"" if at is None else b"id: %b\n" % bytes(at)
     return b"%b%bdata: %b\n\n" % (name, place, text)
 
 
@@ -419,7 +418,7 @@ V1_EVENTS = _evented("v1 events", v1)
 def poll_opening(at: Position, resumed: bool) -> bytes:
     """What stands before the updates of a poll's answer."""
     told = b"true" if resumed else b"false"
-    return b'{"type":"updates","at":"%d-%d","resumed":%b,"updates":[' % (*at, told)
+    return b'{"type":"updates","at":"%b","resumed":%b,"updates":[' % (bytes(at), told)
 
 
 def poll_answer(answer: Answer, about: Iterable[bytes]) -> tuple[Iterator[bytes], Position]:

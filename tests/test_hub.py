@@ -371,8 +371,8 @@ class ComingAndGoingTests(HubTestCase):
 
     def test_a_cursor_that_is_worth_nothing_begins_anew(self) -> None:
         self.publish(a=1, b=1)
-        ms, n = self.state.head
-        for cursor in (Position(5, 5), Position(ms + 1, n)):
+        head = self.state.head
+        for cursor in (Position(5, 5), Position(head.ms + 1, head.n)):
             self.assertEqual([{"a": 1, "b": 1}], self.join(after=cursor).messages)
 
     def test_one_who_joins_in_the_middle_of_a_write(self) -> None:

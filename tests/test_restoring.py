@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+import msgspec
 import pytest
 
 from streamd.config import Description, Duration, Keep
@@ -198,7 +199,7 @@ class TestUnreadable:
         log = [kept.append(name, b"%d" % n, TODAY + n) for n in range(4) for name in "abcd"]
         for row, update in enumerate(kept.rows):
             if (update.stream, update.seq) in (("a", 4), ("b", 2), ("c", 1)):
-                kept.rows[row] = update._replace(value=value)
+                kept.rows[row] = msgspec.structs.replace(update, value=value)
         now = TODAY + 10
         for _ in range(2):  # and so it is when the journal has let go of them, too
             state = State(now, {"a": Description(warn=Limit("> 5"))})

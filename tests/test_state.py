@@ -251,7 +251,7 @@ class StateMachine(RuleBasedStateMachine):
             wanted.pop(update.stream, None)
             if update.value is not None:
                 wanted[update.stream] = update
-        assert self.state.serialize() == sorted(wanted.values())
+        assert self.state.serialize() == [wanted[name] for name in sorted(wanted)]
         for name in NAMES:
             expected = wanted.get(name)
             assert self.state.value(name) == (expected.value if expected else None)
@@ -462,7 +462,8 @@ class ResumeTests(StateTestCase):
         self.assertTrue(self.resumes(ORIGIN))
 
     def test_foreign_and_future_cursors(self) -> None:
-        ms, n = self.publish("a")
+        at = self.publish("a")
+        ms, n = at.ms, at.n
         self.assertFalse(self.resumes(Position(ms, n - LIFE_UNIT)))
         self.assertFalse(self.resumes(Position(ms - 1, 0)))
         self.assertFalse(self.resumes(Position(ms, n + 1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from fnmatch import fnmatchcase
@@ -17,9 +18,11 @@ from streamd.update import (
     MAX_LIFE,
     MAX_VALUE,
     ORIGIN,
+    Draft,
     Position,
     Refused,
     Selection,
+    Update,
     check_name,
     from_json,
     from_python,
@@ -188,6 +191,12 @@ class ValueTests(SynchronousTestCase):
             return far_down(levels - 1) if levels else msgspec.json.decode(text)
 
         far_down(200)
+
+
+class UpdateTests(SynchronousTestCase):
+    def test_the_garbage_collector_does_not_look_at_a_million(self) -> None:
+        for one in (Draft("a", b"1"), Update("a", 1, ORIGIN, 0.0, b"1"), ORIGIN):
+            self.assertFalse(gc.is_tracked(one), type(one))
 
 
 class SelectionTests(SynchronousTestCase):

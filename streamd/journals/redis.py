@@ -33,6 +33,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha1
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -60,11 +61,19 @@ from streamd.ordering import (
     MAX_WAITING,
     MAX_WAITING_SIZE,
     draw_life,
-    size_of,
 )
 from streamd.redislink import TIMEOUT, Broken, Link, Url, connect, explain, is_said, refusal
 from streamd.source import Surroundings
-from streamd.update import LIFE_UNIT, ORIGIN, Draft, Position, Refused, Update, parse_position
+from streamd.update import (
+    LIFE_UNIT,
+    ORIGIN,
+    Draft,
+    Position,
+    Refused,
+    Update,
+    parse_position,
+    size_of,
+)
 
 T = TypeVar("T")
 
@@ -194,8 +203,9 @@ class RedisJournal:
         words += ("", "", "") if cursor is None else (cursor.source, *_places(cursor))
         words += ("", 0) if fence is None else fence
         words.append(len(drafts))
-        for stream, value, time in drafts:
-            words += (stream, value or b"", repr(now if time is None else time))
+        for draft in drafts:
+            time = now if draft.time is None else draft.time
+            words += (draft.stream, draft.value or b"", repr(time))
 
         def read(answer: Any) -> Sequence[Update]:
             said, rest = answer[0], answer[1:]
@@ -519,14 +529,14 @@ class RedisJournal:
                 entries = await self._said(link, "XRANGE", key, start, "+", "COUNT", READ)
                 for at, (_, seq, _, time, _, value) in entries:
                     # What is from a former life counts as this one's.
-                    ms, n = _position(at)
-                    place = Position(ms, first + n % LIFE_UNIT)
+                    here = _position(at)
+                    place = Position(here.ms, first + here.n % LIFE_UNIT)
                     if place <= self._followed:
                         held.append(Update(name, int(seq), place, float(time), value or None))
                 if len(entries) < READ:
                     break
                 start = f"({entries[-1][0].decode()}"
-        held.sort(key=lambda update: update.at)
+        held.sort(key=attrgetter("at"))
         # What was let go meanwhile may have left of a stream only what came meanwhile.
         while True:
             news = await self._hear(link)

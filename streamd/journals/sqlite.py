@@ -267,8 +267,8 @@ class LogFile:
             many(
                 "INSERT INTO updates (stream, seq, ms, i, time, value) VALUES (?, ?, ?, ?, ?, ?)",
                 (
-                    (name, seq, ms, n % LIFE_UNIT, time, value)
-                    for name, seq, (ms, n), time, value in batch.updates
+                    (u.stream, u.seq, u.at.ms, u.at.n % LIFE_UNIT, u.time, u.value)
+                    for u in batch.updates
                 ),
             )
             many("REPLACE INTO places VALUES (?, ?)", batch.places.items())
