@@ -20,7 +20,7 @@ import psycopg
 import pymysql
 import pytest
 
-from tests.support.daemon import Server
+from tests.support.daemon import STOP_SECONDS, Server
 from tests.support.net import free_port, wait_until
 
 PASSWORD = "pa55-w0rd"
@@ -50,8 +50,10 @@ class DatabaseServer(Server):
 
     def freeze(self) -> None:
         """All of it stands still, its connections open."""
+        os.kill(self.pid, signal.SIGSTOP)  # first, or it would start more
+        wait_until(lambda: state(self.pid) == "T", what="the server to stand still")
         self._frozen = [self.pid, *children(self.pid)]
-        for pid in self._frozen:
+        for pid in self._frozen[1:]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
 
@@ -62,10 +64,17 @@ class DatabaseServer(Server):
 
     def kill(self) -> int:
         """SIGKILL to all of it, as when the machine loses its power."""
-        for pid in children(self.pid):
+        if self.running:
+            self.freeze()
+        others = self._frozen[1:]
+        self._frozen.clear()
+        for pid in others:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        return super().kill()
+        status = super().kill()
+        # They hold what the next start needs; one that nobody waits for stays as a zombie.
+        wait_until(lambda: {*map(state, others)} <= {"", "Z"}, what="the end of its processes")
+        return status
 
     def connect(self) -> Any:
         """A connection that commits each statement."""
@@ -107,11 +116,10 @@ class PostgresServer(DatabaseServer):
         self._command = [str(word) for word in command]
         self.url = f"postgresql://shop:{PASSWORD}@127.0.0.1:{self.port}/postgres"
 
-    def start(self, seconds: float = 20) -> None:
-        super().start(seconds)
-        wait_until(lambda: subprocess.run(self._ready, capture_output=True).returncode == 0)
+    def serves(self) -> bool:
+        return subprocess.run(self._ready, capture_output=True).returncode == 0
 
-    def stop(self, seconds: float = 8) -> int:
+    def stop(self, seconds: float = STOP_SECONDS) -> int:
         """A fast shutdown: nobody is waited for."""
         return self._end(signal.SIGINT, seconds)
 
@@ -157,6 +165,14 @@ class MariaServer(DatabaseServer):
         self._command = [str(word) for word in command]
         self.url = f"mysql://shop:{PASSWORD}@127.0.0.1:{self.port}/shop"
 
+    def serves(self) -> bool:
+        """Both ways: its socket is made after its port."""
+        try:
+            self.connect().close()
+        except pymysql.Error:
+            return False
+        return super().serves()
+
     def connect(self) -> Any:
         return pymysql.connect(
             unix_socket=str(self.folder / "socket"), user="root", autocommit=True
@@ -178,6 +194,14 @@ def children(pid: int) -> list[int]:
     """The processes that a process started."""
     listed = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(child) for child in listed.read_text().split()] if listed.exists() else []
+
+
+def state(pid: int) -> str:
+    """The letter of proc(5): T stopped, Z ended and not waited for; empty if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 def serve_all_tests(kind: Any) -> Iterator[Any]:

@@ -35,7 +35,7 @@ def accepts(port: int) -> bool:
     return True
 
 
-def wait_until(question: Callable[[], T], seconds: float = 10, what: str = "it") -> T:
+def wait_until(question: Callable[[], T], seconds: float = 30, what: str = "it") -> T:
     """Asks every 20 ms until the answer is true, and returns it; AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -69,7 +69,7 @@ def request(
     path: str,
     body: bytes | str | None = None,
     headers: Mapping[str, str] | None = None,
-    timeout: float = 10,
+    timeout: float = 20,
 ) -> Answer:
     """One HTTP request to 127.0.0.1 on a connection of its own."""
     connection = HTTPConnection("127.0.0.1", port, timeout=timeout)

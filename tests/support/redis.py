@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.certificate import make_certificate
 from tests.support.daemon import Server, finish_all
-from tests.support.net import free_port, wait_until
+from tests.support.net import free_port
 
 
 class Redis(Server):
@@ -31,14 +31,11 @@ class Redis(Server):
         command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", *options]
         super().__init__(command, port, folder)
 
-    def start(self, seconds: float = 20) -> None:
-        super().start(seconds)
-        wait_until(self._has_loaded, seconds, "Redis to have read its log")
-
-    def _has_loaded(self) -> bool:
+    def serves(self) -> bool:
+        """It has read its log."""
         try:
             return bool(self.say("PING"))
-        except hiredis.ReplyError:
+        except (OSError, hiredis.ReplyError):
             return False
 
     def freeze(self) -> None:

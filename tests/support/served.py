@@ -34,6 +34,7 @@ from streamd.config import Config, parse
 from streamd.hub import Hub
 from streamd.kinds import JOURNALS, find_kinds
 from streamd.service import Streamd
+from streamd.update import Draft, from_python
 from tests.support.net import Answer, request
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ T = TypeVar("T")
 QUIET = '[access]\npublish = "loopback"'
 """A configuration without sources: nothing happens but what the test does."""
 
-WAIT = 5.0
+WAIT = 20.0
 """Seconds that a client waits for an answer before the test fails."""
 
 
@@ -87,6 +88,14 @@ class Served:
         headers = {"Content-Type": "application/json"}
         answer = self.request("POST", f"/streams/{name}", json.dumps(value), headers)
         assert answer.status == 201, answer.text
+
+    def post_at_once(self, *updates: tuple[str, object]) -> None:
+        """Publishes (stream, value) after (stream, value), and no flush comes between two of them.
+
+        :data:`...` for a value forgets the stream.
+        """
+        drafts = [Draft(name, None if v is ... else from_python(v)) for name, v in updates]
+        self.run(lambda: [self.service.journal.append([draft]) for draft in drafts])
 
     def state(self) -> Any:
         return self.request("GET", "/state").json()

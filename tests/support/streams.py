@@ -40,14 +40,19 @@ class Streams:
         answer = self._daemon.request("GET", f"/streams/{name}?history=1000")
         return [update["value"] for update in answer.json().get("history", [])]
 
-    def expect(self, name: str, value: Any, seconds: float = 5) -> None:
+    def expect(self, name: str, value: Any, seconds: float = 30) -> None:
         """Waits until the stream says this."""
         wait_until(lambda: [self.value(name)] == [value], seconds, f"{name} to say {value!r}")
 
-    def expect_health(self, name: str, state: str, seconds: float = 5) -> str | None:
-        """Waits until the stream is so; its error."""
-        wait_until(lambda: self.health(name)[0] == state, seconds, f"{name} to be {state}")
-        return self.health(name)[1]
+    def expect_health(self, name: str, state: str, seconds: float = 30) -> str | None:
+        """Waits until the stream is so; its error then."""
+
+        def found() -> list[str | None]:
+            now, error = self.health(name)
+            return [error] if now == state else []
+
+        [error] = wait_until(found, seconds, f"{name} to be {state}")
+        return error
 
 
 def check_types(serve: Serve, url: str, types: Mapping[str, Any], binary: str) -> None:

@@ -22,7 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 # A closed connection needs a few turns of the reactor, and the other end's as many, to be gone.
-SETTLE_TURNS = 20
+SETTLE_TURNS = 100
 SETTLE_SECONDS = 0.01
 
 
