@@ -286,7 +286,7 @@ class Attacker:
     :ivar outcome: what came of it; None: nothing yet.
     """
 
-    def __init__(self, port: int, attack: Attack, chance: random.Random) -> None:
+    def __init__(self, port: int, attack: Attack, chance: random.Random, patience: float) -> None:
         self.attack = attack
         self.outcome: Outcome | None = None
         self.socket = socket.create_connection((LOOPBACK, port), timeout=PATIENCE)
@@ -298,7 +298,8 @@ class Attacker:
         self._pieces = iter(attack.send(chance))
         self._piece = memoryview(b"")
         self._due = time.monotonic()
-        self.deadline = self._due + attack.seconds
+        # Where it is right that nothing comes, there is nothing to wait for.
+        self.deadline = self._due + attack.seconds * (1 if "open" in attack.right else patience)
 
     def _shake_hands(self) -> None:
         self.socket.sendall(head())
@@ -367,11 +368,13 @@ class Attacker:
             self.outcome = "open"
 
 
-def assault(port: int, attacks: Iterable[Attack], peers: float, seed: int) -> list[Attacker]:
+def assault(
+    port: int, attacks: Iterable[Attack], peers: float, seed: int, patience: float
+) -> list[Attacker]:
     """Carries out the attacks at the same time, each by its number of peers times `peers`."""
     chance = random.Random(seed)
     attackers = [
-        Attacker(port, attack, chance)
+        Attacker(port, attack, chance, patience)
         for attack in attacks
         for _ in range(max(1, round(attack.peers * peers)))
     ]
@@ -431,7 +434,7 @@ def prove(
         for batch in batches:
             before = reset_peak(daemon.pid)
             since = time.monotonic()
-            attackers = assault(daemon.port, batch, peers, SEED)
+            attackers = assault(daemon.port, batch, peers, SEED, proof.patience)
             more = peak_memory(daemon.pid) - before
             worst = max(worst, more)
             spans.append((batch[0].name, since, time.monotonic()))

@@ -7,6 +7,7 @@ increase all the way; what is published arrives at once; nothing is called late.
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Iterator
@@ -126,8 +127,8 @@ def _look(daemon: Daemon, crowd: Crowd, viewer: Viewer, seconds: float) -> Seen:
         begin = time.monotonic()
         had = viewer.messages
         publisher.publish("published", b"%.6f" % begin)
-        crowd.run(10, partial(_has_more_than, viewer, had))
-        arrived.append(time.monotonic() - begin)
+        came = crowd.run(60, partial(_has_more_than, viewer, had))
+        arrived.append(time.monotonic() - begin if came else math.inf)
         publisher.count_answers()
         header = daemon.request("GET", "/state").headers["Streamd-Position"]
         position = parse_position(header)

@@ -24,7 +24,7 @@ from checks.proof import KIB, NO_SOURCES, Proof, running
 from checks.readers import EVENTS, PLAIN, POLLS, V1, V1_DEFLATED, V1_EVENTS, Heard, Way
 from streamd.update import Selection
 
-SETTLE = 10.0
+SETTLE = 60.0
 QUIET_EVERY = 75
 """Changes between two times of quiet, at which everybody's view is compared with the truth."""
 

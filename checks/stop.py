@@ -74,7 +74,7 @@ def _prove_return(proof: Proof, daemon: Daemon, viewers: int) -> None:
         before = daemon.request("GET", "/state").headers["Streamd-Position"]
         publisher.close()
         daemon.kill()
-        crowd.run(2, lambda: all(v.ended for v in crowd.viewers))
+        crowd.run(2 * proof.patience, lambda: all(v.ended for v in crowd.viewers))
         cut = sum(v.ended for v in crowd.viewers)
         crowd.leave()
         begin = time.monotonic()

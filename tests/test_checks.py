@@ -41,7 +41,7 @@ SHORT = {
 
 @pytest.mark.parametrize("name", SHORT)
 def test_short(name: str) -> None:
-    proof = Proof(patience=10.0)
+    proof = Proof(patience=20.0)
     SHORT[name](proof)
     assert not proof.failures, "\n".join(proof.failures)
 
