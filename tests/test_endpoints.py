@@ -6,7 +6,6 @@ import json
 import socket
 import ssl
 import struct
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from itertools import repeat
@@ -190,14 +189,12 @@ def test_sigterm_is_told_within_tls(start_daemon: StartDaemon, certificate: Path
         for viewer in polite + mute:
             assert viewer.head().startswith("HTTP/1.1 101")
             assert viewer.message() == {"variable": ANY}
-        began = time.monotonic()
         ended = stack.enter_context(ThreadPoolExecutor(1)).submit(daemon.stop)
         for viewer in polite:
             assert viewer.close_code() == 1012
             viewer.send(frame(0x88, struct.pack("!H", 1012)))
             assert viewer.rest() == b""
         assert ended.result() == 0
-        assert time.monotonic() - began < 5
         assert [viewer.close_code() for viewer in mute] == [1012] * 3
 
 

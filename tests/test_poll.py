@@ -44,7 +44,7 @@ class Waiting:
         wait_until(lambda: served.run(len, served.service.hub) > waiting)
 
     def answer(self) -> Answer:
-        self._thread.join(10)
+        self._thread.join(30)
         assert self._found, "no answer came"
         return self._found[0]
 
@@ -170,12 +170,12 @@ def test_nothing_new(served: Served) -> None:
     answer = ask(served, f"?after={at}&streams=b&wait=0.3")
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["Streamd-Position"] == at
-    assert 0.3 <= time.monotonic() - began < 2
+    assert time.monotonic() - began >= 0.3
 
 
 @in_thread
 def test_other_streams_wake_nobody_and_are_passed(served: Served) -> None:
-    waiting = Waiting(served, "?after=0-0&streams=b&wait=0.5")
+    waiting = Waiting(served, "?after=0-0&streams=b&wait=2")
     served.post("a", 1)
     answer = waiting.answer()
     assert answer.status == 204
@@ -185,7 +185,7 @@ def test_other_streams_wake_nobody_and_are_passed(served: Served) -> None:
 @in_thread
 def test_what_comes_just_before_the_end_of_the_wait_is_not_passed_over(served: Served) -> None:
     """The flush that would tell it is still a pace away."""
-    waiting = Waiting(served, "?after=0-0&streams=a&pace=60s&wait=1")
+    waiting = Waiting(served, "?after=0-0&streams=a&pace=60s&wait=2")
     served.run(served.service.hub.wake)  # the pace's one flush
     served.post("a", 1)
     assert seqs(waiting.answer()) == [("a", 1)]
@@ -244,10 +244,9 @@ def test_forgotten_while_it_waits(serve: Serve, name: str) -> None:
 def test_lost_while_it_waits(serve: Serve) -> None:
     served = serve(DESCRIBED)
     served.post("load", 0)
-    waiting = Waiting(served, f"?after={served.cursor()}&pace=60s&wait=1")
+    waiting = Waiting(served, f"?after={served.cursor()}&pace=60s&wait=2")
     served.run(flush_all, served.service.hub)
-    for number in range(5):
-        served.post("load", number)
+    served.post_at_once(*(("load", number) for number in range(5)))
     answer = waiting.answer()
     assert answer.json()["resumed"] is False
     assert seqs(answer) == [("load", 6)]

@@ -9,11 +9,12 @@ from itertools import pairwise
 import pytest
 from twisted.internet.defer import Deferred
 
-from streamd import site
+from streamd import service, site
 from streamd.journal import Fence
 from streamd.service import web_folder
 from streamd.source import Feed
 from streamd.sources.random_walk import RandomWalk
+from streamd.transports import websocket
 from tests.support.net import accepts, wait_until
 from tests.support.served import QUIET, Serve, Served, head, in_thread
 from tests.support.tidy import LoggedErrors
@@ -32,20 +33,23 @@ kind = "random_walk"
 def test_demo_stream_grows_and_all_see_the_same(serve: Serve) -> None:
     served = serve(None)
     with served.connect("/") as one, served.connect("/ws") as other:
-        ones = [json.loads(one.recv(timeout=5))["variable"] for _ in range(4)]
-        others = [json.loads(other.recv(timeout=5))["variable"] for _ in range(4)]
-    assert others[:3] in (ones[:3], ones[1:])
-    assert all(1 <= after - before <= 10 for before, after in pairwise(ones))
+        ones = [json.loads(one.recv(timeout=20))["variable"] for _ in range(4)]
+        others = [json.loads(other.recv(timeout=20))["variable"] for _ in range(4)]
+    told = served.request("GET", "/streams/variable?history=100").json()["history"]
+    values = [update["value"] for update in told]
+    assert values[0] == 0
+    assert all(1 <= after - before <= 10 for before, after in pairwise(values))
+    # Two that follow one another at once come as one, and who comes later begins later.
+    assert all(before < after for seen in (ones, others) for before, after in pairwise(seen))
+    assert {*ones, *others} <= set(values)
 
 
 @in_thread
 def test_value_is_on_every_viewer_soon(served: Served) -> None:
     with served.connect() as one, served.connect("/?streams=orders") as other:
         assert one.recv(timeout=5) == other.recv(timeout=5) == "{}"
-        began = time.monotonic()
         served.post("orders", 42)
-        assert one.recv(timeout=5) == other.recv(timeout=5) == '{"orders":42}'
-        assert time.monotonic() - began < 5
+        assert one.recv(timeout=20) == other.recv(timeout=20) == '{"orders":42}'
 
 
 @in_thread
@@ -92,7 +96,8 @@ def test_viewer_that_throws_is_lost_alone(served: Served, logged_errors: LoggedE
 
 @in_thread
 def test_stream_becomes_late_by_itself(serve: Serve) -> None:
-    served = serve(QUIET + '\n[streams.a]\nexpect = "100ms"')
+    served = serve(QUIET + '\n[streams.a]\nexpect = "1h"')
+    now = served.service._now
     served.post("a", 1)
 
     def state() -> str:
@@ -100,7 +105,9 @@ def test_stream_becomes_late_by_itself(serve: Serve) -> None:
         return known
 
     assert state() == "fresh"
-    wait_until(lambda: state() == "late", 3)
+    served.service._now = lambda: now() + 3601
+    wait_until(lambda: state() == "late")
+    served.service._now = now
     served.post("a", 1)
     assert state() == "fresh"
 
@@ -124,14 +131,14 @@ def test_stream_that_nobody_updates_is_forgotten_in_the_end(serve: Serve) -> Non
 def test_who_has_no_lease_or_was_outrun_forgets_nothing(serve: Serve) -> None:
     served = serve(QUIET)
     served.post("old", 1)
-    service = served.service
-    service._now = lambda: time.time() + DAY + 1
+    streamd = served.service
+    streamd._now = lambda: time.time() + DAY + 1
 
     def forget() -> None:
-        service.journal.append([], fence=Fence("forget", 1))  # another node has taken it over
-        service._forget_streams()
-        service._forgetting._fence = None
-        service._forget_streams()
+        streamd.journal.append([], fence=Fence("forget", 1))  # another node has taken it over
+        streamd._forget_streams()
+        streamd._forgetting._fence = None
+        streamd._forget_streams()
 
     served.run(forget)
     assert served.state() == {"old": 1}
@@ -149,13 +156,28 @@ def test_stop_closes_everything(serve: Serve) -> None:
     with served.connect() as viewer:
         viewer.recv(timeout=5)
         stopped: Deferred[None] = served.run(lambda: [served.service.stopService()])[0]
-        wait_until(lambda: stopped.called, 5)
+        wait_until(lambda: stopped.called)
     assert not accepts(port)
     for wire in (idle, poll, events):
         wire.rest()
     assert not served.service.site.channels
     assert not served.service.events.protocols
     assert not served.service.viewers.protocols
+
+
+@in_thread
+def test_with_nobody_there_it_ends_at_once(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is waited for, or this would take an hour."""
+    for module, name in (
+        (service, "STOP_WITHIN"),
+        (site, "CLOSE_GRACE"),
+        (websocket, "CLOSE_GRACE"),
+    ):
+        monkeypatch.setattr(module, name, 3600)
+    served = serve(TWO_WALKS)
+    assert served.request("GET", "/healthz").status == 200
+    stopped: Deferred[None] = served.run(lambda: [served.service.stopService()])[0]
+    wait_until(lambda: stopped.called)
 
 
 @in_thread
@@ -186,7 +208,7 @@ def test_answer_that_is_not_read_does_not_keep_it_from_ending(
     wire = served.wire(head("GET", "/state"), receive_buffer=4096)
     assert wire.head().startswith("HTTP/1.1 200")
     stopped: Deferred[None] = served.run(lambda: [served.service.stopService()])[0]
-    wait_until(lambda: stopped.called, 5)
+    wait_until(lambda: stopped.called)
     wait_until(lambda: not served.service.site.channels)
 
 
@@ -204,7 +226,7 @@ def test_parts_end_with_the_service_whatever_they_do(
     with served.connect() as viewer:
         viewer.recv(timeout=5)
         stopped: Deferred[None] = served.run(lambda: [served.service.stopService()])[0]
-        wait_until(lambda: stopped.called, 5)
+        wait_until(lambda: stopped.called)
 
 
 def test_page_of_a_checkout() -> None:

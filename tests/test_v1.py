@@ -252,9 +252,7 @@ def test_viewer_that_nobody_can_tell_what_was_forgotten_begins_anew(serve: Serve
     served.post("a", 1)
     assert seqs(next_of(wire, "updates")) == [("a", 1)]
     at = served.cursor()
-    for name in "abc":  # the flush is half a second away
-        served.post(name, 2)
-        assert served.request("DELETE", f"/streams/{name}").status == 204
+    served.post_at_once(*((name, value) for name in "abc" for value in (2, ...)))
     assert wire.rest() == b""
     again = v1(served, f"?after={at}").message()
     assert (again["resumed"], again["streams"]) == (False, {})
@@ -390,10 +388,11 @@ def test_level_is_told_before_the_update_that_changed_it(serve: Serve) -> None:
 @in_thread
 def test_late_is_told_without_an_update(serve: Serve) -> None:
     served = serve(DESCRIBED)
-    served.post("pulse", 1)
     wire = v1(served, "?streams=pulse")
-    wire.message(), wire.message()
-    assert wire.message()["health"]["pulse"]["state"] == "late"
+    served.post("pulse", 1)
+    seqs(next_of(wire, "updates"))
+    while next_of(wire, "health")["health"]["pulse"]["state"] != "late":
+        pass
 
 
 @in_thread
@@ -459,7 +458,7 @@ def test_tick_has_the_proofs_since_the_last(serve: Serve, monkeypatch: pytest.Mo
     assert first["proof"] in ({"a": proof}, {})
     assert next_of(wire, "tick") == {
         "type": "tick",
-        "now": pytest.approx(proof, abs=5),
+        "now": pytest.approx(proof, abs=60),
         "proof": {},
     }
 

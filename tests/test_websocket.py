@@ -7,7 +7,6 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -80,15 +79,13 @@ def test_forgotten_stream_is_null(served: Served) -> None:
 def test_burst_is_one_message_with_the_newest(served: Served) -> None:
     with served.connect() as viewer:
         assert viewer.recv(timeout=5) == "{}"
-        for value in range(100):
-            served.post("a", value)
+        served.post_at_once(*(("a", value) for value in range(100)))
         seen = []
         for message in messages(viewer):
             seen.append(message["a"])
             if message == {"a": 99}:
                 break
-        assert seen == sorted(seen)
-        assert len(seen) < 60
+        assert len(seen) <= 2
 
 
 @in_thread
@@ -127,15 +124,19 @@ def test_selection_of_nothing(served: Served) -> None:
 
 @in_thread
 def test_pace(served: Served) -> None:
-    with served.connect("/ws?pace=200ms") as slow, served.connect() as fast:
-        assert slow.recv() == fast.recv() == "{}"
-        times = []
+    with (
+        served.connect("/ws?pace=60s") as slower,
+        served.connect("/ws?pace=200ms") as slow,
+        served.connect() as fast,
+    ):
+        assert slower.recv() == slow.recv() == fast.recv() == "{}"
         for value in range(3):
             served.post("a", value)
-            assert json.loads(fast.recv(timeout=5)) == {"a": value}
-            assert json.loads(slow.recv(timeout=5)) == {"a": value}
-            times.append(time.monotonic())
-        assert all(after - before > 0.2 for before, after in pairwise(times))
+            for viewer in (fast, slow) if value else (fast, slow, slower):
+                assert json.loads(viewer.recv(timeout=20)) == {"a": value}
+        assert slower.ping().wait(20)  # whatever was written before has come by then
+        with pytest.raises(TimeoutError):
+            slower.recv(timeout=0)
 
 
 @pytest.mark.parametrize(
@@ -429,10 +430,8 @@ def test_flood_is_not_heard_after_the_close(served: Served) -> None:
                 wire.send(frame(PING) * 1000)
         except OSError:
             pass
-        began = time.monotonic()
         served.post("a", 1)
-        assert witness.recv(timeout=5) == '{"a":1}'
-        assert time.monotonic() - began < 5
+        assert witness.recv(timeout=20) == '{"a":1}'
     wait_until(lambda: not served.service.viewers.protocols)
 
 
@@ -481,7 +480,6 @@ def test_ping_right_after_a_message_is_answered(served: Served) -> None:
     """Clients take a lost pong for a lost link."""
     wire = upgraded(served, more=frame(PING, b"x"))
     assert wire.message() == {}
-    wire._socket.settimeout(0.5)
     assert wire.frame() == (10, b"x")
 
 
@@ -508,6 +506,13 @@ def test_viewer_that_vanishes_is_forgotten(served: Served) -> None:
 # -- is anybody there ------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def swept(served: Served) -> Served:
+    """A service whose sweep turns by hand alone."""
+    served.service._timers[0].stop()
+    return served
+
+
 def turn(served: Served, seconds: int, began: float = 0.0) -> float:
     """The sweep's next so many seconds, at once."""
     for _ in range(seconds):
@@ -517,7 +522,8 @@ def turn(served: Served, seconds: int, began: float = 0.0) -> float:
 
 
 @in_thread
-def test_mute_viewer_is_dropped(served: Served) -> None:
+def test_mute_viewer_is_dropped(swept: Served) -> None:
+    served = swept
     wire = upgraded(served)
     assert wire.message() == {}
     now = turn(served, link.PING_EVERY)
@@ -531,7 +537,8 @@ def test_mute_viewer_is_dropped(served: Served) -> None:
 
 
 @in_thread
-def test_viewer_that_answers_stays(served: Served) -> None:
+def test_viewer_that_answers_stays(swept: Served) -> None:
+    served = swept
     wire = upgraded(served)
     assert wire.message() == {}
     now = 0.0
@@ -548,7 +555,8 @@ def test_viewer_that_answers_stays(served: Served) -> None:
 
 
 @in_thread
-def test_lagging_viewer_is_not_pinged_and_stays(served: Served) -> None:
+def test_lagging_viewer_is_not_pinged_and_stays(swept: Served) -> None:
+    served = swept
     wire = served.wire(handshake(), receive_buffer=4096)
     assert wire.head().startswith(SWITCHING)
     [protocol] = wait_until(lambda: list(served.service.viewers.protocols))
@@ -578,10 +586,11 @@ def _texts(wire: Wire, last: str) -> Iterator[tuple[int, Any]]:
 
 
 @in_thread
-def test_lagging_viewer_that_takes_nothing_for_ten_minutes_is_given_up(served: Served) -> None:
+def test_lagging_viewer_that_takes_nothing_for_ten_minutes_is_given_up(swept: Served) -> None:
+    served = swept
     wire = served.wire(handshake(), receive_buffer=4096)
     assert wire.head().startswith(SWITCHING)
-    [protocol] = served.service.viewers.protocols
+    [protocol] = wait_until(lambda: list(served.service.viewers.protocols))
     lagging = 0  # in how many looks on end: it lags when what was written stays
     while lagging < 10:
         served.post("a", "x" * 60_000)
@@ -603,9 +612,7 @@ def test_stop_tells_viewers_to_come_back(serve: Serve) -> None:
     mute = upgraded(served)
     with served.connect() as viewer:
         assert viewer.recv(timeout=5) == "{}"
-        began = time.monotonic()
         served.run(served.service.viewers.close_all)
-        assert time.monotonic() - began < 4
         with pytest.raises(ConnectionClosed) as closed:
             viewer.recv(timeout=5)
         assert closed.value.rcvd is not None
