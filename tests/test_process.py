@@ -50,16 +50,14 @@ def test_an_object_is_a_stream_a_member(serve: Serve) -> None:
 @in_thread
 def test_every_so_often(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    served = serve(config("echo run >>runs && wc -l <runs | tr -d '\\n'", 'every = "100ms"'))
-    streams = Streams(served)
-    streams.expect("load", 5)
-    assert streams.history("load") == [1, 2, 3, 4, 5]
+    command = "test ! -e broken && echo run >>runs && wc -l <runs | tr -d '\\n'"
+    streams = Streams(serve(config(command, 'every = "100ms"')))
+    wait_until(lambda: streams.history("load")[:5] == [1, 2, 3, 4, 5], what="five runs")
     assert streams.all()["load"]["expect"] == pytest.approx(0.3)
-    Path("runs").unlink()
-    Path("runs").mkdir()
+    Path("broken").touch()
     error = streams.expect_health("load", "failed")
-    assert (error or "").startswith("the command ended with status ")
-    Path("runs").rmdir()
+    assert error == "the command ended with status 1"
+    Path("broken").unlink()
     streams.expect_health("load", "fresh")
 
 
@@ -68,7 +66,7 @@ def test_what_leaves_the_group_holds_nothing_up(serve: Serve) -> None:
     runs = 'every = "100ms"\ntimeout = "200ms"\nrepeat = true'
     streams = Streams(serve(config("setsid sleep 60 & echo 42", runs)))
     streams.expect("load", 42)
-    wait_until(lambda: len(streams.history("load")) > 1, 15, "a second run")
+    wait_until(lambda: len(streams.history("load")) > 1, what="a second run")
 
 
 @in_thread
@@ -95,7 +93,7 @@ def test_one_process_whatever_the_viewers_do(serve: Serve, tmp_path: Path) -> No
 def test_it_is_run_again_and_not_too_often(serve: Serve, tmp_path: Path) -> None:
     began = time.monotonic()
     streams = Streams(serve(config(f"echo >>{tmp_path}/runs; wc -l <{tmp_path}/runs")))
-    streams.expect("load", 2)
+    wait_until(lambda: streams.history("load")[:2] == [1, 2], what="a second run")
     assert time.monotonic() - began > 1
     error = streams.expect_health("load", "failed")
     assert error == 'the command ended; with every = "5s" it would be run so often'
@@ -136,14 +134,14 @@ def test_it_ends_with_all_that_it_started(serve: Serve, command: str) -> None:
     group = streams.value("load")
     os.killpg(group, 0)
     served.run(served.service.sources[0][0].stop)
-    wait_until(lambda: not exists(group), 5, "the group to end")
+    wait_until(lambda: not exists(group), what="the group to end")
 
 
 @in_thread
 def test_what_it_left_running_ends_with_it(serve: Serve) -> None:
     streams = Streams(serve(config("sleep 600 & echo $$", 'every = "1h"')))
     streams.expect_health("load", "fresh")
-    wait_until(lambda: not exists(streams.value("load")), 5, "the group to end")
+    wait_until(lambda: not exists(streams.value("load")), what="the group to end")
 
 
 def exists(group: int) -> bool:
@@ -158,8 +156,9 @@ def exists(group: int) -> bool:
 
 FLOOD = "import itertools, os\nfor n in itertools.count(): os.write(1, b'%d\\n' % n * 5000)"
 ENDLESS = "import os\nwhile True: os.write(1, b'x' * 65536)"
-RUBBISH = (
-    "import os, time\nwhile True: os.write(1, os.urandom(4096) + b'\\n\\xff\\n'), time.sleep(.01)"
+RUBBISH = (  # each line of it: a short one might well be text without its first byte
+    "import os, time\nwhile True: "
+    "os.write(1, b'\\xff' + os.urandom(4096).replace(b'\\n', b'\\n\\xff') + b'\\n'), time.sleep(.01)"
 )
 COMPLAINING = "import os\nprint(1)\nwhile True: os.write(2, b'wrong\\n' * 10000)"
 
@@ -192,7 +191,7 @@ def test_the_worst_is_no_harm_to_others(
     worst, used = delays(served, 2)
     globalLogPublisher.removeObserver(collect)
     assert streams.health("load") == (state, error)
-    assert worst < 2
+    assert worst < 10
     assert used < 0.5, "of a processor"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 20_000  # KiB
     assert sum("stderr" in line for line in lines) <= COMPLAINTS + 1
@@ -200,20 +199,20 @@ def test_the_worst_is_no_harm_to_others(
 
 def delays(served: Served, seconds: float) -> tuple[float, float]:
     """The longest that the reactor took to do something else, and the processor's share."""
-    worst, end, before = 0.0, time.monotonic() + seconds, time.process_time()
-    while time.monotonic() < end:
+    began, before, worst = time.monotonic(), time.process_time(), 0.0
+    while time.monotonic() < began + seconds:
         asked = time.monotonic()
         served.run(lambda: None)
         worst = max(worst, time.monotonic() - asked)
         time.sleep(0.005)
-    return worst, (time.process_time() - before) / seconds
+    return worst, (time.process_time() - before) / (time.monotonic() - began)
 
 
 @in_thread
 def test_of_a_flood_the_newest(serve: Serve) -> None:
     program = "for n in range(200000): print(n)\nimport time; time.sleep(60)"
     streams = Streams(serve(config(python(program))))
-    streams.expect("load", 199999, 10)
+    streams.expect("load", 199999)
     assert streams.all()["load"]["seq"] < 20_000
 
 

@@ -14,6 +14,7 @@ from streamd.config import parse
 from streamd.redislink import Url
 from streamd.sources.redis import KIND
 from tests.support.daemon import StartDaemon
+from tests.support.net import wait_until
 from tests.support.redis import Redis, redis_within_tls
 from tests.support.served import Serve, in_thread
 from tests.support.streams import Streams, mistake
@@ -41,10 +42,8 @@ def test_messages(serve: Serve, redis: Redis) -> None:
     redis_ready(redis, 2)
     with served.connect("/?streams=one") as viewer:
         viewer.recv()
-        published = time.monotonic()
         redis.say("PUBLISH", "more", "41.5")
-        assert json.loads(viewer.recv(timeout=2)) == {"one": 41.5}
-        assert time.monotonic() - published < 5
+        assert json.loads(viewer.recv(timeout=20)) == {"one": 41.5}
     for message in ("done", "done", "7", "[1]"):
         redis.say("PUBLISH", "jobs", message)
     streams.expect("one", [1])
@@ -57,13 +56,12 @@ def test_messages(serve: Serve, redis: Redis) -> None:
 
 def redis_ready(redis: Redis, links: int) -> None:
     """Waits until so many others are subscribed."""
-    end = time.monotonic() + 5
-    while redis.say("CLIENT", "LIST").count("sub=") and time.monotonic() < end:
+
+    def are_ready() -> bool:
         lines = redis.say("CLIENT", "LIST").splitlines()
-        if sum(" sub=0 psub=0 " not in line for line in lines) >= links:
-            return
-        time.sleep(0.02)
-    raise AssertionError("nobody subscribed")
+        return sum(" sub=0 psub=0 " not in line for line in lines) >= links
+
+    wait_until(are_ready, what="subscribers")
 
 
 @in_thread
@@ -114,11 +112,9 @@ def test_values(serve: Serve, redis: Redis) -> None:
         streams.expect(name, value)
     streams.expect("whole", {"orders": 7, "open": "yes"})
     assert "WRONGTYPE" in (streams.expect_health("wrong", "failed") or "")
-    changed = time.monotonic()
     redis.say("SET", "waiting", "13")
     redis.say("HDEL", "shop", "open")
     streams.expect("get", 13)
-    assert time.monotonic() - changed < 5
     streams.expect("hash.open", None)
     assert "hash.open" not in streams.all()
     assert streams.all()["get"]["expect"] == pytest.approx(0.3)

@@ -360,9 +360,10 @@ class TestAway:
 
     async def test_steps_that_hang(self, nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
         one, other = nodes
-        monkeypatch.setattr(redis_journal, "STEP", 0.2)
-        one.journal._steps.transport.pauseProducing()  # type: ignore[attr-defined]
-        error = await refusal(one.append(("a", 1), key=Key("k", b"1")), Away)
+        with monkeypatch.context() as patch:
+            patch.setattr(redis_journal, "STEP", 0.2)
+            one.journal._steps.transport.pauseProducing()  # type: ignore[attr-defined]
+            error = await refusal(one.append(("a", 1), key=Key("k", b"1")), Away)
         assert error.message == "Redis does not answer"
         await until(lambda: one.reasons == [error.message, None])
         await one.append(("a", 1), key=Key("k", b"1"))

@@ -58,10 +58,8 @@ def test_a_row(server: DatabaseServer, start: Start) -> None:
     server.sql(*REGIONS)
     shop = start('query = "SELECT count(*) AS orders FROM orders WHERE 1 % 2 = 1"', every="200ms")
     shop.streams.expect("shop.orders", 3)
-    began = time.monotonic()
     server.sql("INSERT INTO orders VALUES ('north', 4)")
     shop.streams.expect("shop.orders", 4)
-    assert time.monotonic() - began < 5
 
 
 def test_on_the_wall(server: DatabaseServer, start_daemon: StartDaemon, page: Page) -> None:
@@ -122,11 +120,25 @@ def test_a_table(server: DatabaseServer, start: Start) -> None:
 def test_a_restart_between_two_runs_is_no_failure(server: DatabaseServer, start: Start) -> None:
     shop = start('query = "SELECT 1 AS one"')
     shop.streams.expect("shop.one", 1)
-    server.restart()
-    end = time.monotonic() + 1.5
-    while time.monotonic() < end:
-        assert shop.streams.health("shop.one") == ("fresh", None)
-        time.sleep(0.05)
+    [(source, _)] = shop.served.service.sources
+    session = source._session  # type: ignore[attr-defined]
+
+    def restarted() -> bool:
+        """On the reactor, where no run can begin meanwhile."""
+        if session._busy:
+            return False
+        server.restart()
+        return True
+
+    wait_until(lambda: shop.served.run(restarted), what="a moment between two runs")
+    restart = time.time()
+
+    def has_run() -> bool:
+        about = shop.streams.all()["shop.one"]["health"]
+        assert (about["state"], about["error"]) == ("fresh", None)
+        return bool(about["proof"] > restart)
+
+    wait_until(has_run)
 
 
 @in_thread
@@ -174,7 +186,8 @@ def test_wrong_queries(server: DatabaseServer, serve: Serve) -> None:
         )
     wrong = WRONG["postgres" if postgres else "mariadb"] | FOR_BOTH
     tables = [
-        f'[sources.q{number}]\nquery = "{query}"\ndatabase = "{server.url}"\ntimeout = "1s"'
+        f'[sources.q{number}]\nquery = "{query}"\ndatabase = "{server.url}"\n'
+        f'timeout = "{1 if "sleep" in query else 20}s"'
         for number, query in enumerate(wrong)
     ]
     streams = Streams(serve("\n".join(tables)))
