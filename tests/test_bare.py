@@ -59,7 +59,8 @@ def page_on_disk(server: Server, tmp_path: Path) -> Path:
 
 
 def grows(numbers: list[int]) -> bool:
-    return all(0 < after - before <= 10 for before, after in pairwise(numbers))
+    """By 10 at the most; but two changes that follow one another at once come as one."""
+    return all(0 < after - before <= 20 for before, after in pairwise(numbers))
 
 
 def assert_shows_growing_number(page: Page) -> None:
@@ -85,10 +86,12 @@ def test_node_client_reads_growing_numbers(server: Server, node: RunNode) -> Non
 
 def test_all_clients_read_the_same(server: Server) -> None:
     with connect(server.ws_url + "/") as one, connect(server.ws_url + "/") as other:
-        ones = [json.loads(one.recv(timeout=10))["variable"] for _ in range(4)]
-        others = [json.loads(other.recv(timeout=10))["variable"] for _ in range(4)]
-    # The other one connected a moment later, so it may have begun with the next number.
-    assert others[:3] in (ones[:3], ones[1:]), (ones, others)
+        others = [json.loads(other.recv(timeout=10))["variable"] for _ in range(3)]
+        ones = [-1]
+        while ones[-1] < others[-1]:
+            ones.append(json.loads(one.recv(timeout=10))["variable"])
+    # The other one connected a moment later, so it began with a later number.
+    assert others == ones[-3:], (ones, others)
 
 
 def test_page_from_disk(server: Server, page_on_disk: Path, page: Page) -> None:

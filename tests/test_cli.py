@@ -27,7 +27,7 @@ from streamd.cli import _moment
 from streamd.config import parse
 from streamd.kinds import find_kinds
 from streamd.sketch import database_url, sketch, source_name
-from tests.support.daemon import Daemon, StartDaemon
+from tests.support.daemon import STOP_SECONDS, Daemon, StartDaemon
 from tests.support.databases import PASSWORD, DatabaseServer
 from tests.support.net import free_port, wait_until
 from tests.support.redis import Redis
@@ -52,7 +52,7 @@ def run(
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
@@ -95,7 +95,7 @@ def started(
 
 def interrupt(process: subprocess.Popen[str]) -> int:
     process.send_signal(signal.SIGINT)
-    return process.wait(10)
+    return process.wait(STOP_SECONDS)
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def test_another_server(words: Sequence[str]) -> None:
             connection.recv(65536)
             connection.sendall(said)
             connection.close()
-            _, err = process.communicate(timeout=10)
+            _, err = process.communicate(timeout=60)
         assert process.returncode == 1
         assert wanted in err
         assert len(err.splitlines()) == 1, err
@@ -253,7 +253,7 @@ def test_tail_json_with_history(daemon: Daemon, tmp_path: Path) -> None:
 
 def test_tail_ends_with_its_reader(daemon: Daemon) -> None:
     command = f"{STREAMD} tail --url {daemon.url} | head -n 2"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
     assert (done.stdout.count("\n"), done.stderr) == (2, "")
 
 
@@ -296,7 +296,7 @@ def test_tail_goes_on_where_it_was(daemon: Daemon, tmp_path: Path) -> None:
 @contextmanager
 def relayed(listener: socket.socket, port: int) -> Iterator[None]:
     """The next connection goes to `port`, as long as this lasts."""
-    listener.settimeout(10)
+    listener.settimeout(30)
     near, _ = listener.accept()
     far = socket.create_connection(("127.0.0.1", port))
     pump = f"""
@@ -541,9 +541,12 @@ command = "{for_long}"
         ["soon", "5", "ok"],
         ["silent:", "connected,", "nothing", "yet"],
     ]
-    assert not [
-        p for p in Path("/proc").glob("[0-9]*/cmdline") if for_long.split()[-1].encode() in read(p)
-    ]
+
+    def left() -> list[Path]:
+        sleeping = for_long.split()[-1].encode()
+        return [p for p in Path("/proc").glob("[0-9]*/cmdline") if sleeping in read(p)]
+
+    wait_until(lambda: not left(), what="the end of what it started")
 
 
 def read(file: Path) -> bytes:
@@ -592,7 +595,7 @@ def test_try_puts_a_query_on_a_wall(shop: Path, form: str) -> None:
     words = ("try", database, QUERY, "--every", "200ms", "--port", str(port))
 
     with started(*words, folder=shop) as (process, said):
-        wait_until(lambda: f"http://localhost:{port}/\n" in said(), 20)
+        wait_until(lambda: f"http://localhost:{port}/\n" in said())
         wait_until(lambda: state(port) == {"shop.orders": 3, "shop.revenue": 9.5})
         with urlopen(f"http://localhost:{port}/", timeout=5) as page:
             assert b"<!doctype html>" in page.read().lower()
@@ -615,7 +618,7 @@ def test_try_on_a_server(tmp_path: Path, server: str, request: pytest.FixtureReq
     query = "SELECT region, sum(amount) AS amount_eur FROM sold GROUP BY region ORDER BY region"
     words = ("try", database.url, query, "--port", str(port))
     with started(*words, folder=tmp_path) as (process, said):
-        wait_until(lambda: f"http://localhost:{port}/\n" in said(), 20)
+        wait_until(lambda: f"http://localhost:{port}/\n" in said())
         name = "postgres" if server == "postgres" else "shop"
         wanted = {f"{name}.north.amount_eur": 1.5, f"{name}.south.amount_eur": 2}
         wait_until(lambda: state(port) == wanted)
@@ -632,10 +635,10 @@ def test_try_prints_the_configuration_to_keep(shop: Path) -> None:
             stdout=kept,
             stderr=subprocess.DEVNULL,
         )
-        wait_until(lambda: (shop / "streamd.toml").read_text(), 20)
+        wait_until(lambda: (shop / "streamd.toml").read_text())
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(STOP_SECONDS) == 0
     done = run("check", folder=shop)
     assert [line.split() for line in done.stdout.splitlines()] == [
         ["shop.orders", "3", "ok"],

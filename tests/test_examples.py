@@ -60,8 +60,7 @@ def state(server: Server) -> Any:
 def until_shown(server: Server, *names: str) -> Any:
     """The state, when all these streams are in it and nothing is failed or late."""
     wait_until(lambda: set(names) <= set(state(server)), what=f"{names} {state(server)}")
-    health = server.request("GET", "/healthz?strict")
-    assert health.status == 200, health.text
+    wait_until(lambda: server.request("GET", "/healthz?strict").status == 200, what="health")
     return state(server)
 
 
@@ -137,9 +136,14 @@ def test_postgres(start: Start, postgres: PostgresServer) -> None:
     server = start("postgres", {"postgresql://localhost/shop": postgres.url})
     shown = until_shown(server, "shop.orders", "shop.revenue", "last")
     assert (shown["shop.orders"], shown["shop.revenue"], len(shown["last"])) == (3, 22.75, 3)
-    postgres.sql("NOTIFY alerts, 'The printer is on fire'")
+
+    def is_heard() -> bool:
+        postgres.sql("NOTIFY alerts, 'The printer is on fire'")
+        return "alerts" in state(server)
+
+    wait_until(is_heard)
     postgres.sql("INSERT INTO orders (amount) VALUES (1)")
-    wait_until(lambda: len(state(server)["last"]) == 4, 1)
+    wait_until(lambda: len(state(server)["last"]) == 4)  # untold, it looks once a minute
     assert until_shown(server, "alerts")["alerts"] == "The printer is on fire"
 
 
@@ -147,6 +151,7 @@ def test_redis(start: Start, redis: Redis) -> None:
     redis.say("LPUSH", "waiting", "one", "two", "three")
     server = start("redis", {"redis://localhost": f"redis://127.0.0.1:{redis.port}"})
     until_shown(server, "waiting")
+    wait_until(lambda: redis.say("PUBSUB", "NUMSUB", "jobs")[1], what="somebody who hears jobs")
     redis.say("PUBLISH", "jobs", '{"name": "backup", "state": "done"}')
     redis.say("XADD", "sales", "*", "product", "Tea", "amount", "2.80")
     shown = until_shown(server, "waiting", "jobs", "sales")

@@ -117,7 +117,7 @@ def test_websockets(behind: Daemon, start_nginx: StartNginx, nginx: bool) -> Non
         [extension] = viewer.protocol.extensions
         assert isinstance(extension, PerMessageDeflate)
         while len(seqs) < COUNT:
-            message = json.loads(viewer.recv(timeout=5))
+            message = json.loads(viewer.recv(timeout=20))
             seqs += [update["seq"] for update in message.get("updates", ())]
     assert seqs == ALL
 
@@ -187,7 +187,7 @@ def test_stock_event_source_through_nginx(
 
 def test_curl_through_nginx(behind: Daemon, start_nginx: StartNginx) -> None:
     nginx = start_nginx(behind)
-    command = ["curl", "-sN", "--max-time", "20", f"{nginx.url}/events?format=v1&after=0-0"]
+    command = ["curl", "-sN", "--max-time", "60", f"{nginx.url}/events?format=v1&after=0-0"]
     seqs: list[int] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as curl, publishing(behind):
         assert curl.stdout is not None
@@ -239,7 +239,7 @@ def test_long_poll_through_nginx_ends_before_its_time_out(
 def test_ticks_come_through_nginx(behind: Daemon, start_nginx: StartNginx) -> None:
     """nginx drops what is silent for 60 s; something is said long before."""
     nginx = start_nginx(behind)
-    command = ["curl", "-sN", "--max-time", "20", f"{nginx.url}/events"]
+    command = ["curl", "-sN", "--max-time", "60", f"{nginx.url}/events"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as curl:
         assert curl.stdout is not None
         assert ": tick\n" in iter(curl.stdout.readline, "")

@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from streamd.journals.redis import TOLD
-from tests.support.daemon import CHECKOUT, TWISTD, Daemon, StartDaemon
+from tests.support.daemon import CHECKOUT, STOP_SECONDS, TWISTD, Daemon, StartDaemon
 from tests.support.net import free_port, request, wait_until
 from tests.support.redis import Redis
 
@@ -322,11 +322,12 @@ def test_instances_on_one_port(redis: Redis, tmp_path: Path) -> None:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                 )
-            stack.callback(instance.wait, 10)
+            stack.callback(instance.wait, STOP_SECONDS)
             stack.callback(instance.terminate)
             instances.append(instance)
+        url = f"ws://127.0.0.1:{port}/ws"
         viewers = [
-            stack.enter_context(connect(f"ws://127.0.0.1:{port}/ws", compression=None))
+            stack.enter_context(connect(url, compression=None, open_timeout=PATIENCE))
             for _ in range(32)
         ]
         answer = request(port, "POST", "/streams/a", "1")

@@ -29,6 +29,7 @@ from streamd.update import Draft
 from tests.support.daemon import TWISTD, Daemon, StartDaemon, finish_all
 from tests.support.net import free_port, wait_until
 from tests.support.served import Serve, in_thread
+from tests.support.streams import Streams
 from tests.support.tidy import LoggedErrors
 from tests.test_journal import Log, Sqlite, refusal, sleep
 
@@ -299,20 +300,24 @@ class Hang:
     """A disk that does not answer, for as long as is wished: the writer's thread stands still."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch, self._hung = patch, sqlite.HUNG
         self._answers = threading.Event()
         self._answers.set()
-        self.end = self._answers.set
         write = LogFile.write
 
         def wait(file: LogFile, batch: Any) -> None:
-            assert self._answers.wait(10)
+            assert self._answers.wait(60)
             write(file, batch)
 
         patch.setattr(LogFile, "write", wait)
-        patch.setattr(sqlite, "HUNG", 0.1)
 
     def begin(self) -> None:
+        self._patch.setattr(sqlite, "HUNG", 0.1)
         self._answers.clear()
+
+    def end(self) -> None:
+        self._patch.setattr(sqlite, "HUNG", self._hung)
+        self._answers.set()
 
 
 @pytest.fixture
@@ -364,8 +369,8 @@ class TestHung:
             assert "Retry-After" in answer.headers
             viewer.wait_until("away")
             assert viewer.journal["error"] == "the disk does not answer"
-            told = served.request("GET", "/streams/ticks").json()
-            assert told["health"]["error"] == "the disk does not answer"
+            ticks = Streams(served)
+            assert ticks.expect_health("ticks", "failed") == "the disk does not answer"
             assert served.state()["a"] == 1
             hang.end()
             viewer.wait_until("ok")
@@ -809,20 +814,34 @@ class TestLife:
 class TestSources:
     """A commit takes a moment; what a source says meanwhile is the newer truth."""
 
-    @pytest.mark.parametrize(
-        ("command", "state", "value"),
-        [("date +%s%N; exit 1", "failed", None), ("printf '1\\\\n2\\\\n1\\\\n'", "fresh", 1)],
-    )
-    def test_what_is_said_while_a_value_is_under_way(
-        self, start_daemon: StartDaemon, tmp_path: Path, command: str, state: str, value: int | None
-    ) -> None:
+    def start(self, start_daemon: StartDaemon, folder: Path, command: str) -> Daemon:
         source = f'[sources.a]\ncommand = ["sh", "-c", "{command}"]\nevery = "200ms"\n'
-        daemon = start_daemon(config=config(tmp_path / "log.db", source))
+        daemon = start_daemon(config=config(folder / "log.db", source))
         wait_until(lambda: daemon.request("GET", "/streams/a").status == 200)
-        looks = []
-        for _ in range(12):
-            time.sleep(0.1)
-            looks.append(daemon.request("GET", "/streams/a").json())
-        # Between a value and the exit that follows it there is a moment in which it is fresh.
-        assert [look["health"]["state"] for look in looks].count(state) > 8
-        assert value is None or looks[-1]["value"] == value
+        return daemon
+
+    def test_a_failure(self, start_daemon: StartDaemon, tmp_path: Path) -> None:
+        daemon = self.start(start_daemon, tmp_path, "date +%s%N; exit 1")
+        last: dict[int, str] = {}  # how it was in the end, a second after each value
+
+        def has_run_again() -> bool:
+            told = daemon.request("GET", "/streams/a").json()
+            last[told["seq"]] = told["health"]["state"]
+            return len(last) > 3
+
+        wait_until(has_run_again)
+        assert [*last.values()][:3] == ["failed"] * 3
+
+    def test_another_value(self, start_daemon: StartDaemon, tmp_path: Path) -> None:
+        daemon = self.start(start_daemon, tmp_path, "printf '1\\\\n2\\\\n1\\\\n'")
+
+        def stands() -> bool:
+            """Not only for the moment between two of its values."""
+            for _ in range(4):
+                told = daemon.request("GET", "/streams/a").json()
+                if (told["health"]["state"], told["value"]) != ("fresh", 1):
+                    return False
+                time.sleep(0.1)
+            return True
+
+        wait_until(stands, what="fresh 1")
