@@ -194,7 +194,8 @@ def test_the_worst_is_no_harm_to_others(
     assert worst < 10
     assert used < 0.5, "of a processor"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 20_000  # KiB
-    assert sum("stderr" in line for line in lines) <= COMPLAINTS + 1
+    # So many a minute, and one that says so; a minute may begin meanwhile.
+    assert sum("stderr" in line for line in lines) <= 2 * (COMPLAINTS + 1)
 
 
 def delays(served: Served, seconds: float) -> tuple[float, float]:
