@@ -26,9 +26,12 @@ run: .venv/run
 	$(BIN)/twistd -n --pidfile= streamd --port $(PORT)
 
 # Two at a time, a file at a time; but nothing beside the proofs, which load the machine themselves.
+# One of the two that ends in the middle of a test ends all: xdist would wait for ever.
+TWO = --numprocesses=2 --dist=loadfile --max-worker-restart=0
+
 test: servers lint types trial
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile --ignore=tests/test_checks.py
-	STREAMD_WRITES=plain $(BIN)/pytest --numprocesses=2 --dist=loadfile $(BOTH_WRITES)
+	$(BIN)/pytest $(TWO) --ignore=tests/test_checks.py
+	STREAMD_WRITES=plain $(BIN)/pytest $(TWO) $(BOTH_WRITES)
 	$(BIN)/pytest tests/test_checks.py
 
 lint: .venv/test

@@ -48,7 +48,7 @@ WRONG = """(() => {
 })()"""
 FULL = """for (let size = 2 ** 22; size >= 1; size /= 2) {
   try {
-    for (;;) localStorage.setItem(`${Math.random()}`.slice(0, 6), "x".repeat(size));
+    for (let n = 0; ; n++) localStorage.setItem(`${size}/${n}`, "x".repeat(size));
   } catch {}
 }"""
 # Takes as long as an attempt to get the whole page.
