@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from streamd.update import Refused, shorten
-from streamd.wire import Report
+from streamd.wire import ScreenReport
 
 MAX_SCREENS = 1000
 KEEP = 7 * 24 * 3600.0
@@ -30,7 +30,7 @@ class Screen:
     :ivar seen: when it last reported.
     """
 
-    def __init__(self, report: Report, now: float) -> None:
+    def __init__(self, report: ScreenReport, now: float) -> None:
         self.report = report
         self.since = self.seen = now
         self.connections: set[Connection] = set()
@@ -61,7 +61,7 @@ class Screens:
         self._lost: dict[str, None] = {}  # in the order in which they were
         self._names: dict[Connection, str] = {}
 
-    def report(self, connection: Connection, report: Report, now: float) -> None:
+    def report(self, connection: Connection, report: ScreenReport, now: float) -> None:
         """A screen says what it shows; with too many of them one that was lost makes room, or none."""
         if self._names.get(connection, report.name) != report.name:
             return  # one connection is one screen: a thousand names would push the others out

@@ -514,7 +514,7 @@ def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
-class Report(msgspec.Struct, frozen=True, tag_field="type", tag="screen"):
+class ScreenReport(msgspec.Struct, frozen=True, tag_field="type", tag="screen"):
     """``-> {"type": "screen", …}``: which screen shows which wall.
 
     :ivar at: up to where; seconds of ``delay`` behind that; None: it cannot tell.
@@ -549,10 +549,10 @@ class Subscribe(msgspec.Struct, frozen=True, tag_field="type", tag="subscribe"):
         )
 
 
-_SAID = msgspec.json.Decoder(Subscribe | Report)  # of two, a tag may not be missing
+_SAID = msgspec.json.Decoder(Subscribe | ScreenReport)  # of two, a tag may not be missing
 
 
-def parse_message(text: bytes) -> Wish | Report:
+def parse_message(text: bytes) -> Wish | ScreenReport:
     """What a viewer says in ``streamd.v1``.
 
     :raises Refused: with the code ``bad-message``, or that of a wish that cannot be; the connection
@@ -564,7 +564,7 @@ def parse_message(text: bytes) -> Wish | Report:
         raise Refused(400, "bad-message", "nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Refused(400, "bad-message", f"not understood: {error}") from None
-    return said if isinstance(said, Report) else said.wish()
+    return said if isinstance(said, ScreenReport) else said.wish()
 
 
 def round_pace(text: str | None) -> float:

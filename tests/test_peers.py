@@ -15,7 +15,7 @@ from streamd.peers import HEALTH, LASTS, TURN, VOUCHED, Peers
 from streamd.screens import Screens
 from streamd.source import Feed, SourceError
 from streamd.update import Draft, Refused, Update
-from streamd.wire import Report
+from streamd.wire import ScreenReport
 from tests.support.fakes import TODAY, Daemonette
 from tests.test_screens import Terminal
 
@@ -143,7 +143,7 @@ class PeersTests(SynchronousTestCase):
 
     def test_screens_of_all_and_until_their_node_is_gone(self) -> None:
         self.start()
-        self.one.screens.report(Terminal(), Report("tv", "hall", "5-0", 0), TODAY)
+        self.one.screens.report(Terminal(), ScreenReport("tv", "hall", "5-0", 0), TODAY)
         self.turn()
         self.turn()
         self.assertEqual(["tv"], list(self.other.screens.listing(TODAY)))
@@ -157,8 +157,8 @@ class PeersTests(SynchronousTestCase):
 
     def test_a_command_is_obeyed_once_where_the_screen_is(self) -> None:
         tv, full = Terminal(), Full()
-        self.one.screens.report(full, Report("full", "hall", "5-0", 0), TODAY)
-        self.one.screens.report(tv, Report("tv", "hall", "5-0", 0), TODAY)
+        self.one.screens.report(full, ScreenReport("full", "hall", "5-0", 0), TODAY)
+        self.one.screens.report(tv, ScreenReport("tv", "hall", "5-0", 0), TODAY)
         self.start()
         self.turn()
         self.command(self.other, "full", b"reload")
@@ -169,8 +169,8 @@ class PeersTests(SynchronousTestCase):
 
     def test_a_screen_that_two_nodes_know_is_told_once_by_each(self) -> None:
         here, there = Terminal(), Terminal()
-        self.other.screens.report(here, Report("tv", "hall", "5-0", 0), TODAY)
-        self.one.screens.report(there, Report("tv", "hall", "5-0", 0), TODAY)
+        self.other.screens.report(here, ScreenReport("tv", "hall", "5-0", 0), TODAY)
+        self.one.screens.report(there, ScreenReport("tv", "hall", "5-0", 0), TODAY)
         self.start()
         self.turn()
         self.command(self.other, "tv", b"reload")

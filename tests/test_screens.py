@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.screens import KEEP, MAX_SCREENS, Screens
 from streamd.update import Refused
-from streamd.wire import Report
+from streamd.wire import ScreenReport
 from tests.support.fakes import TODAY
 
 
@@ -27,7 +27,7 @@ class ScreensTests(SynchronousTestCase):
     def report(
         self, terminal: Terminal, name: str, now: float = 0, wall: str = "kitchen", delay: float = 0
     ) -> None:
-        self.screens.report(terminal, Report(name, wall, "5-0", delay), TODAY + now)
+        self.screens.report(terminal, ScreenReport(name, wall, "5-0", delay), TODAY + now)
 
     def listing(self, now: float = 0) -> dict[str, tuple[bool, float, float]]:
         """Of each: connected, since, seen."""

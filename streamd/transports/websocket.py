@@ -33,7 +33,7 @@ from streamd.wire import (
     PLAIN_WEBSOCKET,
     V1_DEFLATED,
     V1_WEBSOCKET,
-    Report,
+    ScreenReport,
     Wish,
     frame,
     parse_message,
@@ -159,13 +159,13 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         if not self.is_v1:
             return  # a plain viewer has nothing to say
-        said: Wish | Report | bytes
+        said: Wish | ScreenReport | bytes
         try:
             said = parse_message(b"" if isBinary else payload)
         except Refused as refused:
             fields = {"code": refused.code, "message": refused.message}
             said = frame(v1_message("error", fields).text)
-        if isinstance(said, Report):  # it needs no answer, so it does not wait
+        if isinstance(said, ScreenReport):  # it needs no answer, so it does not wait
             self.factory.screens.report(self, said, self.factory.now())
         elif len(self._due) >= MAX_DUE:
             self.refuse("too many messages wait for their answers")
