@@ -63,7 +63,7 @@ screenshot: servers
 # A wall for months, in minutes.
 soak: check-soak
 
-# Everything beside everything: some 25 minutes; `.venv/bin/python -m bench --help` for parts of it.
+# Everything beside everything: some 45 minutes; `.venv/bin/python -m bench --help` for parts of it.
 bench: .venv/test
 	@bench/install
 	@$(BIN)/python -m bench
