@@ -132,11 +132,12 @@ class Shift:
         self.lease = Lease(f"source:{name}", journal, clock, self._begin, self._end)
 
     async def _start(self, fence: Fence) -> None:
+        former = self.feed
         if self._ran:
             self.source, self.feed = self._make()
         self._ran = True
         self.feed.fence, self.feed.outrun = fence, self.lease.lose
-        await self.feed.adopt()
+        await self.feed.adopt(former)
         if not self.lease.stopped:
             self.source.start(self.feed)
 

@@ -150,11 +150,15 @@ class Feed:
         self._recovering = False  # nothing that it said since was wrong
         self._under_way: dict[str, Draft] = {}  # stream -> its newest that is not committed yet
 
-    def adopt(self) -> Deferred[None]:
+    def adopt(self, former: Feed | None = None) -> Deferred[None]:
         """Take over the streams of this source that are there from before it was started.
 
+        :param former: the feed of the run before, if this process had one; what that failed in the
+            place of streams is this one's to take back.
         :returns: fires when that is done as far as can be; never fails.
         """
+        if former is not None:
+            self._stand_ins |= former._stand_ins
 
         def found(records: Mapping[str, bytes]) -> None:
             names = msgspec.json.decode(records.get(self.name, b"[]"), type=list[str])
@@ -162,7 +166,6 @@ class Feed:
             for stream in filter(self._state.get, names):
                 self._introduce(stream)
                 self._streams.add(stream)
-            self._stand_ins.update(self._awaited())  # may have failed when this node ran it before
 
         return self._journal.records(STREAMS).addCallback(found).addErrback(self.failed)
 

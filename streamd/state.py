@@ -43,9 +43,9 @@ MANY_UPDATES = MAX_MESSAGE // 32
 MANY_LOOKS = 20_000
 """Updates that are looked at for one message, wanted or not: some five milliseconds."""
 
-UPDATE_BYTES = 256
+UPDATE_BYTES = 304
 """What one update costs beside its value (CPython): itself and its position, four numbers, a bytes
-object, and its places in the log and in its history."""
+object, and its places in the log and in its history; those of one batch share two of the numbers."""
 
 UNREADABLE = "its last value cannot be read in the log"
 """What a stream fails with then, until it has another one."""
@@ -497,7 +497,7 @@ class State:
             return
         if stream.newest is None and not stream.configured:
             self._bury(stream, None, now)
-        elif stream.error != UNREADABLE:
+        else:
             stream.error = None
             self._judge(stream, now)
 

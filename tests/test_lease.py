@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamd.config import Description
 from streamd.journal import Away, Fence, Outrun
 from streamd.lease import LASTS, RENEW, Lease, Shift
-from streamd.source import Feed
+from streamd.source import Feed, SourceError
 from tests.support.fakes import Daemonette
 
 
@@ -190,6 +191,17 @@ class ShiftTests(SynchronousTestCase):
         self.daemon.clock.advance(RENEW)
         first, second = Fence("source:shop", 1), Fence("source:shop", 2)
         self.assertEqual(["made", (1, first), "stopped", "made", (2, second)], self.did)
+
+    def test_each_takes_back_what_the_one_before_it_failed(self) -> None:
+        self.daemon = Daemonette({"shop.a": Description()})
+        self.shift = Shift("shop", self.make, cast(Any, self.journal), self.daemon.clock)
+        self.shift.lease.start()
+        self.shift.feed.failed(Failure(SourceError("no answer")))
+        self.assertEqual(("failed", "no answer"), self.daemon.health("shop.a"))
+        self.journal.number = 2
+        self.daemon.clock.advance(RENEW)
+        self.shift.feed.put({"b": 1})
+        self.assertEqual(("fresh", None), self.daemon.health("shop.a"))
 
     def test_who_is_outrun_stops(self) -> None:
         self.shift.lease.start()

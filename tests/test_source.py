@@ -19,9 +19,9 @@ from streamd.health import Limit
 from streamd.journal import Fence, Outrun
 from streamd.journals.memory import MemoryJournal
 from streamd.source import Feed, SourceError, Surroundings
-from streamd.state import UNREADABLE, UPDATE_BYTES
-from streamd.update import LIFE_UNIT, MAX_VALUE, ORIGIN, Draft, Position, Refused, Update
-from tests.support.fakes import LIFE, Daemonette
+from streamd.state import UPDATE_BYTES
+from streamd.update import MAX_VALUE, Draft, Refused, Update
+from tests.support.fakes import Daemonette
 from tests.support.source import SourceTestCase
 
 AWAY = Refused(503, "away", "the journal is away")
@@ -472,22 +472,22 @@ class RestartTests(SourceTestCase):
 
     def test_so_is_what_it_failed_of_streams_that_wait_for_their_first_value(self) -> None:
         self.make({"shop.a": Description()})
-        self.daemon.feed().failed(Failure(SourceError("no answer")))
+        former = self.daemon.feed()
+        former.failed(Failure(SourceError("no answer")))
         self.assertEqual(("failed", "no answer"), self.health("shop.a"))
         again = self.daemon.feed()
-        again.adopt()
+        again.adopt(former)
         self.assertEqual(("failed", "no answer"), self.health("shop.a"))
         again.put({"b": 1})
         self.assertEqual(("fresh", None), self.health("shop.a"))
 
-    def test_but_not_that_a_value_cannot_be_read_in_the_log(self) -> None:
-        self.make({"shop.a": Description()})
-        bad = Update("shop.a", 1, Position(1, LIFE * LIFE_UNIT), 1, b"{")
-        self.state.restore(LIFE, [bad], ORIGIN, self.daemon.times.now())
-        feed = self.daemon.feed()
-        feed.adopt()
-        feed.put({"b": 1})
-        self.assertEqual(("failed", UNREADABLE), self.health("shop.a"))
+    def test_but_not_what_another_source_says_of_its_own(self) -> None:
+        self.make({"shop.north.orders": Description()})
+        shop, north = self.daemon.feed("shop"), self.daemon.feed("shop.north")
+        shop.adopt()
+        north.failed(Failure(SourceError("no answer")))
+        shop.put({"total": 1})
+        self.assertEqual(("failed", "no answer"), self.health("shop.north.orders"))
 
     def test_what_is_gone_meanwhile_is_forgotten(self) -> None:
         feed = self.restart()
