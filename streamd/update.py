@@ -128,9 +128,9 @@ class Update(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
 
 
-def size_of(happened: Sequence[Draft | Update]) -> int:
+def size_of(drafts: Sequence[Draft]) -> int:
     """Bytes of the values."""
-    return sum([len(each.value) for each in happened if each.value is not None])
+    return sum([len(draft.value) for draft in drafts if draft.value is not None])
 
 
 def check_name(name: str) -> str:
