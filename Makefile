@@ -6,10 +6,10 @@ BIN = .venv/bin
 PIP = $(BIN)/pip --disable-pip-version-check --quiet
 PYTHON_FILES = . streamd.tac
 # trial runs the deterministic tests alone: the modules whose tests are SynchronousTestCases.
-TRIAL = $(shell grep -l SynchronousTestCase tests/test_*.py)
+TRIAL = $(shell grep -rl --include=test_*.py SynchronousTestCase tests)
 
-# Where it could matter whether what viewers are sent is written at once (streamd/fast.py).
-BOTH_WRITES = tests/test_websocket.py tests/test_events.py tests/test_v1.py tests/test_poll.py
+# Where it could matter whether what viewers are sent is written at once (streamd/hub/fast_write.py).
+BOTH_WRITES = tests/http/test_websocket.py tests/http/test_events.py tests/wire/test_v1.py tests/http/test_poll.py
 
 help:
 	@echo "make run    the daemon with the demo stream: http://localhost:$(PORT)/"

@@ -10,7 +10,7 @@ from twisted.application.service import Application
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from streamd import tap
+from streamd.app import tap
 
 options = tap.Options()
 options.parseOptions([])

@@ -25,10 +25,10 @@ from websockets.sync.client import ClientConnection, connect
 from bench.meter import cpu
 from checks.crowd import Crowd
 from checks.proof import Daemon, memory
+from streamd.app.ports import allow_files
+from streamd.core.update import Draft
 from streamd.journals.redis import RedisJournal
-from streamd.ports import allow_files
-from streamd.redislink import Url
-from streamd.update import Draft
+from streamd.reactor.redis_client import RedisUrl
 from tests.support.redis import Redis
 
 BATCHES, BATCH, UNDER_WAY = 1000, 100, 4
@@ -76,7 +76,7 @@ async def measure_appends(reactor: Any) -> None:
 
 
 async def _append(reactor: Any, server: Redis, what: str, others: int) -> None:
-    url = Url.parse(f"redis://127.0.0.1:{server.port}")
+    url = RedisUrl.parse(f"redis://127.0.0.1:{server.port}")
     journals = [RedisJournal(url, "", reactor, time.time) for _ in range(1 + others)]
     followers = [Nobody() for _ in journals]
     for journal, follower in zip(journals, followers, strict=True):

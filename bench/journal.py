@@ -17,10 +17,10 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater, react
 
 from checks.proof import spread
-from streamd.config import Description, Keep
+from streamd.core.description import Description, Keep
+from streamd.core.state import State
+from streamd.core.update import Draft, Position, Update
 from streamd.journals.sqlite import SqliteJournal
-from streamd.state import State
-from streamd.update import Draft, Position, Update
 
 STREAMS = 1000
 KEPT = 300

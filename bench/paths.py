@@ -17,11 +17,14 @@ from typing import Any
 
 from bench.servers import SERVERS, Traffic, running
 from bench.workloads import CPU, count, traffic_of
-from streamd.config import Description, Keep
-from streamd.hub import Hub
-from streamd.state import Mark
-from streamd.update import ORIGIN, Draft, Selection, Update
-from streamd.wire import PACE, PLAIN_WEBSOCKET, V1_WEBSOCKET, Encoding, Wish
+from streamd.core.catchup import Mark
+from streamd.core.description import Description, Keep
+from streamd.core.selection import Selection
+from streamd.core.update import ORIGIN, Draft, Update
+from streamd.hub.hub import Hub
+from streamd.wire.encoding import Encoding
+from streamd.wire.frames import PLAIN_WEBSOCKET, V1_WEBSOCKET
+from streamd.wire.requests import PACE, Wish
 from tests.support.fakes import Daemonette, FakeViewer
 
 UPDATES = 200_000

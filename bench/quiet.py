@@ -14,11 +14,11 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
 
-from streamd.config import parse
-from streamd.kinds import find_kinds
-from streamd.link import Link
-from streamd.service import Streamd
-from streamd.update import Draft
+from streamd.app.kinds import find_kinds
+from streamd.app.service import Streamd
+from streamd.config.parse import parse
+from streamd.core.update import Draft
+from streamd.hub.link import Link
 from tests.support.served import QUIET, handshake
 
 ROUNDS = 500

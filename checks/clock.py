@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from checks.crowd import Crowd, Publisher, Viewer
 from checks.proof import Daemon, Proof, main, percentile, running, spread
-from streamd.update import Position, parse_position
+from streamd.core.update import Position, parse_position
 
 WALKS = [f"walk{number}" for number in range(20)]
 """Sources like the demo stream, two updates a second each.  None with a thread: libfaketime has a hand

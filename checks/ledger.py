@@ -16,8 +16,8 @@ from typing import Any
 
 from checks.crowd import Publisher
 from checks.readers import EVENTS, POLLS, Heard, Way
-from streamd.state import UPDATE_BYTES
-from streamd.update import MAX_VALUE
+from streamd.core.state import UPDATE_BYTES
+from streamd.core.values import MAX_VALUE
 
 ORIGIN = "0-0"
 

@@ -22,7 +22,7 @@ from checks.crowd import LOOPBACK, PONG, TEXT, frame
 from checks.ledger import ORIGIN
 from checks.proof import KIB, NO_SOURCES, Proof, running
 from checks.readers import EVENTS, PLAIN, POLLS, V1, V1_DEFLATED, V1_EVENTS, Heard, Way
-from streamd.update import Selection
+from streamd.core.selection import Selection
 
 SETTLE = 60.0
 QUIET_EVERY = 75

@@ -14,7 +14,7 @@ import time
 
 from checks.crowd import Crowd, Publisher
 from checks.proof import KIB, Daemon, Proof, main, running, spread
-from streamd.update import parse_position
+from streamd.core.update import parse_position
 
 SEED = 7
 RESTART = 1012

@@ -19,8 +19,8 @@ import pytest
 from playwright.sync_api import Page
 from websockets.sync.client import connect
 
-from streamd import service
-from streamd.wire import MAX_INBOUND
+from streamd.app import service
+from streamd.wire.frames import MAX_INBOUND
 from tests.support.daemon import CHECKOUT, Server
 from tests.support.echo import EchoFactory
 from tests.support.net import free_port

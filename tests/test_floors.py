@@ -10,37 +10,104 @@ from twisted.trial.unittest import SynchronousTestCase
 
 PACKAGE = Path(__file__).resolve().parents[1] / "streamd"
 
-# From the ground up. "sources.*" is the package with all that is in it.
-FLOORS = [
-    ["update", "http"],
-    ["wire", "access", "health", "log", "sketch", "thin"],
-    ["config"],
-    ["stream"],
-    ["state", "screens"],
-    ["journal", "hub", "timer", "quiet", "ports", "worker"],
-    ["source", "ordering", "link", "channel", "lean"],
-    ["texts", "databases.session", "polling", "fast", "door", "redislink", "lease"],
-    ["databases.drivers", "databases.rows", "peers"],
-    ["databases.queries"],
-    ["transports.*", "sources.*", "journals.*"],
-    ["site", "kinds"],
-    ["service", "check", "client", "start"],
-    ["tap", "cli"],
+# Packages from the ground up: a module imports only from its own package and from those before it.
+PACKAGES = [
+    "core",
+    "wire",
+    "reactor",
+    "config",
+    "hub",
+    "journals",
+    "sources",
+    "cluster",
+    "http",
+    "plugin",
+    "app",
 ]
 
-# The floors up to this one are pure: plain values in, plain values out.
-HIGHEST_PURE = 4
+# Modules of each package from the ground up: a module imports only from floors of its package below its
+# own.  A package in a package is named with a dot.
+FLOORS = {
+    "core": [
+        "duration errors limit written",
+        "description health selection update values",
+        "catchup log stream thin",
+        "state",
+    ],
+    "wire": [
+        "encoding requests",
+        "plain v1",
+        "events frames poll",
+    ],
+    "reactor": [
+        "log_limit redis_client timer worker",
+    ],
+    "config": [
+        "fields",
+        "kind",
+        "tables",
+        "parse",
+    ],
+    "hub": [
+        "audience screens sweep",
+        "pace",
+        "hub",
+        "link",
+        "fast_write",
+    ],
+    "journals": [
+        "journal",
+        "ordering",
+        "memory redis sqlite",
+    ],
+    "sources": [
+        "errors settings",
+        "databases.session feed",
+        "databases.drivers databases.rows polling random_walk source texts",
+        "databases.queries demo http process python redis",
+        "postgres sql",
+    ],
+    "cluster": [
+        "lease",
+        "shift",
+        "peers",
+    ],
+    "http": [
+        "autobahn_private request",
+        "access bodies events page poll read websocket",
+        "channel publish screens",
+        "door",
+        "site",
+    ],
+    "app": [
+        "check client kinds ports sketch",
+        "service start",
+        "cli tap",
+    ],
+}
 
-# Their own __init__ stays empty: all that import anything from the package would lean on it.
-PACKAGES = {"", "databases", "transports", "sources", "journals"}
+# These are pure: plain values in, plain values out.  They are told the time.
+PURE = {"core", "wire"}
 
 IMPURE = {"autobahn", "os", "random", "socket", "time", "twisted"}
 
+Place = tuple[int, int]
 
-def floor_of(module: str) -> int | None:
-    """The number of the floor on which `module` (its name after "streamd.") stands, if it is on one."""
-    names = {module, f"{module}.*", f"{module.partition('.')[0]}.*"}
-    return next((number for number, floor in enumerate(FLOORS) if names & set(floor)), None)
+
+def place_of(module: str) -> Place | None:
+    """The package"s number and the module"s floor in it; None if `module` has no place.
+
+    `module` is its name after "streamd.".
+    """
+    package, _, rest = module.partition(".")
+    if package not in PACKAGES:
+        return None
+    if not rest:
+        return PACKAGES.index(package), 0
+    floors = enumerate(FLOORS.get(package, ()))
+    return next(
+        ((PACKAGES.index(package), n) for n, floor in floors if rest in floor.split()), None
+    )
 
 
 def modules(package: Path) -> dict[str, str]:
@@ -72,60 +139,81 @@ def imports(module: str, text: str, known: Mapping[str, str]) -> Iterator[str]:
 
 def breaches(known: Mapping[str, str]) -> Iterator[str]:
     """One sentence for every breach of the law in these modules."""
+    packages = {"", *(name.rpartition(".")[0] for name in known)}
     for module, text in known.items():
-        floor = floor_of(module)
-        if module in PACKAGES:
+        if module in packages:
             if any(imports(module, text, known)):
                 yield f"streamd/{module}: the __init__ of a package imports nothing"
             continue
-        if floor is None:
-            yield f"streamd.{module} is on no floor: add it to FLOORS, and to docs/architecture.rst"
+        place = place_of(module)
+        if place is None:
+            yield f"streamd.{module} has no place: add it to FLOORS, and to docs/architecture.rst"
             continue
         for name in imports(module, text, known):
-            if floor <= HIGHEST_PURE and name.partition(".")[0] in IMPURE:
-                yield f"streamd.{module} is on floor {floor}, which is pure, and imports {name}"
+            if PACKAGES[place[0]] in PURE and name.partition(".")[0] in IMPURE:
+                yield f"streamd.{module} is pure, and imports {name}"
             if name.partition(".")[0] != "streamd" or name == "streamd":
                 continue
-            other = floor_of(name.removeprefix("streamd."))
-            if other is None or other >= floor:
-                yield f"streamd.{module} is on floor {floor} and imports {name}, on floor {other}"
+            other = place_of(name.removeprefix("streamd."))
+            if other is None or other >= place:
+                yield f"streamd.{module} stands at {place} and imports {name}, which stands at {other}"
 
 
 class FloorsTests(SynchronousTestCase):
     def test_every_module_keeps_the_law(self) -> None:
         known = modules(PACKAGE)
-        self.assertIn("update", known)
+        self.assertIn("core.update", known)
         self.assertEqual([], list(breaches(known)))
+
+    def test_every_place_has_a_module(self) -> None:
+        known = modules(PACKAGE)
+        for package, floors in FLOORS.items():
+            for name in " ".join(floors).split():
+                self.assertIn(f"{package}.{name}", known)
 
 
 class FloorsTestTests(SynchronousTestCase):
     """The test of the test: it sees what it is there to see."""
 
     def breaches_of(self, module: str, text: str) -> list[str]:
-        known = {"": "", "update": "", "hub": "", "sources": "", "sources.sql": "", "state": ""}
-        return list(breaches({**known, module: text}))
+        names = (
+            "",
+            "core",
+            "core.update",
+            "core.state",
+            "hub",
+            "hub.hub",
+            "sources",
+            "sources.sql",
+        )
+        return list(breaches({**dict.fromkeys(names, ""), module: text}))
 
     def test_good_modules(self) -> None:
-        self.assertEqual([], self.breaches_of("state", "import math\nfrom streamd import update"))
-        self.assertEqual(
-            [], self.breaches_of("hub", "import time\nfrom streamd.state import State")
-        )
-        self.assertEqual([], self.breaches_of("sources.new", "from ..hub import Hub"))
+        for module, text in (
+            ("core.state", "import math\nfrom streamd.core import update"),
+            ("hub.hub", "import time\nfrom streamd.core.state import State"),
+            ("sources.http", "from ..core.update import Update"),
+        ):
+            self.assertEqual([], self.breaches_of(module, text))
 
-    def test_import_from_a_floor_above(self) -> None:
-        [breach] = self.breaches_of("state", "from streamd.hub import Hub")
-        self.assertIn("streamd.state is on floor 4 and imports streamd.hub, on floor 5", breach)
+    def test_import_from_a_package_above(self) -> None:
+        [breach] = self.breaches_of("core.state", "from streamd.hub.hub import Hub")
+        self.assertIn("streamd.core.state stands at", breach)
 
     def test_every_form_of_import(self) -> None:
         for text in (
-            "import streamd.hub",
-            "from streamd import hub",
-            "from . import hub",
-            "from .hub import Hub",
-            "def late():\n    from streamd.hub import Hub",
-            "if TYPE_CHECKING:\n    import streamd.hub as h",
+            "import streamd.hub.hub",
+            "from streamd.hub import hub",
+            "from ..hub import hub",
+            "from ..hub.hub import Hub",
+            "def late():\n    from streamd.hub.hub import Hub",
+            "if TYPE_CHECKING:\n    import streamd.hub.hub as h",
         ):
-            self.assertEqual(1, len(self.breaches_of("state", text)), text)
+            self.assertEqual(1, len(self.breaches_of("core.state", text)), text)
+
+    def test_import_from_a_floor_above_in_the_same_package(self) -> None:
+        for text in ("from . import state", "from .state import State"):
+            self.assertEqual(1, len(self.breaches_of("core.update", text)), text)
 
     def test_siblings(self) -> None:
         for text in (
@@ -133,18 +221,19 @@ class FloorsTestTests(SynchronousTestCase):
             "from . import sql",
             "from .sql import Sql",
         ):
-            self.assertEqual(1, len(self.breaches_of("sources.new", text)), text)
+            self.assertEqual(1, len(self.breaches_of("sources.http", text)), text)
 
-    def test_impure_import_on_a_pure_floor(self) -> None:
+    def test_impure_import_in_a_pure_package(self) -> None:
         for name in sorted(IMPURE):
-            self.assertEqual(1, len(self.breaches_of("update", f"import {name}")), name)
-        [breach] = self.breaches_of("state", "def now():\n    from twisted.internet import reactor")
+            self.assertEqual(1, len(self.breaches_of("core.update", f"import {name}")), name)
+        late = "def now():\n    from twisted.internet import reactor"
+        [breach] = self.breaches_of("core.state", late)
         self.assertIn("pure", breach)
 
     def test_unknown_module(self) -> None:
         [breach] = self.breaches_of("news", "")
-        self.assertIn("streamd.news is on no floor: add it to FLOORS", breach)
+        self.assertIn("streamd.news has no place: add it to FLOORS", breach)
 
     def test_init_that_imports(self) -> None:
-        [breach] = self.breaches_of("sources", "from streamd.update import Update")
+        [breach] = self.breaches_of("sources", "from streamd.core.update import Update")
         self.assertIn("imports nothing", breach)

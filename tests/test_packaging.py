@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from streamd.ports import BACKLOG
+from streamd.app.ports import BACKLOG
 from tests.support.daemon import CHECKOUT, TWISTD, Daemon, Server, finish_all
 from tests.support.net import free_port, request
 
@@ -154,7 +154,7 @@ def test_unit_of_systemd(installed: Path, elsewhere: Path) -> None:
 
 
 def test_units_of_instances(installed: Path, elsewhere: Path) -> None:
-    """They are run in tests/test_nodes.py, as far as that goes without systemd."""
+    """They are run in tests/cluster/test_nodes.py, as far as that goes without systemd."""
     for end in ("service", "socket"):
         text = (CHECKOUT / "systemd" / f"streamd@.{end}").read_text()
         (elsewhere / f"streamd@.{end}").write_text(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from streamd.config import parse
-from streamd.service import web_folder
-from streamd.transports.page import Page
+from streamd.app.service import web_folder
+from streamd.config.parse import parse
+from streamd.http.page import Page
 from tests.support.served import QUIET, Serve, Served, in_thread
 
 KITCHEN = f"""{QUIET}

@@ -2,9 +2,7 @@
 
 import random
 
-from streamd.config import Duration, Kind
-from streamd.polling import Polling
-from streamd.source import SourceError, SourceSettings
+from streamd.plugin import Duration, Kind, Polling, SourceError, SourceSettings
 
 
 class Settings(SourceSettings, frozen=True):

@@ -7,11 +7,10 @@ from collections.abc import Callable
 import msgspec
 from twisted.internet.defer import Deferred, succeed
 
-from streamd.config import Kind
-from streamd.journal import Follower
-from streamd.ordering import Batch, OrderedJournal, draw_life
-from streamd.source import Surroundings
-from streamd.update import ORIGIN
+from streamd.config.kind import Kind, Surroundings
+from streamd.core.update import ORIGIN
+from streamd.journals.journal import Follower
+from streamd.journals.ordering import Batch, OrderedJournal, draw_life
 
 
 class MemoryJournal(OrderedJournal):
@@ -32,12 +31,12 @@ class MemoryJournal(OrderedJournal):
         return succeed(None)
 
 
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MemorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[journal]`` with ``kind = "memory"``."""
 
 
-def _make(name: str, settings: Settings, surroundings: Surroundings) -> MemoryJournal:
+def _make(name: str, settings: MemorySettings, surroundings: Surroundings) -> MemoryJournal:
     return MemoryJournal(surroundings.now, surroundings.reactor.seconds)
 
 
-KIND = Kind("memory", frozenset(), Settings, _make)
+KIND = Kind("memory", frozenset(), MemorySettings, _make)

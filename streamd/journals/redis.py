@@ -43,8 +43,11 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streamd.config import ConfigError, Kind, Secret
-from streamd.journal import (
+from streamd.config.fields import ConfigError, Secret
+from streamd.config.kind import Kind, Surroundings
+from streamd.core.errors import Refused
+from streamd.core.update import LIFE_UNIT, ORIGIN, Draft, Position, Update, parse_position, size_of
+from streamd.journals.journal import (
     KEY_LIFETIME,
     Away,
     Conflict,
@@ -55,24 +58,22 @@ from streamd.journal import (
     SourceCursor,
     Unusable,
 )
-from streamd.ordering import (
+from streamd.journals.ordering import (
     MANY_UPDATES,
     MAX_RECORDED,
     MAX_WAITING,
     MAX_WAITING_SIZE,
     draw_life,
 )
-from streamd.redislink import TIMEOUT, Broken, Link, Url, connect, explain, is_said, refusal
-from streamd.source import Surroundings
-from streamd.update import (
-    LIFE_UNIT,
-    ORIGIN,
-    Draft,
-    Position,
-    Refused,
-    Update,
-    parse_position,
-    size_of,
+from streamd.reactor.redis_client import (
+    TIMEOUT,
+    Broken,
+    RedisConnection,
+    RedisUrl,
+    connect,
+    explain,
+    is_said,
+    refusal,
 )
 
 T = TypeVar("T")
@@ -113,7 +114,7 @@ class Another(Exception):
     """Redis has another log than the one that was followed, or the end of this one was missed."""
 
 
-class Asked(NamedTuple):
+class RedisAsked(NamedTuple):
     """What waits for its step, or for its answer.
 
     :ivar words: of the question.
@@ -131,7 +132,7 @@ class Asked(NamedTuple):
 class Answered(NamedTuple):
     """What a step gave, and up to where the log has to be followed before that is told."""
 
-    asked: Sequence[Asked]
+    asked: Sequence[RedisAsked]
     answers: Sequence[Any]
     at: Position
 
@@ -148,7 +149,7 @@ class RedisJournal:
 
     def __init__(
         self,
-        url: Url,
+        url: RedisUrl,
         password: str,
         reactor: Any,
         now: Callable[[], float],
@@ -171,10 +172,10 @@ class RedisJournal:
         self._open = self._closed = False
         self._why: str | None = "Redis was not reached yet"
         self._told_why: str | None = None
-        self._steps: Link | None = None
+        self._steps: RedisConnection | None = None
         self._serving: Deferred[None] | None = None
-        self._waiting: deque[Asked] = deque()
-        self._flying: Sequence[Asked] = ()
+        self._waiting: deque[RedisAsked] = deque()
+        self._flying: Sequence[RedisAsked] = ()
         self._answered: deque[Answered] = deque()
         self._size = self._count = 0
         self._followed = ORIGIN
@@ -291,9 +292,9 @@ class RedisJournal:
             return fail(Away(self._why))
         if self._count >= MAX_WAITING or self._size + size > max(MAX_WAITING_SIZE, size):
             return fail(Away("too much waits for Redis"))
-        return self._queue(Asked(words, read, Deferred(), size, updates))
+        return self._queue(RedisAsked(words, read, Deferred(), size, updates))
 
-    def _queue(self, asked: Asked) -> Deferred[Any]:
+    def _queue(self, asked: RedisAsked) -> Deferred[Any]:
         self._waiting.append(asked)
         self._count += 1
         self._size += asked.size
@@ -304,7 +305,7 @@ class RedisJournal:
         """Send what waits, unless a step is under way."""
         if self._flying or not self._waiting:
             return
-        asked: list[Asked] = []
+        asked: list[RedisAsked] = []
         updates = 0
         while self._waiting and (not asked or updates + self._waiting[0].updates <= MANY_UPDATES):
             asked.append(self._waiting.popleft())
@@ -330,7 +331,7 @@ class RedisJournal:
                     raise
         raise AssertionError
 
-    def _done(self, answers: Sequence[Any], asked: Sequence[Asked]) -> None:
+    def _done(self, answers: Sequence[Any], asked: Sequence[RedisAsked]) -> None:
         if self._flying is not asked:
             return  # given up meanwhile
         self._flying = ()
@@ -350,7 +351,7 @@ class RedisJournal:
         self._settle()
         self._step()
 
-    def _undone(self, failure: Failure, asked: Sequence[Asked]) -> None:
+    def _undone(self, failure: Failure, asked: Sequence[RedisAsked]) -> None:
         """It is not known what became of a step, or Redis refused it."""
         if self._flying is not asked:
             return
@@ -372,7 +373,7 @@ class RedisJournal:
             asked, answers, _ = self._answered.popleft()
             self._answer(asked, answers)
 
-    def _answer(self, asked: Sequence[Asked], answers: Sequence[Any]) -> None:
+    def _answer(self, asked: Sequence[RedisAsked], answers: Sequence[Any]) -> None:
         self._count -= len(asked)
         self._size -= sum(one.size for one in asked)
         for one, answer in zip(asked, answers, strict=True):
@@ -450,7 +451,7 @@ class RedisJournal:
 
     async def _session(self) -> None:
         """As long as both connections last: one for the steps, one that waits for news."""
-        links: list[Link] = []
+        links: list[RedisConnection] = []
         try:
             for _ in range(2):
                 links.append(await connect(self._reactor, self._url, self._password))
@@ -473,7 +474,7 @@ class RedisJournal:
                 link.on_lost = lambda: None
                 link.abort()
 
-    async def _check(self, link: Link) -> None:
+    async def _check(self, link: RedisConnection) -> None:
         """:raises Unusable: this Redis cannot keep a log."""
         about = await self._said(link, "INFO")
         lines = dict(line.split(":", 1) for line in about.decode().splitlines() if ":" in line)
@@ -488,7 +489,7 @@ class RedisJournal:
 
     # -- what the log says -------------------------------------------------------------------------
 
-    async def _open_log(self, link: Link) -> str:
+    async def _open_log(self, link: RedisConnection) -> str:
         """Go on where this node was; with another log, or when too much was missed, begin anew.
 
         :returns: what Redis says against being written; empty: nothing.
@@ -518,7 +519,7 @@ class RedisJournal:
             self._follower.lost(why)
         return refused
 
-    async def _read_all(self, link: Link) -> Sequence[Update]:
+    async def _read_all(self, link: RedisConnection) -> Sequence[Update]:
         """What the histories hold up to where the log is followed from, in order."""
         names = [n.decode() for n in await self._said(link, "HKEYS", f"{self._prefix}seqs")]
         held: list[Update] = []
@@ -544,10 +545,10 @@ class RedisJournal:
             if len(news) < READ:
                 return held
 
-    def _said(self, link: Link, *words: str | int) -> Deferred[Any]:
+    def _said(self, link: RedisConnection, *words: str | int) -> Deferred[Any]:
         return link.say(*words).addTimeout(TIMEOUT + WAIT, self._reactor)
 
-    async def _hear(self, link: Link, *wait: str | int) -> Sequence[Update]:
+    async def _hear(self, link: RedisConnection, *wait: str | int) -> Sequence[Update]:
         """What the log says next.
 
         :raises Another: it does not go on where it was.
@@ -571,13 +572,13 @@ class RedisJournal:
             self._followed = updates[-1].at
         return updates
 
-    async def _follow(self, link: Link) -> None:
+    async def _follow(self, link: RedisConnection) -> None:
         """Tell what is committed from now on."""
         while True:
             awaited = self._answered[0] if self._answered else None
             updates = await self._hear(link, "BLOCK", int(WAIT * 1000))
             if self._why is not None and not self._flying:  # whether it can be written again
-                probe = Asked(["probe"], lambda answer: None, Deferred(), 0, 0)
+                probe = RedisAsked(["probe"], lambda answer: None, Deferred(), 0, 0)
                 self._queue(probe).addErrback(lambda failure: failure.trap(Away))
             self._check_order(updates)
             if updates:
@@ -626,18 +627,18 @@ def _receipt(answer: Sequence[Any]) -> Sequence[Update] | None:
     ]
 
 
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class RedisJournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``[journal]`` with ``url``.
 
     :ivar prefix: what all keys begin with: two systems in one Redis need two.
     """
 
-    url: Url
+    url: RedisUrl
     password: Secret | None = None
     prefix: str = PREFIX
 
 
-def _make(name: str, settings: Settings, surroundings: Surroundings) -> RedisJournal:
+def _make(name: str, settings: RedisJournalSettings, surroundings: Surroundings) -> RedisJournal:
     password = settings.url.password
     if settings.password is not None:
         password = surroundings.reveal("journal.password", settings.password)
@@ -652,4 +653,4 @@ def _make(name: str, settings: Settings, surroundings: Surroundings) -> RedisJou
     )
 
 
-KIND = Kind("redis", frozenset(("redis:", "rediss:", "prefix")), Settings, _make)
+KIND = Kind("redis", frozenset(("redis:", "rediss:", "prefix")), RedisJournalSettings, _make)

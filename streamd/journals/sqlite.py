@@ -30,12 +30,11 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from streamd.config import Kind
-from streamd.journal import KEY_LIFETIME, Away, Follower, Unusable
-from streamd.ordering import KEYS, Batch, Book, OrderedJournal, Record, draw_life, weigh
-from streamd.source import Surroundings
-from streamd.timer import Timer
-from streamd.update import LIFE_UNIT, MAX_LIFE, MAX_TIME, ORIGIN, Position, Update
+from streamd.config.kind import Kind, Surroundings
+from streamd.core.update import LIFE_UNIT, MAX_LIFE, MAX_TIME, ORIGIN, Position, Update
+from streamd.journals.journal import KEY_LIFETIME, Away, Follower, Unusable
+from streamd.journals.ordering import KEYS, Batch, Book, OrderedJournal, Record, draw_life, weigh
+from streamd.reactor.timer import Timer
 
 T = TypeVar("T")
 
@@ -120,7 +119,7 @@ _REASONS = {
 LOST = "the log was damaged: another one has begun"
 
 
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SqliteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``[journal]`` with ``path``.
 
     :ivar synchronous: ``full``: every commit waits until the disk has it.
@@ -545,10 +544,10 @@ class SqliteJournal(OrderedJournal):
         return Deferred.fromCoroutine(self._end())
 
 
-def _make(name: str, settings: Settings, surroundings: Surroundings) -> SqliteJournal:
+def _make(name: str, settings: SqliteSettings, surroundings: Surroundings) -> SqliteJournal:
     reactor, now = surroundings.reactor, surroundings.now
     path = surroundings.base / settings.path
     return SqliteJournal(path, now, reactor.seconds, reactor, settings.synchronous == "full")
 
 
-KIND = Kind("sqlite", frozenset(("path",)), Settings, _make)
+KIND = Kind("sqlite", frozenset(("path",)), SqliteSettings, _make)

@@ -7,10 +7,12 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from streamd.config import Description, Duration, Kind
-from streamd.health import Limit
-from streamd.polling import Polling
-from streamd.source import SourceSettings, Surroundings
+from streamd.config.kind import Kind, Surroundings
+from streamd.core.description import Description
+from streamd.core.duration import Duration
+from streamd.core.limit import Limit
+from streamd.sources.polling import Polling
+from streamd.sources.settings import SourceSettings
 
 EVERY = 0.5
 """Seconds between two looks at the imaginary shop."""
@@ -48,7 +50,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
 }
 
 
-class Settings(SourceSettings, frozen=True):
+class DemoSettings(SourceSettings, frozen=True):
     """``kind = "demo"``."""
 
     every: Duration = Duration(EVERY)
@@ -121,8 +123,8 @@ class Shop:
             self._last = f"{product}, {amount:.2f} €"
 
 
-def _make(name: str, settings: Settings, surroundings: Surroundings) -> Polling:
+def _make(name: str, settings: DemoSettings, surroundings: Surroundings) -> Polling:
     return Polling(Shop(random.Random(7)).look, settings.every, surroundings.reactor)
 
 
-KIND = Kind("demo", frozenset(), Settings, _make)
+KIND = Kind("demo", frozenset(), DemoSettings, _make)

@@ -22,9 +22,13 @@ from twisted.web.error import SchemeNotSupported
 from twisted.web.http import RESPONSES, PotentialDataLoss
 from twisted.web.http_headers import Headers
 
-from streamd.config import ConfigError, Duration, Kind, Secret
-from streamd.polling import Polling
-from streamd.source import Feed, SourceError, SourceSettings, Surroundings, Unreachable
+from streamd.config.fields import ConfigError, Secret
+from streamd.config.kind import Kind, Surroundings
+from streamd.core.duration import Duration
+from streamd.sources.errors import SourceError, Unreachable
+from streamd.sources.feed import Feed
+from streamd.sources.polling import Polling
+from streamd.sources.settings import SourceSettings
 
 MAX_BODY = 2**20
 """Bytes of an answer."""
@@ -35,11 +39,11 @@ REDIRECTS = frozenset((301, 302, 303, 307, 308))
 MAX_REDIRECTS = 5
 
 
-class Url(str):
+class HttpUrl(str):
     """``http://…`` or ``https://…``."""
 
     @classmethod
-    def parse(cls, written: Any) -> Url:
+    def parse(cls, written: Any) -> HttpUrl:
         """:raises ValueError: with what would be right."""
         if not isinstance(written, str) or not re.fullmatch(r"https?://[!-~]+", written):
             raise ValueError('expected a URL such as "https://example.org/status.json"')
@@ -93,17 +97,17 @@ def follow(pointer: str, document: Any) -> Any:
     return document
 
 
-class Settings(SourceSettings, frozen=True):
+class HttpSettings(SourceSettings, frozen=True):
     """``[sources.NAME]`` with a ``url`` of HTTP."""
 
-    url: Url
+    url: HttpUrl
     pick: Pick = Pick("")
     headers: dict[str, Secret] = {}
     every: Duration = Duration(5)
     timeout: Duration = Duration(4)
 
 
-class Body(Protocol):
+class ResponseBody(Protocol):
     """Collects an answer up to :data:`MAX_BODY`.
 
     :ivar whole: the body, or what went wrong.
@@ -130,10 +134,10 @@ class Body(Protocol):
             self.transport.loseConnection()
 
 
-class Http:
+class HttpSource:
     """Asks a URL every so often."""
 
-    def __init__(self, settings: Settings, headers: Mapping[str, str], reactor: Any) -> None:
+    def __init__(self, settings: HttpSettings, headers: Mapping[str, str], reactor: Any) -> None:
         self._url = str(settings.url)
         self._pick = settings.pick
         self._timeout = settings.timeout
@@ -184,7 +188,7 @@ class Http:
     async def _get(self, url: str, headers: Mapping[str, str]) -> tuple[Any, bytes]:
         sent = Headers({name: [value] for name, value in headers.items()})
         response: Any = await self._agent.request(b"GET", url.encode(), sent)
-        body = Body()
+        body = ResponseBody()
         response.deliverBody(body)
         return response, await body.whole
 
@@ -227,7 +231,7 @@ def _explain(failure: Failure, timeout: float) -> Any:
     return failure
 
 
-def _make(name: str, settings: Settings, surroundings: Surroundings) -> Http:
+def _make(name: str, settings: HttpSettings, surroundings: Surroundings) -> HttpSource:
     path = f"sources.{name}"
     if settings.url.startswith("https:"):
         try:
@@ -244,7 +248,7 @@ def _make(name: str, settings: Settings, surroundings: Surroundings) -> Http:
         key: surroundings.reveal(f"{path}.headers.{key}", secret)
         for key, secret in settings.headers.items()
     }
-    return Http(settings, headers, surroundings.reactor)
+    return HttpSource(settings, headers, surroundings.reactor)
 
 
-KIND = Kind("http", frozenset(("http:", "https:")), Settings, _make)
+KIND = Kind("http", frozenset(("http:", "https:")), HttpSettings, _make)

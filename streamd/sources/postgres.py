@@ -7,41 +7,43 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
 
-from streamd.config import ConfigError, Duration, Kind
-from streamd.databases.queries import QuerySettings, Reading, open_session
-from streamd.polling import MIN_RETRY, Polling
-from streamd.source import Feed, Surroundings
-from streamd.texts import ROOM, read_text
+from streamd.config.fields import ConfigError
+from streamd.config.kind import Kind, Surroundings
+from streamd.core.duration import Duration
+from streamd.sources.databases.queries import QuerySettings, Reading, open_session
+from streamd.sources.feed import Feed
+from streamd.sources.polling import MIN_RETRY, Polling
+from streamd.sources.texts import ROOM, read_text
 
 
-class Channel(str):
+class NotifyChannel(str):
     """What is listened to."""
 
     @classmethod
-    def parse(cls, written: Any) -> Channel:
+    def parse(cls, written: Any) -> NotifyChannel:
         """:raises ValueError: with what would be right."""
         if not isinstance(written, str) or not 1 <= len(written.encode()) <= 63 or '"' in written:
             raise ValueError("expected a channel: NOTIFY's first word, at most 63 bytes")
         return cls(written)
 
 
-class Settings(QuerySettings, frozen=True, kw_only=True):
+class ListenSettings(QuerySettings, frozen=True, kw_only=True):
     """``[sources.NAME]`` with ``listen``.
 
     :ivar every: with ``query``: it runs so often without a notification.
     """
 
-    listen: Channel
+    listen: NotifyChannel
     every: Duration = Duration(60)
 
 
-class Postgres:
+class ListenSource:
     """Listens first, then reads, then is live: again after every reconnect.
 
     So nothing is missed between reading and listening, nor while it was away.
     """
 
-    def __init__(self, name: str, settings: Settings, surroundings: Surroundings) -> None:
+    def __init__(self, name: str, settings: ListenSettings, surroundings: Surroundings) -> None:
         self._reactor = surroundings.reactor
         self._channel, self._every = settings.listen, settings.every
         self._ears = open_session(name, settings, surroundings)
@@ -87,11 +89,11 @@ class Postgres:
         return self._reading.run(self._feed)
 
 
-def _make(name: str, settings: Settings, surroundings: Surroundings) -> Postgres:
+def _make(name: str, settings: ListenSettings, surroundings: Surroundings) -> ListenSource:
     path = f"sources.{name}.database"
     if not surroundings.reveal(path, settings.database).startswith("postgres"):
         raise ConfigError([f"{path}: expected PostgreSQL: others cannot listen"])
-    return Postgres(name, settings, surroundings)
+    return ListenSource(name, settings, surroundings)
 
 
-KIND = Kind("postgres", frozenset(("listen",)), Settings, _make)
+KIND = Kind("postgres", frozenset(("listen",)), ListenSettings, _make)

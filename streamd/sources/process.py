@@ -16,12 +16,16 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streamd.config import ConfigError, Duration, Kind
-from streamd.polling import MIN_RETRY, TOLD, Polling
-from streamd.source import Feed, SourceError, SourceSettings, Surroundings
-from streamd.texts import MAX_TEXT, Texts, too_long
-from streamd.update import shorten
-from streamd.wire import PACE
+from streamd.config.fields import ConfigError
+from streamd.config.kind import Kind, Surroundings
+from streamd.core.duration import Duration
+from streamd.core.errors import shorten
+from streamd.sources.errors import SourceError
+from streamd.sources.feed import Feed
+from streamd.sources.polling import MIN_RETRY, TOLD, Polling
+from streamd.sources.settings import SourceSettings
+from streamd.sources.texts import MAX_TEXT, Texts, too_long
+from streamd.wire.requests import PACE
 
 ROOM = 65536
 """Bytes that are read of a program at once; then it waits for :data:`PACE`: 2 MB a second."""
@@ -53,7 +57,7 @@ class Command:
         raise ValueError('expected a command line, or a list such as ["sh", "-c", "…"]')
 
 
-class Settings(SourceSettings, frozen=True):
+class CommandSettings(SourceSettings, frozen=True):
     """``[sources.NAME]`` with ``command``.
 
     :ivar every: run it so often; None: it runs on, and again when it ended.
@@ -154,12 +158,12 @@ class Run(ProcessProtocol):
             self.transport.signalProcess(number)
 
 
-class Process:
+class CommandSource:
     """Runs a command every so often, or keeps it running."""
 
     _log = Logger()
 
-    def __init__(self, name: str, settings: Settings, surroundings: Surroundings) -> None:
+    def __init__(self, name: str, settings: CommandSettings, surroundings: Surroundings) -> None:
         self._name = name
         self._settings = settings
         self._reactor, self._base = surroundings.reactor, surroundings.base
@@ -232,14 +236,14 @@ class Process:
             self._log.info("source {source} on stderr: more, not logged", source=self._name)
 
 
-def _make(name: str, settings: Settings, surroundings: Surroundings) -> Process:
+def _make(name: str, settings: CommandSettings, surroundings: Surroundings) -> CommandSource:
     program = settings.command.words[0]
     place = str(surroundings.base / program) if "/" in program else program
     for needed in ("setsid", place):
         if shutil.which(needed) is None:
             missing = program if needed == place else needed
             raise ConfigError([f"sources.{name}.command: there is no program {missing}"])
-    return Process(name, settings, surroundings)
+    return CommandSource(name, settings, surroundings)
 
 
-KIND = Kind("process", frozenset(("command",)), Settings, _make)
+KIND = Kind("process", frozenset(("command",)), CommandSettings, _make)

@@ -13,10 +13,14 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from streamd.config import ConfigError, Duration, Kind
-from streamd.polling import Polling
-from streamd.source import LATE_AFTER, Feed, SourceError, SourceSettings, Surroundings
-from streamd.worker import Worker
+from streamd.config.fields import ConfigError
+from streamd.config.kind import Kind, Surroundings
+from streamd.core.duration import Duration
+from streamd.reactor.worker import Worker
+from streamd.sources.errors import SourceError
+from streamd.sources.feed import Feed
+from streamd.sources.polling import Polling
+from streamd.sources.settings import LATE_AFTER, SourceSettings
 
 EVERY = 5.0
 """Seconds between two calls of a function."""
@@ -36,21 +40,21 @@ class Call(str):
         return cls(written)
 
 
-class Settings(SourceSettings, frozen=True):
+class CallSettings(SourceSettings, frozen=True):
     """``[sources.NAME]`` with ``call``."""
 
     call: Call
     every: Duration | None = None
 
 
-class Python:
+class CallSource:
     """Calls a function every so often, or takes what a generator yields.
 
     Coroutines, and functions that give Deferreds, run on the reactor; all else in a thread.
     """
 
     def __init__(
-        self, name: str, function: Callable[..., Any], settings: Settings, reactor: Any
+        self, name: str, function: Callable[..., Any], settings: CallSettings, reactor: Any
     ) -> None:
         self._function = function
         self._reactor = reactor
@@ -161,9 +165,9 @@ def _find(path: str, call: Call, folder: str) -> Callable[..., Any]:
     return function
 
 
-def _make(name: str, settings: Settings, surroundings: Surroundings) -> Python:
+def _make(name: str, settings: CallSettings, surroundings: Surroundings) -> CallSource:
     function = _find(f"sources.{name}.call", settings.call, str(surroundings.base.absolute()))
-    return Python(name, function, settings, surroundings.reactor)
+    return CallSource(name, function, settings, surroundings.reactor)
 
 
-KIND = Kind("python", frozenset(("call",)), Settings, _make)
+KIND = Kind("python", frozenset(("call",)), CallSettings, _make)

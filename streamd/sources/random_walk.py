@@ -10,14 +10,16 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.python.failure import Failure
 
-from streamd.config import Duration, Kind
-from streamd.source import Feed, SourceSettings, Surroundings
+from streamd.config.kind import Kind, Surroundings
+from streamd.core.duration import Duration
+from streamd.sources.feed import Feed
+from streamd.sources.settings import SourceSettings
 
 MAX_WAIT = 1.0
 MAX_STEP = 10
 
 
-class Settings(SourceSettings, frozen=True):
+class RandomWalkSettings(SourceSettings, frozen=True):
     """``[sources.NAME]`` with ``kind = "random_walk"``."""
 
     expect: Duration | None = Duration(3 * MAX_WAIT)
@@ -71,4 +73,4 @@ def _make(name: str, settings: Any, surroundings: Surroundings) -> RandomWalk:
     return RandomWalk(surroundings.reactor, random.Random())
 
 
-KIND = Kind("random_walk", frozenset(), Settings, _make)
+KIND = Kind("random_walk", frozenset(), RandomWalkSettings, _make)

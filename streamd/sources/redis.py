@@ -13,13 +13,18 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from streamd.config import ConfigError, Duration, Kind, Secret
-from streamd.journal import SourceCursor
-from streamd.polling import MIN_RETRY, Polling
-from streamd.redislink import TIMEOUT, Url
-from streamd.source import Feed, SourceError, SourceSettings, Surroundings, Unreachable
-from streamd.texts import Texts, read_text
-from streamd.update import Refused, from_python
+from streamd.config.fields import ConfigError, Secret
+from streamd.config.kind import Kind, Surroundings
+from streamd.core.duration import Duration
+from streamd.core.errors import Refused
+from streamd.core.values import from_python
+from streamd.journals.journal import SourceCursor
+from streamd.reactor.redis_client import TIMEOUT, RedisUrl
+from streamd.sources.errors import SourceError, Unreachable
+from streamd.sources.feed import Feed
+from streamd.sources.polling import MIN_RETRY, Polling
+from streamd.sources.settings import SourceSettings
+from streamd.sources.texts import Texts, read_text
 
 PING = 1.0
 """Seconds between two questions whether Redis is still there."""
@@ -34,13 +39,13 @@ MAX_FIRST = 1000
 """Entries that are taken of what is there at the very first."""
 
 
-class Settings(SourceSettings, frozen=True):
+class RedisSettings(SourceSettings, frozen=True):
     """``[sources.NAME]`` with a ``url`` of Redis, and one key that says what is wanted of it."""
 
     ASKED: ClassVar = ("get", "hgetall", "hlen", "llen", "scard", "strlen", "xlen", "zcard")
     WANTED: ClassVar = ("subscribe", "psubscribe", "xread", *ASKED)
 
-    url: Url = Url("redis://localhost")
+    url: RedisUrl = RedisUrl("redis://localhost")
     password: Secret | None = None
     every: Duration | None = None
     subscribe: str | list[str] | None = None
@@ -56,11 +61,16 @@ class Settings(SourceSettings, frozen=True):
     zcard: str | None = None
 
 
-class Redis:
+class RedisSource:
     """Keeps one connection, on which it hears or asks; made anew when it breaks or hangs."""
 
     def __init__(
-        self, name: str, settings: Settings, wanted: str, password: str, surroundings: Surroundings
+        self,
+        name: str,
+        settings: RedisSettings,
+        wanted: str,
+        password: str,
+        surroundings: Surroundings,
     ) -> None:
         import txredisapi
 
@@ -70,7 +80,7 @@ class Redis:
         self._wanted = wanted
         self._key = getattr(settings, wanted)
         self._whole = settings.whole
-        asks = wanted in Settings.ASKED
+        asks = wanted in RedisSettings.ASKED
         self.every = settings.every or EVERY if asks else None
         self._reactor = surroundings.reactor
         # A SubscriberProtocol takes any answer with "message" in the right place for one.
@@ -226,20 +236,20 @@ def _object(flat: Iterable[bytes]) -> dict[str, Any]:
     return {key.decode(errors="replace"): read_text(value) for key, value in pairs}
 
 
-def _make(name: str, settings: Settings, surroundings: Surroundings) -> Redis:
+def _make(name: str, settings: RedisSettings, surroundings: Surroundings) -> RedisSource:
     path = f"sources.{name}"
-    wanted = [key for key in Settings.WANTED if getattr(settings, key) is not None]
+    wanted = [key for key in RedisSettings.WANTED if getattr(settings, key) is not None]
     if len(wanted) != 1:
-        raise ConfigError([f"{path}: expected one of {', '.join(Settings.WANTED)}"])
+        raise ConfigError([f"{path}: expected one of {', '.join(RedisSettings.WANTED)}"])
     if not getattr(settings, wanted[0]):
         raise ConfigError([f"{path}.{wanted[0]}: expected a name"])
-    if settings.every and wanted[0] not in Settings.ASKED:
+    if settings.every and wanted[0] not in RedisSettings.ASKED:
         raise ConfigError([f"{path}.every: {wanted[0]} tells by itself when there is news"])
     password = settings.url.password
     if settings.password is not None:
         password = surroundings.reveal(f"{path}.password", settings.password)
     try:
-        return Redis(name, settings, wanted[0], password, surroundings)
+        return RedisSource(name, settings, wanted[0], password, surroundings)
     except ImportError:
         raise ConfigError(
             [f'{path}.url: Redis needs txredisapi: pip install "streamd[redis]"']
@@ -247,5 +257,8 @@ def _make(name: str, settings: Settings, surroundings: Surroundings) -> Redis:
 
 
 KIND = Kind(
-    "redis", frozenset(("redis:", "rediss:", "subscribe", "psubscribe", "xread")), Settings, _make
+    "redis",
+    frozenset(("redis:", "rediss:", "subscribe", "psubscribe", "xread")),
+    RedisSettings,
+    _make,
 )

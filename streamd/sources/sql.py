@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
-from streamd.config import Duration, Kind
-from streamd.databases.queries import Query, QuerySettings, Reading, open_session
-from streamd.polling import Polling
-from streamd.source import Feed, Surroundings
+from streamd.config.kind import Kind, Surroundings
+from streamd.core.duration import Duration
+from streamd.sources.databases.queries import Query, QuerySettings, Reading, open_session
+from streamd.sources.feed import Feed
+from streamd.sources.polling import Polling
 
 
-class Settings(QuerySettings, frozen=True, kw_only=True):
+class SqlSettings(QuerySettings, frozen=True, kw_only=True):
     """``[sources.NAME]`` with ``query``."""
 
     query: Query
     every: Duration = Duration(5)
 
 
-class Sql:
+class SqlSource:
     """Runs a query, slower than it is told to when the database takes long.
 
     Between two runs it looks whether the database is still there: at an interval of minutes, too, what
     the wall shows is right or marked.
     """
 
-    def __init__(self, name: str, settings: Settings, surroundings: Surroundings) -> None:
+    def __init__(self, name: str, settings: SqlSettings, surroundings: Surroundings) -> None:
         reactor = surroundings.reactor
         self._session = open_session(name, settings, surroundings)
         self._reading = Reading(self._session, settings, reactor)
@@ -43,4 +44,4 @@ class Sql:
         return self._reading.run(self._feed)
 
 
-KIND = Kind("sql", frozenset(("query",)), Settings, Sql)
+KIND = Kind("sql", frozenset(("query",)), SqlSettings, SqlSource)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from streamd import service
-from streamd.config import parse
-from streamd.http import Handover, Request
-from streamd.transports.websocket import BURST, StreamFactory, StreamProtocol
+from streamd.app import service
+from streamd.config.parse import parse
+from streamd.http.request import Handover, Request
+from streamd.http.websocket import BURST, StreamFactory, StreamProtocol
 from tests.support.served import QUIET
 
 

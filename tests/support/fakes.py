@@ -8,13 +8,17 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from streamd.config import Description
-from streamd.hub import Pieces
+from streamd.core.catchup import Mark
+from streamd.core.description import Description
+from streamd.core.selection import Selection
+from streamd.core.state import State
+from streamd.core.update import MAX_LIFE, ORIGIN, Position, Update
+from streamd.core.values import from_python, to_python
+from streamd.hub.audience import Pieces
 from streamd.journals.memory import MemoryJournal
-from streamd.source import Feed, SourceSettings
-from streamd.state import Mark, State
-from streamd.update import MAX_LIFE, ORIGIN, Position, Selection, Update, from_python, to_python
-from streamd.wire import overview
+from streamd.sources.feed import Feed
+from streamd.sources.settings import SourceSettings
+from streamd.wire.encoding import overview
 
 TODAY = 1_763_790_000.0
 """A day in 2025, in seconds since the epoch."""
@@ -153,7 +157,7 @@ class Daemonette:
         self.state.restore(LIFE, self._committed, ORIGIN, self.times.now())
 
     def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
-        """See :class:`streamd.journal.Follower`."""
+        """See :class:`streamd.journals.journal.Follower`."""
         self.state.restore(life, held, horizon, self.times.now())
 
     def away(self, why: str | None) -> None:

@@ -29,12 +29,14 @@ from twisted.internet.threads import blockingCallFromThread, deferToThread
 from twisted.logger import globalLogPublisher
 from websockets.sync.client import ClientConnection, connect
 
-from streamd.access import Tokens
-from streamd.config import Config, parse
-from streamd.hub import Hub
-from streamd.kinds import JOURNALS, find_kinds
-from streamd.service import Streamd
-from streamd.update import Draft, from_python
+from streamd.app.kinds import JOURNALS, find_kinds
+from streamd.app.service import Streamd
+from streamd.config.parse import parse
+from streamd.config.tables import Config
+from streamd.core.update import Draft
+from streamd.core.values import from_python
+from streamd.http.access import Tokens
+from streamd.hub.hub import Hub
 from tests.support.net import Answer, request
 
 T = TypeVar("T")

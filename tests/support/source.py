@@ -8,7 +8,7 @@ from typing import Any
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.config import Description
+from streamd.core.description import Description
 from tests.support.fakes import Daemonette
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from streamd.config import ConfigError, parse
-from streamd.kinds import find_kinds
-from streamd.source import Surroundings
+from streamd.app.kinds import find_kinds
+from streamd.config.fields import ConfigError
+from streamd.config.kind import Surroundings
+from streamd.config.parse import parse
 from tests.support.daemon import Server
 from tests.support.net import wait_until
 from tests.support.served import Serve, Served

@@ -4,7 +4,7 @@ from twisted.application.service import ServiceMaker
 
 streamd = ServiceMaker(
     "streamd",
-    "streamd.tap",
+    "streamd.app.tap",
     "The current state of data streams, on every screen.",
     "streamd",
 )

@@ -1,0 +1,83 @@
+"""Where the daemon is to be reached: what was given as ``--port``, and how it is opened."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import sys
+from typing import Any
+
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+
+from streamd.config.fields import ConfigError
+
+DEFAULT_PORT = "5000"
+
+BACKLOG = 4096
+"""Connections that wait to be accepted: with the default of 50 a storm of 2000 takes a minute."""
+
+
+def endpoint(port: str) -> str:
+    """The endpoint string for what was given as ``--port``.
+
+    :raises ConfigError: if it is a number that no port has.
+    """
+    if not port.isdecimal():
+        return port
+    if int(port) > 65535:
+        raise ConfigError([f"port: expected 0 to 65535, not {port}"])
+    return default_port(int(port))
+
+
+def default_port(number: int) -> str:
+    """The endpoint of a port on all interfaces, IPv6 and IPv4 alike where the system has both."""
+    if socket.has_dualstack_ipv6() and sys.platform != "darwin":
+        return rf"tcp6:{number}:interface=\:\::backlog={BACKLOG}"
+    return f"tcp:{number}:backlog={BACKLOG}"
+
+
+def _as_given(port: str) -> str:
+    """The number that :func:`default_port` made this endpoint of, or else the endpoint."""
+    number = port.split(":")[1] if ":" in port else ""
+    return number if number.isdecimal() and port == default_port(int(number)) else port
+
+
+def check_endpoint(reactor: Any, port: str) -> None:
+    """:raises ConfigError: if Twisted knows no such endpoint, or it cannot be prepared."""
+    try:
+        serverFromString(reactor, port)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
+        problem = f"expected a number or an endpoint such as tcp:5000, not {port} ({error})"
+    except ImportError:
+        problem = f'{port} needs pyOpenSSL: pip install "streamd[tls]"'
+    except Exception as error:  # pyOpenSSL's are nobody's children
+        problem = f"the key or the certificate of {port} cannot be used: {error}"
+    else:
+        return
+    raise ConfigError([f"port: {problem}"])
+
+
+def listen(reactor: Any, port: str, factory: IProtocolFactory) -> IListeningPort:
+    """Open a port.
+
+    :param port: an endpoint string.
+    :raises ConfigError: if that cannot be done.
+    """
+    outcome: list[Any] = []
+    # Every server endpoint of Twisted listens, or fails, at once.
+    serverFromString(reactor, port).listen(factory).addBoth(outcome.append)
+    opened = outcome[0] if outcome else None
+    if IListeningPort.providedBy(opened):
+        return opened
+    reason = opened.value if opened is not None else "it does not open at once"
+    if isinstance(reason, CannotListenError):
+        reason = reason.socketError
+    raise ConfigError([f"port: cannot listen on {_as_given(port)}: {reason}"])
+
+
+def allow_files() -> None:
+    """As many open files as the system lets this process have: each viewer is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,106 @@
+"""The tables of ``streamd.toml`` as frozen structures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from streamd.config.fields import Secret, Size
+from streamd.config.kind import SourceTable
+from streamd.core.description import Description
+from streamd.core.duration import Duration
+from streamd.core.selection import Pattern, Selection
+from streamd.core.update import Name
+from streamd.wire.requests import PACE
+
+
+class Tile(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
+    """One ``[[walls.tiles]]``: a tile for each that ``stream`` selects, or one for all ``streams``."""
+
+    stream: Pattern | None = None
+    streams: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)] | None = None
+    title: str | None = None
+    show: Annotated[str, msgspec.Meta(pattern="^(value|status|chart|list)$")] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.stream is None) == (self.streams is None):
+            raise ValueError("expected either stream or streams")
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """What it shows."""
+        return self.streams or (self.stream or "",)
+
+
+class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One ``[[walls]]``: what a screen shows; without ``streams`` and ``tiles``, all.
+
+    :ivar rotate: seconds a page, when the tiles do not fit one.
+    """
+
+    name: Name
+    title: str | None = None
+    theme: Annotated[str, msgspec.Meta(pattern="^(dark|light|auto)$")] = "dark"
+    rotate: Duration = Duration(15)
+    streams: Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1)] | None = None
+    tiles: Annotated[tuple[Tile, ...], msgspec.Meta(min_length=1)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.streams is not None and self.tiles is not None:
+            raise ValueError("expected streams or tiles, not both")
+        patterns = {pattern for tile in self._tiles() for pattern in tile.patterns}
+        if len(patterns) > Selection.MAX_PATTERNS:
+            raise ValueError(f"expected at most {Selection.MAX_PATTERNS} different names and globs")
+
+    def _tiles(self) -> tuple[Tile, ...]:
+        return self.tiles or tuple(Tile(stream=stream) for stream in self.streams or ("*",))
+
+    def public(self) -> dict[str, Any]:
+        """What a page is told of it."""
+        return {
+            "name": self.name,
+            "title": self.title or self.name,
+            "theme": self.theme,
+            "rotate": float(self.rotate),
+            "tiles": self._tiles(),
+        }
+
+
+class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``[server]``."""
+
+    origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    pace: Duration = Duration(PACE)
+    max_viewers: int = 10_000
+    max_streams: int = 10_000
+    max_state: Size = Size(256 * 2**20)
+    forget: Duration = Duration(24 * 3600)
+
+
+class AccessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``[access]``: ``publish`` is a list of secrets, or ``"loopback"``; ``admin`` commands screens."""
+
+    publish: tuple[Secret, ...] | str = ()
+    admin: tuple[Secret, ...] = ()
+
+
+class Config(NamedTuple):
+    """A whole configuration.
+
+    :ivar walls: each of another name; the first is what a screen shows that asks for none.
+    :ivar journal: where the log is kept, if that is said.
+    :ivar file: whether it came from a file; without one the demo's rules apply.
+    """
+
+    server: ServerSettings = ServerSettings()
+    access: AccessSettings = AccessSettings()
+    sources: Mapping[str, SourceTable] = {}
+    streams: Mapping[str, Description] = {}
+    walls: Sequence[Wall] = ()
+    journal: SourceTable | None = None
+    file: bool = False

@@ -1,0 +1,59 @@
+"""Descriptions: what a stream is, apart from what it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from streamd.core.duration import Duration
+from streamd.core.limit import Limit
+from streamd.core.written import Written
+
+
+class Keep(Written):
+    """How much history a stream keeps: so many updates, or those of so many seconds."""
+
+    MAX_UPDATES = 1_000_000
+
+    def __init__(self, updates: int | None = 100, seconds: float | None = None) -> None:
+        self.updates, self.seconds = updates, seconds
+
+    @classmethod
+    def parse(cls, written: Any) -> Keep:
+        """:raises ValueError: with what would be right."""
+        if isinstance(written, int) and not isinstance(written, bool):
+            if not 1 <= written <= cls.MAX_UPDATES:
+                raise ValueError(f"expected 1 to {cls.MAX_UPDATES} updates")
+            return cls(written)
+        if isinstance(written, str):
+            return cls(None, Duration.parse(written))
+        raise ValueError('expected a number of updates, or a duration such as "24h"')
+
+
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One ``[streams.NAME]``: what a stream is, apart from what it says.
+
+    :ivar expect: a proof is expected this often; without one for longer the stream is late.
+    """
+
+    title: str | None = None
+    unit: str | None = None
+    show: str | None = None
+    keep: Keep = Keep()
+    expect: Duration | None = None
+    warn: Limit | None = None
+    critical: Limit | None = None
+
+    def public(self) -> dict[str, Any]:
+        """What viewers are told of it."""
+        told: dict[str, Any] = {
+            "title": self.title,
+            "unit": self.unit,
+            "show": self.show,
+            "expect": self.expect and float(self.expect),
+            "warn": self.warn and self.warn.text,
+            "critical": self.critical and self.critical.text,
+        }
+        keep = self.keep.updates if self.keep.updates is not None else f"{self.keep.seconds:g}s"
+        return {"keep": keep} | {key: value for key, value in told.items() if value is not None}

@@ -1,0 +1,35 @@
+"""Durations as people write them: ``"500ms"``, ``"5s"``, ``"2m"``, ``"24h"``, ``"7d"``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+
+class Duration(float):
+    """Seconds, written ``"500ms"``, ``"5s"``, ``"2m"``, ``"24h"``; more than none."""
+
+    @classmethod
+    def parse(cls, written: Any) -> Duration:
+        """:raises ValueError: with what would be right."""
+        if not isinstance(written, str):
+            raise ValueError('expected a duration such as "5s" (a text, with its unit)')
+        seconds = parse_duration(written)
+        if seconds <= 0:
+            raise ValueError("expected more than no time")
+        return cls(seconds)
+
+
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in ``"500ms"``, ``"5s"``, ``"2m"``, ``"24h"``, ``"7d"``.
+
+    :raises ValueError: if it is something else.
+    """
+    match = _DURATION.fullmatch(text) if len(text) < 20 else None
+    if not match:
+        raise ValueError('expected a duration such as "500ms", "5s" or "2m"')
+    return float(match[1]) * _SECONDS[match[2]]

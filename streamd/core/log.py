@@ -1,0 +1,47 @@
+"""The log as far as some history still has it: updates in the order in which they happened.
+
+It is what a cursor points into.  Memory follows what is kept: an update that its stream drops leaves a
+hole, and holes are closed when they are half of it.  Pure.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+
+from streamd.core.update import Position, Update
+
+FEW = 1024
+"""Holes that are not worth closing; and updates that are looked at together."""
+
+
+class Log:
+    """Updates by their position."""
+
+    def __init__(self) -> None:
+        self._ats: list[Position] = []
+        self._updates: list[Update | None] = []
+        self._holes = 0
+
+    def __len__(self) -> int:
+        return len(self._updates) - self._holes
+
+    def append(self, update: Update) -> None:
+        """Add what happened last."""
+        self._ats.append(update.at)
+        self._updates.append(update)
+
+    def drop(self, update: Update) -> None:
+        """Let go of one that is in it."""
+        self._updates[bisect_left(self._ats, update.at)] = None
+        self._holes += 1
+        if self._holes > FEW and 2 * self._holes > len(self._updates):
+            self._updates = [kept for kept in self._updates if kept is not None]
+            self._ats = [kept.at for kept in self._updates if kept is not None]
+            self._holes = 0
+
+    def after(self, at: Position) -> Iterator[Update]:
+        """What happened after this position, in order; nothing may happen while one asks."""
+        begin = bisect_right(self._ats, at)
+        for start in range(begin, len(self._updates), FEW):
+            yield from filter(None, self._updates[start : start + FEW])

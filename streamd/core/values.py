@@ -1,0 +1,137 @@
+"""Values: JSON texts, checked and made canonical once, where they come in."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from streamd.core.errors import Refused
+
+MAX_VALUE = 64 * 1024
+"""Bytes of JSON text; one value then fits one message of every transport."""
+
+MAX_DEPTH = 100
+"""Arrays and objects within each other: JSON readers give up somewhere beyond (Python's at about 990
+less what runs already), and a value is never to be accepted here and a failure where it is read."""
+
+_MAYBE_OVERFLOW = re.compile(rb"[0-9]{309}")
+"""The largest double has 309 digits; a text without such a run holds no whole number beyond it."""
+
+
+def from_json(text: bytes) -> bytes:
+    """The canonical form of a value given as JSON text: no white space, each key once.
+
+    :raises Refused: 413 if longer than :data:`MAX_VALUE`; 400 if it is not JSON, nested deeper than
+        :data:`MAX_DEPTH`, or if a number in it overflows a double (browsers would show infinity).
+    """
+    if len(text) > MAX_VALUE:
+        raise _too_large()
+    try:
+        value = msgspec.json.decode(text)
+        canonical = msgspec.json.encode(value)
+    except RecursionError:
+        raise _too_deep() from None
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Refused(400, "bad-value", f"the value is not JSON: {error}") from None
+    if len(canonical) <= MAX_DEPTH:
+        return canonical  # too short for anything below
+    if canonical.count(b"[") + canonical.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise _too_deep()
+    if len(canonical) > MAX_VALUE:
+        raise _too_large()
+    if _MAYBE_OVERFLOW.search(canonical) and _overflows(value):
+        raise Refused(400, "bad-value", "a number in the value is too large")
+    return canonical
+
+
+def from_text(text: bytes) -> bytes:
+    """The value that is this text: a JSON string.
+
+    :raises Refused: 413 if too long, 400 if it is not UTF-8.
+    """
+    if len(text) > MAX_VALUE:
+        raise _too_large()
+    try:
+        value = msgspec.json.encode(text.decode())
+    except UnicodeError:
+        raise Refused(400, "bad-value", "the value is neither JSON nor UTF-8 text") from None
+    if len(value) > MAX_VALUE:
+        raise _too_large()
+    return value
+
+
+def from_python(value: Any) -> bytes:
+    """The JSON text of a Python value made of dicts, lists, strings, numbers, bools and None.
+
+    A Decimal is a number; dates and times are ISO 8601, a naive time being this machine's, with its
+    offset; a timedelta is in seconds; a UUID is text.
+
+    :raises Refused: 400 for anything else (a set, bytes, NaN), 413 if it is too long.
+    """
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_simpler)
+        return from_json(text.encode())
+    except RecursionError:
+        raise _too_deep() from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Refused(400, "bad-value", f"the value cannot be JSON: {error}") from None
+
+
+def _simpler(value: Any) -> Any:
+    """What JSON has for a value that databases and programs have besides."""
+    if isinstance(value, Decimal):
+        # Decimal("1e999999") is one, too: as a whole number it would take minutes.
+        whole = value.is_finite() and value.adjusted() < 309 and value == value.to_integral_value()
+        return int(value) if whole else float(value)
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.astimezone()).isoformat()
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no value")
+
+
+def to_python(value: bytes) -> Any:
+    """What a value's JSON text says."""
+    return msgspec.json.decode(value)
+
+
+def _too_large() -> Refused:
+    return Refused(413, "too-large", f"a value may have {MAX_VALUE // 1024} KiB of JSON text")
+
+
+def _too_deep() -> Refused:
+    return Refused(400, "bad-value", f"a value may have {MAX_DEPTH} levels, this has more")
+
+
+def _depth(value: Any) -> int:
+    """How many arrays and objects are within each other; counted level by level."""
+    depth, level = 0, [value]
+    while level := [part for part in level if isinstance(part, dict | list)]:
+        depth += 1
+        level = [
+            p for outer in level for p in (outer if isinstance(outer, list) else outer.values())
+        ]
+    return depth
+
+
+def _overflows(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_overflows, value.values()))
+    if isinstance(value, list):
+        return any(map(_overflows, value))
+    return isinstance(value, int) and abs(value) > 1.7976931348623157e308
+
+
+def member(name: str, value: bytes) -> bytes:
+    """A member of an object; names need no escapes."""
+    return b'"%b":%b' % (name.encode(), value)

@@ -1,0 +1,144 @@
+"""Viewers on event streams: ``GET /events``, for ``curl -N``, EventSource and behind any proxy.
+
+Once the head of the answer is out, the connection is a link like a WebSocket's: what the hub
+broadcasts goes straight to the transport, and the end of the connection is the end of the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from streamd.core.errors import Refused
+from streamd.core.update import parse_position
+from streamd.http.request import Handover, Request, Response, Routes
+from streamd.hub.fast_write import FastLink
+from streamd.hub.hub import Hub
+from streamd.hub.sweep import Sweep
+from streamd.wire.encoding import COME_BACK, Encoding
+from streamd.wire.events import PLAIN_EVENTS, V1_EVENTS, event
+from streamd.wire.requests import Wish, parse_query
+from streamd.wire.v1 import v1_message
+
+MAX_SAID = 64 * 1024
+"""Bytes that a reader may send after its request; it has nothing to say."""
+
+_ENCODINGS = {"": PLAIN_EVENTS, "plain": PLAIN_EVENTS, "v1": V1_EVENTS}
+
+_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
+
+
+class EventProtocol(FastLink, Protocol):
+    """One viewer."""
+
+    def __init__(self, streams: EventStreams, wish: Wish, encoding: Encoding) -> None:
+        super().__init__()
+        self._streams = streams
+        self._wish = wish
+        self._encoding = encoding
+        self._said = 0
+
+    @property
+    def hub(self) -> Hub:
+        return self._streams.hub
+
+    def connectionMade(self) -> None:
+        self.take_transport()
+        self._streams.opened(self)
+        now = self._streams.now()
+        also = self._streams.greeting if self._encoding is V1_EVENTS else b""
+        self.hub.join(self, self._wish, self._encoding, now, also=also)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._said += len(data)
+        if self._said > MAX_SAID:
+            self.lose()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._streams.closed(self)
+
+    def restart(self) -> None:
+        """Ask it to come back to the daemon that comes after this one."""
+        self.hub.leave(self)
+        self.flush_unsent()
+        if self._encoding is V1_EVENTS:
+            bye = v1_message("bye", {"reason": "restart", "after": COME_BACK})
+            self.write(event(*bye))
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def ping(self, now: float) -> None:
+        """There is no ping on an event stream; ticks keep it busy, and one that lags is watched."""
+        if self.is_stalled(now):
+            self._streams.lost += 1
+            self.lose()
+
+    def check_pong(self, now: float) -> None:
+        """There is none."""
+
+
+class EventStreams:
+    """Tracks the event streams that are open.
+
+    :ivar greeting: what whoever speaks v1 is told after the welcome: the build of the page.
+    :ivar lost: viewers given up because they accepted nothing.
+    """
+
+    def __init__(self, hub: Hub, sweep: Sweep, now: Callable[[], float], build: str) -> None:
+        """:param now: seconds since the epoch, for what viewers are told.
+
+        :param build: of the page and the walls.
+        """
+        self.hub = hub
+        self.greeting = event(*v1_message("build", {"build": build}))
+        self.now = now
+        self.protocols: set[EventProtocol] = set()
+        self.lost = 0
+        self._sweep = sweep
+
+    @property
+    def routes(self) -> Routes:
+        """What it answers."""
+        return {"/events": {"GET": self.get_events}}
+
+    def get_events(self, request: Request) -> Handover:
+        """``GET /events?streams=&after=&history=&pace=&format=v1``.
+
+        :raises Refused: 400 for a wish that cannot be, 503 when there are too many viewers.
+        """
+        wish = parse_query(request.query)
+        last = request.headers.get("last-event-id")
+        if last is not None:
+            wish = wish._replace(after=parse_position(last), asked=True)
+        encoding = _ENCODINGS.get(request.query.get("format", ""))
+        if encoding is None:
+            raise Refused(400, "bad-format", "format: expected plain or v1")
+        self.hub.check_room()
+        return Handover(EventProtocol(self, wish, encoding), Response(200, b"", _HEADERS))
+
+    def opened(self, protocol: EventProtocol) -> None:
+        """The head of an answer is out."""
+        self.protocols.add(protocol)
+        self._sweep.add(protocol)
+
+    def closed(self, protocol: EventProtocol) -> None:
+        """A connection is gone."""
+        self.hub.leave(protocol)
+        self.protocols.discard(protocol)
+        self._sweep.discard(protocol)
+
+    def close_all(self) -> None:
+        """Tell every viewer to come back."""
+        for protocol in list(self.protocols):
+            protocol.restart()
+
+    def abort_all(self) -> None:
+        """Drop those that did not go."""
+        for protocol in list(self.protocols):
+            protocol.lose()

@@ -1,0 +1,200 @@
+"""Publishing over HTTP: what comes in from shells and programs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from twisted.internet.defer import Deferred, succeed
+
+from streamd.core.errors import Refused, shorten
+from streamd.core.state import State
+from streamd.core.update import Draft, Update, check_name, check_time
+from streamd.core.values import from_json, from_text
+from streamd.http.access import Access
+from streamd.http.request import NAME, Request, Response, Routes, json_response
+from streamd.journals.journal import Journal, Key
+from streamd.wire.requests import parse_json_object
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+_NOT_FINITE = re.compile(rb"\s*[+-]?(?:nan|inf|infinity)\s*", re.IGNORECASE)
+
+
+class Publisher:
+    """Checks what is to be published, and appends it to the journal."""
+
+    def __init__(self, access: Access, journal: Journal, state: State) -> None:
+        self._access = access
+        self._journal = journal
+        self._state = state
+        self.published = 0
+
+    @property
+    def routes(self) -> Routes:
+        """What it answers."""
+        return {
+            "/state": {"PATCH": self.patch_state},
+            f"/streams/{NAME}": {"POST": self.post_stream, "DELETE": self.delete_stream},
+            f"/widgets/{NAME}": {"POST": self.post_widget},
+        }
+
+    def post_stream(self, request: Request, name: str) -> Deferred[Response]:
+        """``POST /streams/NAME``: publish one value; 201 when it is in the journal.
+
+        :raises Refused: 400, 401, 403, 409, 413, 415 or 429.
+        """
+        self._access.check_publisher(request)
+        _check_kind(request.headers)
+        value = read_value(request.body, request.headers.get("content-type", ""))
+        draft = Draft(check_name(name), value, _time(request.headers))
+
+        def answer(updates: Sequence[Update]) -> Response:
+            return json_response(msgspec.Raw(f'{{"stream":"{name}",{_receipt(updates[0])}}}'), 201)
+
+        return self._append([draft], _key(request)).addCallback(answer)
+
+    def patch_state(self, request: Request) -> Deferred[Response]:
+        """``PATCH /state``: publish many values, all or none."""
+        self._access.check_publisher(request)
+        _check_kind(request.headers)
+        drafts = _drafts(request.body, _time(request.headers))
+
+        def answer(updates: Sequence[Update]) -> Response:
+            at = updates[-1].at if updates else self._state.head
+            streams = ",".join([f'"{u.stream}":{{{_receipt(u)}}}' for u in updates])
+            return json_response(msgspec.Raw(f'{{"at":"{at}","streams":{{{streams}}}}}'))
+
+        return self._append(drafts, _key(request)).addCallback(answer)
+
+    def delete_stream(self, request: Request, name: str) -> Deferred[Response]:
+        """``DELETE /streams/NAME``: forget it."""
+        self._access.check_publisher(request)
+        key = _key(request)
+        if key is None and self._state.get(name) is None:  # with a key it may be there no more
+            raise Refused(404, "unknown-stream", f"there is no stream {shorten(name)}")
+        return self._append([Draft(check_name(name), None)], key).addCallback(
+            lambda updates: Response(204)
+        )
+
+    def post_widget(self, request: Request, name: str) -> Deferred[Response]:
+        """``POST /widgets/NAME``: what senders for Smashing post."""
+        _check_kind(request.headers)
+        fields = parse_json_object(request.body)
+        token = fields.pop("auth_token", None)
+        self._access.check_publisher(request, token if isinstance(token, str) else None)
+        value = fields["current"] if set(fields) == {"current"} else fields
+        # Through the one gate for values: what is in the body is not checked yet.
+        draft = Draft(check_name(name), from_json(msgspec.json.encode(value)))
+        return self._append([draft], _key(request)).addCallback(lambda updates: Response(204))
+
+    def _append(self, drafts: Sequence[Draft], key: Key | None) -> Deferred[Sequence[Update]]:
+        if not drafts:
+            return succeed([])
+        try:
+            self._state.check_room(drafts)
+        except Refused as refused:
+            return self._repeat(key, refused)
+        self.published += len(drafts)
+        return self._journal.append(drafts, key)
+
+    def _repeat(self, key: Key | None, refused: Refused) -> Deferred[Sequence[Update]]:
+        """What was committed the first time needs no room; anything else is refused."""
+        if key is None:
+            raise refused
+
+        def answer(updates: Sequence[Update] | None) -> Sequence[Update]:
+            if updates is None:
+                raise refused
+            return updates
+
+        return self._journal.receipt(key).addCallback(answer)
+
+
+def _check_kind(headers: Mapping[str, str]) -> None:
+    """Refuse what would be taken for something else than it is; what curl calls a form is not."""
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused(415, "bad-encoding", "a body has to be sent as it is, uncompressed")
+    if headers.get("content-type", "").lower().startswith("multipart/"):
+        message = "a form is no value; with curl send the value itself: curl -d 42"
+        raise Refused(415, "bad-type", message)
+
+
+def read_value(body: bytes, content_type: str) -> bytes:
+    """The value that a body means: JSON, or text if it is not JSON and does not claim to be.
+
+    :raises Refused: 400 or 413.  A number that JSON cannot hold (NaN, Infinity, 1e999) is never text.
+    """
+    if not body:
+        raise Refused(
+            400, "bad-value", "the body is empty; it has to be the value, as JSON or text"
+        )
+    try:
+        return from_json(body)
+    except Refused as refused:
+        if refused.status != 400 or _JSON_TYPE.fullmatch(content_type) or _is_almost_json(body):
+            raise
+    return from_text(body)
+
+
+def _is_almost_json(body: bytes) -> bool:
+    """Whether it is JSON but for numbers that are none, surrogates without partner, or its depth."""
+    if _NOT_FINITE.fullmatch(body):
+        return True
+    try:
+        # Numbers need not be converted, only recognised: Python refuses to convert 5000 digits.
+        json.loads(body, parse_int=len, parse_float=len, parse_constant=len)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
+def _drafts(body: bytes, time: float | None) -> list[Draft]:
+    try:
+        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except RecursionError:
+        raise Refused(400, "bad-json", "the body is nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Refused(400, "bad-json", f"expected a JSON object of values: {error}") from None
+    drafts = []
+    for name, raw in members.items():
+        check_name(name)
+        try:
+            drafts.append(Draft(name, from_json(bytes(raw)), time))
+        except Refused as refused:
+            raise Refused(refused.status, refused.code, f"{name}: {refused.message}") from None
+    return drafts
+
+
+def _receipt(update: Update) -> str:
+    """What is answered, as members of an object; names need no escapes."""
+    return f'"seq":{update.seq},"at":"{update.at}"'
+
+
+def _time(headers: Mapping[str, str]) -> float | None:
+    text = headers.get("streamd-time")
+    if text is None:
+        return None
+    try:
+        time = float(text)
+        check_time(time)
+    except (ValueError, Refused):
+        message = "Streamd-Time: expected seconds since 1970-01-01, UTC"
+        raise Refused(400, "bad-time", message) from None
+    return time
+
+
+def _key(request: Request) -> Key | None:
+    text = request.headers.get("idempotency-key")
+    if text is None:
+        return None
+    if not _KEY.fullmatch(text):
+        raise Refused(400, "bad-key", "Idempotency-Key: expected 1 to 255 visible ASCII characters")
+    said = (request.method, request.path, request.headers.get("streamd-time", ""))
+    digest = hashlib.sha256("\0".join(said).encode() + b"\0" + request.body).digest()
+    return Key(text, digest)

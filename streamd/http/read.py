@@ -1,0 +1,135 @@
+"""Reading over HTTP, one answer a request: the state, the streams, one stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from streamd.core.errors import Refused, shorten
+from streamd.core.state import State
+from streamd.core.stream import Stream
+from streamd.core.thin import thin
+from streamd.core.update import Update
+from streamd.http.request import NAME, Request, Response, Routes, joined, json_response
+from streamd.wire.requests import parse_history, parse_points, parse_query
+
+_JSON = "application/json"
+
+
+class Reader:
+    """Answers from the state."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    @property
+    def routes(self) -> Routes:
+        """What it answers."""
+        return {
+            "/state": {"GET": self.get_state},
+            "/streams": {"GET": self.get_streams},
+            f"/streams/{NAME}": {"GET": self.get_stream},
+            "/healthz": {"GET": self.get_health},
+        }
+
+    def get_state(self, request: Request) -> Response:
+        """``GET /state?streams=``: ``{NAME: value, …}``; the position is the ETag.
+
+        :raises Refused: 400 for a selection that cannot be.
+        """
+        selection = parse_query(request.query).selection
+        headers = self._position_headers()
+        if headers["ETag"] in request.headers.get("if-none-match", ""):
+            return Response(304, b"", headers)
+        updates = self._state.serialize(selection)
+        members = (
+            b'"%b":%b' % (u.stream.encode(), u.value) for u in updates if u.value is not None
+        )
+        return Response(200, _object(members), headers | {"Content-Type": _JSON})
+
+    def get_streams(self, request: Request) -> Response:
+        """``GET /streams?streams=``: everything that is known of every stream.
+
+        :raises Refused: 400 for a selection that cannot be.
+        """
+        selection = parse_query(request.query).selection
+        streams = [stream for stream in self._state if stream.name in selection]
+        members = (b'"%b":%b' % (s.name.encode(), _encode(_about(s))) for s in streams)
+        opening = b'{"at":"%b","streams":' % str(self._state.head).encode()
+        headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
+        return Response(200, _object(members, opening, b"}"), headers)
+
+    def get_stream(self, request: Request, name: str) -> Response:
+        """``GET /streams/NAME?history=N&points=M``: one of them.
+
+        :raises Refused: 404 if there is none, 400 for a history that cannot be.
+        """
+        stream = self._state.get(name)
+        if stream is None:
+            raise Refused(404, "unknown-stream", f"there is no stream {shorten(name)}")
+        about = {"name": name, **_about(stream)}
+        headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
+        history = _history(stream, request.query)
+        if history is None:
+            return Response(200, _encode(about) + b"\n", headers)
+        updates, thinned = history
+        if thinned:
+            about["thinned"] = True
+        if stream.silences:
+            about["silences"] = list(stream.silences)
+        opening = _encode(about)
+        parts = joined(map(_encode, map(_point, updates)), opening[:-1] + b',"history":[', b"]}\n")
+        return Response(200, parts, headers)
+
+    def get_health(self, request: Request) -> Response:
+        """``GET /healthz``: the daemon lives; with ``?strict`` 503 if a stream is failed or late."""
+        if "strict" not in request.query:
+            return json_response({"status": "ok"})
+        bad = {s.name: s.current_health() for s in self._state if s.health.state != "fresh"}
+        return json_response(
+            {"status": "bad" if bad else "ok", "streams": bad}, 503 if bad else 200
+        )
+
+    def _position_headers(self) -> dict[str, str]:
+        at = str(self._state.head)
+        return {"Streamd-Position": at, "ETag": f'"{at}"', "Cache-Control": "no-cache"}
+
+
+def _history(stream: Stream, query: Mapping[str, str]) -> tuple[Sequence[Update], bool] | None:
+    """What was asked for of a stream's history, if any was, and whether points were left out."""
+    count, points = query.get("history"), query.get("points")
+    if count is None and points is None:
+        return None
+    all_there_is = points is not None and not count
+    length = 0 if all_there_is else parse_history(count or "")
+    updates = [u for u in stream.history if u.value is not None][-length:]
+    few = updates if points is None else thin(updates, parse_points(points))
+    return few, len(few) < len(updates)
+
+
+def _about(stream: Stream) -> dict[str, Any]:
+    newest = stream.newest
+    return {
+        **stream.description.public(),
+        "seq": newest.seq if newest else 0,
+        "at": str(newest.at) if newest else None,
+        "time": newest.time if newest else None,
+        "value": msgspec.Raw(newest.value) if newest and newest.value is not None else None,
+        "health": stream.current_health(),
+    }
+
+
+def _point(update: Update) -> dict[str, Any]:
+    value = msgspec.Raw(update.value or b"null")
+    return {"seq": update.seq, "at": str(update.at), "time": update.time, "value": value}
+
+
+_encode = msgspec.json.encode
+
+
+def _object(
+    members: Iterable[bytes], opening: bytes = b"", closing: bytes = b""
+) -> Iterator[bytes]:
+    return joined(members, opening + b"{", b"}" + closing + b"\n")

@@ -1,0 +1,106 @@
+"""Remote hands: the screens that are out there, and what an administrator says to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Annotated, Any
+
+import msgspec
+from twisted.internet.defer import Deferred, maybeDeferred
+
+from streamd.core.duration import parse_duration
+from streamd.core.errors import Refused, shorten
+from streamd.http.access import Access
+from streamd.http.request import NAME, Request, Response, Routes, json_response
+from streamd.hub.screens import Screens
+from streamd.wire.v1 import v1_message
+
+MAX_SHOWN = 3600.0
+"""Seconds for which a message may cover a wall."""
+
+
+class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="command"):
+    """What a screen may be told to do."""
+
+
+class Reload(_Command, tag="reload", frozen=True):
+    """Fetch the page anew."""
+
+
+class Identify(_Command, tag="identify", frozen=True):
+    """Show the screen's name, large."""
+
+
+class ShowWall(_Command, tag="wall", frozen=True):
+    """Show another wall."""
+
+    wall: str
+
+
+class ShowMessage(_Command, tag="message", frozen=True):
+    """Show a message for a while."""
+
+    message: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    shown: str = msgspec.field(name="for", default="30s")
+
+
+_COMMAND = msgspec.json.Decoder(Reload | Identify | ShowWall | ShowMessage)
+
+
+class Commands:
+    """Lists screens, and commands them."""
+
+    def __init__(
+        self, access: Access, screens: Screens, walls: Collection[str], now: Callable[[], float]
+    ) -> None:
+        """:param walls: the names of those that there are.
+
+        :param now: seconds since the epoch.
+        """
+        self._access = access
+        self._screens = screens
+        self._walls = walls
+        self._now = now
+
+    @property
+    def routes(self) -> Routes:
+        """What it answers."""
+        return {
+            "/screens": {"GET": self.get_screens},
+            f"/screens/{NAME}": {"POST": self.post_screen},
+        }
+
+    def get_screens(self, request: Request) -> Response:
+        """``GET /screens``: what each shows, up to where, and whether it is connected."""
+        return json_response({"screens": self._screens.listing(self._now())})
+
+    def post_screen(self, request: Request, name: str) -> Deferred[Response]:
+        """``POST /screens/NAME``: have it reload, say who it is, or show a wall or a message.
+
+        :raises Refused: 400, 401, 403, 404, 409 or 503.
+        """
+        self._access.check_admin(request)
+        text = v1_message("command", self._parse(request.body)).text
+        said = maybeDeferred(self._screens.command, name, text)
+        return said.addCallback(lambda result: Response(204))
+
+    def _parse(self, body: bytes) -> dict[str, Any]:
+        try:
+            command = _COMMAND.decode(body)
+            fields: dict[str, Any] = msgspec.to_builtins(command)
+            if isinstance(command, ShowMessage):
+                fields["for"] = _seconds(command.shown)
+        except RecursionError:
+            raise Refused(400, "bad-command", "nested too deeply") from None
+        except ValueError as error:  # msgspec's are such, and those of text that is none
+            raise Refused(400, "bad-command", f"not understood: {error}") from None
+        if isinstance(command, ShowWall) and command.wall not in self._walls:
+            raise Refused(400, "unknown-wall", f"there is no wall {shorten(command.wall)}")
+        return fields
+
+
+def _seconds(shown: str) -> float:
+    seconds = parse_duration(shown)
+    if not 0 < seconds <= MAX_SHOWN:
+        raise ValueError(f"for: expected more than no time, and at most {MAX_SHOWN / 3600:g} h")
+    return seconds

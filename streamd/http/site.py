@@ -1,0 +1,205 @@
+"""HTTP on the port: which request goes where."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sized
+from typing import Any, NamedTuple, Protocol
+
+from twisted.internet import protocol
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
+from zope.interface import implementer
+
+from streamd.core.errors import Refused
+from streamd.http.access import Access
+from streamd.http.channel import Answer, Channel, Exchange
+from streamd.http.door import Door
+from streamd.http.request import Handover, Request, Response, Routes, error_response
+
+CLOSE_GRACE = 2
+"""Seconds for which the daemon, when it stops, waits for somebody to read his answer."""
+
+View = Callable[..., Answer]
+
+
+class Part(Protocol):
+    """What answers some of the requests."""
+
+    @property
+    def routes(self) -> Routes:
+        """Which, and how; several parts may share a path."""
+
+
+class Route(NamedTuple):
+    """A path and what can be done there; the groups of the pattern are handed to the view."""
+
+    pattern: re.Pattern[str]
+    views: Mapping[str, View]
+
+
+class _TurnedAway(protocol.Protocol):
+    """A connection that is one too many.  (None would do for TCP; TLS takes it for a protocol.)"""
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        self.transport.abortConnection()
+
+
+@implementer(IProtocolNegotiationFactory)
+class Site(http.HTTPFactory):
+    """Everything that is served on the port.
+
+    :ivar channels: connections that speak HTTP now, or have said nothing yet.
+    :ivar bodies: bytes of bodies that are under way.
+    :ivar turned_away: connections that were one too many.
+    :ivar left: connections that speak HTTP no more, ever.
+    """
+
+    noisy = False
+    _log = Logger()
+
+    def __init__(
+        self,
+        access: Access,
+        parts: Iterable[Part],
+        upgrade: Callable[[Request], Handover],
+        links: Sized,
+        clock: IReactorTime,
+        max_connections: int,
+    ) -> None:
+        """:param upgrade: makes a viewer of whoever asks for a WebSocket.
+
+        :param links: the connections that speak HTTP no more.
+        :param max_connections: those, and the ones that do.
+        """
+        super().__init__(reactor=clock)
+        self.access = access
+        self.clock = clock
+        self.channels: set[Channel | Door] = set()
+        self.bodies = 0
+        self.turned_away = 0
+        self.left = 0
+        self._emptied: Deferred[None] | None = None
+        self._upgrade = upgrade
+        self._links = links
+        self._max_connections = max_connections
+        routes: dict[str, dict[str, View]] = {}
+        for part in parts:
+            for path, views in part.routes.items():
+                routes.setdefault(path, {}).update(views)
+        self._routes = [Route(re.compile(path), views) for path, views in routes.items()]
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        if len(self.channels) + len(self._links) >= self._max_connections:
+            self.turned_away += 1
+            return _TurnedAway()
+        return Door(self, self._speak_http)
+
+    def _speak_http(self) -> Channel:
+        channel = Channel()
+        channel.site = self
+        channel.requestFactory = Exchange
+        channel.factory = self
+        channel.callLater = self.clock.callLater
+        return channel
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What TLS may agree on (ALPN): browsers that are not told hang up."""
+        return [b"http/1.1"]
+
+    def startFactory(self) -> None:
+        """No access log, and so no timer for its date."""
+
+    def stopFactory(self) -> None:
+        """See startFactory."""
+
+    def log(self, request: http.Request) -> None:
+        """No access log."""
+
+    def note_failure(self, what: str, failure: Failure) -> None:
+        """What no client may read."""
+        self._log.failure(what, failure)
+
+    def connected(self, channel: Channel | Door) -> None:
+        self.channels.add(channel)
+
+    def disconnected(self, channel: Channel | Door) -> None:
+        self.channels.discard(channel)
+        self.left += isinstance(channel, Channel)
+        if self._emptied is not None and not self.channels:
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+    def close_all(self) -> Deferred[None]:
+        """Close what speaks HTTP when what was answered has left; fires when all are gone.
+
+        Those who do not read it are cut a moment later.
+        """
+        for channel in list(self.channels):
+            channel.loseConnection()
+        if not self.channels:
+            return succeed(None)
+        self._emptied = Deferred[None]().addTimeout(CLOSE_GRACE, self.clock)
+        return self._emptied.addErrback(self._abort_all)
+
+    def _abort_all(self, failure: Failure) -> None:
+        for channel in list(self.channels):
+            channel.abort()
+
+    def answer(self, request: Request) -> Answer:
+        """What ``request`` gets.
+
+        :raises Refused: what the asker may read.
+        """
+        viewer = self.viewer(request)
+        if viewer is not None:
+            return viewer
+        for route in self._routes:
+            match = route.pattern.fullmatch(request.path)
+            if match:
+                return self._call(route, match, request)
+        raise Refused(404, "not-found", "there is nothing here")
+
+    def viewer(self, request: Request) -> Handover | None:
+        """Who gets the connection if ``request`` is a WebSocket handshake; None if it is not.
+
+        :raises Refused: what the asker may read.
+        """
+        if not _wants_websocket(request):
+            return None
+        self.access.check_reader(request.headers)
+        return self._upgrade(request)
+
+    def _call(self, route: Route, match: re.Match[str], request: Request) -> Answer:
+        method = "GET" if request.method == "HEAD" else request.method
+        allowed = ", ".join(route.views)
+        if method == "OPTIONS":
+            self.access.check_reader(request.headers)
+            possible = {
+                "Allow": allowed,
+                "Access-Control-Allow-Methods": allowed,
+                "Access-Control-Allow-Headers": "authorization, content-type, idempotency-key, "
+                "last-event-id, streamd-time",
+            }
+            return Response(204, b"", possible)
+        view = route.views.get(method)
+        if view is None:
+            return error_response(
+                405, "not-allowed", f"possible here: {allowed}", {"Allow": allowed}
+            )
+        if method == "GET":
+            self.access.check_reader(request.headers)
+        return view(request, *match.groups())
+
+
+def _wants_websocket(request: Request) -> bool:
+    return (
+        request.method == "GET"
+        and request.path in ("/", "/ws")
+        and "websocket" in request.headers.get("upgrade", "").lower()
+    )

@@ -1,0 +1,140 @@
+"""The screens that are out there: what each shows, since when, and those that went without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from streamd.core.errors import Refused, shorten
+from streamd.wire.requests import ScreenReport
+
+MAX_SCREENS = 1000
+KEEP = 7 * 24 * 3600.0
+"""Seconds for which one is listed that was lost: longer than a holiday and its weekends."""
+
+
+class Connection(Protocol):
+    """What the transport of a screen promises."""
+
+    def command(self, text: bytes) -> None:
+        """Say this to the screen, in its turn.
+
+        :raises Refused: 503 if too much waits already.
+        """
+
+
+class Screen:
+    """One name, and the connections that report under it.
+
+    :ivar since: when the first of them came, or the last of them went; seconds since the epoch.
+    :ivar seen: when it last reported.
+    """
+
+    def __init__(self, report: ScreenReport, now: float) -> None:
+        self.report = report
+        self.since = self.seen = now
+        self.connections: set[Connection] = set()
+
+    def public(self) -> dict[str, Any]:
+        """What is told of it."""
+        return {
+            "wall": self.report.wall,
+            "at": self.report.at,
+            "delay": self.report.delay,
+            "connected": bool(self.connections),
+            "since": self.since,
+            "seen": self.seen,
+        }
+
+
+class Screens:
+    """Knows them by name.  It is told the time, in seconds since the epoch.
+
+    :ivar others: those of other nodes: name -> what is told of each.
+    :ivar pass_on: says something to one of those; gives what is to be waited for.
+    """
+
+    def __init__(self) -> None:
+        self.others: Mapping[str, Mapping[str, Any]] = {}
+        self.pass_on: Callable[[str, bytes], Any] = lambda name, text: None
+        self._screens: dict[str, Screen] = {}
+        self._lost: dict[str, None] = {}  # in the order in which they were
+        self._names: dict[Connection, str] = {}
+
+    def report(self, connection: Connection, report: ScreenReport, now: float) -> None:
+        """A screen says what it shows; with too many of them one that was lost makes room, or none."""
+        if self._names.get(connection, report.name) != report.name:
+            return  # one connection is one screen: a thousand names would push the others out
+        screen = self._screens.get(report.name)
+        if screen is None:
+            self._forget(now, room=1)
+            if len(self._screens) >= MAX_SCREENS:
+                return
+            screen = self._screens[report.name] = Screen(report, now)
+        if report.name in self._lost:
+            del self._lost[report.name]
+            screen.since = now
+        screen.connections.add(connection)
+        screen.report, screen.seen = report, now
+        self._names[connection] = report.name
+
+    def lost(self, connection: Connection, now: float) -> None:
+        """A connection is gone; one that never reported is no error."""
+        name = self._names.pop(connection, None)
+        if name is None:
+            return
+        screen = self._screens[name]
+        screen.connections.discard(connection)
+        if not screen.connections:
+            screen.since = now
+            self._lost[name] = None
+
+    def here(self) -> dict[str, Mapping[str, Any]]:
+        """Those of this node, by name."""
+        return {name: screen.public() for name, screen in self._screens.items()}
+
+    def listing(self, now: float) -> dict[str, Mapping[str, Any]]:
+        """All of them, by name; of one that reported to several nodes, what it said where it is now."""
+        self._forget(now)
+        found = self.here()
+        for name, other in self.others.items():
+            mine = found.get(name)
+            if mine is None or _newer(other) > _newer(mine):
+                found[name] = other
+        return dict(sorted(found.items()))
+
+    def command(self, name: str, text: bytes) -> Any:
+        """Say this to a screen, on all of its connections.
+
+        :returns: what is to be waited for, if another node has to say it.
+        :raises Refused: 404 if there is none, 409 if it is not connected, 503 if it takes nothing.
+        """
+        mine, other = self._screens.get(name), self.others.get(name)
+        if mine is None and other is None:
+            raise Refused(404, "unknown-screen", f"there is no screen {shorten(name)}")
+        elsewhere = other is not None and other["connected"]
+        if not elsewhere and not (mine and mine.connections):
+            raise Refused(409, "not-connected", f"the screen {shorten(name)} is not connected")
+        self.obey(name, text)
+        return self.pass_on(name, text) if elsewhere else None
+
+    def obey(self, name: str, text: bytes) -> None:
+        """Say this to a screen, on all of its connections to this node.
+
+        :raises Refused: 503 if one takes nothing.
+        """
+        screen = self._screens.get(name)
+        for connection in list(screen.connections) if screen else ():
+            connection.command(text)
+
+    def _forget(self, now: float, room: int = 0) -> None:
+        """Take those away that were lost long ago, and the longest lost if there is no room."""
+        for name in list(self._lost):
+            full = len(self._screens) + room > MAX_SCREENS
+            if not full and now - self._screens[name].since <= KEEP:
+                return
+            del self._lost[name], self._screens[name]
+
+
+def _newer(public: Mapping[str, Any]) -> tuple[bool, float]:
+    return public["connected"], public["seen"]

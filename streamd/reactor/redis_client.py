@@ -1,0 +1,183 @@
+"""Redis as seen from one connection: where it is, what is said, and why it does not answer."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from twisted.internet.defer import Deferred, TimeoutError, fail
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+
+TIMEOUT = 2.0
+"""Seconds that Redis has to accept a connection, or to answer."""
+
+
+REFUSALS = {
+    "OOM ": "Redis is full",
+    "READONLY ": "this Redis is read-only",
+    "UNBLOCKED ": "this Redis is read-only",
+    "MASTERDOWN ": "this Redis has lost its master",
+    "NOREPLICAS ": "Redis has too few replicas",
+    "MISCONF ": "Redis cannot write to its disk",
+    "LOADING ": "Redis is starting",
+    "BUSY ": "Redis is busy with a script",
+}
+"""What Redis says when it may be otherwise in a while, and what a wall says of it."""
+
+
+class RedisUrl:
+    """``redis://user:password@host:6379/0``, or ``rediss://`` for TLS; its repr never shows it."""
+
+    def __init__(self, written: str) -> None:
+        parts = urlsplit(written)
+        self.tls = parts.scheme == "rediss"
+        self.host = parts.hostname or "localhost"
+        self.port = parts.port or 6379
+        self.user = unquote(parts.username or "")
+        self.password = unquote(parts.password or "")
+        self.database = int(parts.path.removeprefix("/") or 0)
+
+    @classmethod
+    def parse(cls, written: Any) -> RedisUrl:
+        """:raises ValueError: with what would be right."""
+        wanted = 'expected a URL such as "redis://localhost" or "redis://:password@host:6379/0"'
+        if not isinstance(written, str) or not written.startswith(("redis://", "rediss://")):
+            raise ValueError(wanted)
+        try:
+            return cls(written)
+        except ValueError:  # what it says quotes the URL
+            raise ValueError(wanted) from None
+
+    def greeting(self, password: str) -> list[tuple[str | int, ...]]:
+        """What has to be said first; one that hangs accepts connections, but answers nothing."""
+        words: list[tuple[str | int, ...]] = [("PING",)]
+        if self.database:
+            words.insert(0, ("SELECT", self.database))
+        if self.user:
+            words.insert(0, ("AUTH", self.user, password))
+        elif password:
+            words.insert(0, ("AUTH", password))
+        return words
+
+    def endpoint(self, reactor: Any) -> Any:
+        """Where to connect to."""
+        endpoint: Any = HostnameEndpoint(reactor, self.host, self.port)
+        if self.tls:
+            from twisted.internet.ssl import optionsForClientTLS
+
+            endpoint = wrapClientTLS(optionsForClientTLS(self.host), endpoint)
+        return endpoint
+
+
+class Broken(Exception):
+    """The connection is no more, or what came over it is not Redis's; in words fit for a wall."""
+
+
+class RedisConnection(Protocol):
+    """One connection: commands go out as they are said, answers come in that order.
+
+    :ivar on_lost: called when it ends.
+    """
+
+    def __init__(self) -> None:
+        import hiredis
+
+        self._pack: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command
+        self._reader = hiredis.Reader()
+        self._strange, self._refused = hiredis.ProtocolError, hiredis.ReplyError
+        self._waiting: deque[Deferred[Any]] = deque()
+        self._broken: Broken | None = None
+        self.on_lost: Callable[[], object] = lambda: None
+
+    def say(self, *words: str | bytes | int) -> Deferred[Any]:
+        """The answer to one command; one that is not waited for any more is dropped when it comes.
+
+        :raises hiredis.ReplyError: Redis's own errors.
+        :raises Broken: there is none, and it is not known what became of the command.
+        """
+        if self._broken is not None:
+            return fail(self._broken)
+        answer: Deferred[Any] = Deferred(lambda cancelled: None)
+        self._waiting.append(answer)
+        assert self.transport is not None
+        self.transport.write(self._pack(words))
+        return answer
+
+    def dataReceived(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while self._waiting and (answer := self._reader.gets()) is not False:
+                waiting = self._waiting.popleft()
+                if not waiting.called:
+                    failed = isinstance(answer, self._refused)
+                    waiting.callback(Failure(answer) if failed else answer)
+        except self._strange:
+            self._break(Broken("what answers is not Redis"))
+            self.abort()
+
+    def abort(self) -> None:
+        """End it now; what waits fails."""
+        if self.transport is not None:
+            self.transport.abortConnection()  # type: ignore[attr-defined]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        untrusted = type(reason.value).__module__.startswith(("OpenSSL", "service_identity"))
+        what = "the certificate of Redis is not trusted" if untrusted else None
+        self._break(Broken(what or "Redis closed the connection"))
+        self.on_lost()
+
+    def _break(self, why: Broken) -> None:
+        self._broken = self._broken or why
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.called:
+                waiting.errback(Failure(self._broken))
+
+
+async def connect(reactor: Any, url: RedisUrl, password: str) -> RedisConnection:
+    """A connection that answers."""
+    factory = Factory.forProtocol(RedisConnection)
+    factory.noisy = False
+    link: RedisConnection = (
+        await url.endpoint(reactor).connect(factory).addTimeout(TIMEOUT, reactor)
+    )
+    try:
+        for command in url.greeting(password):
+            await link.say(*command).addTimeout(TIMEOUT, reactor)
+    except BaseException:
+        link.abort()
+        raise
+    return link
+
+
+def is_said(error: BaseException) -> bool:
+    """Whether it is what Redis answered."""
+    return type(error).__module__.startswith("hiredis")
+
+
+def refusal(said: str) -> str | None:
+    """Why Redis refuses for a while; None: it refuses for good."""
+    return next((words for code, words in REFUSALS.items() if code in said), None)
+
+
+def explain(error: BaseException) -> str | None:
+    """Why Redis cannot be used, in words fit for a wall: neither address nor password.
+
+    None: nobody expected this.
+    """
+    if isinstance(error, Broken):
+        return str(error)
+    if is_said(error):
+        return refusal(str(error)) or f"Redis: {str(error).strip()[:200]}"
+    texts: dict[type[BaseException], str] = {
+        TimeoutError: "Redis does not answer",
+        ConnectingCancelledError: "Redis does not accept connections",
+        DNSLookupError: "the host of Redis is not known",
+        ConnectError: "Redis does not accept connections",
+    }
+    return next((text for kind, text in texts.items() if isinstance(error, kind)), None)

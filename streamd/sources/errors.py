@@ -1,0 +1,22 @@
+"""Errors of sources, told on the wall."""
+
+from __future__ import annotations
+
+
+class SourceError(Exception):
+    """A source cannot say what is.
+
+    :ivar message: for the wall: short, without passwords, addresses or traces.
+    :ivar detail: for the log.
+    :ivar key: of the source's table, which this is about; empty: the one that tells what it does.
+    """
+
+    def __init__(self, message: str, detail: str = "", key: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.key = key
+
+
+class Unreachable(SourceError):
+    """What it reads is not there to be asked: to try again soon costs nobody anything."""

@@ -1,0 +1,145 @@
+"""Encodings: how an answer of the state becomes the bytes of one kind of viewer.
+
+Viewers with the same encoding and selection share their messages: each is made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streamd.core.catchup import Answer
+from streamd.core.update import Position
+from streamd.core.values import member
+
+encode_json = msgspec.json.encode
+
+MAX_MESSAGE = 64 * 1024
+"""Bytes of one message to a viewer; a single larger update is a message of its own."""
+
+COME_BACK = (0.5, 8)
+"""Seconds: the range of the random waits after which viewers come back to a daemon that restarts."""
+
+TICK = 5
+"""Seconds between two ticks; a reader that misses two knows that its link is dead."""
+
+
+class Message(NamedTuple):
+    """An answer in bytes, or as much of it as fits one message.
+
+    :ivar data: ready for the socket; empty when there is nothing to say.
+    :ivar at: everything selected up to here is in it, or came before it.
+    :ivar more: the answer goes on in the next message.
+    """
+
+    data: bytes
+    at: Position
+    more: bool
+
+
+class Welcome(NamedTuple):
+    """What a viewer is told first.
+
+    :ivar now: the server's time, seconds since the epoch.
+    :ivar at: the cursor from which it goes on; the origin if it has to forget what it had.
+    :ivar resumed: nothing selected after the cursor that it brought is missing.
+    :ivar more: updates follow: what it has is not the newest.
+    :ivar asked: it brought a cursor.
+    :ivar overview: gives descriptions and health as :func:`overview` writes them, as they are when they
+        are asked for.
+    """
+
+    now: float
+    at: Position
+    resumed: bool
+    more: bool
+    asked: bool
+    overview: Callable[[], Iterator[bytes]]
+
+
+class Encoding(NamedTuple):
+    """How viewers of one kind are spoken to; equal ones share their messages.
+
+    :ivar name: for metrics and logs.
+    :ivar newest: only the newest update of each stream matters.
+    :ivar write: what puts an answer into a message.
+    :ivar welcome: what is said first, in parts, each made when the one before it has left.
+    :ivar tick: what is said every :data:`TICK` seconds: (now, proofs) -> bytes; None: nothing.
+    """
+
+    name: str
+    newest: bool
+    write: Callable[[Answer], Message]
+    welcome: Callable[[Welcome], Iterable[bytes]]
+    tick: Callable[[float, Mapping[str, float]], bytes] | None
+
+
+# -- formats: JSON texts ---------------------------------------------------------------------------
+
+
+class Payload(NamedTuple):
+    """One message of a format, before anything carries it."""
+
+    type: str
+    text: bytes
+
+
+class Formatted(NamedTuple):
+    """An answer in a format: its messages, up to where they lead, and whether it goes on."""
+
+    payloads: Sequence[Payload]
+    at: Position
+    more: bool
+
+
+def overview(
+    streams: Iterable[bytes], health: Iterable[bytes], journal: Any, gone: Iterable[str] = ()
+) -> Iterator[bytes]:
+    """How a message ends that tells how all is: ``"streams":{…},"health":{…}}``.
+
+    :param streams: the members, as :func:`member` writes them; health too.
+    :param gone: streams that there are no more.
+    """
+    forgotten = (member(name, b"null") for name in gone)
+    yield from _listed(b'"streams":{', chain(forgotten, streams))
+    yield from _listed(b'},"health":{', health)
+    yield b"}}" if journal is None else b'},"journal":%b}' % encode_json(journal)
+
+
+def _listed(opening: bytes, members: Iterable[bytes]) -> Iterator[bytes]:
+    yield opening
+    comma = b""
+    for each in members:
+        yield comma + each
+        comma = b","
+
+
+def packed(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of at most :data:`MAX_MESSAGE`; each is made when it is asked for."""
+    held: list[bytes] = []
+    size = 0
+    for part in parts:
+        for start in range(0, len(part), MAX_MESSAGE):
+            piece = part[start : start + MAX_MESSAGE]
+            if size + len(piece) > MAX_MESSAGE:
+                yield b"".join(held)
+                held, size = [], 0
+            held.append(piece)
+            size += len(piece)
+    if held:
+        yield b"".join(held)
+
+
+def fitting(parts: Iterable[bytes]) -> list[bytes]:
+    """As many of the parts, at least one, as fit a message with commas between; no more are made."""
+    some: list[bytes] = []
+    total = 0
+    for part in parts:
+        total += len(part) + 1
+        if some and total > MAX_MESSAGE:
+            break
+        some.append(part)
+    return some

@@ -1,0 +1,53 @@
+"""Server-sent events (WHATWG HTML, section 9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+
+from streamd.core.catchup import Answer
+from streamd.core.update import Position
+from streamd.wire.encoding import Encoding, Formatted, Message, Welcome
+from streamd.wire.plain import plain
+from streamd.wire.v1 import v1, v1_hello, v1_ticks
+
+# -- carried by an event stream --------------------------------------------------------------------
+
+
+def event(type: str, text: bytes, at: Position | None = None) -> bytes:
+    """One event; JSON has no line breaks (WHATWG HTML, section 9.2)."""
+    name = b"" if type == "state" else b"event: %b\n" % type.encode()
+    place = b"" if at is None else b"id: %b\n" % bytes(at)
+    return b"%b%bdata: %b\n\n" % (name, place, text)
+
+
+RETRY = b"retry: 1000\n\n"
+"""Milliseconds after which a browser's EventSource comes back; its own default is 3 s or more."""
+
+
+def _evented(name: str, format: Callable[[Answer], Formatted]) -> Encoding:
+    """The encoding that carries a format's messages in events; the last of a flush has the id."""
+
+    def write(answer: Answer) -> Message:
+        payloads, at, more = format(answer)
+        last = len(payloads) - 1
+        events = [event(p.type, p.text, at if n == last else None) for n, p in enumerate(payloads)]
+        return Message(b"".join(events), at, more)
+
+    def gap(welcome: Welcome) -> Sequence[bytes]:
+        told = welcome.asked and not welcome.resumed
+        return (RETRY + event("resumed", b'{"resumed":false}') if told else RETRY,)
+
+    def hello(welcome: Welcome) -> Iterable[bytes]:
+        return chain((RETRY + b"event: hello\ndata: ",), v1_hello(welcome), (b"\n\n",))
+
+    def tick(now: float, proofs: Mapping[str, float]) -> bytes:
+        return b"".join(event("tick", text) for text in v1_ticks(now, proofs))
+
+    if format is plain:
+        return Encoding(name, True, write, gap, lambda now, proofs: b": tick\n\n")
+    return Encoding(name, False, write, hello, tick)
+
+
+PLAIN_EVENTS = _evented("plain events", plain)
+V1_EVENTS = _evented("v1 events", v1)

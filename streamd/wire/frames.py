@@ -1,0 +1,90 @@
+"""WebSocket frames (RFC 6455), compressed where that pays (RFC 7692)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from streamd.core.catchup import Answer
+from streamd.wire.encoding import Encoding, Formatted, Message, Welcome, packed
+from streamd.wire.plain import plain
+from streamd.wire.v1 import v1, v1_hello, v1_ticks
+
+MAX_INBOUND = 64 * 1024
+"""Bytes of one frame, and of one message, from a viewer."""
+
+WORTH_DEFLATING = 200
+"""Bytes: below it compression saves less than a TCP segment's headers and costs more than a send."""
+
+DEFLATE_LEVEL = 1
+
+DEFLATE_WINDOW = 12
+"""A window of 4 KiB: what the smallest common offer allows, so that one frame serves all."""
+
+
+# -- carried by a WebSocket ------------------------------------------------------------------------
+
+
+def frame(text: bytes) -> bytes:
+    """One unmasked, final WebSocket text frame (RFC 6455, section 5.2)."""
+    return _frame_header(0x81, len(text)) + text
+
+
+def deflated_frame(text: bytes) -> bytes:
+    """The same compressed, if that makes it shorter (RFC 7692, without context takeover)."""
+    if len(text) < WORTH_DEFLATING:
+        return frame(text)
+    deflate = zlib.compressobj(DEFLATE_LEVEL, zlib.DEFLATED, -DEFLATE_WINDOW)
+    # A sync flush ends in 00 00 ff ff, which is left out on the wire.
+    short = (deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    if len(short) >= len(text):
+        return frame(text)
+    return _frame_header(0xC1, len(short)) + short
+
+
+def fragments(texts: Iterable[bytes]) -> Iterator[bytes]:
+    """One text message in as many frames (RFC 6455, section 5.4); usually there is one text only."""
+    first, last = 0x01, None
+    for text in texts:
+        if last is not None:
+            yield _frame_header(first, len(last)) + last
+            first = 0x00
+        last = text
+    yield _frame_header(first | 0x80, len(last or b"")) + (last or b"")
+
+
+def _frame_header(first: int, length: int) -> bytes:
+    if length < 126:
+        return bytes((first, length))
+    if length < 65536:
+        return bytes((first, 126)) + length.to_bytes(2, "big")
+    return bytes((first, 127)) + length.to_bytes(8, "big")
+
+
+PING = _frame_header(0x89, 0)
+
+
+def _framed(
+    name: str, format: Callable[[Answer], Formatted], frame_of: Callable[[bytes], bytes]
+) -> Encoding:
+    """The encoding that carries a format's messages in frames."""
+
+    def write(answer: Answer) -> Message:
+        payloads, at, more = format(answer)
+        return Message(b"".join([frame_of(payload.text) for payload in payloads]), at, more)
+
+    def hello(welcome: Welcome) -> Iterable[bytes]:
+        return fragments(packed(v1_hello(welcome)))
+
+    def tick(now: float, proofs: Mapping[str, float]) -> bytes:
+        return b"".join(frame_of(text) for text in v1_ticks(now, proofs))
+
+    if format is plain:
+        return Encoding(name, True, write, lambda welcome: (), None)
+    return Encoding(name, False, write, hello, tick)
+
+
+PLAIN_WEBSOCKET = _framed("plain WebSocket", plain, frame)
+V1_WEBSOCKET = _framed("v1 WebSocket", v1, frame)
+PLAIN_DEFLATED = _framed("plain WebSocket, deflated", plain, deflated_frame)
+V1_DEFLATED = _framed("v1 WebSocket, deflated", v1, deflated_frame)

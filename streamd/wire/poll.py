@@ -1,0 +1,47 @@
+"""The answer to a long poll: one JSON object a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from streamd.core.catchup import Answer
+from streamd.core.update import Position
+from streamd.core.values import member
+from streamd.wire.encoding import Encoding, Message, encode_json, fitting, overview
+from streamd.wire.v1 import v1_update
+
+# -- carried by a long poll's answer ---------------------------------------------------------------
+
+
+def poll_opening(at: Position, resumed: bool) -> bytes:
+    """What stands before the updates of a poll's answer."""
+    told = b"true" if resumed else b"false"
+    return b'{"type":"updates","at":"%b","resumed":%b,"updates":[' % (bytes(at), told)
+
+
+def poll_answer(answer: Answer, about: Iterable[bytes]) -> tuple[Iterator[bytes], Position]:
+    """What somebody missed who polls again, as far as it fits one message, and up to where that is.
+
+    :param about: how all is, as :func:`overview` ends a message.
+    """
+    texts = fitting(map(v1_update, answer.updates))
+    cut = len(texts) < len(answer.updates)
+    at = answer.updates[len(texts) - 1].at if cut else answer.at
+    more = b'"more":true,' if cut or answer.more else b""
+    parts = (poll_opening(at, True), b",".join(texts), b"]," + more)
+    return chain(parts, about), at
+
+
+def _write_poll(answer: Answer) -> Message:
+    if not (answer.updates or answer.gone or answer.streams or answer.health):
+        return Message(b"", answer.at, answer.more)
+    streams, health = (
+        (member(name, encode_json(value)) for name, value in told.items())
+        for told in (answer.streams, answer.health)
+    )
+    parts, at = poll_answer(answer, overview(streams, health, None, answer.gone))
+    return Message(b"".join(parts), at, False)
+
+
+POLL = Encoding("long poll", False, _write_poll, lambda welcome: (), None)

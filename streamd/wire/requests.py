@@ -1,0 +1,173 @@
+"""Requests: what a viewer asks for in a query string or a ``streamd.v1`` message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streamd.core.duration import parse_duration
+from streamd.core.errors import Refused
+from streamd.core.selection import Selection
+from streamd.core.update import At, Name, Position, parse_position
+
+PACE = 0.033
+"""Seconds between two flushes to one viewer: thirty a second, as often as a wall can show."""
+
+MAX_PACE = 60.0
+MAX_HISTORY = 100_000
+POINTS = (2, 5000)
+
+
+# -- what is asked ---------------------------------------------------------------------------------
+
+
+class Wish(NamedTuple):
+    """What a viewer asked for, in a query string or a subscribe message.
+
+    :ivar pace: seconds between two flushes, :data:`PACE` times a power of two.
+    :ivar after: the cursor that it brought; None if it brought none, or nonsense.
+    :ivar asked: whether it brought any.
+    :ivar history: of how many updates of each stream the first answer consists.
+    """
+
+    selection: Selection
+    pace: float = PACE
+    after: Position | None = None
+    asked: bool = False
+    history: int = 1
+
+
+def parse_query(query: Mapping[str, str]) -> Wish:
+    """Read ``?streams=orders,db.*&after=…&history=100&pace=1s``; unknown keys are ignored.
+
+    :raises Refused: 400, naming the key.
+    """
+    after = query.get("after")
+    return Wish(
+        _selection(query.get("streams")),
+        round_pace(query.get("pace")),
+        None if after is None else parse_position(after),
+        after is not None,
+        parse_history(query.get("history", "1")),
+    )
+
+
+@lru_cache(maxsize=256)
+def _selection(streams: str | None) -> Selection:
+    return Selection(None if streams is None else [name for name in streams.split(",") if name])
+
+
+def parse_history(text: str) -> int:
+    """The number in ``?history=``.
+
+    :raises Refused: 400 if it is none.
+    """
+    count = _whole(text)
+    if count >= 1:
+        return min(count, MAX_HISTORY)
+    raise Refused(400, "bad-history", f"history: expected a number from 1 to {MAX_HISTORY}")
+
+
+def parse_points(text: str) -> int:
+    """The number in ``?points=``: how many are to show a history.
+
+    :raises Refused: 400 if it is none, or none that a picture has.
+    """
+    low, high = POINTS
+    if low <= _whole(text) <= high:
+        return int(text)
+    raise Refused(400, "bad-points", f"points: expected a number from {low} to {high}")
+
+
+def _whole(text: str) -> int:
+    """The number that a text is; 0 if it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
+class ScreenReport(msgspec.Struct, frozen=True, tag_field="type", tag="screen"):
+    """``-> {"type": "screen", …}``: which screen shows which wall.
+
+    :ivar at: up to where; seconds of ``delay`` behind that; None: it cannot tell.
+    """
+
+    name: Name
+    wall: Name
+    at: At
+    delay: float | None
+
+
+class Subscribe(msgspec.Struct, frozen=True, tag_field="type", tag="subscribe"):
+    """``-> {"type": "subscribe", "streams": […], "after": "…", "history": 100, "pace": "1s"}``."""
+
+    streams: list[str] | None = None
+    after: str | None = None
+    history: int = 1
+    pace: str | None = None
+
+    def wish(self) -> Wish:
+        """What it asks for.
+
+        :raises Refused: naming the field.
+        """
+        after = None if self.after is None else parse_position(self.after)
+        return Wish(
+            Selection(self.streams),
+            round_pace(self.pace),
+            after,
+            self.after is not None,
+            parse_history(str(self.history)),
+        )
+
+
+_SAID = msgspec.json.Decoder(Subscribe | ScreenReport)  # of two, a tag may not be missing
+
+
+def parse_message(text: bytes) -> Wish | ScreenReport:
+    """What a viewer says in ``streamd.v1``.
+
+    :raises Refused: with the code ``bad-message``, or that of a wish that cannot be; the connection
+        goes on.
+    """
+    try:
+        said = _SAID.decode(text)
+    except RecursionError:
+        raise Refused(400, "bad-message", "nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Refused(400, "bad-message", f"not understood: {error}") from None
+    return said if isinstance(said, ScreenReport) else said.wish()
+
+
+def round_pace(text: str | None) -> float:
+    """The pace that serves this wish: few steps, so that viewers can share messages.
+
+    :raises Refused: 400 if it is no duration.
+    """
+    if text is None:
+        return PACE
+    try:
+        wanted = parse_duration(text)
+    except ValueError as error:
+        raise Refused(400, "bad-pace", f"pace: {error}") from None
+    pace = PACE
+    while pace < min(wanted, MAX_PACE):
+        pace *= 2
+    return pace
+
+
+def parse_json_object(text: bytes) -> dict[str, Any]:
+    """Decode a message or body that has to be a JSON object.
+
+    :raises Refused: 400 if it is not one.
+    """
+    try:
+        value = msgspec.json.decode(text)
+    except RecursionError:
+        raise Refused(400, "bad-json", "nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Refused(400, "bad-json", f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise Refused(400, "bad-json", "expected a JSON object")
+    return value

@@ -1,0 +1,103 @@
+"""The wire format ``streamd.v1``: positions, health and proofs beside the values.
+
+Every message is one JSON object with a ``type``.  ``<-`` goes to a viewer, ``->`` comes from one::
+
+    <- {"type": "hello", "server", "now", "at", "resumed", "tick", "streams": {…}, "health": {…}}
+    <- {"type": "updates", "at", "updates": [{"stream", "seq", "at", "time", "value"}, …], "more"?}
+    <- {"type": "streams", "streams": {NAME: {description} | null}}
+    <- {"type": "health", "health": {NAME: {"state", "level", "since", "proof", "error"}}}
+    <- {"type": "journal", "state": "ok|away", "since", "error"}
+    <- {"type": "tick", "now", "proof": {NAME: seconds}}
+    <- {"type": "build", "build"}
+    <- {"type": "command", "command", …}
+    <- {"type": "error", "code", "message"}
+    <- {"type": "bye", "reason", "after": [low, high]}
+    -> {"type": "subscribe", "streams": […], "after": "…", "history": 100}
+    -> {"type": "screen", "name": "kitchen-tv", "wall": "kitchen", "at": "…", "delay": 0.2}
+
+:mod:`streamd.wire.requests` reads what comes from a viewer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from streamd import __version__
+from streamd.core.catchup import Answer
+from streamd.core.update import Update
+from streamd.core.values import member
+from streamd.wire.encoding import TICK, Formatted, Payload, Welcome, encode_json, fitting
+
+
+def v1(answer: Answer) -> Formatted:
+    """``streams``, ``health`` and ``journal``, then ``updates``, as far as there is any of each."""
+    payloads = [*_notes("streams", dict.fromkeys(answer.gone))]
+    payloads += _notes("streams", answer.streams)
+    payloads += _notes("health", answer.health)
+    if answer.journal is not None:
+        payloads.append(v1_message("journal", answer.journal))
+    if not answer.updates:
+        return Formatted(payloads, answer.at, answer.more)
+    texts = fitting(map(v1_update, answer.updates))
+    cut = len(texts) < len(answer.updates)
+    more = cut or answer.more
+    last = answer.updates[len(texts) - 1].at
+    text = b'{"type":"updates","at":"%b","updates":[%b]%b}' % (
+        bytes(last if more else max(last, answer.floor)),
+        b",".join(texts),
+        b',"more":true' if more else b"",
+    )
+    payloads.append(Payload("updates", text))
+    return Formatted(payloads, last if cut else answer.at, more)
+
+
+def v1_update(update: Update) -> bytes:
+    """``{"stream", "seq", "at", "time", "value"}``; names need no escapes, values are JSON."""
+    return b'{"stream":"%b","seq":%d,"at":"%b","time":%b,"value":%b}' % (
+        update.stream.encode(),
+        update.seq,
+        bytes(update.at),
+        repr(update.time).encode(),
+        update.value or b"null",
+    )
+
+
+def v1_message(type: str, fields: Any) -> Payload:
+    """A message of this type with these fields."""
+    return Payload(type, b'{"type":"%b",%b' % (type.encode(), encode_json(fields)[1:]))
+
+
+def v1_ticks(now: float, proofs: Mapping[str, float]) -> Iterator[bytes]:
+    """A tick, or several of the same time if there are many proofs."""
+    texts = [member(name, repr(at).encode()) for name, at in proofs.items()]
+    while True:
+        some = fitting(texts)
+        yield b'{"type":"tick","now":%b,"proof":{%b}}' % (repr(now).encode(), b",".join(some))
+        del texts[: len(some)]
+        if not texts:
+            return
+
+
+def v1_hello(welcome: Welcome) -> Iterator[bytes]:
+    """A hello, in parts: whoever does not read must not have us keep thousands of descriptions."""
+    fields = {
+        "server": f"streamd/{__version__}",
+        "now": welcome.now,
+        "at": str(welcome.at),
+        "resumed": welcome.resumed,
+        "tick": TICK,
+        "more": welcome.more,
+    }
+    yield v1_message("hello", fields).text[:-1] + b","
+    yield from welcome.overview()
+
+
+def _notes(type: str, members: Mapping[str, Any]) -> Iterator[Payload]:
+    """Messages of at most :data:`MAX_MESSAGE` with all the members."""
+    texts = [member(name, encode_json(value)) for name, value in members.items()]
+    while texts:
+        some = fitting(texts)
+        text = b'{"type":"%b","%b":{%b}}' % (type.encode(), type.encode(), b",".join(some))
+        yield Payload(type, text)
+        del texts[: len(some)]

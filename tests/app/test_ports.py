@@ -1,0 +1,49 @@
+"""What `--port` takes, and what is said of what it does not take."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamd.app.ports import check_endpoint, endpoint
+from streamd.config.fields import ConfigError
+
+
+def problem(port: str) -> str:
+    """The one line that is said of an endpoint."""
+    from twisted.internet import reactor
+
+    with pytest.raises(ConfigError) as caught:
+        check_endpoint(reactor, endpoint(port))
+    [line] = caught.value.problems
+    return line
+
+
+def test_number_is_a_port_of_all_interfaces() -> None:
+    assert "5000" in endpoint("5000")
+    assert "backlog=4096" in endpoint("5000")
+    assert endpoint("tcp:5000:interface=127.0.0.1") == "tcp:5000:interface=127.0.0.1"
+
+
+def test_number_that_no_port_has() -> None:
+    assert problem("65536") == "port: expected 0 to 65535, not 65536"
+
+
+@pytest.mark.parametrize("port", ["nonsense:1", "", "tcp", "tcp:", "tcp:1:2:3:4:5", "ssl:1", "-1"])
+def test_no_endpoint(port: str) -> None:
+    assert problem(port).startswith("port: expected a number or an endpoint such as tcp:5000")
+
+
+def test_certificate_that_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "x.pem"
+    file.write_text("no PEM")
+    port = f"ssl:443:privateKey={file}:certKey={file}"
+    assert problem(port).startswith(f"port: the key or the certificate of {port} cannot be used")
+
+
+def test_tls_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "twisted.internet.ssl", None)
+    monkeypatch.delattr("twisted.internet.ssl", raising=False)
+    assert problem("ssl:443") == 'port: ssl:443 needs pyOpenSSL: pip install "streamd[tls]"'

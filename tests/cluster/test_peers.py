@@ -1,0 +1,181 @@
+"""What nodes tell each other beside the log: two of them, on one journal in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet.defer import fail
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.cluster.peers import HEALTH, LASTS, TURN, VOUCHED, Peers
+from streamd.core.errors import Refused
+from streamd.core.update import Draft, Update
+from streamd.hub.screens import Screens
+from streamd.journals.journal import Away, Fence
+from streamd.sources.errors import SourceError
+from streamd.sources.feed import Feed
+from streamd.wire.requests import ScreenReport
+from tests.hub.test_screens import Terminal
+from tests.support.fakes import TODAY, Daemonette
+
+
+class Node(Daemonette):
+    """One of two: it follows the same log, and may run the source ``shop``."""
+
+    def __init__(self, first: Node | None = None) -> None:
+        self.second: Node | None = None
+        super().__init__()
+        if first is not None:
+            first.second = self
+            self.journal, self.times, self.clock = first.journal, first.times, first.clock
+        self.shop: Feed = self.feed()
+        self.lease = SimpleNamespace(fence=None)
+        self.screens = Screens()
+        shift: Any = SimpleNamespace(name="shop", feed=self.shop, lease=self.lease)
+        self.peers = Peers(
+            self.journal,
+            self.state,
+            [shift],
+            self.screens,
+            self.times.now,
+            self.clock,
+            self._changed,
+        )
+
+    def committed(self, updates: Sequence[Update]) -> None:
+        super().committed(updates)
+        if self.second is not None:
+            self.second.committed(updates)
+
+
+class Full(Terminal):
+    """A screen that takes nothing."""
+
+    def command(self, text: bytes) -> None:
+        raise Refused(503, "busy", "too much waits")
+
+
+class PeersTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.one = Node()
+        self.other = Node(self.one)
+        self.one.lease.fence = Fence("shop", 1)
+
+    def start(self) -> None:
+        self.one.peers.start()
+        self.other.peers.start()
+
+    def turn(self, seconds: float = TURN) -> None:
+        self.one.clock.advance(seconds)
+
+    def command(self, node: Node, screen: str, text: bytes) -> None:
+        self.successResultOf(node.screens.command(screen, text))
+
+    def test_all_see_what_the_one_that_runs_a_source_sees(self) -> None:
+        self.one.shop.put(7)
+        self.start()
+        self.assertEqual(("fresh", None), self.other.health("shop"))
+        self.one.shop.failed(Failure(SourceError("no database")))
+        changes = self.other.changes
+        self.turn()
+        self.turn()
+        self.assertEqual(("failed", "no database"), self.other.health("shop"))
+        self.assertEqual(changes + 1, self.other.changes)
+        self.one.shop.put(7)
+        self.turn()
+        self.turn()
+        self.assertEqual(("fresh", None), self.other.health("shop"))
+
+    def test_also_that_it_never_said_anything(self) -> None:
+        self.start()
+        self.one.shop.failed(Failure(SourceError("no database")))
+        self.turn()
+        self.turn()
+        self.assertEqual(("failed", "no database"), self.other.health("shop"))
+
+    def test_also_that_a_member_cannot_be_a_value(self) -> None:
+        self.start()
+        self.one.shop.put({"orders": 7, "picture": b"png"})
+        self.turn()
+        self.turn()
+        self.assertEqual(self.one.health("shop"), self.other.health("shop"))
+        self.assertEqual("failed", self.other.health("shop")[0])
+        self.assertEqual(("fresh", None), self.other.health("shop.orders"))
+        self.one.shop.put({"orders": 7, "picture": "png"})
+        self.turn()
+        self.turn()
+        self.assertIsNone(self.other.state.get("shop"))
+
+    def test_who_runs_it_no_more_says_nothing(self) -> None:
+        self.one.shop.put(7)
+        self.start()
+        self.one.lease.fence = None
+        self.one.shop.failed(Failure(SourceError("I was frozen")))
+        self.turn()
+        self.turn()
+        self.assertEqual(("fresh", None), self.other.health("shop"))
+        self.turn(VOUCHED)
+        self.assertEqual({}, self.successResultOf(self.one.journal.records(HEALTH)))
+
+    def test_what_came_while_somebody_followed_is_not_late(self) -> None:
+        self.one.journal.append([Draft("before", b"1")])
+        self.one.peers.restart()  # it begins here
+        self.start()
+        self.one.journal.append([Draft("since", b"1")])
+        late = self.other
+        late.restart()
+        late.peers.restart()
+        self.assertEqual(("late", None), late.health("since"))
+        self.turn()
+        self.assertEqual(("fresh", None), late.health("since"))
+        self.assertEqual(("late", None), late.health("before"))
+
+    def test_a_journal_that_is_away_for_a_while(self) -> None:
+        self.start()
+        away = self.patch(self.other.journal, "records", lambda kind: fail(Away("away")))
+        self.turn()
+        away.restore()
+        self.one.shop.failed(Failure(SourceError("no database")))
+        self.turn()
+        self.turn()
+        self.assertEqual(("failed", "no database"), self.other.health("shop"))
+
+    def test_screens_of_all_and_until_their_node_is_gone(self) -> None:
+        self.start()
+        self.one.screens.report(Terminal(), ScreenReport("tv", "hall", "5-0", 0), TODAY)
+        self.turn()
+        self.turn()
+        self.assertEqual(["tv"], list(self.other.screens.listing(TODAY)))
+        self.turn(LASTS)  # and is said again meanwhile
+        self.turn()
+        self.assertEqual(["tv"], list(self.other.screens.listing(TODAY)))
+        self.one.peers.stop()
+        self.turn(LASTS)
+        self.turn()
+        self.assertEqual([], list(self.other.screens.listing(TODAY)))
+
+    def test_a_command_is_obeyed_once_where_the_screen_is(self) -> None:
+        tv, full = Terminal(), Full()
+        self.one.screens.report(full, ScreenReport("full", "hall", "5-0", 0), TODAY)
+        self.one.screens.report(tv, ScreenReport("tv", "hall", "5-0", 0), TODAY)
+        self.start()
+        self.turn()
+        self.command(self.other, "full", b"reload")
+        self.command(self.other, "tv", b"reload")
+        for _ in range(3):
+            self.turn()
+        self.assertEqual([b"reload"], tv.told)
+
+    def test_a_screen_that_two_nodes_know_is_told_once_by_each(self) -> None:
+        here, there = Terminal(), Terminal()
+        self.other.screens.report(here, ScreenReport("tv", "hall", "5-0", 0), TODAY)
+        self.one.screens.report(there, ScreenReport("tv", "hall", "5-0", 0), TODAY)
+        self.start()
+        self.turn()
+        self.command(self.other, "tv", b"reload")
+        for _ in range(3):
+            self.turn()
+        self.assertEqual(([b"reload"], [b"reload"]), (here.told, there.told))

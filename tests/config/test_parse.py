@@ -1,0 +1,341 @@
+"""streamd.toml, and every mistake that can be made in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.config.fields import ConfigError, Secret, Size
+from streamd.config.kind import Kind
+from streamd.config.parse import parse
+from streamd.config.tables import Config, Wall
+from streamd.core.description import Description, Keep
+from streamd.core.duration import Duration
+from streamd.core.limit import Limit
+
+
+class Place(str):
+    """A setting with a form of its own, as kinds have them."""
+
+    @classmethod
+    def parse(cls, written: Any) -> Place:
+        if not isinstance(written, str) or not written.startswith("sqlite:///"):
+            raise ValueError('expected "sqlite:///FILE"')
+        return cls(written)
+
+
+class WalkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    every: Duration = Duration(1)
+
+
+class QuerySettings(WalkSettings, frozen=True):
+    query: str
+    database: Place
+
+
+class FeedSettings(WalkSettings, frozen=True):
+    url: str
+
+
+def make(*table: object) -> None:
+    raise AssertionError("a configuration is read, and no more")
+
+
+WALK = Kind("walk", frozenset(), WalkSettings, make)
+SQL = Kind("sql", frozenset(("query",)), QuerySettings, make)
+FEED = Kind("feed", frozenset(("ws:", "wss:")), FeedSettings, make)
+KINDS = (WALK, SQL, FEED)
+
+SHOP = '[sources.shop]\ndatabase = "sqlite:///shop.db"\nquery = "SELECT 1 AS orders"\n'
+
+
+def read(text: str) -> Config:
+    return parse(text, KINDS)
+
+
+def as_json(wall: Wall) -> Any:
+    """What a page is told of it."""
+    return msgspec.json.decode(msgspec.json.encode(wall.public()))
+
+
+class GoodTests(SynchronousTestCase):
+    def test_empty(self) -> None:
+        self.assertEqual(Config(file=True), read(""))
+
+    def test_the_example_of_the_manual(self) -> None:
+        config = read(
+            SHOP
+            + """
+            every = "5s"
+            [streams.shop.revenue]
+            title = "Revenue"
+            unit = "€"
+            keep = "24h"
+            expect = "1m"
+            warn = "< 5000"
+            critical = "< 1000"
+            [server]
+            origins = ["https://intranet.example"]
+            hosts = ["wall"]
+            max_state = "64MiB"
+            max_viewers = 5
+            forget = "7d"
+            [access]
+            publish = ["text", { env = "TOKEN" }, { file = "token" }]
+            """
+        )
+        kind, settings = config.sources["shop"]
+        self.assertIs(SQL, kind)
+        self.assertEqual(("sqlite:///shop.db", 5.0), (settings.database, settings.every))
+        wanted = Description(
+            title="Revenue",
+            unit="€",
+            keep=Keep(None, 86400),
+            expect=Duration(60),
+            warn=Limit("< 5000"),
+            critical=Limit("< 1000"),
+        )
+        self.assertEqual({"shop.revenue": wanted}, config.streams)
+        server = config.server
+        self.assertEqual(
+            (64 * 2**20, 5, 7 * 86400), (server.max_state, server.max_viewers, server.forget)
+        )
+        self.assertEqual(
+            (Secret("text"), Secret(env="TOKEN"), Secret(file="token")), config.access.publish
+        )
+
+    def test_loopback(self) -> None:
+        self.assertEqual("loopback", read('[access]\npublish = "loopback"').access.publish)
+
+    def test_a_table_in_a_stream_is_a_longer_name(self) -> None:
+        config = read(
+            '[streams]\n[streams.shop]\ntitle="S"\n[streams.shop.a]\n[streams.shop.a.b]\nunit="x"\n'
+            '[streams."x.y"]\n[streams.shop._z]\n[streams.streams.q]'
+        )
+        names = {"shop", "shop.a.b", "x.y", "shop._z", "streams.q"}
+        self.assertEqual(names, set(config.streams))
+
+    def test_kind_by_name_or_by_a_key_that_tells_it(self) -> None:
+        config = read('[sources.a]\nkind = "walk"\n[sources.b]\nurl = "wss://x"\n' + SHOP)
+        kinds = {name: table.kind.name for name, table in config.sources.items()}
+        self.assertEqual({"a": "walk", "b": "feed", "shop": "sql"}, kinds)
+
+    def test_what_viewers_are_told(self) -> None:
+        config = read('[streams.a]\nkeep = "90s"\nwarn = "> 1"\nexpect = "1m"\n[streams.b]')
+        told = {"keep": "90s", "warn": "> 1", "expect": 60.0}
+        self.assertEqual(told, config.streams["a"].public())
+        self.assertEqual({"keep": 100}, config.streams["b"].public())
+
+    def test_walls(self) -> None:
+        one, other, rest = read(
+            """
+            [[walls]]
+            name = "kitchen"
+            title = "Kitchen"
+            theme = "auto"
+            rotate = "1m"
+            streams = ["shop.*", "build"]
+            [[walls]]
+            name = "hall"
+            [[walls.tiles]]
+            stream = "shop.orders"
+            title = "Orders today"
+            show = "chart"
+            [[walls.tiles]]
+            streams = ["load.web", "load.db"]
+            [[walls]]
+            name = "rest"
+            """
+        ).walls
+        tiles = [{"stream": "shop.*"}, {"stream": "build"}]
+        told = {"name": "kitchen", "title": "Kitchen", "theme": "auto", "rotate": 60.0}
+        self.assertEqual({**told, "tiles": tiles}, as_json(one))
+        tiles = as_json(other)["tiles"]
+        orders = {"stream": "shop.orders", "title": "Orders today", "show": "chart"}
+        self.assertEqual([orders, {"streams": ["load.web", "load.db"]}], tiles)
+        told = {"name": "rest", "title": "rest", "theme": "dark", "rotate": 15.0}
+        self.assertEqual({**told, "tiles": [{"stream": "*"}]}, as_json(rest))
+
+
+class BadTests(SynchronousTestCase):
+    def problems(self, text: str) -> list[str]:
+        error: ConfigError = self.assertRaises(ConfigError, read, text)
+        self.assertEqual("\n".join(error.problems), str(error))
+        return error.problems
+
+    def check(self, text: str, path: str, words: str) -> None:
+        """One problem, at this key path, that says these words."""
+        [problem] = self.problems(text)
+        place, _, message = problem.partition(": ")
+        self.assertEqual(path, place, problem)
+        self.assertIn(words, message)
+
+    def test_not_toml(self) -> None:
+        [problem] = self.problems("[server\n")
+        self.assertIn("not TOML", problem)
+        self.assertIn("line 1", problem)
+
+    def test_durations(self) -> None:
+        for written in ("5", "5.0", '"5"', '"-5s"', '"0s"', '"soon"', "true", "[]"):
+            self.check(SHOP + f"every = {written}", "sources.shop.every", "expected")
+        self.check("[server]\npace = 1", "server.pace", 'a duration such as "5s"')
+
+    def test_sizes(self) -> None:
+        for written in ("64", '"64"', '"64KB"', '"-1MiB"', '"1.5GiB"'):
+            self.check(f"[server]\nmax_state = {written}", "server.max_state", '"64KiB"')
+
+    def test_types(self) -> None:
+        self.check('[server]\nmax_viewers = "5"', "server.max_viewers", "expected int, got str")
+        self.check('[server]\norigins = "x"', "server.origins", "expected array, got str")
+        self.check("[server]\nhosts = [5]", "server.hosts[0]", "expected str, got int")
+        self.check("[streams.a]\ntitle = 5", "streams.a.title", "expected str")
+        self.check("server = 5", "server", "expected object, got int")
+
+    def test_bounds(self) -> None:
+        for key in ("max_viewers", "max_streams"):
+            self.check(f"[server]\n{key} = 0", f"server.{key}", "at least 1")
+
+    def test_unknown_keys(self) -> None:
+        self.check("[servr]", "servr", "unknown")
+        self.check("[server]\nport = 1", "server.port", "unknown key; there are ")
+        self.check("[access]\nview = []", "access.view", "there are admin, publish")
+        self.check(
+            SHOP + "evry = 1", "sources.shop.evry", "unknown key; there are database, every, query"
+        )
+        self.check("[streams.a]\nwran = 1", "streams.a.wran", "unknown key")
+
+    def test_missing_keys(self) -> None:
+        self.check('[sources.a]\nquery = "SELECT 1"', "sources.a.database", "is missing")
+
+    def test_kinds(self) -> None:
+        self.check('[sources.a]\nkind = "nosql"', "sources.a.kind", "there are feed, sql, walk")
+        self.check("[sources.a]\nkind = 5", "sources.a.kind", "unknown")
+        self.check("[sources.a]", "sources.a", "say which kind: one of feed, sql, walk")
+        for url in ("gopher://x", "x", "http://[", ""):
+            self.check(f'[sources.a]\nurl = "{url}"', "sources.a", "say which kind")
+
+    def test_settings_with_a_form_of_their_own(self) -> None:
+        bad = '[sources.a]\nquery = "SELECT 1"\ndatabase = {}'
+        for written in ('"shop.db"', '""', "5", "[]"):
+            self.check(bad.format(written), "sources.a.database", "sqlite:///FILE")
+
+    def test_names(self) -> None:
+        self.check('[streams."a b"]', "streams.a b", "is not a name")
+        self.check('[streams.a."b c"]', "streams.a.b c", "is not a name")
+        self.check('[sources."a/b"]\nkind = "walk"', "sources.a/b", "is not a name")
+
+    def test_tables(self) -> None:
+        self.check("streams = 5", "streams", "expected tables")
+        self.check("[streams]\na = 5", "streams.a", "expected a table, [streams.a]")
+        self.check("[[sources]]", "sources", "expected tables")
+
+    def test_walls(self) -> None:
+        def check(text: str, path: str, words: str) -> None:
+            self.check(f'[[walls]]\nname = "a"\n[[walls]]\n{text}', f"walls[1]{path}", words)
+
+        self.check("[walls]", "walls", "expected tables, [[walls]]")
+        self.check("walls = [5]", "walls[0]", "expected object")
+        check('title = "x"', ".name", "is missing")
+        check('name = "a b"', ".name", "expected str matching")
+        check('name = "a"', ".name", "there is a wall a already")
+        check('name = "b"\ntheme = "pink"', ".theme", "dark|light|auto")
+        check('name = "b"\nrotate = 5', ".rotate", "a duration")
+        check('name = "b"\nstreams = []', ".streams", "length >= 1")
+        check('name = "b"\nstreams = ["a", "a b"]', ".streams[1]", "expected str matching")
+        check('name = "b"\ncolour = 1', ".colour", "unknown key; there are name, rotate")
+        tile = 'name = "b"\n[[walls.tiles]]\n'
+        check(f"{tile}show = 'chart'", ".tiles[0]", "either stream or streams")
+        check(f"{tile}stream = 'a'\nstreams = ['b']", ".tiles[0]", "either stream or streams")
+        check(f"{tile}stream = 'a'\nshow = 'gauge'", ".tiles[0].show", "value|status|chart|list")
+        check(f"{tile}streams = ['a', 'b.*']", ".tiles[0].streams[1]", "expected str matching")
+        check(tile.replace("[[", "streams = ['a']\n[[") + "stream = 'a'", "", "not both")
+        names = ",".join(f"'s{n}'" for n in range(32))
+        self.assertEqual(
+            32, len(read(f'[[walls]]\nname = "a"\nstreams = [{names}]').walls[0].public()["tiles"])
+        )
+        check(f'name = "b"\nstreams = [{names}, "x"]', "", "at most 32 different")
+
+    def test_keep_and_limits(self) -> None:
+        for written in ("0", "-1", "true", "1.5", '"100"', "1000001"):
+            self.check(f"[streams.a]\nkeep = {written}", "streams.a.keep", "expected")
+        self.check('[streams.a]\nwarn = "high"', "streams.a.warn", "a comparison")
+        self.check("[streams.a]\ncritical = 5", "streams.a.critical", "a comparison")
+
+    def test_secrets(self) -> None:
+        for written in (
+            '["a", 5]',
+            '["a", ""]',
+            '["a", { env = "A", file = "b" }]',
+            '["a", { x = "y" }]',
+        ):
+            self.check(f"[access]\npublish = {written}", "access.publish[1]", '{ env = "NAME" }')
+        self.check("[access]\nadmin = [5]", "access.admin[0]", '{ env = "NAME" }')
+        self.check('[access]\nadmin = "loopback"', "access.admin", "expected array")
+        self.check('[access]\npublish = "everybody"', "access.publish", '"loopback"')
+        self.check('[access]\npublish = { env = "A" }', "access.publish", "expected")
+
+    def test_all_of_a_file_at_once(self) -> None:
+        problems = self.problems(
+            "[server]\npace = 1\n[access]\nx = 1\n[streams.a]\nkeep = 0\n[y]\n[sources.z]"
+        )
+        self.assertEqual(
+            ["server.pace", "access.x", "sources.z", "streams.a.keep", "y"],
+            [problem.partition(":")[0] for problem in problems],
+        )
+
+    @given(st.text(st.characters(codec="utf-8"), max_size=30))
+    def test_any_text_is_a_configuration_or_an_error(self, text: str) -> None:
+        try:
+            read(text)
+        except ConfigError as error:
+            self.assertTrue(error.problems)
+
+    @given(
+        st.sampled_from(["server", "access", "sources", "streams", "walls"]),
+        st.sampled_from(["a", "pace", "publish", "keep", "origins"]),
+        st.sampled_from(["5", "true", '"5s"', "[]", "[[]]", "{}", "{a = {}}", "1979-05-27", "nan"]),
+    )
+    def test_any_value_anywhere(self, table: str, key: str, written: str) -> None:
+        try:
+            read(f"[{table}]\n{key} = {written}")
+        except ConfigError as error:
+            for problem in error.problems:
+                self.assertTrue(problem.startswith(table), problem)
+
+
+class SecretTests(SynchronousTestCase):
+    def test_where_it_is(self) -> None:
+        files = {"token": "from file\n"}
+        environ = {"TOKEN": " from env "}
+        self.assertEqual("text", Secret("text").reveal(environ, files.__getitem__))
+        self.assertEqual("from env", Secret(env="TOKEN").reveal(environ, files.__getitem__))
+        self.assertEqual("from file", Secret(file="token").reveal(environ, files.__getitem__))
+
+    def test_missing_or_empty(self) -> None:
+        def read_none(name: str) -> str:
+            raise FileNotFoundError(2, "No such file or directory", name)
+
+        for secret, word in ((Secret(env="TOKEN"), "TOKEN"), (Secret(file="tok"), "tok")):
+            error = self.assertRaises(ValueError, secret.reveal, {}, read_none)
+            self.assertIn(word, str(error))
+        empty = Secret(env="E")
+        self.assertRaises(ValueError, empty.reveal, {"E": " "}, read_none)
+
+    def test_its_repr_tells_nothing(self) -> None:
+        self.assertNotIn("s3cret", repr([Secret("s3cret")]))
+        self.assertEqual("Secret(TOKEN)", repr(Secret(env="TOKEN")))
+
+
+class WrittenFormTests(SynchronousTestCase):
+    def test_forms(self) -> None:
+        self.assertEqual(0.5, Duration.parse("500ms"))
+        self.assertEqual((512, 65536, 2**30), tuple(map(Size.parse, ("512B", "64KiB", "1 GiB"))))
+        self.assertEqual(Keep(7), Keep.parse(7))
+        self.assertEqual(Keep(None, 60), Keep.parse("1m"))
+        self.assertNotEqual(Keep(7), Keep(8))
+        self.assertEqual(hash(Secret("a")), hash(Secret("a")))
+        self.assertNotEqual(Secret("a"), Secret(env="a"))

@@ -1,0 +1,41 @@
+"""streamd/log.py: what a cursor points into."""
+
+from __future__ import annotations
+
+import random
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.core import log
+from streamd.core.log import Log
+from streamd.core.update import ORIGIN, Position, Update
+
+
+def update(ms: int) -> Update:
+    return Update("a", ms, Position(ms, 0), ms, b"1")
+
+
+class LogTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.log = Log()
+        self.patch(log, "FEW", 4)
+
+    def test_what_happened_after_a_position_in_order(self) -> None:
+        for ms in range(1, 20):
+            self.log.append(update(ms))
+        self.assertEqual([*range(1, 20)], [u.seq for u in self.log.after(ORIGIN)])
+        self.assertEqual([*range(8, 20)], [u.seq for u in self.log.after(Position(7, 0))])
+        self.assertEqual([*range(8, 20)], [u.seq for u in self.log.after(Position(7, 5))])
+        self.assertEqual([], [*self.log.after(Position(19, 0))])
+
+    def test_what_is_dropped_is_gone_and_its_memory_too(self) -> None:
+        chance = random.Random(7)
+        kept: list[Update] = []
+        for ms in range(1, 3000):
+            self.log.append(update(ms))
+            kept.append(update(ms))
+            while len(kept) > 50:
+                self.log.drop(kept.pop(chance.randrange(len(kept))))
+            self.assertLessEqual(len(self.log._updates), 2 * len(kept) + 5)
+        self.assertEqual(kept, [*self.log.after(ORIGIN)])
+        self.assertEqual(len(kept), len(self.log))

@@ -1,0 +1,237 @@
+"""A state that begins with a log: what it knows then, and what it must not claim.
+
+The journal is a list here that keeps the promise of :mod:`streamd.journals.journal`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import msgspec
+import pytest
+
+from streamd.core.description import Description, Keep
+from streamd.core.duration import Duration
+from streamd.core.limit import Limit
+from streamd.core.selection import Selection
+from streamd.core.state import UNREADABLE, State, cost
+from streamd.core.update import ORIGIN, Position, Update
+from tests.support.fakes import LIFE, TODAY
+
+STREAMS = tuple("abcde")
+
+
+class Kept:
+    """What a journal has to keep, and no more."""
+
+    def __init__(self) -> None:
+        self.rows: list[Update] = []
+        self.horizon = ORIGIN
+        self._seqs: dict[str, int] = {}
+        self._at = ORIGIN
+
+    def append(self, stream: str, value: bytes | None, now: float) -> Update:
+        self._at = self._at.next(int(now * 1000), LIFE)
+        seq = self._seqs[stream] = self._seqs.get(stream, 0) + 1
+        if value is None:
+            del self._seqs[stream]
+        self.rows.append(Update(stream, seq, self._at, now, value))
+        return self.rows[-1]
+
+    def trim(self, first: Mapping[str, Position], horizon: Position) -> None:
+        self.rows = [
+            u
+            for u in self.rows
+            if u.stream not in first
+            or (u.at >= first[u.stream] and (u.value is not None or u.at > horizon))
+        ]
+        self.horizon = horizon
+
+
+def restored(kept: Kept, now: float, **bounds: Any) -> State:
+    state = State(now, **bounds)
+    state.restore(LIFE, kept.rows, kept.horizon, now)
+    return state
+
+
+def known(state: State) -> list[Any]:
+    """All that a state knows of the log."""
+    streams = {
+        # What is before the horizon is no cursor's business any more.
+        s.name: ([(u.seq, u.at, u.value) for u in s.history], max(s.lost, state._horizon), s.gone)
+        for s in state._streams.values()
+    }
+    return [state.life, state.head, state.size, state._pinned, streams, list(state.serialize())]
+
+
+def check_honest(state: State, log: Sequence[Update]) -> int:
+    """Whoever may resume is told all of the log that he missed.
+
+    :returns: how many may.
+    """
+    resumed = 0
+    for cursor in (ORIGIN, *(update.at for update in log)):
+        for selection in (Selection(), Selection(["a"]), Selection(["b", "c"])):
+            if not state.resumes(cursor, selection):
+                continue
+            resumed += 1
+            answer = state.since(state.resume(cursor), selection, whole=True)
+            missed: dict[str, list[Update]] = {}
+            for update in log:
+                if update.stream in selection and update.at > cursor:
+                    missed.setdefault(update.stream, []).append(update)
+                    if update.value is None:
+                        missed[update.stream] = []
+            assert answer.updates == sorted(chain(*missed.values()), key=lambda u: u.at)
+            assert set(answer.gone) >= {n for n in missed if not missed[n]}
+    return resumed
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_it_knows_what_the_one_before_knew(seed: int) -> None:
+    rng = random.Random(seed)
+    bounds: dict[str, Any] = {
+        "descriptions": {
+            "a": Description(keep=Keep(rng.randrange(1, 4))),
+            "b": Description(keep=Keep(None, rng.randrange(1, 30))),
+        },
+        "max_streams": rng.choice((3, 4, 50)),
+        "max_state": rng.choice((3000, 10**6)),
+    }
+    state, kept, now = State(TODAY, **bounds), Kept(), TODAY
+    state.restore(LIFE, (), ORIGIN, now)
+    log: list[Update] = []
+    for _ in range(rng.randrange(5, 150)):
+        now += rng.choice((0, 0.5, 3))
+        value = None if rng.random() < 0.15 else b'"%d"' % rng.randrange(10 ** rng.randrange(1, 99))
+        name = rng.choice(STREAMS)
+        if value is None and state.get(name) is None:
+            continue  # nobody forgets what is not there
+        log.append(kept.append(name, value, now))
+        state.apply(log[-1:], now)
+        if rng.random() < 0.2:
+            kept.trim(*state.losses())
+    state.judge(now)
+    check_honest(state, log)
+    again = restored(kept, now, **bounds)
+    assert check_honest(again, log) > 3
+    kept.trim(*state.losses())
+    trimmed = restored(kept, now, **bounds)
+    assert check_honest(trimmed, log) > 3
+    if bounds["max_state"] > 3000:  # else more is let go of than has to be, and when depends
+        assert known(again) == known(trimmed) == known(state)
+    # Nor does it claim to have what the one before let go, when it may keep more itself.
+    assert check_honest(restored(kept, now), log) > 3
+    # And what is kept is bounded: the history, and a mark a stream.
+    size = sum(len(stream.history) for stream in state._streams.values())
+    assert len(kept.rows) <= size + len(state._streams)
+
+
+class TestLate:
+    """What is from before the start is not current until somebody says so."""
+
+    def state(self, **description: Any) -> State:
+        kept = Kept()
+        kept.append("a", b"1", TODAY - 100)
+        kept.append("a", b"9", TODAY - 50)
+        return restored(kept, TODAY, descriptions={"a": Description(**description)})
+
+    @pytest.mark.parametrize("expect", [None, Duration(1), Duration(10**6)])
+    def test_whatever_was_promised(self, expect: Duration | None) -> None:
+        state = self.state(expect=expect)
+        [a] = state
+        assert a.current_health().state == "late"
+        assert a.current_health().proof == TODAY - 50
+        assert a.current_health().since == TODAY
+        assert list(a.silences) == [(TODAY - 50, None)]
+        state.judge(TODAY + 1)
+        state.describe("a", Description(title="A"), TODAY + 1, True)
+        assert a.health.state == "late"
+        assert state.proofs(Selection(), TODAY - 1, state.head) == {}
+
+    def test_until_an_update(self) -> None:
+        state = self.state()
+        at = state.head.next(int(TODAY * 1000), LIFE)
+        state.apply([Update("a", 3, at, TODAY, b"9")], TODAY + 2)
+        [a] = state
+        assert (a.health.state, a.proof) == ("fresh", TODAY + 2)
+        assert list(a.silences) == [(TODAY - 50, TODAY + 2)]
+
+    def test_until_a_source_confirms_it(self) -> None:
+        state = self.state()
+        state.prove(["a"], TODAY + 2)
+        [a] = state
+        assert (a.health.state, a.proof) == ("fresh", TODAY + 2)
+
+    def test_a_source_that_fails(self) -> None:
+        state = self.state()
+        state.fail(["a"], "no answer", TODAY + 2)
+        [a] = state
+        assert (a.health.state, a.current_health().proof) == ("failed", TODAY - 50)
+        state.prove(["a"], TODAY + 3)
+        assert a.health.state == "fresh"
+
+    def test_forgotten_and_said_anew(self) -> None:
+        state = self.state()
+        gone = state.head.next(int(TODAY * 1000), LIFE)
+        back = gone.next(0, LIFE)
+        state.apply([Update("a", 3, gone, TODAY, None), Update("a", 1, back, TODAY, b"1")], TODAY)
+        assert [s.health.state for s in state] == ["fresh"]
+
+    def test_its_level_is_judged_as_usual(self) -> None:
+        state = self.state(critical=Limit("> 5"))
+        assert [s.current_health().level for s in state] == ["critical"]
+
+    def test_a_proof_is_never_from_the_future(self) -> None:
+        kept = Kept()
+        kept.append("a", b"1", TODAY + 3600)
+        [a] = restored(kept, TODAY)
+        assert a.proof == TODAY
+
+
+class TestUnreadable:
+    """A value that is no JSON any more is let go, with all before it; the other streams live."""
+
+    @pytest.mark.parametrize("value", [b"", b"{", b'"\xff"', b"NaN", b"[" * 10_000])
+    def test_a_value(self, value: bytes) -> None:
+        kept = Kept()
+        log = [kept.append(name, b"%d" % n, TODAY + n) for n in range(4) for name in "abcd"]
+        for row, update in enumerate(kept.rows):
+            if (update.stream, update.seq) in (("a", 4), ("b", 2), ("c", 1)):
+                kept.rows[row] = msgspec.structs.replace(update, value=value)
+        now = TODAY + 10
+        for _ in range(2):  # and so it is when the journal has let go of them, too
+            state = State(now, {"a": Description(warn=Limit("> 5"))})
+            assert set(state.restore(LIFE, kept.rows, kept.horizon, now)) == {"a", "b", "c"}
+            seqs = {s.name: [u.seq for u in s.history] for s in state}
+            assert seqs == {"a": [], "b": [3, 4], "c": [2, 3, 4], "d": [1, 2, 3, 4]}
+            healths = {s.name: (s.health.state, s.error) for s in state}
+            assert healths.pop("a") == ("failed", UNREADABLE)
+            assert set(healths.values()) == {("late", None)}
+            assert [u.stream for u in state.since(state.start(), Selection()).updates] == [*"bcd"]
+            assert check_honest(state, log) > 3
+            assert not state.resumes(log[-8].at, Selection("a"))
+            kept.trim(*state.losses())
+        at = state.head.next(0, LIFE)
+        state.apply([Update("a", 5, at, now, b"1")], now)
+        [a] = (s for s in state if s.name == "a")
+        assert (a.health.state, state.size) == ("fresh", sum(map(cost, state._log.after(ORIGIN))))
+
+
+def test_another_log_leaves_nothing_of_the_first() -> None:
+    descriptions = {"a": Description(title="A")}
+    kept = Kept()
+    for name in ("a", "b", "b"):
+        kept.append(name, b"1", TODAY)
+    kept.append("b", None, TODAY)
+    state = restored(kept, TODAY, descriptions=descriptions, max_streams=5)
+    revision, cursor = state.revision, state.head
+    state.restore(LIFE - 1, (), ORIGIN, TODAY)
+    assert state.revision > revision
+    assert [(s.name, s.newest, s.health.state) for s in state] == [("a", None, "fresh")]
+    assert (state.head, state.size, len(state)) == (ORIGIN, 0, 1)
+    assert not state.resumes(cursor, Selection())
+    assert state.since(state.start(), Selection()).updates == []

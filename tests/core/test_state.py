@@ -1,0 +1,766 @@
+"""Where the log has led, what viewers are told of it, and that nothing is unbounded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec import to_builtins
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.core import state as state_module
+from streamd.core.catchup import Answer, Mark
+from streamd.core.description import Description, Keep
+from streamd.core.duration import Duration
+from streamd.core.errors import Refused
+from streamd.core.health import knowledge
+from streamd.core.limit import Limit
+from streamd.core.selection import Selection
+from streamd.core.state import UPDATE_BYTES, State, cost
+from streamd.core.update import LIFE_UNIT, ORIGIN, Draft, Position, Update
+from streamd.core.values import to_python
+from tests.support.fakes import Daemonette, about, value
+
+NAMES = ("a", "b", "c", "d.x", "d.y")
+SELECTIONS = [Selection(s) for s in (None, [], ["a"], ["b", "zz"], ["d.*"], ["a", "d.?"])]
+
+DESCRIPTIONS = [
+    Description(),
+    Description(keep=Keep(1)),
+    Description(keep=Keep(3), expect=Duration(10)),
+    Description(keep=Keep(None, 20.0), warn=Limit("> 5"), critical=Limit("> 8")),
+]
+
+forget = object()
+
+
+class Viewer:
+    """What somebody has who was told all that follows from a mark."""
+
+    def __init__(self, state: State, selection: Selection, newest: bool, history: int) -> None:
+        self.state = state
+        self.selection = selection
+        self.newest = newest
+        self.history = history
+        self.begin()
+
+    def begin(self) -> None:
+        """With nothing."""
+        self.held: dict[str, Any] = {}
+        self.seen: list[Update] = []
+        self.first_seqs = self.seqs_now()
+        self.mark = self.state.start(self.history)
+        if not self.newest:
+            self.welcome()
+
+    def resume(self) -> None:
+        """With the cursor that it has, and what it holds."""
+        self.mark = Mark(self.mark.at, 0)
+        if not self.newest:
+            self.welcome()
+
+    def welcome(self) -> None:
+        """Descriptions and health, as a hello tells them."""
+        told = about(self.state, self.selection)
+        self.about = {name: [d, _said(told["health"][name])] for name, d in told["streams"].items()}
+        self.mark = self.mark._replace(revision=self.state.revision)
+
+    def take(self, most: int) -> Answer:
+        """One message of at most so many updates."""
+        answer = self.state.since(self.mark, self.selection, self.newest)
+        if not self.newest:
+            for name in answer.gone:
+                self.held.pop(name, None)
+                self.about.pop(name, None)
+            for name, description in answer.streams.items():
+                self.about.setdefault(name, [None, None])[0] = description
+            for name, health in answer.health.items():
+                self.about.setdefault(name, [None, None])[1] = _said(health)
+        taken = answer.updates[:most]
+        for update in taken:
+            if update.value is None:
+                self.held.pop(update.stream, None)
+            else:
+                self.held[update.stream] = to_python(update.value)
+        self.seen += taken
+        more = len(taken) < len(answer.updates)
+        at = taken[-1].at if more else answer.at
+        self.mark = Mark(at, answer.revision, self.mark.fill if more else None)
+        return answer
+
+    def seqs_now(self) -> dict[str, int]:
+        return {u.stream: u.seq for u in self.state.serialize()}
+
+    @property
+    def up_to_date(self) -> bool:
+        here = (self.mark.at, self.mark.revision, self.mark.fill)
+        return here == (self.state.head, self.state.revision, None)
+
+
+def _said(health: Any) -> tuple[str, str, str | None]:
+    told = health if isinstance(health, dict) else to_builtins(health)
+    return told["state"], told["level"], told["error"]
+
+
+class StateMachine(RuleBasedStateMachine):
+    """Anything may happen to a state; what viewers are told and what it keeps stays right."""
+
+    MAX_STATE = 12 * UPDATE_BYTES
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.daemon = Daemonette(
+            {"a": DESCRIPTIONS[2], "b": DESCRIPTIONS[0]}, max_state=self.MAX_STATE
+        )
+        self.state = self.daemon.state
+        self.log: list[Update] = []
+        self.forgotten: set[str] = set()
+        self.viewers: list[Viewer] = []
+
+    def now(self) -> float:
+        return self.daemon.times.now()
+
+    # -- what happens ------------------------------------------------------------------------------
+
+    @rule(items=st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 9)), max_size=3))
+    def publish(self, items: list[tuple[str, int]]) -> None:
+        self.append([Draft(name, value(number)) for name, number in items])
+
+    @rule(name=st.sampled_from(NAMES), size=st.integers(0, 800))
+    def publish_much(self, name: str, size: int) -> None:
+        self.append([Draft(name, value("x" * size))])
+
+    @rule(name=st.sampled_from(NAMES))
+    def forget(self, name: str) -> None:
+        if self.state.get(name):
+            self.append([Draft(name, None)])
+
+    def append(self, drafts: list[Draft]) -> None:
+        before = self.state.head
+        try:
+            self.state.check_room(drafts)
+        except Refused:  # the state is full
+            return
+        updates: list[Update] = []
+        self.daemon.journal.append(drafts).addCallback(updates.extend)
+        self.forgotten |= {u.stream for u in updates if u.value is None}
+        positions = [before, *(update.at for update in updates)]
+        assert positions == sorted(set(positions))
+        assert self.state.head == positions[-1]
+        self.log += updates
+
+    @rule(name=st.sampled_from(NAMES), description=st.sampled_from(DESCRIPTIONS))
+    def describe(self, name: str, description: Description) -> None:
+        self.state.describe(name, description, self.now(), name in self.daemon.descriptions)
+
+    @rule(name=st.sampled_from(NAMES), error=st.sampled_from(["broken", "away"]))
+    def fail(self, name: str, error: str) -> None:
+        self.state.fail([name], error, self.now())
+
+    @rule(name=st.sampled_from(NAMES))
+    def prove(self, name: str) -> None:
+        self.state.prove([name], self.now())
+
+    @rule(name=st.sampled_from(NAMES))
+    def withdraw(self, name: str) -> None:
+        self.state.withdraw(name, self.now())
+
+    @rule(
+        seconds=st.sampled_from([0.0, 0.001, 3, 11, 30]), back=st.sampled_from([0, 0, 0, 5, 3600])
+    )
+    def time_passes(self, seconds: float, back: float) -> None:
+        self.daemon.clock.advance(seconds)
+        self.daemon.times.set_back(back)
+        self.state.judge(self.now())
+        for stream in self.state:
+            proof = stream.began if stream.proof is None else stream.proof
+            state = knowledge(stream.error, proof, stream.description.expect, self.now())
+            assert stream.health.state == state, stream.name
+            assert len(stream.history) <= (stream.description.keep.updates or 10**9)
+
+    # -- who looks ---------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.viewers) < 4)
+    @rule(
+        selection=st.sampled_from(SELECTIONS),
+        newest=st.booleans(),
+        history=st.sampled_from([1, 2, 1000]),
+    )
+    def join(self, selection: Selection, newest: bool, history: int) -> None:
+        self.viewers.append(Viewer(self.state, selection, newest, history))
+
+    @precondition(lambda self: self.viewers)
+    @rule(which=st.integers(0, 3), most=st.sampled_from([1, 2, 1000]))
+    def read(self, which: int, most: int) -> None:
+        viewer = self.viewers[which % len(self.viewers)]
+        self.begin_anew_if_lost(viewer)
+        answer = viewer.take(most)
+        assert [u.at for u in answer.updates] == sorted({u.at for u in answer.updates})
+        if viewer.newest:
+            assert len({u.stream for u in answer.updates}) == len(answer.updates)
+
+    def begin_anew_if_lost(self, viewer: Viewer) -> None:
+        """Where even a tombstone is gone that it was not told of."""
+        if viewer.mark.at < self.state._horizon and viewer.seen:
+            viewer.begin()
+
+    @precondition(lambda self: self.viewers)
+    @rule(which=st.integers(0, 3))
+    def reconnect(self, which: int) -> None:
+        viewer = self.viewers[which % len(self.viewers)]
+        if viewer.mark.fill is None and self.state.resumes(viewer.mark.at, viewer.selection):
+            viewer.resume()
+        else:
+            viewer.begin()
+
+    @precondition(lambda self: self.log)
+    @rule(selection=st.sampled_from(SELECTIONS), back=st.integers(0, 30))
+    def cursors(self, selection: Selection, back: int) -> None:
+        """A cursor is honoured if nothing selected after it is missing, and only then.
+
+        Where even tombstones are gone nobody can say what is missing.
+        """
+        cursor = ([ORIGIN] + [update.at for update in self.log])[-back - 1 :][0]
+        missed = [u for u in self.log if u.at > cursor and u.stream in selection]
+        found = self.state.since(Mark(cursor, 0), selection).updates
+        whole = list(found) == missed
+        whole = whole and cursor >= self.state._horizon
+        assert self.state.resumes(cursor, selection) == whole, (cursor, found, missed)
+
+    # -- what is always true -----------------------------------------------------------------------
+
+    @invariant()
+    def all_is_well(self) -> None:
+        self.the_newest_is_the_newest()
+        self.bytes_are_counted_and_bounded()
+        self.every_index_knows_its_streams()
+        self.history_is_the_end_of_the_log()
+        self.who_is_up_to_date_has_the_state()
+        self.nobody_is_told_twice_or_out_of_order()
+        self.nothing_is_left_out_that_history_had()
+
+    def the_newest_is_the_newest(self) -> None:
+        wanted: dict[str, Update] = {}
+        for update in self.log:
+            wanted.pop(update.stream, None)
+            if update.value is not None:
+                wanted[update.stream] = update
+        assert self.state.serialize() == [wanted[name] for name in sorted(wanted)]
+        for name in NAMES:
+            expected = wanted.get(name)
+            assert self.state.value(name) == (expected.value if expected else None)
+
+    def bytes_are_counted_and_bounded(self) -> None:
+        streams = list(self.state._streams.values())
+        assert self.state.size == sum(cost(u) for s in streams for u in s.history)
+        newest = [s.history[-1] for s in streams if s.history and not s.gone]
+        assert self.state._pinned == sum(map(cost, newest))
+        assert self.state.size <= self.MAX_STATE
+
+    def every_index_knows_its_streams(self) -> None:
+        state, streams = self.state, self.state._streams
+        assert set(state._recent) == {name for name, s in streams.items() if s.history}
+        assert set(state._tombs) == {name for name, s in streams.items() if s.gone}
+        assert len(state) == len(list(state))
+        at = [s.history[-1].at for s in state._recent.values()]
+        assert at == sorted(at)
+        log = list(state._log.after(ORIGIN))
+        assert log == sorted((u for s in streams.values() for u in s.history), key=lambda u: u.at)
+        assert len(state._log) == len(log)
+        noted = [s.noted for s in state._noted.values()]
+        assert noted == sorted(noted)
+
+    def history_is_the_end_of_the_log(self) -> None:
+        for stream in self.state:
+            history = list(stream.history)
+            if history and history[-1].value is None:  # forgotten, and goes on without a value
+                history.pop()
+            log = [u for u in self.log if u.stream == stream.name]
+            assert history == log[len(log) - len(history) :]
+
+    def who_is_up_to_date_has_the_state(self) -> None:
+        for viewer in self.viewers:
+            if viewer.up_to_date:
+                self.compare(viewer)
+
+    def compare(self, viewer: Viewer) -> None:
+        state = self.state
+        values = {u.stream: to_python(u.value or b"") for u in state.serialize(viewer.selection)}
+        assert viewer.held == values
+        if not viewer.newest:
+            told = about(state, viewer.selection)
+            right = {n: [d, _said(told["health"][n])] for n, d in told["streams"].items()}
+            assert viewer.about == right
+
+    def nobody_is_told_twice_or_out_of_order(self) -> None:
+        for viewer in self.viewers:
+            assert all(u.stream in viewer.selection for u in viewer.seen)
+            at = [update.at for update in viewer.seen]
+            assert at == sorted(set(at))
+
+    def nothing_is_left_out_that_history_had(self) -> None:
+        for viewer in self.viewers:
+            if viewer.newest or not viewer.up_to_date:
+                continue
+            for stream in self.state:
+                if stream.lost == ORIGIN and stream.name in viewer.selection and stream.history:
+                    seqs = [u.seq for u in viewer.seen if u.stream == stream.name]
+                    old = viewer.first_seqs.get(stream.name, 0)
+                    first = max(1, old - viewer.history + 1)
+                    assert seqs == list(range(first, stream.history[-1].seq + 1))
+
+    def teardown(self) -> None:
+        for viewer in self.viewers:
+            while not viewer.up_to_date:
+                self.begin_anew_if_lost(viewer)
+                viewer.take(2)
+            self.compare(viewer)
+
+
+StateMachine.TestCase.settings = settings(
+    max_examples=80, stateful_step_count=40, deadline=None, report_multiple_bugs=False
+)
+AnythingTests = StateMachine.TestCase
+
+
+class RoomyMachine(StateMachine):
+    """The same with room for all: nothing is ever lost but by forgetting."""
+
+    MAX_STATE = 2**20
+
+
+RoomyMachine.TestCase.settings = StateMachine.TestCase.settings
+RoomyTests = RoomyMachine.TestCase
+
+
+class StateTestCase(SynchronousTestCase):
+    """A state whose log is written by hand."""
+
+    def setUp(self) -> None:
+        self.make()
+
+    def make(self, descriptions: dict[str, Description] | None = None, **bounds: int) -> None:
+        self.daemon = Daemonette(descriptions, **bounds)
+        self.state = self.daemon.state
+
+    def now(self) -> float:
+        return self.daemon.times.now()
+
+    def publish(self, name: str, new: Any = 0, times: int = 1) -> Position:
+        """Publish a value (or `forget`) and return its position."""
+        draft = Draft(name, None if new is forget else value(new))
+        self.state.check_room([draft] * times)
+        self.daemon.journal.append([draft] * times)
+        return self.state.head
+
+    def pass_by(self, seconds: float) -> None:
+        self.daemon.clock.advance(seconds)
+        self.state.judge(self.now())
+
+    def told(self, mark: Mark, newest: bool = False) -> list[tuple[str, Any]]:
+        """Stream and value of every update after a mark."""
+        updates = self.state.since(mark, Selection(), newest).updates
+        return [(u.stream, u.value and to_python(u.value)) for u in updates]
+
+    def health(self, name: str) -> str:
+        return self.daemon.health(name)[0]
+
+
+class SinceTests(StateTestCase):
+    def test_live_and_long_away(self) -> None:
+        start = Mark(self.publish("a", 1), 0)
+        self.publish("b", 2)
+        self.publish("a", 3)
+        self.publish("a", 4)
+        self.assertEqual([("b", 2), ("a", 3), ("a", 4)], self.told(start))
+        self.assertEqual([("b", 2), ("a", 4)], self.told(start, newest=True))
+        self.assertEqual([], self.told(Mark(self.state.head, 0)))
+
+    def test_the_first_answer_has_as_much_history_as_was_asked_for(self) -> None:
+        for number in range(5):
+            self.publish("a", number)
+        self.publish("b", 7)
+        self.assertEqual([("a", 4), ("b", 7)], self.told(self.state.start()))
+        self.assertEqual([("a", 3), ("a", 4), ("b", 7)], self.told(self.state.start(2)))
+        self.assertEqual(6, len(self.told(self.state.start(100))))
+
+    def test_what_comes_while_the_first_answer_is_sent_is_sent_too(self) -> None:
+        self.publish("a", 1)
+        self.publish("a", 2)
+        mark, two = self.state.start(), self.state.start(2)
+        self.publish("a", 3)
+        self.publish("a", 4)
+        self.assertEqual([("a", 2)], self.told(mark))
+        answer = self.state.since(mark, Selection())
+        self.assertTrue(answer.more)
+        self.assertEqual([("a", 3), ("a", 4)], self.told(mark._replace(at=answer.at)))
+        self.assertEqual([("a", 1), ("a", 2), ("a", 3), ("a", 4)], self.told(two))
+
+    def test_an_answer_goes_on_where_nothing_is_wanted_of_very_much(self) -> None:
+        self.patch(state_module, "MANY_LOOKS", 3)
+        for number in range(10):
+            self.publish("a", number)
+        self.publish("b", 1)
+        mark, looks = self.state.resume(ORIGIN), 0
+        while (answer := self.state.since(mark, Selection(["b"]))).more:
+            self.assertEqual([], list(answer.updates))
+            mark = mark._replace(at=answer.at)
+            looks += 1
+        self.assertEqual((3, 1), (looks, len(answer.updates)))
+
+    def test_what_was_known_goes_on_and_what_is_new_begins(self) -> None:
+        self.publish("a", 1)
+        cursor = self.publish("b", 1)
+        self.publish("b", 2)
+        self.publish("a", 2)
+        known = Selection(["a"])
+        mark = self.state.resume(cursor, known)
+        self.assertEqual([("b", 2), ("a", 2)], self.told(mark))
+        self.assertEqual(
+            [("b", 1), ("b", 2), ("a", 2)], self.told(self.state.resume(cursor, known, 2))
+        )
+
+    def test_asking_changes_nothing(self) -> None:
+        self.publish("a", 1)
+        mark = self.state.start()
+        self.assertEqual(self.told(mark), self.told(mark))
+
+
+class ResumeTests(StateTestCase):
+    def test_a_cursor_from_a_node_that_is_further(self) -> None:
+        head = self.publish("a")
+        ahead = Position(head.ms + 5, head.n)
+        self.assertFalse(self.resumes(ahead))
+        self.state.shared = True
+        self.assertTrue(self.resumes(ahead))
+        self.assertFalse(self.state.resumes(ahead, Selection(), Selection(["a"])))
+        self.assertFalse(self.resumes(Position(ahead.ms, ahead.n + LIFE_UNIT)))
+        mark = self.state.resume(ahead)
+        for newest in (False, True):
+            answer = self.state.since(mark, Selection(), newest)
+            self.assertEqual(([], ahead, False), (list(answer.updates), answer.at, answer.more))
+        told, new = (
+            Update("a", seq, Position(ahead.ms + seq - 2, head.n), 1.0, b"1") for seq in (2, 3)
+        )
+        self.state.apply([told, new], self.now())
+        for newest in (False, True):
+            answer = self.state.since(mark, Selection(), newest)
+            self.assertEqual(([new], new.at), (list(answer.updates), answer.at))
+
+    def resumes(self, cursor: Position, *names: str) -> bool:
+        return self.state.resumes(cursor, Selection(names or None))
+
+    def test_the_head_and_the_origin(self) -> None:
+        self.assertTrue(self.resumes(ORIGIN))
+        self.assertTrue(self.resumes(self.publish("a")))
+        self.assertTrue(self.resumes(ORIGIN))
+
+    def test_foreign_and_future_cursors(self) -> None:
+        at = self.publish("a")
+        ms, n = at.ms, at.n
+        self.assertFalse(self.resumes(Position(ms, n - LIFE_UNIT)))
+        self.assertFalse(self.resumes(Position(ms - 1, 0)))
+        self.assertFalse(self.resumes(Position(ms, n + 1)))
+        self.assertFalse(self.resumes(Position(ms + 10**9, n)))
+
+    def test_a_loss_counts_only_for_those_who_select_it(self) -> None:
+        self.make({"a": Description(keep=Keep(2))})
+        cursor = self.publish("a", 1)
+        self.publish("b", 1)
+        self.publish("a", 2, times=2)
+        self.assertTrue(self.resumes(cursor, "a"))
+        self.publish("a", 3)
+        self.assertFalse(self.resumes(cursor, "a"))
+        self.assertFalse(self.resumes(cursor))
+        self.assertTrue(self.resumes(cursor, "b"))
+        self.assertTrue(self.resumes(cursor, "new.*"))
+
+    def test_forgetting_is_a_loss(self) -> None:
+        cursor = self.publish("a")
+        self.publish("b")
+        after = self.publish("a", forget)
+        self.assertFalse(self.resumes(cursor, "a"))
+        self.assertTrue(self.resumes(cursor, "b"))
+        self.assertTrue(self.resumes(after, "a"))
+        self.publish("a")
+        self.assertFalse(self.resumes(cursor, "a"))
+        self.assertTrue(self.resumes(after, "a"))
+
+    def test_where_tombstones_are_gone_no_cursor_is_believed(self) -> None:
+        self.make(max_streams=2)
+        cursor = self.publish("a")
+        for name in ("x", "y", "z"):
+            self.publish(name)
+            after = self.publish(name, forget)
+        self.assertEqual(2, len(self.state._tombs))
+        self.assertFalse(self.resumes(cursor, "a"))
+        self.assertTrue(self.resumes(after, "a"))
+
+
+class ForgettingTests(StateTestCase):
+    def test_it_is_gone_and_everybody_is_told(self) -> None:
+        self.publish("b")
+        mark = Mark(self.publish("a", 1), self.state.revision)
+        self.publish("a", forget)
+        self.assertEqual(None, self.state.get("a"))
+        self.assertEqual(None, self.state.value("a"))
+        self.assertEqual(["b"], [stream.name for stream in self.state])
+        self.assertEqual([("a", None)], self.told(mark, newest=True))
+        answer = self.state.since(mark, Selection())
+        self.assertEqual((["a"], []), (list(answer.gone), self.told(mark)))
+        self.assertEqual([("b", 0)], self.told(self.state.start()))
+        self.assertEqual([("b", 0)], self.told(self.state.start(), newest=True))
+
+    def test_it_comes_back_as_new(self) -> None:
+        self.make(max_streams=5)
+        self.state.describe("a", DESCRIPTIONS[3], self.now(), False)
+        mark = Mark(self.publish("a", 7), self.state.revision)
+        self.publish("a", forget)
+        self.publish("a", 1)
+        stream = self.state.get("a")
+        assert stream is not None
+        newest = stream.newest
+        assert newest is not None
+        self.assertEqual((1, "ok"), (newest.seq, stream.health.level))
+        self.assertEqual([("a", 1)], self.told(mark))
+        self.assertEqual(["a"], list(self.state.since(mark, Selection()).gone))
+
+    def test_a_configured_stream_stays_without_value(self) -> None:
+        self.make({"a": Description(title="A", warn=Limit("> 5"))})
+        self.publish("a", 7)
+        self.publish("a", forget)
+        stream = self.state.get("a")
+        assert stream is not None
+        self.assertEqual(("A", None), (stream.description.title, stream.newest))
+        self.assertEqual(("fresh", "ok"), (stream.health.state, stream.health.level))
+        self.publish("a", 1)
+        self.assertEqual([("a", 1)], self.told(self.state.start(10)))
+        self.assertEqual(1, len(stream.history))
+
+    def test_after_a_day_without_proof(self) -> None:
+        self.make({"configured": Description()})
+        for name in ("configured", "old", "proved"):
+            self.publish(name)
+        self.pass_by(3000)
+        self.publish("new")
+        self.state.prove(["proved"], self.now())
+        self.state.fail(["silent"], "away", self.now())
+        self.pass_by(1000)
+        self.assertEqual([], self.state.forgettable(4001, self.now()))
+        self.assertEqual(["old"], self.state.forgettable(3999, self.now()))
+
+    def test_withdrawn_before_it_ever_said_something(self) -> None:
+        self.state.fail(["shop"], "away", self.now())
+        self.assertEqual("failed", self.health("shop"))
+        mark = Mark(ORIGIN, self.state.revision)
+        self.state.withdraw("shop", self.now())
+        self.assertEqual(None, self.state.get("shop"))
+        self.assertEqual(["shop"], list(self.state.since(mark, Selection()).gone))
+
+    def test_withdrawn_after_it_was_forgotten(self) -> None:
+        self.publish("shop")
+        self.publish("shop", forget)
+        self.state.fail(["shop"], "away", self.now())
+        self.state.withdraw("shop", self.now())
+        self.assertEqual(None, self.state.get("shop"))
+        self.assertEqual([], self.told(self.state.start()))
+        self.publish("shop", 1)
+        self.assertEqual([("shop", 1)], self.told(self.state.start()))
+
+    def test_what_has_a_value_or_is_configured_is_not_withdrawn(self) -> None:
+        self.make({"configured": Description()})
+        self.publish("valued")
+        for name in ("configured", "valued", "unknown"):
+            self.state.withdraw(name, self.now())
+        self.assertEqual(["configured", "valued"], [stream.name for stream in self.state])
+
+
+class BoundTests(StateTestCase):
+    def refused(self, name: str, new: Any) -> str:
+        """The code with which it is refused."""
+        refused: Refused = self.assertRaises(Refused, self.publish, name, new)
+        self.assertEqual(429, refused.status)
+        return refused.code
+
+    def test_streams(self) -> None:
+        self.make({"configured": Description()}, max_streams=3)
+        self.publish("a")
+        self.publish("b")
+        self.assertEqual("too-many-streams", self.refused("c", 1))
+        self.publish("a", 2)
+        self.publish("configured", 1)
+        self.state.check_room([Draft("unknown", None)])
+        self.publish("b", forget)
+        self.publish("c", 1)
+
+    def test_names_that_come_and_go_leave_nothing(self) -> None:
+        self.make(max_streams=3)
+        for number in range(50):
+            self.publish(f"n{number}")
+            self.publish(f"n{number}", forget)
+        self.assertEqual(3, len(self.state._streams))
+        self.assertEqual(3 * UPDATE_BYTES, self.state.size)
+
+    def test_the_oldest_history_goes_first(self) -> None:
+        self.make(max_state=10 * (UPDATE_BYTES + 1))
+        self.publish("old", 0, times=5)
+        self.publish("new", 1, times=5)
+        self.publish("new", 2)
+        self.assertEqual(
+            [("old", 0)] * 3 + [("new", 1)] * 5 + [("new", 2)], self.told(self.state.start(99))
+        )
+
+    def test_the_newest_values_stay(self) -> None:
+        self.make(max_state=3 * (UPDATE_BYTES + 1))
+        for name in ("a", "b", "c"):
+            self.publish(name, 1)
+        self.assertEqual("state-full", self.refused("d", 1))
+        self.assertEqual("state-full", self.refused("a", 12))
+        self.publish("a", 2)
+        self.assertEqual([("b", 1), ("c", 1), ("a", 2)], self.told(self.state.start(99)))
+
+    def test_who_is_full_can_make_room(self) -> None:
+        self.make(max_state=2 * (UPDATE_BYTES + 3))
+        self.publish("a", 100)
+        self.publish("b", 100)
+        self.publish("a", 1)
+        self.publish("b", forget)
+        self.publish("a", 10000)
+
+    def test_also_when_another_node_had_more_room(self) -> None:
+        self.make(max_state=2 * UPDATE_BYTES)
+        self.daemon.journal.append([Draft(name, value("x" * 9)) for name in ("a", "b", "c")])
+        self.assertEqual("state-full", self.refused("a", "x" * 10))
+        self.publish("a", "x" * 8)
+        self.publish("b", forget)
+
+    def test_tombstones_give_way(self) -> None:
+        self.make(max_state=4 * (UPDATE_BYTES + 1))
+        for number in range(20):
+            self.publish(f"n{number}")
+            self.publish(f"n{number}", forget)
+            self.assertLessEqual(self.state.size, 4 * (UPDATE_BYTES + 1))
+        for name in ("a", "b", "c"):
+            self.publish(name, 1)
+        self.assertEqual([("a", 1), ("b", 1), ("c", 1)], self.told(self.state.start()))
+
+    def test_keep_so_many_updates(self) -> None:
+        self.make({"a": Description(keep=Keep(3))})
+        self.publish("a", times=10)
+        self.assertEqual(3, len(self.told(self.state.start(99))))
+
+    def test_keep_for_so_long(self) -> None:
+        self.make({"a": Description(keep=Keep(None, 10))})
+        for number in range(5):
+            self.publish("a", number)
+            self.pass_by(4)
+        self.assertEqual([("a", 3), ("a", 4)], self.told(self.state.start(99)))
+        self.pass_by(100)
+        self.assertEqual([("a", 4)], self.told(self.state.start(99)))
+
+
+class HealthTests(StateTestCase):
+    def test_late_and_fresh_again(self) -> None:
+        self.make({"a": Description(expect=Duration(10))})
+        self.publish("a")
+        self.pass_by(10)
+        self.assertEqual("fresh", self.health("a"))
+        self.pass_by(1)
+        self.assertEqual("late", self.health("a"))
+        self.state.prove(["a"], self.now())
+        self.assertEqual("fresh", self.health("a"))
+
+    def test_what_never_came_is_late_and_stays_late(self) -> None:
+        self.make({"a": Description(expect=Duration(10))})
+        states = []
+        for _ in range(4):
+            self.pass_by(6)
+            states.append(self.health("a"))
+        self.assertEqual(["fresh", "late", "late", "late"], states)
+
+    def test_a_clock_that_is_set_back_does_not_hide_silence(self) -> None:
+        self.make(
+            {"a": Description(expect=Duration(10)), "never": Description(expect=Duration(10))}
+        )
+        self.publish("a")
+        self.daemon.times.set_back(3600)
+        self.pass_by(1)
+        self.assertEqual(("fresh", "fresh"), (self.health("a"), self.health("never")))
+        self.pass_by(11)
+        self.assertEqual(("late", "late"), (self.health("a"), self.health("never")))
+
+    def test_failed_until_its_source_has_said_more(self) -> None:
+        def update() -> None:
+            self.state.recover(["a"])
+            self.assertEqual(("failed", "away"), self.daemon.health("a"))
+            self.publish("a")
+
+        self.publish("a")
+        for recover in (update, lambda: self.state.prove(["a"], self.now())):
+            self.state.fail(["a"], "away", self.now())
+            self.publish("a", 2)  # somebody's, or what it said before
+            self.state.confirm(["a"], self.now())
+            self.assertEqual(("failed", "away"), self.daemon.health("a"))
+            recover()
+            self.assertEqual(("fresh", None), self.daemon.health("a"))
+
+    def test_levels(self) -> None:
+        self.make({"a": Description(warn=Limit("> 5"), critical=Limit("> 8"))})
+        levels = []
+        for number in (1, 6, 9, None):
+            self.publish("a", number)
+            levels.append(about(self.state)["health"]["a"]["level"])
+        self.assertEqual(["ok", "warn", "critical", "ok"], levels)
+
+    def test_only_a_change_is_told(self) -> None:
+        self.publish("a")
+        revision = self.state.revision
+        self.pass_by(1)
+        self.publish("a", 2)
+        self.state.prove(["a"], self.now())
+        self.assertEqual(revision, self.state.revision)
+        self.assertEqual(self.now(), about(self.state)["health"]["a"]["proof"])
+
+    def test_since_says_when_it_changed(self) -> None:
+        self.publish("a")
+        self.pass_by(5)
+        self.state.fail(["a"], "away", self.now())
+        changed = self.now()
+        self.pass_by(5)
+        self.state.fail(["a"], "away", self.now())
+        self.assertEqual(changed, about(self.state)["health"]["a"]["since"])
+
+    def test_silences_are_remembered_from_the_last_proof_on_and_bounded(self) -> None:
+        self.publish("a")
+        stream = self.state.get("a")
+        assert stream is not None
+        proved = self.now()
+        self.pass_by(5)
+        self.state.fail(["a"], "away", self.now())
+        self.state.fail(["a"], "still away", self.now())
+        self.assertEqual([(proved, None)], [*stream.silences])
+        self.pass_by(5)
+        self.state.prove(["a"], self.now())
+        self.assertEqual([(proved, self.now())], [*stream.silences])
+        for _ in range(100):
+            self.state.fail(["a"], "away", self.now())
+            self.state.prove(["a"], self.now())
+        self.assertEqual(64, len(stream.silences))
+
+    def test_a_description_judges_anew(self) -> None:
+        self.publish("a", 7)
+        mark = Mark(self.state.head, self.state.revision)
+        description = Description(title="A", warn=Limit("> 5"))
+        self.state.describe("a", description, self.now(), False)
+        answer = self.state.since(mark, Selection())
+        self.assertEqual("A", answer.streams["a"]["title"])
+        self.assertEqual("warn", answer.health["a"].level)
+
+    def test_described_again_with_the_same_words(self) -> None:
+        self.publish("a")
+        revision = self.state.revision
+        self.state.describe("a", Description(), self.now(), True)
+        self.assertEqual(revision, self.state.revision)
+        self.assertEqual([], self.state.forgettable(0, self.now() + 10**6))

@@ -1,0 +1,229 @@
+"""What happened, and where in the log: names, positions, values, selections."""
+
+from __future__ import annotations
+
+import gc
+import json
+import time
+from fnmatch import fnmatchcase
+
+import msgspec
+from hypothesis import example, given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.core.errors import Refused, shorten
+from streamd.core.selection import Selection
+from streamd.core.update import (
+    LIFE_UNIT,
+    MAX_LIFE,
+    ORIGIN,
+    Draft,
+    Position,
+    Update,
+    check_name,
+    parse_position,
+)
+from streamd.core.values import MAX_DEPTH, MAX_VALUE, from_json, from_python, from_text, to_python
+from tests.support.values import JSON_VALUES, NAMES
+
+LIVES = st.integers(1, MAX_LIFE - 1)
+CLOCKS = st.integers(-(10**6), 10**14)
+
+
+class NameTests(SynchronousTestCase):
+    def test_good_names(self) -> None:
+        for name in ("a", "0", "orders", "shop.orders", "A-b_c.9", "a.", "x" * 128):
+            self.assertEqual(name, check_name(name))
+
+    def test_bad_names(self) -> None:
+        for name in ("", ".a", "-a", "_a", "a b", "a/b", "ä", "a\n", "a\x00", "x" * 129, "*"):
+            refused = self.assertRaises(Refused, check_name, name)
+            self.assertEqual((400, "bad-name"), (refused.status, refused.code), name)
+            self.assertIn("1 to 128", refused.message)
+
+    def test_a_long_bad_name_is_not_repeated_whole(self) -> None:
+        self.assertLess(len(self.assertRaises(Refused, check_name, "ä" * 5000).message), 500)
+
+    def test_shorten_escapes(self) -> None:
+        self.assertEqual('"a\\u202e\\n"', shorten("a\u202e\n"))
+
+
+class PositionTests(SynchronousTestCase):
+    @given(st.integers(0, 10**15 - 1), st.integers(0, 2**63 - 1))
+    def test_what_is_written_is_read(self, ms: int, n: int) -> None:
+        self.assertEqual(Position(ms, n), parse_position(str(Position(ms, n))))
+
+    def test_anything_else_is_no_position(self) -> None:
+        bad = ("", "1", "-", "1-", "-1", "1-2-3", "a-b", "1-2\n", " 1-2", "+1-2", "1.0-2", "٣-٣")
+        for text in (*bad, "9" * 16 + "-0", "0-" + "9" * 20, "1" * 10**6 + "-1"):
+            self.assertIs(None, parse_position(text), text[:30])
+
+    @given(st.lists(CLOCKS, max_size=50), LIVES)
+    @example([0, 0], 1)
+    @example([-5, -5], 1)
+    def test_strictly_increasing_whatever_the_clock_does(self, clock: list[int], life: int) -> None:
+        at = ORIGIN
+        for ms in clock:
+            following = at.next(ms, life)
+            self.assertGreater(following, at)
+            self.assertEqual(life, following.life)
+            self.assertLess(following.n, 2**63)
+            at = following
+
+    @given(CLOCKS, LIVES, LIVES, CLOCKS)
+    def test_a_new_life_goes_on_after_the_old_one(
+        self, ms: int, old: int, new: int, clock: int
+    ) -> None:
+        last = ORIGIN.next(ms, old)
+        following = last.next(clock, new)
+        self.assertGreater(following, last)
+        self.assertEqual(new, following.life)
+
+    def test_a_millisecond_that_is_full_flows_into_the_next(self) -> None:
+        full = Position(5, 7 * LIFE_UNIT + LIFE_UNIT - 1)
+        self.assertEqual(Position(6, 7 * LIFE_UNIT), full.next(5, 7))
+
+    def test_a_cursor_of_another_life_is_told_by_its_number(self) -> None:
+        self.assertNotEqual(ORIGIN.next(5, 7).life, ORIGIN.next(5, 8).life)
+
+
+class ValueTests(SynchronousTestCase):
+    def refused(self, text: bytes) -> tuple[int, str]:
+        refused = self.assertRaises(Refused, from_json, text)
+        return refused.status, refused.message
+
+    @given(JSON_VALUES)
+    def test_json_means_what_it_says(self, value: object) -> None:
+        text = json.dumps(value, indent=1).encode()
+        self.assertEqual(value, json.loads(from_json(text)))
+        self.assertEqual(value, to_python(from_json(text)))
+        self.assertEqual(from_json(text), from_json(from_json(text)))
+        self.assertEqual(from_json(text), from_python(value))
+
+    @given(st.binary(max_size=40))
+    def test_any_bytes_are_a_value_or_refused(self, text: bytes) -> None:
+        try:
+            canonical = from_json(text)
+        except Refused as refused:
+            self.assertEqual(400, refused.status)
+        else:
+            self.assertEqual(json.loads(text), json.loads(canonical))
+
+    def test_no_white_space_and_each_key_once(self) -> None:
+        self.assertEqual(b'{"a":[1,2.5]}', from_json(b' {"a": 0, "a": [1 , 2.50] }\n'))
+
+    def test_what_is_not_json(self) -> None:
+        texts = (b"", b"hello", b"{", b"[1,]", b"'a'", b"\xff", b'"\xff"', b'"\\ud800"', b"1 2")
+        for text in (*texts, b"\xef\xbb\xbf1"):
+            status, message = self.refused(text)
+            self.assertEqual(400, status, text)
+            self.assertIn("not JSON", message)
+
+    def test_numbers_that_no_browser_can_hold(self) -> None:
+        big = b"1" + b"0" * 309
+        for text in (b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", big, b"-" + big):
+            self.assertEqual(400, self.refused(text)[0], text[:20])
+            self.assertEqual(400, self.refused(b'{"a":[' + text + b"]}")[0], text[:20])
+        self.assertEqual(400, self.refused(b"9" * 5000)[0])
+
+    def test_large_numbers_that_a_double_can_hold(self) -> None:
+        for text in (b"18446744073709551616", b"1" + b"0" * 308, b"-1.5e308"):
+            self.assertEqual(float(text), float(to_python(from_json(text))))
+
+    def test_digits_in_a_text_are_no_number(self) -> None:
+        self.assertEqual(b'"' + b"9" * 400 + b'"', from_json(b'"' + b"9" * 400 + b'"'))
+
+    def test_the_largest_value(self) -> None:
+        text = b'"' + b"x" * (MAX_VALUE - 2) + b'"'
+        self.assertEqual(text, from_json(text))
+        self.assertEqual(413, self.refused(text + b" ")[0])
+
+    def test_a_value_that_grows_when_written_out(self) -> None:
+        text = b"[" + b",".join([b"1e15"] * 8000) + b"]"
+        self.assertLess(len(text), MAX_VALUE)
+        self.assertEqual(413, self.refused(text)[0])
+
+    def test_depth_has_one_bound_wherever_it_is_asked(self) -> None:
+        def nested(depth: int) -> bytes:
+            return b'{"a":' * (depth - 1) + b"[]" + b"}" * (depth - 1)
+
+        self.assertEqual(nested(MAX_DEPTH), from_json(nested(MAX_DEPTH)))
+        for depth in (MAX_DEPTH + 1, 990, 10_000):
+            status, message = self.refused(nested(depth))
+            self.assertEqual(400, status)
+            self.assertIn("100 levels", message)
+        wide = b"[" + b",".join([b"[]"] * 1000) + b"]"
+        self.assertEqual(wide, from_json(wide))
+
+    def test_text(self) -> None:
+        self.assertEqual(b'"say \\"hi\\""', from_text(b'say "hi"'))
+        self.assertEqual("ä\n", to_python(from_text("ä\n".encode())))
+        self.assertEqual(400, self.assertRaises(Refused, from_text, b"\xff").status)
+        self.assertEqual(413, self.assertRaises(Refused, from_text, b"x" * MAX_VALUE).status)
+        self.assertEqual(413, self.assertRaises(Refused, from_text, b"\n" * 40_000).status)
+
+    def test_python_values_that_are_no_json(self) -> None:
+        endless: list[object] = []
+        endless.append(endless)
+        deep: object = None
+        for _ in range(100_000):
+            deep = [deep]
+        for bad in ({1, 2}, b"x", float("nan"), float("inf"), "\ud800", {(1,): 2}, object()):
+            self.assertEqual(400, self.assertRaises(Refused, from_python, bad).status, repr(bad))
+        for bad in (endless, deep, 10**400, 10**5000):
+            self.assertEqual(400, self.assertRaises(Refused, from_python, bad).status)
+        self.assertEqual(413, self.assertRaises(Refused, from_python, "x" * MAX_VALUE).status)
+
+    def test_python_values_that_become_json(self) -> None:
+        self.assertEqual(b'{"1":[1,null],"b":true}', from_python({1: (1, None), "b": True}))
+
+    def test_a_value_can_be_read_wherever_it_was_accepted(self) -> None:
+        text = from_json(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
+
+        def far_down(levels: int) -> object:
+            return far_down(levels - 1) if levels else msgspec.json.decode(text)
+
+        far_down(200)
+
+
+class UpdateTests(SynchronousTestCase):
+    def test_the_garbage_collector_does_not_look_at_a_million(self) -> None:
+        for one in (Draft("a", b"1"), Update("a", 1, ORIGIN, 0.0, b"1"), ORIGIN):
+            self.assertFalse(gc.is_tracked(one), type(one))
+
+
+class SelectionTests(SynchronousTestCase):
+    def test_all_some_and_none(self) -> None:
+        self.assertIn("anything", Selection())
+        self.assertIn("anything", Selection(["x", "*"]))
+        self.assertNotIn("anything", Selection([]))
+        self.assertIn("orders", Selection(["orders"]))
+        self.assertNotIn("orders2", Selection(["orders"]))
+        self.assertNotIn("my.orders", Selection(["orders"]))
+
+    @given(st.lists(st.text("ab.*?", min_size=1, max_size=6), max_size=4), NAMES)
+    def test_names_and_globs(self, patterns: list[str], name: str) -> None:
+        selected = any(fnmatchcase(name, pattern) for pattern in patterns)
+        self.assertEqual(selected, name in Selection(patterns))
+
+    def test_equal_however_it_was_written(self) -> None:
+        one, other = Selection(["a", "b.*", "a"]), Selection(["b.*", "a"])
+        self.assertEqual((one, hash(one)), (other, hash(other)))
+        self.assertEqual(Selection(), Selection(["a", "*"]))
+        self.assertNotEqual(Selection(), Selection([]))
+        self.assertNotEqual(Selection(["a"]), "a")
+
+    def test_bounds(self) -> None:
+        names = [f"n{number}" for number in range(33)]
+        self.assertIn("n31", Selection(names[:32]))
+        for patterns in (names, ["a b"], [""], ["x" * 129], ["[a]"], ["a/b"], ["a\n"]):
+            refused = self.assertRaises(Refused, Selection, patterns)
+            self.assertEqual((400, "bad-selection"), (refused.status, refused.code))
+
+    def test_no_pattern_is_slow(self) -> None:
+        evil = Selection([f"{'*a' * 40}*b{number}" for number in range(32)])
+        began = time.process_time()
+        for _ in range(20):
+            self.assertNotIn("a" * 128, evil)
+        self.assertLess(time.process_time() - began, 1)

@@ -1,0 +1,542 @@
+"""What all sources share: only what changed, health."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred, fail
+from twisted.logger import formatEvent
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.config.fields import ConfigError, Secret
+from streamd.config.kind import Surroundings
+from streamd.core.description import Description
+from streamd.core.duration import Duration
+from streamd.core.errors import Refused
+from streamd.core.limit import Limit
+from streamd.core.state import UPDATE_BYTES
+from streamd.core.update import Draft, Update
+from streamd.core.values import MAX_VALUE
+from streamd.journals.journal import Fence, Outrun
+from streamd.journals.memory import MemoryJournal
+from streamd.sources.errors import SourceError
+from streamd.sources.feed import Feed
+from tests.support.fakes import Daemonette
+from tests.support.source import SourceTestCase
+
+AWAY = Refused(503, "away", "the journal is away")
+
+
+class FeedTests(SourceTestCase):
+    def put(self, feed: Feed, *readings: Any) -> None:
+        for reading in readings:
+            self.assertEqual(None, self.successResultOf(feed.put(reading)))
+
+    def test_an_object_becomes_a_stream_a_member(self) -> None:
+        self.put(self.daemon.feed("shop"), {"orders": 7, "revenue": 1.5})
+        self.assertEqual({"shop.orders": 7, "shop.revenue": 1.5}, self.daemon.values())
+
+    def test_anything_else_is_the_stream_of_the_source(self) -> None:
+        self.put(self.daemon.feed("shop"), [1, {"a": 2}])
+        self.assertEqual({"shop": [1, {"a": 2}]}, self.daemon.values())
+
+    def test_whole(self) -> None:
+        self.put(self.daemon.feed("shop", whole=True), {"orders": 7})
+        self.assertEqual({"shop": {"orders": 7}}, self.daemon.values())
+
+    def test_only_what_changed(self) -> None:
+        self.put(self.daemon.feed(), {"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 2})
+        self.assertEqual([("shop.a", 1), ("shop.b", 1), ("shop.b", 2)], self.daemon.log)
+
+    def test_equal_is_what_json_calls_equal(self) -> None:
+        self.put(self.daemon.feed(), (1, 2), [1, 2], None, None, 1, 1.0, "1")
+        self.assertEqual([[1, 2], None, 1, 1.0, "1"], [value for _, value in self.daemon.log])
+
+    def test_repeat(self) -> None:
+        self.put(self.daemon.feed(repeat=True), 1, 1, 1)
+        self.assertEqual([("shop", 1)] * 3, self.daemon.log)
+
+    def test_a_time_that_cannot_be(self) -> None:
+        feed = self.daemon.feed()
+        self.put(feed, 1)
+        for time in (float("nan"), float("inf"), -1, 1e300):
+            feed.put(2, time)
+            self.assertEqual("failed", self.health("shop")[0])
+            self.assertRaises(Refused, feed.add, [(2, time)])
+        self.put(feed, 2)
+        self.assertEqual([("shop", 1), ("shop", 2)], self.daemon.log)
+
+    def test_the_time_when_it_was_true(self) -> None:
+        self.daemon.feed().put(1, time=5.5)
+        self.assertEqual([5.5], [update.time for update in self.state.serialize()])
+
+    def test_a_reading_that_found_nothing_new_is_a_proof(self) -> None:
+        feed = self.daemon.feed(every=5)
+        self.put(feed, 1)
+        for _ in range(10):
+            self.daemon.clock.advance(10)
+            self.state.judge(self.daemon.times.now())
+            self.put(feed, 1)
+        self.assertEqual(("fresh", None), self.health("shop"))
+        self.daemon.clock.advance(16)
+        self.state.judge(self.daemon.times.now())
+        self.assertEqual(("late", None), self.health("shop"))
+
+    def test_descriptions(self) -> None:
+        self.make({"shop.a": Description(title="A", expect=Duration(60)), "shop.b": Description()})
+        feed = self.daemon.feed(expect=Duration(7), every=5)
+        self.put(feed, {"a": 1, "b": 1, "c": 1})
+        told = [(s.description.title, s.description.expect, s.configured) for s in self.state]
+        self.assertEqual([("A", 60, True), (None, 7, True), (None, 7, False)], told)
+
+    def test_without_a_promise_nothing_is_late(self) -> None:
+        self.put(self.daemon.feed(), 1)
+        stream = self.state.get("shop")
+        assert stream is not None
+        self.assertEqual(None, stream.description.expect)
+
+    # -- failure and recovery ----------------------------------------------------------------------
+
+    def broken(self, feed: Feed, *messages: str) -> None:
+        for message in messages:
+            feed.failed(Failure(SourceError(message, "detail")))
+
+    def test_a_failure_is_the_health_of_all_its_streams(self) -> None:
+        feed, other = self.daemon.feed(), self.daemon.feed("other")
+        self.put(feed, {"a": 1, "b": 2})
+        self.put(other, 3)
+        changes = self.daemon.changes
+        self.broken(feed, "away")
+        self.assertEqual([("failed", "away")] * 2, [self.health("shop.a"), self.health("shop.b")])
+        self.assertEqual(("fresh", None), self.health("other"))
+        self.assertGreater(self.daemon.changes, changes)
+        self.assertEqual({"shop.a": 1, "shop.b": 2, "other": 3}, self.daemon.values())
+        self.put(feed, {"a": 1, "b": 2})
+        self.assertEqual([("fresh", None)] * 2, [self.health("shop.a"), self.health("shop.b")])
+
+    def test_one_line_for_each_distinct_failure_and_one_when_it_is_back(self) -> None:
+        feed = self.daemon.feed()
+        self.broken(feed, "away", "away", "away", "no table", "no table")
+        wanted = ["sources.shop: away detail", "sources.shop: no table detail"]
+        self.assertEqual(wanted, self.lines())
+        self.put(feed, 1, 1)
+        backs = [e for e in self.events if formatEvent(e) == "source shop is back"]
+        self.assertEqual(1, len(backs))
+        self.broken(feed, "no table")
+        self.assertEqual(3, len(self.lines()))
+
+    def test_an_unexpected_failure_tells_the_wall_no_details(self) -> None:
+        feed = self.daemon.feed()
+        for _ in range(3):
+            feed.failed(Failure(ZeroDivisionError("password=s3cret")))
+        state, error = self.health("shop")
+        self.assertEqual("failed", state)
+        self.assertEqual("the source failed (ZeroDivisionError), see the log", error)
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+
+    def test_failed_before_it_ever_had_a_stream(self) -> None:
+        feed = self.daemon.feed(every=5)
+        self.broken(feed, "away")
+        self.assertEqual(["shop"], self.names())
+        self.assertEqual(("failed", "away"), self.health("shop"))
+        self.assertEqual([], self.daemon.log)
+        self.put(feed, {"a": 1})
+        self.assertEqual(["shop.a"], self.names())
+
+    def test_a_stream_that_somebody_forgot_and_published_is_described_again(self) -> None:
+        feed = self.daemon.feed(every=5)
+        self.put(feed, {"a": 1})
+        self.daemon.journal.append([Draft("shop.a", None)])
+        self.daemon.journal.append([Draft("shop.a", b"2")])
+        self.put(feed, {"a": 3})
+        stream = self.state.get("shop.a")
+        assert stream is not None
+        self.assertEqual(15, stream.description.expect)
+
+    def test_what_is_configured_under_its_name_fails_with_it(self) -> None:
+        self.make(dict.fromkeys(("shop.a", "shop.b", "shopping", "door"), Description()))
+        feed = self.daemon.feed()
+        self.broken(feed, "away")
+        self.assertEqual([("failed", "away")] * 2, [self.health("shop.a"), self.health("shop.b")])
+        self.assertEqual([("fresh", None)] * 2, [self.health("shopping"), self.health("door")])
+        self.put(feed, {"a": 1})
+        self.assertEqual([("fresh", None)] * 2, [self.health("shop.a"), self.health("shop.b")])
+
+    def test_what_failed_in_place_of_its_streams_and_somebody_published(self) -> None:
+        self.make({"shop.b": Description()})
+        feed = self.daemon.feed()
+        self.broken(feed, "away")
+        self.daemon.journal.append([Draft("shop", b"1"), Draft("shop.b", b"1")])
+        self.assertEqual([("failed", "away")] * 2, [self.health("shop"), self.health("shop.b")])
+        self.put(feed, {"a": 1})
+        self.assertEqual([("fresh", None)] * 2, [self.health("shop"), self.health("shop.b")])
+        self.assertEqual({"shop": 1, "shop.a": 1, "shop.b": 1}, self.daemon.values())
+
+    def test_failed_before_its_only_stream_had_a_value(self) -> None:
+        self.make({"shop": Description(title="S")})
+        feed = self.daemon.feed()
+        self.broken(feed, "away")
+        self.put(feed, 1)
+        stream = self.state.get("shop")
+        assert stream is not None
+        self.assertEqual(("S", True), (stream.description.title, stream.configured))
+        self.assertEqual(("fresh", None), self.health("shop"))
+
+    def test_a_configured_stream_of_that_name_is_not_taken_away(self) -> None:
+        self.make({"shop": Description(title="S")})
+        feed = self.daemon.feed()
+        self.broken(feed, "away")
+        self.put(feed, {"a": 1})
+        self.assertEqual(["shop", "shop.a"], self.names())
+
+    def test_failed_forgotten_and_back(self) -> None:
+        feed = self.daemon.feed(every=5)
+        self.broken(feed, "away")
+        self.daemon.journal.append([Draft("shop", None)])
+        self.broken(feed, "away")
+        self.assertEqual(("failed", "away"), self.health("shop"))
+        self.put(feed, {"a": 1})
+        self.assertEqual(["shop.a"], self.names())
+
+    def test_a_stream_that_was_forgotten_comes_back_as_it_was_described(self) -> None:
+        feed = self.daemon.feed(every=5)
+        self.put(feed, {"a": 1, "b": 1})
+        self.daemon.journal.append([Draft("shop.a", None)])
+        self.broken(feed, "away")
+        self.assertEqual(["shop.b"], self.names())
+        self.put(feed, {"a": 1, "b": 1})
+        stream = self.state.get("shop.a")
+        assert stream is not None
+        self.assertEqual(15, stream.description.expect)
+        self.assertEqual({"shop.a": 1, "shop.b": 1}, self.daemon.values())
+
+    def test_members_that_come_and_go_leave_nothing(self) -> None:
+        feed = self.daemon.feed()
+        for number in range(100):
+            self.put(feed, {f"n{number}": 1})
+            self.daemon.journal.append([Draft(f"shop.n{number}", None)])
+        self.assertLess(len(feed._streams), 3)
+        self.broken(feed, "away")
+        self.assertEqual(["shop"], self.names())
+
+    # -- members that are wrong --------------------------------------------------------------------
+
+    def test_a_bad_member_fails_alone(self) -> None:
+        feed = self.daemon.feed()
+        self.put(feed, {"a": 1, "b": 1, "c": 1})
+        self.put(feed, {"a": 2, "b": float("nan"), "c": 2})
+        self.assertEqual({"shop.a": 2, "shop.b": 1, "shop.c": 2}, self.daemon.values())
+        self.assertEqual([("fresh", None)] * 2, [self.health("shop.a"), self.health("shop.c")])
+        state, error = self.health("shop.b")
+        self.assertEqual("failed", state)
+        self.assertIn("cannot be JSON", error or "")
+        self.put(feed, {"a": 2, "b": 1, "c": 2})
+        self.assertEqual(("fresh", None), self.health("shop.b"))
+
+    def test_a_member_that_never_was_a_stream_fails_as_the_source(self) -> None:
+        for reading in ({"a": 1, "b c": 2}, {"b c": 2, "a": 1}):  # in any order
+            self.make()
+            feed = self.daemon.feed()
+            self.put(feed, reading, reading)
+            self.assertEqual({"shop.a": 1}, self.daemon.values())
+            self.assertEqual(("fresh", None), self.health("shop.a"))
+            state, error = self.health("shop")
+            self.assertEqual("failed", state)
+            self.assertIn("is not a name", error or "")
+            self.put(feed, {"a": 1})
+            self.assertEqual(["shop.a"], self.names())
+
+    def test_several_bad_members_are_one_line(self) -> None:
+        feed = self.daemon.feed()
+        self.put(feed, *[{"a": {1}, "b": b"", "c": 1, "d e": 1}] * 10)
+        [line] = self.lines()
+        for word in ("shop.a", "shop.b", "shop.d e"):
+            self.assertIn(word, line)
+
+    def test_bad_members_make_no_long_line(self) -> None:
+        self.put(self.daemon.feed(), {f"n {number}": 1 for number in range(1000)})
+        self.assertLess(len(*self.lines()), 700)
+
+    @given(
+        st.dictionaries(
+            st.one_of(st.text(max_size=3), st.integers()), st.sampled_from([1, {2}, b""])
+        )
+    )
+    def test_any_object_can_be_put(self, reading: Any) -> None:
+        daemon = Daemonette()
+        daemon.feed().put(reading)
+        for name, value in daemon.values().items():
+            self.assertEqual(1, value, name)
+
+    def test_a_value_that_is_too_large(self) -> None:
+        feed = self.daemon.feed()
+        self.put(feed, {"a": "x" * MAX_VALUE, "b": 1})
+        self.assertEqual({"shop.b": 1}, self.daemon.values())
+        self.assertIn("64 KiB", self.health("shop")[1] or "")
+
+    def test_too_many_streams(self) -> None:
+        self.make(max_streams=2)
+        feed = self.daemon.feed()
+        self.put(feed, {"a": 1, "b": 1, "c": 1})
+        self.assertEqual({"shop.a": 1, "shop.b": 1}, self.daemon.values())
+        self.assertIn("max_streams", self.health("shop")[1] or "")
+
+    def test_a_state_that_is_full(self) -> None:
+        self.make(max_state=2 * (UPDATE_BYTES + 10))
+        feed = self.daemon.feed()
+        self.put(feed, {"a": 1, "b": 1}, {"a": 2, "b": "x" * 100})
+        self.assertEqual({"shop.a": 1, "shop.b": 1}, self.daemon.values())
+        self.assertEqual("failed", self.health("shop.a")[0])
+        self.assertIn("max_state", self.health("shop.b")[1] or "")
+        self.put(feed, {"a": 3, "b": 1})
+        self.assertEqual({"shop.a": 3, "shop.b": 1}, self.daemon.values())
+        self.assertEqual(("fresh", None), self.health("shop.b"))
+
+    def test_a_journal_that_is_away(self) -> None:
+        feed = self.daemon.feed()
+        self.put(feed, 1)
+        self.patch(self.daemon.journal, "append", lambda drafts, fence: fail(AWAY))
+        self.put(feed, 2, 3)
+        self.assertEqual(("failed", "the journal is away"), self.health("shop"))
+        self.assertEqual(1, len(self.lines()))
+        self.assertEqual({"shop": 1}, self.daemon.values())
+
+    def test_who_was_outrun_says_nothing_more(self) -> None:
+        told: list[str] = []
+        feed = self.daemon.feed()
+        feed.fence, feed.outrun = Fence("source:shop", 1), lambda: told.append("outrun")
+        self.daemon.journal.append([], fence=Fence("source:shop", 2))
+        self.put(feed, 1)
+        self.failureResultOf(feed.add([(2, None)]), Outrun)
+        self.assertEqual(({}, ["outrun"]), (self.daemon.values(), told))
+        self.assertEqual([], self.lines())
+
+    def test_levels_come_from_the_configuration(self) -> None:
+        self.make({"shop": Description(warn=Limit("> 5"))})
+        self.put(self.daemon.feed(), 6)
+        stream = self.state.get("shop")
+        assert stream is not None
+        self.assertEqual("warn", stream.health.level)
+
+
+class UnderWayTests(SourceTestCase):
+    """What a source says while a value of it is being committed is the newer truth."""
+
+    def setUp(self) -> None:
+        self.steps: list[Deferred[None]] = []  # what the journal has begun to store
+        self.seen: list[dict[str, str]] = []  # the health of all, whenever viewers are told
+        self.patch(MemoryJournal, "_store", lambda journal, batch: self.store())
+        super().setUp()
+        for told in ("committed", "_changed"):
+            self.patch(self.daemon, told, self.looking(getattr(self.daemon, told)))
+
+    def store(self) -> Deferred[None]:
+        self.steps.append(Deferred())
+        return self.steps[-1]
+
+    def looking(self, told: Callable[..., None]) -> Callable[..., None]:
+        def tell(*what: Any) -> None:
+            told(*what)
+            self.seen.append({stream.name: stream.health.state for stream in self.state})
+
+        return tell
+
+    def commit(self) -> None:
+        while self.steps:
+            self.steps.pop(0).callback(None)
+
+    def feed(self, reading: Any) -> Feed:
+        """One that has said this."""
+        feed = self.daemon.feed()
+        feed.put(reading)
+        self.commit()
+        self.seen.clear()
+        return feed
+
+    def states(self, stream: str) -> set[str]:
+        return {states[stream] for states in self.seen}
+
+    def test_a_member_that_is_wrong(self) -> None:
+        feed = self.feed({"a": 1, "b": 1})
+        feed.put({"a": 2, "b": 2})
+        feed.put({"a": 3, "b": float("nan")})
+        self.commit()
+        self.assertEqual([{"shop.a": 3, "shop.b": 2}], [self.daemon.values()])
+        self.assertEqual(({"fresh"}, {"failed"}), (self.states("shop.a"), self.states("shop.b")))
+        feed.put({"a": 3, "b": 3})
+        self.assertEqual("failed", self.health("shop.b")[0])
+        self.commit()
+        self.assertEqual(("fresh", None), self.health("shop.b"))
+
+    def test_a_member_that_never_was_a_stream(self) -> None:
+        feed = self.feed({"a": 1})
+        feed.put({"a": 2})
+        feed.put({"a": 2, "b c": 1})
+        self.commit()
+        self.assertEqual({"failed"}, self.states("shop"))
+        self.assertEqual({"fresh"}, self.states("shop.a"))
+
+    def test_a_failure(self) -> None:
+        feed = self.feed({"a": 1, "b": 1})
+        feed.put({"a": 2})
+        feed.failed(Failure(SourceError("no answer")))
+        self.commit()
+        self.assertEqual({"shop.a": 2, "shop.b": 1}, self.daemon.values())
+        self.assertEqual(({"failed"}, {"failed"}), (self.states("shop.a"), self.states("shop.b")))
+        feed.put({"a": 2})
+        self.assertEqual(("fresh", None), self.health("shop.a"))
+        self.assertEqual(("failed", "no answer"), self.health("shop.b"))
+
+    def test_a_failure_after_what_happened(self) -> None:
+        feed = self.feed(1)
+        added = feed.add([(2, None)])
+        feed.failed(Failure(SourceError("no answer")))
+        self.commit()
+        self.assertEqual(None, self.successResultOf(added))
+        self.assertEqual(({"shop": 2}, {"failed"}), (self.daemon.values(), self.states("shop")))
+        self.assertEqual([], [e for e in self.events if formatEvent(e) == "source shop is back"])
+
+    def test_nothing_new_confirms_what_is_under_way_and_not_what_was(self) -> None:
+        for again in (lambda feed: feed.put(2), lambda feed: feed.proved()):
+            self.make()
+            feed = self.feed(1)
+            [shop] = self.state
+            proof = shop.proof
+            self.daemon.clock.advance(5)
+            feed.put(2)
+            again(feed)
+            self.assertEqual(proof, shop.proof)
+            self.commit()
+            self.assertEqual(self.daemon.times.now(), shop.proof)
+            self.assertEqual([("shop", 1), ("shop", 2)], self.daemon.log)
+
+    def test_what_was_refused_and_is_committed_after_all(self) -> None:
+        """As a disk does that hung, or Redis when its answer got lost."""
+        feed = self.feed(1)
+        appended: Deferred[Any] = Deferred()
+        self.patch(self.daemon.journal, "append", lambda drafts, fence: appended)
+        feed.put(2)
+        appended.errback(AWAY)
+        at = self.state.head.next(0, self.daemon.journal.life)
+        self.daemon.committed([Update("shop", 2, at, self.daemon.times.now(), b"2")])
+        self.assertEqual(({"shop": 2}, {"failed"}), (self.daemon.values(), self.states("shop")))
+        feed.put(2)
+        self.assertEqual(("fresh", None), self.health("shop"))
+
+
+class RestartTests(SourceTestCase):
+    """A source whose streams are there already, from the run before."""
+
+    def restart(self, *readings: Any, **settings: Any) -> Feed:
+        """Another run of the daemon, after one in which this was read."""
+        feed = self.daemon.feed(**settings)
+        for reading in readings:
+            feed.put(reading)
+        self.daemon.journal.append([Draft("shop.by_hand", b"1")])
+        self.daemon.clock.advance(100)
+        self.daemon.restart()
+        self.daemon.log.clear()
+        again = self.daemon.feed(**settings)
+        self.assertEqual(None, self.successResultOf(again.adopt()))
+        return again
+
+    def states(self) -> dict[str, str]:
+        return {s.name: s.current_health().state for s in self.state}
+
+    def test_what_is_the_same_is_proved_and_not_repeated(self) -> None:
+        feed = self.restart({"a": 1, "b": 1}, {"a": 1, "b": 1, "c": 1})
+        self.assertEqual({"late"}, set(self.states().values()))
+        feed.put({"a": 1, "b": 2})
+        self.assertEqual([("shop.b", 2)], self.daemon.log)
+        expected = {"shop.a": "fresh", "shop.b": "fresh", "shop.c": "late", "shop.by_hand": "late"}
+        self.assertEqual(expected, self.states())
+
+    def test_one_that_finds_nothing_new_proves_what_is_its_own(self) -> None:
+        self.restart({"a": 1}, every=5.0).proved()
+        self.assertEqual({"shop.a": "fresh", "shop.by_hand": "late"}, self.states())
+        stream = self.state.get("shop.a")
+        assert stream is not None
+        self.assertEqual(15, stream.description.expect)
+
+    def test_one_that_fails_at_once_says_so_of_what_is_its_own(self) -> None:
+        self.restart({"a": 1}).failed(Failure(SourceError("no answer")))
+        self.assertEqual({"shop.a": "failed", "shop.by_hand": "late"}, self.states())
+
+    def test_what_the_one_before_it_failed_in_place_of_a_stream_is_over(self) -> None:
+        self.daemon.feed().put({"a": 1, "b": b"png"})
+        self.assertEqual({"shop.a": "fresh", "shop": "failed"}, self.states())
+        again = self.daemon.feed()
+        again.adopt()
+        again.put({"a": 1})
+        self.assertEqual({"shop.a": "fresh"}, self.states())
+
+    def test_so_is_what_it_failed_of_streams_that_wait_for_their_first_value(self) -> None:
+        self.make({"shop.a": Description()})
+        former = self.daemon.feed()
+        former.failed(Failure(SourceError("no answer")))
+        self.assertEqual(("failed", "no answer"), self.health("shop.a"))
+        again = self.daemon.feed()
+        again.adopt(former)
+        self.assertEqual(("failed", "no answer"), self.health("shop.a"))
+        again.put({"b": 1})
+        self.assertEqual(("fresh", None), self.health("shop.a"))
+
+    def test_but_not_what_another_source_says_of_its_own(self) -> None:
+        self.make({"shop.north.orders": Description()})
+        shop, north = self.daemon.feed("shop"), self.daemon.feed("shop.north")
+        shop.adopt()
+        north.failed(Failure(SourceError("no answer")))
+        shop.put({"total": 1})
+        self.assertEqual(("failed", "no answer"), self.health("shop.north.orders"))
+
+    def test_what_is_gone_meanwhile_is_forgotten(self) -> None:
+        feed = self.restart()
+        feed.put_all({"a": 1, "b": 1})
+        self.daemon.restart()
+        again = self.daemon.feed()
+        again.adopt()
+        again.put_all({"b": 1})
+        self.assertEqual({"shop.b": 1, "shop.by_hand": 1}, self.daemon.values())
+
+    def test_what_was_forgotten_is_not_taken_over(self) -> None:
+        feed = self.daemon.feed()
+        feed.put({"a": 1, "b": 1})
+        self.daemon.journal.append([Draft("shop.a", None)])
+        self.daemon.restart()
+        again = self.daemon.feed()
+        again.adopt()
+        again.failed(Failure(SourceError("no answer")))
+        self.assertEqual({"shop.b": "failed"}, self.states())
+
+    def test_which_are_its_own_is_written_when_that_changes(self) -> None:
+        written: list[str] = []
+        put = self.daemon.journal.put
+
+        def note(kind: str, name: str, record: bytes, seconds: float | None) -> Any:
+            written.append(record.decode())
+            return put(kind, name, record, seconds)
+
+        self.patch(self.daemon.journal, "put", note)
+        feed = self.restart({"a": 1}, {"a": 2}, {"a": 3, "b": 1})
+        feed.put({"a": 4, "b": 1})
+        self.assertEqual(['["shop.a"]', '["shop.a","shop.b"]'], written)
+
+
+class SurroundingsTests(SynchronousTestCase):
+    def test_secrets(self) -> None:
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        base = Path(folder.name)
+        (base / "token").write_text("s3cret\n")
+        surroundings = Surroundings(None, base)
+        self.assertEqual("s3cret", surroundings.reveal("a.b", Secret(file="token")))
+        with self.assertRaises(ConfigError) as caught:
+            surroundings.reveal("a.b", Secret(env="NO_SUCH_VARIABLE"))
+        [problem] = caught.exception.problems
+        self.assertTrue(problem.startswith("a.b: the environment variable NO_SUCH_VARIABLE"))

@@ -1,0 +1,321 @@
+"""What a real little HTTP server says, on every viewer: JSON, and everything that is none."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from streamd.sources.errors import SourceError
+from streamd.sources.http import Pick, follow
+from tests.support.certificate import make_certificate
+from tests.support.net import free_port, wait_until
+from tests.support.served import Serve, in_thread
+from tests.support.streams import Streams, mistake
+
+Reply = Callable[["Request"], None]
+
+
+class Request(BaseHTTPRequestHandler):
+    """One request; its site's `paths` say how it is answered."""
+
+    protocol_version = "HTTP/1.1"
+    server: Any
+
+    def do_GET(self) -> None:
+        self.server.site.seen.append((self.path, dict(self.headers)))
+        self.server.site.paths[self.path](self)
+
+    def say(self, body: bytes | object, status: int = 200, **headers: str) -> None:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"Content_Length": str(len(data)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 100
+    site: Site
+
+
+class Site:
+    """A server: `paths` are its pages, `seen` the requests that came."""
+
+    def __init__(self) -> None:
+        self.paths: dict[str, Reply] = {}
+        self.seen: list[tuple[str, dict[str, str]]] = []
+        self.port = free_port()
+        self.start()
+
+    def start(self) -> None:
+        self._server = Server(("127.0.0.1", self.port), Request)
+        self._server.site = self
+        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def url(self, path: str = "/") -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+    yield site
+    site.stop()
+
+
+def table(name: str, url: str, lines: str = 'every = "100ms"') -> str:
+    return f'[sources.{name}]\nurl = "{url}"\n{lines}\n'
+
+
+@in_thread
+def test_json_and_pointers(serve: Serve, site: Site) -> None:
+    document = {"data": [{"count": 7, "a/b": {"m~n": None}}], "up": True}
+    site.paths["/"] = lambda request: request.say(document)
+    streams = Streams(
+        serve(
+            table("all", site.url())
+            + table("whole", site.url(), "whole = true")
+            + table(
+                "parts",
+                site.url(),
+                'pick = { orders = "/data/0/count", odd = "/data/0/a~1b/m~0n" }',
+            )
+            + table("one", site.url("/"), 'pick = "/data/0/count"\nevery = "50ms"')
+            + table("none", site.url("/"), 'pick = { x = "/data/1" }')
+        )
+    )
+    streams.expect("all.up", True)
+    streams.expect("all.data", document["data"])
+    streams.expect("whole", document)
+    streams.expect("parts.orders", 7)
+    streams.expect("parts.odd", None)
+    streams.expect("one", 7)
+    assert streams.expect_health("none", "failed") == "the answer has nothing at /data/1"
+    document["data"] = [{"count": 8}]
+    streams.expect("one", 8)
+
+
+@in_thread
+def test_what_did_not_change_is_not_sent_again(serve: Serve, site: Site) -> None:
+    pages = [(1, '"a"')]
+
+    def reply(request: Request) -> None:
+        number, tag = pages[-1]
+        if request.headers.get("If-None-Match") == tag:
+            request.say(b"", 304, ETag=tag)
+        else:
+            request.say({"n": number}, ETag=tag)
+
+    site.paths["/"] = reply
+    streams = Streams(serve(table("x", site.url())))
+    streams.expect("x.n", 1)
+    first = streams.all()["x.n"]["health"]["proof"]
+    wait_until(lambda: streams.all()["x.n"]["health"]["proof"] > first and len(site.seen) > 2)
+    assert [headers.get("If-None-Match") for _, headers in site.seen[:3]] == [None, '"a"', '"a"']
+    pages.append((2, '"b"'))
+    streams.expect("x.n", 2)
+    assert streams.history("x.n") == [1, 2]
+
+
+@in_thread
+def test_headers(serve: Serve, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "s3cret")
+    site.paths["/"] = lambda request: request.say(request.headers["Authorization"] == "s3cret")
+    served = serve(
+        table("x", site.url(), 'headers = { Authorization = { env = "TOKEN" }, X-A = "b" }')
+    )
+    Streams(served).expect("x", True)
+    [(_, headers)] = site.seen
+    assert (headers["X-A"], headers["Accept"]) == ("b", "application/json")
+
+
+def redirect(location: str) -> Reply:
+    return lambda request: request.say(b"moved", 302, Location=location)
+
+
+@in_thread
+def test_redirects(serve: Serve, site: Site) -> None:
+    other = Site()
+    other.paths["/there"] = lambda request: request.say({"told": "X-Key" in request.headers})
+    site.paths["/here"] = lambda request: request.say({"told": "X-Key" in request.headers})
+    for path, location in {
+        "/near": "/here",
+        "/far": other.url("/there"),
+        "/loop": "/loop",
+        "/file": "file:///etc/passwd",
+        "/no": "",
+    }.items():
+        site.paths[path] = redirect(location)
+    names = ("near", "far", "loop", "file", "no")
+    text = "".join(table(n, site.url(f"/{n}"), 'headers = { X-Key = "k" }') for n in names)
+    streams = Streams(serve(text))
+    streams.expect("near.told", True)
+    streams.expect("far.told", False)
+    assert streams.expect_health("loop", "failed") == "redirected too often"
+    assert streams.expect_health("file", "failed") == "redirected to what is not HTTP"
+    assert streams.expect_health("no", "failed") == "redirected to nowhere"
+    other.stop()
+
+
+def drip(request: Request) -> None:
+    request.send_response(200)
+    request.end_headers()
+    with suppress(OSError):
+        while True:
+            request.wfile.write(b" ")
+            time.sleep(0.05)
+
+
+def endless(request: Request) -> None:
+    request.send_response(200)
+    request.end_headers()
+    with suppress(OSError):
+        while True:
+            request.wfile.write(b" " * 65536)
+
+
+@in_thread
+def test_what_is_no_answer(serve: Serve, site: Site) -> None:
+    site.paths["/500"] = lambda request: request.say({"n": 1}, 500)
+    site.paths["/html"] = lambda request: request.say(b"<p>")
+    site.paths["/nan"] = lambda request: request.say(b"NaN")
+    site.paths["/deep"] = lambda request: request.say(b"[" * 100_000)
+    site.paths["/large"] = lambda request: request.say(b" " * 2**21 + b"1")
+    site.paths["/big"] = lambda request: request.say({"n": "x" * 70_000, "m": 1})
+    site.paths["/endless"] = endless
+    site.paths["/drip"] = drip
+    site.paths["/cut"] = lambda request: request.say(b"1", Content_Length="10", Connection="close")
+    site.paths["/304"] = lambda request: request.say(b"", 304)
+    errors = {
+        "500": "the answer was 500 Internal Server Error",
+        "html": "the answer is not JSON",
+        "nan": "the answer is not JSON",
+        "deep": "the answer is not JSON",
+        "large": "the answer is longer than 1 MiB",
+        "endless": "the answer is longer than 1 MiB",
+        "drip": "no answer within 0.5 s",
+        "cut": "the connection was lost",
+        "304": "the answer was 304 Not Modified",
+    }
+    names = {*errors, "big"} - {"drip"}
+    text = "".join(table(n, site.url(f"/{n}"), 'timeout = "20s"') for n in names)
+    text += table("drip", site.url("/drip"), 'timeout = "500ms"')
+    streams = Streams(serve(text + '[sources.other]\nkind = "random_walk"'))
+    for name, error in errors.items():
+        assert streams.expect_health(name, "failed") == error
+    streams.expect("big.m", 1)
+    assert "64 KiB" in (streams.expect_health("big", "failed") or "")
+    assert streams.health("other") == ("fresh", None)
+
+
+@in_thread
+def test_a_server_that_goes_and_comes_back(serve: Serve, site: Site) -> None:
+    site.paths["/"] = lambda request: request.say(1, Connection="close")
+    streams = Streams(serve(table("x", site.url()) + table("y", "http://no-such-host.invalid/")))
+    streams.expect("x", 1)
+    site.stop()
+    # The last connection may have been cut.
+    away = ("failed", "the host does not accept connections")
+    wait_until(lambda: streams.health("x") == away, what="the end of the site")
+    assert streams.expect_health("y", "failed") == "the host is not known"
+    site.start()
+    streams.expect_health("x", "fresh")
+
+
+@in_thread
+def test_a_server_that_says_nothing(serve: Serve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        streams = Streams(serve(table("x", url, 'timeout = "300ms"')))
+        assert streams.expect_health("x", "failed") == "no answer within 0.3 s"
+
+
+@in_thread
+def test_certificates(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    site = Site()
+    site.paths["/"] = lambda request: request.say(1)
+    site._server.socket = context.wrap_socket(site._server.socket, server_side=True)
+    streams = Streams(serve(table("x", f"https://localhost:{site.port}/")))
+    assert streams.expect_health("x", "failed") == "the certificate is not trusted"
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    Streams(serve(table("y", f"https://localhost:{site.port}/"))).expect("y", 1)
+    site.stop()
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value"),
+    [("", {"a": [1, 2], "": 3, "0": 4}), ("/a/1", 2), ("/", 3), ("/0", 4)],
+)
+def test_pointers(pointer: str, value: object) -> None:
+    assert follow(pointer, {"a": [1, 2], "": 3, "0": 4}) == value
+
+
+@pytest.mark.parametrize(
+    "pointer", ["/b", "/a/2", "/a/-1", "/a/01", "/a/-", "/a/0/x", "/a/x", "/a/١"]
+)
+def test_pointers_to_nothing(pointer: str) -> None:
+    with pytest.raises(SourceError):
+        follow(pointer, {"a": [1, 2]})
+
+
+@pytest.mark.parametrize("written", ["a", "/~2", {"a": "b"}, {"a": 1}, 7])
+def test_what_is_no_pointer(written: object) -> None:
+    with pytest.raises(ValueError, match="JSON pointer"):
+        Pick.parse(written)
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (
+            'url = "http://u:s3cret@host/"',
+            "sources.x.url: expected a host, and no user or password",
+        ),
+        ('url = "http://"', "sources.x.url: expected a URL such as"),
+        ('url = "http:///path"', "sources.x.url: expected a host"),
+        ('url = "http://h/\\n"', "sources.x.url: expected a URL such as"),
+        (
+            'url = "http://h/"\nheaders = { A = { env = "NO_SUCH" } }',
+            "sources.x.headers.A: the environment",
+        ),
+        (
+            'url = "http://h/"\nheaders = { "A B" = "1" }',
+            "sources.x.headers.A B: expected a header's name",
+        ),
+        ('url = "http://h:99999/"', "sources.x.url: "),
+        ('url = "http://h/"\nevery = "0s"', "sources.x.every: expected more than no time"),
+        ('url = "http://h/"\npick = "a"', "sources.x.pick: expected a JSON pointer"),
+    ],
+)
+def test_mistakes(lines: str, problem: str) -> None:
+    line = mistake(f"[sources.x]\n{lines}")
+    assert line.startswith(problem)
+    assert "s3cret" not in line
+
+
+def test_a_driver_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "OpenSSL", None)
+    wanted = 'sources.x.url: HTTPS needs pyOpenSSL: pip install "streamd[http]"'
+    assert mistake(table("x", "https://example.org/")) == wanted

@@ -1,0 +1,79 @@
+"""Texts are readings, and a flood of them costs no more than a trickle."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.core.errors import Refused
+from streamd.sources.texts import MAX_TEXT, ROOM, Texts, read_text
+from streamd.wire.requests import PACE
+from tests.support.fakes import Daemonette
+
+
+class ReadTextTests(SynchronousTestCase):
+    def test_json_or_text(self) -> None:
+        for text, value in {
+            b"7": 7,
+            b' {"a": [null]}\n': {"a": [None]},
+            b'"7"': "7",
+            b"07": "07",
+            b"NaN": "NaN",
+            b"": "",
+            "Käse".encode(): "Käse",
+            b"[" * 10_000: "[" * 10_000,
+        }.items():
+            self.assertEqual(value, read_text(text))
+
+    def test_what_is_neither(self) -> None:
+        for text in (b"\xff", b'"\xff"', b"1" * (MAX_TEXT + 1)):
+            self.assertRaises(Refused, read_text, text)
+
+
+class TextsTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.daemon = Daemonette()
+        self.texts = Texts(self.daemon.feed("load"), self.daemon.clock)
+
+    def put(self, *numbers: int) -> None:
+        for number in numbers:
+            self.texts.put(b"%d" % number)
+
+    @property
+    def told(self) -> list[object]:
+        return [value for _, value in self.daemon.log]
+
+    def test_a_trickle_is_told_at_once(self) -> None:
+        for number in range(3 * ROOM):
+            self.put(number)
+            self.assertEqual(number, self.told[-1])
+            self.daemon.clock.advance(PACE)
+
+    def test_a_burst_is_told_whole(self) -> None:
+        self.put(*range(ROOM))
+        self.assertEqual([*range(ROOM)], self.told)
+
+    def test_of_a_flood_the_newest(self) -> None:
+        self.put(*range(1000))
+        self.daemon.clock.advance(PACE)
+        self.assertEqual([*range(ROOM), 999], self.told)
+        self.put(*range(1000, 2000))
+        self.daemon.clock.advance(PACE)
+        self.assertEqual([*range(1000, 1000 + ROOM - 1), 1999], self.told[ROOM + 1 :])
+
+    def test_flush(self) -> None:
+        self.put(*range(1000))
+        self.texts.flush()
+        self.assertEqual(999, self.told[-1])
+
+    def test_stop(self) -> None:
+        self.put(*range(1000))
+        self.texts.stop()
+        self.daemon.clock.advance(1)
+        self.assertEqual(ROOM, len(self.told))
+        self.assertEqual([], self.daemon.clock.getDelayedCalls())
+
+    def test_a_bad_text_is_a_failure_until_the_next(self) -> None:
+        self.texts.put(b"\xff")
+        self.assertEqual("failed", self.daemon.health("load")[0])
+        self.put(1)
+        self.assertEqual(("fresh", None), self.daemon.health("load"))
