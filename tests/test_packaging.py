@@ -33,7 +33,7 @@ SOURCES = [
     "pyproject.toml",
     "setup.py",
     "streamd.tac",
-    "streamd/tap.py",
+    "streamd/app/tap.py",
     "systemd/streamd.service",
     "systemd/streamd@.service",
     "systemd/streamd@.socket",

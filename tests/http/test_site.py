@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from streamd.app import service
-from streamd.http import channel, door
+from streamd.http import bodies, channel, door
 from streamd.http.channel import MAX_BODY, Channel
 from streamd.http.read import Reader
 from streamd.http.request import Request, Response
@@ -451,13 +451,19 @@ def test_deadline_is_for_requests_not_for_what_follows(
         assert viewer.recv(timeout=5) == '{"a":1}'
 
 
+def read_within(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let a reader leave a part of an answer, or all of it, unread for this long."""
+    for module in (bodies, channel):
+        monkeypatch.setattr(module, "READ_WITHIN", seconds)
+
+
 @pytest.mark.parametrize("lines", [(), ("Connection: close",)], ids=["keep", "close"])
 @pytest.mark.parametrize("path", ["/state", "/streams", "/streams/s1?history=100"])
 @in_thread
 def test_reader_that_stalls_costs_little_and_is_dropped(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, path: str, lines: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(channel, "READ_WITHIN", 5 * SOON)
+    read_within(monkeypatch, 5 * SOON)
     served = serve()
     fill(served)
     for _ in range(100 if "history" in path else 0):
@@ -472,7 +478,7 @@ def test_reader_that_stalls_costs_little_and_is_dropped(
 
 @in_thread
 def test_slow_reader_gets_all(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channel, "READ_WITHIN", 5 * SOON)
+    read_within(monkeypatch, 5 * SOON)
     served = serve()
     fill(served)
     wire = served.wire(head("GET", "/state", "Connection: close"))
@@ -501,7 +507,7 @@ def test_reader_that_leaves_an_answer_unread_is_dropped(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, lines: tuple[str, ...]
 ) -> None:
     """An answer of one part has left for the transport, and must not stay there for ever."""
-    monkeypatch.setattr(channel, "READ_WITHIN", SOON)
+    read_within(monkeypatch, SOON)
     monkeypatch.setattr(channel, "IDLE", SOON)
     served = serve()
     wire = served.wire(receive_buffer=4096)

@@ -169,7 +169,7 @@ def breaks():
     yield 1
     raise KeyError
 def fit():
-    from streamd.source import SourceError
+    from streamd.plugin import SourceError
     raise SourceError("the till is locked")
 """
 
