@@ -14,11 +14,11 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
 
-from streamd.app.kinds import find_kinds
 from streamd.app.service import Streamd
 from streamd.config.parse import parse
 from streamd.core.update import Draft
 from streamd.hub.link import Link
+from streamd.sources.registry import find_kinds
 from tests.support.served import QUIET, handshake
 
 ROUNDS = 500

@@ -64,8 +64,9 @@ FLOORS = {
         "errors settings",
         "databases.session feed",
         "databases.drivers databases.rows polling random_walk source texts",
-        "databases.queries demo http process python redis",
-        "postgres sql",
+        "call command databases.queries demo http redis",
+        "listen sql",
+        "registry",
     ],
     "cluster": [
         "lease",

@@ -20,13 +20,13 @@ from twisted.logger import globalLogBeginner
 from streamd import __version__
 from streamd.app.check import Outcome, Reasons, run_once
 from streamd.app.client import Daemon, DaemonUnreachable, Declined
-from streamd.app.kinds import find_kinds
 from streamd.app.ports import DEFAULT_PORT, check_endpoint, endpoint
 from streamd.app.service import Streamd
 from streamd.app.sketch import database_url, sketch, source_name, table
 from streamd.app.start import load, use_monotonic_time
 from streamd.config.fields import ConfigError
 from streamd.config.parse import parse
+from streamd.sources.registry import find_kinds
 
 URL = "http://localhost:5000"
 

@@ -1,51 +1,18 @@
-"""Which kinds of sources and journals there are, and which of them a configuration asks for."""
+"""Which kinds of journals there are, and which sources and journal a configuration asks for."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 
-from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, SourceTable, Surroundings
 from streamd.config.tables import Config
 from streamd.journals import memory, sqlite
 from streamd.journals import redis as redis_journal
 from streamd.journals.journal import Journal
-from streamd.sources import demo, http, postgres, process, python, random_walk, redis, sql
-
-OWN_KINDS: tuple[Kind, ...] = (
-    random_walk.KIND,
-    postgres.KIND,
-    sql.KIND,
-    redis.KIND,
-    process.KIND,
-    http.KIND,
-    python.KIND,
-    demo.KIND,
-)
-"""In the order in which they are asked whether a table without ``kind`` is theirs."""
+from streamd.sources import demo, random_walk
 
 JOURNALS: tuple[Kind, ...] = (memory.KIND, sqlite.KIND, redis_journal.KIND)
-
-ENTRY_POINTS = "streamd.sources"
-"""The group in which other packages offer kinds of sources: each entry point names a ``KIND``."""
-
-
-def find_kinds() -> tuple[Kind, ...]:
-    """Our own kinds of sources, and those that installed packages offer.
-
-    :raises ConfigError: naming an entry point that cannot be loaded.
-    """
-    found = []
-    for point in entry_points(group=ENTRY_POINTS):
-        try:
-            found.append(point.load())
-        except Exception as error:
-            raise ConfigError(
-                [f"the kind of source {point.value} cannot be loaded: {error}"]
-            ) from error
-    return (*OWN_KINDS, *found)
 
 
 def tables(config: Config) -> Mapping[str, SourceTable]:

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from streamd.app.kinds import JOURNALS, find_kinds
+from streamd.app.kinds import JOURNALS
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Surroundings
 from streamd.config.parse import parse
 from streamd.config.tables import Config
 from streamd.http.access import NO_TOKENS, Tokens
+from streamd.sources.registry import find_kinds
 
 
 def load(file: str | None) -> tuple[Config, Tokens, Path]:

@@ -24,9 +24,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamd import __version__
 from streamd.app.cli import _moment
-from streamd.app.kinds import find_kinds
 from streamd.app.sketch import database_url, sketch, source_name
 from streamd.config.parse import parse
+from streamd.sources.registry import find_kinds
 from tests.support.daemon import STOP_SECONDS, Daemon, StartDaemon
 from tests.support.databases import PASSWORD, DatabaseServer
 from tests.support.net import free_port, wait_until

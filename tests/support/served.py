@@ -29,7 +29,7 @@ from twisted.internet.threads import blockingCallFromThread, deferToThread
 from twisted.logger import globalLogPublisher
 from websockets.sync.client import ClientConnection, connect
 
-from streamd.app.kinds import JOURNALS, find_kinds
+from streamd.app.kinds import JOURNALS
 from streamd.app.service import Streamd
 from streamd.config.parse import parse
 from streamd.config.tables import Config
@@ -37,6 +37,7 @@ from streamd.core.update import Draft
 from streamd.core.values import from_python
 from streamd.http.access import Tokens
 from streamd.hub.hub import Hub
+from streamd.sources.registry import find_kinds
 from tests.support.net import Answer, request
 
 T = TypeVar("T")

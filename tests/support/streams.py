@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from streamd.app.kinds import find_kinds
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Surroundings
 from streamd.config.parse import parse
+from streamd.sources.registry import find_kinds
 from tests.support.daemon import Server
 from tests.support.net import wait_until
 from tests.support.served import Serve, Served

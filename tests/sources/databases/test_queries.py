@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from streamd.app.kinds import find_kinds
 from streamd.config.parse import parse
 from streamd.sources.databases.drivers import _execute
 from streamd.sources.databases.rows import by_key, objects, seconds
 from streamd.sources.databases.session import Table
 from streamd.sources.errors import SourceError
+from streamd.sources.registry import find_kinds
 from tests.support.streams import make_sources, mistake
 
 HERE = 'database = "sqlite:///shop.db"\n'

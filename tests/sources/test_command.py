@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import provider
 
-from streamd.sources.process import COMPLAINTS, Lines
+from streamd.sources.command import COMPLAINTS, Lines
 from tests.support.net import wait_until
 from tests.support.served import Serve, Served, in_thread
 from tests.support.streams import Streams, mistake

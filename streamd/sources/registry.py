@@ -1,0 +1,43 @@
+"""Which kinds of sources there are: our own, and those of installed packages.
+
+To add a kind, write its module in this package and add its ``KIND`` to :data:`SOURCE_KINDS`.
+``docs/extending.rst`` has the steps.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from streamd.config.fields import ConfigError
+from streamd.config.kind import Kind
+from streamd.sources import call, command, demo, http, listen, random_walk, redis, sql
+
+SOURCE_KINDS: tuple[Kind, ...] = (
+    random_walk.KIND,
+    listen.KIND,  # before sql: a table with both keys, listen and query, is one of listen
+    sql.KIND,
+    redis.KIND,
+    command.KIND,
+    http.KIND,
+    call.KIND,
+    demo.KIND,
+)
+"""If a table has no key ``kind``, the first of these that its keys tell is chosen."""
+
+ENTRY_POINTS = "streamd.sources"
+"""The group in which other packages offer kinds of sources: each entry point names a ``KIND``."""
+
+
+def find_kinds() -> tuple[Kind, ...]:
+    """Our own kinds of sources, followed by those that installed packages offer.
+
+    :raises ConfigError: naming an entry point that cannot be loaded.
+    """
+    found = []
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            found.append(point.load())
+        except Exception as error:
+            problem = f"the kind of source {point.value} cannot be loaded: {error}"
+            raise ConfigError([problem]) from error
+    return (*SOURCE_KINDS, *found)
