@@ -17,14 +17,14 @@ from typing import Any
 
 from bench.servers import SERVERS, Traffic, running
 from bench.workloads import CPU, count, traffic_of
-from streamd.core.catchup import Mark
+from streamd.core.catchup import Cursor
 from streamd.core.description import Description, Keep
 from streamd.core.selection import Selection
 from streamd.core.update import ORIGIN, Draft, Update
 from streamd.hub.hub import Hub
 from streamd.wire.encoding import Encoding
 from streamd.wire.frames import PLAIN_WEBSOCKET, V1_WEBSOCKET
-from streamd.wire.requests import PACE, Wish
+from streamd.wire.requests import PACE, Subscription
 from tests.support.fakes import Daemonette, FakeViewer
 
 UPDATES = 200_000
@@ -48,7 +48,7 @@ def path(batch: int, encoding: Encoding) -> float:
     """Updates a second, so many in each append and each a stream of its own; a flush after each."""
     daemon = Daemonette()
     hub = Hub(daemon.state, daemon.clock)
-    hub.join(Taker(), Wish(Selection(None)), encoding, daemon.times.now())
+    hub.join(Taker(), Subscription(Selection(None)), encoding, daemon.times.now())
     drafts = [[Draft(f"s.{i}", b"%d" % (turn + i)) for i in range(batch)] for turn in range(10)]
     rounds = max(1, UPDATES // 10 // batch)
     began = time.perf_counter()
@@ -69,11 +69,11 @@ def catching_up(streams: int) -> tuple[float, int]:
         daemon.journal.append([Draft(names[i % streams], b"%d" % i) for i in numbers])
         daemon.clock.advance(0.01)
     viewer = Taker()
-    viewer.mark = Mark(ORIGIN, 0)
+    viewer.cursor = Cursor(ORIGIN, 0)
     hub = Hub(daemon.state, daemon.clock)
     began = time.perf_counter()
-    hub.join(viewer, Wish(Selection(None), after=ORIGIN), V1_WEBSOCKET, daemon.times.now())
-    while viewer.mark.at < daemon.state.head:
+    hub.join(viewer, Subscription(Selection(None), after=ORIGIN), V1_WEBSOCKET, daemon.times.now())
+    while viewer.cursor.at < daemon.state.head:
         daemon.clock.advance(0)  # a turn of the reactor: others come first
     return time.perf_counter() - began, viewer.told
 

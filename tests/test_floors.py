@@ -31,8 +31,9 @@ FLOORS = {
     "core": [
         "duration errors limit written",
         "description health selection update values",
-        "catchup log stream thin",
+        "log stream thin",
         "state",
+        "catchup",
     ],
     "wire": [
         "encoding requests",

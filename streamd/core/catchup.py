@@ -1,69 +1,76 @@
-"""Catching up: where a viewer stands in the log, and the answer that brings it forward."""
+"""Catching up: how far a viewer has read the log, and the answer that brings it forward.
+
+:func:`since` is the one question of every viewer, however it reads and however long it was away.  The
+functions read a :class:`~streamd.core.state.State` and change nothing.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-from streamd.core.selection import Selection
+from streamd.core.health import Health
+from streamd.core.selection import ALL_STREAMS, NO_STREAMS, Selection
+from streamd.core.state import State
+from streamd.core.stream import Stream
 from streamd.core.update import ORIGIN, Position, Update
-
-ALL_STREAMS = Selection()
 
 MANY_UPDATES = 2048
 MANY_BYTES = 128 * 1024
 """Updates, and bytes of their values, of one answer at most: a message of 64 KiB holds fewer."""
 
 MANY_LOOKS = 20_000
-"""Updates that are looked at for one message, wanted or not: some five milliseconds."""
+"""Updates that one answer looks at, selected or not: some five milliseconds."""
 
 
-class Fill(NamedTuple):
-    """An answer that may take several messages: what a viewer lacks when it comes.
+class Backlog(NamedTuple):
+    """What a viewer lacks when it joins; the answer to it may take several messages.
 
-    Of what it did not know it gets the newest ``history`` updates of each stream.
-
-    :ivar until: the head when the answer began; what comes later is sent whatever ``history`` says.
-    :ivar known: what the viewer followed before, and has up to ``after``.
+    :ivar history: the viewer gets so many of the newest updates of each stream that it did not follow.
+    :ivar until: the head of the log when the answer began; later updates are sent whatever ``history``.
+    :ivar known: the streams that the viewer followed before, and has up to ``after``.
     """
 
     history: int
     until: Position
-    known: Selection = Selection(())
+    known: Selection = NO_STREAMS
     after: Position = ORIGIN
 
     @property
     def is_newest(self) -> bool:
-        """Whether it is the newest of everything, and no more."""
+        """Whether the backlog is the newest update of each stream and no more."""
         return self.history == 1 and not self.known.patterns
 
 
-class Mark(NamedTuple):
-    """How far a viewer is: its cursor, and what it knows beside the values.
+class Cursor(NamedTuple):
+    """How far a viewer has read: a position in the log, and what it knows besides the values.
 
-    :ivar at: everything selected up to here was written to it.
-    :ivar revision: and every health and description up to this revision of the state.
-    :ivar fill: the answer to its coming, while that is under way.
+    :ivar at: everything selected up to this position was written to the viewer.
+    :ivar revision: so was every health and description up to this revision of the state.
+    :ivar backlog: what the viewer lacked when it joined, while that is being sent.
     """
 
     at: Position
     revision: int
-    fill: Fill | None = None
+    backlog: Backlog | None = None
 
 
 class Answer(NamedTuple):
-    """What a viewer has to be told; the state gives it, a format puts it into words.
+    """What a viewer has to be told; an encoding makes a message of it.
 
-    :ivar updates: in the order of the log.  If only the newest of each stream was asked for, one
-        without a value says that the stream was forgotten; else ``gone`` does.
-    :ivar gone: streams that were forgotten, also those that came back since.
-    :ivar streams: descriptions that changed.
-    :ivar health: and health.
-    :ivar journal: how the journal is, if that changed.
-    :ivar at: up to where this answers: the head of the log when it was asked, if there is no more.
-    :ivar more: whether there is more after that.
-    :ivar revision: of the state: what changed up to it is told.
-    :ivar floor: what the viewer had of a part of its selection: its cursor does not go back behind it.
+    :ivar updates: in the order of the log.  Where only the newest of each stream is asked for, a
+        forgotten stream has an update without a value; elsewhere ``gone`` names it.
+    :ivar gone: names of streams that were forgotten, also of those that have come back since.
+    :ivar streams: descriptions that changed, by name.
+    :ivar health: health that changed, by name.
+    :ivar journal: the fields of a ``journal`` message, if they changed.
+    :ivar at: the position up to which this answers.
+    :ivar more: whether the log goes on after ``at``.
+    :ivar revision: the revision of the state up to which changes are in this answer.
+    :ivar floor: the cursor never moves behind this position: the viewer already has everything up to it
+        for part of its selection.
     :ivar first: whether this begins the answer to a viewer that had nothing.
     """
 
@@ -77,3 +84,207 @@ class Answer(NamedTuple):
     revision: int
     floor: Position
     first: bool
+
+
+# -- where a viewer begins -------------------------------------------------------------------------
+
+
+def begin(
+    state: State,
+    after: Position | None,
+    selection: Selection,
+    history: int = 1,
+    known: Selection = ALL_STREAMS,
+) -> tuple[Cursor, bool]:
+    """Decide where a viewer begins, and whether it resumes at the position that it brings.
+
+    :param after: the viewer has every update of ``known`` up to here; None: it has nothing.
+    :param history: the number of updates of each stream that it gets of those that it does not have.
+    """
+    if after is None or not resumes(state, after, selection, known):
+        return start(state, history), False
+    return resume(state, after, known, history), True
+
+
+def start(state: State, history: int = 1) -> Cursor:
+    """Return the cursor of a viewer that has nothing."""
+    return Cursor(ORIGIN, 0, Backlog(history, state.head))
+
+
+def resume(
+    state: State, after: Position, known: Selection = ALL_STREAMS, history: int = 1
+) -> Cursor:
+    """Return the cursor of a viewer that has ``known`` up to ``after``, and may select more by now."""
+    at = after if known.all else ORIGIN
+    return Cursor(at, state.revision, Backlog(history, state.head, known, after))
+
+
+def resumes(
+    state: State, after: Position, selection: Selection, known: Selection = ALL_STREAMS
+) -> bool:
+    """Whether the state still has every update after ``after`` that is selected and was known before.
+
+    False for a position of another life of the log.  False for a position ahead of the log, unless
+    other nodes follow the same log: a viewer may have read further there.
+    """
+    if after != ORIGIN and after.life != state.life:
+        return False
+    if after > state.head:
+        return state.shared and known.all
+    if after < state.horizon:
+        return False
+    if after >= state.lost:
+        return True
+    return all(
+        s.lost <= after for s in state.streams.values() if s.name in selection and s.name in known
+    )
+
+
+def is_beyond(state: State, cursor: Cursor) -> bool:
+    """Whether a viewer may have a stream whose tombstone is gone: it has to begin anew.
+
+    No message can tell it that this stream was forgotten.
+    """
+    return 0 < cursor.revision < state.razed
+
+
+# -- the one question ------------------------------------------------------------------------------
+
+
+def since(
+    state: State,
+    cursor: Cursor,
+    selection: Selection,
+    newest: bool = False,
+    whole: bool = False,
+) -> Answer:
+    """Return what a viewer at ``cursor`` has not been told, as far as history still has it.
+
+    A long answer is cut: it has the oldest updates, more than fit one message, and says ``more``.
+
+    :param newest: leave out an update if there is a newer one of the same stream.
+    :param whole: do not cut.
+    """
+    backlog = cursor.backlog
+    at, more = state.head, False
+    if newest:
+        updates = _newest(state, cursor, selection, state.head)
+    elif backlog is not None and backlog.is_newest and cursor.at < backlog.until:
+        # Not by way of the log, which may be a hundred times longer.
+        at, more = backlog.until, backlog.until < state.head
+        updates = [u for u in _newest(state, cursor, selection, at) if u.value is not None]
+    else:
+        updates, at = _after(state, cursor, selection, whole)
+        more = at < state.head
+    at = max(at, cursor.at)  # the cursor may come from a node that is further
+    gone, streams, health = _changes(state, cursor.revision, selection)
+    first = backlog is not None and cursor.at == ORIGIN and not backlog.known.all
+    journal = state.journal if state.journal_noted > cursor.revision else None
+    floor = ORIGIN if backlog is None else backlog.after
+    return Answer(updates, gone, streams, health, journal, at, more, state.revision, floor, first)
+
+
+def _changes(
+    state: State, revision: int, selection: Selection
+) -> tuple[list[str], dict[str, Any], dict[str, Health]]:
+    """Return the forgotten, the described and the judged streams since ``revision``."""
+    gone: list[str] = []
+    streams: dict[str, Any] = {}
+    health: dict[str, Health] = {}
+    for stream in reversed(state.noted.values()):
+        if stream.noted <= revision:
+            break
+        if stream.name not in selection:
+            continue
+        if stream.buried > revision:
+            gone.append(stream.name)
+        if stream.described > revision and not stream.gone:
+            streams[stream.name] = stream.description.public()
+        if stream.judged > revision and not stream.gone:
+            health[stream.name] = stream.current_health()
+    return gone, streams, health
+
+
+def _newest(state: State, cursor: Cursor, selection: Selection, until: Position) -> list[Update]:
+    """Return each stream's newest update up to ``until``, if it is after the cursor, in order."""
+    backlog = cursor.backlog
+    updates = []
+    for stream in reversed(state.recent.values()):
+        update = stream.history[-1]
+        if update.at <= cursor.at:
+            break
+        if stream.name not in selection:
+            continue
+        if update.value is None and backlog is not None and update.at <= backlog.until:
+            if stream.name not in backlog.known:
+                continue  # the viewer never had this stream
+        elif update.at > until:
+            found = next((u for u in reversed(stream.history) if u.at <= until), None)
+            if found is None or found.at <= cursor.at:
+                continue
+            update = found
+        updates.append(update)
+    return sorted(updates, key=attrgetter("at"))
+
+
+def _after(
+    state: State, cursor: Cursor, selection: Selection, whole: bool
+) -> tuple[list[Update], Position]:
+    """Return the updates after the cursor in the order of the log, and how far this looked."""
+    updates: list[Update] = []
+    begins: dict[str, tuple[float, Position]] = {}
+    at, size = cursor.at, 0
+    for looks, update in enumerate(state.log.after(cursor.at)):
+        if not whole and (
+            looks >= MANY_LOOKS
+            or len(updates) > MANY_UPDATES
+            or (len(updates) > 1 and size > MANY_BYTES)
+        ):
+            return updates, at
+        at, name = update.at, update.stream
+        if update.value is None:  # ``Answer.gone`` tells of it
+            continue
+        if name not in begins:
+            begins[name] = _first_wanted(state.streams[name], selection, cursor.backlog)
+        seq, after = begins[name]
+        if update.seq >= seq and at > after:
+            updates.append(update)
+            size += len(update.value)
+    return updates, state.head
+
+
+def _first_wanted(
+    stream: Stream, selection: Selection, backlog: Backlog | None
+) -> tuple[float, Position]:
+    """Return the first seq of a stream that is wanted, and the position after which it is."""
+    if stream.name not in selection:
+        return math.inf, ORIGIN
+    if backlog is None or stream.name in backlog.known:
+        return 0, ORIGIN if backlog is None else backlog.after
+    old = (update.seq for update in reversed(stream.history) if update.at <= backlog.until)
+    return next(old, 0) - backlog.history + 1, ORIGIN
+
+
+# -- beside the log --------------------------------------------------------------------------------
+
+
+def changed_since(state: State, time: float, selection: Selection) -> bool:
+    """Whether the health of a selected stream changed after ``time``, in seconds since the epoch."""
+    return any(s.health.since >= time for s in state if s.name in selection)
+
+
+def proofs(state: State, selection: Selection, after: float, until: Position) -> dict[str, float]:
+    """Return when streams were last proved, of those that were proved after ``after``.
+
+    :param after: seconds since the epoch, as are the proofs.
+    :param until: how far the viewers have read.  A stream with a newer update is left out: they would
+        take its proof for one of the older value.
+    """
+    return {
+        s.name: s.proof
+        for s in state
+        if s.proof is not None
+        and s.proof > after
+        and s.name in selection
+        and not (s.history and s.history[-1].at > until)
+    }

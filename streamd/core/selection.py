@@ -61,3 +61,7 @@ class Selection:
 
     def __repr__(self) -> str:
         return f"Selection({sorted(self.patterns)})"
+
+
+ALL_STREAMS = Selection()
+NO_STREAMS = Selection(())

@@ -1,8 +1,7 @@
 """Where the log has led: every stream with its newest value, its history and its health.
 
 The state follows the journal: what was committed is applied, in order, and nothing else changes a
-value.  It answers one question, :meth:`State.since`, for every viewer, however it reads and however
-long it was away.  It is told the time and never asks.
+value.  :mod:`streamd.core.catchup` reads it for viewers.  It is told the time and never asks.
 
 It is long because all that has to stay in step, histories, their bounds and what is new, is changed
 here and nowhere else.
@@ -11,7 +10,6 @@ here and nowhere else.
 from __future__ import annotations
 
 import heapq
-import math
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
@@ -19,23 +17,13 @@ from typing import Any
 
 import msgspec
 
-from streamd.core.catchup import (
-    ALL_STREAMS,
-    MANY_BYTES,
-    MANY_LOOKS,
-    MANY_UPDATES,
-    Answer,
-    Fill,
-    Mark,
-)
 from streamd.core.description import Description
 from streamd.core.errors import Refused
-from streamd.core.health import Health
 from streamd.core.log import Log
 from streamd.core.selection import Selection
 from streamd.core.stream import Report, Stream
 from streamd.core.update import ORIGIN, Draft, Position, Update, size_of
-from streamd.core.values import member, to_python
+from streamd.core.values import to_python
 
 UPDATE_BYTES = 304
 """What one update costs beside its value (CPython): itself and its position, four numbers, a bytes
@@ -58,6 +46,14 @@ class State:
     :ivar life: the life of the log; cursors of others are foreign.
     :ivar revision: counts changes of health and descriptions.
     :ivar shared: whether others follow the same log, and may be further.
+    :ivar streams: by name, tombstones included.
+    :ivar log: the updates that history still has.
+    :ivar recent: streams with history in the order of their last update.
+    :ivar noted: streams in the order in which they were last forgotten, described or judged.
+    :ivar lost: the newest update that any history no longer has.
+    :ivar horizon: the newest update of a tombstone that is gone itself.
+    :ivar razed: the revision at which the stream of that tombstone was forgotten.
+    :ivar journal_noted: the revision at which ``journal`` changed last.
     """
 
     def __init__(
@@ -76,7 +72,7 @@ class State:
         self.shared = False
         self.revision = 0
         self.journal: Mapping[str, Any] | None = None
-        self._journal_noted = 0
+        self.journal_noted = 0
         self._max_streams = max_streams
         self._max_state = max_state
         self._reset(descriptions or {}, now)
@@ -84,17 +80,17 @@ class State:
     def _reset(self, descriptions: Mapping[str, Description], now: float) -> None:
         """Know nothing but what is configured."""
         self.head = ORIGIN
-        self._log = Log()
-        self._streams: dict[str, Stream] = {}
+        self.log = Log()
+        self.streams: dict[str, Stream] = {}
         self._roll: tuple[Stream, ...] | None = None  # all of them, until there is another
         # Both in the order of their last change, so that asking what is new costs what is new.
-        self._recent: OrderedDict[str, Stream] = OrderedDict()
-        self._noted: OrderedDict[str, Stream] = OrderedDict()
+        self.recent: OrderedDict[str, Stream] = OrderedDict()
+        self.noted: OrderedDict[str, Stream] = OrderedDict()
         self._tombs: OrderedDict[str, Stream] = OrderedDict()
         self._first: dict[str, Position] = {}  # what has been let go since losses() was asked
-        self._horizon = ORIGIN  # the newest tombstone that is gone itself
-        self._razed = 0  # and the revision at which its stream was forgotten
-        self._lost = ORIGIN  # the newest update that any history no longer has
+        self.horizon = ORIGIN
+        self.razed = 0
+        self.lost = ORIGIN
         self._bytes = 0
         self._pinned = 0  # bytes of the newest updates of the streams there are, which stay
         for name, description in descriptions.items():
@@ -103,20 +99,20 @@ class State:
     # -- what is -----------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self._streams) - len(self._tombs)
+        return len(self.streams) - len(self._tombs)
 
     def __iter__(self) -> Iterator[Stream]:
         """The streams there are, in the order in which they appeared."""
-        return (stream for stream in self._streams.values() if not stream.gone)
+        return (stream for stream in self.streams.values() if not stream.gone)
 
     def get(self, name: str) -> Stream | None:
         """The stream of this name, if there is one."""
-        stream = self._streams.get(name)
+        stream = self.streams.get(name)
         return None if stream is None or stream.gone else stream
 
     def value(self, name: str) -> bytes | None:
         """The newest value of a stream as JSON text; None if it has none."""
-        stream = self._streams.get(name)
+        stream = self.streams.get(name)
         return stream.history[-1].value if stream is not None and stream.history else None
 
     @property
@@ -129,178 +125,11 @@ class State:
         newest = (s.newest for s in self if selection is None or s.name in selection)
         return sorted(filter(None, newest), key=attrgetter("stream"))
 
-    def descriptions(self, selection: Selection) -> Iterator[bytes]:
-        """What every selected stream is: members of a JSON object, each made when it is asked for."""
-        return (member(s.name, s.description_text) for s in self._all() if s.name in selection)
-
-    def healths(self, selection: Selection) -> Iterator[bytes]:
-        """And how it is."""
-        return (member(s.name, s.health_text) for s in self._all() if s.name in selection)
-
-    def _all(self) -> Iterator[Stream]:
-        """The streams that there are, also if some come and go before the last is asked for."""
+    def selected(self, selection: Selection) -> Iterator[Stream]:
+        """Yield the selected streams; streams may come and go before the last is asked for."""
         if self._roll is None:
-            self._roll = tuple(self._streams.values())  # shared by all who are under way
-        return (stream for stream in self._roll if not stream.gone)
-
-    # -- the one question --------------------------------------------------------------------------
-
-    def start(self, history: int = 1) -> Mark:
-        """Where a viewer begins that has nothing."""
-        return Mark(ORIGIN, 0, Fill(history, self.head))
-
-    def resume(self, after: Position, known: Selection = ALL_STREAMS, history: int = 1) -> Mark:
-        """Where a viewer goes on that has ``known`` up to ``after``; it may select more by now."""
-        begin = after if known.all else ORIGIN
-        return Mark(begin, self.revision, Fill(history, self.head, known, after))
-
-    def resumes(
-        self, cursor: Position, selection: Selection, known: Selection = ALL_STREAMS
-    ) -> bool:
-        """Whether everything after ``cursor`` is still here that is selected and was known before.
-
-        False also for a cursor of another life of the log, and for one from the future; unless others
-        follow the same log, and have told it.
-        """
-        if cursor != ORIGIN and cursor.life != self.life:
-            return False
-        if cursor > self.head:
-            return self.shared and known.all
-        if cursor < self._horizon:
-            return False
-        if cursor >= self._lost:
-            return True
-        return all(
-            s.lost <= cursor
-            for s in self._streams.values()
-            if s.name in selection and s.name in known
-        )
-
-    def since(
-        self, mark: Mark, selection: Selection, newest: bool = False, whole: bool = False
-    ) -> Answer:
-        """What a viewer at ``mark`` has not been told, as far as history still has it.
-
-        Of very much it gives the oldest, more than fits one message, and says that there is more.
-
-        :param newest: leave out updates that a newer one of the same stream has overtaken.
-        :param whole: give all, however much.
-        """
-        fill = mark.fill
-        at, more = self.head, False
-        if newest:
-            updates = self._newest(mark, selection, self.head)
-        elif fill is not None and fill.is_newest and mark.at < fill.until:
-            # Not through the log: it may be a hundred times longer.
-            at, more = fill.until, fill.until < self.head
-            updates = [u for u in self._newest(mark, selection, at) if u.value is not None]
-        else:
-            updates, at = self._after(mark, selection, whole)
-            more = at < self.head
-        at = max(at, mark.at)  # it may come from a node that is further
-        gone: list[str] = []
-        streams: dict[str, Any] = {}
-        health: dict[str, Health] = {}
-        for stream in reversed(self._noted.values()):
-            if stream.noted <= mark.revision:
-                break
-            if stream.name not in selection:
-                continue
-            if stream.buried > mark.revision:
-                gone.append(stream.name)
-            if stream.described > mark.revision and not stream.gone:
-                streams[stream.name] = stream.description.public()
-            if stream.judged > mark.revision and not stream.gone:
-                health[stream.name] = stream.current_health()
-        first = fill is not None and mark.at == ORIGIN and not fill.known.all
-        journal = self.journal if self._journal_noted > mark.revision else None
-        floor = ORIGIN if fill is None else fill.after
-        return Answer(
-            updates, gone, streams, health, journal, at, more, self.revision, floor, first
-        )
-
-    def _newest(self, mark: Mark, selection: Selection, until: Position) -> list[Update]:
-        """Of each stream the newest update up to ``until``, if it is after ``mark``, in order."""
-        fill = mark.fill
-        updates = []
-        for stream in reversed(self._recent.values()):
-            update = stream.history[-1]
-            if update.at <= mark.at:
-                break
-            if stream.name not in selection:
-                continue
-            if update.value is None and fill is not None and update.at <= fill.until:
-                if stream.name not in fill.known:
-                    continue  # it never had this stream
-            elif update.at > until:
-                found = next((u for u in reversed(stream.history) if u.at <= until), None)
-                if found is None or found.at <= mark.at:
-                    continue
-                update = found
-            updates.append(update)
-        return sorted(updates, key=attrgetter("at"))
-
-    def _after(
-        self, mark: Mark, selection: Selection, whole: bool
-    ) -> tuple[list[Update], Position]:
-        """The updates after ``mark`` in the order of the log, and up to where it was looked at."""
-        updates: list[Update] = []
-        begins: dict[str, tuple[float, Position]] = {}
-        at, size = mark.at, 0
-        for looks, update in enumerate(self._log.after(mark.at)):
-            if not whole and (
-                looks >= MANY_LOOKS
-                or len(updates) > MANY_UPDATES
-                or (len(updates) > 1 and size > MANY_BYTES)
-            ):
-                return updates, at
-            at, name = update.at, update.stream
-            if update.value is None:  # forgetting is told beside the updates
-                continue
-            if name not in begins:
-                begins[name] = self._begin(self._streams[name], selection, mark.fill)
-            seq, after = begins[name]
-            if update.seq >= seq and at > after:
-                updates.append(update)
-                size += len(update.value)
-        return updates, self.head
-
-    def _begin(
-        self, stream: Stream, selection: Selection, fill: Fill | None
-    ) -> tuple[float, Position]:
-        """Which of a stream's updates are wanted: from which seq on, and after which position."""
-        if stream.name not in selection:
-            return math.inf, ORIGIN
-        if fill is None or stream.name in fill.known:
-            return 0, ORIGIN if fill is None else fill.after
-        old = (update.seq for update in reversed(stream.history) if update.at <= fill.until)
-        return next(old, 0) - fill.history + 1, ORIGIN
-
-    def is_beyond(self, mark: Mark) -> bool:
-        """Whether a viewer at ``mark`` may have a stream of which not even the tombstone is left.
-
-        It cannot be told, and has to begin anew.
-        """
-        return 0 < mark.revision < self._razed
-
-    def changed_since(self, time: float, selection: Selection) -> bool:
-        """Whether the health of anything selected changed after this time."""
-        return any(s.health.since >= time for s in self if s.name in selection)
-
-    def proofs(self, selection: Selection, after: float, until: Position) -> dict[str, float]:
-        """When streams were last confirmed, of those that were after that time.
-
-        :param until: where those stand who are told: a stream with a newer update is left out, or its
-            proof would be taken for that of the value before.
-        """
-        return {
-            s.name: s.proof
-            for s in self
-            if s.proof is not None
-            and s.proof > after
-            and s.name in selection
-            and not (s.history and s.history[-1].at > until)
-        }
+            self._roll = tuple(self.streams.values())  # shared by all who are under way
+        return (s for s in self._roll if not s.gone and s.name in selection)
 
     # -- what happens ------------------------------------------------------------------------------
 
@@ -345,10 +174,10 @@ class State:
         :returns: streams with a value that cannot be read: it is let go, with all before it.
         """
         unreadable = set()
-        configured = {s.name: s.description for s in self._streams.values() if s.configured}
+        configured = {s.name: s.description for s in self.streams.values() if s.configured}
         self._reset(configured, now)
         self.life = life
-        self.head = self._horizon = horizon
+        self.head = self.horizon = horizon
         for update in held:
             self.head = max(self.head, update.at)
             stream = self.get(update.stream) or self._add(update.stream, Description(), False, now)
@@ -356,7 +185,7 @@ class State:
                 self._bury(stream, update, now)
             elif not _is_readable(update.value):
                 self._clear(stream)
-                self._recent.pop(stream.name, None)
+                self.recent.pop(stream.name, None)
                 self._lose(stream, update.at)
                 unreadable.add(stream.name)
             elif stream.history or stream.lost != ORIGIN or update.seq == 1:
@@ -378,7 +207,7 @@ class State:
     def losses(self) -> tuple[Mapping[str, Position], Position]:
         """What was let go since this was asked last; see the journal's ``trim``."""
         first, self._first = self._first, {}
-        return first, self._horizon
+        return first, self.horizon
 
     def apply(self, updates: Iterable[Update], now: float) -> None:
         """Follow the log: these were committed, in this order."""
@@ -468,7 +297,7 @@ class State:
         if (told["state"], told["error"]) != (state, error):
             self.journal = {"state": state, "since": now, "error": error}
             self.revision += 1
-            self._journal_noted = self.revision
+            self.journal_noted = self.revision
 
     def judge(self, now: float) -> None:
         """Find out what became late, and let history go that is older than it is kept."""
@@ -491,9 +320,9 @@ class State:
     # -- how ---------------------------------------------------------------------------------------
 
     def _add(self, name: str, description: Description, configured: bool, now: float) -> Stream:
-        stream = self._streams.get(name)
+        stream = self.streams.get(name)
         if stream is None:
-            stream = self._streams[name] = Stream(name, description, configured, now)
+            stream = self.streams[name] = Stream(name, description, configured, now)
             self._roll = None
         else:  # it was forgotten and comes back
             del self._tombs[name]
@@ -525,13 +354,13 @@ class State:
         self._bytes += size
         self._pinned += size
         stream.history.append(update)
-        self._log.append(update)
-        self._recent[stream.name] = stream
-        self._recent.move_to_end(stream.name)
+        self.log.append(update)
+        self.recent[stream.name] = stream
+        self.recent.move_to_end(stream.name)
 
     def _drop(self, stream: Stream) -> None:
         update = stream.history.popleft()
-        self._log.drop(update)
+        self.log.drop(update)
         self._bytes -= cost(update)
         self._lose(stream, update.at)
 
@@ -545,8 +374,8 @@ class State:
     def _lose(self, stream: Stream, at: Position) -> None:
         """History begins after this update from now on."""
         stream.lost = self._first[stream.name] = at
-        if at > self._lost:
-            self._lost = at
+        if at > self.lost:
+            self.lost = at
 
     def _expire(self, stream: Stream, now: float) -> None:
         keep, history = stream.description.keep, stream.history
@@ -568,7 +397,7 @@ class State:
         enough = self._max_state - self._max_state // 16
         heap = [
             (s.history[0].at, s)
-            for s in self._streams.values()
+            for s in self.streams.values()
             if len(s.history) > 1 or (s.gone and s.history)
         ]
         heapq.heapify(heap)
@@ -603,13 +432,13 @@ class State:
 
     def _raze(self, stream: Stream) -> None:
         """Take a tombstone away; cursors before it are worth nothing then."""
-        self._horizon = max(self._horizon, stream.lost)
-        self._razed = max(self._razed, stream.buried)
+        self.horizon = max(self.horizon, stream.lost)
+        self.razed = max(self.razed, stream.buried)
         for update in stream.history:
-            self._log.drop(update)
+            self.log.drop(update)
             self._bytes -= cost(update)
             self._first[stream.name] = update.at
-        for index in (self._streams, self._recent, self._noted, self._tombs):
+        for index in (self.streams, self.recent, self.noted, self._tombs):
             index.pop(stream.name, None)
         self._roll = None
 
@@ -619,8 +448,8 @@ class State:
 
     def _note(self, stream: Stream) -> int:
         self.revision += 1
-        self._noted[stream.name] = stream
-        self._noted.move_to_end(stream.name)
+        self.noted[stream.name] = stream
+        self.noted.move_to_end(stream.name)
         return self.revision
 
 

@@ -130,8 +130,3 @@ def _overflows(value: Any) -> bool:
     if isinstance(value, list):
         return any(map(_overflows, value))
     return isinstance(value, int) and abs(value) > 1.7976931348623157e308
-
-
-def member(name: str, value: bytes) -> bytes:
-    """A member of an object; names need no escapes."""
-    return b'"%b":%b' % (name.encode(), value)

@@ -19,7 +19,7 @@ from streamd.hub.hub import Hub
 from streamd.hub.sweep import Sweep
 from streamd.wire.encoding import COME_BACK, Encoding
 from streamd.wire.events import PLAIN_EVENTS, V1_EVENTS, event
-from streamd.wire.requests import Wish, parse_query
+from streamd.wire.requests import Subscription, parse_query
 from streamd.wire.v1 import v1_message
 
 MAX_SAID = 64 * 1024
@@ -37,10 +37,12 @@ _HEADERS = {
 class EventProtocol(FastLink, Protocol):
     """One viewer."""
 
-    def __init__(self, streams: EventStreams, wish: Wish, encoding: Encoding) -> None:
+    def __init__(
+        self, streams: EventStreams, subscription: Subscription, encoding: Encoding
+    ) -> None:
         super().__init__()
         self._streams = streams
-        self._wish = wish
+        self._subscription = subscription
         self._encoding = encoding
         self._said = 0
 
@@ -53,7 +55,7 @@ class EventProtocol(FastLink, Protocol):
         self._streams.opened(self)
         now = self._streams.now()
         also = self._streams.greeting if self._encoding is V1_EVENTS else b""
-        self.hub.join(self, self._wish, self._encoding, now, also=also)
+        self.hub.join(self, self._subscription, self._encoding, now, also=also)
 
     def dataReceived(self, data: bytes) -> None:
         self._said += len(data)
@@ -110,17 +112,17 @@ class EventStreams:
     def get_events(self, request: Request) -> Handover:
         """``GET /events?streams=&after=&history=&pace=&format=v1``.
 
-        :raises Refused: 400 for a wish that cannot be, 503 when there are too many viewers.
+        :raises Refused: 400 for a subscription that cannot be, 503 when there are too many viewers.
         """
-        wish = parse_query(request.query)
+        subscription = parse_query(request.query)
         last = request.headers.get("last-event-id")
         if last is not None:
-            wish = wish._replace(after=parse_position(last), asked=True)
+            subscription = subscription._replace(after=parse_position(last), asked=True)
         encoding = _ENCODINGS.get(request.query.get("format", ""))
         if encoding is None:
             raise Refused(400, "bad-format", "format: expected plain or v1")
         self.hub.check_room()
-        return Handover(EventProtocol(self, wish, encoding), Response(200, b"", _HEADERS))
+        return Handover(EventProtocol(self, subscription, encoding), Response(200, b"", _HEADERS))
 
     def opened(self, protocol: EventProtocol) -> None:
         """The head of an answer is out."""

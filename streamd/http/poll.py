@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from streamd.core.catchup import Answer, Mark
+from streamd.core import catchup
+from streamd.core.catchup import Answer, Cursor
 from streamd.core.errors import Refused
 from streamd.core.update import ORIGIN, Position
 from streamd.http.request import Request, Response, Routes, joined
@@ -18,7 +19,7 @@ from streamd.hub.audience import Pieces
 from streamd.hub.hub import Hub
 from streamd.wire.encoding import overview, packed
 from streamd.wire.poll import POLL, poll_answer, poll_opening
-from streamd.wire.requests import Wish, parse_query
+from streamd.wire.requests import Subscription, parse_query
 from streamd.wire.v1 import v1_update
 
 DEFAULT_WAIT = 25.0
@@ -35,7 +36,7 @@ class Poll:
 
     def __init__(self, hub: Hub) -> None:
         self.ready = True
-        self.mark = Mark(ORIGIN, 0)
+        self.cursor = Cursor(ORIGIN, 0)
         self.unsent: Pieces | None = None
         self.ticked = True
         self.answered: Deferred[bytes] = Deferred(lambda _: hub.leave(self))
@@ -79,37 +80,40 @@ class Polls:
     def get_updates(self, request: Request) -> Response | Deferred[Response]:
         """``GET /updates?streams=&after=&history=&wait=25``.
 
-        :raises Refused: 400 for a wish that cannot be, 503 when there are too many viewers.
+        :raises Refused: 400 for a subscription that cannot be, 503 when there are too many viewers.
         """
-        wish = parse_query(request.query)
+        subscription = parse_query(request.query)
         wait = _wait(request.query.get("wait"))
         state = self._state
-        if wish.after is None or not state.resumes(wish.after, wish.selection):
-            return self._anew(wish)
-        mark = Mark(wish.after, state.revision)
-        news = state.since(mark, wish.selection)
+        if subscription.after is None or not catchup.resumes(
+            state, subscription.after, subscription.selection
+        ):
+            return self._anew(subscription)
+        cursor = Cursor(subscription.after, state.revision)
+        news = catchup.since(state, cursor, subscription.selection)
         if news.updates:
-            return self._all(wish, news)
+            return self._all(subscription, news)
         self._hub.check_room()
-        return self._later(wish, mark, wait)
+        return self._later(subscription, cursor, wait)
 
-    def _anew(self, wish: Wish) -> Response:
+    def _anew(self, subscription: Subscription) -> Response:
         """The answer to one that has nothing: whole, or the rest would have no cursor."""
         state = self._state
-        updates = state.since(state.start(wish.history), wish.selection, whole=True).updates
+        updates = catchup.since(
+            state, catchup.start(state, subscription.history), subscription.selection, whole=True
+        ).updates
         found = joined(map(v1_update, updates), poll_opening(state.head, False), b"],")
-        return _response(chain(found, self._about(wish), (b"\n",)), state.head)
+        return _response(chain(found, self._about(subscription), (b"\n",)), state.head)
 
-    def _all(self, wish: Wish, answer: Answer) -> Response:
+    def _all(self, subscription: Subscription, answer: Answer) -> Response:
         """What somebody missed, and how all is that is selected."""
-        parts, at = poll_answer(answer, self._about(wish, answer.gone))
+        parts, at = poll_answer(answer, self._about(subscription, answer.gone))
         return _response(chain(parts, (b"\n",)), at)
 
-    def _about(self, wish: Wish, gone: Iterable[str] = ()) -> Iterator[bytes]:
-        state, selection = self._state, wish.selection
-        return overview(state.descriptions(selection), state.healths(selection), None, gone)
+    def _about(self, subscription: Subscription, gone: Iterable[str] = ()) -> Iterator[bytes]:
+        return overview(self._state, subscription.selection, gone=gone)
 
-    def _later(self, wish: Wish, mark: Mark, wait: float) -> Deferred[Response]:
+    def _later(self, subscription: Subscription, cursor: Cursor, wait: float) -> Deferred[Response]:
         poll = Poll(self._hub)
         asked_at = self._now()
         at_end = self._clock.callLater(wait, poll.answered.callback, b"")
@@ -123,23 +127,25 @@ class Polls:
         def answer(data: bytes) -> Response:
             end()
             self._hub.leave(poll)
-            if wish.after is None or not self._state.resumes(wish.after, wish.selection):
+            if subscription.after is None or not catchup.resumes(
+                self._state, subscription.after, subscription.selection
+            ):
                 # Lost or forgotten while it waited: said as to one that comes now.
-                return self._anew(wish)
+                return self._anew(subscription)
             if data:
-                return _response(data + b"\n", poll.mark.at)
+                return _response(data + b"\n", poll.cursor.at)
             # What came since the last flush is not to be passed over.
-            news = self._state.since(mark, wish.selection)
-            changed = self._state.changed_since(asked_at - BETWEEN, wish.selection)
+            news = catchup.since(self._state, cursor, subscription.selection)
+            changed = catchup.changed_since(self._state, asked_at - BETWEEN, subscription.selection)
             if news.updates or news.gone or changed:
-                return self._all(wish, news)
+                return self._all(subscription, news)
             return Response(204, b"", {"Streamd-Position": str(news.at)})
 
         def give_up(failure: Failure) -> Failure:
             end()
             return failure
 
-        self._hub.join(poll, wish, POLL, asked_at)
+        self._hub.join(poll, subscription, POLL, asked_at)
         return poll.answered.addCallbacks(answer, give_up)
 
 

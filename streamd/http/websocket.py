@@ -16,9 +16,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from streamd.core.catchup import ALL_STREAMS
 from streamd.core.errors import Refused
-from streamd.core.selection import Selection
+from streamd.core.selection import ALL_STREAMS, Selection
 from streamd.http.autobahn_private import LeanProtocol
 from streamd.http.request import Handover, Request, Response, Routes, error_response, last_head
 from streamd.hub.fast_write import FastLink
@@ -37,7 +36,7 @@ from streamd.wire.frames import (
     V1_WEBSOCKET,
     frame,
 )
-from streamd.wire.requests import ScreenReport, Wish, parse_message, parse_query
+from streamd.wire.requests import ScreenReport, Subscription, parse_message, parse_query
 from streamd.wire.v1 import v1_message
 
 FRAMES_PER_SECOND = 50
@@ -88,10 +87,10 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     _allowance = float(BURST)
     _counted = 0.0
 
-    def __init__(self, wish: Wish, asked: Mapping[str, str]) -> None:
+    def __init__(self, subscription: Subscription, asked: Mapping[str, str]) -> None:
         super().__init__(asked)
-        self._wish = wish
-        self._due: list[Wish | bytes] = []  # to be answered, or said, in its turn
+        self._subscription = subscription
+        self._due: list[Subscription | bytes] = []  # to be answered, or said, in its turn
 
     @property
     def hub(self) -> Hub:
@@ -109,16 +108,18 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         try:
             self.take_transport()
             self.factory.opened(self)
-            self._join(self._wish, also=self.factory.greeting if self.is_v1 else b"")
+            self._join(self._subscription, also=self.factory.greeting if self.is_v1 else b"")
         except Exception:  # Autobahn would keep it to itself, and the connection open
             self._log.failure("a viewer could not begin")
             self._deaf = True
             self.lose()
 
-    def _join(self, wish: Wish, known: Selection = ALL_STREAMS, also: bytes = b"") -> None:
+    def _join(
+        self, subscription: Subscription, known: Selection = ALL_STREAMS, also: bytes = b""
+    ) -> None:
         encoding = _ENCODINGS[self.is_v1, self._perMessageCompress is not None]
-        self._wish = wish
-        self.hub.join(self, wish, encoding, self.factory.now(), known, also)
+        self._subscription = subscription
+        self.hub.join(self, subscription, encoding, self.factory.now(), known, also)
 
     def resumeProducing(self) -> None:
         self.ready = True
@@ -158,7 +159,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         if not self.is_v1:
             return  # a plain viewer has nothing to say
-        said: Wish | ScreenReport | bytes
+        said: Subscription | ScreenReport | bytes
         try:
             said = parse_message(b"" if isBinary else payload)
         except Refused as refused:
@@ -193,12 +194,12 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
             self._due
             and self.ready
             and not self.unsent
-            and self.mark.fill is None
+            and self.cursor.backlog is None
             and self.state == self.STATE_OPEN
         ):
             due = self._due.pop(0)
-            if isinstance(due, Wish):
-                self._join(due, known=self._wish.selection)
+            if isinstance(due, Subscription):
+                self._join(due, known=self._subscription.selection)
             else:
                 self.write(due)
 
@@ -357,11 +358,11 @@ class StreamFactory(WebSocketServerFactory):
     def upgrade(self, request: Request) -> Handover:
         """``GET /`` or ``/ws`` with ``Upgrade: websocket``: the connection becomes a viewer's.
 
-        :raises Refused: 400 for a wish that cannot be, 503 when there are too many viewers.
+        :raises Refused: 400 for a subscription that cannot be, 503 when there are too many viewers.
         """
-        wish = parse_query(request.query)
+        subscription = parse_query(request.query)
         self.hub.check_room()
-        protocol = StreamProtocol(wish, _asked(request))
+        protocol = StreamProtocol(subscription, _asked(request))
         protocol.factory = self
         return Handover(protocol)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from streamd.core.catchup import Mark
+from streamd.core import catchup
+from streamd.core.catchup import Cursor
 from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.wire.encoding import Encoding, overview, packed
@@ -36,13 +37,13 @@ class Viewer(Protocol):
 
     :ivar ready: whether all that was written has left for the kernel.  The transport clears it in
         :meth:`write` when something stays behind, and calls :meth:`Hub.drained` when that has left.
-    :ivar mark: how far this viewer is; the hub's alone.
+    :ivar cursor: how far this viewer is; the hub's alone.
     :ivar unsent: what is left of a long message, None when nothing is; the hub's alone.
     :ivar ticked: whether it was told of the last tick; the hub's alone.
     """
 
     ready: bool
-    mark: Mark
+    cursor: Cursor
     unsent: Pieces | None
     ticked: bool
 
@@ -62,55 +63,60 @@ class Audience:
         self.selection = selection
         self.encoding = encoding
         self._state = state
-        self._messages: dict[Mark, tuple[bytes, Mark]] = {}
+        self._messages: dict[Cursor, tuple[bytes, Cursor]] = {}
         self._made_at = self.flushed = self._head()
 
-    def _head(self) -> Mark:
-        return Mark(self._state.head, self._state.revision)
+    def _head(self) -> Cursor:
+        return Cursor(self._state.head, self._state.revision)
 
     def flush(self) -> None:
         """Everybody here is to know what the state is now."""
         self.flushed = self._head()
 
-    def next(self, mark: Mark) -> tuple[bytes, Mark]:
-        """What a viewer at ``mark`` is sent, and its mark then."""
+    def next(self, cursor: Cursor) -> tuple[bytes, Cursor]:
+        """What a viewer at ``cursor`` is sent, and its cursor then."""
         head = self._head()
         if head != self._made_at:
             self._messages.clear()
             self._made_at = head
-        found = self._messages.get(mark)
+        found = self._messages.get(cursor)
         if found is None:
-            answer = self._state.since(mark, self.selection, self.encoding.newest)
+            answer = catchup.since(self._state, cursor, self.selection, self.encoding.newest)
             message = self.encoding.write(answer)
-            after = Mark(message.at, answer.revision, mark.fill if message.more else None)
+            after = Cursor(message.at, answer.revision, cursor.backlog if message.more else None)
             found = message.data, after
             # One who left in the middle of its own write still asks once: there may be nobody.
             if len(self._messages) >= max(1, min(_REMEMBERED, len(self.viewers))):
                 del self._messages[next(iter(self._messages))]
-            self._messages[mark] = found
+            self._messages[cursor] = found
         return found
 
-    def step(self, mark: Mark) -> tuple[bytes, Mark] | None:
-        """What brought a viewer from ``mark`` to where all are, if that was one message."""
-        found = self._messages.get(mark)
+    def step(self, cursor: Cursor) -> tuple[bytes, Cursor] | None:
+        """What brought a viewer from ``cursor`` to where all are, if that was one message."""
+        found = self._messages.get(cursor)
         if found is None or not found[0] or self.is_behind(found[1]):
             return None
         return found
 
-    def is_behind(self, mark: Mark) -> bool:
-        """Whether a viewer at ``mark`` has not been told what was flushed."""
+    def is_behind(self, cursor: Cursor) -> bool:
+        """Whether a viewer at ``cursor`` has not been told what was flushed."""
         flushed = self.flushed
-        return mark.fill is not None or mark.at < flushed.at or mark.revision < flushed.revision
+        return (
+            cursor.backlog is not None
+            or cursor.at < flushed.at
+            or cursor.revision < flushed.revision
+        )
 
     def overview(self) -> Iterator[bytes]:
         """Descriptions and health of all that is selected, as a hello ends."""
-        state, selection = self._state, self.selection
-        return overview(state.descriptions(selection), state.healths(selection), state.journal)
+        return overview(self._state, self.selection, self._state.journal)
 
     def tick(self, now: float, after: float) -> bytes:
         """What is said at a tick to those who know what was flushed; see :class:`Encoding`."""
         if self.encoding.tick is None:
             return b""
         plain = self.encoding.newest  # which says nothing of proofs
-        proofs = {} if plain else self._state.proofs(self.selection, after, self.flushed.at)
+        proofs = (
+            {} if plain else catchup.proofs(self._state, self.selection, after, self.flushed.at)
+        )
         return self.encoding.tick(now, proofs)

@@ -1,9 +1,9 @@
 """The hub: brings every viewer up to date, and nobody at another's cost.
 
-A viewer is a mark and a way to write.  Those who want the same in the same form at the same pace are
-an audience: what one at some mark gets next is made once, and every other one at that mark gets the
-same bytes.  Usually all are at the same mark; one whose socket is still full is passed over, keeps
-its mark, and is given what is left when its socket has drained.  So there is no queue for anybody.
+A viewer is a cursor and a way to write.  Those who want the same in the same form at the same pace are
+an audience: what one at some cursor gets next is made once, and every other one at that cursor gets the
+same bytes.  Usually all are at the same cursor; one whose socket is still full is passed over, keeps
+its cursor, and is given what is left when its socket has drained.  So there is no queue for anybody.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from itertools import chain
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from streamd.core.catchup import ALL_STREAMS, Mark
+from streamd.core import catchup
+from streamd.core.catchup import Cursor
 from streamd.core.errors import Refused
-from streamd.core.selection import Selection
+from streamd.core.selection import ALL_STREAMS, Selection
 from streamd.core.state import State
 from streamd.core.update import ORIGIN
 from streamd.hub.audience import Audience, Pieces, Viewer
-from streamd.hub.pace import Beat
+from streamd.hub.pace import Pace
 from streamd.wire.encoding import MAX_MESSAGE, Encoding, Welcome
-from streamd.wire.requests import PACE, Wish
+from streamd.wire.requests import PACE, Subscription
 
 
 class Hub:
@@ -45,7 +46,7 @@ class Hub:
         self.clock = clock
         self.delivered = 0
         self.dropped = 0
-        self._beats: dict[float, Beat] = {}
+        self._beats: dict[float, Pace] = {}
         self._audiences: dict[Viewer, Audience] = {}
         self._last_tick = 0.0
         self._woken_for = (state.head, state.revision)
@@ -68,7 +69,7 @@ class Hub:
     def join(
         self,
         viewer: Viewer,
-        wish: Wish,
+        subscription: Subscription,
         encoding: Encoding,
         now: float,
         known: Selection = ALL_STREAMS,
@@ -83,32 +84,28 @@ class Hub:
         :param also: what its transport has to say right after the welcome, encoded.
         """
         self.leave(viewer)
-        state, after, selection = self.state, wish.after, wish.selection
-        resumed = after is not None and state.resumes(after, selection, known)
-        if after is None or not resumed:
-            mark = state.start(wish.history)
-        else:
-            mark = state.resume(after, known, wish.history)
+        state, after, selection = self.state, subscription.after, subscription.selection
+        cursor, resumed = catchup.begin(state, after, selection, subscription.history, known)
         if not encoding.newest:  # a hello tells how everything is
-            mark = mark._replace(revision=state.revision)
-        audience = self._seat(viewer, wish, encoding)
+            cursor = cursor._replace(revision=state.revision)
+        audience = self._seat(viewer, subscription, encoding)
         at = after if after is not None and resumed else ORIGIN
-        more = not encoding.newest and audience.next(mark)[0] != b""
-        welcome = Welcome(now, at, resumed, more, wish.asked, audience.overview)
-        viewer.mark = mark
+        more = not encoding.newest and audience.next(cursor)[0] != b""
+        welcome = Welcome(now, at, resumed, more, subscription.asked, audience.overview)
+        viewer.cursor = cursor
         viewer.ticked = True
         self._write(viewer, chain(encoding.welcome(welcome), (also,)))
         self._serve(viewer, audience, newcomer=True)
 
-    def _seat(self, viewer: Viewer, wish: Wish, encoding: Encoding) -> Audience:
-        pace = max(wish.pace, self._pace)
+    def _seat(self, viewer: Viewer, subscription: Subscription, encoding: Encoding) -> Audience:
+        pace = max(subscription.pace, self._pace)
         beat = self._beats.get(pace)
         if beat is None:
-            beat = self._beats[pace] = Beat(self.clock, pace, self.broadcast)
-        audience = beat.audiences.get((wish.selection, encoding))
+            beat = self._beats[pace] = Pace(self.clock, pace, self.broadcast)
+        audience = beat.audiences.get((subscription.selection, encoding))
         if audience is None:
-            audience = Audience(self.state, beat, wish.selection, encoding)
-            beat.audiences[wish.selection, encoding] = audience
+            audience = Audience(self.state, beat, subscription.selection, encoding)
+            beat.audiences[subscription.selection, encoding] = audience
         audience.viewers[viewer] = None
         self._audiences[viewer] = audience
         return audience
@@ -149,12 +146,12 @@ class Hub:
     def broadcast(self, audience: Audience) -> None:
         """Bring all of an audience that can take it to what the state is now."""
         audience.flush()
-        usual: Mark | None = None  # where most are
-        data, after = b"", Mark(ORIGIN, 0)  # what they get, and where they are then
+        usual: Cursor | None = None  # where most are
+        data, after = b"", Cursor(ORIGIN, 0)  # what they get, and where they are then
         for viewer in list(audience.viewers):
-            mark = viewer.mark
-            if mark is usual and viewer.ready and viewer.unsent is None:
-                viewer.mark = after
+            cursor = viewer.cursor
+            if cursor is usual and viewer.ready and viewer.unsent is None:
+                viewer.cursor = after
                 self.delivered += 1
                 try:
                     viewer.write(data)
@@ -162,8 +159,8 @@ class Hub:
                     self._lose(viewer)
                 continue
             self._serve(viewer, audience)
-            if usual is None and (step := audience.step(mark)):
-                usual, (data, after) = mark, step
+            if usual is None and (step := audience.step(cursor)):
+                usual, (data, after) = cursor, step
 
     def tick(self, now: float) -> None:
         """Tell everybody that is up to date the time, and what was proved since the last tick.
@@ -184,7 +181,7 @@ class Hub:
             return
         whole = None  # for those who were not told the last time
         for viewer in list(audience.viewers):
-            if not viewer.ready or viewer.unsent or audience.is_behind(viewer.mark):
+            if not viewer.ready or viewer.unsent or audience.is_behind(viewer.cursor):
                 viewer.ticked = False
             elif viewer.ticked:
                 self._write(viewer, (usual,))
@@ -200,25 +197,25 @@ class Hub:
             if viewer.unsent is not None:
                 self._send_next(viewer, viewer.unsent)
                 continue
-            if not newcomer and not audience.is_behind(viewer.mark):
+            if not newcomer and not audience.is_behind(viewer.cursor):
                 return
             newcomer = False
-            if self.state.is_beyond(viewer.mark):
+            if catchup.is_beyond(self.state, viewer.cursor):
                 self._dismiss(viewer)
                 return
             try:
-                data, mark = audience.next(viewer.mark)
+                data, cursor = audience.next(viewer.cursor)
             except Exception:
                 self._log.failure("a message could not be made; its viewers wait for the next")
                 return
-            viewer.mark = mark
+            viewer.cursor = cursor
             if data:
                 self.delivered += 1
                 if len(data) <= MAX_MESSAGE:
                     self._send(viewer, data)
                 else:
                     self._write(viewer, (data,))
-            if viewer.ready and viewer.unsent is None and audience.is_behind(mark):
+            if viewer.ready and viewer.unsent is None and audience.is_behind(cursor):
                 self.clock.callLater(0, self.drained, viewer)  # there is more: others come first
                 return
 

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IPullProducer, IPushProducer
 from twisted.protocols.policies import ProtocolWrapper
 from zope.interface import implementer
 
-from streamd.core.catchup import Mark
+from streamd.core.catchup import Cursor
 from streamd.core.update import ORIGIN
 from streamd.hub.audience import Pieces
 from streamd.hub.hub import Hub
@@ -33,14 +33,14 @@ class Link:
     """
 
     # Together in memory: a broadcast looks at them in every viewer.
-    __slots__ = ("_accepted", "_progress", "_pulls", "mark", "ready", "ticked", "unsent")
+    __slots__ = ("_accepted", "_progress", "_pulls", "cursor", "ready", "ticked", "unsent")
 
     transport: Any
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.ready = True
-        self.mark = Mark(ORIGIN, 0)
+        self.cursor = Cursor(ORIGIN, 0)
         self.unsent: Pieces | None = None
         self.ticked = True
         self._pulls = False

@@ -14,7 +14,7 @@ TIMER = 0.003
 """Seconds by which a reactor's timer may be late when there is little to do."""
 
 
-class Beat:
+class Pace:
     """The audiences of one pace, flushed together: at once after a pause, else one pace apart."""
 
     def __init__(self, clock: IReactorTime, pace: float, flush: Callable[[Audience], None]) -> None:

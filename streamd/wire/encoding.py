@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streamd.core.catchup import Answer
+from streamd.core.selection import Selection
+from streamd.core.state import State
 from streamd.core.update import Position
-from streamd.core.values import member
 
 encode_json = msgspec.json.encode
 
@@ -95,13 +96,32 @@ class Formatted(NamedTuple):
     more: bool
 
 
-def overview(
-    streams: Iterable[bytes], health: Iterable[bytes], journal: Any, gone: Iterable[str] = ()
-) -> Iterator[bytes]:
-    """How a message ends that tells how all is: ``"streams":{…},"health":{…}}``.
+def member(name: str, value: bytes) -> bytes:
+    """Return a member of a JSON object; names of streams need no escapes."""
+    return b'"%b":%b' % (name.encode(), value)
 
-    :param streams: the members, as :func:`member` writes them; health too.
-    :param gone: streams that there are no more.
+
+def overview(
+    state: State, selection: Selection, journal: Any = None, gone: Iterable[str] = ()
+) -> Iterator[bytes]:
+    """Yield the end of a message about all selected streams: ``"streams":{…},"health":{…}}``.
+
+    A part is a stream's description or health, as it is when the part is asked for.
+
+    :param journal: the fields of a ``journal`` message, if they belong in it.
+    :param gone: names of streams that were forgotten.
+    """
+    streams = (member(s.name, s.description_text) for s in state.selected(selection))
+    health = (member(s.name, s.health_text) for s in state.selected(selection))
+    return closing(streams, health, journal, gone)
+
+
+def closing(
+    streams: Iterable[bytes], health: Iterable[bytes], journal: Any, gone: Iterable[str]
+) -> Iterator[bytes]:
+    """Yield the end of a message about some streams, as :func:`overview` does of all selected ones.
+
+    :param streams: members, as :func:`member` writes them; ``health`` too.
     """
     forgotten = (member(name, b"null") for name in gone)
     yield from _listed(b'"streams":{', chain(forgotten, streams))

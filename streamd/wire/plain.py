@@ -9,8 +9,7 @@ A client assigns each message over the state that it has.  The first message is 
 from __future__ import annotations
 
 from streamd.core.catchup import Answer
-from streamd.core.values import member
-from streamd.wire.encoding import Formatted, Payload, fitting
+from streamd.wire.encoding import Formatted, Payload, fitting, member
 
 
 def plain(answer: Answer) -> Formatted:

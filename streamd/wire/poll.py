@@ -7,8 +7,7 @@ from itertools import chain
 
 from streamd.core.catchup import Answer
 from streamd.core.update import Position
-from streamd.core.values import member
-from streamd.wire.encoding import Encoding, Message, encode_json, fitting, overview
+from streamd.wire.encoding import Encoding, Message, closing, encode_json, fitting, member
 from streamd.wire.v1 import v1_update
 
 # -- carried by a long poll's answer ---------------------------------------------------------------
@@ -40,7 +39,7 @@ def _write_poll(answer: Answer) -> Message:
         (member(name, encode_json(value)) for name, value in told.items())
         for told in (answer.streams, answer.health)
     )
-    parts, at = poll_answer(answer, overview(streams, health, None, answer.gone))
+    parts, at = poll_answer(answer, closing(streams, health, None, answer.gone))
     return Message(b"".join(parts), at, False)
 
 

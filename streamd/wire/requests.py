@@ -24,7 +24,7 @@ POINTS = (2, 5000)
 # -- what is asked ---------------------------------------------------------------------------------
 
 
-class Wish(NamedTuple):
+class Subscription(NamedTuple):
     """What a viewer asked for, in a query string or a subscribe message.
 
     :ivar pace: seconds between two flushes, :data:`PACE` times a power of two.
@@ -40,13 +40,13 @@ class Wish(NamedTuple):
     history: int = 1
 
 
-def parse_query(query: Mapping[str, str]) -> Wish:
+def parse_query(query: Mapping[str, str]) -> Subscription:
     """Read ``?streams=orders,db.*&after=…&history=100&pace=1s``; unknown keys are ignored.
 
     :raises Refused: 400, naming the key.
     """
     after = query.get("after")
-    return Wish(
+    return Subscription(
         _selection(query.get("streams")),
         round_pace(query.get("pace")),
         None if after is None else parse_position(after),
@@ -107,13 +107,13 @@ class Subscribe(msgspec.Struct, frozen=True, tag_field="type", tag="subscribe"):
     history: int = 1
     pace: str | None = None
 
-    def wish(self) -> Wish:
+    def subscription(self) -> Subscription:
         """What it asks for.
 
         :raises Refused: naming the field.
         """
         after = None if self.after is None else parse_position(self.after)
-        return Wish(
+        return Subscription(
             Selection(self.streams),
             round_pace(self.pace),
             after,
@@ -125,11 +125,11 @@ class Subscribe(msgspec.Struct, frozen=True, tag_field="type", tag="subscribe"):
 _SAID = msgspec.json.Decoder(Subscribe | ScreenReport)  # of two, a tag may not be missing
 
 
-def parse_message(text: bytes) -> Wish | ScreenReport:
-    """What a viewer says in ``streamd.v1``.
+def parse_message(text: bytes) -> Subscription | ScreenReport:
+    """Read what a viewer says in ``streamd.v1``.
 
-    :raises Refused: with the code ``bad-message``, or that of a wish that cannot be; the connection
-        goes on.
+    :raises Refused: with the code ``bad-message``, or that of the field that is wrong; the connection
+        stays open.
     """
     try:
         said = _SAID.decode(text)
@@ -137,11 +137,11 @@ def parse_message(text: bytes) -> Wish | ScreenReport:
         raise Refused(400, "bad-message", "nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Refused(400, "bad-message", f"not understood: {error}") from None
-    return said if isinstance(said, ScreenReport) else said.wish()
+    return said if isinstance(said, ScreenReport) else said.subscription()
 
 
 def round_pace(text: str | None) -> float:
-    """The pace that serves this wish: few steps, so that viewers can share messages.
+    """The pace that serves this subscription: few steps, so that viewers can share messages.
 
     :raises Refused: 400 if it is no duration.
     """

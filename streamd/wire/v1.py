@@ -26,8 +26,7 @@ from typing import Any
 from streamd import __version__
 from streamd.core.catchup import Answer
 from streamd.core.update import Update
-from streamd.core.values import member
-from streamd.wire.encoding import TICK, Formatted, Payload, Welcome, encode_json, fitting
+from streamd.wire.encoding import TICK, Formatted, Payload, Welcome, encode_json, fitting, member
 
 
 def v1(answer: Answer) -> Formatted:

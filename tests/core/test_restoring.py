@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from streamd.core import catchup
 from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.limit import Limit
@@ -61,8 +62,8 @@ def known(state: State) -> list[Any]:
     """All that a state knows of the log."""
     streams = {
         # What is before the horizon is no cursor's business any more.
-        s.name: ([(u.seq, u.at, u.value) for u in s.history], max(s.lost, state._horizon), s.gone)
-        for s in state._streams.values()
+        s.name: ([(u.seq, u.at, u.value) for u in s.history], max(s.lost, state.horizon), s.gone)
+        for s in state.streams.values()
     }
     return [state.life, state.head, state.size, state._pinned, streams, list(state.serialize())]
 
@@ -75,10 +76,10 @@ def check_honest(state: State, log: Sequence[Update]) -> int:
     resumed = 0
     for cursor in (ORIGIN, *(update.at for update in log)):
         for selection in (Selection(), Selection(["a"]), Selection(["b", "c"])):
-            if not state.resumes(cursor, selection):
+            if not catchup.resumes(state, cursor, selection):
                 continue
             resumed += 1
-            answer = state.since(state.resume(cursor), selection, whole=True)
+            answer = catchup.since(state, catchup.resume(state, cursor), selection, whole=True)
             missed: dict[str, list[Update]] = {}
             for update in log:
                 if update.stream in selection and update.at > cursor:
@@ -126,8 +127,8 @@ def test_it_knows_what_the_one_before_knew(seed: int) -> None:
     # Nor does it claim to have what the one before let go, when it may keep more itself.
     assert check_honest(restored(kept, now), log) > 3
     # And what is kept is bounded: the history, and a mark a stream.
-    size = sum(len(stream.history) for stream in state._streams.values())
-    assert len(kept.rows) <= size + len(state._streams)
+    size = sum(len(stream.history) for stream in state.streams.values())
+    assert len(kept.rows) <= size + len(state.streams)
 
 
 class TestLate:
@@ -150,7 +151,7 @@ class TestLate:
         state.judge(TODAY + 1)
         state.describe("a", Description(title="A"), TODAY + 1, True)
         assert a.health.state == "late"
-        assert state.proofs(Selection(), TODAY - 1, state.head) == {}
+        assert catchup.proofs(state, Selection(), TODAY - 1, state.head) == {}
 
     def test_until_an_update(self) -> None:
         state = self.state()
@@ -211,14 +212,16 @@ class TestUnreadable:
             healths = {s.name: (s.health.state, s.error) for s in state}
             assert healths.pop("a") == ("failed", UNREADABLE)
             assert set(healths.values()) == {("late", None)}
-            assert [u.stream for u in state.since(state.start(), Selection()).updates] == [*"bcd"]
+            assert [
+                u.stream for u in catchup.since(state, catchup.start(state), Selection()).updates
+            ] == [*"bcd"]
             assert check_honest(state, log) > 3
-            assert not state.resumes(log[-8].at, Selection("a"))
+            assert not catchup.resumes(state, log[-8].at, Selection("a"))
             kept.trim(*state.losses())
         at = state.head.next(0, LIFE)
         state.apply([Update("a", 5, at, now, b"1")], now)
         [a] = (s for s in state if s.name == "a")
-        assert (a.health.state, state.size) == ("fresh", sum(map(cost, state._log.after(ORIGIN))))
+        assert (a.health.state, state.size) == ("fresh", sum(map(cost, state.log.after(ORIGIN))))
 
 
 def test_another_log_leaves_nothing_of_the_first() -> None:
@@ -233,5 +236,5 @@ def test_another_log_leaves_nothing_of_the_first() -> None:
     assert state.revision > revision
     assert [(s.name, s.newest, s.health.state) for s in state] == [("a", None, "fresh")]
     assert (state.head, state.size, len(state)) == (ORIGIN, 0, 1)
-    assert not state.resumes(cursor, Selection())
-    assert state.since(state.start(), Selection()).updates == []
+    assert not catchup.resumes(state, cursor, Selection())
+    assert catchup.since(state, catchup.start(state), Selection()).updates == []

@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec import to_builtins
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core import state as state_module
-from streamd.core.catchup import Answer, Mark
+from streamd.core import catchup
+from streamd.core.catchup import Answer, Cursor
 from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
@@ -51,13 +51,13 @@ class Viewer:
         self.held: dict[str, Any] = {}
         self.seen: list[Update] = []
         self.first_seqs = self.seqs_now()
-        self.mark = self.state.start(self.history)
+        self.cursor = catchup.start(self.state, self.history)
         if not self.newest:
             self.welcome()
 
     def resume(self) -> None:
         """With the cursor that it has, and what it holds."""
-        self.mark = Mark(self.mark.at, 0)
+        self.cursor = Cursor(self.cursor.at, 0)
         if not self.newest:
             self.welcome()
 
@@ -65,11 +65,11 @@ class Viewer:
         """Descriptions and health, as a hello tells them."""
         told = about(self.state, self.selection)
         self.about = {name: [d, _said(told["health"][name])] for name, d in told["streams"].items()}
-        self.mark = self.mark._replace(revision=self.state.revision)
+        self.cursor = self.cursor._replace(revision=self.state.revision)
 
     def take(self, most: int) -> Answer:
         """One message of at most so many updates."""
-        answer = self.state.since(self.mark, self.selection, self.newest)
+        answer = catchup.since(self.state, self.cursor, self.selection, self.newest)
         if not self.newest:
             for name in answer.gone:
                 self.held.pop(name, None)
@@ -87,7 +87,7 @@ class Viewer:
         self.seen += taken
         more = len(taken) < len(answer.updates)
         at = taken[-1].at if more else answer.at
-        self.mark = Mark(at, answer.revision, self.mark.fill if more else None)
+        self.cursor = Cursor(at, answer.revision, self.cursor.backlog if more else None)
         return answer
 
     def seqs_now(self) -> dict[str, int]:
@@ -95,7 +95,7 @@ class Viewer:
 
     @property
     def up_to_date(self) -> bool:
-        here = (self.mark.at, self.mark.revision, self.mark.fill)
+        here = (self.cursor.at, self.cursor.revision, self.cursor.backlog)
         return here == (self.state.head, self.state.revision, None)
 
 
@@ -203,14 +203,16 @@ class StateMachine(RuleBasedStateMachine):
 
     def begin_anew_if_lost(self, viewer: Viewer) -> None:
         """Where even a tombstone is gone that it was not told of."""
-        if viewer.mark.at < self.state._horizon and viewer.seen:
+        if viewer.cursor.at < self.state.horizon and viewer.seen:
             viewer.begin()
 
     @precondition(lambda self: self.viewers)
     @rule(which=st.integers(0, 3))
     def reconnect(self, which: int) -> None:
         viewer = self.viewers[which % len(self.viewers)]
-        if viewer.mark.fill is None and self.state.resumes(viewer.mark.at, viewer.selection):
+        if viewer.cursor.backlog is None and catchup.resumes(
+            self.state, viewer.cursor.at, viewer.selection
+        ):
             viewer.resume()
         else:
             viewer.begin()
@@ -224,10 +226,10 @@ class StateMachine(RuleBasedStateMachine):
         """
         cursor = ([ORIGIN] + [update.at for update in self.log])[-back - 1 :][0]
         missed = [u for u in self.log if u.at > cursor and u.stream in selection]
-        found = self.state.since(Mark(cursor, 0), selection).updates
+        found = catchup.since(self.state, Cursor(cursor, 0), selection).updates
         whole = list(found) == missed
-        whole = whole and cursor >= self.state._horizon
-        assert self.state.resumes(cursor, selection) == whole, (cursor, found, missed)
+        whole = whole and cursor >= self.state.horizon
+        assert catchup.resumes(self.state, cursor, selection) == whole, (cursor, found, missed)
 
     # -- what is always true -----------------------------------------------------------------------
 
@@ -253,23 +255,23 @@ class StateMachine(RuleBasedStateMachine):
             assert self.state.value(name) == (expected.value if expected else None)
 
     def bytes_are_counted_and_bounded(self) -> None:
-        streams = list(self.state._streams.values())
+        streams = list(self.state.streams.values())
         assert self.state.size == sum(cost(u) for s in streams for u in s.history)
         newest = [s.history[-1] for s in streams if s.history and not s.gone]
         assert self.state._pinned == sum(map(cost, newest))
         assert self.state.size <= self.MAX_STATE
 
     def every_index_knows_its_streams(self) -> None:
-        state, streams = self.state, self.state._streams
-        assert set(state._recent) == {name for name, s in streams.items() if s.history}
+        state, streams = self.state, self.state.streams
+        assert set(state.recent) == {name for name, s in streams.items() if s.history}
         assert set(state._tombs) == {name for name, s in streams.items() if s.gone}
         assert len(state) == len(list(state))
-        at = [s.history[-1].at for s in state._recent.values()]
+        at = [s.history[-1].at for s in state.recent.values()]
         assert at == sorted(at)
-        log = list(state._log.after(ORIGIN))
+        log = list(state.log.after(ORIGIN))
         assert log == sorted((u for s in streams.values() for u in s.history), key=lambda u: u.at)
-        assert len(state._log) == len(log)
-        noted = [s.noted for s in state._noted.values()]
+        assert len(state.log) == len(log)
+        noted = [s.noted for s in state.noted.values()]
         assert noted == sorted(noted)
 
     def history_is_the_end_of_the_log(self) -> None:
@@ -359,9 +361,9 @@ class StateTestCase(SynchronousTestCase):
         self.daemon.clock.advance(seconds)
         self.state.judge(self.now())
 
-    def told(self, mark: Mark, newest: bool = False) -> list[tuple[str, Any]]:
+    def told(self, mark: Cursor, newest: bool = False) -> list[tuple[str, Any]]:
         """Stream and value of every update after a mark."""
-        updates = self.state.since(mark, Selection(), newest).updates
+        updates = catchup.since(self.state, mark, Selection(), newest).updates
         return [(u.stream, u.value and to_python(u.value)) for u in updates]
 
     def health(self, name: str) -> str:
@@ -370,41 +372,41 @@ class StateTestCase(SynchronousTestCase):
 
 class SinceTests(StateTestCase):
     def test_live_and_long_away(self) -> None:
-        start = Mark(self.publish("a", 1), 0)
+        start = Cursor(self.publish("a", 1), 0)
         self.publish("b", 2)
         self.publish("a", 3)
         self.publish("a", 4)
         self.assertEqual([("b", 2), ("a", 3), ("a", 4)], self.told(start))
         self.assertEqual([("b", 2), ("a", 4)], self.told(start, newest=True))
-        self.assertEqual([], self.told(Mark(self.state.head, 0)))
+        self.assertEqual([], self.told(Cursor(self.state.head, 0)))
 
     def test_the_first_answer_has_as_much_history_as_was_asked_for(self) -> None:
         for number in range(5):
             self.publish("a", number)
         self.publish("b", 7)
-        self.assertEqual([("a", 4), ("b", 7)], self.told(self.state.start()))
-        self.assertEqual([("a", 3), ("a", 4), ("b", 7)], self.told(self.state.start(2)))
-        self.assertEqual(6, len(self.told(self.state.start(100))))
+        self.assertEqual([("a", 4), ("b", 7)], self.told(catchup.start(self.state)))
+        self.assertEqual([("a", 3), ("a", 4), ("b", 7)], self.told(catchup.start(self.state, 2)))
+        self.assertEqual(6, len(self.told(catchup.start(self.state, 100))))
 
     def test_what_comes_while_the_first_answer_is_sent_is_sent_too(self) -> None:
         self.publish("a", 1)
         self.publish("a", 2)
-        mark, two = self.state.start(), self.state.start(2)
+        mark, two = catchup.start(self.state), catchup.start(self.state, 2)
         self.publish("a", 3)
         self.publish("a", 4)
         self.assertEqual([("a", 2)], self.told(mark))
-        answer = self.state.since(mark, Selection())
+        answer = catchup.since(self.state, mark, Selection())
         self.assertTrue(answer.more)
         self.assertEqual([("a", 3), ("a", 4)], self.told(mark._replace(at=answer.at)))
         self.assertEqual([("a", 1), ("a", 2), ("a", 3), ("a", 4)], self.told(two))
 
     def test_an_answer_goes_on_where_nothing_is_wanted_of_very_much(self) -> None:
-        self.patch(state_module, "MANY_LOOKS", 3)
+        self.patch(catchup, "MANY_LOOKS", 3)
         for number in range(10):
             self.publish("a", number)
         self.publish("b", 1)
-        mark, looks = self.state.resume(ORIGIN), 0
-        while (answer := self.state.since(mark, Selection(["b"]))).more:
+        mark, looks = catchup.resume(self.state, ORIGIN), 0
+        while (answer := catchup.since(self.state, mark, Selection(["b"]))).more:
             self.assertEqual([], list(answer.updates))
             mark = mark._replace(at=answer.at)
             looks += 1
@@ -416,15 +418,15 @@ class SinceTests(StateTestCase):
         self.publish("b", 2)
         self.publish("a", 2)
         known = Selection(["a"])
-        mark = self.state.resume(cursor, known)
+        mark = catchup.resume(self.state, cursor, known)
         self.assertEqual([("b", 2), ("a", 2)], self.told(mark))
         self.assertEqual(
-            [("b", 1), ("b", 2), ("a", 2)], self.told(self.state.resume(cursor, known, 2))
+            [("b", 1), ("b", 2), ("a", 2)], self.told(catchup.resume(self.state, cursor, known, 2))
         )
 
     def test_asking_changes_nothing(self) -> None:
         self.publish("a", 1)
-        mark = self.state.start()
+        mark = catchup.start(self.state)
         self.assertEqual(self.told(mark), self.told(mark))
 
 
@@ -435,22 +437,22 @@ class ResumeTests(StateTestCase):
         self.assertFalse(self.resumes(ahead))
         self.state.shared = True
         self.assertTrue(self.resumes(ahead))
-        self.assertFalse(self.state.resumes(ahead, Selection(), Selection(["a"])))
+        self.assertFalse(catchup.resumes(self.state, ahead, Selection(), Selection(["a"])))
         self.assertFalse(self.resumes(Position(ahead.ms, ahead.n + LIFE_UNIT)))
-        mark = self.state.resume(ahead)
+        mark = catchup.resume(self.state, ahead)
         for newest in (False, True):
-            answer = self.state.since(mark, Selection(), newest)
+            answer = catchup.since(self.state, mark, Selection(), newest)
             self.assertEqual(([], ahead, False), (list(answer.updates), answer.at, answer.more))
         told, new = (
             Update("a", seq, Position(ahead.ms + seq - 2, head.n), 1.0, b"1") for seq in (2, 3)
         )
         self.state.apply([told, new], self.now())
         for newest in (False, True):
-            answer = self.state.since(mark, Selection(), newest)
+            answer = catchup.since(self.state, mark, Selection(), newest)
             self.assertEqual(([new], new.at), (list(answer.updates), answer.at))
 
     def resumes(self, cursor: Position, *names: str) -> bool:
-        return self.state.resumes(cursor, Selection(names or None))
+        return catchup.resumes(self.state, cursor, Selection(names or None))
 
     def test_the_head_and_the_origin(self) -> None:
         self.assertTrue(self.resumes(ORIGIN))
@@ -502,21 +504,21 @@ class ResumeTests(StateTestCase):
 class ForgettingTests(StateTestCase):
     def test_it_is_gone_and_everybody_is_told(self) -> None:
         self.publish("b")
-        mark = Mark(self.publish("a", 1), self.state.revision)
+        mark = Cursor(self.publish("a", 1), self.state.revision)
         self.publish("a", forget)
         self.assertEqual(None, self.state.get("a"))
         self.assertEqual(None, self.state.value("a"))
         self.assertEqual(["b"], [stream.name for stream in self.state])
         self.assertEqual([("a", None)], self.told(mark, newest=True))
-        answer = self.state.since(mark, Selection())
+        answer = catchup.since(self.state, mark, Selection())
         self.assertEqual((["a"], []), (list(answer.gone), self.told(mark)))
-        self.assertEqual([("b", 0)], self.told(self.state.start()))
-        self.assertEqual([("b", 0)], self.told(self.state.start(), newest=True))
+        self.assertEqual([("b", 0)], self.told(catchup.start(self.state)))
+        self.assertEqual([("b", 0)], self.told(catchup.start(self.state), newest=True))
 
     def test_it_comes_back_as_new(self) -> None:
         self.make(max_streams=5)
         self.state.describe("a", DESCRIPTIONS[3], self.now(), False)
-        mark = Mark(self.publish("a", 7), self.state.revision)
+        mark = Cursor(self.publish("a", 7), self.state.revision)
         self.publish("a", forget)
         self.publish("a", 1)
         stream = self.state.get("a")
@@ -525,7 +527,7 @@ class ForgettingTests(StateTestCase):
         assert newest is not None
         self.assertEqual((1, "ok"), (newest.seq, stream.health.level))
         self.assertEqual([("a", 1)], self.told(mark))
-        self.assertEqual(["a"], list(self.state.since(mark, Selection()).gone))
+        self.assertEqual(["a"], list(catchup.since(self.state, mark, Selection()).gone))
 
     def test_a_configured_stream_stays_without_value(self) -> None:
         self.make({"a": Description(title="A", warn=Limit("> 5"))})
@@ -536,7 +538,7 @@ class ForgettingTests(StateTestCase):
         self.assertEqual(("A", None), (stream.description.title, stream.newest))
         self.assertEqual(("fresh", "ok"), (stream.health.state, stream.health.level))
         self.publish("a", 1)
-        self.assertEqual([("a", 1)], self.told(self.state.start(10)))
+        self.assertEqual([("a", 1)], self.told(catchup.start(self.state, 10)))
         self.assertEqual(1, len(stream.history))
 
     def test_after_a_day_without_proof(self) -> None:
@@ -554,10 +556,10 @@ class ForgettingTests(StateTestCase):
     def test_withdrawn_before_it_ever_said_something(self) -> None:
         self.state.fail(["shop"], "away", self.now())
         self.assertEqual("failed", self.health("shop"))
-        mark = Mark(ORIGIN, self.state.revision)
+        mark = Cursor(ORIGIN, self.state.revision)
         self.state.withdraw("shop", self.now())
         self.assertEqual(None, self.state.get("shop"))
-        self.assertEqual(["shop"], list(self.state.since(mark, Selection()).gone))
+        self.assertEqual(["shop"], list(catchup.since(self.state, mark, Selection()).gone))
 
     def test_withdrawn_after_it_was_forgotten(self) -> None:
         self.publish("shop")
@@ -565,9 +567,9 @@ class ForgettingTests(StateTestCase):
         self.state.fail(["shop"], "away", self.now())
         self.state.withdraw("shop", self.now())
         self.assertEqual(None, self.state.get("shop"))
-        self.assertEqual([], self.told(self.state.start()))
+        self.assertEqual([], self.told(catchup.start(self.state)))
         self.publish("shop", 1)
-        self.assertEqual([("shop", 1)], self.told(self.state.start()))
+        self.assertEqual([("shop", 1)], self.told(catchup.start(self.state)))
 
     def test_what_has_a_value_or_is_configured_is_not_withdrawn(self) -> None:
         self.make({"configured": Description()})
@@ -600,7 +602,7 @@ class BoundTests(StateTestCase):
         for number in range(50):
             self.publish(f"n{number}")
             self.publish(f"n{number}", forget)
-        self.assertEqual(3, len(self.state._streams))
+        self.assertEqual(3, len(self.state.streams))
         self.assertEqual(3 * UPDATE_BYTES, self.state.size)
 
     def test_the_oldest_history_goes_first(self) -> None:
@@ -609,7 +611,8 @@ class BoundTests(StateTestCase):
         self.publish("new", 1, times=5)
         self.publish("new", 2)
         self.assertEqual(
-            [("old", 0)] * 3 + [("new", 1)] * 5 + [("new", 2)], self.told(self.state.start(99))
+            [("old", 0)] * 3 + [("new", 1)] * 5 + [("new", 2)],
+            self.told(catchup.start(self.state, 99)),
         )
 
     def test_the_newest_values_stay(self) -> None:
@@ -619,7 +622,7 @@ class BoundTests(StateTestCase):
         self.assertEqual("state-full", self.refused("d", 1))
         self.assertEqual("state-full", self.refused("a", 12))
         self.publish("a", 2)
-        self.assertEqual([("b", 1), ("c", 1), ("a", 2)], self.told(self.state.start(99)))
+        self.assertEqual([("b", 1), ("c", 1), ("a", 2)], self.told(catchup.start(self.state, 99)))
 
     def test_who_is_full_can_make_room(self) -> None:
         self.make(max_state=2 * (UPDATE_BYTES + 3))
@@ -644,21 +647,21 @@ class BoundTests(StateTestCase):
             self.assertLessEqual(self.state.size, 4 * (UPDATE_BYTES + 1))
         for name in ("a", "b", "c"):
             self.publish(name, 1)
-        self.assertEqual([("a", 1), ("b", 1), ("c", 1)], self.told(self.state.start()))
+        self.assertEqual([("a", 1), ("b", 1), ("c", 1)], self.told(catchup.start(self.state)))
 
     def test_keep_so_many_updates(self) -> None:
         self.make({"a": Description(keep=Keep(3))})
         self.publish("a", times=10)
-        self.assertEqual(3, len(self.told(self.state.start(99))))
+        self.assertEqual(3, len(self.told(catchup.start(self.state, 99))))
 
     def test_keep_for_so_long(self) -> None:
         self.make({"a": Description(keep=Keep(None, 10))})
         for number in range(5):
             self.publish("a", number)
             self.pass_by(4)
-        self.assertEqual([("a", 3), ("a", 4)], self.told(self.state.start(99)))
+        self.assertEqual([("a", 3), ("a", 4)], self.told(catchup.start(self.state, 99)))
         self.pass_by(100)
-        self.assertEqual([("a", 4)], self.told(self.state.start(99)))
+        self.assertEqual([("a", 4)], self.told(catchup.start(self.state, 99)))
 
 
 class HealthTests(StateTestCase):
@@ -751,10 +754,10 @@ class HealthTests(StateTestCase):
 
     def test_a_description_judges_anew(self) -> None:
         self.publish("a", 7)
-        mark = Mark(self.state.head, self.state.revision)
+        mark = Cursor(self.state.head, self.state.revision)
         description = Description(title="A", warn=Limit("> 5"))
         self.state.describe("a", description, self.now(), False)
-        answer = self.state.since(mark, Selection())
+        answer = catchup.since(self.state, mark, Selection())
         self.assertEqual("A", answer.streams["a"]["title"])
         self.assertEqual("warn", answer.health["a"].level)
 

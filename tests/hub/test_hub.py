@@ -17,7 +17,7 @@ from streamd.hub.audience import Viewer
 from streamd.hub.hub import Hub
 from streamd.wire.encoding import MAX_MESSAGE, Encoding, Message
 from streamd.wire.frames import PLAIN_WEBSOCKET, V1_WEBSOCKET
-from streamd.wire.requests import PACE, Wish
+from streamd.wire.requests import PACE, Subscription
 from tests.support.fakes import Daemonette, FakeViewer, texts, value
 
 forget = object()
@@ -46,8 +46,8 @@ class HubTestCase(SynchronousTestCase):
         encoding: Encoding = PLAIN_WEBSOCKET,
     ) -> FakeViewer:
         viewer = viewer or FakeViewer()
-        wish = Wish(Selection(streams), pace, after, after is not None)
-        self.hub.join(viewer, wish, encoding, self.daemon.times.now())
+        subscription = Subscription(Selection(streams), pace, after, after is not None)
+        self.hub.join(viewer, subscription, encoding, self.daemon.times.now())
         return viewer
 
     def take_turns(self) -> None:
@@ -353,7 +353,7 @@ class ComingAndGoingTests(HubTestCase):
         self.join(pace=60.0, encoding=V1_WEBSOCKET)
         for number in range(100):
             self.publish(a=f"{number:04000}")  # only the first is flushed
-        after = next(self.state._log.after(ORIGIN)).at
+        after = next(self.state.log.after(ORIGIN)).at
         viewer = self.join(pace=60.0, after=after, encoding=V1_WEBSOCKET)
         self.assertGreater(len(viewer.messages), 5)
         self.assertEqual(100, viewer.messages[-1]["updates"][-1]["seq"])
@@ -408,7 +408,7 @@ class ComingAndGoingTests(HubTestCase):
     def test_too_many(self) -> None:
         hub = Hub(self.state, self.clock, max_viewers=1)
         hub.check_room()
-        hub.join(FakeViewer(), Wish(Selection()), PLAIN_WEBSOCKET, 0)
+        hub.join(FakeViewer(), Subscription(Selection()), PLAIN_WEBSOCKET, 0)
         self.assertEqual(503, self.assertRaises(Refused, hub.check_room).status)
 
 

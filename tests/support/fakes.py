@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from streamd.core.catchup import Mark
+from streamd.core.catchup import Cursor
 from streamd.core.description import Description
 from streamd.core.selection import Selection
 from streamd.core.state import State
@@ -51,7 +51,7 @@ class FakeViewer:
 
     def __init__(self, room: float = float("inf")) -> None:
         self.ready = True
-        self.mark = Mark(ORIGIN, 0)
+        self.cursor = Cursor(ORIGIN, 0)
         self.unsent: Pieces | None = None
         self.ticked = False
         self.written: list[bytes] = []
@@ -108,7 +108,7 @@ def texts(data: bytes) -> list[bytes]:
 def about(state: State, selection: Selection | None = None) -> dict[str, dict[str, Any]]:
     """What a hello would tell of descriptions and health: ``{"streams": …, "health": …}``."""
     of = selection or Selection()
-    parts = overview(state.descriptions(of), state.healths(of), state.journal)
+    parts = overview(state, of, state.journal)
     told: dict[str, dict[str, Any]] = json.loads(b"{" + b"".join(parts))
     return told
 

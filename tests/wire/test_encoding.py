@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.catchup import Mark
+from streamd.core import catchup
+from streamd.core.catchup import Cursor
 from streamd.core.duration import parse_duration
 from streamd.core.errors import Refused
 from streamd.core.selection import Selection
@@ -30,7 +31,7 @@ class Told:
         self.state = State(TODAY)
         self.state.life = LIFE
         self.selection = selection or Selection()
-        self.mark = self.state.start()
+        self.cursor = catchup.start(self.state)
 
     def publish(self, **values: Any) -> None:
         """New values; `gone` forgets."""
@@ -41,10 +42,10 @@ class Told:
 
     def message(self) -> bytes:
         """The next message, as it goes to the socket."""
-        answer = self.state.since(self.mark, self.selection, PLAIN_WEBSOCKET.newest)
+        answer = catchup.since(self.state, self.cursor, self.selection, PLAIN_WEBSOCKET.newest)
         data, at, more = PLAIN_WEBSOCKET.write(answer)
         self.more = more
-        self.mark = Mark(at, answer.revision, self.mark.fill if more else None)
+        self.cursor = Cursor(at, answer.revision, self.cursor.backlog if more else None)
         return data
 
     def next(self) -> Any:
@@ -90,7 +91,7 @@ class PlainTests(SynchronousTestCase):
         told.next()
         told.publish(a=gone)
         self.assertEqual({"a": None}, told.next())
-        told.mark = told.state.start()
+        told.cursor = catchup.start(told.state)
         self.assertEqual({"b": 2}, told.next())
 
     @given(st.dictionaries(NAMES, JSON_VALUES, max_size=5))
@@ -114,7 +115,7 @@ class PlainTests(SynchronousTestCase):
             held.update(part)
             if not told.more:
                 break
-            self.assertGreater(told.mark.at, ORIGIN)
+            self.assertGreater(told.cursor.at, ORIGIN)
         self.assertEqual(whole, held)
         self.assertLess(len(whole), 2 + sum(sizes) // 20_000 + 12)
 
@@ -154,7 +155,7 @@ class FrameTests(SynchronousTestCase):
         self.assertEqual(b"\x89\x00", PING)
 
 
-class WishTests(SynchronousTestCase):
+class SubscriptionTests(SynchronousTestCase):
     def test_nothing_said_is_everything_at_the_usual_pace(self) -> None:
         wish = parse_query({"unknown": "1"})
         self.assertEqual((Selection(), PACE), (wish.selection, wish.pace))
