@@ -14,9 +14,10 @@ BOTH_WRITES = tests/http/test_websocket.py tests/http/test_events.py tests/wire/
 help:
 	@echo "make run    the daemon with the demo stream: http://localhost:$(PORT)/"
 	@echo "make test   everything: environment, servers and browser, lint, types, tests"
-	@echo "make lint   ruff: the rules, and the format"
+	@echo "make lint   ruff: the rules, and the format; the documentation's references"
 	@echo "make fmt    mend what ruff can mend"
 	@echo "make types  mypy, strict"
+	@echo "make docs   the documentation as HTML: build/docs/index.html"
 	@echo "make trial  the deterministic tests alone, in seconds"
 	@echo "make bench  what streamd costs, beside others"
 	@echo "make screenshot  the pictures of the docs, taken anew"
@@ -34,7 +35,7 @@ test: servers lint types trial
 	STREAMD_WRITES=plain $(BIN)/pytest $(TWO) $(BOTH_WRITES)
 	$(BIN)/pytest tests/test_checks.py
 
-lint: .venv/test
+lint: .venv/test docs
 	@$(BIN)/ruff check --quiet $(PYTHON_FILES)
 	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES) || { $(BIN)/ruff format --diff $(PYTHON_FILES); exit 1; }
 
@@ -43,7 +44,13 @@ fmt: .venv/test
 	$(BIN)/ruff format $(PYTHON_FILES)
 
 types: .venv/test
-	@$(BIN)/mypy --no-error-summary streamd tests docs/pictures.py $(wildcard bench checks)
+	@$(BIN)/mypy --no-error-summary streamd tests docs/pictures.py docs/conf.py $(wildcard bench checks)
+
+# Always from the start (-E), which takes two seconds: what a page refers to may have changed, not the page.
+# README.rst is no page of Sphinx's, because its picture has another path there.
+docs: .venv/test
+	@$(BIN)/sphinx-build -E -W -n --keep-going -q -d build/doctrees docs build/docs
+	@$(BIN)/docutils --halt=2 --writer=null README.rst
 
 trial: .venv/test
 	@$(BIN)/trial --temp-directory=build/trial --reporter=text $(TRIAL)
@@ -92,4 +99,4 @@ $(BIN)/python:
 	@$(PIP) install -e .[test]
 	@touch $@ .venv/run
 
-.PHONY: help run test lint fmt types trial servers screenshot soak bench clean
+.PHONY: help run test lint docs fmt types trial servers screenshot soak bench clean

@@ -125,12 +125,6 @@ def test_a_kind_of_its_own(start: Start, tmp_path: Path) -> None:
     assert until_shown(server, "luck.eyes")["luck.eyes"] in range(1, 7)
 
 
-def test_the_kind_in_the_docs_is_the_example() -> None:
-    lines = (EXAMPLES / "die" / "streamd_die.py").read_text().splitlines()
-    indented = "\n".join(f"    {line}" if line else "" for line in lines)
-    assert indented in (CHECKOUT / "docs" / "sources.rst").read_text()
-
-
 def test_postgres(start: Start, postgres: PostgresServer) -> None:
     postgres.sql((EXAMPLES / "postgres" / "shop.sql").read_text())
     server = start("postgres", {"postgresql://localhost/shop": postgres.url})

@@ -124,6 +124,7 @@ def test_every_command_of_make_test_is_there() -> None:
         "ruff check",
         "ruff format --check",
         "mypy",
+        "sphinx-build",
         "pytest",
     ):
         assert f".venv/bin/{command}" in README

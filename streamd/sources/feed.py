@@ -159,7 +159,8 @@ class Feed:
         :param values: with the time when each was true, or None for now, in order.
         :param cursor: the source's own place, stored in the same step.
         :returns: fires when they are in the journal.  Unlike the others it fails when they are not,
-            with :class:`Refused` or :class:`Outrun`: a source that counts what it read has to know.
+            with :class:`Refused` or
+            :class:`~streamd.journals.journal.Outrun`: a source that counts what it read has to know.
         """
         drafts = [self._draft(self.name, value, time) for value, time in values]
         self._describe(self.name)
