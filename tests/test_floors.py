@@ -44,7 +44,7 @@ FLOORS = {
         "log_limit redis_client timer worker",
     ],
     "config": [
-        "fields",
+        "extras fields",
         "kind",
         "tables",
         "parse",

@@ -131,6 +131,11 @@ def test_wheel_is_complete_and_has_nothing_else(built: tuple[Path, Path]) -> Non
     assert "twisted/plugins/__init__.py" not in names
 
 
+def test_distribution_has_a_name_of_its_own(built: tuple[Path, Path]) -> None:
+    """On the package index, streamd is another project."""
+    assert [file.name.partition("-0")[0] for file in built] == ["streamd_wall", "streamd_wall"]
+
+
 def test_wheel_in_a_fresh_environment(installed: Path, elsewhere: Path) -> None:
     daemon = Daemon(elsewhere, twistd=installed / "twistd")
     assert_serves_page(daemon)

@@ -11,6 +11,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
+from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError
 
 DEFAULT_PORT = "5000"
@@ -51,7 +52,7 @@ def check_endpoint(reactor: Any, port: str) -> None:
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
         problem = f"expected a number or an endpoint such as tcp:5000, not {port} ({error})"
     except ImportError:
-        problem = f'{port} needs pyOpenSSL: pip install "streamd[tls]"'
+        problem = needs_extra(port, "pyOpenSSL", "tls")
     except Exception as error:  # pyOpenSSL's are nobody's children
         problem = f"the key or the certificate of {port} cannot be used: {error}"
     else:

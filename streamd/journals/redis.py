@@ -43,6 +43,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.errors import Refused
@@ -645,9 +646,8 @@ def _make(name: str, settings: RedisJournalSettings, surroundings: Surroundings)
     try:
         import hiredis  # noqa: F401
     except ImportError:
-        raise ConfigError(
-            ['journal.url: Redis needs hiredis: pip install "streamd[redis]"']
-        ) from None
+        needs = needs_extra("Redis", "hiredis", "redis")
+        raise ConfigError([f"journal.url: {needs}"]) from None
     return RedisJournal(
         settings.url, password, surroundings.reactor, surroundings.now, settings.prefix
     )

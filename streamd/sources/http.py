@@ -22,6 +22,7 @@ from twisted.web.error import SchemeNotSupported
 from twisted.web.http import RESPONSES, PotentialDataLoss
 from twisted.web.http_headers import Headers
 
+from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
@@ -238,9 +239,8 @@ def _make(name: str, settings: HttpSettings, surroundings: Surroundings) -> Http
             import OpenSSL  # noqa: F401
             import service_identity  # noqa: F401
         except ImportError:
-            raise ConfigError(
-                [f'{path}.url: HTTPS needs pyOpenSSL: pip install "streamd[http]"']
-            ) from None
+            needs = needs_extra("HTTPS", "pyOpenSSL", "http")
+            raise ConfigError([f"{path}.url: {needs}"]) from None
     for header in settings.headers:
         if not _HEADER.fullmatch(header):
             raise ConfigError([f"{path}.headers.{header}: expected a header's name"])

@@ -13,6 +13,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
@@ -251,9 +252,8 @@ def _make(name: str, settings: RedisSettings, surroundings: Surroundings) -> Red
     try:
         return RedisSource(name, settings, wanted[0], password, surroundings)
     except ImportError:
-        raise ConfigError(
-            [f'{path}.url: Redis needs txredisapi: pip install "streamd[redis]"']
-        ) from None
+        needs = needs_extra("Redis", "txredisapi", "redis")
+        raise ConfigError([f"{path}.url: {needs}"]) from None
 
 
 KIND = Kind(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamd.app.ports import check_endpoint, endpoint
+from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError
 
 
@@ -46,4 +47,4 @@ def test_certificate_that_is_none(tmp_path: Path) -> None:
 def test_tls_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "twisted.internet.ssl", None)
     monkeypatch.delattr("twisted.internet.ssl", raising=False)
-    assert problem("ssl:443") == 'port: ssl:443 needs pyOpenSSL: pip install "streamd[tls]"'
+    assert problem("ssl:443") == f"port: {needs_extra('ssl:443', 'pyOpenSSL', 'tls')}"

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from streamd.config.extras import needs_extra
 from streamd.sources.errors import SourceError
 from streamd.sources.http import Pick, follow
 from tests.support.certificate import make_certificate
@@ -317,5 +318,5 @@ def test_mistakes(lines: str, problem: str) -> None:
 
 def test_a_driver_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "OpenSSL", None)
-    wanted = 'sources.x.url: HTTPS needs pyOpenSSL: pip install "streamd[http]"'
+    wanted = f"sources.x.url: {needs_extra('HTTPS', 'pyOpenSSL', 'http')}"
     assert mistake(table("x", "https://example.org/")) == wanted

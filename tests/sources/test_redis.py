@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from streamd.config.extras import needs_extra
 from streamd.config.parse import parse
 from streamd.reactor.redis_client import RedisUrl
 from streamd.sources.redis import KIND
@@ -245,7 +246,7 @@ def test_mistakes(lines: str, problem: str) -> None:
 
 def test_a_driver_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "txredisapi", None)
-    wanted = 'sources.jobs.url: Redis needs txredisapi: pip install "streamd[redis]"'
+    wanted = f"sources.jobs.url: {needs_extra('Redis', 'txredisapi', 'redis')}"
     assert mistake(config(1, jobs='get = "a"')) == wanted
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from streamd.config.extras import needs_extra
 from streamd.sources.databases.session import GRACE, LOWEST, DatabaseDriver, check_address
 
 _STEPS = 10_000
@@ -47,8 +48,7 @@ def _import(module: str, database: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        needs = f'{database} needs {module}: pip install "streamd[{extra}]"'
-        raise ValueError(needs) from None
+        raise ValueError(needs_extra(database, module, extra)) from None
 
 
 def _execute(cursor: Any, query: str, after: Any) -> None:

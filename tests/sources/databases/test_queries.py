@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from streamd.config.extras import needs_extra
 from streamd.config.parse import parse
 from streamd.sources.databases.drivers import _execute
 from streamd.sources.databases.rows import by_key, objects, seconds
@@ -77,18 +78,18 @@ def test_mistakes(lines: str, path: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("database", "driver", "line"),
+    ("database", "driver", "name", "extra"),
     [
-        ("postgresql", "psycopg", 'PostgreSQL needs psycopg: pip install "streamd[postgres]"'),
-        ("mysql", "pymysql", 'MySQL needs pymysql: pip install "streamd[mysql]"'),
+        ("postgresql", "psycopg", "PostgreSQL", "postgres"),
+        ("mysql", "pymysql", "MySQL", "mysql"),
     ],
 )
 def test_a_missing_driver(
-    database: str, driver: str, line: str, monkeypatch: pytest.MonkeyPatch
+    database: str, driver: str, name: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, driver, None)
     lines = f'database = "{database}://localhost/shop"\n{ONE}'
-    assert problem(lines) == f"sources.shop.database: {line}"
+    assert problem(lines) == f"sources.shop.database: {needs_extra(name, driver, extra)}"
 
 
 def test_a_database_never_shows_its_password() -> None:

@@ -1,0 +1,14 @@
+"""The text that tells how to install an optional dependency."""
+
+from __future__ import annotations
+
+
+def needs_extra(what: str, package: str, extra: str) -> str:
+    """Say that a package is missing, with a line that installs it.
+
+    The line names the checkout, because the distribution is not on a package index.
+
+    :param what: the part of the configuration that needs the package, such as ``HTTPS``.
+    :param extra: an extra of the distribution, as ``pyproject.toml`` names it.
+    """
+    return f'{what} needs {package}: run pip install ".[{extra}]" in a checkout of streamd'
