@@ -90,11 +90,11 @@ OPEN_AND_CLOSE = """async (html) => {
   document.head.replaceChildren(parsed.querySelector("meta[name=build]"));
   document.body.replaceChildren(...parsed.body.children);
   const [{ connect }, { Tile }, { Wall }, { Screen }] = await Promise.all(
-    ["streamd", "tile", "wall", "screen"].map((name) => import(`/${name}.js`)));
+    ["streamd", "wall/tile", "wall/wall", "wall/screen"].map((name) => import(`/${name}.js`)));
   if (!customElements.get("wall-tile")) customElements.define("wall-tile", Tile);
   const link = connect();
-  const plan = { name: "all", title: "all", theme: "auto", rotate: 1, tiles: [{ stream: "*" }] };
-  const parts = [new Wall(link, plan), new Screen(link, "all"), link];
+  const wall = { name: "all", title: "all", theme: "auto", rotate: 1, tiles: [{ stream: "*" }] };
+  const parts = [new Wall(link, wall), new Screen(link, "all"), link];
   window.closeAll = () => parts.forEach((part) => part.close());
 }"""
 
@@ -199,7 +199,7 @@ def test_a_start_without_a_server_shows_the_last_picture(first: Daemon, page: Pa
     shows(page, "orders", "42", "lost")
     expect(page.locator("#title")).to_have_text("First")
     # And what would renew itself is not given the old page for a new one.
-    asked = "(cache) => fetch('tile.js', { cache }).then(({ ok }) => ok, () => false)"
+    asked = "(cache) => fetch('wall/tile.js', { cache }).then(({ ok }) => ok, () => false)"
     assert [page.evaluate(asked, cache) for cache in ("default", "reload")] == [True, False]
     first.start()
     post(first, "orders", 43)

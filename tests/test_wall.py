@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, Locator, Page, Route, WebSocketRoute, expect
 
 from tests.support.daemon import CHECKOUT, Daemon, StartDaemon
 from tests.support.wall import LOST_MS, Film, post, posting, shows, tile
@@ -29,6 +29,36 @@ BRIGHT = 150
 BAND = 0.2
 # Colours of the dark theme.
 TEXT, MUTED, DATA = "244,239,230", "176,167,153", "124,199,178"
+
+# Appended to a module: the kind throws in one method, at each text that begins with "odd".
+THROWS = """
+window.odd = true;
+const check = (method, value) => {
+  const odd = window.odd && `${value}`.startsWith("odd");
+  if (method === "%s" && odd) throw new TypeError(`in ${method}`);
+};
+status.Body = class extends status.Body {
+  #value;
+  update(streams) {
+    super.update(streams);
+    this.#value = streams[0].value;
+    check("update", this.#value);
+  }
+  draw() { check("draw", this.#value); }
+  change(stream) { check("change", stream.value); return ""; }
+  fit(room) { super.fit(room); check("fit", this.#value); }
+};
+"""
+# Collects the states other than failed that a tile has at the end of any frame.
+WATCH = """(tile) => {
+  window.states ??= [];
+  const look = () => {
+    if (!window.odd) return;
+    if (tile.dataset.state !== "failed") window.states.push(tile.dataset.state);
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
 
 HOSTILE_VALUES = [
     "<img src=x onerror=\"document.title='owned'\">",
@@ -62,6 +92,9 @@ HOSTILE_VALUES = [
     {},
     [],
     {"": "", "toString": None, "length": 1e9},
+    [{"constructor": 1, "a": 2}, {"a": 3}],
+    [{"toString": 1, "valueOf": 2}, {"a": 3}],
+    [{"__proto__": 1, "hasOwnProperty": 2}, {"a": 3}],
     [{"a": {"b": "<u>c</u>"}}, {"a": None}, {"c": []}],
     [["<td>", "</tr>"], ["W" * 3000]],
     list(range(10_000)),
@@ -106,7 +139,7 @@ def test_hostile_names_and_values_are_text(
     page.goto(daemon.url)
     expect(tile(page, "variable")).to_have_attribute("data-state", "current")
     tags = "[...new Set([...document.querySelectorAll('*')].map((element) => element.localName))]"
-    post(daemon, "list", [[1]])  # what a tile of each kind is made of
+    post(daemon, "list", [[1]])  # makes the elements of each kind of tile
     expect(tile(page, "list").locator("td")).to_have_text(["1"])
     own = set(page.evaluate(tags))
     for i, value in enumerate(HOSTILE_VALUES):
@@ -261,6 +294,56 @@ def test_each_kind_of_tile(start_daemon: StartDaemon, page: Page) -> None:
     assert DATA in inks(tile(page, "number").locator("canvas"))
     assert DATA in inks(tile(page, "line").locator("canvas"))
     assert {DATA, TEXT} <= inks(tile(page, "Both").locator("canvas")), "a line each"
+
+
+@pytest.mark.parametrize("method", ["update", "draw", "change", "fit"])
+def test_a_tile_that_throws_fails_alone(daemon: Daemon, browser: Browser, method: str) -> None:
+    """One kind throws at one value. Its tile has failed and says why, and the others go on."""
+    context = browser.new_context(
+        service_workers="block"
+    )  # they would hide requests from the route
+    page = context.new_page()
+
+    def sabotage(route: Route) -> None:
+        route.fulfill(response=route.fetch(), body=route.fetch().text() + THROWS % method)
+
+    page.route("**/kinds/status.js", sabotage)
+    for name in ("first", "second", "third"):
+        post(daemon, name, "ok")
+    page.goto(daemon.url)
+    shows(page, "third", "ok")
+    for value in ("odd 1", "odd 2"):  # the second makes a new body, which throws again
+        post(daemon, "second", value)
+        second = tile(page, "second")
+        expect(second.locator(".evidence").first).to_have_text(f"✕ cannot be shown: in {method}")
+        expect(second).to_have_attribute("data-state", "failed")
+        expect(second.locator(".body")).to_have_count(0)
+        second.evaluate(WATCH)
+    for value in ("fine", "well"):
+        for name in ("first", "third"):
+            post(daemon, name, value)
+            shows(page, name, value)
+    page.wait_for_timeout(2200)  # two draws
+    assert page.evaluate("window.states") == []
+    expect(page.locator("#summary")).to_contain_text("1 failed")
+    page.evaluate("window.odd = false")
+    post(daemon, "second", "ok")
+    shows(page, "second", "ok")
+    context.close()
+
+
+def test_the_page_links_the_files_that_it_loads(daemon: Daemon, browser: Browser) -> None:
+    context = browser.new_context(service_workers="block")
+    page = context.new_page()
+    loaded: set[str] = set()
+    page.on("request", lambda request: loaded.add(request.url))
+    page.goto(daemon.url)
+    expect(page.locator("body")).to_have_attribute("data-link", "live")
+    linked = page.evaluate("""[...document.querySelectorAll("link[href], script[src]")].map(
+        (each) => each.href ?? each.src)""")
+    files = {url for url in loaded if re.search(r"\.(js|css)$", url)}
+    assert files == {url for url in linked if not url.endswith(".svg")}
+    context.close()
 
 
 def rgb(colour: str) -> str:
@@ -437,7 +520,7 @@ def test_nothing_sticks_out(
 def test_the_modules_pass_their_own_tests() -> None:
     node = shutil.which("node")
     assert node, "no node here: run tests/install-servers"
-    files = sorted(map(str, (CHECKOUT / "tests" / "web").glob("*.test.mjs")))
+    files = sorted(map(str, (CHECKOUT / "tests" / "web").rglob("*.test.mjs")))
     done = subprocess.run(
         [node, "--test", *files],
         env={**os.environ, "TZ": "UTC", "LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8"},

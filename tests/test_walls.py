@@ -102,6 +102,46 @@ def test_build_is_another_for_any_change(tmp_path: Path) -> None:
     assert len(set(builds)) == len(builds)
 
 
+@in_thread
+def test_index_links_its_modules_and_style_sheets(serve: Serve) -> None:
+    served = serve(KITCHEN)
+    index = served.request("GET", "/").text
+    links = re.findall(r'<(?:link|script)[^>]* (?:href|src)="([^"]+)"', index)
+    assert len(links) == len(set(links))
+    modules = {file.relative_to(web_folder()).as_posix() for file in web_folder().rglob("*.js")}
+    others = {"worker.js", "streamd.js", "stream-value.js", "client/stream-value.js"}
+    assert {link for link in links if link.endswith(".js")} == modules - others
+    sheets = {file.relative_to(web_folder()).as_posix() for file in web_folder().rglob("*.css")}
+    assert {link for link in links if link.endswith(".css")} == sheets
+    for link in links:
+        assert served.request("GET", f"/{link}").status == 200, link
+
+
+def test_index_links_what_its_scripts_import(tmp_path: Path) -> None:
+    """Whatever form an import has, and also in a circle; no other text is taken for one."""
+    (tmp_path / "room").mkdir()
+    (tmp_path / "a.js").write_text(
+        'import { x,\n  y } from "./room/b.js";\nimport "./c.js";\nexport const z = ["./d.js"];\n'
+        'const e = "./e.js"; // import "./e.js"\n/** @type {import("./e.js").E} */\n'
+    )
+    (tmp_path / "room" / "b.js").write_text('export * from "../a.js";\nexport { q } from "./f.js";')
+    for name in ("c.js", "d.js", "e.js", "room/f.js", "room/own.css", "named.css"):
+        (tmp_path / name).write_text("")
+    head = '<link rel="stylesheet" href="named.css">\n  <!-- the server links'
+    (tmp_path / "index.html").write_text(
+        f"{head} the kinds' style sheets and all modules here -->\n"
+        '<script type="module" src="a.js"></script>'
+    )
+    index = Page(tmp_path).index
+    assert index.count("named.css") == 1
+    assert re.findall('rel="(.*)" href="(.*)"', index)[1:] == [
+        ("stylesheet", "room/own.css"),
+        ("modulepreload", "c.js"),
+        ("modulepreload", "room/b.js"),
+        ("modulepreload", "room/f.js"),
+    ]
+
+
 def test_page_without_index(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"index\.html"):
         Page(tmp_path)

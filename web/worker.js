@@ -1,13 +1,13 @@
 /**
- * The service worker: the page itself, for a start without a server. It serves from the network, and what it had only if there is
- * none. Values are never kept here.
+ * The service worker keeps the page's files, for a start without a server. It asks the network first and answers from its cache
+ * only if the network fails. It never keeps values. It stays at the top of web/: its path is its scope.
  */
 
 const CACHE = "streamd";
-/** Milliseconds for an answer: a server that hangs is none. */
-const PATIENCE = 5000;
-/** What the page is made of; the rest (state, walls, streams …) is never asked of the cache. */
-const PAGE = /^\/([\w-]+\.(js|css|svg|html))?$/;
+/** Milliseconds for an answer: a server that hangs counts as down. */
+const TIMEOUT = 5000;
+/** The page's files. Everything else (state, streams, walls …) goes past this worker, also a stream that is called "x.js". */
+const PAGE = /^\/((client|draw|kinds|page|text|wall)\/)?([\w-]+\.(js|css|svg|html))?$/;
 
 addEventListener("install", (event) => event.waitUntil(fill().then(() => self.skipWaiting())));
 addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
@@ -19,26 +19,28 @@ addEventListener("fetch", (event) => {
 async function get(request) {
   const cache = await caches.open(CACHE);
   try {
-    const answer = await fetch(request, { signal: AbortSignal.timeout(PATIENCE) });
-    if (answer.status >= 500) throw new Error(`${answer.status}`); // a proxy without a server
-    if (answer.ok) await cache.put(bare(request.url), answer.clone()).catch(() => {}); // the storage may be full
+    const answer = await fetch(request, { signal: AbortSignal.timeout(TIMEOUT) });
+    if (answer.status >= 500) throw new Error(`${answer.status}`); // a proxy without a server behind it
+    if (answer.ok) await cache.put(withoutQuery(request.url), answer.clone()).catch(() => {}); // the storage may be full
     return answer;
   } catch (error) {
-    const known = await cache.match(bare(request.url));
-    if (known && request.cache !== "reload") return known; // a page that renews itself wants the new one or none
+    const known = await cache.match(withoutQuery(request.url));
+    if (known && request.cache !== "reload") return known; // a page that renews itself must not get its own old files
     throw error;
   }
 }
 
-/** Everything that the page links to. */
+/** Put the page and everything that it links to into the cache, and remove the files of an older layout. */
 async function fill() {
   const cache = await caches.open(CACHE);
   const page = await (await fetch("/")).text();
-  const links = [...page.matchAll(/(?:href|src)="([\w-]+\.\w+)"/g)].map(([, link]) => `/${link}`);
-  await cache.addAll(["/", ...links]);
+  const links = [...page.matchAll(/(?:href|src)="([\w-]+(?:\/[\w-]+)*\.\w+)"/g)].map(([, link]) => `/${link}`);
+  const files = new Set(["/", ...links]);
+  await cache.addAll([...files]);
+  for (const { url } of await cache.keys()) if (!files.has(new URL(url).pathname)) await cache.delete(url);
 }
 
-/** Which wall and screen it is does not matter to the page's files. */
-function bare(url) {
+/** A file's address without "?wall=…&screen=…": one copy serves all walls and screens. */
+function withoutQuery(url) {
   return url.split("?", 1)[0];
 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,13 @@ from streamd.http.request import NAME, Request, Response, Routes, unless_known
 _BUILD = b'<meta name="build" content="">'
 """Where ``index.html`` says its own build."""
 
+_LINKS = b"<!-- the server links the kinds' style sheets and all modules here -->"
+"""Where ``index.html`` names the rest of its files.  Browsers then fetch them at once, and a renewal
+and the service worker learn from it what belongs to the page."""
+
+_SCRIPT = re.compile(rb'<script[^>]* src="([^"]+)"')
+_IMPORT = re.compile(rb'^(?:import|export)\b(?:[^;"]*\bfrom)?\s*"(\.\.?/[^"]+)"', re.MULTILINE)
+
 _EVERYTHING = Wall(name="all")
 """What there is without any configured wall."""
 
@@ -27,6 +35,7 @@ class Page:
     """The static page and the walls, read once.  Nothing else of the disk can be asked for.
 
     :ivar build: names this page with these walls: changes of either give another.
+    :ivar index: ``index.html``, with its build and its links.
     :ivar walls: the name of each, the first first.
     """
 
@@ -43,7 +52,9 @@ class Page:
         self.walls = list(told)
         self.build = _digest(msgspec.json.encode([list(files.items()), told]))
         filled = _BUILD.replace(b'""', b'"%b"' % self.build.encode())
-        files["index.html"] = files["index.html"].replace(_BUILD, filled)
+        index = files["index.html"].replace(_BUILD, filled)
+        files["index.html"] = index.replace(_LINKS, "\n  ".join(_links(files)).encode())
+        self.index = files["index.html"].decode()
         self._files = {f"/{name}": _file(name, body) for name, body in files.items()}
         self._files["/"] = self._files["/index.html"]
         self._list = _json({"walls": self.walls})
@@ -75,6 +86,34 @@ def _read(folder: Path) -> dict[str, bytes]:
         name = file.relative_to(folder)
         if file.is_file() and not any(part.startswith(".") for part in name.parts):
             found[name.as_posix()] = file.read_bytes()
+    return found
+
+
+def _links(files: Mapping[str, bytes]) -> Iterator[str]:
+    """The links for ``index.html``: style sheets that it does not name, and modules that it runs."""
+    index = files["index.html"]
+    for name in files:
+        if name.endswith(".css") and f'"{name}"'.encode() not in index:
+            yield f'<link rel="stylesheet" href="{name}">'
+    scripts = [script.decode() for script in _SCRIPT.findall(index)]
+    for name in sorted(_imported(files, scripts) - set(scripts)):
+        yield f'<link rel="modulepreload" href="{name}">'
+
+
+def _imported(files: Mapping[str, bytes], scripts: Sequence[str]) -> set[str]:
+    """The names of these modules and of all that they import, directly or not."""
+    found: set[str] = set()
+    waiting = list(scripts)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name not in files:
+            continue
+        found.add(name)
+        folder = posixpath.dirname(name)
+        waiting += [
+            posixpath.normpath(posixpath.join(folder, path.decode()))
+            for path in _IMPORT.findall(files[name])
+        ]
     return found
 
 

@@ -1,0 +1,244 @@
+/**
+ * The connection to the server: which transport it uses, when it is dead, when to try again. The link knows what the messages mean.
+ *
+ * A WebSocket is better, an event stream always works. The transport that says hello first is used. While that is the event
+ * stream, a WebSocket is tried from time to time, and takes over when it says hello. So a proxy that lets no WebSocket pass costs
+ * no wait, a server that is down is not mistaken for such a proxy, and a proxy that is repaired is noticed.
+ */
+
+import { openEvents, openSocket } from "./transports.js";
+
+/** Ticks of silence that end a connection: two missed ones, and a fifth for a busy machine. */
+export const SILENCE = 2.2;
+/** Seconds from the begin of an attempt to its hello. */
+const HANDSHAKE = 10;
+/** Seconds until an event stream is tried beside a WebSocket that has not said hello: some proxies let upgrades hang. */
+const HEADSTART = 4;
+/**
+ * The shortest and the longest pause in seconds before the next attempt. A pause is drawn at random from the shortest up to a
+ * limit, which starts at twice the shortest and doubles with each attempt, up to the longest.
+ * @type {[number, number]}
+ */
+const BACKOFF = [0.5, 20];
+/** The same, before the next WebSocket is tried while an event stream serves. @type {[number, number]} */
+const SOCKET_BACKOFF = [2, 600];
+/** Seconds between two looks at the clock during any wait: the machine may have slept. */
+const PULSE = 1;
+/** Seconds by which a look may be late without the machine having slept. */
+const LEAP = 3;
+
+/**
+ * @typedef {import("./transports.js").Transport} Transport
+ * @typedef {"socket"|"events"} Way
+ *
+ * @typedef {object} Listener
+ * @property {() => URL} address  the WebSocket's, with its query
+ * @property {(message: any) => void} message  takes a message; an exception from it ends the connection
+ * @property {(error: {code: string, message: string}) => void} refused
+ * @property {() => void} lost  called when the connection is dead and the next attempt is scheduled
+ */
+
+export class Connection {
+  /** Seconds between two ticks of the server. */
+  tick = 5;
+  /** When the server was last heard, by our clock. */
+  heard;
+
+  #listener;
+  #token;
+  #api;
+  /** The transports that are open. @type {Record<Way, Transport|null>} */
+  #ways = { socket: null, events: null };
+  /** The one that said hello. @type {Transport|null} */
+  #current = null;
+  /** Whether the latest hello came by an event stream. Then the next attempt opens both transports at once. */
+  #detour = false;
+  /** When to try the other transport as well, by our clock. */
+  #otherAt = Infinity;
+  #attempts = 0;
+  #socketAttempts = 0;
+  /** When the current wait ends, by our clock, and what happens then. */
+  #deadline = 0;
+  /** @type {(late: boolean) => void} */
+  #due = () => {};
+  /** The only timer. @type {ReturnType<typeof setTimeout>|undefined} */
+  #timer;
+
+  /**
+   * Opens nothing yet.
+   * @param {Listener} listener
+   * @param {string|undefined} token
+   * @param {{WebSocket: any, fetch: any, clock: () => number, random: () => number}} api
+   */
+  constructor(listener, token, api) {
+    this.#listener = listener;
+    this.#token = token;
+    this.#api = api;
+    this.heard = api.clock();
+    globalThis.document?.addEventListener("visibilitychange", this.#look); // a hidden page's timers are slow
+  }
+
+  /** Whether the server has said hello and is not known to be gone. @returns {boolean} */
+  get up() {
+    return this.#current !== null;
+  }
+
+  /** Whether any transport is open. @returns {boolean} */
+  get busy() {
+    return Boolean(this.#ways.socket ?? this.#ways.events);
+  }
+
+  /** Begin an attempt with a WebSocket. An event stream follows if that fails or hesitates, or comes along if it served last. */
+  open() {
+    this.#wait(HANDSHAKE, this.#overdue);
+    if (this.#api.fetch) this.#otherAt = this.#api.clock() + HEADSTART;
+    if (this.#detour) this.#enter("events");
+    this.#enter("socket");
+  }
+
+  /** Close all transports without a word. */
+  drop() {
+    clearTimeout(this.#timer);
+    this.#leave("socket");
+    this.#leave("events");
+    this.#current = null;
+    this.#otherAt = Infinity;
+  }
+
+  /** Close all transports, and schedule the next attempt. @param {number} [delay]  seconds */
+  lose(delay = this.#pause(BACKOFF, ++this.#attempts)) {
+    this.drop();
+    this.#wait(delay, () => this.open());
+    this.#listener.lost();
+  }
+
+  /** The connection works: after the next loss, retry soon. */
+  calm() {
+    this.#attempts = 0;
+  }
+
+  /** Send a message if the transport can. @param {object} message */
+  send(message) {
+    this.#current?.send(message);
+  }
+
+  /** Close for good. */
+  close() {
+    this.drop();
+    globalThis.document?.removeEventListener("visibilitychange", this.#look);
+  }
+
+  /** @param {Way} way */
+  #enter(way) {
+    if (this.#ways[way]) return;
+    const receiver = {
+      receive: (text) => this.#receive(way, text),
+      end: () => this.#ended(way),
+      refused: this.#listener.refused,
+    };
+    const [open, api] = way === "socket" ? [openSocket, this.#api.WebSocket] : [openEvents, this.#api.fetch];
+    try {
+      this.#ways[way] = open(this.#listener.address(), this.#token, receiver, api);
+    } catch {
+      this.#ended(way); // an https: page may not open ws:
+    }
+  }
+
+  /** @param {Way} way */
+  #leave(way) {
+    this.#ways[way]?.close();
+    this.#ways[way] = null;
+  }
+
+  /** @param {Way} way */
+  #ended(way) {
+    const ended = this.#ways[way];
+    this.#leave(way);
+    if (this.#current) {
+      if (ended === this.#current) this.lose();
+    } else if (way === "socket" && this.#api.fetch) this.#enter("events");
+    else if (!this.#ways.socket) this.lose();
+  }
+
+  /**
+   * Use the transport that has said hello.
+   *
+   * A WebSocket that takes over resumes from the position it was opened with, so some updates come twice. When an event stream
+   * is first, the WebSocket is closed and opened again later: it was opened without a position and would start anew.
+   * @param {Way} way
+   */
+  #adopt(way) {
+    this.#detour = way === "events";
+    this.#leave(this.#detour ? "socket" : "events");
+    this.#current = this.#ways[way];
+    if (this.#detour) {
+      this.#scheduleSocket();
+    } else {
+      this.#otherAt = Infinity;
+      this.#socketAttempts = 0;
+    }
+    this.#wait(SILENCE * this.tick, this.#overdue);
+  }
+
+  #scheduleSocket() {
+    this.#otherAt = this.#api.clock() + this.#pause(SOCKET_BACKOFF, ++this.#socketAttempts);
+  }
+
+  #tryOther() {
+    this.#otherAt = Infinity;
+    if (!this.#current) return this.#enter("events");
+    this.#scheduleSocket();
+    this.#leave("socket"); // the previous attempt has not answered
+    this.#enter("socket");
+  }
+
+  /**
+   * A random pause in seconds, so that all pages that lost the same server do not come back at the same moment.
+   * @param {[number, number]} range
+   * @param {number} attempts  how many failed before
+   */
+  #pause([low, high], attempts) {
+    // The exponent is bounded: after a year of attempts 2 ** 1024 would be Infinity, and the pause NaN.
+    const limit = Math.min(high, low * 2 ** Math.min(attempts, 30));
+    return low + (limit - low) * this.#api.random();
+  }
+
+  /** @param {number} seconds @param {(late: boolean) => void} due */
+  #wait(seconds, due) {
+    this.#deadline = this.#api.clock() + seconds;
+    this.#due = due;
+    this.#look();
+  }
+
+  /** Timers are late after sleep and in hidden pages, so only the clock decides what is due. */
+  #look = () => {
+    clearTimeout(this.#timer);
+    const now = this.#api.clock();
+    const left = this.#deadline - now;
+    if (left <= 0) return this.#due(left < -LEAP);
+    this.#timer = setTimeout(this.#look, Math.min(left, PULSE) * 1000);
+    if (now >= this.#otherAt) this.#tryOther();
+  };
+
+  /** The server has been silent for too long. After sleep the next attempt comes at once. @param {boolean} late */
+  #overdue = (late) => this.lose(late ? 0 : undefined);
+
+  /** @param {Way} way @param {string} text */
+  #receive(way, text) {
+    const now = this.#api.clock();
+    if (now >= this.#deadline) return this.lose(0); // the machine slept, and this message may be hours old
+    try {
+      const message = JSON.parse(text);
+      if (this.#ways[way] !== this.#current) {
+        if (message.type !== "hello") return;
+        this.#adopt(way);
+      }
+      this.heard = now;
+      this.#listener.message(message);
+      if (this.#due === this.#overdue) this.#deadline = now + SILENCE * this.tick; // a bye has scheduled something else
+    } catch (error) {
+      console.error("streamd: a message that cannot be understood", error);
+      if (this.#ways[way]) this.#ended(way); // a listener may have closed it
+    }
+  }
+}

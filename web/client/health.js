@@ -1,0 +1,74 @@
+/**
+ * Whether a value can be believed, and up to when. Pure: everything that is known goes in.
+ *
+ * The law: a value is current only if the link is live, the newest value has arrived, its source works, and it is not late.
+ */
+
+/** A proof that the server knows may arrive here this many ticks later: the server sends proofs once a tick. */
+const GRACE_TICKS = 1;
+
+/**
+ * @typedef {"current"|"waiting"|"late"|"failed"|"catching-up"|"unconfirmed"|"lost"} State
+ *
+ * @typedef {object} Picture  what is known about all streams alike
+ * @property {import("./link.js").Status} status  of the link
+ * @property {{state: string}} journal  of the server
+ * @property {number} now  by the server's clock, in seconds
+ * @property {number} [tick]  seconds between two ticks
+ * @property {number|null} [lost]  since when the link is not live, by the server's clock
+ */
+
+/**
+ * Whether the server is connected: it has said hello and has not gone silent.
+ * @param {import("./link.js").Status} status
+ * @returns {boolean}
+ */
+export function connected(status) {
+  return status === "live" || status === "catching-up";
+}
+
+/**
+ * Whether a stream's value can be believed now.
+ * @param {import("./link.js").Stream} stream
+ * @param {Picture} picture
+ * @returns {State}
+ */
+export function stateOf(stream, { status, journal, now, tick = 0 }) {
+  if (!connected(status)) return "lost";
+  if (stream.health.state === "failed") return "failed";
+  if (status === "catching-up") return "catching-up";
+  if (stream.health.state === "late" || now > dueTime(stream) + GRACE_TICKS * tick) return "late";
+  if (journal.state === "away") return "unconfirmed";
+  return stream.seq ? "current" : "waiting";
+}
+
+/**
+ * When the next proof is due, in seconds; NaN if none is expected. No time is later than NaN, so such a stream is never late.
+ * @param {import("./link.js").Stream} stream
+ * @returns {number}
+ */
+export function dueTime({ health, description }) {
+  return (health.proof ?? NaN) + description.expect;
+}
+
+/**
+ * The time during which the latest proof counts.
+ * @param {import("./link.js").Stream} stream
+ * @param {number} tick  seconds between two ticks
+ * @returns {{from: number, span: number}|null}  its begin and its length in seconds; null: as long as the link lives
+ */
+export function validity({ health, description }, tick) {
+  if (!(health.proof && description.expect)) return null;
+  return { from: health.proof, span: description.expect + GRACE_TICKS * tick };
+}
+
+/**
+ * Up to when a stream's newest value is known to be right, in seconds.
+ * @param {import("./link.js").Stream} stream
+ * @param {Picture} picture
+ * @returns {number}
+ */
+export function knownUntil({ health, time = 0 }, { now, lost, journal }) {
+  const known = health.state === "fresh" && journal.state !== "away" ? now : Math.max(health.proof ?? 0, time);
+  return Math.min(known, lost ?? now);
+}

@@ -1,0 +1,140 @@
+/**
+ * The history of the wall's streams: read from the server when a tile first asks, then followed on the link.
+ *
+ * An update that is not the next of its stream means that updates were missed or that the log began anew. Then it is read again.
+ */
+
+import { Series } from "./series.js";
+
+/** Seconds between two reads of one stream: where the server coalesces every second update, gaps in seq are no news. */
+const READ_EVERY = 60;
+/** How many points to ask for, and how many of the latest updates to keep: more than a list shows. */
+const POINTS = 500;
+const LATEST = 24;
+/** Milliseconds for an answer: streams are read one after the other, so one that hangs would hold up the rest. */
+const TIMEOUT = 10_000;
+
+export class History {
+  #link;
+  #fetch;
+  /** @type {Map<string, {series: Series, latest: {seq: number, time: number, value: any}[], keep: any, read: number}>} */
+  #known = new Map();
+  /** Names to read. @type {Set<string>} */
+  #queue = new Set();
+  #reading = false;
+  #abort = new AbortController();
+
+  /**
+   * @param {import("./link.js").Link} link
+   * @param {typeof fetch} [get]  for tests
+   */
+  constructor(link, get = (...request) => fetch(...request)) {
+    this.#link = link;
+    this.#fetch = get;
+    const { signal } = this.#abort;
+    link.addEventListener("update", ({ detail }) => this.#follow(detail), { signal });
+    link.addEventListener("change", ({ detail }) => detail.names.forEach((name) => this.#judge(name)), { signal });
+  }
+
+  /** Stop following, and forget everything. */
+  close() {
+    this.#abort.abort();
+    this.#known.clear();
+  }
+
+  /** The stream's numbers over time. @param {import("./link.js").Stream} stream @returns {Series} */
+  series(stream) {
+    return this.#of(stream).series;
+  }
+
+  /** The stream's latest updates, newest first. @param {import("./link.js").Stream} stream @returns {{time: number, value: any}[]} */
+  latest(stream) {
+    return this.#of(stream).latest;
+  }
+
+  /** Forget all streams but these. @param {Map<string, unknown>} streams  by name */
+  retain(streams) {
+    for (const name of this.#known.keys()) if (!streams.has(name)) this.#known.delete(name);
+  }
+
+  #of({ name, description, seq, time, value }) {
+    const known = this.#known.get(name);
+    if (known && known.keep === description.keep) return known;
+    const made = { series: new Series(description.keep), latest: [], keep: description.keep, read: -Infinity };
+    this.#known.set(name, made);
+    if (seq) this.#push(made, { seq, time, value });
+    if (seq !== 1) this.#request(name); // the first update has no past
+    return made;
+  }
+
+  #push(known, { seq, time, value }) {
+    known.series.seq = seq;
+    known.series.push(time, value);
+    known.latest = [{ seq, time, value }, ...known.latest].slice(0, LATEST);
+  }
+
+  #follow(update) {
+    const known = this.#known.get(update.stream);
+    if (!known || update.seq <= known.series.seq) return; // the answer to a read held it already
+    if (update.seq !== known.series.seq + 1) this.#request(update.stream);
+    this.#push(known, update);
+  }
+
+  #request(name) {
+    this.#queue.add(name);
+    if (!this.#reading) void this.#read();
+  }
+
+  async #read() {
+    this.#reading = true;
+    for (const name of this.#queue) {
+      this.#queue.delete(name);
+      const known = this.#known.get(name);
+      const now = this.#link.now();
+      if (!known || known.keep === 1 || now - known.read < READ_EVERY) continue;
+      known.read = now;
+      try {
+        const answer = await this.#fetch(`streams/${name}?history=&points=${POINTS}`, { signal: AbortSignal.timeout(TIMEOUT) });
+        if (answer.ok) this.#take(name, known, await answer.json());
+      } catch {
+        // The next gap in seq makes another request. Until then the line is short, but not wrong.
+      }
+    }
+    this.#reading = false;
+  }
+
+  /** Rebuild a stream's history from an answer: its updates, a gap for each silence, and the updates that came meanwhile. */
+  #take(name, known, { history: updates, silences = [] }) {
+    if (this.#known.get(name) !== known || !updates.length) return;
+    const fresh = { ...known, series: new Series(known.keep), latest: [] };
+    const turns = silences.flatMap(([from, to]) => [{ time: from, over: false }, ...(to ? [{ time: to, over: true }] : [])]);
+    for (const update of updates) {
+      while (turns.length && turns[0].time < update.time) this.#turn(fresh, turns.shift());
+      this.#push(fresh, update);
+    }
+    for (const turn of turns) this.#turn(fresh, turn);
+    for (const update of [...known.latest].reverse()) if (update.seq > fresh.series.seq) this.#push(fresh, update);
+    this.#known.set(name, fresh);
+    this.#judge(name);
+  }
+
+  /** A silence begins, or is over. Its end proves the value from before it. */
+  #turn({ series, latest }, { time, over }) {
+    if (!over) series.pause(time);
+    else if (series.paused && typeof latest[0]?.value === "number") series.push(time, latest[0].value);
+  }
+
+  /** Begin or end a gap, depending on the stream's health. */
+  #judge(name) {
+    const [known, stream] = [this.#known.get(name), this.#link.streams.get(name)];
+    if (!known) return;
+    if (!stream?.seq) {
+      if (known.series.seq) this.#known.delete(name); // the stream begins anew, and the old updates are not its past
+      return;
+    }
+    const { health, time = 0, value } = stream;
+    const proof = Math.max(health.proof ?? 0, time);
+    if (health.state !== "fresh") known.series.pause(proof);
+    else if (known.series.paused && typeof value === "number") known.series.push(proof, value);
+  }
+}

@@ -1,0 +1,314 @@
+/**
+ * streamd's client library: it keeps a page's copy of the streams current, for months, without help.
+ *
+ *     import { connect } from "http://wall.example:5000/streamd.js";
+ *     const link = connect({ streams: ["orders", "db.*"] });
+ *     link.addEventListener("update", ({ detail }) => console.log(detail.stream, detail.value));
+ *
+ * It speaks `streamd.v1` over a WebSocket. Where a proxy lets no WebSocket pass, it reads the same messages from an event stream:
+ *
+ *     <- hello     opens every connection: the streams, a position, the server's time. `more`: missed updates follow
+ *     <- updates   new values. `more`: the newest value is still to come
+ *     <- health    a stream is fresh, late or failed, and its value ok, warn or critical
+ *     <- streams   new or changed descriptions. null: the stream is forgotten
+ *     <- journal   whether the server can still read new values
+ *     <- tick      the server's time and the latest proofs, every few seconds
+ *     <- build     which page and walls the server has
+ *     <- command   an order for this screen
+ *     <- error, bye
+ *     -> screen    what this screen shows, and up to which position
+ *
+ * Memory is bounded by the number of streams: the newest update of each, and as much history as the page asked for.
+ * A message that cannot be understood breaks the link, because it may have carried a value. An unknown type or member does not.
+ */
+
+import { ServerClock, steadyClock } from "./clock.js";
+import { Connection } from "./connection.js";
+
+/** Seconds between two ticks if the server does not say. */
+const TICK = 5;
+/** The longest wait in seconds that a server can ask for in its bye. */
+const LONGEST_WAIT = 600;
+
+/**
+ * @typedef {object} Stream
+ * @property {string} name
+ * @property {Record<string, any>} description  title, unit, expect (seconds), warn, critical, …
+ * @property {{state?: "fresh"|"late"|"failed", level?: "ok"|"warn"|"critical", since?: number, proof?: number, error?: string}} health
+ * @property {number} seq  0: no value yet
+ * @property {string} [at]  its position in the log; opaque
+ * @property {number} [time]  when the value was true, in seconds by the server's clock
+ * @property {any} [value]
+ * @property {number} missed  how many updates this page did not see, counted by the gaps in seq
+ * @property {Update[]} [history]  with the option `history`: the latest updates, oldest first, the newest included
+ *
+ * @typedef {{seq: number, at: string, time: number, value: any}} Update
+ *
+ * @typedef {"connecting"|"catching-up"|"live"|"lost"|"closed"} Status
+ *
+ * @typedef {object} Options
+ * @property {string|URL} [url]  the server; http(s) and ws(s) mean the same. Default: the server that this module came from.
+ * @property {string[]} [streams]  names and globs. Left out: all streams. Empty: none.
+ * @property {number} [history]  how many updates of each stream to keep, at least 1. Left out: the newest only.
+ * @property {string} [token]  for servers that ask for one; it never becomes part of a URL or a message
+ * @property {typeof WebSocket} [WebSocket]  for tests, and for environments that have none
+ * @property {typeof fetch|null} [fetch]  null: never read an event stream
+ * @property {() => number} [clock]  seconds on a clock that nobody sets and that counts sleep; see steadyClock
+ * @property {() => number} [random]  from 0 up to 1
+ */
+
+/**
+ * Connect, and stay connected until `close()`.
+ * @param {Options} [options]
+ * @returns {Link}
+ */
+export function connect(options = {}) {
+  return new Link(options);
+}
+
+/**
+ * The page's end of the link. All properties are read-only for the page. Events:
+ * - `update`: one new value; `detail` is `{stream, seq, at, time, value}`
+ * - `change`: sent after each message that changed streams; `detail.names` lists them, forgotten ones included
+ * - `link`: `status` has changed; `journal`: `journal` has changed
+ * - `tick`: the server is still there; `error`: the server refused something, `detail` is `{code, message}`
+ * - `build`: `detail.build` names the server's page and walls; `command`: `detail` is the message for this screen
+ */
+export class Link extends EventTarget {
+  /** The streams by name, in the server's order. @type {Map<string, Stream>} */
+  streams = new Map();
+  /** The position up to which everything has arrived; null: nothing has. @type {string|null} */
+  at = null;
+  /** Values are current only while this is "live". @type {Status} */
+  status = "connecting";
+  /** @type {{state: "ok"|"away", since?: number, error?: string}} */
+  journal = { state: "ok" };
+
+  #url;
+  #selected;
+  #history;
+  #clock;
+  #random;
+  #connection;
+  #serverClock;
+  /** True between a hello and the updates that follow it, or the tick if none follow. */
+  #unanswered = false;
+  /** The time by our clock at which the streams were last known to be current; null: they are. @type {number|null} */
+  #lost;
+
+  /** @param {Options} options */
+  constructor({
+    url, streams, history, token,
+    WebSocket = globalThis.WebSocket, fetch = globalThis.fetch, clock = steadyClock(), random = Math.random,
+  }) {
+    super();
+    this.#url = socketUrl(url);
+    this.#selected = streams;
+    this.#history = history;
+    this.#clock = clock;
+    this.#random = random;
+    this.#serverClock = new ServerClock(clock);
+    this.#lost = clock();
+    const listener = {
+      address: () => this.#request(),
+      message: (message) => this.#take(message),
+      refused: (error) => this.#send("error", error),
+      lost: () => this.#lose(),
+    };
+    this.#connection = new Connection(listener, token, { WebSocket, fetch, clock, random });
+    this.#connection.open();
+  }
+
+  /** The server's time, in seconds since the epoch. @returns {number} */
+  now() {
+    return this.#serverClock.now();
+  }
+
+  /** Since when the streams may not be current, in seconds by the server's clock; null: they are. @returns {number|null} */
+  get lostSince() {
+    return this.#lost === null ? null : this.#serverClock.at(this.#lost);
+  }
+
+  /** Seconds between two ticks. @returns {number} */
+  get tick() {
+    return this.#connection.tick;
+  }
+
+  /**
+   * Read other streams from now on. A position belongs to its selection, so everything is read anew.
+   * @param {string[]} [streams]  as for `connect`
+   */
+  select(streams) {
+    this.#selected = streams;
+    this.at = null;
+    if (!this.#connection.busy) return; // it is closed, or the next attempt will ask for the new selection
+    this.#connection.drop();
+    this.#connection.open();
+    if (this.status !== "live") return;
+    this.#lost = this.#clock();
+    this.#turn("catching-up");
+  }
+
+  /**
+   * Tell the server what this screen shows. An event stream cannot carry the report, so it is dropped there.
+   * @param {{name: string, wall?: string, delay?: number}} screen  its name, its wall, and how many seconds it lags
+   */
+  report({ name, wall, delay }) {
+    this.#connection.send({ type: "screen", name, wall, at: this.at, delay });
+  }
+
+  /** Close the link for good. */
+  close() {
+    this.#connection.close();
+    this.#turn("closed");
+  }
+
+  /** The WebSocket's address, with the selection and the position in its query. Stream names hold no comma. */
+  #request() {
+    const url = new URL(this.#url);
+    if (this.#selected) url.searchParams.set("streams", this.#selected.join(","));
+    if (this.#history) url.searchParams.set("history", String(this.#history));
+    if (this.at !== null) url.searchParams.set("after", this.at);
+    return url;
+  }
+
+  #lose() {
+    this.#lost ??= this.#connection.heard;
+    this.#turn("lost");
+  }
+
+  #take(message) {
+    switch (message.type) {
+      case "hello": return this.#hello(message);
+      case "updates": return this.#updates(message);
+      case "health": return this.#change(message.health, (stream, health) => { stream.health = health ?? {}; });
+      case "streams": return this.#describe(message.streams);
+      case "journal": return this.#journal(message);
+      case "tick": return this.#ticked(message);
+      case "build": return this.#send("build", { build: message.build });
+      case "command": return this.#send("command", message);
+      case "error": return this.#send("error", { code: message.code, message: message.message });
+      case "bye": return this.#bye(message);
+    }
+  }
+
+  #hello({ now, tick, at, resumed, more, streams = {}, health = {}, journal }) {
+    this.#connection.tick = tick > 0 ? tick : TICK;
+    this.#serverClock.forget();
+    this.#serverClock.read(now);
+    this.at = at ?? null;
+    const before = this.streams;
+    this.streams = new Map();
+    for (const [name, description] of Object.entries(streams)) {
+      const kept = resumed ? before.get(name) : undefined;
+      this.streams.set(name, { ...(kept ?? this.#blank(name)), description, health: {} });
+    }
+    for (const [name, value] of Object.entries(health)) this.#stream(name).health = value ?? {};
+    this.#journal(journal ?? { state: "ok" });
+    this.#send("change", { names: [...new Set([...before.keys(), ...this.streams.keys()])] });
+    // A resumed hello says whether updates follow. After any other hello they follow if there are streams.
+    this.#unanswered = more ?? (!resumed && this.streams.size > 0);
+    // A link that was live and resumes stays live: what it missed follows at once.
+    this.#arrived(this.#unanswered && !(resumed && this.status === "live"));
+  }
+
+  #updates({ updates, at, more }) {
+    const names = new Set();
+    if (at) this.at = at;
+    for (const update of updates) {
+      const { stream: name, seq, at, time, value } = update;
+      const stream = this.#stream(name);
+      if (seq <= stream.seq) continue; // the event stream sent it before the WebSocket took over
+      if (stream.seq && seq > stream.seq + 1) stream.missed += seq - stream.seq - 1;
+      Object.assign(stream, { seq, at, time, value });
+      stream.health.proof ??= this.now(); // for its first value only: the next tick brings the server's own proof
+      this.#remember(stream, { seq, at, time, value });
+      names.add(name);
+      this.#send("update", update);
+    }
+    this.#unanswered = false;
+    this.#send("change", { names: [...names] });
+    this.#arrived(more);
+  }
+
+  /** @param {Stream} stream @param {Update} update */
+  #remember({ history }, update) {
+    if (history && history.push(update) > (this.#history ?? 0)) history.shift();
+  }
+
+  #describe(streams) {
+    for (const [name, description] of Object.entries(streams)) if (description === null) this.streams.delete(name);
+    const rest = Object.fromEntries(Object.entries(streams).filter(([, description]) => description !== null));
+    this.#change(rest, (stream, description) => { stream.description = description; }, Object.keys(streams));
+  }
+
+  #journal({ state, since, error }) {
+    const same = this.journal.state === state && this.journal.error === error;
+    this.journal = { state, since, error };
+    if (!same) this.#send("journal");
+  }
+
+  #ticked({ now, proof = {} }) {
+    this.#connection.calm(); // only a tick counts as success: a server that dies after each hello must not be hammered
+    this.#serverClock.read(now);
+    for (const [name, time] of Object.entries(proof)) {
+      const stream = this.streams.get(name);
+      if (stream) stream.health.proof = time;
+    }
+    if (this.#unanswered) this.#arrived(false); // updates come before the tick, so none follow
+    this.#unanswered = false;
+    this.#send("tick");
+  }
+
+  #bye({ after }) {
+    const [low, high] = Array.isArray(after) ? after : [];
+    if (!(low >= 0 && high >= low)) return this.#connection.lose();
+    this.#connection.lose(Math.min(LONGEST_WAIT, low + (high - low) * this.#random()));
+  }
+
+  #change(members, apply, names = Object.keys(members)) {
+    for (const [name, member] of Object.entries(members)) apply(this.#stream(name), member);
+    this.#send("change", { names });
+  }
+
+  /** @returns {Stream} */
+  #stream(name) {
+    const stream = this.streams.get(name) ?? this.#blank(name);
+    this.streams.set(name, stream);
+    return stream;
+  }
+
+  /** @returns {Stream} */
+  #blank(name) {
+    const stream = { name, description: {}, health: {}, seq: 0, missed: 0 };
+    return this.#history ? { ...stream, history: [] } : stream;
+  }
+
+  /** @param {boolean} [more]  whether the newest value is still to come */
+  #arrived(more) {
+    if (this.#connection.up) this.#turn(more ? "catching-up" : "live"); // a listener may have called select() meanwhile
+  }
+
+  #turn(status) {
+    if (status === this.status || this.status === "closed") return; // a listener may have called close() meanwhile
+    if (status === "live") this.#lost = null;
+    this.status = status;
+    this.#send("link");
+  }
+
+  #send(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/**
+ * The WebSocket's address. This module is one folder below the server's root, hence "../ws".
+ * @param {string|URL} [url]
+ */
+function socketUrl(url) {
+  const address = new URL(url ?? new URL("../ws", import.meta.url));
+  address.protocol = address.protocol.replace("http", "ws");
+  if (address.pathname === "/") address.pathname = "/ws";
+  address.hash = "";
+  return address;
+}

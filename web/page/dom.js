@@ -1,0 +1,51 @@
+/** Writes to the page. A write that would change nothing is skipped: a TV's processor pays for each one. */
+
+/**
+ * Set an element's text. Data never becomes markup.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * Set a data attribute, or remove it.
+ * @param {HTMLElement} element
+ * @param {string} name  without "data-", in camel case
+ * @param {string} [value]  left out: remove the attribute
+ */
+export function setData(element, name, value) {
+  if (element.dataset[name] === value) return;
+  if (value === undefined) delete element.dataset[name];
+  else element.dataset[name] = value;
+}
+
+/**
+ * Set a custom property.
+ * @param {HTMLElement} element
+ * @param {string} name  with its leading dashes
+ * @param {string|number} value
+ */
+export function setProperty(element, name, value) {
+  if (element.style.getPropertyValue(name) !== `${value}`) element.style.setProperty(name, `${value}`);
+}
+
+/**
+ * Make an element.
+ * @param {string} tag
+ * @param {string} className
+ * @param {Element} [parent]  the new element becomes its last child
+ * @returns {HTMLElement}
+ */
+export function addElement(tag, className, parent) {
+  const element = document.createElement(tag);
+  element.className = className;
+  parent?.append(element);
+  return element;
+}
+
+/** The element of index.html with this id. @param {string} id @returns {HTMLElement} */
+export function byId(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}

@@ -1,0 +1,35 @@
+/** The display's theme, and what protects it against burn-in. */
+
+import { setData, setProperty } from "../page/dom.js";
+
+/** Every so many seconds the whole picture moves by two pixels. */
+const SHIFT_EVERY = 600;
+const SHIFTS = [[0, 0], [2, 0], [2, 2], [0, 2]];
+
+export class Display {
+  #theme;
+  #preference = matchMedia("(prefers-color-scheme: light)");
+  #abort = new AbortController();
+
+  /** @param {"dark"|"light"|"auto"} theme */
+  constructor(theme) {
+    this.#theme = theme;
+    this.#preference.addEventListener("change", () => this.#paint(), { signal: this.#abort.signal });
+    this.#paint();
+  }
+
+  close() {
+    this.#abort.abort();
+  }
+
+  /** Shift the picture when it is time. Called once a second. */
+  update() {
+    const [x, y] = SHIFTS[Math.floor(performance.now() / 1000 / SHIFT_EVERY) % SHIFTS.length];
+    setProperty(document.body, "--shift", `${x}px ${y}px`);
+  }
+
+  #paint() {
+    const light = this.#theme === "light" || (this.#theme === "auto" && this.#preference.matches);
+    setData(document.documentElement, "theme", light ? "light" : "dark");
+  }
+}

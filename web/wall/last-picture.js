@@ -1,0 +1,51 @@
+/**
+ * The last picture of a wall, kept in the browser's storage. A page shows it, marked as old, until the server answers.
+ */
+
+/** The most characters of one value, and of the whole picture. Browsers give 5 MiB to all walls of an origin together. */
+const LONGEST_VALUE = 4000;
+const LONGEST = 1_000_000;
+
+/**
+ * @typedef {import("./configuration.js").WallConfiguration} WallConfiguration
+ * @typedef {{configuration: WallConfiguration, time: number, streams: Map<string, import("../client/link.js").Stream>}} LastPicture
+ */
+
+/**
+ * Store what the link knows, if that is current.
+ * @param {import("../client/link.js").Link} link
+ * @param {WallConfiguration} configuration
+ * @param {string|null} wall  the name in the page's address; null: the first wall
+ */
+export function savePicture(link, configuration, wall) {
+  if (link.status !== "live") return;
+  const streams = [...link.streams.values()].map(({ name, description, seq, time, value }) => {
+    const short = JSON.stringify(value ?? null).length <= LONGEST_VALUE;
+    return { name, description, seq, time, value: short ? value : null };
+  });
+  try {
+    // Pages of version 0.1.0 call the configuration "plan". One name serves both, so that a renewed page knows the last picture.
+    const text = JSON.stringify({ plan: configuration, time: link.now(), streams });
+    if (text.length <= LONGEST) localStorage.setItem(key(wall), text);
+  } catch {
+    // The storage is full or blocked. Then a page that starts without a server shows nothing.
+  }
+}
+
+/**
+ * The stored picture, or null if there is none that can be read.
+ * @param {string|null} wall  as for `savePicture`
+ * @returns {LastPicture|null}
+ */
+export function loadPicture(wall) {
+  try {
+    const { plan, time, streams } = JSON.parse(localStorage.getItem(key(wall)) ?? "null");
+    return { configuration: plan, time, streams: new Map(streams.map((stream) => [stream.name, { ...stream, health: {}, missed: 0 }])) };
+  } catch {
+    return null;
+  }
+}
+
+function key(wall) {
+  return `streamd.picture.${wall ?? ""}`;
+}

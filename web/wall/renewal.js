@@ -1,0 +1,76 @@
+/**
+ * Renewal: the page reloads when the server has another build, once a night, and when it has grown too large. It reloads only
+ * after it has fetched the whole new page, and the new page shows the last picture until it has a newer one.
+ */
+
+/** The hours of the night in local time, and how many seconds a page must have run to renew itself then. */
+const NIGHT = [3, 5];
+const LONG = 12 * 3600;
+/** Bytes of JavaScript's heap that are too many. Only Chromium tells the size; other browsers are trusted. */
+const LARGE = 256 * 2 ** 20;
+/** Seconds between two attempts. */
+const RETRY = 60;
+
+/**
+ * Reload, if all of the new page can be had.
+ * @param {string} [wanted]  the build that the new page must have: a proxy may still hand out the old one
+ * @returns {Promise<boolean>}  whether the page reloads
+ */
+export async function renew(wanted) {
+  try {
+    const text = await (await fetchWhole(document.location.href)).text();
+    const page = new DOMParser().parseFromString(text, "text/html");
+    if (wanted && buildOf(page) !== wanted) return false;
+    const links = [...page.querySelectorAll("link[href], script[src]")].map((each) => each.getAttribute("href") ?? each.getAttribute("src") ?? "");
+    await Promise.all(links.map(fetchWhole));
+    document.location.reload();
+    return true;
+  } catch {
+    return false; // the old page goes on, and tries again
+  }
+}
+
+/** Looks once a minute whether the page is to be renewed. */
+export class Renewal {
+  #began = Date.now();
+  /** Each page has a time of its own, so that not all walls reload at once. */
+  #hour = NIGHT[0] + (NIGHT[1] - NIGHT[0]) * Math.random();
+  #timer;
+  /** The build to renew to; empty: the page is up to date. */
+  #wanted = "";
+
+  constructor() {
+    this.#timer = setInterval(() => this.#look(), RETRY * 1000);
+  }
+
+  /** Learn which build the server has. @param {string} served */
+  told(served) {
+    this.#wanted = served === buildOf(document) ? "" : served;
+    if (this.#wanted) void renew(this.#wanted);
+  }
+
+  close() {
+    clearInterval(this.#timer);
+  }
+
+  #look() {
+    const now = new Date();
+    const since = (now.getHours() + now.getMinutes() / 60 - this.#hour) * 3600;
+    const night = Date.now() - this.#began > LONG * 1000 && since >= 0 && since < 2 * RETRY;
+    const heap = /** @type {any} */ (performance).memory?.usedJSHeapSize ?? 0;
+    if (this.#wanted || night || heap > LARGE) void renew(this.#wanted);
+  }
+}
+
+/** @param {Document} page @returns {string} */
+function buildOf(page) {
+  return page.querySelector("meta[name=build]")?.getAttribute("content") ?? "";
+}
+
+/** Fetch past the browser's cache, body included. */
+async function fetchWhole(url) {
+  const answer = await fetch(url, { cache: "reload" });
+  if (!answer.ok) throw new Error(`${answer.status} for ${url}`);
+  await answer.clone().arrayBuffer();
+  return answer;
+}

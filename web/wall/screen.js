@@ -1,0 +1,86 @@
+/** The screen that shows this wall. It has a name, reports to the server what it shows, and obeys the server's commands. */
+
+import { byId, setData, setText } from "../page/dom.js";
+import { isName } from "../text/names.js";
+import { Renewal, renew } from "./renewal.js";
+
+/** Seconds between two reports, and for which a screen shows its name. */
+const REPORT_EVERY = 15;
+const IDENTIFY = 15;
+
+export class Screen {
+  name = screenName();
+
+  #link;
+  #wall;
+  /** How old the newest value was when it came, in seconds. */
+  #delay = 0;
+  #timer;
+  #hide;
+  #renewal = new Renewal();
+  #abort = new AbortController();
+
+  /**
+   * @param {import("../client/link.js").Link} link
+   * @param {string} wall  its name
+   */
+  constructor(link, wall) {
+    this.#link = link;
+    this.#wall = wall;
+    const { signal } = this.#abort;
+    link.addEventListener("update", ({ detail }) => {
+      if (link.status === "live") this.#delay = link.now() - detail.time; // while catching up, values are old by design
+    }, { signal });
+    link.addEventListener("link", () => this.#report(), { signal });
+    link.addEventListener("build", ({ detail }) => this.#renewal.told(detail.build), { signal });
+    link.addEventListener("command", ({ detail }) => this.#obey(detail), { signal });
+    this.#timer = setInterval(() => this.#report(), REPORT_EVERY * 1000);
+  }
+
+  close() {
+    this.#abort.abort();
+    this.#renewal.close();
+    clearInterval(this.#timer);
+    clearTimeout(this.#hide);
+    byId("overlay").hidden = true;
+  }
+
+  #report() {
+    if (this.#link.status !== "live") return;
+    const delay = Math.max(0, Math.round(this.#delay * 1000) / 1000);
+    this.#link.report({ name: this.name, wall: this.#wall, delay });
+  }
+
+  #obey({ command, wall, message, for: seconds }) {
+    if (command === "reload") void renew();
+    else if (command === "identify") this.#show(this.name, IDENTIFY, "name");
+    else if (command === "message") this.#show(message, seconds, "message");
+    else if (command === "wall") {
+      const { location } = document;
+      location.search = new URLSearchParams({ ...Object.fromEntries(new URLSearchParams(location.search)), wall }).toString();
+    }
+  }
+
+  #show(text, seconds, kind) {
+    const overlay = byId("overlay");
+    setText(overlay, text);
+    setData(overlay, "kind", kind);
+    overlay.hidden = false;
+    clearTimeout(this.#hide);
+    this.#hide = setTimeout(() => (overlay.hidden = true), seconds * 1000);
+  }
+}
+
+/** The name in the page's address, or one that is made once and stored. */
+function screenName() {
+  const given = new URLSearchParams(document.location.search).get("screen");
+  if (given && isName(given)) return given;
+  const made = `screen-${Math.random().toString(36).slice(2, 6)}`;
+  try {
+    const kept = localStorage.getItem("streamd.screen") ?? made;
+    localStorage.setItem("streamd.screen", kept);
+    return kept;
+  } catch {
+    return made; // the storage is blocked
+  }
+}
