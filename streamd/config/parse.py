@@ -180,6 +180,7 @@ def _read_own_type(type: Any, written: Any) -> Any:
 _AT = re.compile(r"(?s)(.*?)(?: - at `\$\.?(.*)`)?")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 _MISSING = re.compile(r"Object missing required field `(.*)`")
+_CHOICE = re.compile(r"Expected `str` matching regex '\^\(([\w|-]+)\)(?:\$|\\+Z)'")
 
 
 def _place(path: str, message: str, type: type[Any]) -> tuple[str, str]:
@@ -193,4 +194,6 @@ def _place(path: str, message: str, type: type[Any]) -> tuple[str, str]:
         return f"{path}.{unknown[1]}", "unknown key" + (f"; there are {known}" if known else "")
     if missing := _MISSING.fullmatch(text):
         return f"{path}.{missing[1]}", "is missing"
+    if choice := _CHOICE.fullmatch(text):
+        return path, f"expected one of {choice[1].replace('|', ', ')}"
     return path, text[:1].lower() + text[1:].replace("`", "")

@@ -9,7 +9,7 @@ import msgspec
 
 from streamd.config.fields import Secret, Size
 from streamd.config.kind import SourceTable
-from streamd.core.description import Description
+from streamd.core.description import Description, TileKind
 from streamd.core.duration import Duration
 from streamd.core.selection import Pattern, Selection
 from streamd.core.update import Name
@@ -24,7 +24,7 @@ class Tile(
     stream: Pattern | None = None
     streams: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)] | None = None
     title: str | None = None
-    show: Annotated[str, msgspec.Meta(pattern="^(value|status|chart|list)$")] | None = None
+    show: TileKind | None = None
 
     def __post_init__(self) -> None:
         if (self.stream is None) == (self.streams is None):

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from streamd.core.duration import Duration
 from streamd.core.limit import Limit
 from streamd.core.written import Written
+
+KINDS_OF_TILE = ("value", "status", "chart", "list")
+"""The kinds of tiles that the page can show: those of ``web/kinds/registry.js``, in its order.
+
+A test compares both lists.
+"""
+
+TileKind = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(KINDS_OF_TILE)})\Z")]
+"""The name of a kind of tile, in structures that are read."""
 
 
 class Keep(Written):
@@ -39,7 +48,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     title: str | None = None
     unit: str | None = None
-    show: str | None = None
+    show: TileKind | None = None
     keep: Keep = Keep()
     expect: Duration | None = None
     warn: Limit | None = None

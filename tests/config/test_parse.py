@@ -13,7 +13,7 @@ from streamd.config.fields import ConfigError, Secret, Size
 from streamd.config.kind import Kind
 from streamd.config.parse import parse
 from streamd.config.tables import Config, Wall
-from streamd.core.description import Description, Keep
+from streamd.core.description import KINDS_OF_TILE, Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.limit import Limit
 
@@ -50,6 +50,7 @@ SQL = Kind("sql", frozenset(("query",)), QuerySettings, make)
 FEED = Kind("feed", frozenset(("ws:", "wss:")), FeedSettings, make)
 KINDS = (WALK, SQL, FEED)
 
+SHOW = "expected one of value, status, chart, list"
 SHOP = '[sources.shop]\ndatabase = "sqlite:///shop.db"\nquery = "SELECT 1 AS orders"\n'
 
 
@@ -242,7 +243,7 @@ class BadTests(SynchronousTestCase):
         check('title = "x"', ".name", "is missing")
         check('name = "a b"', ".name", "expected str matching")
         check('name = "a"', ".name", "there is a wall a already")
-        check('name = "b"\ntheme = "pink"', ".theme", "dark|light|auto")
+        check('name = "b"\ntheme = "pink"', ".theme", "one of dark, light, auto")
         check('name = "b"\nrotate = 5', ".rotate", "a duration")
         check('name = "b"\nstreams = []', ".streams", "length >= 1")
         check('name = "b"\nstreams = ["a", "a b"]', ".streams[1]", "expected str matching")
@@ -250,7 +251,7 @@ class BadTests(SynchronousTestCase):
         tile = 'name = "b"\n[[walls.tiles]]\n'
         check(f"{tile}show = 'chart'", ".tiles[0]", "either stream or streams")
         check(f"{tile}stream = 'a'\nstreams = ['b']", ".tiles[0]", "either stream or streams")
-        check(f"{tile}stream = 'a'\nshow = 'gauge'", ".tiles[0].show", "value|status|chart|list")
+        check(f"{tile}stream = 'a'\nshow = 'gauge'", ".tiles[0].show", SHOW)
         check(f"{tile}streams = ['a', 'b.*']", ".tiles[0].streams[1]", "expected str matching")
         check(tile.replace("[[", "streams = ['a']\n[[") + "stream = 'a'", "", "not both")
         names = ",".join(f"'s{n}'" for n in range(32))
@@ -258,6 +259,13 @@ class BadTests(SynchronousTestCase):
             32, len(read(f'[[walls]]\nname = "a"\nstreams = [{names}]').walls[0].public()["tiles"])
         )
         check(f'name = "b"\nstreams = [{names}, "x"]', "", "at most 32 different")
+
+    def test_show_of_a_stream_is_a_kind_of_tile(self) -> None:
+        for written in ("gauge", "", "Value", "value|status", "chart\\n", "constructor"):
+            self.check(f'[streams.a]\nshow = "{written}"', "streams.a.show", SHOW)
+        self.check("[streams.a]\nshow = 5", "streams.a.show", "expected str")
+        for kind in KINDS_OF_TILE:
+            self.assertEqual(kind, read(f'[streams.a]\nshow = "{kind}"').streams["a"].show)
 
     def test_keep_and_limits(self) -> None:
         for written in ("0", "-1", "true", "1.5", '"100"', "1000001"):
