@@ -64,7 +64,7 @@ FLOORS = {
     "sources": [
         "errors settings",
         "databases.session feed",
-        "databases.drivers databases.rows polling random_walk source texts",
+        "databases.drivers databases.rows entries polling random_walk source texts",
         "call command databases.queries demo http redis",
         "listen sql",
         "registry",

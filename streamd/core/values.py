@@ -66,13 +66,24 @@ def from_text(text: bytes) -> bytes:
     return value
 
 
+class BadValue:
+    """Stands in a reading for a value that no stream can hold, so that only its stream fails.
+
+    :ivar reason: why, in words fit for a wall.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
 def from_python(value: Any) -> bytes:
     """The JSON text of a Python value made of dicts, lists, strings, numbers, bools and None.
 
     A Decimal is a number; dates and times are ISO 8601, a naive time being this machine's, with its
     offset; a timedelta is in seconds; a UUID is text.
 
-    :raises Refused: 400 for anything else (a set, bytes, NaN), 413 if it is too long.
+    :raises Refused: 400 for anything else (a set, bytes, NaN), 413 if it is too long; for a
+        :class:`BadValue`, wherever in it, with its reason.
     """
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_simpler)
@@ -85,6 +96,8 @@ def from_python(value: Any) -> bytes:
 
 def _simpler(value: Any) -> Any:
     """What JSON has for a value that databases and programs have besides."""
+    if isinstance(value, BadValue):
+        raise Refused(400, "bad-value", value.reason)
     if isinstance(value, Decimal):
         # Decimal("1e999999") is one, too: as a whole number it would take minutes.
         whole = value.is_finite() and value.adjusted() < 309 and value == value.to_integral_value()

@@ -1,4 +1,4 @@
-"""Redis as seen from one connection: where it is, what is said, and why it does not answer."""
+"""A small client for Redis: its URL, one connection, and one table of errors fit for a wall."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 TIMEOUT = 2.0
-"""Seconds that Redis has to accept a connection, or to answer."""
-
+"""Seconds that Redis has to accept a connection, or to answer a command."""
 
 REFUSALS = {
     "OOM ": "Redis is full",
@@ -27,11 +26,16 @@ REFUSALS = {
     "LOADING ": "Redis is starting",
     "BUSY ": "Redis is busy with a script",
 }
-"""What Redis says when it may be otherwise in a while, and what a wall says of it."""
+"""Error replies that may end by themselves, by the code within them, and the text for a wall.
+
+The codes are those of Redis's ``src/server.c`` (``createSharedObjects``)."""
+
+_MESSAGES = ([b"message"], [b"pmessage"])
+"""The first words of what a subscriber receives without asking: [kind, (pattern,) channel, payload]."""
 
 
 class RedisUrl:
-    """``redis://user:password@host:6379/0``, or ``rediss://`` for TLS; its repr never shows it."""
+    """``redis://user:password@host:6379/0``, or ``rediss://`` for TLS; the repr shows no password."""
 
     def __init__(self, written: str) -> None:
         parts = urlsplit(written)
@@ -54,7 +58,10 @@ class RedisUrl:
             raise ValueError(wanted) from None
 
     def greeting(self, password: str) -> list[tuple[str | int, ...]]:
-        """What has to be said first; one that hangs accepts connections, but answers nothing."""
+        """The commands that open a connection.
+
+        PING is one of them because a Redis that hangs still accepts connections.
+        """
         words: list[tuple[str | int, ...]] = [("PING",)]
         if self.database:
             words.insert(0, ("SELECT", self.database))
@@ -65,7 +72,7 @@ class RedisUrl:
         return words
 
     def endpoint(self, reactor: Any) -> Any:
-        """Where to connect to."""
+        """The endpoint to connect to."""
         endpoint: Any = HostnameEndpoint(reactor, self.host, self.port)
         if self.tls:
             from twisted.internet.ssl import optionsForClientTLS
@@ -75,13 +82,14 @@ class RedisUrl:
 
 
 class Broken(Exception):
-    """The connection is no more, or what came over it is not Redis's; in words fit for a wall."""
+    """The connection ended, or the peer does not speak Redis's protocol; the text is fit for a wall."""
 
 
 class RedisConnection(Protocol):
-    """One connection: commands go out as they are said, answers come in that order.
+    """One connection in RESP2: commands are pipelined, and replies come in the order of commands.
 
-    :ivar on_lost: called when it ends.
+    :ivar on_lost: called without arguments when the connection has ended.
+    :ivar on_message: set before SUBSCRIBE or PSUBSCRIBE; called with the payload of each message.
     """
 
     def __init__(self) -> None:
@@ -93,12 +101,14 @@ class RedisConnection(Protocol):
         self._waiting: deque[Deferred[Any]] = deque()
         self._broken: Broken | None = None
         self.on_lost: Callable[[], object] = lambda: None
+        self.on_message: Callable[[bytes], object] | None = None
 
     def say(self, *words: str | bytes | int) -> Deferred[Any]:
-        """The answer to one command; one that is not waited for any more is dropped when it comes.
+        """Send one command.
 
-        :raises hiredis.ReplyError: Redis's own errors.
-        :raises Broken: there is none, and it is not known what became of the command.
+        :returns: fires with the reply.  If it is cancelled, a late reply is dropped.
+        :raises hiredis.ReplyError: if Redis answers with an error.
+        :raises Broken: if the connection ends first: the command may have been executed or not.
         """
         if self._broken is not None:
             return fail(self._broken)
@@ -111,17 +121,30 @@ class RedisConnection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         self._reader.feed(data)
         try:
-            while self._waiting and (answer := self._reader.gets()) is not False:
-                waiting = self._waiting.popleft()
-                if not waiting.called:
-                    failed = isinstance(answer, self._refused)
-                    waiting.callback(Failure(answer) if failed else answer)
+            while self._broken is None and (reply := self._reader.gets()) is not False:
+                self._received(reply)
         except self._strange:
-            self._break(Broken("what answers is not Redis"))
-            self.abort()
+            self._reject()
+
+    def _received(self, reply: Any) -> None:
+        # RESP2 marks a message by its first word alone.  A connection that has subscribed gets no other
+        # replies of that form.
+        if self.on_message is not None and isinstance(reply, list) and reply[:1] in _MESSAGES:
+            self.on_message(reply[-1])
+        elif not self._waiting:
+            self._reject()
+        else:
+            waiting = self._waiting.popleft()
+            if not waiting.called:
+                failed = isinstance(reply, self._refused)
+                waiting.callback(Failure(reply) if failed else reply)
+
+    def _reject(self) -> None:
+        self._break(Broken("what answers is not Redis"))
+        self.abort()
 
     def abort(self) -> None:
-        """End it now; what waits fails."""
+        """End the connection now; commands without a reply fail with :class:`Broken`."""
         if self.transport is not None:
             self.transport.abortConnection()  # type: ignore[attr-defined]
 
@@ -140,7 +163,10 @@ class RedisConnection(Protocol):
 
 
 async def connect(reactor: Any, url: RedisUrl, password: str) -> RedisConnection:
-    """A connection that answers."""
+    """Open a connection, log in, and wait until Redis has answered a PING.
+
+    :raises Exception: what :func:`explain` can explain, such as TimeoutError after :data:`TIMEOUT`.
+    """
     factory = Factory.forProtocol(RedisConnection)
     factory.noisy = False
     link: RedisConnection = (
@@ -156,19 +182,19 @@ async def connect(reactor: Any, url: RedisUrl, password: str) -> RedisConnection
 
 
 def is_said(error: BaseException) -> bool:
-    """Whether it is what Redis answered."""
+    """Return True if Redis itself answered with this error."""
     return type(error).__module__.startswith("hiredis")
 
 
 def refusal(said: str) -> str | None:
-    """Why Redis refuses for a while; None: it refuses for good."""
+    """The reason, fit for a wall, if Redis refuses only for a while; None if it refuses for good."""
     return next((words for code, words in REFUSALS.items() if code in said), None)
 
 
 def explain(error: BaseException) -> str | None:
-    """Why Redis cannot be used, in words fit for a wall: neither address nor password.
+    """Why Redis cannot be used, in words fit for a wall: without addresses and passwords.
 
-    None: nobody expected this.
+    :returns: None for an error that has nothing to do with Redis.
     """
     if isinstance(error, Broken):
         return str(error)

@@ -176,7 +176,7 @@ class CommandSource:
 
     def start(self, feed: Feed) -> None:
         self._feed = feed
-        self._texts = Texts(feed, self._reactor)
+        self._texts = Texts(feed, self._reactor, self._settings.whole)
         self._polling.start(feed)
 
     def stop(self) -> Deferred[None] | None:

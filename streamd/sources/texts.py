@@ -1,4 +1,4 @@
-"""What programs print and publish: texts, each a reading, however many come."""
+"""What programs print and publish: each text is a reading, however many come."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MAX_TEXT = 2**20
 """Bytes of one text; each value in it may have less."""
 
 ROOM = 32
-"""Texts in each :data:`PACE` that are all told: a thousand a second.  Of more, the newest is."""
+"""Texts in each :data:`PACE` that are published one by one: a thousand a second."""
 
 
 def read_text(text: bytes) -> Any:
-    """What a text says: JSON, or else the text itself.
+    """The value of a text: what its JSON says, or else the text itself.
 
-    :raises Refused: if it is neither JSON nor UTF-8, or too long.
+    :raises Refused: if it is neither JSON nor UTF-8, or longer than :data:`MAX_TEXT`.
     """
     if len(text) > MAX_TEXT:
         raise too_long()
@@ -42,47 +42,74 @@ def too_long() -> Refused:
 
 
 class Texts:
-    """Puts texts into a feed.  A flood costs no more than a thousand readings a second."""
+    """Puts texts into a feed; a flood costs no more than a thousand readings a second.
 
-    def __init__(self, feed: Feed, clock: IReactorTime) -> None:
+    Of what a flood says within one :data:`PACE` beyond :data:`ROOM` texts, the newest value of each
+    stream is published.
+    """
+
+    _members: dict[str, Any] | None  # what objects said: stream's end -> newest value
+    _values: list[Any]  # the newest value that is no object, if there is one
+    _bad: Failure | None  # why the newest text has no value
+
+    def __init__(self, feed: Feed, clock: IReactorTime, whole: bool = False) -> None:
+        """:param whole: an object is one value, not one stream a member."""
         self._feed = feed
         self._clock = clock
+        self._whole = whole
         self._room = ROOM
-        self._newest: bytes | None = None
         self._turn: IDelayedCall | None = None
+        self._forget()
 
     def put(self, text: bytes) -> None:
-        """A reading, as text."""
+        """Take one text as a reading, now or at the end of this :data:`PACE`."""
         if self._turn is None:
             self._turn = self._clock.callLater(PACE, self._turned)
+        try:
+            value = read_text(text)
+        except Refused:
+            self._bad = Failure()
+        else:
+            self._bad = None
+            if isinstance(value, dict) and not self._whole:
+                self._members = value if self._members is None else self._members | value
+            else:
+                self._values[:] = [value]
         if self._room:
             self._room -= 1
-            self._tell(text)
-        else:
-            self._newest = text
+            self._publish()
 
     def flush(self) -> None:
-        """Nothing comes for now: what was held back is told."""
+        """Publish what is held back: the program has ended."""
         if self._turn is not None and self._turn.active():
             self._turn.cancel()
         self._turned()
 
     def stop(self) -> None:
-        """Tell nothing more."""
-        self._newest = None
+        """Publish nothing more."""
+        self._forget()
         self.flush()
+
+    def _forget(self) -> None:
+        """Hold nothing back."""
+        self._members = None
+        self._values = []
+        self._bad = None
 
     def _turned(self) -> None:
         self._turn = None
         self._room = ROOM
-        if self._newest is not None:
-            newest, self._newest = self._newest, None
-            self.put(newest)
+        if self._members is not None or self._values or self._bad:
+            self._turn = self._clock.callLater(PACE, self._turned)
+            self._room -= 1
+            self._publish()
 
-    def _tell(self, text: bytes) -> None:
-        try:
-            value = read_text(text)
-        except Refused:
-            self._feed.failed(Failure())
-        else:
+    def _publish(self) -> None:
+        members, values, bad = self._members, self._values, self._bad
+        self._forget()
+        if members is not None:
+            self._feed.put(members)
+        for value in values:
             self._feed.put(value)
+        if bad is not None:
+            self._feed.failed(bad)

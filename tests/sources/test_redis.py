@@ -12,7 +12,6 @@ from playwright.sync_api import Page, expect
 
 from streamd.config.extras import needs_extra
 from streamd.config.parse import parse
-from streamd.reactor.redis_client import RedisUrl
 from streamd.sources.redis import KIND
 from tests.support.daemon import StartDaemon
 from tests.support.net import wait_until
@@ -148,6 +147,59 @@ def test_an_entry_that_is_no_value_holds_none_up(serve: Serve, redis: Redis) -> 
     assert streams.health("jobs") == ("fresh", None)
 
 
+@in_thread
+def test_a_bad_entry_is_a_failure_until_the_next_good_one(serve: Serve, redis: Redis) -> None:
+    redis.say("XADD", "jobs", "1-1", "n", "1")
+    redis.say("XADD", "jobs", "1-2", "n", b"\xe9")
+    streams = Streams(serve(config(redis.port, jobs='xread = "jobs"')))
+    wanted = "entry 1-2: what came is neither JSON nor UTF-8 text"
+    assert streams.expect_health("jobs", "failed") == wanted
+    end = time.monotonic() + 2.5  # two times that XREAD waits
+    while time.monotonic() < end:
+        assert streams.health("jobs") == ("failed", wanted)
+
+
+@in_thread
+def test_ids_that_are_no_milliseconds(serve: Serve, redis: Redis) -> None:
+    redis.say("XADD", "jobs", "1-1", "n", "1")
+    streams = Streams(serve(config(redis.port, jobs='xread = "jobs"')))
+    streams.expect("jobs", {"n": 1})
+    before = time.time()
+    nanoseconds = f"{time.time_ns()}-0"
+    redis.say("XADD", "jobs", "1763790000000000-0", "n", "2")  # microseconds
+    redis.say("XADD", "jobs", nanoseconds, "n", "3")
+    streams.expect("jobs", {"n": 3})
+    assert before - 1 < streams.all()["jobs"]["time"] < time.time() + 1
+    redis.say("XADD", "jobs", f"{2**64 - 1}-0", "n", "4")
+    streams.expect("jobs", {"n": 4})
+    assert [value["n"] for value in streams.history("jobs")] == [1, 2, 3, 4]
+    assert streams.health("jobs") == ("fresh", None)
+
+
+@in_thread
+def test_a_field_that_is_no_value_fails_alone(serve: Serve, redis: Redis) -> None:
+    redis.say("HSET", "shop", "orders", "7", "open", b"\xe9")
+    streams = Streams(serve(config(redis.port, hash='hgetall = "shop"\nevery = "100ms"')))
+    streams.expect("hash.orders", 7)
+    error = streams.expect_health("hash", "failed")
+    assert error == "hash.open: what came is neither JSON nor UTF-8 text"
+    assert streams.health("hash.orders") == ("fresh", None)
+    redis.say("HSET", "shop", "open", "yes")
+    streams.expect("hash.open", "yes")
+    assert streams.health("hash.open") == ("fresh", None)
+
+
+@in_thread
+def test_a_flood_of_messages_keeps_the_newest_of_each_stream(serve: Serve, redis: Redis) -> None:
+    streams = Streams(serve(config(redis.port, hall='subscribe = "hall"')))
+    redis_ready(redis, 1)
+    messages = ['{"door": "closed"}', *(f'{{"temp": {n}}}' for n in range(32))]
+    messages += ['{"door": "OPEN"}', *(f'{{"temp": {n}}}' for n in range(10))]
+    redis.pipeline(*(("PUBLISH", "hall", message) for message in messages))
+    streams.expect("hall.door", "OPEN")
+    streams.expect("hall.temp", 9)
+
+
 def test_on_the_wall(redis: Redis, start_daemon: StartDaemon, page: Page) -> None:
     daemon = start_daemon(config=config(redis.port, heard='subscribe = "h"', added='xread = "a"'))
     redis_ready(redis, 1)
@@ -245,16 +297,9 @@ def test_mistakes(lines: str, problem: str) -> None:
 
 
 def test_a_driver_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "txredisapi", None)
-    wanted = f"sources.jobs.url: {needs_extra('Redis', 'txredisapi', 'redis')}"
+    monkeypatch.setitem(sys.modules, "hiredis", None)
+    wanted = f"sources.jobs.url: {needs_extra('Redis', 'hiredis', 'redis')}"
     assert mistake(config(1, jobs='get = "a"')) == wanted
-
-
-@pytest.mark.parametrize("written", ["redis://[s3cret", "redis://h:s3cret", "redis://h/s3cret", 7])
-def test_an_url_that_is_none(written: object) -> None:
-    with pytest.raises(ValueError, match="expected a URL such as") as caught:
-        RedisUrl.parse(written)
-    assert "s3cret" not in str(caught.value)
 
 
 def test_nobody_shows_a_password() -> None:

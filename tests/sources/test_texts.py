@@ -60,6 +60,43 @@ class TextsTests(SynchronousTestCase):
         self.daemon.clock.advance(PACE)
         self.assertEqual([*range(1000, 1000 + ROOM - 1), 1999], self.told[ROOM + 1 :])
 
+    def test_a_flood_keeps_the_newest_of_each_stream(self) -> None:
+        self.put(*range(ROOM))
+        for member in range(50):
+            self.texts.put(b'{"s%d": 1, "last": %d}' % (member, member))
+        self.texts.put(b'{"s0": 2}')
+        self.put(7)
+        self.daemon.clock.advance(PACE)
+        self.assertEqual(2, self.daemon.values()["load.s0"])
+        self.assertEqual(1, self.daemon.values()["load.s49"])
+        self.assertEqual(49, self.daemon.values()["load.last"])
+        self.assertEqual(7, self.daemon.values()["load"])
+
+    def test_in_a_flood_an_object_that_is_whole_is_one_value(self) -> None:
+        texts = Texts(self.daemon.feed("load", whole=True), self.daemon.clock, whole=True)
+        for number in range(1000):
+            texts.put(b'{"a%d": 1}' % number)
+        self.daemon.clock.advance(PACE)
+        self.assertEqual({"a999": 1}, self.daemon.values()["load"])
+
+    def test_what_ends_a_flood_is_what_counts(self) -> None:
+        self.put(*range(ROOM))
+        self.texts.put(b"\xff")
+        self.put(1)
+        self.daemon.clock.advance(PACE)
+        self.assertEqual(("fresh", None), self.daemon.health("load"))
+        self.put(*range(ROOM))
+        self.texts.put(b"\xff")
+        self.daemon.clock.advance(PACE)
+        self.assertEqual("failed", self.daemon.health("load")[0])
+
+    def test_an_empty_object_is_a_reading(self) -> None:
+        self.put(1)
+        self.texts.put(b"\xff")
+        self.texts.put(b"{}")
+        self.daemon.clock.advance(PACE)
+        self.assertEqual([1], self.told)
+
     def test_flush(self) -> None:
         self.put(*range(1000))
         self.texts.flush()
@@ -71,6 +108,14 @@ class TextsTests(SynchronousTestCase):
         self.daemon.clock.advance(1)
         self.assertEqual(ROOM, len(self.told))
         self.assertEqual([], self.daemon.clock.getDelayedCalls())
+
+    def test_nothing_is_held_back_after_a_flood(self) -> None:
+        self.put(*range(1000))
+        self.daemon.clock.advance(PACE)
+        self.daemon.clock.advance(PACE)
+        self.assertEqual([], self.daemon.clock.getDelayedCalls())
+        self.put(5)
+        self.assertEqual(5, self.told[-1])
 
     def test_a_bad_text_is_a_failure_until_the_next(self) -> None:
         self.texts.put(b"\xff")

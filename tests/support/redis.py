@@ -47,16 +47,25 @@ class Redis(Server):
 
     def say(self, *words: str | int | bytes) -> Any:
         """The answer to one command on a connection of its own; an error is raised."""
-        reader = hiredis.Reader(encoding="utf-8")
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-            connection.sendall(hiredis.pack_command(words))  # type: ignore[arg-type]
-            while (answer := reader.gets()) is False:
-                data = connection.recv(65536)
-                assert data, "Redis closed the connection"
-                reader.feed(data)
+        [answer] = self.pipeline(words)
         if isinstance(answer, hiredis.ReplyError):
             raise answer
         return answer
+
+    def pipeline(self, *commands: tuple[str | int | bytes, ...]) -> list[Any]:
+        """The answers to commands that are sent in one piece on a connection of their own."""
+        reader = hiredis.Reader(encoding="utf-8")
+        answers: list[Any] = []
+        packed = b"".join(map(hiredis.pack_command, commands))  # type: ignore[arg-type]
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(packed)
+            while len(answers) < len(commands):
+                while (answer := reader.gets()) is False:
+                    data = connection.recv(65536)
+                    assert data, "Redis closed the connection"
+                    reader.feed(data)
+                answers.append(answer)
+        return answers
 
 
 def redis_within_tls(folder: Path) -> tuple[Redis, int]:
