@@ -58,7 +58,8 @@ FLOORS = {
     ],
     "journals": [
         "journal",
-        "ordering",
+        "book file_format queue",
+        "local log_file",
         "memory redis sqlite",
     ],
     "sources": [

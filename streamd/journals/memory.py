@@ -9,22 +9,24 @@ from twisted.internet.defer import Deferred, succeed
 
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.update import ORIGIN
+from streamd.journals.book import Batch, draw_life
 from streamd.journals.journal import Follower
-from streamd.journals.ordering import Batch, OrderedJournal, draw_life
+from streamd.journals.local import LocalJournal
 
 
-class MemoryJournal(OrderedJournal):
-    """Keeps what ordering needs; history is the follower's."""
+class MemoryJournal(LocalJournal):
+    """Keeps the book alone; the history is the follower's."""
 
     def __init__(
         self, now: Callable[[], float], elapsed: Callable[[], float], life: int | None = None
     ) -> None:
-        """:param life: for tests; otherwise random."""
-        super().__init__(now, elapsed, draw_life() if life is None else life)
+        """:param life: of the log; None: a random one."""
+        super().__init__(now, elapsed, draw_life() if life is None else life, "memory")
 
     def start(self, follower: Follower) -> Deferred[None]:
-        self._follower, self._open = follower, True
+        self._follower = follower
         follower.restore(self.life, (), ORIGIN)
+        self._queue.admit()
         return succeed(None)
 
     def _store(self, batch: Batch) -> Deferred[None]:

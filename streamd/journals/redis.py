@@ -48,6 +48,7 @@ from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.errors import Refused
 from streamd.core.update import LIFE_UNIT, ORIGIN, Draft, Position, Update, parse_position, size_of
+from streamd.journals.book import MAX_RECORDED, draw_life
 from streamd.journals.journal import (
     KEY_LIFETIME,
     Away,
@@ -59,13 +60,7 @@ from streamd.journals.journal import (
     SourceCursor,
     Unusable,
 )
-from streamd.journals.ordering import (
-    MANY_UPDATES,
-    MAX_RECORDED,
-    MAX_WAITING,
-    MAX_WAITING_SIZE,
-    draw_life,
-)
+from streamd.journals.queue import MAX_WAITING, MAX_WAITING_BYTES, STEP_UPDATES
 from streamd.reactor.redis_client import (
     TIMEOUT,
     Broken,
@@ -291,7 +286,7 @@ class RedisJournal:
             return fail(Away("streamd is starting or stopping"))
         if self._why is not None:
             return fail(Away(self._why))
-        if self._count >= MAX_WAITING or self._size + size > max(MAX_WAITING_SIZE, size):
+        if self._count >= MAX_WAITING or self._size + size > max(MAX_WAITING_BYTES, size):
             return fail(Away("too much waits for Redis"))
         return self._queue(RedisAsked(words, read, Deferred(), size, updates))
 
@@ -308,7 +303,7 @@ class RedisJournal:
             return
         asked: list[RedisAsked] = []
         updates = 0
-        while self._waiting and (not asked or updates + self._waiting[0].updates <= MANY_UPDATES):
+        while self._waiting and (not asked or updates + self._waiting[0].updates <= STEP_UPDATES):
             asked.append(self._waiting.popleft())
             updates += asked[-1].updates
         self._flying = asked

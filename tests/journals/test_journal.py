@@ -17,7 +17,7 @@ from twisted.internet.task import deferLater
 
 from streamd.core.errors import Refused
 from streamd.core.update import ORIGIN, Draft, Position, Update
-from streamd.journals import ordering, sqlite
+from streamd.journals import book, sqlite
 from streamd.journals import redis as redis_journal
 from streamd.journals.journal import (
     KEY_LIFETIME,
@@ -61,7 +61,7 @@ class Memory:
     max_recorded = 50
 
     def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
-        patch.setattr(ordering, "MAX_RECORDED", self.max_recorded)
+        patch.setattr(book, "MAX_RECORDED", self.max_recorded)
 
     def make(self, times: Times) -> Journal:
         return MemoryJournal(times.now, times.elapsed, LIFE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,19 +12,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from websockets import Subprotocol
 from websockets.sync.client import ClientConnection, connect
 
-from streamd.core.state import UNREADABLE
 from streamd.core.update import Draft
 from streamd.journals import sqlite
 from streamd.journals.journal import Away, Key, SourceCursor, Unusable
-from streamd.journals.sqlite import LogFile, SqliteJournal
+from streamd.journals.log_file import LogFile
+from streamd.journals.sqlite import SqliteJournal
 from tests.journals.test_journal import Log, Sqlite, refusal, sleep
 from tests.support.daemon import TWISTD, Daemon, StartDaemon, finish_all
 from tests.support.net import free_port, wait_until
@@ -259,7 +259,7 @@ TWISTD_WITH = """#!{python}
 import sqlite3
 import time
 from pathlib import Path
-from streamd.journals.sqlite import LogFile
+from streamd.journals.log_file import LogFile
 from twisted.scripts.twistd import run
 
 def write(file, batch, write=LogFile.write):
@@ -577,152 +577,6 @@ def file_log(folder: Path, patch: pytest.MonkeyPatch) -> Log:
     return Log(Sqlite(patch, folder))
 
 
-class TestTampered:
-    """A file that SQLite finds nothing wrong with, and that no log of ours ever was."""
-
-    async def tamper(self, log: Log, folder: Path, *statements: str) -> None:
-        await log.start()
-        await log.append(("a", 1), ("a", 2), ("b", 1))
-        await log.journal.put("screen", "hall", b"one", 60)
-        await log.journal.stop()
-        with closing(sqlite3.connect(folder / "log.db")) as database, database:
-            for statement in statements:
-                assert database.execute(statement).rowcount > 0
-        log.journal = log.provider.make(log.times)
-        await log.start()
-
-    @pytest.mark.parametrize("time", ["9e999", "-1", "1e300", "'soon'", "x'00'"])
-    async def test_a_time_that_cannot_be(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, time: str
-    ) -> None:
-        log = file_log(tmp_path, monkeypatch)
-        await self.tamper(log, tmp_path, f"UPDATE updates SET time = {time} WHERE stream = 'a'")
-        assert log.held == log.updates  # it was appended when it was true
-        assert log.losses == []
-        await log.journal.stop()
-
-    @pytest.mark.parametrize(
-        "change",
-        [
-            "updates SET ms = -1",
-            "updates SET ms = 9e18",
-            "updates SET i = 1048576",
-            "updates SET seq = 0",
-            "updates SET seq = 'one'",
-            "updates SET stream = x'00'",
-            "updates SET stream = CAST(x'ff' AS TEXT)",
-            "updates SET value = 'text'",
-            "about SET life = -1",
-            "about SET life = 9e18",
-            "about SET ms = 'now'",
-            "about SET i = -1",
-            "records SET expires = 'soon'",
-            "records SET data = 1",
-        ],
-    )
-    async def test_what_no_log_can_be_is_damaged(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
-    ) -> None:
-        log = file_log(tmp_path, monkeypatch)
-        await self.tamper(log, tmp_path, f"UPDATE {change}")
-        assert (log.held, log.losses) == ([], [sqlite.LOST])
-        assert len(list(tmp_path.glob("log.db.damaged-*[0-9]"))) == 1
-        await log.append(("a", 3))
-        await log.journal.stop()
-
-    def test_a_byte_of_a_value_is_another(self, start_daemon: StartDaemon) -> None:
-        text = config("log.db", "[streams.a]\nwarn = '> 5'\n")
-        daemon = start_daemon(config=text)
-        for name in "abc":
-            for number in range(3):
-                publish(daemon, name, {"number": number})
-        before = daemon.request("GET", "/state").headers["Streamd-Position"]
-        daemon.stop()
-        with closing(sqlite3.connect(daemon.folder / "log.db")) as database, database:
-            for name, seq, value in (("a", 3, b'{"number"x2}'), ("b", 2, b'{"numb\xffr":1}')):
-                change = "UPDATE updates SET value = ? WHERE stream = ? AND seq = ?"
-                assert database.execute(change, (value, name, seq)).rowcount == 1
-        for _ in range(2):
-            daemon.restart()
-            state = daemon.request("GET", "/state")
-            assert state.json() == {"b": {"number": 2}, "c": {"number": 2}}
-            assert state.headers["Streamd-Position"] == before
-            health = daemon.request("GET", "/streams/a").json()["health"]
-            assert (health["state"], health["error"]) == ("failed", UNREADABLE)
-            told = daemon.request("GET", "/streams/b?history=9").json()
-            assert [update["seq"] for update in told["history"]] == [3]
-            assert told["health"]["state"] == "late"
-            told = daemon.request("GET", "/streams/c?history=9").json()
-            assert [update["seq"] for update in told["history"]] == [1, 2, 3]
-        for name in "ab":
-            assert f"a value of {name} cannot be read" in daemon.log()
-        assert publish(daemon, "a", 1) == 201
-        told = daemon.request("GET", "/streams/a").json()
-        assert (told["seq"], told["value"], told["health"]["state"]) == (4, 1, "fresh")
-
-
-class TestFormat:
-    def test_a_newer_one_is_refused_and_left_alone(self, start_daemon: StartDaemon) -> None:
-        daemon = start_daemon(config=config("log.db"))
-        publish(daemon, "a", 1)
-        daemon.kill()  # the write-ahead log is still there
-        file = daemon.folder / "log.db"
-        data = bytearray(file.read_bytes())
-        data[60:64] = (len(sqlite.UPGRADES) + 1).to_bytes(4, "big")
-        file.write_bytes(data)
-        before = {path: path.read_bytes() for path in daemon.folder.glob("log.db*")}
-        line = complaint(daemon.folder, config("log.db"))
-        assert line == (
-            f"journal.path: cannot use {file}: its format is 2, of a newer streamd; this one knows 1"
-        )
-        assert {path: path.read_bytes() for path in daemon.folder.glob("log.db*")} == before
-
-    async def test_a_newer_one_as_only_its_write_ahead_log_says_yet(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        (tmp_path / "other").mkdir()
-        log, other = file_log(tmp_path, monkeypatch), file_log(tmp_path / "other", monkeypatch)
-        await log.start()
-        await log.journal.stop()
-        with closing(sqlite3.connect(tmp_path / "log.db")) as database:
-            database.execute("PRAGMA user_version = 2")
-            for file in tmp_path.glob("log.db*"):  # as it is when its daemon was killed
-                shutil.copy(file, tmp_path / "other")
-        assert (tmp_path / "other" / "log.db").read_bytes()[60:64] == b"\0\0\0\1"
-        with pytest.raises(Unusable, match=r"its format is 2, of a newer streamd$"):
-            await other.start()
-
-    def test_another_programs_database_is_left_alone(self, tmp_path: Path) -> None:
-        file = tmp_path / "shop.db"
-        with closing(sqlite3.connect(file)) as database, database:
-            database.execute("CREATE TABLE orders (id)")
-        before = file.read_bytes()
-        line = complaint(tmp_path, config(file))
-        assert line == f"journal.path: cannot use {file}: it is another program's database"
-        assert file.read_bytes() == before
-
-    async def test_an_older_one_is_upgraded(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged_errors: LoggedErrors
-    ) -> None:
-        log = file_log(tmp_path, monkeypatch)
-        await log.start()
-        await log.append(("a", 1), ("a", 2))
-        wrong = "ALTER TABLE updates ADD COLUMN why TEXT; ALTER TABLE nothing ADD COLUMN x;"
-        monkeypatch.setattr(sqlite, "UPGRADES", (*sqlite.UPGRADES, wrong))
-        with pytest.raises(Unusable):
-            await log.restart()
-        right = "ALTER TABLE updates ADD COLUMN why TEXT;"
-        monkeypatch.setattr(sqlite, "UPGRADES", (sqlite.UPGRADES[0], right))
-        log.journal = log.provider.make(log.times)
-        await log.start()
-        assert log.held == log.updates
-        await log.append(("a", 3))
-        await log.restart()
-        assert log.held == log.updates
-        await log.journal.stop()
-        assert (tmp_path / "log.db").read_bytes()[60:64] == b"\0\0\0\2"
-
-
 class TestStart:
     def test_a_second_daemon_is_refused(self, start_daemon: StartDaemon) -> None:
         daemon = start_daemon(config=config("log.db"))
@@ -751,64 +605,6 @@ class TestStart:
     )
     def test_a_wrong_configuration(self, tmp_path: Path, lines: str, problem: str) -> None:
         assert complaint(tmp_path, f"[journal]\n{lines}\n") == problem
-
-
-class TestLife:
-    """Whether the end of the log may be lost is known by the start of the system."""
-
-    @pytest.mark.parametrize(
-        ("full", "ended", "same"), [(False, False, False), (False, True, True), (True, False, True)]
-    )
-    async def test_after_the_system_was_started(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: bool, ended: bool, same: bool
-    ) -> None:
-        from twisted.internet import reactor
-
-        log = file_log(tmp_path, monkeypatch)
-        monkeypatch.setattr(sqlite, "this_boot", lambda: "one")
-        log.journal = SqliteJournal(
-            tmp_path / "log.db", log.times.now, log.times.elapsed, reactor, full
-        )
-        await log.start()
-        await log.append(("a", 1))
-        life = log.journal.life
-        if ended:
-            await log.journal.stop()
-        (tmp_path / "other").mkdir()  # as the disk was when the power failed
-        for file in tmp_path.glob("log.db*"):
-            shutil.copy(file, tmp_path / "other")
-        if not ended:
-            await log.journal.stop()
-        monkeypatch.setattr(sqlite, "this_boot", lambda: "two")
-        again = file_log(tmp_path / "other", monkeypatch)
-        await again.start()
-        assert (again.journal.life == life) is same
-        assert [u.at.life for u in again.held] == [again.journal.life]
-        [update] = await again.append(("a", 2))
-        assert (update.seq, update.at > again.held[0].at) == (2, True)
-        await again.restart()
-        assert again.held[1:] == [update]  # and now it stays
-        await again.journal.stop()
-
-    async def test_the_note_is_on_the_disk_before_anything_is_told(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """The write-ahead log may be lost with the power; what says so must not be lost with it."""
-        log = file_log(tmp_path, monkeypatch)
-        monkeypatch.setattr(sqlite, "this_boot", lambda: "one")
-        await log.start()
-        await log.append(("a", 1))
-        await log.restart()  # an end as it should be
-        life = log.journal.life
-        await log.append(("a", 2))
-        (tmp_path / "other").mkdir()
-        shutil.copy(tmp_path / "log.db", tmp_path / "other")
-        await log.journal.stop()
-        monkeypatch.setattr(sqlite, "this_boot", lambda: "two")
-        again = file_log(tmp_path / "other", monkeypatch)
-        await again.start()
-        assert again.journal.life != life
-        await again.journal.stop()
 
 
 class TestSources:
@@ -845,3 +641,52 @@ class TestSources:
             return True
 
         wait_until(stands, what="fresh 1")
+
+
+class Broken(Log):
+    """A follower that fails on what the log holds."""
+
+    def __init__(self, error: Exception, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        super().__init__(Sqlite(patch, folder))
+        self.error = error
+
+    def restore(self, *log: Any) -> None:
+        raise self.error
+
+
+class TestFollowerThatFails:
+    """Only what the file itself says is damage."""
+
+    ERRORS = (ValueError("ours"), KeyError("ours"), msgspec.ValidationError("ours"))
+
+    @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+    async def test_at_the_start(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        log = file_log(tmp_path, monkeypatch)
+        await log.start()
+        await log.append(("a", 1))
+        await log.journal.stop()
+        before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+        broken = Broken(error, tmp_path, monkeypatch)
+        with pytest.raises(type(error), match="ours"):
+            await broken.start()
+        broken.journal._file.close()  # type: ignore[attr-defined]
+        assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+        assert broken.losses == []
+
+    async def test_on_another_log_while_it_runs(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged_errors: LoggedErrors
+    ) -> None:
+        log = file_log(tmp_path, monkeypatch)
+        await log.start()
+        await log.append(("a", 1))
+        TestDamaged().damage(monkeypatch)
+        broken = Broken(ValueError("ours"), tmp_path, monkeypatch)
+        monkeypatch.setattr(log, "restore", broken.restore)
+        assert (await refusal(log.append(("a", 2)), Away)).message == sqlite.LOST
+        assert len(logged_errors.flush(ValueError)) == 1
+        [update] = await log.append(("a", 3))
+        assert update.seq == 1
+        assert len(list(tmp_path.glob("log.db.damaged-*[0-9]"))) == 1
+        await log.journal.stop()

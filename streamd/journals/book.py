@@ -1,0 +1,260 @@
+"""The rules of a log that one process keeps: what may be committed next, and what that changes.
+
+The book says how the log stands.  A batch is one step: it decides what the requests of the step change.
+Nothing of a batch is true before it is stored; then the book settles it.  No I/O happens here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from streamd.core.errors import Refused
+from streamd.core.update import MAX_LIFE, ORIGIN, Draft, Position, Update
+from streamd.journals.journal import KEY_LIFETIME, Conflict, Fence, Key, Outrun, SourceCursor
+
+V = TypeVar("V")
+
+MAX_RECORDED = 100_000
+"""Idempotency keys that are remembered plus the updates that they stand for: 100 bytes each."""
+
+KEYS = "key"
+"""The kind of record that an idempotency key is."""
+
+
+class Record(NamedTuple):
+    """A small record.
+
+    :ivar expires: on the monotonic clock; None: never.
+    :ivar weight: its share of :data:`MAX_RECORDED`.
+    """
+
+    data: bytes
+    expires: float | None
+    weight: int = 0
+
+
+class Receipt(msgspec.Struct, array_like=True, frozen=True):
+    """The record of an idempotency key.
+
+    :ivar digest: of the request.
+    :ivar updates: of each update the stream, seq, position (ms and n) and time.
+    """
+
+    digest: bytes
+    updates: Sequence[tuple[str, int, int, int, float]]
+
+
+def draw_life() -> int:
+    """Return the life of a new log: a random number."""
+    return random.SystemRandom().randrange(1, MAX_LIFE)
+
+
+def weigh(data: bytes) -> int:
+    """Return the weight of an idempotency key's record.
+
+    :raises msgspec.MsgspecError: it is no such record.
+    """
+    return 1 + len(msgspec.msgpack.decode(data, type=Receipt).updates)
+
+
+class Book:
+    """How the log stands.
+
+    :ivar head: the position of the newest update.
+    :ivar seqs: stream -> its last ``seq``; a stream that was forgotten is not in it.
+    :ivar places: source -> its cursor.
+    :ivar fences: lease -> the newest number.
+    :ivar records: kind -> name -> record, each kind in the order in which it was put.
+    :ivar recorded: the weight of all records.
+    """
+
+    def __init__(self) -> None:
+        self.head = ORIGIN
+        self.seqs: dict[str, int] = {}
+        self.places: dict[str, str] = {}
+        self.fences: dict[str, int] = {}
+        self.records: dict[str, dict[str, Record]] = {}
+        self.recorded = 0
+
+    def settle(self, batch: Batch) -> None:
+        """Take over what a batch changed: it is stored now."""
+        self.head = batch.head
+        self.seqs.update(batch.seqs)
+        for name in [name for name, seq in batch.seqs.items() if not seq]:
+            del self.seqs[name]
+        self.places.update(batch.places)
+        self.fences.update(batch.fences)
+        self.recorded = batch.recorded
+        for (kind, name), record in batch.records.items():
+            kept = self.records.setdefault(kind, {})
+            kept.pop(name, None)
+            if record is not None:
+                kept[name] = record
+
+
+class Changes(dict[str, V]):
+    """What a batch changes of a mapping; asked for anything else, it says what the book knows."""
+
+    def __init__(self, known: Mapping[str, V]) -> None:
+        super().__init__()
+        self._known = known
+
+    def __missing__(self, name: str) -> V | None:
+        return self._known.get(name)
+
+
+class Batch:
+    """One step of a log.
+
+    :ivar now: seconds since the epoch; :ivar elapsed: seconds on the monotonic clock.
+    :ivar updates: to commit.
+    :ivar records: to keep, by kind and name; None: to take away.
+    :ivar first: stream -> the position before which its updates may go; see :meth:`Journal.trim`.
+    :ivar probing: whether the store has to prove that it can be written.
+    """
+
+    def __init__(self, book: Book, life: int, now: float, elapsed: float) -> None:
+        self._book = book
+        self._life = life
+        self.now = now
+        self.elapsed = elapsed
+        self.head = book.head
+        self.seqs = Changes(book.seqs)
+        self.places = Changes(book.places)
+        self.fences = Changes(book.fences)
+        self.recorded = book.recorded
+        self.updates: list[Update] = []
+        self.records: dict[tuple[str, str], Record | None] = {}
+        self.first: dict[str, Position] = {}
+        self.horizon = ORIGIN
+        self.probing = False
+        self._expired: set[str] = set()  # kinds whose expired records are taken away
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to store."""
+        return any((self.updates, self.records, self.places, self.fences, self.first, self.probing))
+
+    def append(
+        self,
+        drafts: Sequence[Draft],
+        key: Key | None,
+        cursor: SourceCursor | None,
+        fence: Fence | None,
+    ) -> Sequence[Update]:
+        """See :meth:`Journal.append`.  Change nothing when it raises."""
+        if key is not None:
+            self._expire(KEYS)
+            receipt = self.receipt(key)
+            if receipt is not None:
+                return receipt
+            if self.recorded + 1 + len(drafts) > MAX_RECORDED:
+                raise Refused(429, "too-many-keys", "too many idempotency keys in five minutes")
+        if fence is not None and fence.number < (self.fences[fence.lease] or 0):
+            raise Outrun(f"lease {fence.lease}: {fence.number} is not the newest number")
+        if cursor is not None:
+            if self.places[cursor.source] != cursor.expected:
+                raise Outrun(f"source {cursor.source}: its cursor is elsewhere")
+            self.places[cursor.source] = cursor.place
+        if fence is not None:
+            self.fences[fence.lease] = fence.number
+        updates = self._order(drafts)
+        self.updates += updates
+        if key is not None:
+            self._remember(key, updates)
+        return updates
+
+    def _order(self, drafts: Sequence[Draft]) -> list[Update]:
+        seqs, head, now, life = self.seqs, self.head, self.now, self._life
+        now_ms = int(now * 1000)
+        updates = []
+        for draft in drafts:
+            name, value = draft.stream, draft.value
+            seq = seqs[name] or 0
+            if value is None and not seq:
+                continue  # no stream would ever take its tombstone away
+            head = head.next(now_ms, life)
+            time = now if draft.time is None else draft.time
+            updates.append(Update(name, seq + 1, head, time, value))
+            seqs[name] = 0 if value is None else seq + 1
+        self.head = head
+        return updates
+
+    def receipt(self, key: Key) -> Sequence[Update] | None:
+        """See :meth:`Journal.receipt`."""
+        record = self._record(KEYS, key.text)
+        if record is None:
+            return None
+        receipt = msgspec.msgpack.decode(record.data, type=Receipt)
+        if receipt.digest != key.digest:
+            raise Conflict
+        return [
+            Update(s, seq, Position(ms, n), time, b"") for s, seq, ms, n, time in receipt.updates
+        ]
+
+    def _remember(self, key: Key, updates: Sequence[Update]) -> None:
+        said = [(u.stream, u.seq, u.at.ms, u.at.n, u.time) for u in updates]
+        data = msgspec.msgpack.encode(Receipt(key.digest, said))
+        expires = self.elapsed + KEY_LIFETIME
+        self._keep(KEYS, key.text, Record(data, expires, 1 + len(updates)))
+
+    def place(self, source: str) -> str | None:
+        """See :meth:`Journal.place`."""
+        return self.places[source]
+
+    def put(self, kind: str, name: str, data: bytes, seconds: float | None) -> None:
+        """See :meth:`Journal.put`."""
+        self._expire(kind)
+        if seconds is not None and seconds <= 0:
+            self._keep(kind, name, None)
+        else:
+            expires = None if seconds is None else self.elapsed + seconds
+            self._keep(kind, name, Record(data, expires))
+
+    def all(self, kind: str) -> Mapping[str, bytes]:
+        """See :meth:`Journal.records`."""
+        names = [*self._book.records.get(kind, ()), *(n for k, n in self.records if k == kind)]
+        found = {name: self._record(kind, name) for name in names}
+        return {name: record.data for name, record in found.items() if record is not None}
+
+    def acquire(self, lease: str) -> Fence:
+        """See :meth:`Journal.acquire`: no other process has the log."""
+        return Fence(lease, self.fences[lease] or 0)
+
+    def trim(self, first: Mapping[str, Position], horizon: Position) -> None:
+        """See :meth:`Journal.trim`."""
+        self.first.update(first)
+        self.horizon = max(self.horizon, horizon)
+
+    def probe(self) -> None:
+        """Have the store prove that it can be written."""
+        self.probing = True
+
+    def _known(self, kind: str, name: str) -> Record | None:
+        if (kind, name) in self.records:
+            return self.records[kind, name]
+        return self._book.records.get(kind, {}).get(name)
+
+    def _record(self, kind: str, name: str) -> Record | None:
+        record = self._known(kind, name)
+        if record is None or (record.expires is not None and record.expires <= self.elapsed):
+            return None
+        return record
+
+    def _keep(self, kind: str, name: str, record: Record | None) -> None:
+        known = self._known(kind, name)
+        self.recorded += (record.weight if record else 0) - (known.weight if known else 0)
+        self.records[kind, name] = record
+
+    def _expire(self, kind: str) -> None:
+        """Take expired records away.  Those of one kind last equally long: the oldest expire first."""
+        if kind in self._expired:
+            return
+        self._expired.add(kind)
+        for name, record in self._book.records.get(kind, {}).items():
+            if record.expires is None or record.expires > self.elapsed:
+                return
+            self._keep(kind, name, None)

@@ -1,0 +1,89 @@
+"""A journal that one process has for itself: all but the place where the log is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+
+from streamd.core.update import Draft, Position, Update
+from streamd.journals.book import Batch, Book
+from streamd.journals.journal import Fence, Key, SourceCursor
+from streamd.journals.queue import TRIM_BYTES, Outcome, QueuedJournal, cost_of
+
+T = TypeVar("T")
+Question = Callable[[Batch], Any]
+"""A request: it changes the batch, and returns the answer.  If it raises, it changes nothing."""
+
+
+class LocalJournal(QueuedJournal[Question]):
+    """Keeps the promise of a journal; a kind says in :meth:`_store` where the log is kept."""
+
+    shared = False
+
+    def __init__(
+        self, now: Callable[[], float], elapsed: Callable[[], float], life: int, store: str
+    ) -> None:
+        """:param now: seconds since the epoch, for positions and times.
+
+        :param elapsed: seconds on a monotonic clock, for what expires.
+        """
+        super().__init__(life, store)
+        self._now = now
+        self._elapsed = elapsed
+        self._book = Book()
+
+    def append(
+        self,
+        drafts: Sequence[Draft],
+        key: Key | None = None,
+        cursor: SourceCursor | None = None,
+        fence: Fence | None = None,
+    ) -> Deferred[Sequence[Update]]:
+        return self._queue.ask(
+            lambda batch: batch.append(drafts, key, cursor, fence), cost_of(drafts), len(drafts)
+        )
+
+    def receipt(self, key: Key) -> Deferred[Sequence[Update] | None]:
+        return self._queue.ask(lambda batch: batch.receipt(key))
+
+    def place(self, source: str) -> Deferred[str | None]:
+        return self._queue.ask(lambda batch: batch.place(source))
+
+    def put(self, kind: str, name: str, record: bytes, seconds: float | None) -> Deferred[None]:
+        return self._queue.ask(lambda batch: batch.put(kind, name, record, seconds), len(record))
+
+    def records(self, kind: str) -> Deferred[Mapping[str, bytes]]:
+        return self._queue.ask(lambda batch: batch.all(kind))
+
+    def acquire(self, lease: str, seconds: float) -> Deferred[Fence | None]:
+        return self._queue.ask(lambda batch: batch.acquire(lease))
+
+    def release(self, lease: str) -> Deferred[None]:
+        return succeed(None)
+
+    def trim(self, first: Mapping[str, Position], horizon: Position) -> Deferred[None]:
+        return self._queue.ask(lambda batch: batch.trim(first, horizon), TRIM_BYTES * len(first))
+
+    async def _carry_out(self, requests: Sequence[Question]) -> Outcome:
+        batch = Batch(self._book, self.life, self._now(), self._elapsed())
+        answers: list[Any] = []
+        for question in requests:
+            try:
+                answers.append(question(batch))
+            except Exception:
+                answers.append(Failure())
+        if batch:
+            await self._store(batch)
+        self._book.settle(batch)
+        self._tell(batch.updates)
+        return Outcome(answers)
+
+    def _store(self, batch: Batch) -> Awaitable[None]:
+        """Store a batch durably.
+
+        :raises Away: nothing of it was stored, and nothing of it ever will be.
+        """
+        raise NotImplementedError

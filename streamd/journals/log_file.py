@@ -1,0 +1,343 @@
+"""The SQLite file that holds a log: what is read from it and written to it.
+
+Everything here blocks, and one thread at a time may use a file.  Beside ``streamd.db`` lies
+``streamd.db-told``: see :class:`HighWaterMark`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streamd.core.update import (
+    LIFE_UNIT,
+    MAX_TIME,
+    ORIGIN,
+    Position,
+    Update,
+    parse_position,
+)
+from streamd.journals.book import KEYS, Batch, draw_life, weigh
+from streamd.journals.file_format import (
+    APPLICATION,
+    SOUND,
+    UPGRADES,
+    Damaged,
+    check_head,
+    damage,
+    explain,
+    this_boot,
+    unusable,
+)
+
+PROBE = 64 * 1024
+"""Bytes for which the disk must have room before appends are taken again: the largest value's size."""
+
+WAL_PAGES = 250
+"""Pages of 4 KiB in the write-ahead log after which SQLite checkpoints.  Appends wait meanwhile: 10 ms
+at most with 250 pages; 25 ms with 1000 pages, which gives a sixth more appends a second."""
+
+WAL_LIMIT = 4 * 2**20
+"""Bytes to which SQLite cuts the write-ahead log after a large transaction."""
+
+_BESIDE = ("", "-wal", "-shm", "-journal", "-told")
+"""How the names of the files end that belong to a log."""
+
+
+class Held(NamedTuple):
+    """What a file holds when it is opened.
+
+    :ivar renewed: why the log has a new life; None: it goes on with the life it had.
+    :ivar records: kind, name, data, expiry in seconds since the epoch (None: never), and weight.
+    """
+
+    life: int
+    renewed: str | None
+    horizon: Position
+    updates: Sequence[Update]
+    places: Mapping[str, str]
+    fences: Mapping[str, int]
+    records: Sequence[tuple[str, str, bytes, float | None, int]]
+
+
+class HighWaterMark:
+    """The newest position that anybody was told, in a small file beside the database.
+
+    A database that does not reach it is an older copy: what it will say next was said before, of other
+    updates.  Without the file nobody knows, and a database may be such a copy.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+
+    def read(self) -> Position | None:
+        """Return the mark; None if there is no legible one."""
+        try:
+            return parse_position(self._path.read_text("ascii").strip())
+        except (OSError, ValueError):
+            return None
+
+    def write(self, at: Position) -> None:
+        """Overwrite the mark in place: that takes 2 µs, and no room on a full disk.
+
+        Errors are ignored: a mark that is too old finds fewer copies, and changes nothing else.
+        """
+        with suppress(OSError):
+            if self._file is None:
+                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+            os.pwrite(self._file, b"%015d-%019d\n" % (at.ms, at.n), 0)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class LogFile:
+    """A log in a SQLite file, which this process has for itself."""
+
+    def __init__(self, path: Path, full: bool) -> None:
+        """:param full: whether a commit waits until the disk has it."""
+        self._path = path
+        self._full = full
+        self._told = HighWaterMark(Path(f"{path}-told"))
+        self._db: sqlite3.Connection
+        self._noted = False  # whether the file says which life it has, and that it is open
+
+    def open(self) -> Held:
+        """Open the file, upgrade an older format, and read everything.
+
+        :raises Unusable: the file cannot be had, or is not ours.
+        :raises Damaged: the file is no log any more.
+        """
+        check_head(self._path)
+        with suppress(OSError):  # SQLite says what is wrong
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        try:
+            self._db = sqlite3.connect(
+                self._path, timeout=1.0, isolation_level=None, check_same_thread=False
+            )
+            return self._take()
+        except sqlite3.Error as error:
+            self._drop()
+            if reason := damage(error):
+                raise Damaged(reason) from error
+            raise unusable(self._path, explain(error) or str(error)) from error
+
+    def _make_private(self) -> None:
+        """Let only this user read the log.  SQLite gives its other files the rights of the first."""
+        for end in _BESIDE:
+            with suppress(OSError):  # the file is not there, or is another user's
+                os.chmod(f"{self._path}{end}", 0o600)
+
+    def _run(self, statement: str) -> list[Any]:
+        """Return all rows: a statement that was not read to its end holds locks."""
+        return self._db.execute(statement).fetchall()
+
+    def _take(self) -> Held:
+        run = self._run
+        run("PRAGMA locking_mode = EXCLUSIVE")  # one process, without shared memory
+        [(found,)] = run("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise Damaged(found)
+        [(version,)] = run("PRAGMA user_version")
+        if version > len(UPGRADES):  # only its write-ahead log says so yet
+            raise unusable(self._path, f"its format is {version}, of a newer streamd")
+        if not version and run("SELECT * FROM sqlite_master LIMIT 1"):
+            raise unusable(self._path, "it is another program's database")
+        self._make_private()
+        for number, script in enumerate(UPGRADES[version:], version + 1):
+            self._db.executescript(
+                f"BEGIN; {script}; PRAGMA application_id = {APPLICATION};"
+                f"PRAGMA user_version = {number}; COMMIT"
+            )
+        run("PRAGMA journal_mode = WAL")
+        run(f"PRAGMA synchronous = {'FULL' if self._full else 'NORMAL'}")
+        run(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+        run(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
+        run("PRAGMA cache_size = -16000")
+        held = self._read()
+        if version < len(UPGRADES):
+            run("PRAGMA wal_checkpoint(TRUNCATE)")  # the head has to say the version
+        return held
+
+    def _read(self) -> Held:
+        run = self._db.execute
+        for table, sound in SOUND.items():
+            if run(f"SELECT 1 FROM {table} WHERE NOT ({sound}) LIMIT 1").fetchone():
+                raise Damaged(f"in {table} is what no log can say")
+        [(life, ms, i, boot)] = run("SELECT life, ms, i, boot FROM about")
+        newest = run("SELECT ms, i FROM updates ORDER BY id DESC LIMIT 1").fetchone() or (0, 0)
+        head_ms, head_i = max((ms, i), newest)
+        renewed = self._why_renewed(life, boot, Position(head_ms, life * LIFE_UNIT + head_i))
+        if not life or renewed is not None:
+            life = draw_life()
+        self._life = life
+        first = life * LIFE_UNIT
+        self._head = Position(head_ms, first + head_i)
+        names: dict[str, str] = {}
+        rows = run(
+            # An impossible time becomes that of the append, when the value was true for all we know.
+            "SELECT stream, seq, ms, i, CASE WHEN time BETWEEN 0 AND ? THEN time ELSE ms / 1000.0 END,"
+            " value FROM updates ORDER BY id",
+            (MAX_TIME,),
+        )
+        return Held(
+            life,
+            renewed,
+            Position(ms, first + i) if ms else ORIGIN,
+            [
+                Update(names.setdefault(name, name), seq, Position(ms, first + i), time, value)
+                for name, seq, ms, i, time, value in rows
+            ],
+            dict(run("SELECT source, place FROM places")),
+            dict(run("SELECT lease, number FROM fences")),
+            [
+                (kind, name, data, expires, _weigh(data) if kind == KEYS else 0)
+                for kind, name, data, expires in run(
+                    "SELECT kind, name, data, expires FROM records ORDER BY expires"
+                )
+            ],
+        )
+
+    def _why_renewed(self, life: int, boot: str | None, head: Position) -> str | None:
+        """Return why its next positions may have been used before; None: they were not."""
+        if not life:
+            return None
+        if boot is not None and boot != this_boot():
+            return "its end may be lost: the system stopped while it was open"
+        mark = self._told.read()
+        if mark is None:
+            return f"{self._path.name}-told is missing: it may be an older copy"
+        if mark.life != head.life or mark > head:
+            return "it is an older copy"
+        return None
+
+    def write(self, batch: Batch) -> None:
+        """Commit a batch.
+
+        :raises sqlite3.Error: nothing of it was committed.
+        """
+        if batch.probing:
+            self._probe()
+        with self._transaction():
+            many = self._db.executemany
+            many(
+                "INSERT INTO updates (stream, seq, ms, i, time, value) VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    (u.stream, u.seq, u.at.ms, u.at.n % LIFE_UNIT, u.time, u.value)
+                    for u in batch.updates
+                ),
+            )
+            many("REPLACE INTO places VALUES (?, ?)", batch.places.items())
+            many("REPLACE INTO fences VALUES (?, ?)", batch.fences.items())
+            for (kind, name), record in batch.records.items():
+                if record is None:
+                    many("DELETE FROM records WHERE kind = ? AND name = ?", [(kind, name)])
+                    continue
+                expires = record.expires and record.expires - batch.elapsed + batch.now
+                row = (kind, name, record.data, expires)
+                many("REPLACE INTO records VALUES (?, ?, ?, ?)", [row])
+            self._trim(batch)
+        if batch.updates:
+            self._head = batch.head
+            self._told.write(self._head)
+
+    def _trim(self, batch: Batch) -> None:
+        if not batch.first:
+            return
+        ms, i = batch.horizon.ms, batch.horizon.n % LIFE_UNIT
+        self._db.execute("UPDATE about SET ms = ?, i = ?", (ms, i))
+        self._db.executemany(
+            "DELETE FROM updates WHERE stream = ? AND (ms, i) < (?, ?)",
+            ((name, at.ms, at.n % LIFE_UNIT) for name, at in batch.first.items()),
+        )
+        self._db.executemany(
+            "DELETE FROM updates WHERE stream = ? AND ms = ? AND i = ? AND value IS NULL",
+            (
+                (name, at.ms, at.n % LIFE_UNIT)
+                for name, at in batch.first.items()
+                if at <= batch.horizon  # a tombstone is the first update that is left
+            ),
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        run = self._db.execute
+        if not self._noted:
+            boot = None if self._full else this_boot()
+            run("UPDATE about SET life = ?, boot = ?", (self._life, boot))
+            # On the disk before anything is committed, or a power failure loses both together.
+            run("PRAGMA wal_checkpoint(FULL)").fetchall()
+            self._told.write(self._head)
+            self._noted = True
+        run("BEGIN IMMEDIATE")
+        try:
+            yield
+            run("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                with suppress(sqlite3.Error):
+                    run("ROLLBACK")
+            raise
+
+    def _probe(self) -> None:
+        """Write and take away as much as the largest value takes.
+
+        :raises sqlite3.Error: there is no room, or the disk fails.
+        """
+        for size in (PROBE, 0):
+            with self._transaction():
+                self._db.execute("UPDATE about SET probe = randomblob(?)", (size,))
+
+    def backup(self, path: Path) -> None:
+        """Copy the log to a new file, as it is after the newest commit.
+
+        The copy has no high-water mark: the log has a new life wherever the copy is opened.
+
+        :raises FileExistsError: there is such a file.
+        :raises OSError: it cannot be written.
+        :raises sqlite3.Error: the same.
+        """
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(sqlite3.connect(path)) as copy:
+            self._db.backup(copy)
+
+    def close(self) -> None:
+        """Note that the log is complete, and close the file."""
+        with suppress(sqlite3.Error):
+            if self._noted:
+                self._db.execute("UPDATE about SET boot = NULL")
+        self._drop()
+
+    def set_aside(self, stamp: str) -> Path:
+        """Rename the file and what belongs to it; return its new path.
+
+        :raises OSError: it stays where it is.
+        """
+        aside = self._path.with_name(f"{self._path.name}.damaged-{stamp}")
+        for end in _BESIDE:
+            with suppress(FileNotFoundError):
+                os.rename(f"{self._path}{end}", f"{aside}{end}")
+        self._drop()
+        return aside
+
+    def _drop(self) -> None:
+        self._told.close()
+        with suppress(sqlite3.Error, AttributeError):  # it may never have been opened
+            self._db.close()
+
+
+def _weigh(data: bytes) -> int:
+    try:
+        return weigh(data)
+    except msgspec.MsgspecError as error:
+        raise Damaged(f"in records is what no log can say: {error}") from error

@@ -1,0 +1,240 @@
+"""The queue that all kinds of journal have: order, steps, bounds, and what a request costs."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.core.update import ORIGIN, Draft, Position
+from streamd.journals import queue
+from streamd.journals.journal import Away, Key
+from streamd.journals.memory import MemoryJournal
+from streamd.journals.queue import AppendQueue, Outcome
+from streamd.journals.sqlite import SqliteJournal
+from tests.support.fakes import Times
+
+
+class Store:
+    """Carries out steps when it is told to, and answers each request with itself in capitals."""
+
+    def __init__(self) -> None:
+        self.steps: list[Sequence[str]] = []
+        self.at = ORIGIN
+        self._under_way: Deferred[None] = Deferred()
+
+    async def carry_out(self, requests: Sequence[str]) -> Outcome:
+        self.steps.append(requests)
+        self._under_way = Deferred()
+        await self._under_way
+        return Outcome([request.upper() for request in requests], self.at)
+
+    def finish(self, error: Exception | None = None) -> None:
+        self._under_way.callback(None) if error is None else self._under_way.errback(error)
+
+
+class QueueTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.store = Store()
+        self.queue: AppendQueue[str] = AppendQueue(self.store.carry_out, "paper")
+        self.queue.admit()
+
+    def ask(self, *requests: str) -> list[Deferred[Any]]:
+        return [self.queue.ask(request) for request in requests]
+
+    def test_what_waits_is_the_next_step(self) -> None:
+        one, two, three = self.ask("a", "b", "c")
+        self.assertEqual([["a"]], self.store.steps)
+        self.store.finish()
+        self.assertEqual("A", self.successResultOf(one))
+        self.assertNoResult(two)
+        self.assertEqual([["a"], ["b", "c"]], self.store.steps)
+        self.store.finish()
+        self.assertEqual(["B", "C"], [self.successResultOf(answer) for answer in (two, three)])
+        self.assertTrue(self.queue.idle)
+
+    def test_a_step_is_bounded_by_updates_and_by_bytes(self) -> None:
+        half = queue.STEP_UPDATES // 2
+        for request, cost, updates in (
+            ("a", 0, 0),
+            ("b", 0, half),
+            ("c", 0, half),
+            ("d", 0, 1),
+            ("e", queue.STEP_BYTES, 0),
+            ("f", 0, 0),
+        ):
+            self.queue.ask(request, cost, updates)
+        for _ in range(5):
+            self.store.finish()
+        self.assertEqual([["a"], ["b", "c"], ["d"], ["e"], ["f"]], self.store.steps)
+
+    def test_answers_wait_until_the_log_was_followed(self) -> None:
+        self.store.at = Position(5, 0)
+        one, two = self.ask("a", "b")
+        self.store.finish()
+        self.store.at = Position(7, 0)
+        self.store.finish()
+        self.assertNoResult(one)
+        self.queue.follow(Position(6, 0))
+        self.assertEqual("A", self.successResultOf(one))
+        self.assertNoResult(two)
+        self.assertFalse(self.queue.idle)
+        self.queue.follow(Position(7, 0))
+        self.assertEqual("B", self.successResultOf(two))
+
+    def test_a_step_that_fails_fails_its_requests_alone(self) -> None:
+        one, two = self.ask("a", "b")
+        self.store.finish(Away("paper is out"))
+        self.assertEqual("paper is out", self.failureResultOf(one, Away).value.message)
+        self.store.finish()
+        self.assertEqual("B", self.successResultOf(two))
+
+    def test_an_error_that_nobody_expected(self) -> None:
+        [one] = self.ask("a")
+        self.store.finish(ZeroDivisionError())
+        self.failureResultOf(one, Away)
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+
+    def test_refusing_all(self) -> None:
+        self.store.at = Position(5, 0)
+        held_back = self.ask("a")
+        self.store.finish()
+        under_way, waiting = self.ask("b", "c")
+        self.queue.refuse(Away("no"))
+        coming = self.queue.ask("d")
+        for answer in (*held_back, under_way, waiting, coming):
+            self.assertEqual("no", self.failureResultOf(answer, Away).value.message)
+        self.assertFalse(self.queue.idle)  # the step goes on
+        self.queue.admit()
+        [later] = self.ask("e")
+        self.assertEqual([["a"], ["b"]], self.store.steps)
+        self.store.finish()
+        self.assertEqual([["a"], ["b"], ["e"]], self.store.steps)
+        self.store.finish()
+        self.queue.follow(self.store.at)
+        self.assertEqual("E", self.successResultOf(later))
+
+    def test_closing_waits_for_all_answers(self) -> None:
+        one, two = self.ask("a", "b")
+        closed = self.queue.close()
+        self.failureResultOf(self.queue.ask("c"), Away)
+        self.queue.admit()
+        self.failureResultOf(self.queue.ask("c"), Away)
+        self.store.finish()
+        self.successResultOf(one)
+        self.assertNoResult(closed)
+        self.store.finish()
+        self.successResultOf(two)
+        self.successResultOf(closed)
+        self.successResultOf(self.queue.close())
+
+    def test_closing_waits_for_a_step_that_nobody_waits_for(self) -> None:
+        [one] = self.ask("a")
+        self.queue.refuse(Away("no"))
+        self.failureResultOf(one, Away)
+        closed = self.queue.close()
+        self.assertNoResult(closed)
+        self.store.finish()
+        self.successResultOf(closed)
+
+    def test_requests_are_bounded_in_number(self) -> None:
+        answers = [self.queue.ask("a") for _ in range(queue.MAX_WAITING + 1)]
+        error = self.failureResultOf(answers[-1], Away).value
+        self.assertEqual("too much waits for paper", error.message)
+        self.assertNoResult(answers[-2])
+
+    def test_and_in_bytes(self) -> None:
+        half = queue.MAX_WAITING_BYTES // 2
+        taken = self.queue.ask("a", half), self.queue.ask("b", half - 2 * queue.REQUEST_BYTES)
+        self.failureResultOf(self.queue.ask("c"), Away)
+        self.store.finish()
+        self.assertEqual("A", self.successResultOf(taken[0]))
+        self.assertNoResult(self.queue.ask("c"))
+
+    def test_one_that_is_too_large_is_taken_alone(self) -> None:
+        self.assertNoResult(self.queue.ask("a", 2 * queue.MAX_WAITING_BYTES))
+        self.failureResultOf(self.queue.ask("b"), Away)
+
+
+def in_memory(folder: Path) -> MemoryJournal:
+    return MemoryJournal(Times().now, Times().elapsed)
+
+
+def in_file(folder: Path) -> SqliteJournal:
+    return SqliteJournal(folder / "log.db", Times().now, Times().elapsed, Clock())
+
+
+class NeverDone:
+    """What carries out the steps of a journal, and does not end."""
+
+    def __init__(self, journal: Any) -> None:
+        self._queue = journal._queue
+        self._queue._carry_out = lambda requests: Deferred()
+        self._queue.admit()
+        self._queue.ask(None)
+
+    @property
+    def counted(self) -> int:
+        return int(self._queue._bytes)
+
+
+NAME = "a" * 100
+
+
+@pytest.mark.parametrize("make", [in_memory, in_file])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda j, n: j.append([Draft(f"s{m}", b"%d" % m, m / 8) for m in range(n, n + 5000)]),
+        lambda j, n: j.append([Draft(NAME + str(n + m), b"1") for m in range(100)]),
+        lambda j, n: j.append([Draft(f"s{n}", b"%d" % n)]),
+        lambda j, n: j.append([Draft(f"s{n}", b"x" * 10_000 + b"%d" % n)], Key(f"k{n}", b"%d" % n)),
+        lambda j, n: j.put("screens", f"s{n}", b"x" * 1000 + b"%d" % n, 60.0),
+        lambda j, n: j.receipt(Key(f"k{n}", b"%d" % n)),
+        lambda j, n: j.place(f"s{n}"),
+        lambda j, n: j.trim({f"s{n + m}": Position(n, 2**60 + m) for m in range(100)}, ORIGIN),
+    ],
+)
+def test_what_waits_is_counted_as_what_it_costs(
+    make: Callable[[Path], Any], ask: Callable[[Any, int], Deferred[Any]], tmp_path: Path
+) -> None:
+    """Bytes that Python takes: at most a tenth more than what is counted, and at least a third."""
+    journal = make(tmp_path)
+    store, answers = NeverDone(journal), []
+    gc.collect()
+    before = store.counted
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            answers.append(ask(journal, 10_000 * number))
+        took = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert not any(answer.called for answer in answers)
+    counted = store.counted - before
+    assert counted / 3 < took < 1.1 * counted
+
+
+def test_a_flood_of_small_updates_is_bounded_by_what_it_costs(tmp_path: Path) -> None:
+    """Ten thousand updates of one byte each count as more than ten thousand bytes."""
+    journal = in_memory(tmp_path)
+    NeverDone(journal)
+    drafts = [Draft("a", b"1")] * 10_000
+    fits = queue.MAX_WAITING_BYTES // (10_000 * 321)
+    answers = [journal.append(drafts) for _ in range(fits + 1)]
+    assert [answer.called for answer in answers] == [False] * fits + [True]
+    answers[-1].addErrback(lambda failure: failure.trap(Away))
+
+
+def test_nothing_waits_in_memory(tmp_path: Path) -> None:
+    journal = in_memory(tmp_path)
+    journal._queue.admit()
+    journal._follower = type("Nobody", (), {"committed": lambda self, updates: None})()
+    assert journal.append([Draft("a", b"1")]).called
