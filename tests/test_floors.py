@@ -31,7 +31,7 @@ FLOORS = {
     "core": [
         "duration errors limit written",
         "description health selection update values",
-        "log stream thin",
+        "log roster stream thin",
         "state",
         "catchup",
     ],
@@ -51,7 +51,7 @@ FLOORS = {
     ],
     "hub": [
         "audience screens sweep",
-        "pace",
+        "messages pace",
         "hub",
         "link",
         "fast_write",

@@ -11,6 +11,7 @@ from streamd.config.fields import Secret, Size
 from streamd.config.kind import SourceTable
 from streamd.core.description import Description, TileKind
 from streamd.core.duration import Duration
+from streamd.core.errors import Refused
 from streamd.core.selection import Pattern, Selection
 from streamd.core.update import Name
 from streamd.wire.requests import PACE
@@ -53,8 +54,10 @@ class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         if self.streams is not None and self.tiles is not None:
             raise ValueError("expected streams or tiles, not both")
         patterns = {pattern for tile in self._tiles() for pattern in tile.patterns}
-        if len(patterns) > Selection.MAX_PATTERNS:
-            raise ValueError(f"expected at most {Selection.MAX_PATTERNS} different names and globs")
+        try:
+            Selection(patterns)  # the page of this wall subscribes with them
+        except Refused as refused:
+            raise ValueError(refused.message) from None
 
     def _tiles(self) -> tuple[Tile, ...]:
         return self.tiles or tuple(Tile(stream=stream) for stream in self.streams or ("*",))

@@ -7,7 +7,8 @@ functions read a :class:`~streamd.core.state.State` and change nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice, takewhile
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -135,9 +136,8 @@ def resumes(
         return False
     if after >= state.lost:
         return True
-    return all(
-        s.lost <= after for s in state.streams.values() if s.name in selection and s.name in known
-    )
+    bits = state.roster.matches(selection).bits & state.roster.matches(known).bits
+    return all(state.streams[name].lost <= after for name in state.roster.select(bits))
 
 
 def is_beyond(state: State, cursor: Cursor) -> bool:
@@ -163,60 +163,116 @@ def since(
     A long answer is cut: it has the oldest updates, more than fit one message, and says ``more``.
 
     :param newest: leave out an update if there is a newer one of the same stream.
-    :param whole: do not cut.
+    :param whole: do not cut; only for a cursor with a backlog.
     """
     backlog = cursor.backlog
+    bits = state.roster.matches(selection).bits
+    if backlog is None:
+        return Missed(state, cursor, newest).answer(bits)
     at, more = state.head, False
     if newest:
-        updates = _newest(state, cursor, selection, state.head)
-    elif backlog is not None and backlog.is_newest and cursor.at < backlog.until:
+        updates = _newest(state, cursor, bits, state.head)
+    elif backlog.is_newest and cursor.at < backlog.until:
         # Not by way of the log, which may be a hundred times longer.
         at, more = backlog.until, backlog.until < state.head
-        updates = [u for u in _newest(state, cursor, selection, at) if u.value is not None]
+        updates = [u for u in _newest(state, cursor, bits, at) if u.value is not None]
     else:
-        updates, at = _after(state, cursor, selection, whole)
+        updates, at = _after(state, cursor, backlog, bits, whole)
         more = at < state.head
-    at = max(at, cursor.at)  # the cursor may come from a node that is further
-    gone, streams, health = _changes(state, cursor.revision, selection)
-    first = backlog is not None and cursor.at == ORIGIN and not backlog.known.all
-    journal = state.journal if state.journal_noted > cursor.revision else None
-    floor = ORIGIN if backlog is None else backlog.after
-    return Answer(updates, gone, streams, health, journal, at, more, state.revision, floor, first)
+    changes = Missed(state, cursor._replace(at=state.head)).answer(bits)
+    return changes._replace(
+        updates=updates,
+        at=max(at, cursor.at),  # the cursor may come from a node that is further
+        more=more,
+        floor=backlog.after,
+        first=cursor.at == ORIGIN and not backlog.known.all,
+    )
 
 
-def _changes(
-    state: State, revision: int, selection: Selection
-) -> tuple[list[str], dict[str, Any], dict[str, Health]]:
-    """Return the forgotten, the described and the judged streams since ``revision``."""
-    gone: list[str] = []
-    streams: dict[str, Any] = {}
-    health: dict[str, Health] = {}
-    for stream in reversed(state.noted.values()):
-        if stream.noted <= revision:
-            break
-        if stream.name not in selection:
-            continue
-        if stream.buried > revision:
-            gone.append(stream.name)
-        if stream.described > revision and not stream.gone:
-            streams[stream.name] = stream.description.public()
-        if stream.judged > revision and not stream.gone:
-            health[stream.name] = stream.current_health()
-    return gone, streams, health
+class Missed:
+    """What happened after a cursor without a backlog, whatever is selected: found once for all viewers.
+
+    :ivar updates: as in :class:`Answer`.
+    :ivar end: the cursor of a viewer that was told.
+    :ivar more: whether the log goes on after ``end``.
+    :ivar journal: as in :class:`Answer`.
+    """
+
+    def __init__(self, state: State, cursor: Cursor, newest: bool = False) -> None:
+        self.updates: Sequence[Update]
+        if newest:
+            at, self.updates = state.head, _newest(state, cursor, -1, state.head)
+        else:
+            found = list(islice(state.log.after(cursor.at), MANY_LOOKS))
+            at = found[-1].at if len(found) == MANY_LOOKS else state.head
+            self.updates = [update for update in found if update.value is not None]
+        self.more = at < state.head
+        self.end = Cursor(max(at, cursor.at), state.revision)
+        self.journal = state.journal if state.journal_noted > cursor.revision else None
+        self._since = cursor.revision
+        self._noted = list(
+            takewhile(lambda s: s.noted > self._since, reversed(state.noted.values()))
+        )
+        self._numbers = [state.roster.numbers[update.stream] for update in self.updates]
+        self._updated = state.roster.bits_of({update.stream for update in self.updates})
+        self._changed = state.roster.bits_of(stream.name for stream in self._noted)
+        self._roster = state.roster
+
+    def hits(self, bits: int) -> int:
+        """Return the bits of those streams among ``bits`` of which there is anything to tell."""
+        return bits & (self._updated | self._changed)
+
+    def pick(self, bits: int) -> Sequence[int]:
+        """Return the indexes of the updates of these streams."""
+        wanted = bits & self._updated
+        if not wanted:
+            return ()
+        if wanted == self._updated:
+            return range(len(self.updates))
+        flags = wanted.to_bytes(wanted.bit_length() // 8 + 1, "little")
+        flags += bytes(len(self._roster.names) // 8 + 1 - len(flags))
+        return [i for i, n in enumerate(self._numbers) if flags[n >> 3] >> (n & 7) & 1]
+
+    def answer(self, bits: int) -> Answer:
+        """Return the answer for the streams with these bits."""
+        picked = self.pick(bits)
+        all_of_them = len(picked) == len(self.updates)
+        updates = self.updates if all_of_them else [self.updates[index] for index in picked]
+        gone, streams, health = self._changes(bits)
+        at, revision = self.end.at, self.end.revision
+        return Answer(
+            updates, gone, streams, health, self.journal, at, self.more, revision, ORIGIN, False
+        )
+
+    def _changes(self, bits: int) -> tuple[list[str], dict[str, Any], dict[str, Health]]:
+        """Return the forgotten, the described and the judged streams among ``bits``."""
+        gone: list[str] = []
+        streams: dict[str, Any] = {}
+        health: dict[str, Health] = {}
+        if not bits & self._changed:
+            return gone, streams, health
+        numbers, since = self._roster.numbers, self._since
+        for stream in self._noted:
+            if not bits >> numbers[stream.name] & 1:
+                continue
+            if stream.buried > since:
+                gone.append(stream.name)
+            if stream.described > since and not stream.gone:
+                streams[stream.name] = stream.description.public()
+            if stream.judged > since and not stream.gone:
+                health[stream.name] = stream.current_health()
+        return gone, streams, health
 
 
-def _newest(state: State, cursor: Cursor, selection: Selection, until: Position) -> list[Update]:
+def _newest(state: State, cursor: Cursor, bits: int, until: Position) -> list[Update]:
     """Return each stream's newest update up to ``until``, if it is after the cursor, in order."""
     backlog = cursor.backlog
+    known = state.roster.matches(backlog.known).bits if backlog else 0
     updates = []
-    for stream in reversed(state.recent.values()):
+    for stream in _changed(state, cursor.at, bits):
         update = stream.history[-1]
-        if update.at <= cursor.at:
-            break
-        if stream.name not in selection:
-            continue
         if update.value is None and backlog is not None and update.at <= backlog.until:
-            if stream.name not in backlog.known:
+            if not known >> state.roster.numbers[stream.name] & 1:
                 continue  # the viewer never had this stream
         elif update.at > until:
             found = next((u for u in reversed(stream.history) if u.at <= until), None)
@@ -227,12 +283,23 @@ def _newest(state: State, cursor: Cursor, selection: Selection, until: Position)
     return sorted(updates, key=attrgetter("at"))
 
 
+def _changed(state: State, at: Position, bits: int) -> Iterable[Stream]:
+    """Return the streams with these bits that have an update after ``at``."""
+    if at == ORIGIN:  # that may be few of very many
+        streams = map(state.streams.__getitem__, state.roster.select(bits))
+        return [stream for stream in streams if stream.history]
+    numbers = state.roster.numbers
+    recent = takewhile(lambda s: s.history[-1].at > at, reversed(state.recent.values()))
+    return [stream for stream in recent if bits >> numbers[stream.name] & 1]
+
+
 def _after(
-    state: State, cursor: Cursor, selection: Selection, whole: bool
+    state: State, cursor: Cursor, backlog: Backlog, bits: int, whole: bool
 ) -> tuple[list[Update], Position]:
     """Return the updates after the cursor in the order of the log, and how far this looked."""
     updates: list[Update] = []
     begins: dict[str, tuple[float, Position]] = {}
+    known = state.roster.matches(backlog.known).bits
     at, size = cursor.at, 0
     for looks, update in enumerate(state.log.after(cursor.at)):
         if not whole and (
@@ -245,7 +312,12 @@ def _after(
         if update.value is None:  # ``Answer.gone`` tells of it
             continue
         if name not in begins:
-            begins[name] = _first_wanted(state.streams[name], selection, cursor.backlog)
+            number = state.roster.numbers[name]
+            is_known = bool(known >> number & 1)
+            wanted = bits >> number & 1
+            begins[name] = (
+                _first_wanted(state.streams[name], backlog, is_known) if wanted else _NEVER
+            )
         seq, after = begins[name]
         if update.seq >= seq and at > after:
             updates.append(update)
@@ -253,14 +325,14 @@ def _after(
     return updates, state.head
 
 
-def _first_wanted(
-    stream: Stream, selection: Selection, backlog: Backlog | None
-) -> tuple[float, Position]:
+_NEVER = math.inf, ORIGIN
+"""The first wanted seq of a stream of which no update is wanted."""
+
+
+def _first_wanted(stream: Stream, backlog: Backlog, is_known: bool) -> tuple[float, Position]:
     """Return the first seq of a stream that is wanted, and the position after which it is."""
-    if stream.name not in selection:
-        return math.inf, ORIGIN
-    if backlog is None or stream.name in backlog.known:
-        return 0, ORIGIN if backlog is None else backlog.after
+    if is_known:
+        return 0, backlog.after
     old = (update.seq for update in reversed(stream.history) if update.at <= backlog.until)
     return next(old, 0) - backlog.history + 1, ORIGIN
 
@@ -270,21 +342,19 @@ def _first_wanted(
 
 def changed_since(state: State, time: float, selection: Selection) -> bool:
     """Whether the health of a selected stream changed after ``time``, in seconds since the epoch."""
-    return any(s.health.since >= time for s in state if s.name in selection)
+    return any(stream.health.since >= time for stream in state.selected(selection))
 
 
-def proofs(state: State, selection: Selection, after: float, until: Position) -> dict[str, float]:
-    """Return when streams were last proved, of those that were proved after ``after``.
+def proofs(state: State, bits: int, until: Position) -> dict[str, float]:
+    """Return when streams were last proved, in seconds since the epoch.
 
-    :param after: seconds since the epoch, as are the proofs.
+    :param bits: of the streams in question.
     :param until: how far the viewers have read.  A stream with a newer update is left out: they would
         take its proof for one of the older value.
     """
+    streams = map(state.streams.__getitem__, state.roster.select(bits))
     return {
         s.name: s.proof
-        for s in state
-        if s.proof is not None
-        and s.proof > after
-        and s.name in selection
-        and not (s.history and s.history[-1].at > until)
+        for s in streams
+        if s.proof is not None and not (s.history and s.history[-1].at > until)
     }

@@ -20,6 +20,7 @@ import msgspec
 from streamd.core.description import Description
 from streamd.core.errors import Refused
 from streamd.core.log import Log
+from streamd.core.roster import Roster
 from streamd.core.selection import Selection
 from streamd.core.stream import Report, Stream
 from streamd.core.update import ORIGIN, Draft, Position, Update, size_of
@@ -47,6 +48,7 @@ class State:
     :ivar revision: counts changes of health and descriptions.
     :ivar shared: whether others follow the same log, and may be further.
     :ivar streams: by name, tombstones included.
+    :ivar roster: the names of ``streams``, and which of them a selection matches.
     :ivar log: the updates that history still has.
     :ivar recent: streams with history in the order of their last update.
     :ivar noted: streams in the order in which they were last forgotten, described or judged.
@@ -75,6 +77,7 @@ class State:
         self.journal_noted = 0
         self._max_streams = max_streams
         self._max_state = max_state
+        self.roster = Roster()
         self._reset(descriptions or {}, now)
 
     def _reset(self, descriptions: Mapping[str, Description], now: float) -> None:
@@ -82,7 +85,7 @@ class State:
         self.head = ORIGIN
         self.log = Log()
         self.streams: dict[str, Stream] = {}
-        self._roll: tuple[Stream, ...] | None = None  # all of them, until there is another
+        self.roster.clear()
         # Both in the order of their last change, so that asking what is new costs what is new.
         self.recent: OrderedDict[str, Stream] = OrderedDict()
         self.noted: OrderedDict[str, Stream] = OrderedDict()
@@ -122,14 +125,14 @@ class State:
 
     def serialize(self, selection: Selection | None = None) -> list[Update]:
         """The newest update of every selected stream that has one, by name."""
-        newest = (s.newest for s in self if selection is None or s.name in selection)
+        streams = self if selection is None else self.selected(selection)
+        newest = (stream.newest for stream in streams)
         return sorted(filter(None, newest), key=attrgetter("stream"))
 
     def selected(self, selection: Selection) -> Iterator[Stream]:
         """Yield the selected streams; streams may come and go before the last is asked for."""
-        if self._roll is None:
-            self._roll = tuple(self.streams.values())  # shared by all who are under way
-        return (s for s in self._roll if not s.gone and s.name in selection)
+        names = self.roster.select(self.roster.matches(selection).bits)
+        return filter(None, map(self.get, names))
 
     # -- what happens ------------------------------------------------------------------------------
 
@@ -323,7 +326,7 @@ class State:
         stream = self.streams.get(name)
         if stream is None:
             stream = self.streams[name] = Stream(name, description, configured, now)
-            self._roll = None
+            self.roster.add(name)
         else:  # it was forgotten and comes back
             del self._tombs[name]
             stream.begin(description, configured, now)
@@ -440,7 +443,7 @@ class State:
             self._first[stream.name] = update.at
         for index in (self.streams, self.recent, self.noted, self._tombs):
             index.pop(stream.name, None)
-        self._roll = None
+        self.roster.discard(stream.name)
 
     def _judge(self, stream: Stream, now: float) -> None:
         if stream.judge(now):

@@ -15,7 +15,7 @@ from streamd.core.catchup import Answer, Cursor
 from streamd.core.errors import Refused
 from streamd.core.update import ORIGIN, Position
 from streamd.http.request import Request, Response, Routes, joined
-from streamd.hub.audience import Pieces
+from streamd.hub.audience import Audience, Pieces
 from streamd.hub.hub import Hub
 from streamd.wire.encoding import overview, packed
 from streamd.wire.poll import POLL, poll_answer, poll_opening
@@ -36,6 +36,7 @@ class Poll:
 
     def __init__(self, hub: Hub) -> None:
         self.ready = True
+        self.audience: Audience | None = None
         self.cursor = Cursor(ORIGIN, 0)
         self.unsent: Pieces | None = None
         self.ticked = True
@@ -107,7 +108,9 @@ class Polls:
 
     def _all(self, subscription: Subscription, answer: Answer) -> Response:
         """What somebody missed, and how all is that is selected."""
-        parts, at = poll_answer(answer, self._about(subscription, answer.gone))
+        parts, at = poll_answer(
+            answer, map(v1_update, answer.updates), self._about(subscription, answer.gone)
+        )
         return _response(chain(parts, (b"\n",)), at)
 
     def _about(self, subscription: Subscription, gone: Iterable[str] = ()) -> Iterator[bytes]:

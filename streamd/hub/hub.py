@@ -8,22 +8,28 @@ its cursor, and is given what is left when its socket has drained.  So there is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from streamd.core import catchup
 from streamd.core.catchup import Cursor
 from streamd.core.errors import Refused
+from streamd.core.roster import Matches
 from streamd.core.selection import ALL_STREAMS, Selection
 from streamd.core.state import State
 from streamd.core.update import ORIGIN
 from streamd.hub.audience import Audience, Pieces, Viewer
+from streamd.hub.messages import Messages, Step, Tick
 from streamd.hub.pace import Pace
-from streamd.wire.encoding import MAX_MESSAGE, Encoding, Welcome
+from streamd.wire.encoding import MAX_MESSAGE, Encoding, Welcome, overview
 from streamd.wire.requests import PACE, Subscription
+
+TURN = 0.005
+"""Seconds of one turn of the reactor for what may take many turns."""
 
 
 class Hub:
@@ -46,13 +52,18 @@ class Hub:
         self.clock = clock
         self.delivered = 0
         self.dropped = 0
-        self._beats: dict[float, Pace] = {}
-        self._audiences: dict[Viewer, Audience] = {}
+        self._messages = Messages(state)
+        self._paces: dict[float, Pace] = {}
+        self._seated = 0
+        self._arriving: dict[Viewer, tuple[Matches, Callable[[], None]]] = {}
+        self._ticks = Tick(state, 0, 0), Tick(state, 0, 0)
+        self._ticking: Iterator[Audience] = iter(())
+        self._later: dict[Callable[[], None], IDelayedCall] = {}
         self._last_tick = 0.0
         self._woken_for = (state.head, state.revision)
 
     def __len__(self) -> int:
-        return len(self._audiences)
+        return self._seated + len(self._arriving)
 
     def check_room(self) -> None:
         """Whether another viewer may join.
@@ -84,50 +95,99 @@ class Hub:
         :param also: what its transport has to say right after the welcome, encoded.
         """
         self.leave(viewer)
-        state, after, selection = self.state, subscription.after, subscription.selection
-        cursor, resumed = catchup.begin(state, after, selection, subscription.history, known)
+        matches = self.state.roster.matches(subscription.selection)
+        asked = self.clock.seconds()
+
+        def begin() -> None:
+            time = now + self.clock.seconds() - asked
+            self._begin(viewer, subscription, encoding, time, known, also)
+
+        if matches.advance():
+            begin()
+        else:
+            self._arriving[viewer] = matches, begin
+            self._call_soon(self._admit)
+
+    def _admit(self) -> None:
+        """Match the selections of the viewers that wait for it, a slice each, and begin with them."""
+        end = self.clock.seconds() + TURN
+        while self._arriving:
+            viewer, (matches, begin) = next(iter(self._arriving.items()))
+            self._arriving[viewer] = self._arriving.pop(viewer)  # the next one's turn
+            if matches.advance():
+                del self._arriving[viewer]
+                begin()
+            if self.clock.seconds() >= end:
+                self._call_soon(self._admit)
+                return
+
+    def _call_soon(self, call: Callable[[], None]) -> None:
+        """Call in a later turn of the reactor; others come first."""
+
+        def called() -> None:
+            del self._later[call]
+            call()
+
+        if call not in self._later:
+            self._later[call] = self.clock.callLater(0, called)
+
+    def _begin(
+        self,
+        viewer: Viewer,
+        subscription: Subscription,
+        encoding: Encoding,
+        now: float,
+        known: Selection,
+        also: bytes,
+    ) -> None:
+        after, selection = subscription.after, subscription.selection
+        cursor, resumed = catchup.begin(self.state, after, selection, subscription.history, known)
         if not encoding.newest:  # a hello tells how everything is
-            cursor = cursor._replace(revision=state.revision)
+            cursor = cursor._replace(revision=self.state.revision)
         audience = self._seat(viewer, subscription, encoding)
         at = after if after is not None and resumed else ORIGIN
-        more = not encoding.newest and audience.next(cursor)[0] != b""
-        welcome = Welcome(now, at, resumed, more, subscription.asked, audience.overview)
+        more = not encoding.newest and self._messages.next(cursor, audience).data != b""
+        about = partial(overview, self.state, selection, self.state.journal)
+        welcome = Welcome(now, at, resumed, more, subscription.asked, about)
         viewer.cursor = cursor
         viewer.ticked = True
         self._write(viewer, chain(encoding.welcome(welcome), (also,)))
         self._serve(viewer, audience, newcomer=True)
 
     def _seat(self, viewer: Viewer, subscription: Subscription, encoding: Encoding) -> Audience:
-        pace = max(subscription.pace, self._pace)
-        beat = self._beats.get(pace)
-        if beat is None:
-            beat = self._beats[pace] = Pace(self.clock, pace, self.broadcast)
-        audience = beat.audiences.get((subscription.selection, encoding))
+        seconds, selection = max(subscription.pace, self._pace), subscription.selection
+        pace = self._paces.get(seconds)
+        if pace is None:
+            pace = self._paces[seconds] = Pace(self.clock, seconds, self.broadcast)
+        audience = pace.audiences.get((selection, encoding))
         if audience is None:
-            audience = Audience(self.state, beat, subscription.selection, encoding)
-            beat.audiences[subscription.selection, encoding] = audience
+            matches, head = self.state.roster.matches(selection), self._messages.head()
+            audience = Audience(seconds, selection, encoding, matches, head)
+            pace.audiences[selection, encoding] = audience
         audience.viewers[viewer] = None
-        self._audiences[viewer] = audience
+        viewer.audience = audience
+        self._seated += 1
         return audience
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer; one that is not known is no error."""
-        audience = self._audiences.pop(viewer, None)
+        self._arriving.pop(viewer, None)
+        audience, viewer.audience = viewer.audience, None
         if audience is None:
             return
-        beat = audience.beat
+        self._seated -= 1
         del audience.viewers[viewer]
+        pace = self._paces[audience.pace]
         if not audience.viewers:
-            del beat.audiences[audience.selection, audience.encoding]
-        if not beat.audiences:
-            beat.stop()
-            self._beats = {pace: b for pace, b in self._beats.items() if b is not beat}
+            del pace.audiences[audience.selection, audience.encoding]
+        if not pace.audiences:
+            pace.stop()
+            del self._paces[audience.pace]
 
     def drained(self, viewer: Viewer) -> None:
-        """What was written to this viewer has left: give it what it missed meanwhile."""
-        audience = self._audiences.get(viewer)
-        if audience is not None:
-            self._serve(viewer, audience)
+        """Give a viewer what it missed: all that was written to it has left."""
+        if viewer.audience is not None:
+            self._serve(viewer, viewer.audience)
 
     def wake(self) -> None:
         """The state may have changed."""
@@ -135,60 +195,81 @@ class Hub:
         if news == self._woken_for:
             return  # a flush for nothing would hold up the next one
         self._woken_for = news
-        for beat in list(self._beats.values()):
-            beat.wake()
+        for pace in list(self._paces.values()):
+            pace.wake()
 
     def restart(self) -> None:
         """The state is another one: all have to come back, and are told where it begins."""
-        for viewer in list(self._audiences):
+        viewers = [viewer for audience in self._audiences() for viewer in audience.viewers]
+        for viewer in viewers + list(self._arriving):
             self._dismiss(viewer)
 
+    def _audiences(self) -> list[Audience]:
+        return [a for pace in self._paces.values() for a in pace.audiences.values()]
+
     def broadcast(self, audience: Audience) -> None:
-        """Bring all of an audience that can take it to what the state is now."""
-        audience.flush()
+        """Bring every viewer of an audience that can take it to what the state is now."""
+        head = self._messages.head()
+        if audience.flushed == head:
+            return
+        audience.flushed = head
         usual: Cursor | None = None  # where most are
-        data, after = b"", Cursor(ORIGIN, 0)  # what they get, and where they are then
+        data, after = b"", audience.flushed  # what they get, and where they are then
         for viewer in list(audience.viewers):
             cursor = viewer.cursor
             if cursor is usual and viewer.ready and viewer.unsent is None:
                 viewer.cursor = after
-                self.delivered += 1
-                try:
-                    viewer.write(data)
-                except Exception:
-                    self._lose(viewer)
+                if data:
+                    self.delivered += 1
+                    self._send(viewer, data)
                 continue
             self._serve(viewer, audience)
-            if usual is None and (step := audience.step(cursor)):
-                usual, (data, after) = cursor, step
+            if usual is None and (step := self._step(cursor, audience)):
+                usual, data, after = cursor, step.data, step.after
+
+    def _step(self, cursor: Cursor, audience: Audience) -> Step | None:
+        """Return the step just made, if it brings all from ``cursor`` to what was flushed."""
+        step = self._messages.last
+        if step is None or step.cursor is not cursor or step.audience is not audience:
+            return None
+        is_whole = len(step.data) <= MAX_MESSAGE and not audience.is_behind(step.after)
+        return step if is_whole else None
 
     def tick(self, now: float) -> None:
-        """Tell everybody that is up to date the time, and what was proved since the last tick.
+        """Tell every viewer that is up to date the time, and what was proved since the last tick.
 
         :param now: seconds since the epoch.
         """
+        for audience in self._ticking:  # the last tick has not reached these
+            for viewer in audience.viewers:
+                viewer.ticked = False
         last, self._last_tick = self._last_tick, now
-        audiences = [a for beat in self._beats.values() for a in beat.audiences.values()]
-        for audience in audiences:
+        self._ticks = Tick(self.state, now, last), Tick(self.state, now, 0)
+        self._ticking = iter(self._audiences())
+        self._tell_time()
+
+    def _tell_time(self) -> None:
+        end = self.clock.seconds() + TURN
+        for audience in self._ticking:
             try:
-                self._tick(audience, now, last)
+                self._tell_time_to(audience)
             except Exception:
                 self._log.failure("a tick could not be told")
+            if self.clock.seconds() >= end:
+                self._call_soon(self._tell_time)
+                return
 
-    def _tick(self, audience: Audience, now: float, last: float) -> None:
-        usual = audience.tick(now, last)
-        if not usual:
+    def _tell_time_to(self, audience: Audience) -> None:
+        usual, whole = self._ticks
+        if not usual.message(audience):
             return
-        whole = None  # for those who were not told the last time
         for viewer in list(audience.viewers):
             if not viewer.ready or viewer.unsent or audience.is_behind(viewer.cursor):
                 viewer.ticked = False
-            elif viewer.ticked:
-                self._write(viewer, (usual,))
-            else:
-                whole = whole or audience.tick(now, 0)
-                viewer.ticked = True
-                self._write(viewer, (whole,))
+                continue
+            tick = usual if viewer.ticked else whole  # it was not told the last time
+            viewer.ticked = True
+            self._write(viewer, (tick.message(audience),))
             self._serve(viewer, audience)  # the slices of a long one
 
     def _serve(self, viewer: Viewer, audience: Audience, newcomer: bool = False) -> None:
@@ -204,7 +285,7 @@ class Hub:
                 self._dismiss(viewer)
                 return
             try:
-                data, cursor = audience.next(viewer.cursor)
+                _, _, data, cursor = self._messages.next(viewer.cursor, audience)
             except Exception:
                 self._log.failure("a message could not be made; its viewers wait for the next")
                 return
@@ -253,5 +334,8 @@ class Hub:
 
     def stop(self) -> None:
         """No more flushes."""
-        for beat in self._beats.values():
-            beat.stop()
+        for pace in self._paces.values():
+            pace.stop()
+        for call in self._later.values():
+            call.cancel()
+        self._later.clear()

@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from streamd.core.catchup import Cursor
 from streamd.core.update import ORIGIN
-from streamd.hub.audience import Pieces
+from streamd.hub.audience import Audience, Pieces
 from streamd.hub.hub import Hub
 
 SLOWEST = 2048
@@ -33,13 +33,23 @@ class Link:
     """
 
     # Together in memory: a broadcast looks at them in every viewer.
-    __slots__ = ("_accepted", "_progress", "_pulls", "cursor", "ready", "ticked", "unsent")
+    __slots__ = (
+        "_accepted",
+        "_progress",
+        "_pulls",
+        "audience",
+        "cursor",
+        "ready",
+        "ticked",
+        "unsent",
+    )
 
     transport: Any
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.ready = True
+        self.audience: Audience | None = None
         self.cursor = Cursor(ORIGIN, 0)
         self.unsent: Pieces | None = None
         self.ticked = True

@@ -14,7 +14,7 @@ import msgspec
 from streamd.core.catchup import Answer
 from streamd.core.selection import Selection
 from streamd.core.state import State
-from streamd.core.update import Position
+from streamd.core.update import Position, Update
 
 encode_json = msgspec.json.encode
 
@@ -62,20 +62,28 @@ class Welcome(NamedTuple):
 
 
 class Encoding(NamedTuple):
-    """How viewers of one kind are spoken to; equal ones share their messages.
+    """How viewers of one kind are told; viewers with the same encoding share their messages.
 
-    :ivar name: for metrics and logs.
+    :ivar name: unique; for metrics and logs too.
     :ivar newest: only the newest update of each stream matters.
-    :ivar write: what puts an answer into a message.
-    :ivar welcome: what is said first, in parts, each made when the one before it has left.
-    :ivar tick: what is said every :data:`TICK` seconds: (now, proofs) -> bytes; None: nothing.
+    :ivar text: makes the text of one update, which all messages with this update share.
+    :ivar write: makes a message of an answer and the texts of its updates; it takes no more texts than
+        fit.
+    :ivar welcome: makes the first message, in parts, each when the one before it has left.
+    :ivar tick: makes the message of every :data:`TICK` seconds: (now, proofs) -> bytes; None: there is
+        no such message.
     """
 
     name: str
     newest: bool
-    write: Callable[[Answer], Message]
+    text: Callable[[Update], bytes]
+    write: Callable[[Answer, Iterable[bytes]], Message]
     welcome: Callable[[Welcome], Iterable[bytes]]
     tick: Callable[[float, Mapping[str, float]], bytes] | None
+
+    def encode(self, answer: Answer) -> Message:
+        """Make a message of an answer whose texts nobody shares."""
+        return self.write(answer, map(self.text, answer.updates))
 
 
 # -- formats: JSON texts ---------------------------------------------------------------------------
@@ -86,6 +94,17 @@ class Payload(NamedTuple):
 
     type: str
     text: bytes
+
+
+class Format(NamedTuple):
+    """How an answer becomes JSON texts; an encoding carries them.
+
+    :ivar text: see :class:`Encoding`; so are the arguments of ``write``.
+    """
+
+    name: str
+    text: Callable[[Update], bytes]
+    write: Callable[[Answer, Iterable[bytes]], Formatted]
 
 
 class Formatted(NamedTuple):

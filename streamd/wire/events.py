@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 from streamd.core.catchup import Answer
 from streamd.core.update import Position
-from streamd.wire.encoding import Encoding, Formatted, Message, Welcome
-from streamd.wire.plain import plain
-from streamd.wire.v1 import v1, v1_hello, v1_ticks
+from streamd.wire.encoding import Encoding, Format, Message, Welcome
+from streamd.wire.plain import PLAIN_FORMAT
+from streamd.wire.v1 import V1_FORMAT, v1_hello, v1_ticks
 
 # -- carried by an event stream --------------------------------------------------------------------
 
@@ -25,11 +25,11 @@ RETRY = b"retry: 1000\n\n"
 """Milliseconds after which a browser's EventSource comes back; its own default is 3 s or more."""
 
 
-def _evented(name: str, format: Callable[[Answer], Formatted]) -> Encoding:
-    """The encoding that carries a format's messages in events; the last of a flush has the id."""
+def _evented(name: str, format: Format) -> Encoding:
+    """Return the encoding that carries a format's messages in events; the last one has the id."""
 
-    def write(answer: Answer) -> Message:
-        payloads, at, more = format(answer)
+    def write(answer: Answer, texts: Iterable[bytes]) -> Message:
+        payloads, at, more = format.write(answer, texts)
         last = len(payloads) - 1
         events = [event(p.type, p.text, at if n == last else None) for n, p in enumerate(payloads)]
         return Message(b"".join(events), at, more)
@@ -44,10 +44,10 @@ def _evented(name: str, format: Callable[[Answer], Formatted]) -> Encoding:
     def tick(now: float, proofs: Mapping[str, float]) -> bytes:
         return b"".join(event("tick", text) for text in v1_ticks(now, proofs))
 
-    if format is plain:
-        return Encoding(name, True, write, gap, lambda now, proofs: b": tick\n\n")
-    return Encoding(name, False, write, hello, tick)
+    if format is PLAIN_FORMAT:
+        return Encoding(name, True, format.text, write, gap, lambda now, proofs: b": tick\n\n")
+    return Encoding(name, False, format.text, write, hello, tick)
 
 
-PLAIN_EVENTS = _evented("plain events", plain)
-V1_EVENTS = _evented("v1 events", v1)
+PLAIN_EVENTS = _evented("plain events", PLAIN_FORMAT)
+V1_EVENTS = _evented("v1 events", V1_FORMAT)

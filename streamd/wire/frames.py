@@ -6,9 +6,9 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from streamd.core.catchup import Answer
-from streamd.wire.encoding import Encoding, Formatted, Message, Welcome, packed
-from streamd.wire.plain import plain
-from streamd.wire.v1 import v1, v1_hello, v1_ticks
+from streamd.wire.encoding import Encoding, Format, Message, Welcome, packed
+from streamd.wire.plain import PLAIN_FORMAT
+from streamd.wire.v1 import V1_FORMAT, v1_hello, v1_ticks
 
 MAX_INBOUND = 64 * 1024
 """Bytes of one frame, and of one message, from a viewer."""
@@ -64,13 +64,11 @@ def _frame_header(first: int, length: int) -> bytes:
 PING = _frame_header(0x89, 0)
 
 
-def _framed(
-    name: str, format: Callable[[Answer], Formatted], frame_of: Callable[[bytes], bytes]
-) -> Encoding:
-    """The encoding that carries a format's messages in frames."""
+def _framed(name: str, format: Format, frame_of: Callable[[bytes], bytes]) -> Encoding:
+    """Return the encoding that carries a format's messages in frames."""
 
-    def write(answer: Answer) -> Message:
-        payloads, at, more = format(answer)
+    def write(answer: Answer, texts: Iterable[bytes]) -> Message:
+        payloads, at, more = format.write(answer, texts)
         return Message(b"".join([frame_of(payload.text) for payload in payloads]), at, more)
 
     def hello(welcome: Welcome) -> Iterable[bytes]:
@@ -79,12 +77,12 @@ def _framed(
     def tick(now: float, proofs: Mapping[str, float]) -> bytes:
         return b"".join(frame_of(text) for text in v1_ticks(now, proofs))
 
-    if format is plain:
-        return Encoding(name, True, write, lambda welcome: (), None)
-    return Encoding(name, False, write, hello, tick)
+    if format is PLAIN_FORMAT:
+        return Encoding(name, True, format.text, write, lambda welcome: (), None)
+    return Encoding(name, False, format.text, write, hello, tick)
 
 
-PLAIN_WEBSOCKET = _framed("plain WebSocket", plain, frame)
-V1_WEBSOCKET = _framed("v1 WebSocket", v1, frame)
-PLAIN_DEFLATED = _framed("plain WebSocket, deflated", plain, deflated_frame)
-V1_DEFLATED = _framed("v1 WebSocket, deflated", v1, deflated_frame)
+PLAIN_WEBSOCKET = _framed("plain WebSocket", PLAIN_FORMAT, frame)
+V1_WEBSOCKET = _framed("v1 WebSocket", V1_FORMAT, frame)
+PLAIN_DEFLATED = _framed("plain WebSocket, deflated", PLAIN_FORMAT, deflated_frame)
+V1_DEFLATED = _framed("v1 WebSocket, deflated", V1_FORMAT, deflated_frame)

@@ -8,17 +8,28 @@ A client assigns each message over the state that it has.  The first message is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from streamd.core.catchup import Answer
-from streamd.wire.encoding import Formatted, Payload, fitting, member
+from streamd.core.update import Update
+from streamd.wire.encoding import Format, Formatted, Payload, fitting, member
 
 
-def plain(answer: Answer) -> Formatted:
-    """The members that changed, as one JSON object; ``{}`` first when there is nothing yet."""
+def plain_update(update: Update) -> bytes:
+    """Return the member of one update; ``null`` says that the stream was forgotten."""
+    return member(update.stream, update.value or b"null")
+
+
+def _write_plain(answer: Answer, texts: Iterable[bytes]) -> Formatted:
+    """Make one JSON object of the members that changed; first ``{}`` if there are no streams yet."""
     if not answer.updates:
         return Formatted([Payload("state", b"{}")] if answer.first else [], answer.at, False)
     updates = answer.updates
-    members = fitting(member(u.stream, u.value or b"null") for u in updates)
+    members = fitting(texts)
     more = len(members) < len(updates)
     text = b"{" + b",".join(members) + b"}"
     at = updates[len(members) - 1].at if more else answer.at
     return Formatted([Payload("state", text)], at, more)
+
+
+PLAIN_FORMAT = Format("plain", plain_update, _write_plain)

@@ -19,28 +19,30 @@ def poll_opening(at: Position, resumed: bool) -> bytes:
     return b'{"type":"updates","at":"%b","resumed":%b,"updates":[' % (bytes(at), told)
 
 
-def poll_answer(answer: Answer, about: Iterable[bytes]) -> tuple[Iterator[bytes], Position]:
+def poll_answer(
+    answer: Answer, texts: Iterable[bytes], about: Iterable[bytes]
+) -> tuple[Iterator[bytes], Position]:
     """What somebody missed who polls again, as far as it fits one message, and up to where that is.
 
     :param about: how all is, as :func:`overview` ends a message.
     """
-    texts = fitting(map(v1_update, answer.updates))
-    cut = len(texts) < len(answer.updates)
-    at = answer.updates[len(texts) - 1].at if cut else answer.at
+    some = fitting(texts)
+    cut = len(some) < len(answer.updates)
+    at = answer.updates[len(some) - 1].at if cut else answer.at
     more = b'"more":true,' if cut or answer.more else b""
-    parts = (poll_opening(at, True), b",".join(texts), b"]," + more)
+    parts = (poll_opening(at, True), b",".join(some), b"]," + more)
     return chain(parts, about), at
 
 
-def _write_poll(answer: Answer) -> Message:
+def _write_poll(answer: Answer, texts: Iterable[bytes]) -> Message:
     if not (answer.updates or answer.gone or answer.streams or answer.health):
         return Message(b"", answer.at, answer.more)
     streams, health = (
         (member(name, encode_json(value)) for name, value in told.items())
         for told in (answer.streams, answer.health)
     )
-    parts, at = poll_answer(answer, closing(streams, health, None, answer.gone))
+    parts, at = poll_answer(answer, texts, closing(streams, health, None, answer.gone))
     return Message(b"".join(parts), at, False)
 
 
-POLL = Encoding("long poll", False, _write_poll, lambda welcome: (), None)
+POLL = Encoding("long poll", False, v1_update, _write_poll, lambda welcome: (), None)

@@ -20,17 +20,26 @@ Every message is one JSON object with a ``type``.  ``<-`` goes to a viewer, ``->
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from streamd import __version__
 from streamd.core.catchup import Answer
 from streamd.core.update import Update
-from streamd.wire.encoding import TICK, Formatted, Payload, Welcome, encode_json, fitting, member
+from streamd.wire.encoding import (
+    TICK,
+    Format,
+    Formatted,
+    Payload,
+    Welcome,
+    encode_json,
+    fitting,
+    member,
+)
 
 
-def v1(answer: Answer) -> Formatted:
-    """``streams``, ``health`` and ``journal``, then ``updates``, as far as there is any of each."""
+def _write_v1(answer: Answer, texts: Iterable[bytes]) -> Formatted:
+    """Make ``streams``, ``health``, ``journal`` and ``updates`` messages, those that are not empty."""
     payloads = [*_notes("streams", dict.fromkeys(answer.gone))]
     payloads += _notes("streams", answer.streams)
     payloads += _notes("health", answer.health)
@@ -38,13 +47,13 @@ def v1(answer: Answer) -> Formatted:
         payloads.append(v1_message("journal", answer.journal))
     if not answer.updates:
         return Formatted(payloads, answer.at, answer.more)
-    texts = fitting(map(v1_update, answer.updates))
-    cut = len(texts) < len(answer.updates)
+    some = fitting(texts)
+    cut = len(some) < len(answer.updates)
     more = cut or answer.more
-    last = answer.updates[len(texts) - 1].at
+    last = answer.updates[len(some) - 1].at
     text = b'{"type":"updates","at":"%b","updates":[%b]%b}' % (
         bytes(last if more else max(last, answer.floor)),
-        b",".join(texts),
+        b",".join(some),
         b',"more":true' if more else b"",
     )
     payloads.append(Payload("updates", text))
@@ -60,6 +69,9 @@ def v1_update(update: Update) -> bytes:
         repr(update.time).encode(),
         update.value or b"null",
     )
+
+
+V1_FORMAT = Format("v1", v1_update, _write_v1)
 
 
 def v1_message(type: str, fields: Any) -> Payload:

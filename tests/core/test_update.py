@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import time
-from fnmatch import fnmatchcase
 
 import msgspec
 from hypothesis import example, given
@@ -13,7 +11,6 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.errors import Refused, shorten
-from streamd.core.selection import Selection
 from streamd.core.update import (
     LIFE_UNIT,
     MAX_LIFE,
@@ -25,7 +22,7 @@ from streamd.core.update import (
     parse_position,
 )
 from streamd.core.values import MAX_DEPTH, MAX_VALUE, from_json, from_python, from_text, to_python
-from tests.support.values import JSON_VALUES, NAMES
+from tests.support.values import JSON_VALUES
 
 LIVES = st.integers(1, MAX_LIFE - 1)
 CLOCKS = st.integers(-(10**6), 10**14)
@@ -191,39 +188,3 @@ class UpdateTests(SynchronousTestCase):
     def test_the_garbage_collector_does_not_look_at_a_million(self) -> None:
         for one in (Draft("a", b"1"), Update("a", 1, ORIGIN, 0.0, b"1"), ORIGIN):
             self.assertFalse(gc.is_tracked(one), type(one))
-
-
-class SelectionTests(SynchronousTestCase):
-    def test_all_some_and_none(self) -> None:
-        self.assertIn("anything", Selection())
-        self.assertIn("anything", Selection(["x", "*"]))
-        self.assertNotIn("anything", Selection([]))
-        self.assertIn("orders", Selection(["orders"]))
-        self.assertNotIn("orders2", Selection(["orders"]))
-        self.assertNotIn("my.orders", Selection(["orders"]))
-
-    @given(st.lists(st.text("ab.*?", min_size=1, max_size=6), max_size=4), NAMES)
-    def test_names_and_globs(self, patterns: list[str], name: str) -> None:
-        selected = any(fnmatchcase(name, pattern) for pattern in patterns)
-        self.assertEqual(selected, name in Selection(patterns))
-
-    def test_equal_however_it_was_written(self) -> None:
-        one, other = Selection(["a", "b.*", "a"]), Selection(["b.*", "a"])
-        self.assertEqual((one, hash(one)), (other, hash(other)))
-        self.assertEqual(Selection(), Selection(["a", "*"]))
-        self.assertNotEqual(Selection(), Selection([]))
-        self.assertNotEqual(Selection(["a"]), "a")
-
-    def test_bounds(self) -> None:
-        names = [f"n{number}" for number in range(33)]
-        self.assertIn("n31", Selection(names[:32]))
-        for patterns in (names, ["a b"], [""], ["x" * 129], ["[a]"], ["a/b"], ["a\n"]):
-            refused = self.assertRaises(Refused, Selection, patterns)
-            self.assertEqual((400, "bad-selection"), (refused.status, refused.code))
-
-    def test_no_pattern_is_slow(self) -> None:
-        evil = Selection([f"{'*a' * 40}*b{number}" for number in range(32)])
-        began = time.process_time()
-        for _ in range(20):
-            self.assertNotIn("a" * 128, evil)
-        self.assertLess(time.process_time() - began, 1)

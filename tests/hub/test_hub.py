@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import given, settings
@@ -11,10 +12,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.catchup import Answer
 from streamd.core.errors import Refused
+from streamd.core.roster import SLICE
 from streamd.core.selection import Selection
 from streamd.core.update import ORIGIN, Draft, Position
 from streamd.hub.audience import Viewer
-from streamd.hub.hub import Hub
+from streamd.hub.hub import TURN, Hub
 from streamd.wire.encoding import MAX_MESSAGE, Encoding, Message
 from streamd.wire.frames import PLAIN_WEBSOCKET, V1_WEBSOCKET
 from streamd.wire.requests import PACE, Subscription
@@ -59,11 +61,11 @@ class HubTestCase(SynchronousTestCase):
         """The plain encoding, and every answer that it had to encode; it may fail instead."""
         answers: list[Answer] = []
 
-        def write(answer: Answer) -> Message:
+        def write(answer: Answer, texts: Iterable[bytes]) -> Message:
             answers.append(answer)
             if fail and answer.updates:
                 raise ZeroDivisionError
-            return PLAIN_WEBSOCKET.write(answer)
+            return PLAIN_WEBSOCKET.write(answer, texts)
 
         return PLAIN_WEBSOCKET._replace(name="counting", write=write), answers
 
@@ -313,10 +315,10 @@ class FailureTests(HubTestCase):
     def test_its_viewers_are_told_as_soon_as_it_can_be_made_again(self) -> None:
         broken: list[bool] = []
 
-        def write(answer: Answer) -> Message:
+        def write(answer: Answer, texts: Iterable[bytes]) -> Message:
             if broken:
                 raise ZeroDivisionError
-            return PLAIN_WEBSOCKET.write(answer)
+            return PLAIN_WEBSOCKET.write(answer, texts)
 
         viewer = self.join(encoding=PLAIN_WEBSOCKET._replace(write=write))
         broken.append(True)
@@ -357,14 +359,6 @@ class ComingAndGoingTests(HubTestCase):
         viewer = self.join(pace=60.0, after=after, encoding=V1_WEBSOCKET)
         self.assertGreater(len(viewer.messages), 5)
         self.assertEqual(100, viewer.messages[-1]["updates"][-1]["seq"])
-
-    def test_one_alone_keeps_one_message(self) -> None:
-        self.publish(**{f"s{number}": "x" * 40_000 for number in range(10)})
-        viewer = self.join(streams=["s*"])
-        self.assertLess(len(viewer.messages), 5)  # the others come first
-        self.take_turns()
-        self.assertGreater(len(viewer.messages), 5)
-        self.assertEqual(1, len(self.hub._audiences[viewer]._messages))
 
     def test_a_cursor_that_is_worth_nothing_begins_anew(self) -> None:
         self.publish(a=1, b=1)
@@ -410,6 +404,115 @@ class ComingAndGoingTests(HubTestCase):
         hub.check_room()
         hub.join(FakeViewer(), Subscription(Selection()), PLAIN_WEBSOCKET, 0)
         self.assertEqual(503, self.assertRaises(Refused, hub.check_room).status)
+
+
+class ArrivingTests(HubTestCase):
+    """New selections with globs over many streams are matched in slices."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.publish(**{f"s{number}": number for number in range(6000)})
+
+    def test_the_answer_waits_and_others_come_first(self) -> None:
+        slow = self.join(streams=["*1", "*22*"])
+        self.assertEqual([], slow.written)
+        self.assertEqual(1, len(self.hub))
+        quick = self.join(streams=["s1"])
+        self.assertEqual([{"s1": 1}], quick.messages)
+        self.publish(s1=-1)
+        self.take_turns()
+        wanted = {n: v for n, v in self.daemon.values().items() if n[-1] == "1" or "22" in n}
+        self.assertEqual(wanted, slow.holds)
+        self.publish(s22=-22)
+        self.clock.advance(1)
+        self.assertEqual(-22, slow.holds["s22"])
+
+    def test_a_turn_has_a_budget(self) -> None:
+        turns = 0
+
+        class Slow(Selection):
+            def __contains__(_, name: str) -> bool:
+                self.clock.rightNow += 1e-5
+                return name[-1] == "1"
+
+        viewers = [FakeViewer() for _ in range(3)]
+        for number, viewer in enumerate(viewers):
+            subscription = Subscription(Slow([f"*1{number}"]))
+            self.hub.join(viewer, subscription, PLAIN_WEBSOCKET, self.daemon.times.now())
+        while not all(viewer.written for viewer in viewers):
+            [call], self.clock.calls = self.clock.calls, []
+            began = self.clock.seconds()
+            call.func()
+            self.assertLess(self.clock.seconds() - began, TURN + SLICE * 1e-5)
+            turns += 1
+        self.assertGreater(turns, 4)
+
+    def test_one_who_leaves_meanwhile(self) -> None:
+        viewer = self.join(streams=["*1", "*2"])
+        self.hub.leave(viewer)
+        self.assertEqual(0, len(self.hub))
+        self.take_turns()
+        self.assertEqual([], viewer.written)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_another_log_sends_it_back_too(self) -> None:
+        viewer = self.join(streams=["*1", "*2"])
+        self.hub.restart()
+        self.assertTrue(viewer.lost)
+        self.assertEqual(0, len(self.hub))
+
+    def test_the_time_that_it_is_told_is_that_of_its_answer(self) -> None:
+        viewer = self.join(streams=["*1", "*2"], encoding=V1_WEBSOCKET)
+        self.clock.advance(3)
+        self.take_turns()
+        self.assertEqual(self.daemon.times.now(), viewer.messages[0]["now"])
+
+    def test_stop(self) -> None:
+        self.join(streams=["*1", "*2"])
+        self.hub.stop()
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+
+class TickTests(HubTestCase):
+    def test_a_tick_of_many_audiences_takes_several_turns(self) -> None:
+        self.publish(a=1)
+
+        class Costly(FakeViewer):
+            def write(viewer, data: bytes) -> None:
+                super().write(data)
+                self.clock.rightNow += TURN / 4
+
+        viewers = [
+            self.join(Costly(), streams=["a", f"x{n}"], encoding=V1_WEBSOCKET) for n in range(20)
+        ]
+        self.clock.advance(1)
+        self.hub.tick(self.daemon.times.now())
+        told = [viewer for viewer in viewers if viewer.messages[-1]["type"] == "tick"]
+        self.assertEqual(4, len(told))
+        self.take_turns()
+        told = [viewer for viewer in viewers if viewer.messages[-1]["type"] == "tick"]
+        self.assertEqual(20, len(told))
+
+    def test_those_whom_a_tick_did_not_reach_are_told_all_proofs_by_the_next(self) -> None:
+        self.publish(a=1)
+
+        class Costly(FakeViewer):
+            def write(viewer, data: bytes) -> None:
+                super().write(data)
+                self.clock.rightNow += TURN
+
+        viewers = [
+            self.join(Costly(), streams=["a", f"x{n}"], encoding=V1_WEBSOCKET) for n in range(3)
+        ]
+        self.publish(a=2)
+        self.clock.advance(1)
+        for _ in range(2):
+            self.hub.tick(self.daemon.times.now())
+        self.take_turns()
+        ticks = [[m for m in v.messages if m["type"] == "tick"] for v in viewers]
+        self.assertEqual([2, 1, 1], [len(told) for told in ticks])
+        for told in ticks:
+            self.assertIn("a", {name for tick in told for name in tick["proof"]})
 
 
 class AnythingTests(HubTestCase):

@@ -14,7 +14,7 @@ from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.core.update import MAX_LIFE, ORIGIN, Position, Update
 from streamd.core.values import from_python, to_python
-from streamd.hub.audience import Pieces
+from streamd.hub.audience import Audience, Pieces
 from streamd.journals.memory import MemoryJournal
 from streamd.sources.feed import Feed
 from streamd.sources.settings import SourceSettings
@@ -51,6 +51,7 @@ class FakeViewer:
 
     def __init__(self, room: float = float("inf")) -> None:
         self.ready = True
+        self.audience: Audience | None = None
         self.cursor = Cursor(ORIGIN, 0)
         self.unsent: Pieces | None = None
         self.ticked = False

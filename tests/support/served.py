@@ -261,8 +261,8 @@ def frame(
 
 def flush_all(hub: Hub) -> None:
     """Flush whatever its pace lets, news or not: the next flush is a pace away."""
-    for beat in hub._beats.values():
-        beat.wake()
+    for pace in hub._paces.values():
+        pace.wake()
 
 
 Serve = Callable[..., Served]

@@ -43,7 +43,7 @@ class Told:
     def message(self) -> bytes:
         """The next message, as it goes to the socket."""
         answer = catchup.since(self.state, self.cursor, self.selection, PLAIN_WEBSOCKET.newest)
-        data, at, more = PLAIN_WEBSOCKET.write(answer)
+        data, at, more = PLAIN_WEBSOCKET.encode(answer)
         self.more = more
         self.cursor = Cursor(at, answer.revision, self.cursor.backlog if more else None)
         return data

@@ -1,0 +1,155 @@
+"""Messages that viewers share: each is made once while the state stands still.
+
+Two viewers at the same cursor get the same bytes if their selections match the same streams, however
+these are written; and two messages share the text of an update that is in both.  So many different
+selections cost little more than one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from streamd.core import catchup
+from streamd.core.catchup import Cursor, Missed
+from streamd.core.state import State
+from streamd.core.update import Update
+from streamd.hub.audience import Audience
+from streamd.wire.encoding import Encoding, Message
+
+REMEMBERED = 64
+"""Messages that are kept, of 64 KiB and one update at most."""
+
+STRAGGLERS = 8
+"""Cursors without a backlog that are kept: usually all viewers of one pace are at the same one."""
+
+
+class Step(NamedTuple):
+    """A message that brings the viewers of an audience from one cursor to the next.
+
+    :ivar data: empty if there is nothing to tell.
+    """
+
+    audience: Audience
+    cursor: Cursor
+    data: bytes
+    after: Cursor
+
+
+class Messages:
+    """Makes the messages of a hub's viewers.
+
+    :ivar last: the step that :meth:`next` returned last, if it returned one.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.last: Step | None = None
+        self._state = state
+        self._made: dict[object, tuple[bytes, Cursor]] = {}
+        self._missed: dict[tuple[Cursor, bool], _Shared] = {}
+        self._made_at = self.head()
+        self._epoch = 0
+
+    def head(self) -> Cursor:
+        """Return the cursor of a viewer that was told everything."""
+        return Cursor(self._state.head, self._state.revision)
+
+    def next(self, cursor: Cursor, audience: Audience) -> Step:
+        """Return the next step of a viewer at ``cursor``."""
+        self._renew()
+        missed = None if cursor.backlog else self._missed_after(cursor, audience.encoding.newest)
+        bits = audience.matches.bits
+        hits = bits if missed is None else missed.hits(bits)
+        if missed is not None and not hits and missed.journal is None:
+            self.last = Step(audience, cursor, b"", missed.end)
+            return self.last
+        key = cursor, audience.encoding, hits
+        found = self._made.get(key)
+        if found is None:
+            if len(self._made) >= REMEMBERED:
+                del self._made[next(iter(self._made))]
+            found = self._made[key] = self._make(cursor, audience, missed, hits)
+        self.last = Step(audience, cursor, *found)
+        return self.last
+
+    def _make(
+        self, cursor: Cursor, audience: Audience, missed: _Shared | None, hits: int
+    ) -> tuple[bytes, Cursor]:
+        encoding = audience.encoding
+        if missed is not None:
+            message = missed.encode(encoding, hits)
+            return message.data, missed.end._replace(at=message.at)
+        answer = catchup.since(self._state, cursor, audience.selection, encoding.newest)
+        message = encoding.encode(answer)
+        backlog = cursor.backlog if message.more else None
+        return message.data, Cursor(message.at, answer.revision, backlog)
+
+    def _missed_after(self, cursor: Cursor, newest: bool) -> _Shared:
+        missed = self._missed.get((cursor, newest))
+        if missed is None:
+            missed = _Shared(self._state, cursor, newest)
+            if len(self._missed) >= STRAGGLERS:
+                del self._missed[next(iter(self._missed))]
+            self._missed[cursor, newest] = missed
+        return missed
+
+    def _renew(self) -> None:
+        """Forget the messages of a state that is no more."""
+        state = self._state
+        head, revision = self._made_at.at, self._made_at.revision
+        if (state.head, state.revision, state.roster.epoch) != (head, revision, self._epoch):
+            self._made.clear()
+            self._missed.clear()
+            self._made_at, self._epoch = self.head(), state.roster.epoch
+
+
+class _Shared(Missed):
+    """What happened after a cursor, with the texts of its updates, each made once for all messages."""
+
+    def __init__(self, state: State, cursor: Cursor, newest: bool) -> None:
+        super().__init__(state, cursor, newest)
+        self._texts: dict[Callable[[Update], bytes], dict[int, bytes]] = {}
+
+    def encode(self, encoding: Encoding, bits: int) -> Message:
+        """Make the message about the streams with these bits."""
+        texts = self._texts_of(self.pick(bits), encoding.text)
+        return encoding.write(self.answer(bits), texts)
+
+    def _texts_of(self, indexes: Iterable[int], make: Callable[[Update], bytes]) -> Iterator[bytes]:
+        texts = self._texts.setdefault(make, {})
+        for index in indexes:
+            text = texts.get(index)
+            if text is None:
+                text = texts[index] = make(self.updates[index])
+            yield text
+
+
+class Tick:
+    """The messages of one tick: the time, and what was proved."""
+
+    def __init__(self, state: State, now: float, after: float) -> None:
+        """:param now: the time that is told, seconds since the epoch.
+
+        :param after: only proves after this time are told; 0: all.
+        """
+        self._now = now
+        self._state = state
+        proved = (s.name for s in state if s.proof is not None and s.proof > after)
+        self._proved = state.roster.bits_of(proved)
+        self._made: dict[object, bytes] = {}
+
+    def message(self, audience: Audience) -> bytes:
+        """Return what the viewers of an audience are told that know what was flushed."""
+        encoding, until = audience.encoding, audience.flushed.at
+        if encoding.tick is None:
+            return b""
+        # A plain encoding says nothing of proofs.
+        hits = 0 if encoding.newest else audience.matches.bits & self._proved
+        key = encoding, hits, until
+        found = self._made.get(key)
+        if found is None:
+            proofs = catchup.proofs(self._state, hits, until)
+            found = encoding.tick(self._now, proofs)
+            if len(self._made) < STRAGGLERS:
+                self._made[key] = found
+        return found
