@@ -258,7 +258,7 @@ class BadTests(SynchronousTestCase):
         self.assertEqual(
             32, len(read(f'[[walls]]\nname = "a"\nstreams = [{names}]').walls[0].public()["tiles"])
         )
-        check(f'name = "b"\nstreams = [{names}, "x"]', "", "at most 32 different")
+        check(f'name = "b"\nstreams = [{names}, "x"]', "", "at most 32 names and globs")
 
     def test_show_of_a_stream_is_a_kind_of_tile(self) -> None:
         for written in ("gauge", "", "Value", "value|status", "chart\\n", "constructor"):
