@@ -41,6 +41,7 @@ FLOORS = {
         "events frames poll",
     ],
     "reactor": [
+        "connections deadline private_twisted",
         "log_limit redis_client timer worker",
     ],
     "config": [
@@ -76,9 +77,10 @@ FLOORS = {
         "peers",
     ],
     "http": [
-        "autobahn_private request",
-        "access bodies events page poll read websocket",
-        "channel publish screens",
+        "request",
+        "access bodies events handshake page poll read",
+        "exchange private_autobahn publish screens",
+        "channel websocket",
         "door",
         "site",
     ],

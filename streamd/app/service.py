@@ -217,14 +217,12 @@ class Streamd(MultiService):
             self.peers.stop()
         stopping: list[Deferred[Any]] = [lease.stop() for lease in self._leases]
         stopping += [maybeDeferred(port.stopListening) for port in self.listening]
-        self.events.close_all()
         self.polls.close_all()
-        stopping += [self.viewers.close_all(), self.site.close_all()]
+        stopping += [self.events.close_all(), self.viewers.close_all(), self.site.close_all()]
         stopping.append(maybeDeferred(super().stopService))
 
         def rest(result: Any) -> Deferred[None]:
             self.hub.stop()
-            self.events.abort_all()
             return self.journal.stop().addTimeout(1.0, self._reactor).addErrback(hung)
 
         def hung(failure: Failure) -> None:
@@ -293,7 +291,8 @@ class Streamd(MultiService):
 
     def _give_back_memory(self) -> None:
         """After many viewers left: Python and the C library would keep what they took."""
-        viewers, connections = self.sweep.left, self.site.left
+        viewers = self.viewers.protocols.left + self.events.protocols.left
+        connections = self.site.left
         if viewers - self._left[0] >= MANY_LEFT:
             gc.collect()  # takes as long as there is much state: not for every connection
         elif connections - self._left[1] < MANY_LEFT:

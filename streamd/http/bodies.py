@@ -1,4 +1,4 @@
-"""Bodies of answers: in parts, compressed, no faster than they are read."""
+"""Bodies of answers: in parts, compressed, and sent no faster than they are read."""
 
 from __future__ import annotations
 
@@ -9,63 +9,61 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IPullProducer, IReactorTime
+from twisted.internet.interfaces import IPullProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamd.http.request import Response
+from streamd.reactor.deadline import Deadline
 
 READ_WITHIN = 60.0
 """Seconds for which a reader may leave one part of a large answer unread."""
 
 WORTH_PACKING = 1024
-"""Bytes: below it an answer fits one segment anyway."""
+"""Bytes: a shorter answer fits one TCP segment anyway."""
 
 _GZIP = re.compile(r"(?:^|[,\s])(?:gzip|\*)\s*(?:$|,|;\s*q=(?:1|0\.[0-9]*[1-9]))", re.IGNORECASE)
 """An Accept-Encoding that takes gzip (RFC 9110, section 12.5.3)."""
 
 
 @implementer(IPullProducer)
-class _Parts:
+class Parts:
     """Writes a large answer part by part, each when the one before it has left."""
 
-    def __init__(self, exchange: Any, parts: Iterator[bytes], clock: IReactorTime) -> None:
+    def __init__(self, exchange: Any, parts: Iterator[bytes], site: Any) -> None:
+        """:param exchange: the request that is answered, and ``site`` the one that answers it."""
         self._exchange = exchange
         self._parts = parts
-        self._clock = clock
-        self._deadline: IDelayedCall | None = None
+        self._site = site
+        self._deadline = Deadline(site.clock)
 
     def start(self) -> None:
-        self._exchange.notifyFinish().addBoth(lambda _: self._calm())
+        """Begin to write."""
+        self._exchange.notifyFinish().addBoth(lambda _: self._deadline.cancel())
         self._exchange.registerProducer(self, False)
 
     def resumeProducing(self) -> None:
-        self._calm()
+        self._deadline.cancel()
         try:
             part = next(self._parts, None)
         except Exception:  # half an answer must not be taken for a whole one
-            self._exchange.channel.site.note_failure("an answer broke off", Failure())
+            self._site.note_failure("an answer broke off", Failure())
             self._exchange.unregisterProducer()
             self._exchange.channel.abort()
             return
         if part is not None:
-            self._deadline = self._clock.callLater(READ_WITHIN, self._exchange.channel.abort)
+            self._deadline.set(READ_WITHIN, self._exchange.channel.abort)
             self._exchange.write(part)
         else:
             self._exchange.unregisterProducer()
             self._exchange.finish()
 
     def stopProducing(self) -> None:
-        self._calm()
-
-    def _calm(self) -> None:
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
-        self._deadline = None
+        self._deadline.cancel()
 
 
-def _whole(parts: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
-    """A body that has one part only is sent with its length."""
+def whole(parts: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
+    """Return a body of only one part as bytes: it is sent with its length."""
     if isinstance(parts, bytes):
         return parts
     first, second = next(parts, b""), next(parts, None)
@@ -78,13 +76,20 @@ def _again(taken: list[bytes], parts: Iterator[bytes]) -> Iterator[bytes]:
     yield from parts
 
 
-def _is_worth_packing(response: Response, body: bytes | Iterator[bytes]) -> bool:
+def takes_gzip(accept_encoding: str) -> bool:
+    """Return True if a client with this Accept-Encoding can read gzip."""
+    return _GZIP.search(accept_encoding) is not None
+
+
+def is_worth_packing(response: Response, body: bytes | Iterator[bytes]) -> bool:
+    """Return True if compression makes this answer smaller by a packet or more."""
     kind = response.headers.get("Content-Type", "")
     is_text = kind.startswith("text/") or "json" in kind or "javascript" in kind or "svg" in kind
     return is_text and (not isinstance(body, bytes) or len(body) >= WORTH_PACKING)
 
 
-def _packed(body: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
+def pack(body: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
+    """Compress a body with gzip, each part when it is asked for."""
     if isinstance(body, bytes):
         return gzip.compress(body, 6, mtime=0)
     packer = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
@@ -92,5 +97,5 @@ def _packed(body: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
 
 
 def _last(packer: Any) -> Iterator[bytes]:
-    # A generator, so that it is asked when all before it is packed.
+    # A generator: the packer is asked for its rest after all parts went through it.
     yield packer.flush()

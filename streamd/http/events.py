@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -17,6 +18,7 @@ from streamd.http.request import Handover, Request, Response, Routes
 from streamd.hub.fast_write import FastLink
 from streamd.hub.hub import Hub
 from streamd.hub.sweep import Sweep
+from streamd.reactor.connections import Connections
 from streamd.wire.encoding import COME_BACK, Encoding
 from streamd.wire.events import PLAIN_EVENTS, V1_EVENTS, event
 from streamd.wire.requests import Subscription, parse_query
@@ -68,7 +70,9 @@ class EventProtocol(FastLink, Protocol):
     def restart(self) -> None:
         """Ask it to come back to the daemon that comes after this one."""
         self.hub.leave(self)
-        self.flush_unsent()
+        if self.unsent:  # the rest is not made for a viewer that may not read it
+            self.lose()
+            return
         if self._encoding is V1_EVENTS:
             bye = v1_message("bye", {"reason": "restart", "after": COME_BACK})
             self.write(event(*bye))
@@ -100,9 +104,10 @@ class EventStreams:
         self.hub = hub
         self.greeting = event(*v1_message("build", {"build": build}))
         self.now = now
-        self.protocols: set[EventProtocol] = set()
+        self.protocols: Connections[EventProtocol] = Connections(hub.clock)
         self.lost = 0
         self._sweep = sweep
+        sweep.watch(self.protocols)
 
     @property
     def routes(self) -> Routes:
@@ -125,22 +130,15 @@ class EventStreams:
         return Handover(EventProtocol(self, subscription, encoding), Response(200, b"", _HEADERS))
 
     def opened(self, protocol: EventProtocol) -> None:
-        """The head of an answer is out."""
+        """Track a viewer: the head of its answer is out."""
+        protocol.slot = self._sweep.next_slot()
         self.protocols.add(protocol)
-        self._sweep.add(protocol)
 
     def closed(self, protocol: EventProtocol) -> None:
-        """A connection is gone."""
+        """Forget a viewer: its connection is gone."""
         self.hub.leave(protocol)
         self.protocols.discard(protocol)
-        self._sweep.discard(protocol)
 
-    def close_all(self) -> None:
-        """Tell every viewer to come back."""
-        for protocol in list(self.protocols):
-            protocol.restart()
-
-    def abort_all(self) -> None:
-        """Drop those that did not go."""
-        for protocol in list(self.protocols):
-            protocol.lose()
+    def close_all(self) -> Deferred[None]:
+        """Tell every viewer to come back; fires when all have gone."""
+        return self.protocols.close_all(EventProtocol.restart, EventProtocol.lose)

@@ -105,7 +105,7 @@ def phrase(status: int) -> str:
 def last_head(status: int, headers: Mapping[str, str]) -> bytes:
     """The head of an answer that ends with the connection."""
     lines = [f"HTTP/1.1 {status} {phrase(status)}", "Connection: close"]
-    lines += [f"{name}: {value}" for name, value in {**SECURITY, **headers}.items()]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 

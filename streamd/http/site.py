@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any, NamedTuple, Protocol
 
 from twisted.internet import protocol
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -16,12 +16,12 @@ from zope.interface import implementer
 
 from streamd.core.errors import Refused
 from streamd.http.access import Access
-from streamd.http.channel import Answer, Channel, Exchange
+from streamd.http.channel import Channel
 from streamd.http.door import Door
-from streamd.http.request import Handover, Request, Response, Routes, error_response
-
-CLOSE_GRACE = 2
-"""Seconds for which the daemon, when it stops, waits for somebody to read his answer."""
+from streamd.http.exchange import Answer
+from streamd.http.handshake import wants_websocket
+from streamd.http.request import SECURITY, Handover, Request, Response, Routes, error_response
+from streamd.reactor.connections import Connections
 
 View = Callable[..., Answer]
 
@@ -57,7 +57,7 @@ class Site(http.HTTPFactory):
     :ivar channels: connections that speak HTTP now, or have said nothing yet.
     :ivar bodies: bytes of bodies that are under way.
     :ivar turned_away: connections that were one too many.
-    :ivar left: connections that speak HTTP no more, ever.
+    :ivar left: how many connections have stopped speaking HTTP since the start.
     """
 
     noisy = False
@@ -80,11 +80,11 @@ class Site(http.HTTPFactory):
         super().__init__(reactor=clock)
         self.access = access
         self.clock = clock
-        self.channels: set[Channel | Door] = set()
+        self.channels: Connections[Channel | Door] = Connections(clock)
         self.bodies = 0
+        self.security: Mapping[str, str] = SECURITY
         self.turned_away = 0
         self.left = 0
-        self._emptied: Deferred[None] | None = None
         self._upgrade = upgrade
         self._links = links
         self._max_connections = max_connections
@@ -101,11 +101,8 @@ class Site(http.HTTPFactory):
         return Door(self, self._speak_http)
 
     def _speak_http(self) -> Channel:
-        channel = Channel()
-        channel.site = self
-        channel.requestFactory = Exchange
+        channel = Channel(self)
         channel.factory = self
-        channel.callLater = self.clock.callLater
         return channel
 
     def acceptableProtocols(self) -> list[bytes]:
@@ -131,25 +128,13 @@ class Site(http.HTTPFactory):
     def disconnected(self, channel: Channel | Door) -> None:
         self.channels.discard(channel)
         self.left += isinstance(channel, Channel)
-        if self._emptied is not None and not self.channels:
-            emptied, self._emptied = self._emptied, None
-            emptied.callback(None)
 
     def close_all(self) -> Deferred[None]:
-        """Close what speaks HTTP when what was answered has left; fires when all are gone.
+        """Close each HTTP connection when its answer has left; fires when all have gone.
 
-        Those who do not read it are cut a moment later.
+        Connections that do not read their answer are dropped a moment later.
         """
-        for channel in list(self.channels):
-            channel.loseConnection()
-        if not self.channels:
-            return succeed(None)
-        self._emptied = Deferred[None]().addTimeout(CLOSE_GRACE, self.clock)
-        return self._emptied.addErrback(self._abort_all)
-
-    def _abort_all(self, failure: Failure) -> None:
-        for channel in list(self.channels):
-            channel.abort()
+        return self.channels.close_all(lambda channel: channel.loseConnection(), _abort)
 
     def answer(self, request: Request) -> Answer:
         """What ``request`` gets.
@@ -170,7 +155,7 @@ class Site(http.HTTPFactory):
 
         :raises Refused: what the asker may read.
         """
-        if not _wants_websocket(request):
+        if not wants_websocket(request):
             return None
         self.access.check_reader(request.headers)
         return self._upgrade(request)
@@ -197,9 +182,5 @@ class Site(http.HTTPFactory):
         return view(request, *match.groups())
 
 
-def _wants_websocket(request: Request) -> bool:
-    return (
-        request.method == "GET"
-        and request.path in ("/", "/ws")
-        and "websocket" in request.headers.get("upgrade", "").lower()
-    )
+def _abort(channel: Channel | Door) -> None:
+    channel.abort()

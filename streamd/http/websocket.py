@@ -1,34 +1,32 @@
-"""Viewers on WebSockets: Autobahn does the handshake, inbound frames, ping and close.
+"""Viewers on WebSockets: Autobahn does the handshake, inbound frames and the closing handshake.
 
-What the hub broadcasts arrives here as ready frames and goes straight to the transport: a message is
-framed once for all who get it, not once for each.
+Broadcasts arrive here as ready frames and go straight to the transport: a message is framed once for
+all viewers that get it, not once for each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory
-from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateOfferAccept
-from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from streamd.core.errors import Refused
 from streamd.core.selection import ALL_STREAMS, Selection
-from streamd.http.autobahn_private import LeanProtocol
-from streamd.http.request import Handover, Request, Response, Routes, error_response, last_head
+from streamd.http.handshake import V1, Handshake, parse_handshake
+from streamd.http.private_autobahn import LeanProtocol
+from streamd.http.request import Handover, Request, Response, Routes
 from streamd.hub.fast_write import FastLink
 from streamd.hub.hub import Hub
 from streamd.hub.link import SLOWEST, bytes_acknowledged
 from streamd.hub.screens import Screens
 from streamd.hub.sweep import PONG_WITHIN, Sweep
+from streamd.reactor.connections import CLOSE_GRACE, Connections
 from streamd.wire.encoding import COME_BACK
 from streamd.wire.frames import (
-    DEFLATE_WINDOW,
-    MAX_INBOUND,
     PING,
     PLAIN_DEFLATED,
     PLAIN_WEBSOCKET,
@@ -41,10 +39,7 @@ from streamd.wire.v1 import v1_message
 
 FRAMES_PER_SECOND = 50
 BURST = 200
-"""What a viewer may send: a person clicking needs two frames a second, a reload storm ten."""
-
-CLOSE_GRACE = 2
-"""Seconds for the other side to answer a close frame."""
+"""Frames that a viewer may send: a person clicking needs two a second, a reload storm ten."""
 
 QUIET = 0.1
 """Seconds without input after which a connection that was failed is closed."""
@@ -53,15 +48,10 @@ RESTART = 1012
 """Close code: service restart (RFC 6455, IANA registry)."""
 
 ABUSE = 4400
-"""Close code of our own: what you sent was too much."""
+"""Close code of our own: the viewer sent too much."""
 
 MAX_DUE = 16
-"""Answers to one viewer, and commands, that may wait until what was said before has left."""
-
-TOKEN = "streamd.token."
-"""What a browser offers beside :data:`V1` to say who it is: nobody else is to see it."""
-
-V1 = "streamd.v1"
+"""Answers and commands for one viewer that may wait until what was sent before has left."""
 
 _ENCODINGS = {
     (False, False): PLAIN_WEBSOCKET,
@@ -75,10 +65,11 @@ _ENCODINGS = {
 class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn's own bases
     """One viewer."""
 
+    # Values that nothing has happened to yet are the class's: there are 10,000 viewers.
     factory: StreamFactory
     _log = Logger()
-    pinged: float | None = None  # when the last ping went out that is not answered
-    _heard_at = 0  # bytes that it had taken when it last said something
+    _pinged: float | None = None  # when the last ping went out that is not answered
+    _heard_at = 0  # bytes that the viewer had acknowledged when it last said something
     _pinged_at = 0  # and when the last ping went out
     _pong_due: bytes | None = None
     _aborting: IDelayedCall | None = None
@@ -87,10 +78,10 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     _allowance = float(BURST)
     _counted = 0.0
 
-    def __init__(self, subscription: Subscription, asked: Mapping[str, str]) -> None:
-        super().__init__(asked)
+    def __init__(self, subscription: Subscription, handshake: Handshake) -> None:
+        super().__init__(handshake)
         self._subscription = subscription
-        self._due: list[Subscription | bytes] = []  # to be answered, or said, in its turn
+        self._due: list[Subscription | bytes] = []  # to be answered, or sent, in turn
 
     @property
     def hub(self) -> Hub:
@@ -98,40 +89,32 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
 
     @property
     def is_v1(self) -> bool:
-        """Whether it speaks ``streamd.v1``."""
-        return self.websocket_protocol_in_use == V1
-
-    def onConnect(self, request: ConnectionRequest) -> str | None:
-        return V1 if V1 in request.protocols else None
+        """Whether the viewer speaks ``streamd.v1``."""
+        return bool(self.websocket_protocol_in_use == V1)
 
     def onOpen(self) -> None:
         try:
             self.take_transport()
             self.factory.opened(self)
             self._join(self._subscription, also=self.factory.greeting if self.is_v1 else b"")
-        except Exception:  # Autobahn would keep it to itself, and the connection open
+        except Exception:  # Autobahn would keep the error to itself, and the connection open
             self._log.failure("a viewer could not begin")
-            self._deaf = True
             self.lose()
 
     def _join(
         self, subscription: Subscription, known: Selection = ALL_STREAMS, also: bytes = b""
     ) -> None:
-        encoding = _ENCODINGS[self.is_v1, self._perMessageCompress is not None]
+        encoding = _ENCODINGS[self.is_v1, self.inflates]
         self._subscription = subscription
         self.hub.join(self, subscription, encoding, self.factory.now(), known, also)
 
     def resumeProducing(self) -> None:
         self.ready = True
-        self._pong()  # first: to one that lags the hub has always more to write
+        self._pong()  # first: the hub always has more to write to a viewer that lags
         self._answer()
         if self.ready:
             super().resumeProducing()
             self._answer()
-
-    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
-        # What Autobahn writes goes the way of all that is written.
-        self.write(data)
 
     # -- what the viewer says ----------------------------------------------------------------------
 
@@ -142,11 +125,11 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
             self._quiet.reset(QUIET)
 
     def processData(self) -> bool:
-        return not self._deaf and super().processData()
+        return not self._deaf and bool(super().processData())
 
     def onFrameBegin(self) -> None:
         now = self.factory.clock.seconds()
-        self.pinged = None
+        self._pinged = None
         self._heard_at = bytes_acknowledged(self.transport)
         gained = (now - self._counted) * FRAMES_PER_SECOND
         self._allowance = min(BURST, self._allowance + gained) - 1
@@ -165,7 +148,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         except Refused as refused:
             fields = {"code": refused.code, "message": refused.message}
             said = frame(v1_message("error", fields).text)
-        if isinstance(said, ScreenReport):  # it needs no answer, so it does not wait
+        if isinstance(said, ScreenReport):  # needs no answer, so it does not wait
             self.factory.screens.report(self, said, self.factory.now())
         elif len(self._due) >= MAX_DUE:
             self.refuse("too many messages wait for their answers")
@@ -174,7 +157,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
             self._answer()
 
     def command(self, text: bytes) -> None:
-        """Say this to the screen that reports here; while it lags this waits.
+        """Send a command to the screen that reports here; it waits while the screen lags.
 
         :raises Refused: 503 if too much waits already.
         """
@@ -186,17 +169,11 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         self._answer()
 
     def _answer(self) -> None:
-        """Say what is due, when what was said before has left.
+        """Send what is due, once what was sent before has left.
 
-        Not in the middle of a first answer: what it selects is not yet what it knows.
+        Not in the middle of a first answer: the viewer does not know all that it selects yet.
         """
-        while (
-            self._due
-            and self.ready
-            and not self.unsent
-            and self.cursor.backlog is None
-            and self.state == self.STATE_OPEN
-        ):
+        while self._due and self._is_free() and self.cursor.backlog is None:
             due = self._due.pop(0)
             if isinstance(due, Subscription):
                 self._join(due, known=self._subscription.selection)
@@ -204,73 +181,73 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
                 self.write(due)
 
     def onPing(self, payload: bytes) -> None:
-        # Somebody who pings and does not read would have us keep the answers; only the most recent
+        # A viewer that pings and does not read would have us keep the answers; only the most recent
         # ping has to be answered (RFC 6455, section 5.5.3).
         self._pong_due = payload
         self._pong()
 
     def _pong(self) -> None:
-        if self._pong_due is not None and self.ready and not self.unsent:
+        if self._pong_due is not None and self._is_free():
             self.sendPong(self._pong_due)
             self._pong_due = None
+
+    def _is_free(self) -> bool:
+        """Return True if a frame may be sent now: no message is half sent, no close frame was."""
+        return self.ready and not self.unsent and self.is_writable
 
     # -- the end -----------------------------------------------------------------------------------
 
     def refuse(self, reason: str) -> None:
         """Close because of what was sent, and hear nothing more."""
         self.factory.refused += 1
-        self.bye(ABUSE, reason)
+        self._bye(ABUSE, reason)
         self._stop_listening()
 
     def _stop_listening(self) -> None:
-        """Throw away what still comes, and close when nothing does: unread input resets."""
+        """Throw away further input, and close when none comes: unread input resets the connection."""
         self._deaf = True
-        if self._aborting is None:
-            self._aborting = self.factory.clock.callLater(CLOSE_GRACE / 2, self.lose)
+        self._abort_in(CLOSE_GRACE / 2)
         self._quiet = self.factory.clock.callLater(QUIET, self.dropConnection)
 
-    def bye(self, code: int, reason: str) -> None:
-        """Begin to close."""
-        if self.state == self.STATE_OPEN:
+    def _abort_in(self, seconds: float) -> None:
+        if self._aborting is None:
+            self._aborting = self.factory.clock.callLater(seconds, self.lose)
+
+    def _bye(self, code: int, reason: str) -> None:
+        if self.is_writable:
             self.sendCloseFrame(code=code, reasonUtf8=reason.encode(), isReply=False)
 
     def sendCloseFrame(self, *args: Any, **kwargs: Any) -> None:
-        # Ours, or Autobahn's answer: it is the last, and must not stand in the middle of another.
+        # Also Autobahn's answer to a close frame.  A close frame is the last, and must not stand in the
+        # middle of a message.  The rest of an unfinished one is not made for it: a hello of 10,000
+        # streams is made as it is read, and would be megabytes for each viewer that does not read.
         self.hub.leave(self)
-        self.flush_unsent()
-        super().sendCloseFrame(*args, **kwargs)
+        if self.unsent:
+            self.lose()
+        else:
+            super().sendCloseFrame(*args, **kwargs)
+
+    def lose(self) -> None:
+        self._deaf = True  # what was received with the reason to close is not handled any more
+        super().lose()
 
     def restart(self) -> None:
-        """Ask it to come back to the daemon that comes after this one."""
-        if self.state == self.STATE_OPEN and self.is_v1:
-            self.flush_unsent()
+        """Ask the viewer to come back to the daemon that comes after this one."""
+        if self.is_v1 and self.is_writable and not self.unsent:
             self.write(frame(v1_message("bye", {"reason": "restart", "after": COME_BACK}).text))
-        self.bye(RESTART, "restart")
+        self._bye(RESTART, "restart")
 
-    def _closeConnection(self, abort: bool = False) -> None:
-        # Autobahn aborts as soon as its part of the closing handshake is done; the close frame that
-        # it has just written would be lost.  So let it leave first, and abort if it does not:
-        # whoever does not read could keep us from closing.
+    def close_gently(self) -> None:
+        # A viewer that does not read could keep us from closing.
         self.transport.loseConnection()
-        if self._aborting is None:
-            self._aborting = self.factory.clock.callLater(CLOSE_GRACE, self.lose)
+        self._abort_in(CLOSE_GRACE)
 
-    def _fail_connection(self, *args: Any, **kwargs: Any) -> None:
-        # Of several violations the first is told; the second would drop the connection over unread
-        # input, and what was told with it.
-        if not self._deaf:
-            super()._fail_connection(*args, **kwargs)
+    def fail(self, call: Callable[[], None]) -> None:
+        if not self._deaf:  # of several violations the first is told
+            call()
             self._stop_listening()
 
-    def sendHttpErrorResponse(self, code: int, reason: str, headers: Any = None) -> None:
-        # What Autobahn says of a handshake that it refuses, in the form of all our errors.
-        response = error_response(code, "bad-handshake", reason, dict(headers or ()))
-        body = response.body if isinstance(response.body, bytes) else b""
-        length = {"Content-Length": str(len(body))}
-        self.sendData(last_head(code, {**response.headers, **length}) + body)
-
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        # Also called for a handshake that was refused, without onOpen before it.
         for call in (self._aborting, self._quiet):
             if call is not None and call.active():
                 call.cancel()
@@ -279,21 +256,22 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     # -- what the sweep does -----------------------------------------------------------------------
 
     def ping(self, now: float) -> None:
-        """Ask whether somebody is there; one that lags could not answer and is watched instead."""
-        if self.ready:
-            self.pinged = now
+        """Ping the viewer; one that lags could not answer, and is watched instead."""
+        if not self.ready:
+            if self.is_stalled(now):
+                self.factory.give_up(self)
+        elif self.is_writable:  # no ping may follow a close frame (RFC 6455, section 5.5.1)
+            self._pinged = now
             self._pinged_at = bytes_acknowledged(self.transport)
             self.write(PING)
-        elif self.is_stalled(now):
-            self.factory.give_up(self)
 
     def check_pong(self, now: float) -> None:
-        """Drop it if the last ping was not answered in time.
+        """Drop the viewer if the last ping was not answered in time.
 
-        A slow reader may have much to read before the ping, in its own system's buffer; it is waited
-        for as long as that system takes anything.
+        A slow reader may have much to read before the ping, in its own system's buffer.  The daemon
+        waits for it as long as that system takes anything.
         """
-        if not self.ready or self.pinged is None or now - self.pinged < PONG_WITHIN:
+        if not self.ready or self._pinged is None or now - self._pinged < PONG_WITHIN:
             return
         taken = bytes_acknowledged(self.transport)
         may_be_slow = taken - self._heard_at > PONG_WITHIN * SLOWEST
@@ -305,9 +283,9 @@ class StreamFactory(WebSocketServerFactory):
     """Tracks the connected viewers: counts them, has them pinged, closes them.
 
     :ivar protocols: the viewers whose handshake is done.
-    :ivar greeting: what whoever speaks v1 is told after the welcome: the build of the page.
-    :ivar refused: viewers closed because of what they sent.
-    :ivar lost: viewers given up because nothing came back.
+    :ivar greeting: the message after the welcome to viewers that speak v1: the build of the page.
+    :ivar refused: how many viewers were closed because of what they sent.
+    :ivar lost: how many viewers were given up because they did not answer.
     """
 
     def __init__(
@@ -319,9 +297,9 @@ class StreamFactory(WebSocketServerFactory):
         screens: Screens,
         build: str,
     ) -> None:
-        """:param now: seconds since the epoch, for what viewers are told.
+        """:param now: the time in seconds since the epoch, for messages to viewers.
 
-        :param build: of the page and the walls.
+        :param build: names the page and the walls.
         """
         super().__init__(server="")
         self.hub = hub
@@ -329,116 +307,51 @@ class StreamFactory(WebSocketServerFactory):
         self.greeting = frame(v1_message("build", {"build": build}).text)
         self.now = now
         self.clock = clock
-        self.protocols: set[StreamProtocol] = set()
+        self.protocols: Connections[StreamProtocol] = Connections(clock)
         self.refused = 0
         self.lost = 0
         self._sweep = sweep
-        self._emptied: Deferred[None] | None = None
-        # In one call: each resets what it does not name.
-        self.setProtocolOptions(
-            webStatus=False,
-            allowedOrigins=["*"],  # access has judged it before
-            allowNullOrigin=True,
-            maxFramePayloadSize=MAX_INBOUND,
-            maxMessagePayloadSize=MAX_INBOUND,
-            failByDrop=False,
-            echoCloseCodeReason=False,
-            openHandshakeTimeout=0,  # the HTTP side has waited for the whole head
-            closeHandshakeTimeout=CLOSE_GRACE,
-            autoPingInterval=0,
-            perMessageCompressionAccept=_accept_deflate,
-        )
+        sweep.watch(self.protocols)
         StreamProtocol.take_options(self)
 
     @property
     def routes(self) -> Routes:
-        """What it answers to those who ask for no WebSocket where there is nothing else."""
+        """What ``/ws`` answers to a request that is not a handshake."""
         return {"/ws": {"GET": _want_upgrade}}
 
     def upgrade(self, request: Request) -> Handover:
-        """``GET /`` or ``/ws`` with ``Upgrade: websocket``: the connection becomes a viewer's.
+        """Make a viewer of a handshake: ``GET /`` or ``/ws`` with ``Upgrade: websocket``.
 
-        :raises Refused: 400 for a subscription that cannot be, 503 when there are too many viewers.
+        :raises Refused: 400 or 426 for a bad handshake, 400 for a bad subscription, 503 when there are
+            too many viewers.
         """
         subscription = parse_query(request.query)
+        handshake = parse_handshake(request.headers)
         self.hub.check_room()
-        protocol = StreamProtocol(subscription, _asked(request))
+        protocol = StreamProtocol(subscription, handshake)
         protocol.factory = self
         return Handover(protocol)
 
     def opened(self, protocol: StreamProtocol) -> None:
-        """A handshake is done."""
+        """Track a viewer: its handshake is done."""
+        protocol.slot = self._sweep.next_slot()
         self.protocols.add(protocol)
-        self._sweep.add(protocol)
 
     def closed(self, protocol: StreamProtocol) -> None:
-        """A connection is gone."""
+        """Forget a viewer: its connection is gone."""
         self.hub.leave(protocol)
         self.screens.lost(protocol, self.now())
         self.protocols.discard(protocol)
-        self._sweep.discard(protocol)
-        if self._emptied is not None and not self.protocols:
-            emptied, self._emptied = self._emptied, None
-            emptied.callback(None)
 
     def give_up(self, protocol: StreamProtocol) -> None:
-        """Nothing comes back from this one."""
+        """Drop a viewer that does not answer."""
         self.lost += 1
         protocol.lose()
 
     def close_all(self) -> Deferred[None]:
-        """Tell every viewer to come back; fires when all are gone, mute ones a moment later."""
-        self._emptied = emptied = Deferred[None]()
-        giving_up = self.clock.callLater(CLOSE_GRACE, self._abort_all)
-        for protocol in list(self.protocols):
-            protocol.restart()
-        if not self.protocols:
-            self._emptied = None
-            emptied.callback(None)
-
-        def gone(result: None) -> None:
-            if giving_up.active():
-                giving_up.cancel()
-
-        return emptied.addCallback(gone)
-
-    def _abort_all(self) -> None:
-        for protocol in list(self.protocols):
-            protocol.lose()
+        """Tell every viewer to come back; fires when all have gone, mute ones a moment later."""
+        return self.protocols.close_all(StreamProtocol.restart, StreamProtocol.lose)
 
 
 def _want_upgrade(request: Request) -> Response:
-    headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
-    return error_response(426, "upgrade-required", "this path is a WebSocket", headers)
-
-
-def _asked(request: Request) -> dict[str, str]:
-    """The headers that a WebSocket needs to see, and none more.
-
-    :raises Refused: 400 if one of them has a character that no handshake has.
-    """
-    asked = {}
-    for name, value in request.headers.items():
-        if name in ("upgrade", "connection") or name.startswith("sec-websocket-"):
-            if not value.isascii():
-                raise Refused(400, "bad-request", f"the header {name} is not ASCII")
-            if name == "sec-websocket-protocol":
-                offered = map(str.strip, value.split(","))
-                value = ", ".join(p for p in offered if not p.startswith(TOKEN))
-            if value:
-                asked[name] = value
-    return asked
-
-
-def _accept_deflate(offers: Iterable[Any]) -> PerMessageDeflateOfferAccept | None:
-    """Without context takeover, so that one compressed frame serves all and nobody costs memory."""
-    for offer in offers:
-        if isinstance(offer, PerMessageDeflateOffer) and (
-            offer.request_max_window_bits == 0 or offer.request_max_window_bits >= DEFLATE_WINDOW
-        ):
-            # As if it had asked: only then does Autobahn say so in its answer.
-            offer.request_no_context_takeover = True
-            return PerMessageDeflateOfferAccept(
-                offer, request_no_context_takeover=bool(offer.accept_no_context_takeover)
-            )
-    return None
+    raise Refused(426, "upgrade-required", "this path is a WebSocket")

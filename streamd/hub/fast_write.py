@@ -1,9 +1,8 @@
-"""The fast write: what a viewer is sent goes to its socket at once.
+"""The fast write: a message to a viewer goes to its socket at once.
 
-``transport.write`` keeps it for the next turn of the reactor, and has epoll say when that may be: two
-system calls and a turn for every message, to a socket that nearly always has room.  Nothing needs this
-module: whoever puts :class:`~streamd.hub.link.Link` in the place of :class:`FastLink`, or
-``STREAMD_WRITES=plain`` into the environment, has the same daemon, only slower.
+``transport.write`` keeps the message for the next turn of the reactor and waits for epoll: two system
+calls and a turn for every message, to a socket that nearly always has room.  The daemon works without
+this module: with ``STREAMD_WRITES=plain`` in the environment it is slower, and otherwise the same.
 """
 
 from __future__ import annotations
@@ -12,14 +11,13 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.tcp import Connection
-
 from streamd.hub.link import Link
+from streamd.reactor.private_twisted import direct_send
 
 ENABLED = os.environ.get("STREAMD_WRITES") != "plain"
 
 SHORT = 16 * 1024
-"""Bytes; what is longer, as the pieces of a long message are, takes its turn: others come between."""
+"""Bytes; longer data, such as the pieces of a long message, waits for its turn: others come between."""
 
 
 class FastLink(Link):
@@ -33,11 +31,8 @@ class FastLink(Link):
 
     def resumeProducing(self) -> None:
         if ENABLED and self._pulls and self._send_now is None:
-            transport = self.transport
-            # From now on all goes through write(); what went before it has to leave before.
-            waits = transport.dataBuffer or transport._tempDataBuffer
-            if isinstance(transport, Connection) and not waits:
-                self._send_now = transport.socket.send
+            # From now on all is sent by write(); bytes from before it have to leave first.
+            self._send_now = direct_send(self.transport)
         super().resumeProducing()
 
     def write(self, data: bytes) -> None:
@@ -45,7 +40,7 @@ class FastLink(Link):
         if self.ready and self._send_now is not None and len(data) <= SHORT:
             try:
                 sent = self._send_now(data)
-            except OSError:  # no room; or no connection, which the reactor finds out
+            except OSError:  # no room, or no connection: the reactor finds out which
                 sent = 0
             if sent == len(data):
                 return

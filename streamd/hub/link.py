@@ -40,6 +40,7 @@ class Link:
         "audience",
         "cursor",
         "ready",
+        "slot",
         "ticked",
         "unsent",
     )
@@ -53,6 +54,7 @@ class Link:
         self.cursor = Cursor(ORIGIN, 0)
         self.unsent: Pieces | None = None
         self.ticked = True
+        self.slot = 0
         self._pulls = False
         self._accepted = -1  # bytes that the peer had acknowledged at the last look
         self._progress = 0.0  # when that number last grew
@@ -87,12 +89,6 @@ class Link:
     def lose(self) -> None:
         """Drop the connection, now."""
         self.transport.abortConnection()
-
-    def flush_unsent(self) -> None:
-        """Send what is left of a message that was begun, however long: something else follows."""
-        while self.unsent:
-            self.write(self.unsent.pop())
-        self.unsent = None
 
     def pauseProducing(self) -> None:
         """The transport has more than it likes."""

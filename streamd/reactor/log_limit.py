@@ -1,24 +1,26 @@
-"""A log that cannot be flooded: so many lines of one kind a second, and a count of the rest."""
+"""The log's rate limit: some lines of one kind a second, and a count of the rest."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, LogLevel
 from zope.interface import implementer
+
+from streamd.reactor.private_twisted import log_observers
 
 LINES_PER_SECOND = 5
 MAX_KINDS = 1000
-"""Kinds of lines that are told apart within a second; beyond them all others are one kind."""
+"""Kinds of lines counted apart within a second, which bounds the memory; all others are one kind."""
 
 
 @implementer(ILogObserver)
 class Quieted:
-    """Passes events on to an observer, of each kind only so many a second.
+    """Passes events on to an observer, at most :data:`LINES_PER_SECOND` of each kind a second.
 
-    Lines are of one kind when they come from the same place with the same format, and are about the
-    same source: where many fail at once, each is told.
+    Lines are of one kind if they have the same namespace, format and source: when many sources fail at
+    once, each of them is logged.
     """
 
     def __init__(self, observer: ILogObserver, clock: IReactorTime) -> None:
@@ -41,7 +43,7 @@ class Quieted:
             self._observer(event)
 
     def _tell_suppressed(self, event: LogEvent) -> None:
-        """:param event: the first of this second; it tells the time."""
+        """:param event: the first one of this second, which has the time."""
         for (namespace, form, _), count in self._counts.items():
             if count > LINES_PER_SECOND:
                 told: LogEvent = {key: event[key] for key in ("log_time", "time") if key in event}
@@ -53,10 +55,6 @@ class Quieted:
 
 
 def quiet_log(clock: IReactorTime) -> None:
-    """Put every observer that logs now behind a :class:`Quieted`.
-
-    twistd adds its observer between ``makeService`` and ``startService`` and offers no place for a
-    filter in between; the publisher's list is private, so that a Twisted without it changes nothing.
-    """
-    observers: list[Any] = getattr(globalLogPublisher, "_observers", [])
+    """Put every observer that logs now behind a :class:`Quieted`; one that is behind one stays."""
+    observers = log_observers()
     observers[:] = [o if isinstance(o, Quieted) else Quieted(o, clock) for o in observers]

@@ -16,7 +16,8 @@ import pytest
 
 from streamd.app import service
 from streamd.http import bodies, channel, door
-from streamd.http.channel import MAX_BODY, Channel
+from streamd.http.channel import Channel
+from streamd.http.exchange import MAX_BODY
 from streamd.http.read import Reader
 from streamd.http.request import Request, Response
 from tests.support.net import Answer, wait_until
@@ -330,6 +331,28 @@ def test_malformed_request_does_nothing(served: Served, lines: tuple[str, ...]) 
     assert wire.answer().status == 400
     wire.rest()
     assert served.state() == {}
+
+
+@in_thread
+def test_number_that_is_too_long_to_convert_is_malformed(
+    served: Served, logged_errors: LoggedErrors
+) -> None:
+    """Python converts no more than 4300 digits."""
+    digits = "9" * 5000
+    for request_ in (
+        head("POST", "/streams/a", f"Content-Length: {digits}"),
+        head("POST", "/streams/a", f"Content-Length: {digits}", "More: x"),
+        head("POST", "/streams/a", "Transfer-Encoding: chunked") + digits.encode() + b"\r\n",
+        head("GET", f"/streams?history={digits}"),
+        head("GET", f"/updates?wait={digits}"),
+        head("GET", f"/updates?after={digits}-{digits}"),
+        head("GET", f"/ws?pace={digits}s", "Upgrade: websocket"),
+        head("GET", "/events", f"Last-Event-ID: {digits}-1"),
+    ):
+        wire = served.wire(request_)
+        assert 200 <= int(wire.head().split()[1]) < 500, request_[:80]
+        wire.close()
+    assert not logged_errors.flush()
 
 
 @pytest.mark.parametrize("byte", [0x01, 0x0B, 0x0C, 0x1B, 0x1C, 0x1D, 0x1E, 0x7F])

@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from streamd.http import websocket
+from streamd.http.websocket import StreamProtocol
 from streamd.hub import link, sweep
 from streamd.wire.frames import MAX_INBOUND
 from tests.support.net import wait_until
@@ -22,6 +23,8 @@ from tests.support.tidy import LoggedErrors
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
 GOODBYE = frame(CLOSE, struct.pack("!H", 1000))
+SOME_PIECES = 256 * 1024
+"""Bytes; a long hello is 3 MB."""
 SWITCHING = "HTTP/1.1 101 Switching Protocols"
 
 
@@ -254,6 +257,42 @@ def test_bad_handshake(served: Served, lines: tuple[str, ...]) -> None:
     answer = wire.answer()
     assert answer.status in (400, 426)
     assert not served.service.viewers.protocols
+
+
+@pytest.mark.parametrize(
+    ("offer", "answer"),
+    [
+        ("permessage-deflate", True),
+        ("permessage-deflate; unknown", False),
+        ("permessage-deflate; unknown=1, permessage-deflate", True),
+        ("permessage-deflate; server_max_window_bits=8", False),
+        ("permessage-deflate; server_max_window_bits=8, permessage-deflate", True),
+        ("permessage-deflate; server_max_window_bits=9", False),
+        ("permessage-deflate; server_max_window_bits=15", True),
+        ("permessage-deflate; server_max_window_bits=" + "9" * 5000, False),
+        ("permessage-deflate; client_max_window_bits=99", False),
+        ("permessage-deflate; client_no_context_takeover=1", False),
+        ("permessage-deflate; server_no_context_takeover; server_no_context_takeover", False),
+        ("x-webkit-deflate-frame, permessage-deflate; client_max_window_bits", True),
+        ("bbf-usp-protocol", False),
+    ],
+)
+@in_thread
+def test_offer_that_cannot_be_served_is_declined(served: Served, offer: str, answer: bool) -> None:
+    """RFC 7692, section 7.1: declined, not refused, and the next offer counts."""
+    wire = served.wire(handshake("/ws", f"Sec-WebSocket-Extensions: {offer}"))
+    lines = wire.head().splitlines()
+    assert lines[0] == SWITCHING
+    agreed = [line for line in lines if line.startswith("Sec-WebSocket-Extensions")]
+    assert len(agreed) == answer
+    assert wire.raw_frame()[0] in (0x81, 0xC1)
+
+
+@in_thread
+def test_version_that_is_not_spoken_is_told_which_is(served: Served) -> None:
+    lines = (UPGRADE, CONNECTION, "Sec-WebSocket-Version: 7", KEY)
+    answer = served.wire(head("GET", "/ws", *lines)).answer()
+    assert (answer.status, answer.headers["Sec-WebSocket-Version"]) == (426, "13")
 
 
 @pytest.mark.parametrize(
@@ -503,6 +542,57 @@ def test_viewer_that_vanishes_is_forgotten(served: Served) -> None:
     wait_until(lambda: not served.service.viewers.protocols)
 
 
+@in_thread
+def test_viewer_that_reads_nothing_and_closes_costs_no_hello(served: Served) -> None:
+    """A hello is made as it is read; the rest of it is not made for the sake of a close frame."""
+    wire, written = stalled_in_its_hello(served)
+    wire.send(GOODBYE)
+    wait_until(lambda: not served.service.viewers.protocols)
+    assert sum(written) < SOME_PIECES
+
+
+@in_thread
+def test_viewer_that_reads_nothing_and_floods_costs_no_hello(served: Served) -> None:
+    wire, written = stalled_in_its_hello(served)
+    wire.send(frame(PONG) * 1000)
+    wait_until(lambda: not served.service.viewers.protocols)
+    assert sum(written) < SOME_PIECES
+    assert served.service.viewers.refused == 1
+
+
+@in_thread
+def test_viewer_that_reads_nothing_at_the_stop_costs_no_hello(serve: Serve) -> None:
+    served = serve()
+    _, written = stalled_in_its_hello(served)
+    served.run(served.service.viewers.close_all)
+    assert sum(written) < SOME_PIECES
+    wait_until(lambda: not served.service.viewers.protocols)
+
+
+def stalled_in_its_hello(served: Served) -> tuple[Wire, list[int]]:
+    """A viewer that reads nothing of its long hello, and the lengths of what is written to it."""
+    for first in range(0, 9000, 1000):
+        values = {f"{'s' * 100}{number}": 1 for number in range(first, first + 1000)}
+        assert served.request("PATCH", "/state", json.dumps(values)).status == 200
+    wire = served.wire(handshake("/ws", "Sec-WebSocket-Protocol: streamd.v1"), receive_buffer=4096)
+    [protocol] = wait_until(lambda: list(served.service.viewers.protocols))
+    wait_until(lambda: protocol.unsent and not protocol.ready)
+    return wire, count_written(protocol)
+
+
+def count_written(protocol: Any) -> list[int]:
+    """The lengths of all that is written to a viewer from now on."""
+    lengths: list[int] = []
+    write = protocol.write
+
+    def counted(data: bytes) -> None:
+        lengths.append(len(data))
+        write(data)
+
+    protocol.write = counted
+    return lengths
+
+
 # -- is anybody there ------------------------------------------------------------------------------
 
 
@@ -511,6 +601,13 @@ def swept(served: Served) -> Served:
     """A service whose sweep turns by hand alone."""
     served.service._timers[0].stop()
     return served
+
+
+def pinged_last(served: Served) -> StreamProtocol:
+    """Have the only viewer pinged at the end of each round of the sweep, and return it."""
+    [protocol] = served.service.viewers.protocols
+    protocol.slot = sweep.PING_EVERY - 1
+    return protocol
 
 
 def turn(served: Served, seconds: int, began: float = 0.0) -> float:
@@ -526,6 +623,7 @@ def test_mute_viewer_is_dropped(swept: Served) -> None:
     served = swept
     wire = upgraded(served)
     assert wire.message() == {}
+    pinged_last(served)
     now = turn(served, sweep.PING_EVERY)
     assert wire.frame() == (9, b"")
     turn(served, sweep.PONG_WITHIN - 1, now)
@@ -541,17 +639,46 @@ def test_viewer_that_answers_stays(swept: Served) -> None:
     served = swept
     wire = upgraded(served)
     assert wire.message() == {}
+    protocol = pinged_last(served)
     now = 0.0
     for _ in range(3):
         now = turn(served, sweep.PING_EVERY - 1, now) if now else turn(served, sweep.PING_EVERY)
         assert wire.frame() == (9, b"")
         wire.send(frame(PONG))
-        [protocol] = served.service.viewers.protocols
-        wait_until(lambda p=protocol: p.pinged is None)  # type: ignore[misc]
+        wait_until(lambda: protocol._pinged is None)
         now = turn(served, 1, now)
     turn(served, sweep.PONG_WITHIN, now)
     served.post("a", 1)
     assert wire.message() == {"a": 1}
+
+
+@in_thread
+def test_no_frame_follows_a_close_frame(swept: Served) -> None:
+    """RFC 6455, section 5.5.1: neither a ping of the sweep, nor a pong, nor a command."""
+    served = swept
+    wire = upgraded(served)
+    assert wire.message() == {}
+    [protocol] = served.service.viewers.protocols
+    served.run(protocol.restart)
+    turn(served, sweep.PING_EVERY)
+    served.run(protocol.onPing, b"x")
+    served.run(protocol.command, b"{}")
+    assert wire.frame() == (8, struct.pack("!H", 1012) + b"restart")
+    assert wire.rest() == b""
+
+
+@in_thread
+def test_viewers_that_come_together_are_not_pinged_together(swept: Served) -> None:
+    """After a restart thousands come in one second: they would be pinged in one turn of the reactor."""
+    served = swept
+    wires = [upgraded(served) for _ in range(2 * sweep.PING_EVERY)]
+    assert [wire.message() for wire in wires] == [{}] * len(wires)
+    pinged = []
+    for second in range(sweep.PING_EVERY):
+        served.run(served.service.sweep.turn, 1.0 + second)
+        protocols = served.service.viewers.protocols
+        pinged.append(sum(protocol._pinged == 1.0 + second for protocol in protocols))
+    assert pinged == [2] * sweep.PING_EVERY
 
 
 @in_thread

@@ -26,7 +26,6 @@ from typing import Any, TypeVar
 import pytest
 import pytest_twisted
 from twisted.internet.threads import blockingCallFromThread, deferToThread
-from twisted.logger import globalLogPublisher
 from websockets.sync.client import ClientConnection, connect
 
 from streamd.app.kinds import JOURNALS
@@ -37,6 +36,7 @@ from streamd.core.update import Draft
 from streamd.core.values import from_python
 from streamd.http.access import Tokens
 from streamd.hub.hub import Hub
+from streamd.reactor.private_twisted import log_observers
 from streamd.sources.registry import find_kinds
 from tests.support.net import Answer, request
 
@@ -290,7 +290,7 @@ def serve() -> Iterator[Serve]:
         service = Streamd(_reactor(), config, known, ports)
         service.privilegedStartService()
         # A started service quietens the log, and the tests want to hear all of it.
-        observers: list[Any] = globalLogPublisher._observers
+        observers = log_observers()
         heard = list(observers)
         service.startService()
         observers[:] = heard

@@ -1,0 +1,236 @@
+"""One HTTP request and its answer, on a connection of ``twisted.web``.
+
+Twisted writes bodies of requests to files and answers errors as HTML; here bodies are bounded and in
+memory, errors are JSON, and answers are compressed and sent no faster than they are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from twisted.web import http
+
+from streamd.core.errors import Refused
+from streamd.http.access import Access
+from streamd.http.bodies import Parts, is_worth_packing, pack, takes_gzip, whole
+from streamd.http.request import Handover, Request, Response, error_response, last_head, phrase
+
+MAX_BODY = 1024 * 1024
+"""Bytes: some ten thousand numbers in one PATCH."""
+
+MAX_BODIES = 8 * MAX_BODY
+"""Bytes of all bodies under way, as far as they are longer than :data:`SMALL_BODY`."""
+
+SMALL_BODY = 16 * 1024
+"""Bytes of a body that is never refused for what others send: clients that fill :data:`MAX_BODIES` and
+stop cannot keep a shell from publishing a number."""
+
+CHUNK = 64
+"""Bytes that a piece of a body counts at least: a megabyte in chunks of one byte takes a second."""
+
+_ABSOLUTE = re.compile(rb"^https?://[^/?]*", re.IGNORECASE)
+"""The scheme and host that a proxy may put before a request's path (RFC 9112, section 3.2.2)."""
+
+_HEADERS_OF_ERRORS: Mapping[int, Mapping[str, str]] = {
+    401: {"WWW-Authenticate": "Bearer"},
+    # RFC 6455, section 4.4, asks for the version.
+    426: {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"},
+    429: {"Retry-After": "5"},
+    503: {"Retry-After": "5"},
+}
+
+Answer = Response | Handover | Deferred[Response]
+
+
+class Answers(Protocol):
+    """What a connection asks of its site.
+
+    :ivar bodies: bytes of all bodies under way, as :data:`MAX_BODIES` counts them.
+    :ivar security: headers of every answer.
+    """
+
+    access: Access
+    clock: IReactorTime
+    bodies: int
+    security: Mapping[str, str]
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request.
+
+        :raises Refused: with a text for the client.
+        """
+
+    def viewer(self, request: Request) -> Handover | None:
+        """Make a viewer of a WebSocket handshake; None if the request is not one.
+
+        :raises Refused: with a text for the client.
+        """
+
+    def connected(self, channel: Any) -> None:
+        """Note a connection that speaks HTTP, or has said nothing yet."""
+
+    def disconnected(self, channel: Any) -> None:
+        """Note that a connection does not speak HTTP any more."""
+
+    def note_failure(self, what: str, failure: Failure) -> None:
+        """Log a failure, of which no client may read."""
+
+
+class Exchange(http.Request):
+    """One request as it arrives, and its answer as it leaves."""
+
+    channel: Any  # the Channel, or None once the connection is lost
+    content: BytesIO
+
+    def __init__(self, channel: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(channel, *args, **kwargs)
+        self._site: Answers = channel.site
+        self._size = 0  # of the body so far, as MAX_BODY counts it
+
+    def gotLength(self, length: int | None) -> None:
+        self.content = BytesIO()  # never a temporary file
+
+    def parseCookies(self) -> None:
+        """Nothing here reads cookies."""
+
+    def handleContentChunk(self, data: bytes) -> None:
+        before = self._size
+        self._size += max(len(data), CHUNK)
+        self._site.bodies += _large(self._size) - _large(before)
+        if self.content.tell() + len(data) > MAX_BODY or self._size > MAX_BODY + CHUNK:
+            message = f"a body may have {MAX_BODY // 1024} KiB"
+            self.channel.refuse(error_response(413, "too-large", message))
+        elif self._size > SMALL_BODY and self._site.bodies > MAX_BODIES:
+            message = "too much is being published at once"
+            self.channel.refuse(error_response(503, "busy", message, {"Retry-After": "1"}))
+        else:
+            self.content.write(data)
+
+    def forget_body(self) -> None:
+        """Count the body no longer among those under way."""
+        self._site.bodies -= _large(self._size)
+        self._size = 0
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        self.method, self.uri, self.clientproto = command, path, version
+        self.forget_body()
+        self.process()
+
+    def process(self) -> None:
+        answered: Deferred[Response | Handover] = maybeDeferred(self._answer)
+        if not answered.called:  # the client may go away while the answer is made
+            self.notifyFinish().addErrback(lambda _: answered.cancel())
+        answered.addErrback(self._explain).addCallback(self._send).addErrback(self._broken)
+
+    def _answer(self) -> Any:
+        headers = {
+            name.decode("latin-1").lower(): ", ".join(v.decode("latin-1") for v in values)
+            for name, values in self.requestHeaders.getAllRawHeaders()
+        }
+        head = (self.method, self.uri, self.clientproto, headers, self.channel)
+        request = make_request(*head, self.content.getvalue())
+        self._site.access.check_head(request)
+        return self._site.answer(request)
+
+    def _explain(self, failure: Failure) -> Response:
+        error = failure.value
+        if isinstance(error, CancelledError):  # nobody waits any more
+            return Response(503)
+        if not isinstance(error, Refused):
+            self._site.note_failure("a request failed", failure)
+            return error_response(500, "internal", "streamd failed on this; its log says why")
+        headers = _HEADERS_OF_ERRORS.get(error.status)
+        return error_response(error.status, error.code, error.message, headers)
+
+    def _send(self, response: Response | Handover) -> None:
+        if self.channel is None:
+            return
+        if isinstance(response, Handover):
+            self._hand_over(response)
+            return
+        body = whole(response.body)
+        headers = {**self._site.security, **self._cross_origin(response), **response.headers}
+        if is_worth_packing(response, body) and takes_gzip(self._header(b"accept-encoding")):
+            body = pack(body)
+            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding, Origin"}
+        if isinstance(body, bytes) and response.status not in (204, 304):
+            headers["Content-Length"] = str(len(body))
+        self.setResponseCode(response.status, phrase(response.status).encode())
+        for name, value in headers.items():
+            self.responseHeaders.setRawHeaders(name, [value])
+        if isinstance(body, bytes) or self.method == b"HEAD":
+            self.write(body if isinstance(body, bytes) else b"")
+            self.finish()
+        else:
+            Parts(self, body, self._site).start()
+
+    def _hand_over(self, handover: Handover) -> None:
+        if handover.head is not None:
+            response = handover.head
+            headers = {**self._site.security, **self._cross_origin(response), **response.headers}
+            self.channel.write(last_head(response.status, headers))
+        if self.method == b"HEAD":
+            self.channel.loseConnection()
+        else:
+            self.channel.hand_over(handover)
+
+    def _cross_origin(self, response: Response) -> Mapping[str, str]:
+        """The headers that let a page of another origin read; access has judged before if it may."""
+        origin = self._header(b"origin")
+        if not origin or response.status >= 400:
+            return {}
+        return {
+            "Access-Control-Expose-Headers": "ETag, Streamd-Position",
+            "Access-Control-Allow-Origin": origin,
+            "Vary": "Origin",
+        }
+
+    def _header(self, name: bytes) -> str:
+        # As bytes: Twisted would read text as UTF-8, and fail where it is not.
+        values = self.requestHeaders.getRawHeaders(name, [])
+        return b",".join(values).decode("ascii", "backslashreplace")
+
+    def _broken(self, failure: Failure) -> None:
+        self._site.note_failure("an answer could not be sent", failure)
+        self.loseConnection()
+
+
+def make_request(
+    method: bytes,
+    uri: bytes,
+    version: bytes,
+    headers: Mapping[str, str],
+    connection: Any,
+    body: bytes = b"",
+) -> Request:
+    """Make a request of what its head says.
+
+    :param connection: from whom the request came; anything with ``getPeer``.
+    :raises Refused: 400 if the request line cannot be read.
+    """
+    path, _, query = _ABSOLUTE.sub(b"", uri).partition(b"?")
+    try:
+        fields = parse_qsl(query.decode("latin-1"), True, max_num_fields=100) if query else ()
+        return Request(
+            method=method.decode("ascii"),
+            path=unquote_to_bytes(path).decode(),
+            query=dict(fields),
+            headers=headers,
+            body=body,
+            host=getattr(connection.getPeer(), "host", ""),
+            version=version.decode("latin-1"),
+        )
+    except ValueError:
+        raise Refused(400, "bad-request", "the request line is malformed") from None
+
+
+def _large(size: int) -> int:
+    """Return how much of a body of this size counts towards :data:`MAX_BODIES`."""
+    return max(0, size - SMALL_BODY)

@@ -1,0 +1,205 @@
+"""All private parts of Autobahn that streamd uses, each with the reason why.
+
+No other module may use one.  ``tests/http/test_private_autobahn.py`` names the part that a new version
+of Autobahn no longer has.  ``docs/performance.rst`` says what the smaller connection gains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cached_property
+from typing import Any
+
+from autobahn.twisted.util import peer2str
+from autobahn.twisted.websocket import WebSocketServerProtocol
+from autobahn.wamp.types import TransportDetails
+from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateOfferAccept
+from autobahn.websocket.protocol import TrafficStats
+from autobahn.websocket.utf8validator import Utf8Validator
+from twisted.internet.defer import Deferred
+
+from streamd.http.handshake import Handshake
+from streamd.reactor.connections import CLOSE_GRACE
+from streamd.wire.frames import DEFLATE_WINDOW, MAX_INBOUND
+
+_HANDSHAKE = frozenset(
+    (
+        "_handshake",
+        "_wskey",
+        "http_response_data",
+        "websocket_extensions",
+        "websocket_extensions_in_use",
+        "websocket_protocols",
+    )
+)
+"""Attributes that only the handshake needs: some KiB in each connection."""
+
+_SHARED = {
+    "_transport_details": TransportDetails(),
+    "peer": "",
+    "send_queue": (),  # for writes in pieces, which nothing here asks for
+    "trafficStats": TrafficStats(),  # of all connections together; nothing reads it
+}
+"""Attributes that Autobahn gives every connection, and that none needs for itself."""
+
+_LAZY = frozenset(("is_closed", "is_open", "utf8validator"))
+"""Attributes made when they are used, which for most viewers is never."""
+
+
+class LeanProtocol(WebSocketServerProtocol):
+    """The server's side of a WebSocket whose handshake is valid; with as little memory as possible.
+
+    Autobahn copies its options into every connection, formats them for a debug log, parses the head
+    that HTTP has parsed, and keeps all of it.  Here equal attributes are the class's, and those of the
+    handshake go when it is done.
+    """
+
+    is_closed = cached_property(lambda self: Deferred())
+    is_open = cached_property(lambda self: Deferred())
+    utf8validator = cached_property(lambda self: Utf8Validator())
+
+    transport: Any
+    _usual: Mapping[str, Any]
+    """The attributes of a connection to which nothing has happened yet."""
+
+    def __init__(self, handshake: Handshake) -> None:
+        # Autobahn's own __init__ is not called: its attributes are the class's.
+        self._handshake = handshake
+
+    @classmethod
+    def take_options(cls, factory: Any) -> None:
+        """Set the options of a factory, and let all connections of this class have them.
+
+        ``_connectionMade`` is where Autobahn copies the options: one connection is made for it here,
+        and counted no longer.
+        """
+        # In one call: each resets the options that it does not name, and without limits none apply.
+        factory.setProtocolOptions(
+            webStatus=False,  # it would redirect to any address that a query names
+            allowedOrigins=["*"],  # access has judged the origin before
+            allowNullOrigin=True,
+            maxFramePayloadSize=MAX_INBOUND,
+            maxMessagePayloadSize=MAX_INBOUND,
+            failByDrop=False,  # tell the viewer why, with a close frame
+            echoCloseCodeReason=False,
+            openHandshakeTimeout=0,  # the HTTP side has waited for the whole head
+            closeHandshakeTimeout=CLOSE_GRACE,
+            autoPingInterval=0,  # the sweep pings
+            perMessageCompressionAccept=_accept_deflate,
+        )
+        new = WebSocketServerProtocol()
+        new.factory, new.peer = factory, ""
+        new._connectionMade()
+        factory.countConnections -= 1
+        usual = {name: value for name, value in vars(new).items() if name not in _LAZY}
+        usual |= {"current_frame": None, "inside_message": False, "websocket_version": 13}
+        del usual["factory"]
+        for name, value in {**usual, **_SHARED}.items():
+            setattr(cls, name, staticmethod(value) if callable(value) else value)
+        cls._usual = usual
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether frames may be sent: after the handshake, and not after a close frame.
+
+        ``state`` and ``STATE_OPEN`` are Autobahn's, and not documented.
+        """
+        return bool(self.state == self.STATE_OPEN)
+
+    @property
+    def inflates(self) -> bool:
+        """Whether the viewer takes compressed messages; the handshake sets ``_perMessageCompress``."""
+        return self._perMessageCompress is not None
+
+    def connectionMade(self) -> None:
+        # Autobahn's copies the options, formats the peer's address and starts timers.
+        self.factory.countConnections += 1
+        with suppress(AttributeError, OSError):  # no TCP
+            self.transport.setTcpNoDelay(True)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._dataReceived(data)  # Autobahn's dataReceived formats a line for its debug log first
+
+    def processHandshake(self) -> None:
+        # Autobahn's parses the head, which HTTP has parsed and judged: see handshake.py.  These are the
+        # attributes that succeedHandshake reads.
+        key, protocol, extensions = self._handshake
+        self._wskey = key
+        self.websocket_protocols = [] if protocol is None else [protocol]
+        self.websocket_extensions = _servable(self._parseExtensionsHeader(extensions))
+        self.succeedHandshake(protocol)
+
+    def succeedHandshake(self, answer: Any) -> None:
+        super().succeedHandshake(answer)
+        goes = _HANDSHAKE | _SHARED.keys()
+        if not self.inside_message:  # a message may have begun in the handshake's segment
+            goes |= _LAZY
+        usual = self._usual
+        # A new dictionary, for its size: one that was large stays large after deletions.
+        self.__dict__ = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in goes and usual.get(name, usual) is not value
+        }
+
+    def dropConnection(self, abort: bool = False) -> None:
+        if self.transport is not None:
+            self.peer = peer2str(self.transport)  # for Autobahn's line in the log
+        super().dropConnection(abort)
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        # Autobahn would write to the transport: all writes go one way, or their order is lost.
+        self.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Send this; see :class:`streamd.hub.link.Link`."""
+        raise NotImplementedError
+
+    def close_gently(self) -> None:
+        """Close the connection when what was written has left."""
+        raise NotImplementedError
+
+    def fail(self, call: Any) -> None:
+        """Close the connection over a violation; ``call`` sends Autobahn's close frame."""
+        raise NotImplementedError
+
+    def _closeConnection(self, abort: bool = False) -> None:
+        # Autobahn aborts as soon as its part of the closing handshake is done, and the close frame that
+        # it has just written would be lost.
+        self.close_gently()
+
+    def _fail_connection(self, *args: Any, **kwargs: Any) -> None:
+        # Autobahn sends a close frame and goes on to read; a second violation drops the connection over
+        # unread input, and the close frame with it.
+        self.fail(lambda: super(LeanProtocol, self)._fail_connection(*args, **kwargs))
+
+
+def _accept_deflate(offers: list[PerMessageDeflateOffer]) -> PerMessageDeflateOfferAccept | None:
+    """Accept the offer of permessage-deflate that :func:`_servable` left, if it left one.
+
+    Without context takeover in either direction: one compressed frame serves all viewers, and no viewer
+    costs memory.
+    """
+    for offer in offers:
+        # Autobahn answers server_no_context_takeover only to a client that asked for it; a server may
+        # always (RFC 7692, section 7.1.1.1).
+        offer.request_no_context_takeover = True
+        takeover = bool(offer.accept_no_context_takeover)
+        return PerMessageDeflateOfferAccept(offer, request_no_context_takeover=takeover)
+    return None
+
+
+def _servable(offered: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Return the first of the offered extensions that streamd serves, if there is one.
+
+    An offer with a parameter that is unknown, invalid or beyond us is declined, and the next one counts
+    (RFC 7692, section 7.1); Autobahn would fail the handshake.
+    """
+    for name, parameters in offered:
+        if name == PerMessageDeflateOffer.EXTENSION_NAME:
+            with suppress(Exception):  # Autobahn raises no narrower class
+                bits = PerMessageDeflateOffer.parse(parameters).request_max_window_bits
+                if not bits or bits >= DEFLATE_WINDOW:
+                    return [(name, parameters)]
+    return []
