@@ -37,7 +37,7 @@ FLOORS = {
     ],
     "wire": [
         "encoding requests",
-        "plain v1",
+        "overview plain v1",
         "events frames poll",
     ],
     "reactor": [

@@ -162,7 +162,8 @@ def since(
 
     A long answer is cut: it has the oldest updates, more than fit one message, and says ``more``.
 
-    :param newest: leave out an update if there is a newer one of the same stream.
+    :param newest: leave out an update if there is a newer one of the same stream, and all that is not
+        an update.
     :param whole: do not cut; only for a cursor with a backlog.
     """
     backlog = cursor.backlog
@@ -179,7 +180,7 @@ def since(
     else:
         updates, at = _after(state, cursor, backlog, bits, whole)
         more = at < state.head
-    changes = Missed(state, cursor._replace(at=state.head)).answer(bits)
+    changes = Missed(state, cursor._replace(at=state.head), newest).answer(bits)
     return changes._replace(
         updates=updates,
         at=max(at, cursor.at),  # the cursor may come from a node that is further
@@ -208,11 +209,9 @@ class Missed:
             self.updates = [update for update in found if update.value is not None]
         self.more = at < state.head
         self.end = Cursor(max(at, cursor.at), state.revision)
-        self.journal = state.journal if state.journal_noted > cursor.revision else None
-        self._since = cursor.revision
-        self._noted = list(
-            takewhile(lambda s: s.noted > self._since, reversed(state.noted.values()))
-        )
+        self._since = since = state.revision if newest else cursor.revision
+        self.journal = state.journal if state.journal_noted > since else None
+        self._noted = list(takewhile(lambda s: s.noted > since, reversed(state.noted.values())))
         self._numbers = [state.roster.numbers[update.stream] for update in self.updates]
         self._updated = state.roster.bits_of({update.stream for update in self.updates})
         self._changed = state.roster.bits_of(stream.name for stream in self._noted)

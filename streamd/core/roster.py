@@ -7,7 +7,7 @@ are therefore compared once, when one of the two is new.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, compress
+from itertools import chain, compress, starmap
 from weakref import WeakValueDictionary
 
 from streamd.core.selection import Selection
@@ -81,22 +81,27 @@ class Roster:
             del self._recent[next(iter(self._recent))]
         return found
 
-    def chunk(self, bits: int, index: int) -> list[str]:
-        """Return the names with a bit set among the numbers from ``CHUNK * index`` on."""
-        start = CHUNK * index
-        wanted = bits >> start & (1 << CHUNK) - 1
-        if not wanted:
-            return []
-        flags = map(int, reversed(f"{wanted:b}"))
-        return [name for name in compress(self.names[start : start + CHUNK], flags) if name]
-
     def select(self, bits: int) -> Iterator[str]:
         """Yield the names that there are now and have a bit set; they may come and go meanwhile."""
-        count = len(self.names)
-        present = bits & (1 << count) - 1
-        return chain.from_iterable(
-            self.chunk(present, index) for index in range((count + CHUNK - 1) // CHUNK)
-        )
+        chunks = self.chunks(self.present(bits))
+        return chain.from_iterable(starmap(self.names_in, chunks))
+
+    def present(self, bits: int) -> int:
+        """Return those of the bits that belong to a number by now."""
+        return bits & (1 << len(self.names)) - 1
+
+    @staticmethod
+    def chunks(bits: int) -> Iterator[tuple[int, int]]:
+        """Yield the bits in chunks that are not empty, each with its index."""
+        for index in range((bits.bit_length() + CHUNK - 1) // CHUNK):
+            if wanted := bits >> CHUNK * index & (1 << CHUNK) - 1:
+                yield index, wanted
+
+    def names_in(self, index: int, wanted: int) -> list[str]:
+        """Return the names of one chunk that have a bit set."""
+        start = CHUNK * index
+        flags = map(int, reversed(f"{wanted:b}"))
+        return [name for name in compress(self.names[start : start + CHUNK], flags) if name]
 
     def bits_of(self, names: Iterable[str]) -> int:
         """Return the bits of some names."""

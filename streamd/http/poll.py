@@ -17,7 +17,8 @@ from streamd.core.update import ORIGIN, Position
 from streamd.http.request import Request, Response, Routes, joined
 from streamd.hub.audience import Audience, Pieces
 from streamd.hub.hub import Hub
-from streamd.wire.encoding import overview, packed
+from streamd.wire.encoding import packed
+from streamd.wire.overview import overview
 from streamd.wire.poll import POLL, poll_answer, poll_opening
 from streamd.wire.requests import Subscription, parse_query
 from streamd.wire.v1 import v1_update
@@ -100,9 +101,9 @@ class Polls:
     def _anew(self, subscription: Subscription) -> Response:
         """The answer to one that has nothing: whole, or the rest would have no cursor."""
         state = self._state
-        updates = catchup.since(
-            state, catchup.start(state, subscription.history), subscription.selection, whole=True
-        ).updates
+        cursor = catchup.start(state, subscription.history)
+        cursor = cursor._replace(revision=state.revision)  # what else there is is told below
+        updates = catchup.since(state, cursor, subscription.selection, whole=True).updates
         found = joined(map(v1_update, updates), poll_opening(state.head, False), b"],")
         return _response(chain(found, self._about(subscription), (b"\n",)), state.head)
 

@@ -25,7 +25,8 @@ from streamd.core.update import ORIGIN
 from streamd.hub.audience import Audience, Pieces, Viewer
 from streamd.hub.messages import Messages, Step, Tick
 from streamd.hub.pace import Pace
-from streamd.wire.encoding import MAX_MESSAGE, Encoding, Welcome, overview
+from streamd.wire.encoding import MAX_MESSAGE, Encoding, Welcome
+from streamd.wire.overview import Overviews
 from streamd.wire.requests import PACE, Subscription
 
 TURN = 0.005
@@ -53,6 +54,7 @@ class Hub:
         self.delivered = 0
         self.dropped = 0
         self._messages = Messages(state)
+        self._overviews = Overviews(state)
         self._paces: dict[float, Pace] = {}
         self._seated = 0
         self._arriving: dict[Viewer, tuple[Matches, Callable[[], None]]] = {}
@@ -147,7 +149,8 @@ class Hub:
         audience = self._seat(viewer, subscription, encoding)
         at = after if after is not None and resumed else ORIGIN
         more = not encoding.newest and self._messages.next(cursor, audience).data != b""
-        about = partial(overview, self.state, selection, self.state.journal)
+        bits, journal = audience.matches.bits, self.state.journal
+        about = partial(self._overviews.parts, bits, journal)
         welcome = Welcome(now, at, resumed, more, subscription.asked, about)
         viewer.cursor = cursor
         viewer.ticked = True
@@ -246,6 +249,7 @@ class Hub:
         last, self._last_tick = self._last_tick, now
         self._ticks = Tick(self.state, now, last), Tick(self.state, now, 0)
         self._ticking = iter(self._audiences())
+        self._overviews.renew()  # or a newcomer would miss the proofs of this tick
         self._tell_time()
 
     def _tell_time(self) -> None:

@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streamd.core.catchup import Answer
-from streamd.core.selection import Selection
-from streamd.core.state import State
 from streamd.core.update import Position, Update
 
 encode_json = msgspec.json.encode
@@ -49,8 +47,8 @@ class Welcome(NamedTuple):
     :ivar resumed: nothing selected after the cursor that it brought is missing.
     :ivar more: updates follow: what it has is not the newest.
     :ivar asked: it brought a cursor.
-    :ivar overview: gives descriptions and health as :func:`overview` writes them, as they are when they
-        are asked for.
+    :ivar overview: yields the end of a message about all selected streams; see
+        :mod:`streamd.wire.overview`.
     """
 
     now: float
@@ -120,27 +118,15 @@ def member(name: str, value: bytes) -> bytes:
     return b'"%b":%b' % (name.encode(), value)
 
 
-def overview(
-    state: State, selection: Selection, journal: Any = None, gone: Iterable[str] = ()
-) -> Iterator[bytes]:
-    """Yield the end of a message about all selected streams: ``"streams":{…},"health":{…}}``.
-
-    A part is a stream's description or health, as it is when the part is asked for.
-
-    :param journal: the fields of a ``journal`` message, if they belong in it.
-    :param gone: names of streams that were forgotten.
-    """
-    streams = (member(s.name, s.description_text) for s in state.selected(selection))
-    health = (member(s.name, s.health_text) for s in state.selected(selection))
-    return closing(streams, health, journal, gone)
-
-
 def closing(
     streams: Iterable[bytes], health: Iterable[bytes], journal: Any, gone: Iterable[str]
 ) -> Iterator[bytes]:
-    """Yield the end of a message about some streams, as :func:`overview` does of all selected ones.
+    """Yield the end of a message about streams: ``"streams":{…},"health":{…}}``.
 
-    :param streams: members, as :func:`member` writes them; ``health`` too.
+    :param streams: members as :func:`member` writes them, or several with commas between; ``health``
+        too.
+    :param journal: the fields of a ``journal`` message, if they belong in it.
+    :param gone: names of streams that were forgotten.
     """
     forgotten = (member(name, b"null") for name in gone)
     yield from _listed(b'"streams":{', chain(forgotten, streams))

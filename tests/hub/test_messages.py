@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from streamd.core.catchup import Answer
+from streamd.core.description import Description
+from streamd.core.stream import Stream
 from streamd.core.update import Update
 from streamd.hub.messages import REMEMBERED
 from streamd.wire.encoding import Encoding, Message
@@ -83,3 +86,43 @@ class SharedTests(HubTestCase):
         self.publish(a=2)
         self.clock.advance(1)
         self.assertEqual(1, len(self.hub._messages._made))
+
+    def test_a_plain_first_answer_describes_nothing(self) -> None:
+        self.publish(a=1)
+
+        def public(description: Description) -> dict[str, Any]:
+            raise AssertionError("nobody is told")
+
+        self.patch(Description, "public", public)
+        self.assertEqual({"a": 1}, self.join().holds)
+        self.publish(b=1)
+        self.clock.advance(1)
+        self.assertEqual([], self.flushLoggedErrors())
+
+    def test_a_storm_is_told_one_hello(self) -> None:
+        self.publish(**{f"s{number}": number for number in range(100)})
+        texts: list[str] = []
+        health_text = Stream.health_text.fget  # type: ignore[attr-defined]
+
+        def spy(stream: Stream) -> bytes:
+            texts.append(stream.name)
+            found: bytes = health_text(stream)
+            return found
+
+        self.patch(Stream, "health_text", property(spy))
+        viewers = [self.join(encoding=V1_WEBSOCKET) for _ in range(20)]
+        self.assertEqual(100, len(texts))
+        self.assertEqual({100}, {len(viewer.messages[0]["health"]) for viewer in viewers})
+
+    def test_a_newcomer_misses_no_proof(self) -> None:
+        self.publish(a=1)
+        for _ in range(2):
+            viewer = self.join(encoding=V1_WEBSOCKET)
+            self.clock.advance(2)
+            self.publish(a=2)
+            self.clock.advance(1)
+            self.hub.tick(self.daemon.times.now())
+            late = self.join(encoding=V1_WEBSOCKET)
+            proved = self.daemon.times.now() - 1
+            self.assertEqual({"a": proved}, viewer.messages[-1]["proof"])
+            self.assertEqual(proved, late.messages[0]["health"]["a"]["proof"])

@@ -18,7 +18,7 @@ from streamd.hub.audience import Audience, Pieces
 from streamd.journals.memory import MemoryJournal
 from streamd.sources.feed import Feed
 from streamd.sources.settings import SourceSettings
-from streamd.wire.encoding import overview
+from streamd.wire.overview import overview
 
 TODAY = 1_763_790_000.0
 """A day in 2025, in seconds since the epoch."""

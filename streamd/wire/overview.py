@@ -1,0 +1,74 @@
+"""Overviews: descriptions and health of all streams that a viewer selected, as a message ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from streamd.core.roster import Roster
+from streamd.core.selection import Selection
+from streamd.core.state import State
+from streamd.wire.encoding import closing, member
+
+KEPT_BYTES = 4 * 2**20
+KEPT_TEXTS = 1024
+"""What is kept at most: two hellos of 9,000 streams, or the hellos of 500 small selections."""
+
+
+def overview(
+    state: State, selection: Selection, journal: Any = None, gone: Iterable[str] = ()
+) -> Iterator[bytes]:
+    """Yield the end of a message about all selected streams, each part as things are by then.
+
+    :param journal: the fields of a ``journal`` message, if they belong in it.
+    :param gone: names of streams that were forgotten.
+    """
+    overviews = Overviews(state)
+    return overviews.parts(state.roster.matches(selection).bits, journal, gone)
+
+
+class Overviews:
+    """Makes overviews and keeps their texts: a thousand viewers that reconnect are told the same.
+
+    A viewer that does not read holds no text, only its place: each is asked for in its turn.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._kept: dict[tuple[bool, int, int], bytes] = {}
+        self._size = 0
+        self._revision = state.revision
+
+    def renew(self) -> None:
+        """Make all texts anew: those that are kept do not have the newest proofs."""
+        self._kept.clear()
+        self._size = 0
+        self._revision = self._state.revision
+
+    def parts(self, bits: int, journal: Any = None, gone: Iterable[str] = ()) -> Iterator[bytes]:
+        """Yield the overview of the streams with these bits; see :func:`overview`."""
+        present = self._state.roster.present(bits)
+        streams = self._texts(present, is_health=False)
+        return closing(streams, self._texts(present, is_health=True), journal, gone)
+
+    def _texts(self, bits: int, is_health: bool) -> Iterator[bytes]:
+        for index, wanted in Roster.chunks(bits):
+            if self._revision != self._state.revision:
+                self.renew()
+            key = is_health, index, wanted
+            text = self._kept.get(key)
+            if text is None:
+                text = self._make(index, wanted, is_health)
+                if self._size + len(text) > KEPT_BYTES or len(self._kept) >= KEPT_TEXTS:
+                    self.renew()
+                self._kept[key] = text
+                self._size += len(text)
+            if text:
+                yield text
+
+    def _make(self, index: int, wanted: int, is_health: bool) -> bytes:
+        found = map(self._state.get, self._state.roster.names_in(index, wanted))
+        streams = [stream for stream in found if stream is not None]
+        if is_health:
+            return b",".join([member(s.name, s.health_text) for s in streams])
+        return b",".join([member(s.name, s.description_text) for s in streams])
