@@ -11,8 +11,9 @@ from twisted.internet.defer import Deferred
 
 from streamd.app import service
 from streamd.app.service import web_folder
-from streamd.http import site, websocket
+from streamd.http import websocket
 from streamd.journals.journal import Fence
+from streamd.reactor import connections
 from streamd.sources.feed import Feed
 from streamd.sources.random_walk import RandomWalk
 from tests.support.net import accepts, wait_until
@@ -170,7 +171,7 @@ def test_with_nobody_there_it_ends_at_once(serve: Serve, monkeypatch: pytest.Mon
     """Nothing is waited for, or this would take an hour."""
     for module, name in (
         (service, "STOP_WITHIN"),
-        (site, "CLOSE_GRACE"),
+        (connections, "CLOSE_GRACE"),
         (websocket, "CLOSE_GRACE"),
     ):
         monkeypatch.setattr(module, name, 3600)
@@ -201,7 +202,7 @@ def test_what_was_asked_is_answered_before_the_end(serve: Serve) -> None:
 def test_answer_that_is_not_read_does_not_keep_it_from_ending(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site, "CLOSE_GRACE", 0.2)
+    monkeypatch.setattr(connections, "CLOSE_GRACE", 0.2)
     served = serve()
     for number in range(100):
         served.post(f"s{number}", "x" * 60_000)
