@@ -25,7 +25,7 @@ from websockets.sync.client import ClientConnection, connect
 from bench.meter import cpu
 from checks.crowd import Crowd
 from checks.proof import Daemon, memory
-from streamd.app.ports import allow_files
+from streamd.app.process import allow_files
 from streamd.core.update import Draft
 from streamd.journals.redis import RedisJournal
 from streamd.reactor.redis_client import RedisUrl

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from streamd.app.ports import BACKLOG, allow_files
+from streamd.app.ports import BACKLOG
+from streamd.app.process import allow_files
 from tests.support.daemon import TWISTD, Server
 from tests.support.net import free_port
 

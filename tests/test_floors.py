@@ -47,7 +47,7 @@ FLOORS = {
     "config": [
         "extras fields",
         "kind",
-        "tables",
+        "faults tables",
         "parse",
     ],
     "hub": [
@@ -62,6 +62,7 @@ FLOORS = {
         "book file_format queue",
         "local log_file",
         "memory redis sqlite",
+        "registry",
     ],
     "sources": [
         "errors settings",
@@ -85,9 +86,12 @@ FLOORS = {
         "site",
     ],
     "app": [
-        "check client kinds ports sketch",
-        "service start",
-        "cli tap",
+        "cli.output cli.remote_daemon cli.suggestion defaults ports process",
+        "load",
+        "cli.arguments cli.run_source upkeep",
+        "service",
+        "cli.check cli.publish cli.tail cli.try_query tap",
+        "cli.main",
     ],
 }
 

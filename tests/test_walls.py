@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from streamd.app.service import web_folder
 from streamd.config.parse import parse
-from streamd.http.page import Page
+from streamd.http.page import Page, web_folder
 from tests.support.served import QUIET, Serve, Served, in_thread
 
 KITCHEN = f"""{QUIET}

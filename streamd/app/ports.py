@@ -1,8 +1,7 @@
-"""Where the daemon is to be reached: what was given as ``--port``, and how it is opened."""
+"""Ports: the values of ``--port``, as endpoint strings of Twisted, and how they are opened."""
 
 from __future__ import annotations
 
-import resource
 import socket
 import sys
 from typing import Any
@@ -21,9 +20,9 @@ BACKLOG = 4096
 
 
 def endpoint(port: str) -> str:
-    """The endpoint string for what was given as ``--port``.
+    """The endpoint string for a value of ``--port``: a port number, or an endpoint string already.
 
-    :raises ConfigError: if it is a number that no port has.
+    :raises ConfigError: if the number is above 65535.
     """
     if not port.isdecimal():
         return port
@@ -33,27 +32,27 @@ def endpoint(port: str) -> str:
 
 
 def default_port(number: int) -> str:
-    """The endpoint of a port on all interfaces, IPv6 and IPv4 alike where the system has both."""
+    """The endpoint of a port on all interfaces, for IPv6 and IPv4 where the system has both."""
     if socket.has_dualstack_ipv6() and sys.platform != "darwin":
         return rf"tcp6:{number}:interface=\:\::backlog={BACKLOG}"
     return f"tcp:{number}:backlog={BACKLOG}"
 
 
 def _as_given(port: str) -> str:
-    """The number that :func:`default_port` made this endpoint of, or else the endpoint."""
+    """The port as the user wrote it, for error texts: undo :func:`default_port`."""
     number = port.split(":")[1] if ":" in port else ""
     return number if number.isdecimal() and port == default_port(int(number)) else port
 
 
 def check_endpoint(reactor: Any, port: str) -> None:
-    """:raises ConfigError: if Twisted knows no such endpoint, or it cannot be prepared."""
+    """:raises ConfigError: if Twisted does not know the endpoint, or cannot load its certificate."""
     try:
         serverFromString(reactor, port)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
         problem = f"expected a number or an endpoint such as tcp:5000, not {port} ({error})"
     except ImportError:
         problem = needs_extra(port, "pyOpenSSL", "tls")
-    except Exception as error:  # pyOpenSSL's are nobody's children
+    except Exception as error:  # pyOpenSSL's errors have no base class of their own
         problem = f"the key or the certificate of {port} cannot be used: {error}"
     else:
         return
@@ -64,7 +63,7 @@ def listen(reactor: Any, port: str, factory: IProtocolFactory) -> IListeningPort
     """Open a port.
 
     :param port: an endpoint string.
-    :raises ConfigError: if that cannot be done.
+    :raises ConfigError: with the reason, such as an address in use.
     """
     outcome: list[Any] = []
     # Every server endpoint of Twisted listens, or fails, at once.
@@ -76,9 +75,3 @@ def listen(reactor: Any, port: str, factory: IProtocolFactory) -> IListeningPort
     if isinstance(reason, CannotListenError):
         reason = reason.socketError
     raise ConfigError([f"port: cannot listen on {_as_given(port)}: {reason}"])
-
-
-def allow_files() -> None:
-    """As many open files as the system lets this process have: each viewer is one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,9 +1,7 @@
-"""The daemon put together: what is made of what."""
+"""The daemon: its parts, how they are connected, how it starts and stops."""
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
 import socket
 import sys
@@ -19,19 +17,20 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streamd.app.kinds import make_journal, tables
-from streamd.app.ports import allow_files, listen
-from streamd.cluster.lease import Lease
+from streamd.app.defaults import make_journal, source_tables
+from streamd.app.ports import listen
+from streamd.app.process import allow_files
+from streamd.app.upkeep import Upkeep
 from streamd.cluster.peers import Peers
 from streamd.cluster.shift import Shift
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Surroundings
 from streamd.config.tables import Config
 from streamd.core.state import State
-from streamd.core.update import Draft, Position, Update
+from streamd.core.update import Position, Update
 from streamd.http.access import NO_TOKENS, Access, Tokens, normal_origin, own_hosts
 from streamd.http.events import EventStreams
-from streamd.http.page import Page
+from streamd.http.page import Page, web_folder
 from streamd.http.poll import Polls
 from streamd.http.publish import Publisher
 from streamd.http.read import Reader
@@ -41,30 +40,22 @@ from streamd.http.websocket import StreamFactory
 from streamd.hub.hub import Hub
 from streamd.hub.screens import Screens
 from streamd.hub.sweep import Sweep
-from streamd.journals.journal import Away, Outrun, Unusable
+from streamd.journals.journal import Unusable
 from streamd.reactor.log_limit import quiet_log
-from streamd.reactor.timer import Timer
 from streamd.sources.feed import Feed
 from streamd.sources.source import Source, furnish
-from streamd.wire.encoding import TICK
 
 STOP_WITHIN = 3.5
-"""Seconds for sources and viewers to end; the journal has one more, and the process ends within 5."""
-
-MANY_LEFT = 100
-"""Viewers, or other connections, after whose end memory is given back to the system."""
+"""Seconds for sources and viewers to end.  The journal has one more: the process ends within 5."""
 
 SPARE_CONNECTIONS = 1000
-"""Connections beyond the viewers: pages, publishers, and what does not finish its request."""
-
-TRIM_EVERY = 5.0
-"""Seconds between two times that the journal lets go of what the state let go of."""
+"""Connections beyond the viewers: pages, publishers, and requests that do not finish."""
 
 DEMO_NOTE = "demo · add yours to streamd.toml"
 
 
 class Streamd(MultiService):
-    """The service.  Its parts are attributes, each made once, wired in :meth:`__init__`."""
+    """The service.  Each part is made once, in :meth:`__init__`, and is an attribute."""
 
     log = Logger()
 
@@ -86,7 +77,6 @@ class Streamd(MultiService):
         self._reactor = reactor
         self._now = now
         self._ports = list(ports)
-        self._forget = server.forget
         self.listening: list[IListeningPort] = []
         surroundings = Surroundings(reactor, base, now)
         self.journal = make_journal(config, surroundings)
@@ -119,20 +109,20 @@ class Streamd(MultiService):
             server.max_viewers + SPARE_CONNECTIONS,
         )
         self.shifts = self._make_shifts(config, surroundings)
-        self._forgetting = Lease("forget", self.journal, reactor)
         self.peers: Peers | None = None
         if self.journal.shared:
             shared = (self.journal, self.state, self.shifts, screens, now, reactor, self.hub.wake)
             self.peers = Peers(*shared)
-        self._timers = [
-            Timer(reactor, 1.0, lambda: self.sweep.turn(reactor.seconds())),
-            Timer(reactor, 1.0, self._judge),
-            Timer(reactor, TICK, self._tick),
-            Timer(reactor, 60.0, self._forget_streams),
-            Timer(reactor, 10.0, self._give_back_memory),
-            Timer(reactor, TRIM_EVERY, self._trim),
-        ]
-        self._left = (0, 0)
+        self.upkeep = Upkeep(
+            self.state,
+            self.journal,
+            self.hub,
+            self.sweep,
+            self._count_left,
+            server.forget,
+            now,
+            reactor,
+        )
 
     def _make_shifts(self, config: Config, surroundings: Surroundings) -> list[Shift]:
         shared = (self.journal, self.state, self._now, self.hub.wake, config.streams)
@@ -143,24 +133,24 @@ class Streamd(MultiService):
                 self.journal,
                 self._reactor,
             )
-            for name, table in tables(config).items()
+            for name, table in source_tables(config).items()
         ]
+
+    def _count_left(self) -> tuple[int, int]:
+        """How many viewers, and how many other connections, have left since the start."""
+        return self.viewers.protocols.left + self.events.protocols.left, self.site.left
 
     @property
     def sources(self) -> list[tuple[Source, Feed]]:
-        """Each with the feed that it puts into."""
+        """Each source with its feed."""
         return [(shift.source, shift.feed) for shift in self.shifts]
-
-    @property
-    def _leases(self) -> list[Lease]:
-        return [self._forgetting, *(shift.lease for shift in self.shifts)]
 
     # -- from start to stop ------------------------------------------------------------------------
 
     def privilegedStartService(self) -> None:
-        """Open the ports while that is still allowed.
+        """Open the ports, before twistd sheds its privileges.
 
-        :raises SystemExit: after one line on stderr, if one cannot be opened.
+        :raises SystemExit: after one line on stderr, if a port cannot be opened.
         """
         super().privilegedStartService()
         allow_files()
@@ -169,7 +159,7 @@ class Streamd(MultiService):
                 opened = listen(self._reactor, port, self.site)
             except ConfigError as error:
                 self._give_up(str(error))
-            # Whoever comes waits until there is a log: from an empty state nobody could resume.
+            # Viewers wait until the log is read: from an empty state none of them could resume.
             opened.stopReading()  # type: ignore[attr-defined]
             self.listening.append(opened)
 
@@ -188,15 +178,14 @@ class Streamd(MultiService):
 
     def _complain(self, problem: str) -> None:
         self.log.critical("streamd: {problem}", problem=problem)
-        # What is written to sys.stderr is a log line by now; whoever typed the command looks here.
+        # twistd has made sys.stderr a log; the terminal is still behind sys.__stderr__.
         if sys.__stderr__ is not None:
             sys.__stderr__.write(f"streamd: {problem}\n")
 
     def _start_sources(self, result: None) -> None:
-        for timer in self._timers:
-            timer.start()
-        for lease in self._leases:
-            lease.start()
+        self.upkeep.start()
+        for shift in self.shifts:
+            shift.lease.start()
         if self.peers is not None:
             self.peers.start()
 
@@ -210,12 +199,14 @@ class Streamd(MultiService):
         self._reactor.stop()
 
     def stopService(self) -> Deferred[Any]:
-        """Sources first, then the ports; every viewer is told to come back."""
-        for timer in self._timers:
-            timer.stop()
+        """Stop the sources, close the ports, and tell every viewer to come back.
+
+        Fires after :data:`STOP_WITHIN` and a second at the latest.
+        """
         if self.peers is not None:
             self.peers.stop()
-        stopping: list[Deferred[Any]] = [lease.stop() for lease in self._leases]
+        stopping: list[Deferred[Any]] = [self.upkeep.stop()]
+        stopping += [shift.lease.stop() for shift in self.shifts]
         stopping += [maybeDeferred(port.stopListening) for port in self.listening]
         self.polls.close_all()
         stopping += [self.events.close_all(), self.viewers.close_all(), self.site.close_all()]
@@ -234,12 +225,12 @@ class Streamd(MultiService):
         stopped = DeferredList(stopping, consumeErrors=True)
         return stopped.addTimeout(STOP_WITHIN, self._reactor).addErrback(late).addCallback(rest)
 
-    # -- what the journal tells: the state follows, then the viewers -------------------------------
+    # -- the journal's follower: the state follows the log, then the viewers -----------------------
 
     def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
-        """There is another log than before."""
+        """Replace the state: the journal has a new log, or this node missed a part of it."""
         for name in self.state.restore(life, held, horizon, self._now()):
-            self.log.error("a value of {name} cannot be read in the log: it is let go", name=name)
+            self.log.error("a value of {name} cannot be read in the log: it is dropped", name=name)
         for port in self.listening:
             port.startReading()  # type: ignore[attr-defined]
         for _, feed in self.sources:
@@ -249,58 +240,19 @@ class Streamd(MultiService):
         self.hub.restart()
 
     def committed(self, updates: Iterable[Update]) -> None:
-        """It goes on."""
+        """Apply what the journal has committed, and wake the viewers."""
         self.state.apply(updates, self._now())
         self.hub.wake()
 
     def away(self, why: str | None) -> None:
-        """It cannot go on, or can again."""
+        """Mark the journal as away, with the reason, or as back (None)."""
         self.state.set_journal("ok" if why is None else "away", self._now(), why)
         self.hub.wake()
 
     def lost(self, why: str) -> None:
-        """It is another one."""
+        """Tell viewers that the old log is lost, and why."""
         self.state.set_journal("ok", self._now(), why)
         self.hub.wake()
-
-    # -- every so often ----------------------------------------------------------------------------
-
-    def _judge(self) -> None:
-        before = self.state.revision
-        self.state.judge(self._now())
-        if self.state.revision != before:
-            self.hub.wake()
-
-    def _tick(self) -> None:
-        self.hub.tick(self._now())
-
-    def _forget_streams(self) -> None:
-        names = self.state.forgettable(self._forget, self._now())
-        fence = self._forgetting.fence
-        if names and fence:
-            forgetting = self.journal.append([Draft(name, None) for name in names], fence=fence)
-            forgetting.addErrback(lambda failure: failure.trap(Away, Outrun))  # another time, then
-            forgetting.addErrback(
-                lambda failure: self.log.failure("streams could not be forgotten", failure)
-            )
-
-    def _trim(self) -> None:
-        first, horizon = self.state.losses()
-        if first:  # what one attempt misses, the next start finds
-            self.journal.trim(first, horizon).addErrback(lambda failure: failure.trap(Away))
-
-    def _give_back_memory(self) -> None:
-        """After many viewers left: Python and the C library would keep what they took."""
-        viewers = self.viewers.protocols.left + self.events.protocols.left
-        connections = self.site.left
-        if viewers - self._left[0] >= MANY_LEFT:
-            gc.collect()  # takes as long as there is much state: not for every connection
-        elif connections - self._left[1] < MANY_LEFT:
-            return
-        self._left = viewers, connections
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
 
 
 def _access(config: Config, tokens: Tokens) -> Access:
@@ -311,10 +263,3 @@ def _access(config: Config, tokens: Tokens) -> Access:
         any_origin=not config.file,
         hosts=own_hosts(socket.gethostname(), config.server.hosts),
     )
-
-
-def web_folder() -> Path:
-    """Where the page is: in the package when installed, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    inside = package / "web"
-    return inside if inside.is_dir() else package.parent / "web"

@@ -1,4 +1,4 @@
-"""``twistd streamd``: its options, and the service they ask for."""
+"""``twistd streamd``: its command line, and the service that the command line describes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import ClassVar
 from twisted.application.service import IService
 from twisted.python import usage
 
-from streamd.app.kinds import with_demo
+from streamd.app.defaults import with_demo
+from streamd.app.load import load, making_problems
 from streamd.app.ports import DEFAULT_PORT, check_endpoint, endpoint
+from streamd.app.process import end_cleanly, use_monotonic_time
 from streamd.app.service import Streamd
-from streamd.app.start import end_cleanly, load, use_monotonic_time
-from streamd.config.fields import ConfigError
+from streamd.config.fields import ConfigError, Problems
+from streamd.config.kind import Surroundings
 
 
 class Options(usage.Options):
@@ -35,21 +37,26 @@ class Options(usage.Options):
 
 
 def makeService(options: Options) -> IService:
-    """The service that ``options`` ask for.
+    """Make the service for a command line.
 
-    :raises SystemExit: with a line for each thing that is wrong.
+    :raises SystemExit: with a line for each problem.
     """
     from twisted.internet import reactor
 
     use_monotonic_time(reactor)
     end_cleanly(reactor)
-    try:
+    problems = Problems()
+    with problems.collect():
         ports = [endpoint(port) for port in options["ports"] or [DEFAULT_PORT]]
         for port in ports:
             check_endpoint(reactor, port)
-        config, tokens, base = load(options["config"])
+    with problems.collect():
+        config, tokens, base = load(options["config"], reactor)
         if options["demo"]:
             config = with_demo(config)
-        return Streamd(reactor, config, tokens, ports, base)
-    except ConfigError as error:
-        raise SystemExit("\n".join(f"streamd: {problem}" for problem in error.problems)) from None
+        if not problems:
+            try:
+                return Streamd(reactor, config, tokens, ports, base)
+            except ConfigError as error:
+                problems += making_problems(config, Surroundings(reactor, base)) or error.problems
+    raise SystemExit("\n".join(f"streamd: {problem}" for problem in problems))

@@ -1,31 +1,52 @@
-"""Types of configuration values that have a written form of their own, and the error for bad ones."""
+"""Types of configuration values with a written form of their own, and the error for bad ones."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from streamd.core.written import Written
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used; ``problems`` has one line, with key path, for each."""
+    """The configuration cannot be used.
+
+    :ivar problems: a line for each mistake, with its key path.
+    """
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = list(problems)
         super().__init__("\n".join(self.problems))
 
 
+class Problems(list[str]):
+    """Collects what is wrong with a configuration, so that one mistake hides no other."""
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Take over the problems of a :class:`ConfigError` that the block raises."""
+        try:
+            yield
+        except ConfigError as error:
+            self.extend(error.problems)
+
+    def check(self) -> None:
+        """:raises ConfigError: if there are any problems."""
+        if self:
+            raise ConfigError(self)
+
+
 class Size(int):
-    """Bytes, written ``"64KiB"``, ``"256MiB"``, ``"1GiB"``."""
+    """A number of bytes, written ``"64KiB"``, ``"256MiB"``, ``"1GiB"``."""
 
     _FORM = re.compile(r"([0-9]{1,9})\s*(B|KiB|MiB|GiB)")
     _UNITS = ("B", "KiB", "MiB", "GiB")
 
     @classmethod
     def parse(cls, written: Any) -> Size:
-        """:raises ValueError: with what would be right."""
+        """:raises ValueError: telling what is expected."""
         match = cls._FORM.fullmatch(written) if isinstance(written, str) else None
         if not match:
             raise ValueError('expected a size such as "64KiB" or "256MiB"')
@@ -33,7 +54,7 @@ class Size(int):
 
 
 class Secret(Written):
-    """A secret, or where it is; its repr never shows it.
+    """A secret, or the place that holds it.  Its repr never shows it.
 
     Written ``"…"``, ``{ env = "NAME" }`` or ``{ file = "…" }``.
     """
@@ -45,7 +66,7 @@ class Secret(Written):
 
     @classmethod
     def parse(cls, written: Any) -> Secret:
-        """:raises ValueError: with what would be right."""
+        """:raises ValueError: telling what is expected."""
         if isinstance(written, str) and written:
             return cls(text=written)
         if isinstance(written, dict) and len(written) == 1:
@@ -55,9 +76,9 @@ class Secret(Written):
         raise ValueError('expected a text, { env = "NAME" } or { file = "…" }')
 
     def reveal(self, environ: Mapping[str, str], read: Callable[[str], str]) -> str:
-        """The secret itself.
+        """Return the text of the secret.
 
-        :param read: gives a file's text for its name as written.
+        :param read: returns the text of a file, given the name that the configuration has.
         :raises ValueError: naming the variable or file that is missing or empty.
         """
         if self.env is not None:

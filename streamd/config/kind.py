@@ -1,4 +1,4 @@
-"""Kinds: what a module offers that makes sources or journals, and what it may use."""
+"""Kinds: the interface of a module that makes sources or journals, and its surroundings."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from streamd.config.fields import ConfigError, Secret
 
 
 class Kind(NamedTuple):
-    """A kind of source or journal: what a module in ``sources`` or ``journals`` offers as ``KIND``.
+    """A kind of source or journal: the constant ``KIND`` of a module in ``sources`` or ``journals``.
 
-    :ivar name: written ``kind = "…"``.
-    :ivar told_by: keys, and schemes of a ``url``, that tell the kind when ``kind`` is left out.
-    :ivar settings: the structure of its table.
-    :ivar make: of a table's name, settings and surroundings its source (see ``source.py``), which does
-        nothing yet.  Drivers are imported here, not with the module.  Raises :class:`ConfigError` with
-        a line ``sources.NAME.KEY: …``, such as for a driver that is missing.
+    :ivar name: the value of ``kind = "…"``.
+    :ivar told_by: keys, and schemes of a ``url``, that imply the kind when ``kind`` is left out.
+    :ivar settings: the msgspec structure of its table.
+    :ivar make: takes a table's name, settings and surroundings, and returns a source (see
+        ``source.py``) that does nothing yet.  It imports the driver, so that only users of the kind
+        need it.  It raises :class:`ConfigError` with a line ``sources.NAME.KEY: …``.
     """
 
     name: str
@@ -29,17 +29,17 @@ class Kind(NamedTuple):
 
 
 class SourceTable(NamedTuple):
-    """One ``[sources.NAME]``, or ``[journal]``; its kind is one that :func:`parse` was handed."""
+    """One ``[sources.NAME]``, or ``[journal]``, with its kind and its settings."""
 
     kind: Kind
     settings: Any
 
 
 class Surroundings(NamedTuple):
-    """What a source or a journal may use of where it runs.
+    """The parts of the daemon that a source or a journal may use.
 
-    :ivar base: the folder that relative paths start from: the configuration's.
-    :ivar now: gives seconds since the epoch.
+    :ivar base: the folder of the configuration file, from which relative paths start.
+    :ivar now: returns seconds since the epoch.
     """
 
     reactor: Any
@@ -47,10 +47,10 @@ class Surroundings(NamedTuple):
     now: Callable[[], float] = time.time
 
     def reveal(self, path: str, secret: Secret) -> str:
-        """The text of a secret in the configuration.
+        """Return the text of a secret in the configuration.
 
-        :param path: its key path.
-        :raises ConfigError: if it cannot be had.
+        :param path: the key path of the secret.
+        :raises ConfigError: if its file or variable is missing or empty.
         """
         try:
             return secret.reveal(os.environ, lambda name: (self.base / name).read_text("utf-8"))

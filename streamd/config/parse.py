@@ -1,61 +1,71 @@
-"""``streamd.toml`` -> frozen structures, every error with its key path.
+"""``streamd.toml`` as frozen structures, and every mistake in it with its key path.  Pure.
 
-:func:`parse` is pure.  Secrets are still references afterwards (``{ env = "NAME" }``): ``start``, which
-may read files and the environment, resolves them with :meth:`Secret.reveal`.  Each kind of source
-brings its own structure, which :func:`parse` is handed.
+Secrets are still references afterwards (``{ env = "NAME" }``): :mod:`streamd.app.load`, which may read
+files and the environment, resolves them with :meth:`Secret.reveal`.  Each kind of source brings its own
+structure.
 """
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
-from streamd.config.fields import ConfigError
+from streamd.config.faults import closest, convert, faults, suggestion
+from streamd.config.fields import ConfigError, Problems
 from streamd.config.kind import Kind, SourceTable
 from streamd.config.tables import AccessSettings, Config, ServerSettings, Wall
 from streamd.core.description import Description
 from streamd.core.errors import Refused
-from streamd.core.limit import Limit
 from streamd.core.update import check_name
 
 T = TypeVar("T")
+
+TABLES = ("server", "access", "sources", "streams", "walls", "journal")
 
 
 def parse(text: str, kinds: Iterable[Kind], journals: Iterable[Kind] = ()) -> Config:
     """Read ``streamd.toml``.
 
-    :param kinds: of sources.
-    :raises ConfigError: with every problem found, each with its key path.
+    :param kinds: of sources, in the order in which their keys are looked for.
+    :raises ConfigError: with every mistake.
+    """
+    config, problems = read(text, kinds, journals)
+    problems.check()
+    return config
+
+
+def read(
+    text: str, kinds: Iterable[Kind], journals: Iterable[Kind] = ()
+) -> tuple[Config, Problems]:
+    """Read ``streamd.toml``, and return what could be read beside the problems.
+
+    :raises ConfigError: if the text is not TOML.
     """
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"not TOML: {error}"]) from None
     reader = _Reader({kind.name: kind for kind in kinds})
-    journal = document.pop("journal", None)
+    journal = document.get("journal")
     config = Config(
-        server=reader.table("server", document.pop("server", {}), ServerSettings)
+        server=reader.table("server", document.get("server", {}), ServerSettings)
         or ServerSettings(),
-        access=reader.table("access", document.pop("access", {}), AccessSettings)
+        access=reader.table("access", document.get("access", {}), AccessSettings)
         or AccessSettings(),
-        sources=dict(reader.sources(document.pop("sources", {}))),
-        streams=dict(reader.streams("streams", document.pop("streams", {}))),
-        walls=tuple(reader.walls(document.pop("walls", []))),
+        sources=dict(reader.sources(document.get("sources", {}))),
+        streams=dict(reader.streams("streams", document.get("streams", {}))),
+        walls=tuple(reader.walls(document.get("walls", []))),
         journal=None if journal is None else reader.journal(journal, journals),
         file=True,
     )
     reader.check(config)
     for key in document:
-        reader.problem(
-            key, "unknown; there are server, access, sources, streams, walls and journal"
-        )
-    if reader.problems:
-        raise ConfigError(reader.problems)
-    return config
+        if key not in TABLES:
+            reader.problem(key, f"unknown; {suggestion(key, TABLES)}")
+    return config, reader.problems
 
 
 class _Reader:
@@ -63,16 +73,16 @@ class _Reader:
 
     def __init__(self, kinds: Mapping[str, Kind]) -> None:
         self._kinds = kinds
-        self.problems: list[str] = []
+        self.problems = Problems()
 
     def problem(self, path: str, message: str) -> None:
         self.problems.append(f"{path}: {message}")
 
     def table(self, path: str, table: Any, type: type[T]) -> T | None:
         try:
-            return msgspec.convert(table, type, dec_hook=_read_own_type)
-        except msgspec.ValidationError as error:
-            self.problem(*_place(path, str(error), type))
+            return convert(table, type)
+        except msgspec.ValidationError:
+            self.problems.extend(faults(path, table, type))
             return None
 
     def sources(self, tables: Any) -> Iterable[tuple[str, SourceTable]]:
@@ -127,7 +137,7 @@ class _Reader:
             yield wall
 
     def check(self, config: Config) -> None:
-        """What no single table's structure can say."""
+        """Check the rules that a structure cannot express."""
         if isinstance(config.access.publish, str) and config.access.publish != "loopback":
             self.problem("access.publish", 'expected "loopback" or a list of secrets')
         for key in ("max_viewers", "max_streams"):
@@ -157,43 +167,23 @@ class _Reader:
         if written is not None:
             kind = kinds.get(written) if isinstance(written, str) else None
             if kind is None:
-                self.problem(f"{path}.kind", f"unknown; there are {', '.join(sorted(kinds))}")
+                self.problem(f"{path}.kind", f"unknown; {suggestion(str(written), kinds)}")
             return kind
         hints = set(table)
         if isinstance(table.get("url"), str):
             hints.add(table["url"].partition(":")[0] + ":")
-        found = [kind for kind in kinds.values() if kind.told_by & hints]
-        if found:  # the first: kinds are asked in the order in which they were given
-            return found[0]
-        self.problem(path, f"say which kind: one of {', '.join(sorted(kinds))}")
-        return None
+        found = next((kind for kind in kinds.values() if kind.told_by & hints), None)
+        if found is None:
+            self._no_kind(path, table, kinds)
+        return found
 
-
-def _read_own_type(type: Any, written: Any) -> Any:
-    if type is Limit:
-        if not isinstance(written, str):
-            raise ValueError('expected a comparison such as "> 80"')
-        return Limit(written)
-    return type.parse(written)
-
-
-_AT = re.compile(r"(?s)(.*?)(?: - at `\$\.?(.*)`)?")
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
-_MISSING = re.compile(r"Object missing required field `(.*)`")
-_CHOICE = re.compile(r"Expected `str` matching regex '\^\(([\w|-]+)\)(?:\$|\\+Z)'")
-
-
-def _place(path: str, message: str, type: type[Any]) -> tuple[str, str]:
-    """msgspec's message, said in our words: ("sources.shop.every", "expected …")."""
-    match = _AT.fullmatch(message)
-    assert match is not None  # the pattern matches any text
-    text, key = match[1], match[2]
-    path = f"{path}.{key}" if key else path
-    if unknown := _UNKNOWN.fullmatch(text):
-        known = ", ".join(sorted(type.__struct_encode_fields__)) if not key else ""
-        return f"{path}.{unknown[1]}", "unknown key" + (f"; there are {known}" if known else "")
-    if missing := _MISSING.fullmatch(text):
-        return f"{path}.{missing[1]}", "is missing"
-    if choice := _CHOICE.fullmatch(text):
-        return path, f"expected one of {choice[1].replace('|', ', ')}"
-    return path, text[:1].lower() + text[1:].replace("`", "")
+    def _no_kind(self, path: str, table: dict[str, Any], kinds: Mapping[str, Kind]) -> None:
+        """No key tells the kind: one of them may be misspelt, as in ``comand = "uptime"``."""
+        known = {key for kind in kinds.values() for key in kind.settings.__struct_fields__}
+        telling = {key for kind in kinds.values() for key in kind.told_by if key in known}
+        meant = {key: closest(key, sorted(telling)) for key in table.keys() - known}
+        for key, near in sorted(meant.items()):
+            if near:
+                self.problem(f"{path}.{key}", f"unknown key; did you mean {near}?")
+        if not any(meant.values()):
+            self.problem(path, f"say which kind: one of {', '.join(sorted(kinds))}")

@@ -133,3 +133,10 @@ def _tagged(body: bytes, kind: str) -> Response:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
+
+
+def web_folder() -> Path:
+    """The folder of the page: inside the package when installed, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    inside = package / "web"
+    return inside if inside.is_dir() else package.parent / "web"

@@ -23,8 +23,8 @@ import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd import __version__
-from streamd.app.cli import _moment
-from streamd.app.sketch import database_url, sketch, source_name
+from streamd.app.cli.suggestion import database_url, source_name, suggest
+from streamd.app.cli.tail import iso_time
 from streamd.config.parse import parse
 from streamd.sources.registry import find_kinds
 from tests.support.daemon import STOP_SECONDS, Daemon, StartDaemon
@@ -237,8 +237,8 @@ def test_tail(daemon: Daemon, tmp_path: Path) -> None:
 
 
 def test_moments_that_no_calendar_has() -> None:
-    assert _moment(0).startswith("19")
-    assert _moment(1e17) == "1e+17"
+    assert iso_time(0).startswith("19")
+    assert iso_time(1e17) == "1e+17"
 
 
 def test_tail_json_with_history(daemon: Daemon, tmp_path: Path) -> None:
@@ -672,7 +672,7 @@ def test_try_that_cannot_be(shop: Path) -> None:
 
 class SketchTests(SynchronousTestCase):
     def sources(self, *rows: dict[str, Any]) -> dict[str, object]:
-        text = sketch("shop", rows, database="sqlite:///shop.db", query='SELECT "1"\n', every="2s")
+        text = suggest("shop", rows, database="sqlite:///shop.db", query='SELECT "1"\n', every="2s")
         parse(text, find_kinds())
         table = tomllib.loads(text)
         assert table["sources"]["shop"].pop("query") == 'SELECT "1"\n'

@@ -10,8 +10,8 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from streamd.app import service
-from streamd.app.service import web_folder
 from streamd.http import websocket
+from streamd.http.page import web_folder
 from streamd.journals.journal import Fence
 from streamd.reactor import connections
 from streamd.sources.feed import Feed
@@ -98,7 +98,7 @@ def test_viewer_that_throws_is_lost_alone(served: Served, logged_errors: LoggedE
 @in_thread
 def test_stream_becomes_late_by_itself(serve: Serve) -> None:
     served = serve(QUIET + '\n[streams.a]\nexpect = "1h"')
-    now = served.service._now
+    now = served.service.upkeep.now
     served.post("a", 1)
 
     def state() -> str:
@@ -106,9 +106,9 @@ def test_stream_becomes_late_by_itself(serve: Serve) -> None:
         return known
 
     assert state() == "fresh"
-    served.service._now = lambda: now() + 3601
+    served.service.upkeep.now = lambda: now() + 3601
     wait_until(lambda: state() == "late")
-    served.service._now = now
+    served.service.upkeep.now = now
     served.post("a", 1)
     assert state() == "fresh"
 
@@ -120,10 +120,10 @@ def test_stream_that_nobody_updates_is_forgotten_in_the_end(serve: Serve) -> Non
     served.post("configured", 1)
     with served.connect() as viewer:
         assert json.loads(viewer.recv(timeout=5)) == {"old": 1, "configured": 1}
-        served.run(served.service._forget_streams)
+        served.run(served.service.upkeep.forget_streams)
         assert set(served.state()) == {"old", "configured"}
-        served.service._now = lambda: time.time() + DAY + 1
-        served.run(served.service._forget_streams)
+        served.service.upkeep.now = lambda: time.time() + DAY + 1
+        served.run(served.service.upkeep.forget_streams)
         assert json.loads(viewer.recv(timeout=5)) == {"old": None}
     assert set(served.state()) == {"configured"}
 
@@ -133,13 +133,13 @@ def test_who_has_no_lease_or_was_outrun_forgets_nothing(serve: Serve) -> None:
     served = serve(QUIET)
     served.post("old", 1)
     streamd = served.service
-    streamd._now = lambda: time.time() + DAY + 1
+    streamd.upkeep.now = lambda: time.time() + DAY + 1
 
     def forget() -> None:
         streamd.journal.append([], fence=Fence("forget", 1))  # another node has taken it over
-        streamd._forget_streams()
-        streamd._forgetting._fence = None
-        streamd._forget_streams()
+        streamd.upkeep.forget_streams()
+        streamd.upkeep.lease._fence = None
+        streamd.upkeep.forget_streams()
 
     served.run(forget)
     assert served.state() == {"old": 1}

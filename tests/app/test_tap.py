@@ -14,10 +14,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from twisted.internet.testing import MemoryReactorClock
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from streamd.app.start import load
+from streamd.app.load import load
 from streamd.config.fields import ConfigError
 from tests.support.daemon import CHECKOUT, TWISTD, Daemon, Server, StartDaemon
 from tests.support.net import accepts, free_port, request, wait_until
@@ -112,14 +113,14 @@ def test_file_that_cannot_be(tmp_path: Path, text: bytes | None, problem: str) -
     if text is not None:
         file.write_bytes(text)
     with pytest.raises(ConfigError) as error:
-        load(str(file))
+        load(str(file), MemoryReactorClock())
     [line] = error.value.problems
     assert line.startswith(problem.format(file=file))
 
 
 def test_folder_is_no_configuration(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Is a directory"):
-        load(str(tmp_path))
+        load(str(tmp_path), MemoryReactorClock())
 
 
 def test_unknown_option_is_said(tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_secrets_come_from_environment_and_files(
         'admin = ["d", { env = "ADMIN" }]'
     )
     with pytest.raises(ConfigError) as error:
-        load(str(file))
+        load(str(file), MemoryReactorClock())
     assert [line.split(":")[0] for line in error.value.problems] == [
         "access.publish[1]",
         "access.publish[2]",
@@ -152,7 +153,7 @@ def test_secrets_come_from_environment_and_files(
     monkeypatch.setenv("ADMIN", "e")
     monkeypatch.setenv("TOKEN", "b")
     (tmp_path / "token").write_text("c\n")
-    config, tokens, base = load(str(file))
+    config, tokens, base = load(str(file), MemoryReactorClock())
     assert (config.file, tokens, base) == (True, (("a", "b", "c"), ("d", "e")), tmp_path)
     assert "'a'" not in repr(config)
 

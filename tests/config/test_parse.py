@@ -202,18 +202,19 @@ class BadTests(SynchronousTestCase):
 
     def test_unknown_keys(self) -> None:
         self.check("[servr]", "servr", "unknown")
+        self.check("[sorces.a]", "sorces", "did you mean sources?")
         self.check("[server]\nport = 1", "server.port", "unknown key; there are ")
         self.check("[access]\nview = []", "access.view", "there are admin, publish")
-        self.check(
-            SHOP + "evry = 1", "sources.shop.evry", "unknown key; there are database, every, query"
-        )
-        self.check("[streams.a]\nwran = 1", "streams.a.wran", "unknown key")
+        self.check(SHOP + "evry = 1", "sources.shop.evry", "unknown key; did you mean every?")
+        self.check("[streams.a]\nwran = 1", "streams.a.wran", "unknown key; did you mean warn?")
 
     def test_missing_keys(self) -> None:
         self.check('[sources.a]\nquery = "SELECT 1"', "sources.a.database", "is missing")
 
     def test_kinds(self) -> None:
-        self.check('[sources.a]\nkind = "nosql"', "sources.a.kind", "there are feed, sql, walk")
+        self.check(
+            '[sources.a]\nkind = "pigeon"', "sources.a.kind", "unknown; there are feed, sql, walk"
+        )
         self.check("[sources.a]\nkind = 5", "sources.a.kind", "unknown")
         self.check("[sources.a]", "sources.a", "say which kind: one of feed, sql, walk")
         for url in ("gopher://x", "x", "http://[", ""):
@@ -294,6 +295,27 @@ class BadTests(SynchronousTestCase):
             ["server.pace", "access.x", "sources.z", "streams.a.keep", "y"],
             [problem.partition(":")[0] for problem in problems],
         )
+
+    def test_all_of_a_table_at_once(self) -> None:
+        tiles = "[[walls.tiles]]\nstream = 5\nshwo = 1\n[[walls.tiles]]\nstreams = []\n"
+        for text, wanted in (
+            ('[server]\npace = 1\nmax_viewers = "x"\nport = 1', "pace max_viewers port"),
+            ("[streams.a]\nkeep = 0\ntitle = 5\nwran = 1", "keep title wran"),
+            ("[access]\npublish = ['', 'good', 5]\nadmin = 1", "publish[0] publish[2] admin"),
+            ("[sources.a]\nquery = 5\nevery = 5", "query every database"),
+            (
+                f"[[walls]]\nrotate = 5\n{tiles}",
+                "rotate tiles[0].stream tiles[0].shwo tiles[1].streams name",
+            ),
+        ):
+            said = [problem.partition(": ")[0] for problem in self.problems(text)]
+            paths = [path.partition(".")[2].removeprefix("a.") for path in said]
+            self.assertEqual(wanted.split(), paths)
+
+    def test_a_misspelt_key_that_tells_the_kind(self) -> None:
+        text = "[sources.a]\n{} = 'SELECT 1'\ndatabase = 'sqlite:///x'"
+        self.check(text.format("qeury"), "sources.a.qeury", "unknown key; did you mean query?")
+        self.check(text.format("every"), "sources.a", "say which kind")
 
     @given(st.text(st.characters(codec="utf-8"), max_size=30))
     def test_any_text_is_a_configuration_or_an_error(self, text: str) -> None:

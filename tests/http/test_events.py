@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streamd.app import service
+from streamd.app import upkeep
 from streamd.hub.hub import Hub
 from tests.support.daemon import StartDaemon
 from tests.support.net import wait_until
@@ -116,7 +116,7 @@ def test_resume_that_cannot_be_is_told_by_name(served: Served, last: str) -> Non
 
 @in_thread
 def test_tick_is_a_comment(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "TICK", 0.1)
+    monkeypatch.setattr(upkeep, "TICK", 0.1)
     reader = Reader(serve())
     reader.event()
     assert reader.block() == {"": "tick"}
@@ -216,7 +216,7 @@ def test_v1_history(served: Served) -> None:
 
 @in_thread
 def test_v1_tick(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "TICK", 0.1)
+    monkeypatch.setattr(upkeep, "TICK", 0.1)
     reader = Reader(serve(), "?format=v1")
     reader.event()
     tick = reader.event()

@@ -219,13 +219,13 @@ def test_health(served: Served) -> None:
 @in_thread
 def test_strict_health(serve: Serve) -> None:
     served = serve(DESCRIBED + "[streams.heart]\nexpect = '1h'\n")
-    now = served.service._now
+    now = served.service.upkeep.now
     served.post("orders", 1)  # below its limit: that is about the world, not about what we know
     served.post("heart", 1)
     answer = served.request("GET", "/healthz?strict")
     assert (answer.status, answer.json()) == (200, {"status": "ok", "streams": {}})
     served.run(served.service.state.fail, ["orders"], "the till is away", time.time())
-    served.service._now = lambda: now() + 3601
+    served.service.upkeep.now = lambda: now() + 3601
     wait_until(lambda: len(served.request("GET", "/healthz?strict").json()["streams"]) == 2)
     answer = served.request("GET", "/healthz?strict")
     assert (answer.status, answer.json()["status"]) == (503, "bad")
@@ -236,7 +236,7 @@ def test_strict_health(serve: Serve) -> None:
     }
     assert streams["orders"]["error"] == "the till is away"
     assert served.request("GET", "/healthz").status == 200
-    served.service._now = now
+    served.service.upkeep.now = now
     served.run(served.service.state.prove, ["orders"], time.time())
     served.post("heart", 1)
     assert served.request("GET", "/healthz?strict").status == 200

@@ -599,7 +599,7 @@ def count_written(protocol: Any) -> list[int]:
 @pytest.fixture
 def swept(served: Served) -> Served:
     """A service whose sweep turns by hand alone."""
-    served.service._timers[0].stop()
+    served.service.upkeep._timers[0].stop()
     return served
 
 

@@ -16,13 +16,13 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 
-from streamd.app.kinds import JOURNALS
 from streamd.config.fields import ConfigError
 from streamd.config.parse import parse
 from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals import redis as redis_journal
 from streamd.journals.journal import Away, Journal, Key, Outrun, SourceCursor, Unusable
 from streamd.journals.redis import RedisJournal
+from streamd.journals.registry import JOURNAL_KINDS
 from streamd.reactor import redis_client as redislink
 from streamd.reactor.redis_client import RedisUrl
 from tests.journals.test_journal import Log, forget, refusal
@@ -642,5 +642,5 @@ class TestUrl:
     )
     def test_mistakes(self, lines: str, problem: str) -> None:
         with pytest.raises(ConfigError) as caught:
-            parse(f"[journal]\n{lines}", (), JOURNALS)
+            parse(f"[journal]\n{lines}", (), JOURNAL_KINDS)
         assert caught.value.problems[0].startswith(problem)

@@ -28,7 +28,6 @@ import pytest_twisted
 from twisted.internet.threads import blockingCallFromThread, deferToThread
 from websockets.sync.client import ClientConnection, connect
 
-from streamd.app.kinds import JOURNALS
 from streamd.app.service import Streamd
 from streamd.config.parse import parse
 from streamd.config.tables import Config
@@ -36,6 +35,7 @@ from streamd.core.update import Draft
 from streamd.core.values import from_python
 from streamd.http.access import Tokens
 from streamd.hub.hub import Hub
+from streamd.journals.registry import JOURNAL_KINDS
 from streamd.reactor.private_twisted import log_observers
 from streamd.sources.registry import find_kinds
 from tests.support.net import Answer, request
@@ -284,7 +284,7 @@ def serve() -> Iterator[Serve]:
                 _reactor(), start, text, tokens, admins, more_ports
             )
             return again
-        config = Config() if text is None else parse(text, find_kinds(), JOURNALS)
+        config = Config() if text is None else parse(text, find_kinds(), JOURNAL_KINDS)
         known = Tokens(tuple(tokens), tuple(admins))
         ports = ["tcp:0:interface=127.0.0.1", *more_ports]
         service = Streamd(_reactor(), config, known, ports)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from twisted.logger import globalLogPublisher
 
-from streamd.app import service
+from streamd.app import upkeep
 from streamd.core.update import LIFE_UNIT, ORIGIN, Position, Update
 from streamd.core.values import MAX_VALUE
 from streamd.http.websocket import FRAMES_PER_SECOND
@@ -450,7 +450,7 @@ def test_another_log(served: Served) -> None:
 
 @in_thread
 def test_tick_has_the_proofs_since_the_last(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "TICK", 0.1)
+    monkeypatch.setattr(upkeep, "TICK", 0.1)
     served = serve()
     served.post("a", 1)
     wire = v1(served)
@@ -474,12 +474,12 @@ def test_tick_never_proves_a_value_that_the_viewer_has_not_got(served: Served) -
     def update_and_tick() -> None:
         flush_all(streamd.hub)  # the pace's one flush; the next is a minute away
         streamd.state.prove(["a"], streamd._now())
-        streamd._tick()
+        streamd.upkeep.tick()
 
     served.run(update_and_tick)
     assert set(next_of(wire, "tick")["proof"]) == {"a"}
     served.post("a", 2)
-    served.run(streamd._tick)
+    served.run(streamd.upkeep.tick)
     say(wire, {"type": "subscribe", "after": "0-0"})
     before = []
     while (message := wire.message())["type"] != "hello":
@@ -501,7 +501,7 @@ def test_long_tick_arrives_whole(served: Served) -> None:
 
     def prove() -> None:
         streamd.state.prove(names, streamd._now())
-        streamd._tick()
+        streamd.upkeep.tick()
 
     served.run(prove)
     proofs = [next_of(wire, "tick")["proof"] for _ in range(2)]

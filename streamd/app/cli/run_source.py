@@ -1,20 +1,22 @@
-"""What a source says when it runs once: a look before a daemon is started.
+"""One source, run once, without a daemon.
 
-Each has a journal and a state of its own, so that what is in the state is what this one said.
+Each source has a journal and a state of its own, so that the state holds the values of this source.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
-from twisted.internet.task import deferLater
-from twisted.logger import LogEvent, LogLevel, formatEvent
+from twisted.internet.task import deferLater, react
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
 
+from streamd.app.cli.output import warn
+from streamd.app.process import use_monotonic_time
 from streamd.config.fields import ConfigError
 from streamd.config.kind import SourceTable, Surroundings
 from streamd.core.description import Description
@@ -25,22 +27,22 @@ from streamd.journals.memory import MemoryJournal
 from streamd.sources.source import furnish
 
 SCHEDULED_WITHIN = 15.0
-"""Seconds within which a source that runs every so often has to have run once."""
+"""Seconds within which a source with a schedule has to give its first answer."""
 
 PUSHED_WITHIN = 6.0
-"""Seconds that one is listened to which speaks when it likes: more than it takes to find out that
-nobody answers (5 s)."""
+"""Seconds to wait for a source without a schedule: more than the 5 s after which its server counts as
+silent."""
 
 STOPPED_WITHIN = 3.0
 """Seconds that a source may take to stop."""
 
 
 class Outcome(NamedTuple):
-    """What became of one source.
+    """The result of one source's run.
 
     :ivar said: of each stream the name, the newest value as JSON, and its level.
-    :ivar problems: a line for each thing that is wrong, with its key path.
-    :ivar stopped: whether all of it is given back.
+    :ivar problems: a line for each problem, with its key path.
+    :ivar stopped: whether the source ended; a thread of it may still run otherwise.
     """
 
     name: str
@@ -50,14 +52,13 @@ class Outcome(NamedTuple):
 
 
 class Reasons:
-    """A log observer that keeps why sources failed: at a shell one may read what no wall shows.
+    """A log observer that keeps why sources failed, in more detail than a wall may show.
 
-    :ivar problems: source -> why, each with the key path to look at.
-    :ivar aloud: whether warnings are said as well; what nobody expected always is, without its trace.
+    :ivar problems: source -> reasons, each with the key path to look at.
+    :ivar aloud: whether warnings are printed too.  Unexpected errors always are, without their trace.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self) -> None:
         self.problems: dict[str, list[str]] = {}
         self.aloud = False
 
@@ -69,11 +70,11 @@ class Reasons:
             self.problems.setdefault(event["source"], []).append(f"{path}: {why}")
         unexpected = reason and path is None
         if unexpected or (self.aloud and event.get("log_level", LogLevel.info) >= LogLevel.warn):
-            self._say(" ".join([formatEvent(event), reason]).strip())
+            warn(" ".join([formatEvent(event), reason]).strip())
 
 
-class _Follower:
-    """The state alone: nobody looks."""
+class _StateFollower:
+    """Lets a state follow a journal in memory.  There are no viewers to wake."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -85,13 +86,28 @@ class _Follower:
         self._state.apply(updates, time.time())
 
     def away(self, why: str | None) -> None:
-        raise AssertionError("memory is always there")
+        raise AssertionError("a journal in memory is never away")
 
     def lost(self, why: str) -> None:
-        raise AssertionError("memory is never damaged")
+        raise AssertionError("a journal in memory is never lost")
 
 
-async def run_once(
+def listen_to_log() -> Reasons:
+    """Take over Twisted's log: it is not printed, only the reasons are kept."""
+    reasons = Reasons()
+    globalLogBeginner.beginLoggingTo([reasons], redirectStandardIO=False)  # type: ignore[list-item]
+    return reasons
+
+
+def run_reactor(main: Callable[[Any], Coroutine[Deferred[Any], Any, None]]) -> None:
+    """Run the reactor until ``main`` has returned."""
+    from twisted.internet import reactor
+
+    use_monotonic_time(reactor)
+    react(main)
+
+
+async def run_source(
     reactor: Any,
     base: Path,
     name: str,
@@ -99,10 +115,13 @@ async def run_once(
     descriptions: Mapping[str, Description],
     reasons: Reasons,
 ) -> Outcome:
-    """Start a source, wait until it said something, stop it."""
+    """Start a source, wait for its first values, and stop it.
+
+    :param base: the folder that relative paths in its table start from.
+    """
     state = State(time.time())
     journal = MemoryJournal(time.time, reactor.seconds)
-    journal.start(_Follower(state))
+    journal.start(_StateFollower(state))
     heard: Deferred[None] = Deferred()
 
     def changed() -> None:
@@ -122,7 +141,7 @@ async def run_once(
     problems = []
     try:
         await heard.addTimeout(within, reactor)
-        await deferLater(reactor, 0)  # it may be half-way through what it says
+        await deferLater(reactor, 0)  # its other streams come in the same turn
     except TimeoutError:
         if feed.every is not None:
             problems.append(f"sources.{name}: no answer within {within:g} s")

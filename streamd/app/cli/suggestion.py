@@ -1,7 +1,7 @@
-"""The ``streamd.toml`` that a SELECT suggests, judged by what it gave when it ran.  Pure.
+"""The ``streamd.toml`` that fits the result of a SELECT.  Pure.
 
-One row is a tile a column.  Several rows are a tile a row and column if the first column tells them
-apart; otherwise, and when they are none or too many, they are one list.
+One row becomes a tile a column.  Several rows become a tile a row and column if the first column tells
+them apart.  Otherwise they become one list, as do no rows and too many.
 """
 
 from __future__ import annotations
@@ -16,56 +16,56 @@ from streamd.core.errors import Refused
 from streamd.core.update import check_name
 
 MAX_TILES = 24
-"""More than that on one wall are no tiles but a list."""
+"""The most tiles of one query: more become a list."""
 
 UNITS = {"percent": "%", "pct": "%", "eur": "€", "usd": "$", "ms": "ms", "seconds": "s", "c": "°C"}
-"""What the last word of a column's name says of its unit: ``latency_ms``."""
+"""The last word of a column's name -> the unit that it tells: ``latency_ms``."""
 
 Rows = Sequence[Mapping[str, Any]]
 
 
 def database_url(written: str) -> str:
-    """The URL of a database; a path is a SQLite file, and stays as relative as it was."""
+    """The URL of a database; a path is a SQLite file, and a relative path stays relative."""
     return written if "://" in written else f"sqlite:///{quote(written)}"
 
 
 def source_name(url: str) -> str:
-    """What the source is called: as the file or the database."""
+    """The name of the source: that of the file or the database."""
     last = unquote(urlsplit(url).path).rstrip("/").rpartition("/")[2]
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", last.partition(".")[0]).strip("-_")
     return name[:40] or "query"
 
 
-def table(name: str, **keys: str | bool) -> str:
+def source_table(name: str, **keys: str | bool) -> str:
     """``[sources.NAME]``."""
     # A text in JSON is one in TOML too, but for DEL.
     lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items())
     return "\n".join([f"[sources.{name}]", *lines]).replace("\x7f", "\\u007f") + "\n"
 
 
-def sketch(name: str, rows: Rows, **keys: str) -> str:
+def suggest(name: str, rows: Rows, **keys: str) -> str:
     """The configuration that shows ``rows``.
 
     :param keys: of the source.
-    :raises ValueError: naming a column that no stream can be called after.
+    :raises ValueError: naming a column that cannot be the name of a stream.
     """
     if len(rows) == 1:
         for column in rows[0]:
             if not _is_name(column):
                 raise ValueError(f"{column} is no name for a stream: write {column} AS a_name")
-        return table(name, **keys) + "".join(_tile(name, column) for column in rows[0])
+        return source_table(name, **keys) + "".join(_tile(name, column) for column in rows[0])
     key = _key(rows)
     if key is not None:
-        return table(name, **keys, key=key)
-    return table(name, **keys, table=True) + f'\n[streams.{name}]\nshow = "list"\n'
+        return source_table(name, **keys, key=key)
+    return source_table(name, **keys, table=True) + f'\n[streams.{name}]\nshow = "list"\n'
 
 
 def _key(rows: Rows) -> str | None:
-    """The first column, if it is a name for each row and there is something beside it."""
+    """The first column, if its values tell the rows apart and can be names of streams."""
     if not rows:
         return None
     first, *others = rows[0]
-    # As the rows are named: see databases.rows.by_key.
+    # The same names as in databases.rows.by_key.
     texts = (row[first] for row in rows if isinstance(row[first], str))
     names = {re.sub(r"[^A-Za-z0-9_.-]", "_", text) for text in texts}
     tells_apart = len(names) == len(rows) and all(map(_is_name, [*names, *others]))
@@ -82,7 +82,7 @@ def _tile(name: str, column: str) -> str:
 
 
 def _is_name(end: str) -> bool:
-    """Whether a stream's name can end in this."""
+    """Whether the name of a stream can end in this."""
     try:
         return bool(check_name(f"x.{end}"))
     except Refused:

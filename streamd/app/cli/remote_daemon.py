@@ -1,4 +1,4 @@
-"""A daemon as a shell sees it: publish to it, follow it.  Plain HTTP, blocking."""
+"""A client of a running daemon for the commands: publish and follow, over blocking HTTP."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 ANSWER_WITHIN = 15.0
-"""Seconds: something is said every 5 s, so a link that was silent for three times that is dead."""
+"""Seconds: the daemon writes every 5 s, so a connection without three of these writes is dead."""
 
 COME_BACK = (0.5, 2.0)
-"""Seconds between which one waits before coming back, unless the daemon said other ones."""
+"""Seconds before a reconnect, from and to, unless the daemon names others in its ``bye``."""
 
 
 class DaemonUnreachable(Exception):
-    """There is no daemon, or no longer; the text says why."""
+    """No daemon answers; the text says why."""
 
 
 class Declined(Exception):
-    """The daemon answered, and said no; the text says why."""
+    """The daemon refused the request; the text says why."""
 
 
-class Daemon(NamedTuple):
-    """Where it is, and what lets one in.
+class RemoteDaemon(NamedTuple):
+    """The address of a daemon, and a token for it.
 
     :ivar url: ``http://localhost:5000``, or https.
     :ivar token: a bearer token, or empty.
@@ -36,7 +36,7 @@ class Daemon(NamedTuple):
     token: str = ""
 
     def publish(self, stream: str, value: bytes) -> None:
-        """One update; it is in the journal when this returns.
+        """Publish a value; it is in the journal when this returns.
 
         :param value: JSON, or text.
         :raises DaemonUnreachable, Declined:
@@ -47,11 +47,11 @@ class Daemon(NamedTuple):
     def follow(
         self, streams: Sequence[str], history: int, note: Callable[[str], None]
     ) -> Iterator[dict[str, Any]]:
-        """Every update, from the newest ``history`` of each stream on, for ever.
+        """Yield every update, beginning with the newest ``history`` of each stream, for ever.
 
-        :param streams: names and globs; none: all.
-        :param note: is told of what an update cannot say.
-        :raises DaemonUnreachable: if there is nobody to begin with; later it is waited for.
+        :param streams: names and globs; if empty, all streams.
+        :param note: takes a line about a lost connection or missed updates.
+        :raises DaemonUnreachable: if the first connection fails; later ones are tried again.
         :raises Declined:
         """
         query: dict[str, Any] = {"format": "v1", "history": history}
@@ -74,7 +74,7 @@ class Daemon(NamedTuple):
             except (OSError, HTTPException, DaemonUnreachable) as error:
                 trouble = str(error)
             answer = None
-            if trouble != noted:  # one line an outage
+            if trouble != noted:  # one line for each outage
                 note(f"{trouble}; coming back")
                 noted = trouble
             time.sleep(random.uniform(*wait))
@@ -87,9 +87,9 @@ class Daemon(NamedTuple):
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> HTTPResponse:
         connection, base = self._connection()
-        # http.client would quote a token that it cannot send.
+        # An error of http.client would show a token that it cannot send.
         if not (self.token.isascii() and self.token.isprintable()):
-            raise Declined("the token has characters that no token has")
+            raise Declined("the token has characters that a header cannot hold")
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
             connection.request(method, base + path, body, headers)
@@ -100,7 +100,7 @@ class Daemon(NamedTuple):
         except (OSError, HTTPException, UnicodeError) as error:
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise DaemonUnreachable(f"cannot reach {self.url}: {' '.join(why.split())}") from None
-        if response.status in (502, 503, 504):  # the latter two: a proxy without a daemon
+        if response.status in (502, 503, 504):  # 502 and 504: a proxy does not reach the daemon
             raise DaemonUnreachable(f"{self.url}: {_message(reason, response.reason)}")
         raise Declined(f"{self.url}: {_message(reason, response.reason)}")
 
@@ -119,14 +119,14 @@ class Daemon(NamedTuple):
 
 
 def _messages(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
-    """The v1 messages of an event stream; each has its data on one line."""
+    """The v1 messages of an event stream.  streamd writes the data of each on one line."""
     for line in answer:
         if line.startswith(b"data:") and line.endswith(b"\n"):
             yield json.loads(line[5:])
 
 
 def _message(body: bytes, reason: str) -> str:
-    """What an error's body says, if it is one of streamd's."""
+    """The message of an error's body, or the status line's reason for another server's error."""
     try:
         return str(json.loads(body)["error"]["message"])
     except (ValueError, KeyError, TypeError):

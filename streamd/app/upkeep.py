@@ -1,0 +1,122 @@
+"""The work that a daemon does every so often, whatever its sources and viewers do."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from streamd.app.process import trim_memory
+from streamd.cluster.lease import Lease
+from streamd.core.state import State
+from streamd.core.update import Draft
+from streamd.hub.hub import Hub
+from streamd.hub.sweep import Sweep
+from streamd.journals.journal import Away, Journal, Outrun
+from streamd.reactor.timer import Timer
+from streamd.wire.encoding import TICK
+
+MANY_LEFT = 100
+"""Viewers, or other connections, after whose end memory is given back to the system."""
+
+FORGET_EVERY = 60.0
+"""Seconds between two searches for streams that nobody updates any more."""
+
+TRIM_EVERY = 5.0
+"""Seconds between two times that the journal drops what the state has dropped."""
+
+MEMORY_EVERY = 10.0
+"""Seconds between two looks at how many viewers have left."""
+
+
+class Upkeep:
+    """Judges health, pings viewers, forgets streams, trims the journal, and gives memory back.
+
+    :ivar now: gives seconds since the epoch.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        state: State,
+        journal: Journal,
+        hub: Hub,
+        sweep: Sweep,
+        left: Callable[[], tuple[int, int]],
+        forget: float,
+        now: Callable[[], float],
+        reactor: Any,
+    ) -> None:
+        """:param left: returns how many viewers, and how many other connections, have left ever.
+
+        :param forget: seconds without an update after which a stream is forgotten.
+        """
+        self.now = now
+        self._state, self._journal, self._hub = state, journal, hub
+        self._left = left
+        self._forget = forget
+        # In a cluster only one node forgets.
+        self.lease = Lease("forget", journal, reactor)
+        self._timers = [
+            Timer(reactor, 1.0, lambda: sweep.turn(reactor.seconds())),
+            Timer(reactor, 1.0, self._judge),
+            Timer(reactor, TICK, self.tick),
+            Timer(reactor, FORGET_EVERY, self.forget_streams),
+            Timer(reactor, MEMORY_EVERY, self._give_back_memory),
+            Timer(reactor, TRIM_EVERY, self._trim),
+        ]
+        self._trimmed = (0, 0)
+
+    def start(self) -> None:
+        """Begin, once the journal is open."""
+        for timer in self._timers:
+            timer.start()
+        self.lease.start()
+
+    def stop(self) -> Deferred[None]:
+        """Stop all timers; fires when the lease is given back."""
+        for timer in self._timers:
+            timer.stop()
+        return self.lease.stop()
+
+    def tick(self) -> None:
+        """Tell viewers the time, so that each knows that its connection lives."""
+        self._hub.tick(self.now())
+
+    def _judge(self) -> None:
+        before = self._state.revision
+        self._state.judge(self.now())
+        if self._state.revision != before:
+            self._hub.wake()
+
+    def forget_streams(self) -> None:
+        """Publish a tombstone for each stream that has had no update for too long."""
+        names = self._state.forgettable(self._forget, self.now())
+        fence = self.lease.fence
+        if names and fence:
+            forgetting = self._journal.append([Draft(name, None) for name in names], fence=fence)
+            # The next search finds the same streams again.
+            forgetting.addErrback(lambda failure: failure.trap(Away, Outrun))
+            forgetting.addErrback(self._not_forgotten)
+
+    def _not_forgotten(self, failure: Failure) -> None:
+        self._log.failure("streams could not be forgotten", failure)
+
+    def _trim(self) -> None:
+        first, horizon = self._state.losses()
+        if first:  # after a failed attempt, the next start finds what is left
+            self._journal.trim(first, horizon).addErrback(lambda failure: failure.trap(Away))
+
+    def _give_back_memory(self) -> None:
+        viewers, connections = left = self._left()
+        if viewers - self._trimmed[0] >= MANY_LEFT:
+            gc.collect()  # its time grows with the state: too long to do it for connections
+        elif connections - self._trimmed[1] < MANY_LEFT:
+            return
+        self._trimmed = left
+        trim_memory()

@@ -1,0 +1,106 @@
+"""Every fault of one table of the configuration, each with its key path.  Pure.
+
+msgspec stops at the first fault.  After that the table is checked again, key by key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_args, get_origin
+
+import msgspec
+
+from streamd.core.limit import Limit
+
+T = TypeVar("T")
+
+LIKENESS = 0.7
+"""How like two names are, for one to be the other misspelt: ``wran`` and ``warn`` are 0.75."""
+
+_AT = re.compile(r"(?s)(.*?)(?: - at `\$\.?(.*)`)?")
+_CHOICE = re.compile(r"Expected `str` matching regex '\^\(([\w|-]+)\)(?:\$|\\+Z)'")
+
+
+def convert(value: Any, type: type[T]) -> T:
+    """Make a structure of a table.
+
+    :raises msgspec.ValidationError: for the first fault; :func:`faults` tells all.
+    """
+    return msgspec.convert(value, type, dec_hook=_read_own_type)
+
+
+def _read_own_type(type: Any, written: Any) -> Any:
+    if type is Limit:
+        if not isinstance(written, str):
+            raise ValueError('expected a comparison such as "> 80"')
+        return Limit(written)
+    return type.parse(written)
+
+
+def faults(path: str, value: Any, type: Any) -> Iterator[str]:
+    """One line ``PATH: MESSAGE`` for each fault of a value.
+
+    :param path: the value's key path.
+    :param type: its type, as a field of a structure declares it.
+    """
+    try:
+        convert(value, type)
+    except msgspec.ValidationError as error:
+        yield from list(_inner_faults(path, value, type)) or [_in_words(path, str(error))]
+
+
+def _inner_faults(path: str, value: Any, type: Any) -> Iterator[str]:
+    """The faults of the members of a table or an array."""
+    if isinstance(value, list) and (array := _part(type, lambda t: get_origin(t) is tuple)):
+        for number, member in enumerate(value):
+            yield from faults(f"{path}[{number}]", member, get_args(array)[0])
+    elif isinstance(value, dict) and (structure := _part(type, _is_structure)):
+        yield from _faults_of_keys(path, value, structure)
+
+
+def _faults_of_keys(path: str, table: dict[str, Any], structure: Any) -> Iterator[str]:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(structure)}
+    for key, value in table.items():
+        if key in fields:
+            yield from faults(f"{path}.{key}", value, fields[key].type)
+        else:
+            yield f"{path}.{key}: unknown key; {suggestion(key, fields)}"
+    for key, field in fields.items():
+        if field.required and key not in table:
+            yield f"{path}.{key}: is missing"
+
+
+def _part(type: Any, wanted: Callable[[Any], bool]) -> Any:
+    """The first type inside ``type`` (``X`` in ``X | None``) that is wanted, or None."""
+    if wanted(type):
+        return type
+    return next(filter(None, (_part(inner, wanted) for inner in get_args(type))), None)
+
+
+def _is_structure(type: Any) -> bool:
+    return isinstance(type, msgspec.StructMeta)
+
+
+def suggestion(written: str, known: Iterable[str]) -> str:
+    """The rest of an error text: the known name that is meant, or all that exist."""
+    names = sorted(known)
+    near = closest(written, names)
+    return f"did you mean {near}?" if near else f"there are {', '.join(names)}"
+
+
+def closest(written: str, known: Iterable[str]) -> str | None:
+    """The known name that a misspelt one probably means."""
+    return next(iter(get_close_matches(written, known, 1, LIKENESS)), None)
+
+
+def _in_words(path: str, message: str) -> str:
+    """A message of msgspec in our words: "sources.shop.every: expected …"."""
+    match = _AT.fullmatch(message)
+    assert match is not None  # the pattern matches any text
+    text, key = match[1], match[2]
+    if choice := _CHOICE.fullmatch(text):
+        text = f"expected one of {choice[1].replace('|', ', ')}"
+    path = f"{path}.{key}" if key else path
+    return f"{path}: {text[:1].lower()}{text[1:].replace('`', '')}"

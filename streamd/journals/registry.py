@@ -1,0 +1,9 @@
+"""Which kinds of journals there are."""
+
+from __future__ import annotations
+
+from streamd.config.kind import Kind
+from streamd.journals import memory, redis, sqlite
+
+JOURNAL_KINDS: tuple[Kind, ...] = (memory.KIND, sqlite.KIND, redis.KIND)
+"""If ``[journal]`` has no key ``kind``, the first of these that its keys tell is chosen."""
