@@ -79,7 +79,7 @@ FLOORS = {
     ],
     "http": [
         "request",
-        "access bodies events handshake page poll read",
+        "access bodies events handshake health page poll read",
         "exchange private_autobahn publish screens",
         "channel websocket",
         "door",

@@ -30,6 +30,7 @@ from streamd.core.state import State
 from streamd.core.update import Position, Update
 from streamd.http.access import NO_TOKENS, Access, Tokens, normal_origin, own_hosts
 from streamd.http.events import EventStreams
+from streamd.http.health import Health
 from streamd.http.page import Page, web_folder
 from streamd.http.poll import Polls
 from streamd.http.publish import Publisher
@@ -94,15 +95,15 @@ class Streamd(MultiService):
         self.access = _access(config, tokens)
         self.site = Site(
             self.access,
+            (page, Health(self.state), Commands(self.access, screens, page.walls, now)),
             (
-                page,
                 Reader(self.state),
                 Publisher(self.access, self.journal, self.state),
                 self.viewers,
                 self.events,
                 self.polls,
-                Commands(self.access, screens, page.walls, now),
             ),
+            self._why_no_log,
             self.viewers.upgrade,
             self.sweep,
             reactor,
@@ -253,6 +254,12 @@ class Streamd(MultiService):
         """Tell viewers that the old log is lost, and why."""
         self.state.set_journal("ok", self._now(), why)
         self.hub.wake()
+
+    def _why_no_log(self) -> str | None:
+        """Return why there is no log to answer from; None once one was read."""
+        if self.state.life:
+            return None
+        return (self.state.journal or {}).get("error") or "the log has not been read yet"
 
 
 def _access(config: Config, tokens: Tokens) -> Access:

@@ -12,7 +12,7 @@ from streamd.core.state import State
 from streamd.core.stream import Stream
 from streamd.core.thin import thin
 from streamd.core.update import Update
-from streamd.http.request import NAME, Request, Response, Routes, joined, json_response
+from streamd.http.request import NAME, Request, Response, Routes, joined
 from streamd.wire.requests import parse_history, parse_points, parse_query
 
 _JSON = "application/json"
@@ -31,7 +31,6 @@ class Reader:
             "/state": {"GET": self.get_state},
             "/streams": {"GET": self.get_streams},
             f"/streams/{NAME}": {"GET": self.get_stream},
-            "/healthz": {"GET": self.get_health},
         }
 
     def get_state(self, request: Request) -> Response:
@@ -82,15 +81,6 @@ class Reader:
         opening = _encode(about)
         parts = joined(map(_encode, map(_point, updates)), opening[:-1] + b',"history":[', b"]}\n")
         return Response(200, parts, headers)
-
-    def get_health(self, request: Request) -> Response:
-        """``GET /healthz``: the daemon lives; with ``?strict`` 503 if a stream is failed or late."""
-        if "strict" not in request.query:
-            return json_response({"status": "ok"})
-        bad = {s.name: s.current_health() for s in self._state if s.health.state != "fresh"}
-        return json_response(
-            {"status": "bad" if bad else "ok", "streams": bad}, 503 if bad else 200
-        )
 
     def _position_headers(self) -> dict[str, str]:
         at = str(self._state.head)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sized
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from twisted.internet import protocol
@@ -21,6 +22,7 @@ from streamd.http.door import Door
 from streamd.http.exchange import Answer
 from streamd.http.handshake import wants_websocket
 from streamd.http.request import SECURITY, Handover, Request, Response, Routes, error_response
+from streamd.journals.journal import Away
 from streamd.reactor.connections import Connections
 
 View = Callable[..., Answer]
@@ -67,15 +69,20 @@ class Site(http.HTTPFactory):
         self,
         access: Access,
         parts: Iterable[Part],
+        log_parts: Iterable[Part],
+        log_missing: Callable[[], str | None],
         upgrade: Callable[[Request], Handover],
         links: Sized,
         clock: IReactorTime,
         max_connections: int,
     ) -> None:
-        """:param upgrade: makes a viewer of whoever asks for a WebSocket.
+        """:param parts: answer always.
 
-        :param links: the connections that speak HTTP no more.
-        :param max_connections: those, and the ones that do.
+        :param log_parts: answer from the log: they are not asked while there is none.
+        :param log_missing: tells why there is no log yet; None once there is one.
+        :param upgrade: makes a viewer of a WebSocket handshake.
+        :param links: the connections of viewers.
+        :param max_connections: how many connections there may be, those of viewers included.
         """
         super().__init__(reactor=clock)
         self.access = access
@@ -86,12 +93,17 @@ class Site(http.HTTPFactory):
         self.turned_away = 0
         self.left = 0
         self._upgrade = upgrade
+        self._log_missing = log_missing
         self._links = links
         self._max_connections = max_connections
         routes: dict[str, dict[str, View]] = {}
         for part in parts:
             for path, views in part.routes.items():
                 routes.setdefault(path, {}).update(views)
+        for part in log_parts:
+            for path, views in part.routes.items():
+                of_log = {method: partial(self._with_log, view) for method, view in views.items()}
+                routes.setdefault(path, {}).update(of_log)
         self._routes = [Route(re.compile(path), views) for path, views in routes.items()]
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
@@ -158,7 +170,18 @@ class Site(http.HTTPFactory):
         if not wants_websocket(request):
             return None
         self.access.check_reader(request.headers)
+        self._check_log()
         return self._upgrade(request)
+
+    def _check_log(self) -> None:
+        """:raises Away: while there is no log: an empty state would be a lie about every stream."""
+        why = self._log_missing()
+        if why is not None:
+            raise Away(why)
+
+    def _with_log(self, view: View, request: Request, *groups: str) -> Answer:
+        self._check_log()
+        return view(request, *groups)
 
     def _call(self, route: Route, match: re.Match[str], request: Request) -> Answer:
         method = "GET" if request.method == "HEAD" else request.method

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import time
-
 import pytest
 
-from tests.support.net import wait_until
 from tests.support.served import QUIET, Serve, Served, in_thread
 
 DESCRIBED = (
@@ -209,37 +205,6 @@ def test_forgotten_stream_is_unknown(served: Served) -> None:
     assert served.request("GET", "/streams/a").status == 404
     assert served.request("GET", "/streams").json()["streams"] == {}
     assert served.state() == {}
-
-
-@in_thread
-def test_health(served: Served) -> None:
-    assert json.loads(served.request("GET", "/healthz").body) == {"status": "ok"}
-
-
-@in_thread
-def test_strict_health(serve: Serve) -> None:
-    served = serve(DESCRIBED + "[streams.heart]\nexpect = '1h'\n")
-    now = served.service.upkeep.now
-    served.post("orders", 1)  # below its limit: that is about the world, not about what we know
-    served.post("heart", 1)
-    answer = served.request("GET", "/healthz?strict")
-    assert (answer.status, answer.json()) == (200, {"status": "ok", "streams": {}})
-    served.run(served.service.state.fail, ["orders"], "the till is away", time.time())
-    served.service.upkeep.now = lambda: now() + 3601
-    wait_until(lambda: len(served.request("GET", "/healthz?strict").json()["streams"]) == 2)
-    answer = served.request("GET", "/healthz?strict")
-    assert (answer.status, answer.json()["status"]) == (503, "bad")
-    streams = answer.json()["streams"]
-    assert {name: health["state"] for name, health in streams.items()} == {
-        "heart": "late",
-        "orders": "failed",
-    }
-    assert streams["orders"]["error"] == "the till is away"
-    assert served.request("GET", "/healthz").status == 200
-    served.service.upkeep.now = now
-    served.run(served.service.state.prove, ["orders"], time.time())
-    served.post("heart", 1)
-    assert served.request("GET", "/healthz?strict").status == 200
 
 
 # -- GET /streams/NAME?points= ---------------------------------------------------------------------

@@ -18,7 +18,7 @@ from streamd.app import service
 from streamd.http import bodies, channel, door
 from streamd.http.channel import Channel
 from streamd.http.exchange import MAX_BODY
-from streamd.http.read import Reader
+from streamd.http.health import Health
 from streamd.http.request import Request, Response
 from tests.support.net import Answer, wait_until
 from tests.support.served import QUIET, Serve, Served, Wire, head, in_thread
@@ -171,10 +171,10 @@ def test_bad_handshake_is_answered_like_all_others(served: Served) -> None:
 def test_bug_is_a_500_that_tells_nothing(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, logged_errors: LoggedErrors
 ) -> None:
-    def broken(self: Reader, request: Request) -> None:
+    def broken(self: Health, request: Request) -> None:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(Reader, "get_health", broken)
+    monkeypatch.setattr(Health, "get_health", broken)
     served = serve()
     answer = served.request("GET", "/healthz")
     assert (answer.status, code_of(answer)) == (500, "internal")
@@ -192,7 +192,7 @@ def test_large_answer_that_breaks_off_is_not_taken_for_whole(
         yield b"two"
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Reader, "get_health", lambda self, request: Response(200, parts()))
+    monkeypatch.setattr(Health, "get_health", lambda self, request: Response(200, parts()))
     served = serve()
     with pytest.raises((IncompleteRead, ConnectionResetError)):
         served.request("GET", "/healthz")
