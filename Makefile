@@ -1,33 +1,33 @@
-# What people do here. Everything is installed into .venv, which `make clean` takes away again.
+# The commands for working on streamd. They install everything into .venv; `make clean` removes it.
 
 PYTHON = python3
 PORT = 5000
 BIN = .venv/bin
 PIP = $(BIN)/pip --disable-pip-version-check --quiet
 PYTHON_FILES = . streamd.tac
-# trial runs the deterministic tests alone: the modules whose tests are SynchronousTestCases.
+# The modules that trial runs: the deterministic tests, which are SynchronousTestCases.
 TRIAL = $(shell grep -rl --include=test_*.py SynchronousTestCase tests)
 
-# Where it could matter whether what viewers are sent is written at once (streamd/hub/fast_write.py).
+# Tests that could depend on the fast write (streamd/hub/fast_write.py). They also run without it.
 BOTH_WRITES = tests/http/test_websocket.py tests/http/test_events.py tests/wire/test_v1.py tests/http/test_poll.py
 
 help:
-	@echo "make run    the daemon with the demo stream: http://localhost:$(PORT)/"
-	@echo "make test   everything: environment, servers and browser, lint, types, tests"
-	@echo "make lint   ruff: the rules, and the format; the documentation's references"
-	@echo "make fmt    mend what ruff can mend"
-	@echo "make types  mypy, strict"
-	@echo "make docs   the documentation as HTML: build/docs/index.html"
-	@echo "make trial  the deterministic tests alone, in seconds"
-	@echo "make bench  what streamd costs, beside others"
-	@echo "make screenshot  the pictures of the docs, taken anew"
-	@echo "make clean  remove what was made here, .venv too"
+	@echo "make run    start the daemon with the demo stream: http://localhost:$(PORT)/"
+	@echo "make test   everything: install what the tests need, then lint, types, tests"
+	@echo "make lint   check the rules and the format of the code, and build the documentation"
+	@echo "make fmt    repair what ruff can repair"
+	@echo "make types  run mypy in strict mode"
+	@echo "make docs   build the documentation as HTML: build/docs/index.html"
+	@echo "make trial  run the deterministic tests, in seconds"
+	@echo "make bench  compare the cost of streamd with other servers"
+	@echo "make screenshot  take the pictures of the documentation again"
+	@echo "make clean  remove everything that was made here, also .venv"
 
 run: .venv/run
 	$(BIN)/twistd -n --pidfile= streamd --port $(PORT)
 
-# Two at a time, a file at a time; but nothing beside the proofs, which load the machine themselves.
-# One of the two that ends in the middle of a test ends all: xdist would wait for ever.
+# Two test files run at a time, one in each process. tests/test_checks.py runs alone, because its proofs
+# load the machine. If a process dies in a test, the run ends; otherwise xdist would wait for ever.
 TWO = --numprocesses=2 --dist=loadfile --max-worker-restart=0
 
 test: servers lint types trial
@@ -46,8 +46,8 @@ fmt: .venv/test
 types: .venv/test
 	@$(BIN)/mypy --no-error-summary streamd tests docs/pictures.py docs/conf.py $(wildcard bench checks)
 
-# Always from the start (-E), which takes two seconds: what a page refers to may have changed, not the page.
-# README.rst is no page of Sphinx's, because its picture has another path there.
+# Without a cache (-E), because Sphinx does not repeat the warnings of cached pages. It takes two seconds.
+# README.rst is checked by itself: the path of its picture is right only in its own folder.
 docs: .venv/test
 	@$(BIN)/sphinx-build -E -W -n --keep-going -q -d build/doctrees docs build/docs
 	@$(BIN)/docutils --halt=2 --writer=null README.rst
@@ -58,26 +58,26 @@ trial: .venv/test
 servers: .venv/test
 	@tests/install-servers
 
-# Long or timed proofs: `make check-NAME` runs checks/NAME.py, which says what it proves.
-# `make test` runs short versions of them.
+# `make check-NAME` runs the long or timed proof checks/NAME.py, which says what it proves. `make test` runs
+# short versions.
 check-%: checks/%.py .venv/test
 	$(BIN)/python $<
 
-# The pictures of the README and the docs, of a real daemon in a real browser.
+# Pictures of a real daemon in a real browser.
 screenshot: servers
 	$(BIN)/python -m docs.pictures
 
-# A wall for months, in minutes.
+# The updates of months on one wall, in minutes.
 soak: check-soak
 
-# Everything beside everything: some 45 minutes; `.venv/bin/python -m bench --help` for parts of it.
+# All servers and workloads take some 45 minutes. `.venv/bin/python -m bench --help` lists parts.
 bench: .venv/test
 	@bench/install
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.journal
 	@$(BIN)/python -m bench.cluster
 
-# What something costs or takes: `make bench-NAME` runs bench/NAME.py, which prints it.
+# `make bench-NAME` runs the measurement bench/NAME.py.
 bench-%: bench/%.py .venv/test
 	@$(BIN)/python -m bench.$*
 
@@ -85,7 +85,7 @@ clean:
 	rm -rf .venv build dist streamd/web *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name dropin.cache -delete
 
-# The environment: these files say that it is there, and made from the pyproject.toml of now.
+# These two files mark that .venv exists and was made from the current pyproject.toml.
 $(BIN)/python:
 	@$(PYTHON) -m venv .venv
 

@@ -1,6 +1,6 @@
-"""Takes the pictures of the README and the docs: `make screenshot`.
+"""Take the pictures of README.rst and the documentation: `make screenshot`.
 
-Each is of a real daemon in a real browser: the demo, each kind of tile, each silence.
+Each picture shows a real daemon in a real browser: the demo, every kind of tile, every state of a tile.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.support.daemon import Daemon
 PICTURES = Path(__file__).with_name("pictures")
 SIZE = ViewportSize(width=1280, height=720)
 LIVELY = 100.0
-"""Seconds until the demo has something to show."""
+"""Seconds until the demo has enough history for its charts."""
 
 TILES = """
 [access]
@@ -105,7 +105,10 @@ critical = "> 95"
 
 @contextmanager
 def page_of(browser: Browser, daemon: Daemon, query: str = "") -> Iterator[Page]:
-    """The wall, with all that it shows."""
+    """Open the wall of a daemon, and wait until it shows everything.
+
+    :param query: the query string of the page, such as ``?wall=tiles``.
+    """
     page = browser.new_page(viewport=SIZE)
     page.goto(f"{daemon.url}/{query}")
     page.locator("body[data-link=live]").wait_for()
@@ -115,20 +118,23 @@ def page_of(browser: Browser, daemon: Daemon, query: str = "") -> Iterator[Page]
 
 
 def take(page: Page, name: str) -> None:
-    """One picture."""
+    """Save a picture of the page as ``docs/pictures/NAME.png``."""
     page.screenshot(path=PICTURES / f"{name}.png")
     print(f"docs/pictures/{name}.png")
 
 
 def publish(daemon: Daemon, ago: float = 0, **values: object) -> None:
-    """Values as they were so many seconds ago; a double underscore is a dot."""
+    """Publish values with the time of ``ago`` seconds ago.
+
+    :param values: stream -> value; a double underscore in a name stands for a dot.
+    """
     body = json.dumps({name.replace("__", "."): value for name, value in values.items()})
     answer = daemon.request("PATCH", "/state", body, {"Streamd-Time": f"{time.time() - ago:.3f}"})
     assert answer.status == 200, answer.text
 
 
 def tiles(daemon: Daemon) -> None:
-    """An hour of everything."""
+    """Publish an hour of history for every kind of tile."""
     chance = random.Random(7)
     for minute in range(60, -1, -1):
         wave = math.sin(minute / 9)
@@ -149,7 +155,7 @@ def tiles(daemon: Daemon) -> None:
 
 
 def main() -> None:
-    """All of them."""
+    """Take all pictures."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name, chromium() as browser:
         folders = [Path(name) / each for each in ("demo", "tiles", "silences")]
