@@ -1,6 +1,6 @@
-/** A server, a clock and chance, all in the test's hand. */
+/** Fakes of the server and of time, which the test controls. */
 
-// Node 18 has events, but not this one.
+// Node 18 has no CustomEvent.
 globalThis.CustomEvent ??= class CustomEvent extends Event {
   constructor(type, { detail = null } = {}) {
     super(type);
@@ -8,7 +8,7 @@ globalThis.CustomEvent ??= class CustomEvent extends Event {
   }
 };
 
-/** Stands for the timers and the clock; `pass` lets time go by, and what is due happens on the way. */
+/** Replaces the timers and the clock. `pass` lets time pass and runs the timers that are due. */
 export class FakeTime {
   now = 1000;
   #timers = new Map();
@@ -30,7 +30,7 @@ export class FakeTime {
     return this.#timers.size;
   }
 
-  /** Time goes by, and no timer runs. */
+  /** Let time pass without running any timer, as during sleep. */
   sleep(seconds) {
     this.now += seconds;
   }
@@ -48,7 +48,7 @@ export class FakeTime {
   }
 }
 
-/** The sockets that a link opens, and the server's side of each. */
+/** The WebSockets that a link opens, with the server's side of each. */
 export function fakeServer() {
   const sockets = [];
   class FakeWebSocket {
@@ -95,7 +95,7 @@ export function updates(at, list, more = {}) {
   return { type: "updates", at, updates: list.map(([stream, seq, value]) => ({ stream, seq, at, time: 4999, value })), ...more };
 }
 
-/** The requests that a link makes for event streams, and the server's side of each. What it does is seen after `settled()`. */
+/** The event streams that a link opens, with the server's side of each. Await `settled()` to see an effect. */
 export function fakeEvents() {
   const requests = [];
   const fetch = (url, { headers, signal }) => {
@@ -110,7 +110,7 @@ export function fakeEvents() {
       signal,
       /** Answers with the head of an event stream, or whatever else. */
       accept: (answer = {}) => resolve({ ok: true, headers: new Headers({ "Content-Type": "text/event-stream; charset=utf-8" }), body: readable, ...answer }),
-      /** There is nobody. */
+      /** Nobody listens on the port. */
       fail: () => reject(new TypeError("Failed to fetch")),
       write: (bytes) => void writer.write(bytes).catch(() => {}),
       /** The server says this, each in an event as it writes them. */
@@ -131,7 +131,7 @@ function defer() {
   return { promise, resolve, reject };
 }
 
-/** When all that was promised has happened: a turn of the real event loop, in which no fake time goes by. */
+/** Wait until all promises are settled: one turn of the real event loop, in which no fake time passes. */
 export function settled() {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,5 +1,5 @@
 /**
- * The connection to the server: which transport it uses, when it is dead, when to try again. The link knows what the messages mean.
+ * The connection to the server: which transport it uses, when it is dead, and when to try again. The link reads the messages.
  *
  * A WebSocket is better, an event stream always works. The transport that says hello first is used. While that is the event
  * stream, a WebSocket is tried from time to time, and takes over when it says hello. So a proxy that lets no WebSocket pass costs

@@ -1,5 +1,5 @@
 /**
- * Whether a value can be believed, and up to when. Pure: everything that is known goes in.
+ * Whether a value can be believed, and up to when. Pure: the time is an argument.
  *
  * The law: a value is current only if the link is live, the newest value has arrived, its source works, and it is not late.
  */
@@ -10,7 +10,7 @@ const GRACE_TICKS = 1;
 /**
  * @typedef {"current"|"waiting"|"late"|"failed"|"catching-up"|"unconfirmed"|"lost"} State
  *
- * @typedef {object} Picture  what is known about all streams alike
+ * @typedef {object} Picture  facts that hold for all streams alike
  * @property {import("./link.js").Status} status  of the link
  * @property {{state: string}} journal  of the server
  * @property {number} now  by the server's clock, in seconds

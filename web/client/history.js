@@ -32,8 +32,8 @@ export class History {
     this.#link = link;
     this.#fetch = get;
     const { signal } = this.#abort;
-    link.addEventListener("update", ({ detail }) => this.#follow(detail), { signal });
-    link.addEventListener("change", ({ detail }) => detail.names.forEach((name) => this.#judge(name)), { signal });
+    link.addEventListener("update", (/** @type {any} */ { detail }) => this.#follow(detail), { signal });
+    link.addEventListener("change", (/** @type {any} */ { detail }) => detail.names.forEach((name) => this.#judge(name)), { signal });
   }
 
   /** Stop following, and forget everything. */
@@ -57,7 +57,8 @@ export class History {
     for (const name of this.#known.keys()) if (!streams.has(name)) this.#known.delete(name);
   }
 
-  #of({ name, description, seq, time, value }) {
+  /** @param {import("./link.js").Stream} stream */
+  #of({ name, description, seq, time = NaN, value }) {
     const known = this.#known.get(name);
     if (known && known.keep === description.keep) return known;
     const made = { series: new Series(description.keep), latest: [], keep: description.keep, read: -Infinity };
@@ -118,7 +119,7 @@ export class History {
     this.#judge(name);
   }
 
-  /** A silence begins, or is over. Its end proves the value from before it. */
+  /** A silence begins, or is over. Its end proves the value from before it. @param {any} known @param {any} turn */
   #turn({ series, latest }, { time, over }) {
     if (!over) series.pause(time);
     else if (series.paused && typeof latest[0]?.value === "number") series.push(time, latest[0].value);

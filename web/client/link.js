@@ -208,7 +208,7 @@ export class Link extends EventTarget {
     this.#send("change", { names: [...new Set([...before.keys(), ...this.streams.keys()])] });
     // A resumed hello says whether updates follow. After any other hello they follow if there are streams.
     this.#unanswered = more ?? (!resumed && this.streams.size > 0);
-    // A link that was live and resumes stays live: what it missed follows at once.
+    // A link that was live and resumes stays live: the missed updates follow at once.
     this.#arrived(this.#unanswered && !(resumed && this.status === "live"));
   }
 

@@ -73,7 +73,7 @@ export class Series {
   /**
    * Keep the first, the lowest, the highest and the last point of each slot, in place: points only move forward.
    * Slots are of equal time. A gap ends a slot, so that it is not thinned away.
-   * @param {number} oldest  drop what is older, in seconds
+   * @param {number} oldest  drop older points, in seconds
    */
   #thin(oldest) {
     const [times, values, length] = [this.#times, this.#values, this.#length];

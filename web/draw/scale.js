@@ -29,7 +29,7 @@ export function valueRange(lines, limits = []) {
 }
 
 /**
- * From a time to its distance from the left edge. What was before `from` is at the edge.
+ * From a time to its distance from the left edge. A time before `from` is at the edge.
  * @param {number} from  in seconds
  * @param {number} to  in seconds, later than `from`
  * @param {number} width  in pixels

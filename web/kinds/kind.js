@@ -1,11 +1,11 @@
-/** What a kind of tile is, and which kind shows a stream. */
+/** The contract of a kind of tile, and the choice of the kind that shows a stream. */
 
 import * as registry from "./registry.js";
 
 /**
  * @typedef {import("../client/link.js").Stream} Stream
  *
- * @typedef {object} Spec  what a wall says of a tile
+ * @typedef {object} Spec  a tile in the wall's configuration
  * @property {string[]} names  of its streams
  * @property {string} [title]
  * @property {string} [show]  the name of a kind
@@ -16,7 +16,7 @@ import * as registry from "./registry.js";
  * @property {number} numeral
  * @property {number} unit
  *
- * @typedef {object} Body  what a tile shows of its streams. Any method may throw: then the tile shows as failed.
+ * @typedef {object} Body  the inside of a tile. Any method may throw: then the tile shows as failed.
  * @property {HTMLElement} element  of the class "body", made by the body's constructor
  * @property {(streams: Stream[], picture: Picture, spec: Spec) => void} [update]  a stream, its description or its health changed
  * @property {(streams: Stream[], picture: Picture, spec: Spec) => void} [draw]  called once a second while the tile is visible
@@ -39,7 +39,7 @@ export const KINDS = new Map(Object.values(registry).map((kind) => [kind.name, k
 /**
  * The kind that shows these streams: as the wall says, as the stream says, or as the value suggests.
  * @param {Stream[]} streams  at least one
- * @param {string} [show]  what the wall says; a name that no kind has is ignored, because a page may be older than its server
+ * @param {string} [show]  from the wall's configuration; an unknown name is ignored, because a page may be older than its server
  * @returns {Kind}
  */
 export function kindOf([stream, ...others], show) {

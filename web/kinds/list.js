@@ -14,7 +14,7 @@ class ListBody {
   #table = addElement("table", "ink", addElement("div", "list", this.element));
   /** @type {HTMLElement[][]} */
   #cells = [];
-  /** What the rows were made from: the same makes the same rows. */
+  /** The update, the history and the day that the rows were made from. The same ones make the same rows. */
   #made = "";
 
   /** @param {import("./kind.js").Stream[]} streams @param {import("./kind.js").Picture} picture @param {import("./kind.js").Spec} spec */
@@ -29,7 +29,10 @@ class ListBody {
     this.#made = made;
   }
 
-  /** The history may have been read meanwhile. @type {import("./kind.js").Body["draw"]} */
+  /**
+   * The history may have been read meanwhile.
+   * @param {import("./kind.js").Stream[]} streams @param {import("./kind.js").Picture} picture @param {import("./kind.js").Spec} spec
+   */
   draw(streams, picture, spec) {
     this.update(streams, picture, spec);
   }

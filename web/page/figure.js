@@ -11,7 +11,7 @@ export class Figure {
   #isNumber = false;
   /** In characters; a longer text has no numeral. */
   #width = { numeral: 0, unit: 0 };
-  /** What the face was made from. The same update and description make the same face. */
+  /** The update and description that the face was made from. The same ones make the same face. */
   #made = {};
 
   constructor() {

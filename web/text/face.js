@@ -1,4 +1,4 @@
-/** What a tile calls a stream, and how it writes its value. Pure. */
+/** A stream's label and the text of its value. Pure. */
 
 import { cut, text } from "./format.js";
 

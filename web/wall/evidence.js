@@ -1,7 +1,7 @@
 /**
- * What a tile says about its streams. Pure: everything that is known goes in, words come out.
+ * The words of a tile about its streams. Pure: the time is an argument.
  *
- * The level (colour) speaks about the world, the state (texture) about our knowledge of it. What is not current has no level.
+ * The level (colour) speaks about the world, the state (texture) about our knowledge of it. A value that is not current has no level.
  */
 
 import { dueTime, stateOf } from "../client/health.js";
@@ -32,7 +32,7 @@ const WORST = ["lost", "failed", "catching-up", "late", "unconfirmed", "waiting"
 const LEVELS = ["critical", "warn", "ok"];
 
 /**
- * What to say about one stream.
+ * Assess one stream.
  * @param {Stream} stream
  * @param {Picture} picture
  * @param {string} [change]  how the value has changed lately, such as "+12 in 1 h"
@@ -46,7 +46,7 @@ export function assess(stream, picture, change = "") {
 }
 
 /**
- * What to say about several streams on one tile: their worst state, their worst level, and which stream has it.
+ * Assess several streams on one tile: their worst state, their worst level, and the stream that has it.
  * @param {Stream[]} streams  at least one
  * @param {Picture} picture
  * @returns {Assessment}
@@ -62,7 +62,7 @@ export function assessAll(streams, picture) {
 }
 
 /**
- * What to say when a kind of tile cannot show a value. The error is in the tile's own code, so nothing is known of the world.
+ * Assess streams that the tile's kind cannot show. The fault is the page's own, so it says nothing about the world: no level.
  * @param {unknown} error
  * @param {Picture} picture
  * @param {Stream[]} streams

@@ -1,7 +1,7 @@
-/** What is above and below the tiles: the title, the clock, the link's fuse, the band of a lost link, and the notice. */
+/** The texts above and below the tiles: title, clock, the link's fuse, the band of a lost link, and the notice. */
 
-import { connected } from "../client/health.js";
 import { SILENCE } from "../client/connection.js";
+import { connected } from "../client/health.js";
 import { byId, setData, setText } from "../page/dom.js";
 import { clock, cut, duration } from "../text/format.js";
 import { Fuse } from "./fuse.js";
@@ -24,7 +24,7 @@ export class Header {
   #configuration;
   #last;
   #fuse = new Fuse(byId("fuse"), byId("expiry"));
-  /** What the server refused last. */
+  /** The server's latest refusal, as code and message. */
   #refused = "";
   #abort = new AbortController();
 
@@ -39,7 +39,7 @@ export class Header {
     this.#last = last;
     const { signal } = this.#abort;
     for (const type of ["link", "tick"]) link.addEventListener(type, () => this.#proved(), { signal });
-    link.addEventListener("error", ({ detail }) => (this.#refused = `${detail.code}: ${detail.message}`), { signal });
+    link.addEventListener("error", (/** @type {any} */ { detail }) => (this.#refused = `${detail.code}: ${detail.message}`), { signal });
     const { name, title } = configuration;
     // The wall of a server without configuration is called "all"; the server's address tells more.
     setText(byId("title"), name === title && name === "all" ? document.location.host : title);
@@ -51,7 +51,7 @@ export class Header {
     this.#fuse.out();
   }
 
-  /** Write what is known now. @param {Outline} outline */
+  /** Write the texts for this moment. @param {Outline} outline */
   update({ page, pages, urgent, empty }) {
     const { status } = this.#link;
     const now = this.#link.now();
@@ -79,7 +79,7 @@ export class Header {
     return this.#last ? `Picture of ${clock(this.#last.time, now)}` : `Not connected since ${clock(since, now)}`;
   }
 
-  /** The most important of what is not about one stream. */
+  /** The most important text about more than one stream. */
   #notice() {
     const { state, error } = this.#link.journal;
     if (state === "away") return `The server cannot hear what is new${error ? `: ${error}` : ""}`;

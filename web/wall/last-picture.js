@@ -12,7 +12,7 @@ const LONGEST = 1_000_000;
  */
 
 /**
- * Store what the link knows, if that is current.
+ * Store the link's streams, if they are current.
  * @param {import("../client/link.js").Link} link
  * @param {WallConfiguration} configuration
  * @param {string|null} wall  the name in the page's address; null: the first wall
@@ -33,7 +33,7 @@ export function savePicture(link, configuration, wall) {
 }
 
 /**
- * The stored picture, or null if there is none that can be read.
+ * The stored picture; null if nothing is stored or it cannot be read.
  * @param {string|null} wall  as for `savePicture`
  * @returns {LastPicture|null}
  */

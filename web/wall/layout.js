@@ -10,7 +10,7 @@ const LEAST = { width: 18, height: 16 };
 const PHONE = 600;
 /** The height in units of a phone's tile, at least. */
 const PHONE_TILE = 26;
-/** The height in units of what is not text in a tile (label, evidence, padding), and of a line of text (see tile.css). */
+/** The height in units of label, evidence and padding together, and of a line of text (see tile.css). */
 const REST = 13;
 const LINE = 4.8;
 /** The cost of empty area: a page without any tile would cost as much as tiles that are e * e times too wide. */
@@ -59,8 +59,12 @@ function grid(weights, room, screen, unit) {
   return fitting(weights, room, least) ?? full(room, least);
 }
 
-/** The best grid that shows all tiles on one page; null if they would be too small. */
+/**
+ * The best grid that shows all tiles on one page; null if they would be too small.
+ * @returns {{columns: number, rows: number, height: number}|null}
+ */
 function fitting(weights, room, least) {
+  /** @type {{columns: number, rows: number, height: number}|null} */
   let best = null;
   let lowest = Infinity;
   for (let columns = 1; columns <= COLUMNS; columns++) {

@@ -1,4 +1,4 @@
-/** The screen that shows this wall. It has a name, reports to the server what it shows, and obeys the server's commands. */
+/** The screen that shows this wall. It has a name, reports its state to the server, and obeys the server's commands. */
 
 import { byId, setData, setText } from "../page/dom.js";
 import { isName } from "../text/names.js";
@@ -28,12 +28,12 @@ export class Screen {
     this.#link = link;
     this.#wall = wall;
     const { signal } = this.#abort;
-    link.addEventListener("update", ({ detail }) => {
+    link.addEventListener("update", (/** @type {any} */ { detail }) => {
       if (link.status === "live") this.#delay = link.now() - detail.time; // while catching up, values are old by design
     }, { signal });
     link.addEventListener("link", () => this.#report(), { signal });
-    link.addEventListener("build", ({ detail }) => this.#renewal.told(detail.build), { signal });
-    link.addEventListener("command", ({ detail }) => this.#obey(detail), { signal });
+    link.addEventListener("build", (/** @type {any} */ { detail }) => this.#renewal.told(detail.build), { signal });
+    link.addEventListener("command", (/** @type {any} */ { detail }) => this.#obey(detail), { signal });
     this.#timer = setInterval(() => this.#report(), REPORT_EVERY * 1000);
   }
 

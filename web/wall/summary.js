@@ -2,7 +2,7 @@
 
 /** @typedef {import("./evidence.js").Assessment} Assessment */
 
-/** What the summary counts, and how it names it. */
+/** The levels and states that the summary counts, with the words for them. */
 const COUNTED = [
   ["level", "critical", "critical"],
   ["level", "warn", "warning"],
@@ -33,7 +33,7 @@ export function isUrgent(assessments) {
 }
 
 /**
- * What is critical or failed, for somebody who hears the wall.
+ * The tiles that are critical or failed, for somebody with a screen reader.
  * @param {{called: string, assessment: Assessment|null}[]} tiles
  * @returns {string}  empty if nothing is
  */

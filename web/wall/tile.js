@@ -1,5 +1,5 @@
 /**
- * A tile: the frame around a stream or several, with label, fuse and evidence. What it shows is the body, made by its kind.
+ * A tile: the frame around a stream or several, with label, fuse and evidence. Its kind makes the body, which shows the value.
  *
  * A body may throw at any value. That is the failure of this tile alone: it shows as failed, and the other tiles go on.
  */
@@ -22,14 +22,14 @@ const REST = 2000;
  */
 
 export class Tile extends HTMLElement {
-  /** What it says about its streams; null before the first update. @type {import("./evidence.js").Assessment|null} */
+  /** State, level and evidence; null before the first update. @type {import("./evidence.js").Assessment|null} */
   assessment = null;
   /** How many columns it takes. */
   weight = 1;
 
-  /** What it shows; null if that has failed. @type {import("../kinds/kind.js").Body|null} */
+  /** The inside; null if it has failed. @type {import("../kinds/kind.js").Body|null} */
   #body = null;
-  /** What the body threw. @type {{error: unknown}|null} */
+  /** The exception of a body that failed. @type {{error: unknown}|null} */
   #failure = null;
   /** Whether that is in the browser's console. Once is enough: a wall runs for months. */
   #logged = false;
@@ -41,7 +41,7 @@ export class Tile extends HTMLElement {
   #evidence = [1, 2, 3].map(() => addElement("bdi", "evidence", this.#foot));
   /** @type {Spec} */
   #spec = { names: [] };
-  /** What it was last given. @type {[Stream[], Picture]|null} */
+  /** The latest arguments of `judge`. @type {[Stream[], Picture]|null} */
   #latest = null;
   #positions = "";
   #lit = -Infinity;

@@ -1,5 +1,5 @@
 /**
- * The wall: tiles in their places, page by page. It draws what changed at most once a frame, and what moves with time once a second.
+ * The wall: tiles in their places, page by page. It draws changes at most once a frame, and ages and lines once a second.
  */
 
 import { History } from "../client/history.js";
@@ -31,7 +31,7 @@ export class Wall {
   #controls;
   #display;
   #announcer = new Announcer();
-  /** Tiles by a key of what they show, in the order of the page. @type {Map<string, {tile: Tile, spec: Spec}>} */
+  /** Tiles by the keys of expandTiles, in the order of the page. @type {Map<string, {tile: Tile, spec: Spec}>} */
   #tiles = new Map();
   /** Streams whose tiles are to be updated; null: all. @type {Set<string>|null} */
   #dirty = null;
@@ -60,7 +60,7 @@ export class Wall {
     this.#controls = new Controls((step) => this.page(step));
     this.#display = new Display(configuration.theme);
     const { signal } = this.#abort;
-    link.addEventListener("change", ({ detail }) => this.#schedule(detail.names), { signal });
+    link.addEventListener("change", (/** @type {any} */ { detail }) => this.#schedule(detail.names), { signal });
     for (const type of ["link", "journal", "error"]) link.addEventListener(type, () => this.#schedule(), { signal });
     this.#observer = new ResizeObserver(() => this.#schedule());
     this.#observer.observe(document.documentElement);
@@ -86,7 +86,7 @@ export class Wall {
     this.#schedule();
   }
 
-  // -- what is known -----------------------------------------------------------------------------------------------------------
+  // -- streams and tiles -------------------------------------------------------------------------------------------------------
 
   /** All streams; those of the last picture until the server has answered. */
   #streams() {
@@ -176,6 +176,7 @@ export class Wall {
     if (now.length === specs.size && [...specs.keys()].every((key, i) => key === now[i])) return false;
     const tiles = new Map([...specs].map(([key, spec]) => [key, this.#tiles.get(key) ?? { tile: new Tile(), spec }]));
     for (const [key, { tile }] of this.#tiles) if (!tiles.has(key)) tile.remove();
+    /** @type {Tile|null} */
     let next = null;
     for (const { tile } of [...tiles.values()].reverse()) {
       if (!tile.parentNode || tile.nextSibling !== next) byId("tiles").insertBefore(tile, next);

@@ -1,4 +1,4 @@
-/** The ways to the server: the detour over an event stream, the way back, tokens, and a machine that slept. */
+/** The two ways to the server: from the WebSocket to the event stream and back, tokens, and a machine that slept. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -29,7 +29,7 @@ function start(t, options = {}) {
 
 const RESUMED = { resumed: true, more: true };
 
-/** A link that was driven to the event stream, with a at 1. */
+/** A link whose WebSocket failed and which reads an event stream, with the stream a at 1. */
 async function detoured(t, options) {
   const all = start(t, options);
   all.server.last().end();
@@ -40,7 +40,7 @@ async function detoured(t, options) {
   return all;
 }
 
-/** Lets time go by while the event stream ticks. */
+/** Let time pass while the event stream ticks. */
 async function tick(time, request, seconds) {
   for (let i = 0; i < seconds; i += 5) {
     time.pass(5);
@@ -49,7 +49,7 @@ async function tick(time, request, seconds) {
   }
 }
 
-test("where no WebSocket is let in, the event stream beside it serves", async (t) => {
+test("the event stream serves where a proxy refuses the WebSocket", async (t) => {
   const { server, events, link, statuses } = start(t, { url: "https://wall.example/some/ws?pace=1s", streams: ["a", "b.*"], history: 3 });
   assert.equal(events.requests.length, 0);
   server.last().end();
@@ -63,7 +63,7 @@ test("where no WebSocket is let in, the event stream beside it serves", async (t
   assert.deepEqual(statuses, ["catching-up", "live"]);
 });
 
-test("a WebSocket that hangs is not waited for long, and is welcome later", async (t) => {
+test("a WebSocket that hangs holds up the event stream for four seconds, and may take over later", async (t) => {
   const { time, server, events, link, statuses } = start(t);
   time.pass(3.9);
   assert.equal(events.requests.length, 0);
@@ -81,7 +81,7 @@ test("a WebSocket that hangs is not waited for long, and is welcome later", asyn
   assert.deepEqual(statuses, ["live"]);
 });
 
-test("whoever is first: a WebSocket's hello ends the event stream's attempt", async (t) => {
+test("a WebSocket's hello ends the event stream's attempt", async (t) => {
   const { time, server, events, link } = start(t);
   time.pass(4);
   server.last().say(hello({}, { more: false }));
@@ -91,7 +91,7 @@ test("whoever is first: a WebSocket's hello ends the event stream's attempt", as
   assert.equal(link.status, "live");
 });
 
-test("an event stream that fails does not end a WebSocket that only hesitates", async (t) => {
+test("an event stream that fails does not end a WebSocket that hesitates", async (t) => {
   const { time, server, events, link } = start(t);
   time.pass(4);
   events.last().fail();
@@ -101,7 +101,7 @@ test("an event stream that fails does not end a WebSocket that only hesitates", 
   assert.equal(link.status, "live");
 });
 
-test("what says anything but hello first is no server of ours", (t) => {
+test("a server whose first message is not hello is not used", (t) => {
   const { time, server, link } = start(t, { fetch: null });
   server.last().say({ type: "tick", now: 5000 }, updates("7-1", [["a", 1, 1]]));
   assert.equal(link.status, "connecting");
@@ -110,7 +110,7 @@ test("what says anything but hello first is no server of ours", (t) => {
   assert.equal(link.status, "lost");
 });
 
-test("a server that is down is no proxy in the way: both fail, and the WebSocket is first again", async (t) => {
+test("both ways fail while the server is down, and the WebSocket stays first", async (t) => {
   const { time, server, events, link, chance } = start(t);
   chance.value = 1;
   for (const seconds of [1, 2, 4, 8, 16, 20, 20]) {
@@ -128,7 +128,7 @@ test("a server that is down is no proxy in the way: both fail, and the WebSocket
   assert.equal(link.status, "live");
 });
 
-test("what answers but is no event stream is no way", async (t) => {
+test("an answer that is no event stream is not used", async (t) => {
   for (const answer of [
     { headers: new Headers({ "Content-Type": "text/html" }) },
     { headers: new Headers() },
@@ -146,7 +146,7 @@ test("what answers but is no event stream is no way", async (t) => {
   }
 });
 
-test("a refusal can be read there", async (t) => {
+test("the event stream tells why the server refuses", async (t) => {
   const { server, events, link, errors } = start(t);
   server.last().end();
   events.last().accept({ ok: false, json: async () => ({ error: { code: "bad-token", message: "no" } }) });
@@ -155,7 +155,7 @@ test("a refusal can be read there", async (t) => {
   assert.equal(link.status, "lost");
 });
 
-test("events arrive in any pieces, and hold what JSON may", async (t) => {
+test("events may arrive in any pieces, with any characters", async (t) => {
   const { server, events, link } = start(t);
   server.last().end();
   events.last().accept();
@@ -167,7 +167,7 @@ test("events arrive in any pieces, and hold what JSON may", async (t) => {
   assert.equal(link.streams.get("a").value, value);
 });
 
-test("on the detour, it goes on from its position, and begins with both ways", async (t) => {
+test("after a loss on the event stream the link resumes, and tries both ways at once", async (t) => {
   const { time, server, events, link } = await detoured(t);
   events.last().end();
   await settled();
@@ -184,7 +184,7 @@ test("on the detour, it goes on from its position, and begins with both ways", a
   assert.equal(link.streams.get("a").value, 2);
 });
 
-test("climbs back without interrupting the picture, without a hole, and without telling anything twice", async (t) => {
+test("a WebSocket takes over from the event stream without a gap and without a repeated update", async (t) => {
   const { time, server, events, link, statuses, seen } = await detoured(t, { history: 9 });
   statuses.length = 0;
   time.pass(2);
@@ -206,7 +206,7 @@ test("climbs back without interrupting the picture, without a hole, and without 
   assert.equal(server.sockets.length, 2);
 });
 
-test("each detour begins with a short climb", async (t) => {
+test("after each success the next WebSocket is tried soon", async (t) => {
   const { time, server, events, chance, link } = await detoured(t);
   chance.value = 1;
   for (const seconds of [2, 4]) {
@@ -227,7 +227,7 @@ test("each detour begins with a short climb", async (t) => {
   }
 });
 
-test("climbing pauses grow up to ten minutes, and a WebSocket that hangs is left for the next", async (t) => {
+test("pauses between WebSockets grow up to ten minutes, and one that hangs is closed", async (t) => {
   const { time, server, events, chance, link } = await detoured(t);
   chance.value = 1;
   const pauses = [];
@@ -246,7 +246,7 @@ test("climbing pauses grow up to ten minutes, and a WebSocket that hangs is left
   assert.equal(link.status, "live");
 });
 
-test("nonsense on a WebSocket that is only tried does not break the event stream", async (t) => {
+test("nonsense on a WebSocket that is being tried does not break the event stream", async (t) => {
   t.mock.method(console, "error", () => {});
   const { time, server, events, link } = await detoured(t);
   await tick(time, events.last(), 10);
@@ -255,7 +255,7 @@ test("nonsense on a WebSocket that is only tried does not break the event stream
   assert.ok(server.last().closed);
 });
 
-test("two missed ticks and a bye end an event stream as they end a WebSocket", async (t) => {
+test("two missed ticks or a bye end an event stream", async (t) => {
   const silent = await detoured(t);
   silent.time.pass(11.1);
   assert.equal(silent.link.status, "lost");
@@ -273,7 +273,7 @@ test("two missed ticks and a bye end an event stream as they end a WebSocket", a
   assert.equal(events.requests.length, 2);
 });
 
-test("a token is the second subprotocol, and a header on the detour; nowhere else", async (t) => {
+test("the token is a subprotocol of the WebSocket and a header of the event stream, and nowhere else", async (t) => {
   const token = "sécret/+?>~!";
   const { server, events, link, errors } = start(t, { token });
   const [v1, second] = server.last().protocols;
@@ -291,14 +291,14 @@ test("a token is the second subprotocol, and a header on the detour; nowhere els
   assert.ok(!JSON.stringify(link).includes("cret"));
 });
 
-test("without a token there is no sign of one", (t) => {
+test("without a token neither way sends one", (t) => {
   const { server, events } = start(t);
   assert.deepEqual(server.last().protocols, ["streamd.v1"]);
   server.last().end();
   assert.deepEqual(events.last().headers, {});
 });
 
-test("where a WebSocket may not even be tried, the event stream is", async (t) => {
+test("the event stream serves where a WebSocket cannot even be opened", async (t) => {
   const { events, link } = start(t, { WebSocket: class { constructor() { throw new Error("insecure"); } } });
   assert.equal(events.requests.length, 1);
   events.last().accept();
@@ -307,13 +307,13 @@ test("where a WebSocket may not even be tried, the event stream is", async (t) =
   assert.equal(link.status, "live");
 });
 
-test("a report on the detour is no error", async (t) => {
+test("a report on an event stream is dropped without an error", async (t) => {
   const { link } = await detoured(t);
   link.report({ name: "kitchen-tv", wall: "kitchen", delay: 0 });
   assert.equal(link.status, "live");
 });
 
-test("close leaves nothing on the detour, and nothing comes after it", async (t) => {
+test("close ends the event stream, its timers and its messages", async (t) => {
   const { time, server, events, link, seen } = await detoured(t);
   await tick(time, events.last(), 10);
   events.last().say(updates("7-2", [["a", 2, 2]]));
@@ -326,7 +326,7 @@ test("close leaves nothing on the detour, and nothing comes after it", async (t)
   assert.equal(link.status, "closed");
 });
 
-test("who slept comes back at once, whatever was on the screen", (t) => {
+test("after sleep the link is lost and reconnects at once", (t) => {
   const { time, server, link } = start(t, { fetch: null });
   server.last().say(hello({ a: {} }, { more: false, now: 5000 }));
   time.pass(4);
@@ -338,7 +338,7 @@ test("who slept comes back at once, whatever was on the screen", (t) => {
   assert.equal(link.lostSince, 5000);
 });
 
-test("who slept while it waited for its next attempt makes it at once", (t) => {
+test("after sleep a scheduled attempt comes at once", (t) => {
   const { time, server, chance } = start(t, { fetch: null });
   chance.value = 1;
   for (let i = 0; i < 6; i++) {
@@ -352,7 +352,7 @@ test("who slept while it waited for its next attempt makes it at once", (t) => {
   assert.equal(server.sockets.length, before + 1);
 });
 
-test("a message that lay there while the machine slept is not taken for news", (t) => {
+test("a message that waited during sleep is not believed", (t) => {
   const { time, server, link } = start(t, { fetch: null });
   server.last().say(hello({ a: {} }, { more: false, now: 5000 }));
   time.sleep(3600);
@@ -362,7 +362,7 @@ test("a message that lay there while the machine slept is not taken for news", (
   assert.equal(server.sockets.length, 2);
 });
 
-test("a page that was hidden looks at the clock when it is seen again, and a closed one never", (t) => {
+test("a page that becomes visible checks its link, unless that is closed", (t) => {
   globalThis.document = new EventTarget();
   t.after(() => delete globalThis.document);
   const { time, server, link } = start(t, { fetch: null });

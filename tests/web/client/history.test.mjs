@@ -1,4 +1,4 @@
-/** What the wall's streams were: each update once, broken where nobody knew. */
+/** The history of the wall's streams: each update once, with a gap where nothing was known. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,7 +23,7 @@ class Link extends EventTarget {
   }
 }
 
-/** A server that answers when it is let. */
+/** A server that answers when `release` is called. */
 function served(answer) {
   let release = () => {};
   const get = () => new Promise((resolve) => (release = () => resolve({ ok: true, json: async () => answer })));
@@ -33,7 +33,7 @@ function served(answer) {
 const update = (seq, value) => ({ seq, time: NOW - 100 + seq, value });
 const values = (history, link) => [...history.series(link.streams.get("a")).points(NOW).values];
 
-test("what is read and what comes meanwhile is each there once", async () => {
+test("updates that were read and updates that came meanwhile are each kept once", async () => {
   const [link, server] = [new Link(), served({ history: [1, 2, 3, 4, 5].map((seq) => update(seq, seq * 10)) })];
   const history = new History(link, server.get);
   link.put(3, 30);
@@ -44,7 +44,7 @@ test("what is read and what comes meanwhile is each there once", async () => {
   assert.deepEqual(history.latest(link.streams.get("a")).map(({ seq }) => seq), [6, 5, 4, 3, 2, 1]);
 });
 
-test("a silence that was before the page is a gap", async () => {
+test("a silence from before the page was opened is a gap", async () => {
   const server = served({ history: [update(1, 10), update(2, 20), update(8, 30)], silences: [[NOW - 97, NOW - 95], [NOW - 91, null]] });
   const link = new Link();
   const history = new History(link, server.get);
@@ -56,7 +56,7 @@ test("a silence that was before the page is a gap", async () => {
   assert.deepEqual([...times].map((time) => time - NOW), [-99, -98, -97, -95, -92, -91]);
 });
 
-test("a stream that begins anew has no past", () => {
+test("a stream that starts anew has no past", () => {
   const link = new Link();
   const history = new History(link, () => new Promise(() => {}));
   link.put(130, 1300);

@@ -1,4 +1,4 @@
-/** The client library: what it believes, and when it comes back. */
+/** The client library: what it keeps, when it is live, and when it reconnects. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { connect } from "../../../web/streamd.js";
 import { FakeTime, fakeServer, hello, updates } from "../fakes.mjs";
 
-/** A link, its server, and what it said of itself. */
+/** A link, its server, and the events that it sent. */
 function start(t, options = {}) {
   const time = new FakeTime(t);
   const server = fakeServer();
@@ -27,28 +27,28 @@ function start(t, options = {}) {
   return { time, server, chance, link, seen, statuses };
 }
 
-/** What the link has: name to value. */
+/** The link's values by name. */
 const values = (link) => Object.fromEntries([...link.streams].map(([name, { value }]) => [name, value]));
 
-test("asks for v1 at /ws of the same host", (t) => {
+test("the link asks for v1 at /ws of the same host", (t) => {
   const { server } = start(t);
   assert.equal(server.last().url.href, "ws://wall.example:5000/ws");
   assert.deepEqual(server.last().protocols, ["streamd.v1"]);
 });
 
-test("asks for the streams that it was told, over TLS where the page is", (t) => {
+test("the link asks for the selected streams, over TLS if the page uses TLS", (t) => {
   const { server } = start(t, { url: "https://wall.example/some/ws", streams: ["orders", "db.*"] });
   assert.equal(server.last().url.origin, "wss://wall.example");
   assert.equal(server.last().url.pathname, "/some/ws");
   assert.equal(server.last().url.searchParams.get("streams"), "orders,db.*");
 });
 
-test("an empty selection is none, not all", (t) => {
+test("an empty selection reads no stream", (t) => {
   const { server } = start(t, { streams: [] });
   assert.equal(server.last().url.search, "?streams=");
 });
 
-test("keeps what it hears", (t) => {
+test("the link keeps the streams and tells its listeners", (t) => {
   const { server, link, seen, statuses } = start(t);
   server.last().say(hello({ orders: { title: "Orders" } }), updates("7-1", [["orders", 3, 42]]));
   const { name, description, health, seq, at, value, time, missed } = link.streams.get("orders");
@@ -61,7 +61,7 @@ test("keeps what it hears", (t) => {
   assert.deepEqual(seen.filter(([type]) => type === "change").map(([, { names }]) => names), [["orders"], ["orders"]]);
 });
 
-test("is not live while the newest is still to come", (t) => {
+test("the link is not live while the newest value is still to come", (t) => {
   const { server, link } = start(t);
   server.last().say(hello({ a: {}, b: {} }), updates("7-1", [["a", 1, 1]], { more: true }));
   assert.equal(link.status, "catching-up");
@@ -71,7 +71,7 @@ test("is not live while the newest is still to come", (t) => {
   assert.equal(link.status, "live");
 });
 
-test("after a hello it is live when nothing follows, or when a tick came before any update", (t) => {
+test("after a hello the link is live if nothing follows, or at the first tick", (t) => {
   const resumed = { at: "7-1", resumed: true };
   for (const [messages, status] of [
     [[hello({ a: {} }, resumed)], "live"],
@@ -88,7 +88,7 @@ test("after a hello it is live when nothing follows, or when a tick came before 
   }
 });
 
-test("comes back with its position, and goes on from there", (t) => {
+test("the link reconnects with its position and resumes", (t) => {
   const { time, server, link } = start(t);
   server.last().say(hello({ a: {}, b: {} }), updates("7-1", [["a", 1, "old"], ["b", 1, "kept"]]));
   server.last().end();
@@ -103,7 +103,7 @@ test("comes back with its position, and goes on from there", (t) => {
   assert.equal(link.status, "live");
 });
 
-test("forgets what it had when it could not be resumed", (t) => {
+test("a hello that does not resume replaces all values", (t) => {
   const { time, server, link } = start(t);
   server.last().say(hello({ a: {}, b: {} }), updates("7-1", [["a", 9, "old"], ["b", 9, "old"]]));
   server.last().end();
@@ -117,7 +117,7 @@ test("forgets what it had when it could not be resumed", (t) => {
   assert.equal(link.streams.get("a").missed, 0);
 });
 
-test("drops, when resumed, what was forgotten meanwhile, and says so", (t) => {
+test("a hello that resumes drops the streams that were forgotten meanwhile", (t) => {
   const { time, server, link, seen } = start(t);
   server.last().say(hello({ a: {}, b: {} }), updates("7-1", [["a", 1, 1], ["b", 1, 1]]));
   server.last().end();
@@ -128,13 +128,13 @@ test("drops, when resumed, what was forgotten meanwhile, and says so", (t) => {
   assert.deepEqual(seen.find(([type]) => type === "change")[1].names.sort(), ["a", "b"]);
 });
 
-test("counts the holes in seq", (t) => {
+test("gaps in seq are counted as missed updates", (t) => {
   const { server, link } = start(t);
   server.last().say(hello({ a: {} }), updates("7-1", [["a", 7, 1]]), updates("7-2", [["a", 11, 1], ["a", 12, 1]]));
   assert.equal(link.streams.get("a").missed, 3);
 });
 
-test("backs off at random between half a second and a ceiling that doubles up to 20 s, without end", (t) => {
+test("pauses are random, from half a second up to a limit that doubles to 20 s", (t) => {
   for (const [random, expected] of [[0, Array(9).fill(0.5)], [1, [1, 2, 4, 8, 16, 20, 20, 20, 20]]]) {
     const { time, server, chance } = start(t);
     chance.value = random;
@@ -149,7 +149,7 @@ test("backs off at random between half a second and a ceiling that doubles up to
   }
 });
 
-test("is still trying after ten thousand failures", (t) => {
+test("the link still tries after ten thousand failures", (t) => {
   const { time, server, chance } = start(t);
   chance.value = 1;
   for (let i = 0; i < 10_000; i++) {
@@ -160,7 +160,7 @@ test("is still trying after ten thousand failures", (t) => {
   assert.equal(time.waiting, 1);
 });
 
-test("only a link that lasted a tick makes it hurry again", (t) => {
+test("only a link that lasted a tick resets the pauses", (t) => {
   const { time, server, chance } = start(t);
   chance.value = 1;
   const again = () => {
@@ -178,7 +178,7 @@ test("only a link that lasted a tick makes it hurry again", (t) => {
   assert.equal(again(), 1);
 });
 
-test("two missed ticks are a dead link, closed at once and not waited for", (t) => {
+test("two missed ticks end the link at once", (t) => {
   const { time, server, link } = start(t);
   server.last().say(hello({ a: {} }, { tick: 2 }), updates("7-1", [["a", 1, 1]]));
   const [first] = server.sockets;
@@ -194,7 +194,7 @@ test("two missed ticks are a dead link, closed at once and not waited for", (t) 
   assert.equal(link.streams.get("a").value, 1);
 });
 
-test("ticks keep it", (t) => {
+test("ticks keep the link alive", (t) => {
   const { time, server, link } = start(t);
   server.last().say(hello());
   for (let i = 0; i < 100; i++) {
@@ -205,7 +205,7 @@ test("ticks keep it", (t) => {
   assert.equal(server.sockets.length, 1);
 });
 
-test("a server that accepts and says nothing is left", (t) => {
+test("a server that accepts and sends nothing is given up after ten seconds", (t) => {
   const { time, server, link } = start(t);
   time.pass(9.9);
   assert.equal(link.status, "connecting");
@@ -214,7 +214,7 @@ test("a server that accepts and says nothing is left", (t) => {
   assert.equal(server.sockets.length, 2);
 });
 
-test("comes back when the server's bye asks it to", (t) => {
+test("the link reconnects when the server's bye asks it to", (t) => {
   const { time, server, chance, link } = start(t);
   server.last().say(hello());
   chance.value = 0.5;
@@ -226,7 +226,7 @@ test("comes back when the server's bye asks it to", (t) => {
   assert.equal(server.sockets.length, 2);
 });
 
-test("a bye without sense is an ordinary loss; one without end has one", (t) => {
+test("a bye with a bad pause is an ordinary loss, and a long pause is bounded", (t) => {
   for (const [after, seconds] of [[undefined, 0.5], [[], 0.5], [["a", {}], 0.5], [[5, 1], 0.5], [[-1, 1], 0.5], [[1e9, 1e9], 600]]) {
     const { time, server } = start(t);
     server.last().say(hello(), { type: "bye", after });
@@ -237,7 +237,7 @@ test("a bye without sense is an ordinary loss; one without end has one", (t) => 
   }
 });
 
-test("since when it is lost does not change while it tries, nor when it is lost again before it was live", (t) => {
+test("the time of the loss stays the same until the link is live", (t) => {
   const { time, server, link } = start(t);
   server.last().say(hello({ a: {} }, { more: false }));
   const since = link.now();
@@ -252,7 +252,7 @@ test("since when it is lost does not change while it tries, nor when it is lost 
   assert.ok(Math.abs(link.lostSince - since) < 1e-6);
 });
 
-test("the server's clock is the one reading that was least late", (t) => {
+test("the link follows the reading of the server's clock that came fastest", (t) => {
   const { time, server, link } = start(t);
   server.last().say(hello({}, { now: 8000 }));
   assert.equal(link.now(), 8000);
@@ -264,7 +264,7 @@ test("the server's clock is the one reading that was least late", (t) => {
   assert.equal(link.now(), 8011);
 });
 
-test("a server's clock that is set back is followed", (t) => {
+test("the link follows a server's clock that was set back", (t) => {
   const { time, server, link } = start(t);
   server.last().say(hello({}, { now: 8000 }));
   for (let i = 1; i <= 6; i++) {
@@ -292,14 +292,14 @@ test("health, descriptions, proofs and the journal's state are kept", (t) => {
   assert.deepEqual(seen.at(-1), ["error", { code: "bad-message", message: "what?" }]);
 });
 
-test("a source that failed before it had a stream is there", (t) => {
+test("a source that failed before it had a stream is listed", (t) => {
   const { server, link } = start(t);
   server.last().say(hello({}, { health: { shop: { state: "failed", error: "no such file" } }, more: false }));
   assert.equal(link.streams.get("shop").seq, 0);
   assert.equal(link.streams.get("shop").health.error, "no such file");
 });
 
-test("a forgotten stream that comes back is a new one", (t) => {
+test("a forgotten stream that comes back starts anew", (t) => {
   const { server, link } = start(t);
   server.last().say(hello({ a: {} }), updates("7-1", [["a", 9, 1]]));
   server.last().say({ type: "streams", streams: { a: null } }, { type: "streams", streams: { a: {} } });
@@ -308,7 +308,7 @@ test("a forgotten stream that comes back is a new one", (t) => {
   assert.equal(link.streams.get("a").missed, 0);
 });
 
-test("names that objects have anyway are names like any other", (t) => {
+test("streams may have the names of members that every object inherits", (t) => {
   const { server, link } = start(t);
   server.last().say(hello({ a: {} }), updates("7-1", [["constructor", 1, 1], ["toString", 1, 2], ["hasOwnProperty", 1, 3]]));
   server.last().say({ type: "streams", streams: { constructor: { title: "C" }, toString: null } });
@@ -317,13 +317,13 @@ test("names that objects have anyway are names like any other", (t) => {
   assert.deepEqual(link.streams.get("hasOwnProperty").health, { proof: 5000 }, "a first value is a proof");
 });
 
-test("what it does not know, it ignores", (t) => {
+test("unknown messages and members are ignored", (t) => {
   const { server, link } = start(t);
   server.last().say(hello({ a: {} }, { colour: "green" }), { type: "weather", wind: 3 }, {}, updates("7-1", [["a", 1, 1]], { x: 1 }));
   assert.equal(link.status, "live");
 });
 
-test("what it cannot understand breaks the link: it may have carried a value", (t) => {
+test("a message that cannot be understood breaks the link", (t) => {
   t.mock.method(console, "error", () => {});
   for (const data of ["", "nonsense", "null", '{"type": "updates"}', '{"type": "streams", "streams": null}', '{"type": "health"}']) {
     const { time, server, link } = start(t);
@@ -335,7 +335,7 @@ test("what it cannot understand breaks the link: it may have carried a value", (
   }
 });
 
-test("close leaves nothing behind, also when a listener calls it", (t) => {
+test("close ends socket and timers, also when a listener calls it", (t) => {
   const { time, server, link, statuses } = start(t);
   link.addEventListener("update", () => link.close());
   server.last().say(hello({ a: {} }), updates("7-1", [["a", 1, 1]]));
@@ -347,7 +347,7 @@ test("close leaves nothing behind, also when a listener calls it", (t) => {
   assert.equal(link.status, "closed");
 });
 
-test("a link that was closed stays closed, also when what follows cannot be understood", (t) => {
+test("a closed link stays closed when the rest of a message cannot be understood", (t) => {
   t.mock.method(console, "error", () => {});
   const { time, server, link } = start(t);
   link.addEventListener("update", () => link.close());
@@ -356,7 +356,7 @@ test("a link that was closed stays closed, also when what follows cannot be unde
   assert.equal(time.waiting, 0);
 });
 
-test("a hundred thousand updates are one stream's newest", (t) => {
+test("a hundred thousand updates leave one value", (t) => {
   const { server, link } = start(t);
   server.last().say(hello({ a: {} }, { more: false }));
   const { onmessage } = server.last();
@@ -367,7 +367,7 @@ test("a hundred thousand updates are one stream's newest", (t) => {
   assert.equal(link.streams.get("a").value, 100_000);
 });
 
-test("keeps as many updates as it was told to, and asks for them", (t) => {
+test("the link asks for as many updates as it keeps", (t) => {
   const { server, link } = start(t, { history: 3 });
   assert.equal(server.last().url.searchParams.get("history"), "3");
   server.last().say(hello({ a: {}, b: {} }), updates("7-1", [["a", 1, 10], ["a", 2, 20]]));
@@ -378,7 +378,7 @@ test("keeps as many updates as it was told to, and asks for them", (t) => {
   assert.deepEqual(history.map(({ seq }) => seq), [998, 999, 1000]);
 });
 
-test("history goes on when resumed, and begins anew when not", (t) => {
+test("history continues after a resumed hello, and starts anew after any other", (t) => {
   const { time, server, link } = start(t, { history: 9 });
   const seqs = () => link.streams.get("a").history.map(({ seq }) => seq);
   server.last().say(hello({ a: {} }), updates("7-1", [["a", 1, 1]]));
@@ -392,14 +392,14 @@ test("history goes on when resumed, and begins anew when not", (t) => {
   assert.deepEqual(seqs(), [7]);
 });
 
-test("without history it keeps none", (t) => {
+test("without the option the link keeps no history", (t) => {
   const { server, link } = start(t);
   server.last().say(hello({ a: {} }), updates("7-1", [["a", 1, 1]]));
   assert.equal(server.last().url.searchParams.has("history"), false);
   assert.equal("history" in link.streams.get("a"), false);
 });
 
-test("another selection begins anew, without a position", (t) => {
+test("another selection starts anew without a position", (t) => {
   const { time, server, link, statuses } = start(t, { streams: ["a"] });
   server.last().say(hello({ a: {} }), updates("7-1", [["a", 1, 1]]));
   const [first] = server.sockets;
@@ -416,7 +416,7 @@ test("another selection begins anew, without a position", (t) => {
   assert.equal(server.sockets.length, 2);
 });
 
-test("a selection changed by a listener, or between two attempts, has no position either", (t) => {
+test("a selection made by a listener or between two attempts starts anew too", (t) => {
   const { time, server, link } = start(t, { streams: ["a"] });
   link.addEventListener("update", () => link.select(["b"]), { once: true });
   server.last().say(hello({ a: {} }), updates("7-1", [["a", 1, 1], ["a", 2, 2]]));
@@ -433,7 +433,7 @@ test("a selection changed by a listener, or between two attempts, has no positio
   assert.equal(server.sockets.length, 3);
 });
 
-test("says what the server's page is, and what a screen is to do", (t) => {
+test("the link tells of builds and commands", (t) => {
   const { server, link } = start(t);
   const seen = [];
   for (const type of ["build", "command"]) link.addEventListener(type, ({ detail }) => seen.push([type, detail]));
@@ -442,7 +442,7 @@ test("says what the server's page is, and what a screen is to do", (t) => {
   assert.deepEqual(seen, [["build", { build: "0123" }], ["command", command]]);
 });
 
-test("reports what the screen shows, and up to where, once there is somebody to hear it", (t) => {
+test("the link reports what the screen shows while it is connected", (t) => {
   const { server, link } = start(t);
   link.report({ name: "kitchen-tv", wall: "kitchen", delay: 0.2 });
   assert.deepEqual(server.last().said, []);
