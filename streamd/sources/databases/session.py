@@ -155,7 +155,7 @@ class DatabaseSession:
         return self._run(find, "query")
 
     def horizon(self) -> Deferred[tuple[int, int]]:
-        """See :meth:`Driver.horizon`."""
+        """See :meth:`DatabaseDriver.horizon`."""
         return self._run(self._driver.horizon)
 
     def look(self) -> Deferred[None]:
@@ -166,7 +166,7 @@ class DatabaseSession:
         return self._run(self._driver.ping)
 
     def hear(self, channel: str) -> Deferred[tuple[bool, list[str]]]:
-        """See :meth:`Driver.hear`; a server that hangs is found out by it, too."""
+        """See :meth:`DatabaseDriver.hear`; a server that hangs is found out by it, too."""
         return self._run(lambda c: self._driver.hear(c, channel, min(1, self._timeout / 2)))
 
     def _run(self, use: Callable[[Any], T], key: str = "") -> Deferred[T]:
