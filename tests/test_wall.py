@@ -9,6 +9,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import textwrap
 import time
 from contextlib import closing
 from pathlib import Path
@@ -329,6 +330,49 @@ def test_a_tile_that_throws_fails_alone(daemon: Daemon, browser: Browser, method
     page.evaluate("window.odd = false")
     post(daemon, "second", "ok")
     shows(page, "second", "ok")
+    context.close()
+
+
+def test_the_kind_of_tile_in_the_manual_works(daemon: Daemon, browser: Browser) -> None:
+    """A page with the module, the style sheet and the registry line of docs/extending.rst."""
+    manual = (CHECKOUT / "docs" / "extending.rst").read_text()
+    blocks = re.findall(r"\.\. code-block:: (?:javascript|css)\n\n((?:    .*\n|\n)+)", manual)
+    module, sheet, line = (textwrap.dedent(block) for block in blocks if "bar" in block)
+    context = browser.new_context(
+        service_workers="block"
+    )  # they would hide requests from the routes
+    page = context.new_page()
+
+    page.route(
+        "**/kinds/bar.js", lambda route: route.fulfill(body=module, content_type="text/javascript")
+    )
+    page.route(
+        "**/kinds/registry.js",
+        lambda route: route.fulfill(
+            body=route.fetch().text() + line, content_type="text/javascript"
+        ),
+    )
+    page.route(
+        "**/kinds/list.css",
+        lambda route: route.fulfill(body=route.fetch().text() + sheet, content_type="text/css"),
+    )
+    shown = '"stream":"*","show":"bar"'
+    page.route(
+        "**/walls/all",
+        lambda route: route.fulfill(body=route.fetch().text().replace('"stream":"*"', shown)),
+    )
+    for name, value in (("disk", 72), ("odd", "no number")):
+        post(daemon, name, value)
+    page.goto(daemon.url)
+    expect(tile(page, "disk")).to_have_attribute("data-kind", "bar")
+    expect(tile(page, "disk")).to_have_attribute("data-state", "current")
+    widths = (
+        """(bar) => [bar.getBoundingClientRect().width / bar.offsetWidth, bar.offsetHeight > 10]"""
+    )
+    share, high = tile(page, "disk").locator(".bar").evaluate(widths)
+    assert (round(share, 2), high) == (0.72, True)
+    reason = tile(page, "odd").locator(".evidence").first
+    expect(reason).to_have_text("✕ cannot be shown: a bar needs a number")
     context.close()
 
 
