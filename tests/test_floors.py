@@ -42,7 +42,7 @@ FLOORS = {
     ],
     "reactor": [
         "connections deadline private_twisted",
-        "log_limit redis_client timer worker",
+        "log_limit redis_client slices timer worker",
     ],
     "config": [
         "extras fields",
@@ -78,7 +78,7 @@ FLOORS = {
         "peers",
     ],
     "http": [
-        "request",
+        "history request",
         "access bodies events handshake health page poll read",
         "exchange private_autobahn publish screens",
         "channel websocket",

@@ -43,6 +43,7 @@ from streamd.hub.screens import Screens
 from streamd.hub.sweep import Sweep
 from streamd.journals.journal import Unusable
 from streamd.reactor.log_limit import quiet_log
+from streamd.reactor.slices import Slices
 from streamd.sources.feed import Feed
 from streamd.sources.source import Source, furnish
 
@@ -87,6 +88,7 @@ class Streamd(MultiService):
         self.state.shared = self.journal.shared
         self.hub = Hub(self.state, reactor, server.max_viewers, server.pace)
         self.sweep = Sweep()
+        self.slices = Slices(reactor)
         page = Page(web_folder(), config.walls, "" if config.file else DEMO_NOTE)
         screens = Screens()
         self.viewers = StreamFactory(self.hub, self.sweep, now, reactor, screens, page.build)
@@ -97,7 +99,7 @@ class Streamd(MultiService):
             self.access,
             (page, Health(self.state), Commands(self.access, screens, page.walls, now)),
             (
-                Reader(self.state),
+                Reader(self.state, self.slices),
                 Publisher(self.access, self.journal, self.state),
                 self.viewers,
                 self.events,
@@ -215,6 +217,7 @@ class Streamd(MultiService):
 
         def rest(result: Any) -> Deferred[None]:
             self.hub.stop()
+            self.slices.stop()
             return self.journal.stop().addTimeout(1.0, self._reactor).addErrback(hung)
 
         def hung(failure: Failure) -> None:

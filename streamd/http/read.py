@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
+from twisted.internet.defer import Deferred
 
 from streamd.core.errors import Refused, shorten
 from streamd.core.state import State
 from streamd.core.stream import Stream
-from streamd.core.thin import thin
 from streamd.core.update import Update
+from streamd.http.history import ThinHistory, Thinner, point_text
 from streamd.http.request import NAME, Request, Response, Routes, joined
+from streamd.reactor.slices import Slices
 from streamd.wire.requests import parse_history, parse_points, parse_query
 
 _JSON = "application/json"
@@ -21,8 +24,9 @@ _JSON = "application/json"
 class Reader:
     """Answers from the state."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, slices: Slices) -> None:
         self._state = state
+        self._thinner = Thinner(slices)
 
     @property
     def routes(self) -> Routes:
@@ -60,43 +64,46 @@ class Reader:
         headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
         return Response(200, _object(members, opening, b"}"), headers)
 
-    def get_stream(self, request: Request, name: str) -> Response:
+    def get_stream(self, request: Request, name: str) -> Response | Deferred[Response]:
         """``GET /streams/NAME?history=N&points=M``: one of them.
 
-        :raises Refused: 404 if there is none, 400 for a history that cannot be.
+        :raises Refused: 404 if there is no such stream, 400 for a history that cannot be, 503 if too
+            many histories are asked for.
         """
         stream = self._state.get(name)
         if stream is None:
             raise Refused(404, "unknown-stream", f"there is no stream {shorten(name)}")
         about = {"name": name, **_about(stream)}
         headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
-        history = _history(stream, request.query)
-        if history is None:
+        count, points = request.query.get("history"), request.query.get("points")
+        if count is None and points is None:
             return Response(200, _encode(about) + b"\n", headers)
-        updates, thinned = history
-        if thinned:
-            about["thinned"] = True
+        length = 0 if points is not None and not count else parse_history(count or "")
         if stream.silences:
             about["silences"] = list(stream.silences)
-        opening = _encode(about)
-        parts = joined(map(_encode, map(_point, updates)), opening[:-1] + b',"history":[', b"]}\n")
-        return Response(200, parts, headers)
+        if points is None:
+            history = map(point_text, reversed(list(_newest(stream, length))))
+            return Response(200, _with_history(about, history), headers)
+
+        def answer(history: ThinHistory) -> Response:
+            thinned = {"thinned": True} if history.thinned else {}
+            return Response(200, _with_history(about | thinned, (history.points,)), headers)
+
+        asked = self._thinner.ask(stream, length, parse_points(points))
+        return asked.addCallback(answer)
 
     def _position_headers(self) -> dict[str, str]:
         at = str(self._state.head)
         return {"Streamd-Position": at, "ETag": f'"{at}"', "Cache-Control": "no-cache"}
 
 
-def _history(stream: Stream, query: Mapping[str, str]) -> tuple[Sequence[Update], bool] | None:
-    """What was asked for of a stream's history, if any was, and whether points were left out."""
-    count, points = query.get("history"), query.get("points")
-    if count is None and points is None:
-        return None
-    all_there_is = points is not None and not count
-    length = 0 if all_there_is else parse_history(count or "")
-    updates = [u for u in stream.history if u.value is not None][-length:]
-    few = updates if points is None else thin(updates, parse_points(points))
-    return few, len(few) < len(updates)
+def _newest(stream: Stream, length: int) -> Iterator[Update]:
+    updates = (update for update in reversed(stream.history) if update.value is not None)
+    return islice(updates, length)
+
+
+def _with_history(about: Mapping[str, Any], points: Iterable[bytes]) -> Iterator[bytes]:
+    return joined(points, _encode(about)[:-1] + b',"history":[', b"]}\n")
 
 
 def _about(stream: Stream) -> dict[str, Any]:
@@ -109,11 +116,6 @@ def _about(stream: Stream) -> dict[str, Any]:
         "value": msgspec.Raw(newest.value) if newest and newest.value is not None else None,
         "health": stream.current_health(),
     }
-
-
-def _point(update: Update) -> dict[str, Any]:
-    value = msgspec.Raw(update.value or b"null")
-    return {"seq": update.seq, "at": str(update.at), "time": update.time, "value": value}
 
 
 _encode = msgspec.json.encode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -10,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.thin import SHAPE, thin
+from streamd.core import thin as module
+from streamd.core.thin import SHAPE, STEP
 from streamd.core.update import Position, Update
 from streamd.core.values import to_python
 
@@ -29,6 +31,17 @@ def history(*said: tuple[float, Any]) -> list[Update]:
         Update("a", n, Position(n, 0), time, json.dumps(value).encode())
         for n, (time, value) in enumerate(said, 1)
     ]
+
+
+def thin(updates: Sequence[Update], points: int) -> Sequence[Update]:
+    """What is left at the end."""
+    steps = module.thin(updates, points)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            left: Sequence[Update] = end.value
+            return left
 
 
 def is_number(update: Update) -> bool:
@@ -93,3 +106,8 @@ class ThinTests(SynchronousTestCase):
     def test_about_so_many_are_left(self, said: list[Any], points: int) -> None:
         left = [u for u in thin(history(*said), points) if is_number(u)]
         self.assertLessEqual(len(left), max(points, SHAPE))
+
+    def test_a_long_one_is_thinned_in_steps(self) -> None:
+        updates = history(*((n, n % 7) for n in range(20 * STEP)))
+        steps = [*module.thin(updates, 10)]
+        self.assertGreaterEqual(len(steps), 40)

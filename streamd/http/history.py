@@ -1,0 +1,96 @@
+"""Histories in few points: thinned in slices, once for equal questions, and kept for the next."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred, succeed
+
+from streamd.core.errors import Refused
+from streamd.core.stream import Stream
+from streamd.core.thin import steps_of, thin
+from streamd.core.update import Update
+from streamd.reactor.slices import Slices
+
+KEPT_BYTES = 4 * 2**20
+"""Bytes of points that are kept: some 100 histories of 500 points."""
+
+MAX_UNDER_WAY = 32
+"""Different questions that may be under way: each holds a list of its whole history."""
+
+
+class ThinHistory(msgspec.Struct, frozen=True):
+    """A history in few points.
+
+    :ivar points: a JSON text of each, with commas between.
+    :ivar thinned: whether updates were left out.
+    """
+
+    points: bytes
+    thinned: bool
+
+
+class Thinner:
+    """Answers questions for the newest ``length`` updates of a stream in ``points`` points."""
+
+    def __init__(self, slices: Slices) -> None:
+        self._slices = slices
+        self._kept: dict[object, ThinHistory] = {}
+        self._size = 0
+        self._under_way: dict[object, list[Deferred[ThinHistory]]] = {}
+
+    def ask(self, stream: Stream, length: int, points: int) -> Deferred[ThinHistory]:
+        """Return the history; ``length`` 0 means all of it.
+
+        :raises Refused: 503 if too many different questions are under way.
+        """
+        newest = stream.newest
+        key = stream.name, newest and newest.at, stream.lost, length, points
+        if (found := self._kept.get(key)) is not None:
+            return succeed(found)
+        waiting = self._under_way.get(key)
+        if waiting is None:
+            if len(self._under_way) >= MAX_UNDER_WAY:
+                raise Refused(503, "busy", "too many histories are being thinned; ask again")
+            waiting = self._under_way[key] = []
+            history = list(stream.history)
+            self._slices.run(_thinned(history, length, points)).addBoth(self._done, key)
+        answer: Deferred[ThinHistory] = Deferred()
+        waiting.append(answer)
+        return answer
+
+    def _done(self, result: Any, key: object) -> None:
+        if isinstance(result, ThinHistory):
+            self._keep(key, result)
+        for answer in self._under_way.pop(key):
+            answer.callback(result)  # a Failure calls the errbacks
+
+    def _keep(self, key: object, history: ThinHistory) -> None:
+        self._kept[key] = history
+        self._size += len(history.points)
+        while self._size > KEPT_BYTES:
+            oldest = self._kept.pop(next(iter(self._kept)))
+            self._size -= len(oldest.points)
+
+
+def _thinned(history: list[Update], length: int, points: int) -> Generator[None, None, ThinHistory]:
+    updates: list[Update] = []
+    for some in steps_of(history[-length:]):
+        updates += [update for update in some if update.value is not None]
+        yield
+    few = yield from thin(updates, points)
+    texts: list[bytes] = []
+    for some in steps_of(few):
+        texts += map(point_text, some)
+        yield
+    return ThinHistory(b",".join(texts), len(few) < len(updates))
+
+
+def point_text(update: Update) -> bytes:
+    """Return ``{"seq", "at", "time", "value"}`` as JSON."""
+    value = msgspec.Raw(update.value or b"null")
+    return msgspec.json.encode(
+        {"seq": update.seq, "at": str(update.at), "time": update.time, "value": value}
+    )

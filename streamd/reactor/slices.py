@@ -1,0 +1,51 @@
+"""Long computations in slices: between two of them the reactor does everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Cooperator
+
+T = TypeVar("T")
+
+TURN = 0.005
+"""Seconds of one turn of the reactor for all computations together."""
+
+PAUSE = 0.005
+"""Seconds between two such turns: computations have at most half a core."""
+
+
+class Slices:
+    """Runs computations side by side, each a generator that yields about every millisecond.
+
+    A thread would be worse: it takes the interpreter for 5 ms whenever the reactor lets go of it, which
+    is at every send.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._cooperator = Cooperator(
+            terminationPredicateFactory=self._until,
+            scheduler=lambda call: clock.callLater(PAUSE, call),
+        )
+
+    def _until(self) -> Callable[[], bool]:
+        end = self._clock.seconds() + TURN
+        return lambda: self._clock.seconds() >= end
+
+    def run(self, steps: Generator[None, None, T]) -> Deferred[T]:
+        """Return what the generator returns; what it raises is the failure."""
+        results: list[T] = []
+
+        def work() -> Generator[None, None, None]:
+            results.append((yield from steps))
+
+        done: Deferred[T] = self._cooperator.coiterate(work()).addCallback(lambda _: results[0])
+        return done
+
+    def stop(self) -> None:
+        """End all computations; their Deferreds fail."""
+        self._cooperator.stop()

@@ -1,0 +1,53 @@
+"""Long computations let everything else go on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from twisted.internet.task import Clock, SchedulerStopped
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.reactor.slices import PAUSE, TURN, Slices
+
+
+class SlicesTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.slices = Slices(self.clock)
+        self.steps: list[str] = []
+
+    def work(self, name: str, steps: int) -> Generator[None, None, str]:
+        for _ in range(steps):
+            self.steps.append(name)
+            self.clock.rightNow += 0.001
+            yield
+        return name.upper()
+
+    def test_side_by_side_in_turns(self) -> None:
+        long, short = self.slices.run(self.work("a", 60)), self.slices.run(self.work("b", 3))
+        self.assertEqual([], self.steps)
+        self.clock.advance(PAUSE)
+        self.assertLessEqual(len(self.steps), TURN / 0.001 + 1)
+        self.assertEqual({"a", "b"}, {*self.steps})
+        self.clock.pump([PAUSE] * 5)
+        self.assertEqual("B", self.successResultOf(short))
+        self.assertNoResult(long)
+        self.clock.pump([PAUSE] * 20)
+        self.assertEqual("A", self.successResultOf(long))
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_failure(self) -> None:
+        def bad() -> Generator[None, None, None]:
+            yield
+            raise ZeroDivisionError
+
+        failing = self.slices.run(bad())
+        self.clock.pump([PAUSE] * 3)
+        self.failureResultOf(failing, ZeroDivisionError)
+
+    def test_stop(self) -> None:
+        running = self.slices.run(self.work("a", 60))
+        self.clock.advance(PAUSE)
+        self.slices.stop()
+        self.failureResultOf(running, SchedulerStopped)
+        self.assertEqual([], self.clock.getDelayedCalls())
