@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.browser import browser, console_errors, page, page_errors
 from tests.support.daemon import daemon, start_daemon
-from tests.support.databases import _mariadb, _postgres, mariadb, postgres
+from tests.support.databases import _mariadb, _postgres, mariadb, pgbouncer, postgres
 from tests.support.nginx import start_nginx
 from tests.support.node import node
 from tests.support.patience import pytest_pyfunc_call
@@ -23,6 +23,7 @@ __all__ = [
     "node",
     "page",
     "page_errors",
+    "pgbouncer",
     "postgres",
     "pytest_collection_finish",
     "pytest_pyfunc_call",

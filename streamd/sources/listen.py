@@ -1,4 +1,4 @@
-"""What PostgreSQL notifies: each time a reading, or the reason to run a query."""
+"""PostgreSQL's notifications: each is a reading, or the reason to run a query."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from twisted.internet.task import deferLater
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
+from streamd.core.errors import Refused
+from streamd.core.values import BadValue
 from streamd.sources.databases.queries import QuerySettings, Reading, open_session
 from streamd.sources.feed import Feed
 from streamd.sources.polling import MIN_RETRY, Polling
-from streamd.sources.texts import ROOM, read_text
+from streamd.sources.texts import ROOM, missing_since, read_text
 
 
 class NotifyChannel(str):
-    """What is listened to."""
+    """A channel of NOTIFY."""
 
     @classmethod
     def parse(cls, written: Any) -> NotifyChannel:
-        """:raises ValueError: with what would be right."""
+        """:raises ValueError: with an example of what is expected."""
         if not isinstance(written, str) or not 1 <= len(written.encode()) <= 63 or '"' in written:
             raise ValueError("expected a channel: NOTIFY's first word, at most 63 bytes")
         return cls(written)
@@ -30,7 +32,7 @@ class NotifyChannel(str):
 class ListenSettings(QuerySettings, frozen=True, kw_only=True):
     """``[sources.NAME]`` with ``listen``.
 
-    :ivar every: with ``query``: it runs so often without a notification.
+    :ivar every: with ``query``: the interval of runs without a notification.
     """
 
     listen: NotifyChannel
@@ -38,19 +40,22 @@ class ListenSettings(QuerySettings, frozen=True, kw_only=True):
 
 
 class ListenSource:
-    """Listens first, then reads, then is live: again after every reconnect.
+    """Listens first, then runs the query, then follows: again after every reconnect.
 
-    So nothing is missed between reading and listening, nor while it was away.
+    So a query misses nothing.  Without a query, notifications from between two connections are gone:
+    each stream is failed then until its next one.
     """
 
     def __init__(self, name: str, settings: ListenSettings, surroundings: Surroundings) -> None:
-        self._reactor = surroundings.reactor
+        self._reactor, self._now = surroundings.reactor, surroundings.now
         self._channel, self._every = settings.listen, settings.every
-        self._ears = open_session(name, settings, surroundings)
-        self._eyes = open_session(name, settings, surroundings)
-        self._reading = Reading(self._eyes, settings, self._reactor) if settings.query else None
-        self._listening = Polling(self._hear, MIN_RETRY, self._reactor)
-        self.every = settings.every if settings.query else None
+        self._notifying = open_session(name, settings, surroundings)
+        self._querying = open_session(name, settings, surroundings)
+        query = settings.query is not None
+        self._reading = Reading(self._querying, settings, self._reactor) if query else None
+        self._listening = Polling(self._listen, MIN_RETRY, self._reactor)
+        self.every = settings.every if query else None
+        self._heard: float | None = None  # when this listened last
 
     def start(self, feed: Feed) -> None:
         self._feed = feed
@@ -58,35 +63,49 @@ class ListenSource:
 
     def stop(self) -> Deferred[Any]:
         self._listening.stop()
-        return DeferredList([self._ears.stop(), self._eyes.stop()], consumeErrors=True)
+        return DeferredList([self._notifying.stop(), self._querying.stop()], consumeErrors=True)
 
-    async def _hear(self) -> None:
-        """A run of this lasts as long as the connection does."""
-        reading = self._make_reading()
+    async def _listen(self) -> None:
+        """One run lasts as long as its connection."""
+        await self._notifying.listen(self._channel)
+        if self._reading is None:
+            await self._follow()
+        reading = Polling(self._read, self._every, self._reactor, gently=True)
+        reading.start(self._feed)
         try:
             while not self._listening.stopped:
-                began, payloads = await self._ears.hear(self._channel)
-                if self._reading is None:
-                    for number, payload in enumerate(payloads, 1):
-                        await self._feed.put(read_text(payload.encode()))
-                        if number % ROOM == 0:  # a flood lets others have their turn
-                            await deferLater(self._reactor, 0)
-                    self._feed.proved()
-                elif began:
-                    reading.stop()
-                    reading = self._make_reading()
-                    reading.start(self._feed)
-                elif payloads:
+                if await self._notifying.notifications():
                     reading.wake()
         finally:
             reading.stop()
 
-    def _make_reading(self) -> Polling:
-        return Polling(self._read, self._every, self._reactor, gently=True)
+    async def _follow(self) -> None:
+        """Each notification is a reading."""
+        gap = self._heard is not None  # a notification then proves its own streams alone
+        if self._heard is not None:
+            self._feed.failed(missing_since(self._heard))
+        else:
+            self._feed.proved()
+        while not self._listening.stopped:
+            payloads = await self._notifying.notifications()
+            self._heard = self._now()
+            for number, payload in enumerate(payloads, 1):
+                await self._feed.put(_value(payload))
+                if number % ROOM == 0:  # a flood lets others have their turn
+                    await deferLater(self._reactor, 0)
+            if not gap:
+                self._feed.proved()
 
     def _read(self) -> Deferred[object]:
         assert self._reading is not None
         return self._reading.run(self._feed)
+
+
+def _value(payload: str) -> Any:
+    try:
+        return read_text(payload.encode())
+    except Refused as refused:
+        return BadValue(refused.message)
 
 
 def _make(name: str, settings: ListenSettings, surroundings: Surroundings) -> ListenSource:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -30,9 +29,10 @@ from streamd.reactor.redis_client import (
 from streamd.sources.entries import Entries, Entry
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.feed import Feed
+from streamd.sources.names import by_name
 from streamd.sources.polling import MIN_RETRY, Polling
 from streamd.sources.settings import SourceSettings
-from streamd.sources.texts import Texts, read_text
+from streamd.sources.texts import Texts, missing_since, read_text
 
 PING = 1.0
 """Seconds between two checks that Redis still answers."""
@@ -86,11 +86,12 @@ class RedisSource:
         self._settings = settings
         self._command, self._key = command, getattr(settings, command)
         self._password = password
-        self._reactor = surroundings.reactor
+        self._reactor, self._now = surroundings.reactor, surroundings.now
         polled = command in settings.POLLED
         self.every = settings.every or EVERY if polled else None
         self._work = self._follow if command == "xread" else self._poll if polled else self._hear
         self._running: Deferred[None] | None = None
+        self._heard: float | None = None  # when it was subscribed last
         self._polling = Polling(self._run, MIN_RETRY, self._reactor)
 
     def start(self, feed: Feed) -> None:
@@ -135,12 +136,21 @@ class RedisSource:
     # -- the three ways to read --------------------------------------------------------------------
 
     async def _hear(self, link: RedisConnection) -> None:
-        """Each message is a reading."""
+        """Each message is a reading.
+
+        Redis keeps none for later: each stream is failed after a gap, until its next message.
+        """
         link.on_message = self._texts.put
         for channel in [self._key] if isinstance(self._key, str) else self._key:
             await self._ask(link, self._command, channel)
-        self._feed.proved()
-        await self._wait(link, math.inf)
+        if self._heard is None:
+            self._feed.proved()
+        else:
+            self._feed.failed(missing_since(self._heard))
+        while True:
+            self._heard = self._now()
+            await self._wait(link, PING)
+            await self._ask(link, "PING")
 
     async def _poll(self, link: RedisConnection) -> None:
         """Each reply to the command is a reading."""
@@ -153,7 +163,7 @@ class RedisSource:
                 elif self._settings.whole:
                     await self._feed.put(_object(reply))
                 else:
-                    await self._feed.put_all(_object(reply))
+                    await self._feed.put_all(by_name(_object(reply)))
             except Refused:
                 self._feed.failed(Failure())
             await self._wait(link, self.every)

@@ -29,7 +29,7 @@ class SqlSource:
         reactor = surroundings.reactor
         self._session = open_session(name, settings, surroundings)
         self._reading = Reading(self._session, settings, reactor)
-        look = self._session.look
+        look = self._session.ping
         self._polling = Polling(self._read, settings.every, reactor, gently=True, look=look)
 
     def start(self, feed: Feed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
+from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 from streamd.wire.requests import PACE
 
@@ -39,6 +41,15 @@ def read_text(text: bytes) -> Any:
 def too_long() -> Refused:
     """A text is longer than :data:`MAX_TEXT`."""
     return Refused(413, "too-large", f"a text may have {MAX_TEXT // 2**20} MiB, this has more")
+
+
+def missing_since(when: float) -> Failure:
+    """Why streams are failed whose messages nobody heard for a while.
+
+    :param when: when the source listened last, seconds since the epoch.
+    """
+    clock = time.strftime("%H:%M", time.localtime(when))
+    return Failure(SourceError(f"messages may be missing since {clock}"))
 
 
 class Texts:

@@ -84,6 +84,26 @@ def test_on_the_wall(postgres: PostgresServer, start_daemon: StartDaemon, page: 
 
 
 @in_thread
+def test_a_lost_connection_says_what_may_be_missing(listen: Listen) -> None:
+    alerts = listen()
+    alerts.notify('{"door": "open", "window": "shut"}')
+    alerts.streams.expect("alerts.door", "open")
+    alerts.server.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'shop'",
+        *(f"NOTIFY alerts, '{{\"door\": {number}}}'" for number in range(5)),
+    )
+    wait_until(lambda: len(listening(alerts.server)) == 1, what="LISTEN again")
+    missing = "messages may be missing since "
+    wait_until(lambda: (alerts.streams.health("alerts.door")[1] or "").startswith(missing))
+    time.sleep(2.5)  # also while it listens
+    assert (alerts.streams.health("alerts.door")[1] or "").startswith(missing)
+    alerts.notify('{"door": "shut"}')
+    alerts.streams.expect("alerts.door", "shut")
+    assert alerts.streams.health("alerts.door") == ("fresh", None)
+    assert alerts.streams.health("alerts.window")[0] == "failed"
+
+
+@in_thread
 def test_an_object_is_a_stream_a_member(listen: Listen) -> None:
     alerts = listen()
     alerts.notify('{"door": "open", "window": null}')

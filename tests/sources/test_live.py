@@ -200,10 +200,10 @@ WRONG = {
     "SELEKT 1": "syntax error",
     "SELECT price FROM orders": "no such column: price",
     "SELECT * FROM nowhere": "no such table: nowhere",
-    "DELETE FROM orders": "readonly database",
+    "DELETE FROM orders": "a query may only read",
     "SELECT 1; SELECT 2": "one statement at a time",
-    "PRAGMA query_only = 0": "the query gives no columns",
-    "SELECT load_extension('x')": "not authorized",
+    "PRAGMA query_only = 0": "a query may only read",
+    "SELECT load_extension('x')": "a query may only read",
 }
 
 
@@ -269,7 +269,7 @@ kind = "random_walk"
 
 
 def test_column_that_cannot_be_a_value_fails_alone(open_shop: Open) -> None:
-    columns = "count(*) AS orders, x'00ff' AS picture, 'é' AS 'bad name'"
+    columns = "count(*) AS orders, x'00ff' AS picture, max(1)"
     shop = open_shop(CONFIG.replace("count(*) AS orders, sum(amount) AS revenue", columns))
     wait_until(lambda: shop.daemon.request("GET", "/state").json() == {"shop.orders": 1})
     shop.sql("INSERT INTO orders VALUES (1)")
@@ -277,4 +277,4 @@ def test_column_that_cannot_be_a_value_fails_alone(open_shop: Open) -> None:
     assert any("picture" in (s["health"]["error"] or "") for s in shop.streams().values())
     time.sleep(3 * EVERY)
     assert len(shop.lines("picture")) == 1
-    assert len(shop.lines("bad name")) == 1
+    assert len(shop.lines("write max(1) AS a_name")) == 1

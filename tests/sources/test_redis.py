@@ -190,6 +190,23 @@ def test_a_field_that_is_no_value_fails_alone(serve: Serve, redis: Redis) -> Non
 
 
 @in_thread
+def test_messages_of_a_lost_connection_may_be_missing(serve: Serve, redis: Redis) -> None:
+    streams = Streams(serve(config(redis.port, hall='subscribe = "hall"')))
+    redis_ready(redis, 1)
+    redis.say("PUBLISH", "hall", '{"door": "shut", "temp": 20}')
+    streams.expect("hall.door", "shut")
+    redis.say("CLIENT", "KILL", "TYPE", "pubsub")
+    redis_ready(redis, 1)
+    missing = "messages may be missing since "
+    wait_until(lambda: (streams.health("hall.door")[1] or "").startswith(missing))
+    time.sleep(2.5)  # also while it is subscribed
+    assert (streams.health("hall.door")[1] or "").startswith(missing)
+    redis.say("PUBLISH", "hall", '{"door": "shut"}')
+    wait_until(lambda: streams.health("hall.door") == ("fresh", None))
+    assert streams.health("hall.temp")[0] == "failed"
+
+
+@in_thread
 def test_a_flood_of_messages_keeps_the_newest_of_each_stream(serve: Serve, redis: Redis) -> None:
     streams = Streams(serve(config(redis.port, hall='subscribe = "hall"')))
     redis_ready(redis, 1)

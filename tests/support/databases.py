@@ -1,4 +1,5 @@
-"""Database servers of one's own, which can be stopped, killed and frozen: `postgres`, `mariadb`.
+"""Database servers of one's own, which can be stopped, killed and frozen: `postgres`, `mariadb`, and a
+`pgbouncer` in front of `postgres`.
 
 One of each serves all tests; a test that wants it gets it running and empty.
 """
@@ -141,6 +142,37 @@ class PostgresServer(DatabaseServer):
         )
 
 
+class PgBouncer(DatabaseServer):
+    """PgBouncer in transaction mode: who comes shares one session of the server with all others."""
+
+    def __init__(self, folder: Path, server: PostgresServer) -> None:
+        super().__init__(folder, "postgres")
+        program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+        assert program, "no PgBouncer here: run tests/install-servers"
+        users = folder / "users"
+        users.write_text('"shop" ""\n')
+        settings = folder / "pgbouncer.ini"
+        settings.write_text(f"""
+            [databases]
+            postgres = host=127.0.0.1 port={server.port} user=admin
+            [pgbouncer]
+            listen_addr = 127.0.0.1
+            listen_port = {self.port}
+            unix_socket_dir =
+            auth_type = any
+            auth_file = {users}
+            pool_mode = transaction
+            default_pool_size = 1
+            ignore_startup_parameters = extra_float_digits
+        """)
+        self._command = [str(word) for word in self.as_user(program, settings)]
+        self.url = f"postgresql://shop@127.0.0.1:{self.port}/postgres"
+
+    def connect(self) -> Any:
+        """A connection of another program, which shares the session."""
+        return psycopg.connect(self.url, autocommit=True, prepare_threshold=None)
+
+
 class MariaServer(DatabaseServer):
     """MariaDB, and a user `shop` who needs a password."""
 
@@ -242,3 +274,14 @@ def fresh(server: Any) -> Iterator[Any]:
     server.thaw()
     if not server.running:
         server.start()
+
+
+@pytest.fixture
+def pgbouncer(postgres: PostgresServer) -> Iterator[PgBouncer]:
+    with tempfile.TemporaryDirectory(prefix="streamd-") as folder:  # see serve_all_tests
+        server = PgBouncer(Path(folder), postgres)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.kill()

@@ -1,56 +1,154 @@
-"""What the rows of a query become: one value, a stream each, updates."""
+"""What the rows of a query become: one value, a stream each, updates.  Pure, and run in a thread.
+
+A cell that no stream can hold becomes a :class:`BadValue`, so that only its own stream fails.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from datetime import date, datetime
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
 
-from streamd.sources.databases.session import Table
+from streamd.core.values import BadValue
 from streamd.sources.errors import SourceError
+from streamd.sources.names import by_name, end_of_name
 
-_NO_NAME = re.compile(r"[^A-Za-z0-9_.-]")
+_EXPRESSION = re.compile(r"[(?*+'\"]")
+"""A column that the query gives no name is called as its expression, ``count(*)`` or ``?column?``."""
+
+_PLAIN = frozenset((type(None), bool, int, str, BadValue))
+_KNOWN = (list, tuple, dict, date, time, timedelta, UUID)
+
+EXACT = 2**53
+"""From here on a double has no halves: a DECIMAL with a fraction would be off by one and more."""
+
+
+class Table(NamedTuple):
+    """What a query gave.
+
+    :ivar columns: their names, each different.
+    :ivar rows: one cell a column, each a Python value for JSON or a :class:`BadValue`.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+def make_table(description: Any, rows: Iterable[Sequence[Any]]) -> Table:
+    """The table of a DB-API cursor's description and rows.
+
+    :raises SourceError: if there are no columns, or two of one name.
+    """
+    if description is None:
+        raise SourceError("the query gives no columns")
+    columns = [each[0] for each in description]
+    for column in columns:
+        if columns.count(column) > 1:
+            raise SourceError(f"two columns are called {column}: name one by AS")
+    return Table(columns, [[*map(_cell, columns, row)] for row in rows])
+
+
+def _cell(column: str, value: Any) -> Any:
+    """A cell as a value for JSON; as text where that has no such type."""
+    if type(value) in _PLAIN:
+        if type(value) is BadValue:
+            return BadValue(f"column {column}: {value.reason}")
+        return value
+    if isinstance(value, float | Decimal):
+        return _number(column, value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        advice = f"make them text, or a BIT a number: {column} + 0"
+        return BadValue(f"column {column}: bytes are no value; {advice}")
+    if isinstance(value, datetime):
+        return value if _has_instant(value) else value.isoformat(" ")
+    return value if isinstance(value, _KNOWN) else str(value)
+
+
+def _number(column: str, value: float | Decimal) -> Any:
+    if not math.isfinite(value):
+        name = "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+        advice = f"write NULLIF({column}, '{name}')"
+        return BadValue(f"column {column}: JSON has no {name}; {advice}")
+    if isinstance(value, Decimal) and abs(value) >= EXACT and value % 1:
+        return str(value)
+    return value
+
+
+def _has_instant(value: datetime) -> bool:
+    """Return True unless a naive time is too near the year 1 or 9999 to get this machine's offset."""
+    with suppress(ValueError, OverflowError):
+        return value.tzinfo is not None or value.astimezone() is not None
+    return False
+
+
+def decode(data: bytes) -> str | BadValue:
+    """The text of a cell that a database sent as bytes."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return BadValue("the text is not UTF-8")
 
 
 def objects(table: Table) -> list[dict[str, Any]]:
-    """Each row by its columns.
-
-    :raises SourceError: for bytes, naming the column.
-    """
-    for row in table.rows:
-        for column, value in zip(table.columns, row, strict=True):
-            if isinstance(value, bytes | memoryview):
-                raise SourceError(f"column {column}: bytes are no value; make them text")
+    """Each row by its columns."""
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def first_row(table: Table, whole: bool) -> dict[str, Any]:
+    """End of a stream's name -> value, for each column; NULL if there is no row.
+
+    :param whole: the row is one value, so its columns need no such names.
+    """
+    values = table.rows[0] if table.rows else [None] * len(table.columns)
+    cells = dict(zip(table.columns, values, strict=True))
+    return cells if whole else by_name(_with_names(cells))
+
+
+def _with_names(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """The cells; those of columns that the query gives no name are bad."""
+    return {
+        column: BadValue(
+            f"the column has no name: write {column.replace('?column?', '…')} AS a_name"
+        )
+        if _EXPRESSION.search(column)
+        else cell
+        for column, cell in cells.items()
+    }
 
 
 def by_key(table: Table, key: str, whole: bool) -> dict[str, Any]:
     """End of a stream's name -> value, for each row and column but the key.
 
     :param whole: a row is one value.
-    :raises SourceError: if two rows would have the same name.
+    :raises SourceError: if two rows would have the same name, or the key of one is bytes.
     """
     index(table, key, "key")
     found: dict[str, dict[str, Any]] = {}
     written: dict[str, Any] = {}
-    for row in table.rows:
-        parts = dict(zip(table.columns, row, strict=True))
+    for parts in objects(table):
         own = parts.pop(key)
-        name = _NO_NAME.sub("_", "null" if own is None else str(own)) or "_"
+        if isinstance(own, BadValue):
+            raise SourceError(own.reason, key="key")
+        name = end_of_name("null" if own is None else str(own))
         if name in found:
             raise SourceError(f"two rows are {name}: {key} is {written[name]!r} and {own!r}")
         found[name], written[name] = parts, own
     if whole:
         return dict(found)
-    return {f"{n}.{column}": value for n, parts in found.items() for column, value in parts.items()}
+    streams = {name: by_name(_with_names(parts)) for name, parts in found.items()}
+    return {f"{name}.{end}": cell for name, cells in streams.items() for end, cell in cells.items()}
 
 
 def index(table: Table, column: str, key: str) -> int:
-    """Where a column is.
+    """The place of a column.
 
-    :param key: that names it.
-    :raises SourceError: if there is none of that name.
+    :param key: of the source's table, which names the column.
+    :raises SourceError: if the query gives no such column.
     """
     if column not in table.columns:
         raise SourceError(f"the query gives no column {column}", key=key)
@@ -69,7 +167,11 @@ def seconds(value: Any, column: str) -> float | None:
             value = datetime(value.year, value.month, value.day)
         if value is None:
             return None
-        found = float(getattr(value, "timestamp", lambda: value)())
+        if isinstance(value, datetime):
+            # By way of the zone, as the cell's own value: in the hour that a clock leaves out,
+            # timestamp() of a naive time is another instant.
+            return (value if value.tzinfo else value.astimezone()).timestamp()
+        found = float(value)
         if not math.isfinite(found):
             raise ValueError
         return found

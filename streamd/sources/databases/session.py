@@ -1,39 +1,41 @@
-"""What a query gives, read in a thread, within a time, and never changed.
+"""One connection to a database and its thread; each use of it has a time limit.
 
-:class:`DatabaseSession` is one connection and its thread; a :class:`DatabaseDriver` is what each
-kind of database does in its own way.
+:class:`DatabaseSession` is the same for all databases; a :class:`DatabaseDriver` knows one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError, fail
 from twisted.python.failure import Failure
 
 from streamd.config.fields import Secret
 from streamd.reactor.worker import Worker
+from streamd.sources.databases.rows import Table, make_table
 from streamd.sources.errors import SourceError, Unreachable
 
 T = TypeVar("T")
 
 GRACE = 0.5
-"""Seconds beyond its time that a database has to say itself that a query took too long."""
+"""Seconds beyond ``timeout`` in which the database may report itself that a query took too long."""
 
-LOWEST = -(2**63)
-"""Below every whole number that a database counts with."""
+UNREACHABLE = "the database cannot be reached"
+LOST = "the connection to the database was lost"
+LOGIN = "the database refused the login"
+"""Reasons that more than one driver gives."""
 
 _SCHEMES = ("sqlite:///", "postgresql://", "postgres://", "mysql://", "mariadb://")
 
 
 class Address(Secret):
-    """Where a database is; holds a password, so it may be kept where secrets are."""
+    """The address of a database; it holds a password, so it may be kept where secrets are."""
 
     @classmethod
     def parse(cls, written: Any) -> Address:
-        """:raises ValueError: with what would be right."""
+        """:raises ValueError: with an example of what is expected."""
         address = super().parse(written)
         if address.text is not None:
             check_address(address.text)
@@ -41,7 +43,10 @@ class Address(Secret):
 
 
 def check_address(address: str) -> str:
-    """:raises ValueError: with what would be right."""
+    """Return an address that begins with a known scheme.
+
+    :raises ValueError: with an example of what is expected.
+    """
     if not any(address.startswith(scheme) and address != scheme for scheme in _SCHEMES):
         raise ValueError(
             'expected "sqlite:///FILE", "postgresql://HOST/NAME" or "mysql://HOST/NAME"'
@@ -49,68 +54,74 @@ def check_address(address: str) -> str:
     return address
 
 
-class Table(NamedTuple):
-    """What a query gave.
-
-    :ivar columns: their names, each another.
-    """
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Any]]
+def too_long(timeout: float) -> str:
+    """The reason of a query that took longer than ``timeout`` seconds."""
+    return f"the query took longer than {timeout:g} s"
 
 
 class DatabaseDriver:
-    """One kind of database.  All but :meth:`abort` and :meth:`explain` is called in a thread."""
+    """One kind of database.  All methods but :meth:`abort` and :meth:`explain` run in a thread."""
 
     def connect(self) -> Any:
-        """A connection on which nothing can be changed, and no query takes longer than it may."""
+        """A new connection that can only read, and on which no query takes longer than ``timeout``."""
         raise NotImplementedError
 
     def prepare(self, connection: Any) -> None:
-        """What a new connection is told first; from here on it can be aborted."""
+        """Send what a new connection needs.  While this waits, the connection can be aborted."""
 
     def lost(self, connection: Any) -> bool:
-        """Whether the connection is of no use any more."""
+        """Return True if the connection can no longer be used."""
         raise NotImplementedError
 
     def ping(self, connection: Any) -> None:
-        """Fails if the server does not answer; where there is none, to connect was enough."""
+        """Fail if the server does not answer."""
 
     def read(self, connection: Any, query: str, after: Any, limit: int) -> tuple[Any, Any]:
-        """The DB-API's description of what the query gives, and its first rows, at most ``limit``."""
+        """Run a query.
+
+        :param after: the value of ``:after`` in it.
+        :returns: the DB-API's description of its columns, and its first ``limit`` rows at most.
+        """
         raise NotImplementedError
 
     def lowest(self, type: Any) -> Any:
-        """What is less than everything in a column of this type, of a description."""
-        return LOWEST
+        """A value of ``:after`` below everything in a column.
 
-    def horizon(self, connection: Any) -> tuple[int, int]:
-        """Numbers of transactions: all below the first have ended, all from the second on not begun.
-
-        Where that cannot be known, 0 and 0: nothing is waited for.
-        """
-        return 0, 0
-
-    def hear(self, connection: Any, channel: str, seconds: float) -> tuple[bool, list[str]]:
-        """Wait for notifications, no longer than so.
-
-        :returns: whether listening began, which is all that is done then; what came.
+        :param type: of the column, from the DB-API's description.
         """
         raise NotImplementedError
 
+    def horizon(self, connection: Any) -> tuple[int, int]:
+        """Two transaction ids: all below the first have ended, none from the second on has begun.
+
+        A database that cannot tell gives 0 and 0.
+        """
+        return 0, 0
+
+    def listen(self, connection: Any, channel: str) -> None:
+        """Begin to receive the notifications of a channel.
+
+        :raises SourceError: if they would not arrive.
+        """
+        raise NotImplementedError
+
+    def notifications(self, connection: Any, seconds: float) -> list[str]:
+        """Wait for notifications, at most so long, and return their payloads."""
+        raise NotImplementedError
+
     def abort(self, connection: Any) -> None:
-        """Let the thread that waits for the connection fail, if it does not by itself."""
+        """Make the thread that waits for this connection fail soon."""
 
     def explain(self, error: BaseException | None) -> str | None:
-        """The error for the wall; None if it is not the database's."""
+        """The error in words fit for a wall; None if it is not one of the database."""
         raise NotImplementedError
 
 
 class DatabaseSession:
-    """A connection and the thread that uses it; made, and made again, when it is needed."""
+    """A connection and the thread that uses it; connects when it is used, and again when needed."""
 
     def __init__(self, driver: DatabaseDriver, timeout: float, reactor: Any) -> None:
-        """:param timeout: seconds for which a reading may take, connecting included."""
+        """:param timeout: seconds that one use may take, connecting included."""
         self._driver = driver
         self._timeout = timeout
         self._reactor = reactor
@@ -122,7 +133,10 @@ class DatabaseSession:
         self._running: Deferred[Any] | None = None
 
     def stop(self) -> Deferred[None]:
-        """Fires when the connection is closed, which is at the latest when its time is over."""
+        """Close the connection.
+
+        :returns: fires when it is closed, at the latest when the time of a use under way is over.
+        """
         self._abort()
         if self._running is not None:
             self._running.cancel()
@@ -135,15 +149,14 @@ class DatabaseSession:
             self._connection.close()
 
     def read(self, query: str, limit: int, after: Any = None) -> Deferred[Table]:
-        """Run a query.
+        """Run a query; see :meth:`DatabaseDriver.read`.
 
-        :param after: the value of ``:after`` in it.
-        :raises SourceError: if the database fails; :class:`Unreachable` if it is silent for too long.
+        :raises SourceError: if the database fails; :class:`Unreachable` if it does not answer.
         """
-        return self._run(lambda c: _table(*self._driver.read(c, query, after, limit)), "query")
+        return self._run(lambda c: make_table(*self._driver.read(c, query, after, limit)), "query")
 
     def lowest(self, query: str, column: str) -> Deferred[Any]:
-        """What is less than everything in this column."""
+        """A value of ``:after`` below everything in this column of the query."""
 
         def find(connection: Any) -> Any:
             description, _ = self._driver.read(connection, query, None, 1)
@@ -158,34 +171,48 @@ class DatabaseSession:
         """See :meth:`DatabaseDriver.horizon`."""
         return self._run(self._driver.horizon)
 
-    def look(self) -> Deferred[None]:
-        """Whether the database is there.
+    def ping(self) -> Deferred[None]:
+        """Check that the database answers.
 
-        :raises Unreachable: if it is not.
+        :raises Unreachable: if it does not.
         """
         return self._run(self._driver.ping)
 
-    def hear(self, channel: str) -> Deferred[tuple[bool, list[str]]]:
-        """See :meth:`DatabaseDriver.hear`; a server that hangs is found out by it, too."""
-        return self._run(lambda c: self._driver.hear(c, channel, min(1, self._timeout / 2)))
+    def listen(self, channel: str) -> Deferred[None]:
+        """See :meth:`DatabaseDriver.listen`."""
+        return self._run(lambda connection: self._driver.listen(connection, channel), "listen")
 
-    def _run(self, use: Callable[[Any], T], key: str = "") -> Deferred[T]:
-        """:param key: of the source's table, which it is about when the database says no."""
+    def notifications(self) -> Deferred[list[str]]:
+        """See :meth:`DatabaseDriver.notifications`; a server that hangs is noticed within a second.
+
+        This never connects anew: a new connection listens to nothing.
+        """
+        wait = min(1, self._timeout / 2)
+        return self._run(lambda c: self._driver.notifications(c, wait), anew=False)
+
+    def _run(self, use: Callable[[Any], T], key: str = "", anew: bool = True) -> Deferred[T]:
+        """Use the connection in the thread.
+
+        :param key: of the source's table, which to look at when the database refuses.
+        :param anew: connect again if the connection was lost.
+        """
         if self._busy:  # a thread cannot be ended from outside
             return fail(Unreachable("the database does not answer", key="database"))
         self._busy, self._given_up = True, False
-        running = self._worker.run(self._in_thread, use)
+        running = self._worker.run(self._in_thread, use, anew)
         running.addTimeout(self._timeout + GRACE, self._reactor)
         self._running = running
         return running.addErrback(self._failed, key)
 
-    def _in_thread(self, use: Callable[[Any], T]) -> T:
+    def _in_thread(self, use: Callable[[Any], T], anew: bool) -> T:
         try:
             known = self._connection is not None
+            if not (known or anew):
+                raise Unreachable(LOST, key="database")
             try:
                 return self._use(use)
             except Exception:
-                if not known or self._connection is not None or self._given_up:
+                if not (known and anew) or self._connection is not None or self._given_up:
                     raise
             return self._use(use)  # it broke while it was idle: the server was started again
         finally:
@@ -225,13 +252,3 @@ class DatabaseSession:
         if connection is not None and self._busy:
             with suppress(Exception):  # the thread may be closing it
                 self._driver.abort(connection)
-
-
-def _table(description: Any, rows: Any) -> Table:
-    if description is None:
-        raise SourceError("the query gives no columns")
-    columns = [each[0] for each in description]
-    for column in columns:
-        if columns.count(column) > 1:
-            raise SourceError(f"two columns are called {column}: name one by AS")
-    return Table(columns, rows)

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import structs
 
-from streamd.core.duration import Duration
-from streamd.sources.databases import queries
+from streamd.sources.databases import new_rows
 from tests.support.net import wait_until
 from tests.support.served import Serve, Served, in_thread
 from tests.support.streams import Streams
@@ -132,7 +130,7 @@ def test_a_query_that_gives_the_last_row_again(file_shop: Shop) -> None:
 
 @in_thread
 def test_of_a_backlog_the_last(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "MAX_ROWS", 70)
+    monkeypatch.setattr(new_rows, "MAX_FIRST", 70)
     shop.sell(-5, -1)
     shop.sell(1, 200)
     shop.start()
@@ -164,7 +162,7 @@ def test_start_at_a_value(shop: Shop) -> None:
 def test_a_backlog_that_comes_later_is_told_whole(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "BATCH", 7)
+    monkeypatch.setattr(new_rows, "BATCH", 7)
     shop.start()
     shop.looked()
     shop.sell(1, 200)
@@ -200,7 +198,10 @@ def test_a_lower_value_that_comes_later(file_shop: Shop) -> None:
 
 
 @in_thread
-def test_a_transaction_that_takes_longer_than_settle(postgres_shop: Shop) -> None:
+def test_a_transaction_that_takes_longer_than_settle(
+    postgres_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_rows, "WITNESSES", 0)
     postgres_shop.start('settle = "200ms"')
     with postgres_shop.transaction(1) as commit:
         postgres_shop.sell(2, 3)
@@ -220,19 +221,19 @@ def stored(shop: Shop) -> tuple[Any, list[Any]]:
 
 
 def recent(shop: Shop) -> Any:
-    """What the source knows of its place."""
+    """The part of the source that knows its cursor."""
     [(source, _)] = shop.served.service.sources
-    return source._reading._recent  # type: ignore[attr-defined]
+    return source._reading._new_rows  # type: ignore[attr-defined]
 
 
 @in_thread
-def test_the_mark_moves_past_what_has_settled(shop: Shop) -> None:
+def test_the_mark_moves_past_what_has_settled(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(new_rows, "WITNESSES", 0)
     shop.start('settle = "300ms"')
     shop.sell(1, 3)
     shop.expect(1, 2, 3)
     wait_until(lambda: stored(shop) == (3, []))
-    settings = structs.replace(recent(shop)._settings, settle=Duration(3600))
-    shop.served.run(setattr, recent(shop), "_settings", settings)
+    shop.served.run(setattr, recent(shop), "_settle", 3600)
     shop.sell(4)
     shop.expect(1, 2, 3, 4)
     told = time.time()
@@ -243,7 +244,7 @@ def test_the_mark_moves_past_what_has_settled(shop: Shop) -> None:
 
 @in_thread
 def test_what_is_remembered_is_bounded(file_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "MAX_SEEN", 10)
+    monkeypatch.setattr(new_rows, "MAX_SEEN", 10)
     file_shop.start()
     file_shop.looked()
     file_shop.sell(1, 25)
@@ -256,7 +257,8 @@ def test_what_is_remembered_is_bounded(file_shop: Shop, monkeypatch: pytest.Monk
 
 @in_thread
 def test_equal_timestamps_of_one_transaction(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "BATCH", 4)
+    monkeypatch.setattr(new_rows, "BATCH", 4)
+    monkeypatch.setattr(new_rows, "WITNESSES", 0)
     shop.start(
         'query = "SELECT id, created FROM orders WHERE created > :after ORDER BY created, id"',
         'after = "created"',
@@ -283,15 +285,15 @@ def test_the_time_of_an_update(shop: Shop) -> None:
     assert shop.streams.all()["sold"]["time"] == 1767222000
     shop.server.sql("INSERT INTO orders VALUES (2, 1, 'soon')")
     error = shop.streams.expect_health("sold", "failed")
-    assert error == "column created: 'soon' is no time"
-    shop.server.sql("UPDATE orders SET created = NULL WHERE id = 2")
-    shop.expect(1, 2)
+    assert error == "the row with id 2: column created: 'soon' is no time"
+    shop.server.sql("INSERT INTO orders VALUES (3, 1, NULL)")
+    shop.expect(1, 3)
     assert abs(shop.streams.all()["sold"]["time"] - time.time()) < 100
 
 
 @pytest.mark.parametrize("shop", ["sqlite"], indirect=True)
 @in_thread
-def test_a_row_that_is_no_value_stops_it_and_loses_nothing(shop: Shop) -> None:
+def test_a_row_that_is_no_value_stops_no_other(shop: Shop) -> None:
     shop.start(
         "query = \"SELECT id, CASE WHEN amount = 20 THEN x'00' END AS picture FROM orders "
         'WHERE id > :after ORDER BY id"',
@@ -300,10 +302,84 @@ def test_a_row_that_is_no_value_stops_it_and_loses_nothing(shop: Shop) -> None:
     shop.sell(1)
     shop.expect(1)
     shop.sell(2, 3)
+    shop.expect(1, 3)
+    shop.server.sql("INSERT INTO orders VALUES (4, 20, NULL)")
     error = shop.streams.expect_health("sold", "failed")
-    assert error == "column picture: bytes are no value; make them text"
-    shop.server.sql("UPDATE orders SET amount = 0")
+    assert (error or "").startswith("the row with id 4: column picture: bytes are no value")
+    time.sleep(3 * EVERY)  # a failure until the next good row
+    assert shop.streams.health("sold") == ("failed", error)
+    shop.sell(5)
+    shop.expect(1, 3, 5)
+    assert shop.streams.health("sold") == ("fresh", None)
+
+
+@in_thread
+def test_some_rows_stay_above_the_mark(file_shop: Shop) -> None:
+    file_shop.start('settle = "1ms"')
+    file_shop.sell(1, 30)
+    wait_until(lambda: stored(file_shop) == (20, list(range(21, 31))))
+
+
+@in_thread
+def test_a_table_that_begins_again_is_told(shop: Shop) -> None:
+    shop.start('settle = "1ms"')
+    shop.sell(1, 25)
+    shop.expect(*range(1, 26))
+    shop.server.sql(
+        "BEGIN", "DELETE FROM orders", "INSERT INTO orders VALUES (1, 7, NULL)", "COMMIT"
+    )
+    shop.expect(*range(1, 26), 1)
+    shop.sell(2)
+    shop.expect(*range(1, 26), 1, 2)
+    shop.expect_no_more(*range(1, 26), 1, 2)
+
+
+@in_thread
+def test_an_empty_table_begins_again(shop: Shop) -> None:
+    shop.start()
+    shop.sell(1, 3)
     shop.expect(1, 2, 3)
+    shop.server.sql("DELETE FROM orders")
+    emptied = time.time()
+    wait_until(lambda: shop.streams.all()["sold"]["health"]["proof"] > emptied + 2 * EVERY)
+    shop.sell(1)
+    shop.expect(1, 2, 3, 1)
+
+
+@in_thread
+def test_rows_that_vanish_make_no_row_new(shop: Shop) -> None:
+    shop.start('settle = "1ms"')
+    shop.sell(1, 25)
+    shop.expect(*range(1, 26))
+    shop.server.sql("DELETE FROM orders WHERE id = 25")
+    shop.expect_no_more(*range(1, 26))
+    shop.server.sql("UPDATE orders SET amount = 0 WHERE id > 12")
+    shop.expect_no_more(*range(1, 26))
+    shop.server.sql("DELETE FROM orders WHERE id > 5")  # all that are remembered above the mark
+    shop.expect_no_more(*range(1, 26))
+    shop.sell(26)
+    shop.expect(*range(1, 27))
+
+
+@in_thread
+def test_a_row_below_the_lowest_whole_number(shop: Shop) -> None:
+    numeric = "numeric" if shop.server.url.startswith("postgres") else "DECIMAL(30)"
+    shop.server.sql(
+        f"CREATE TABLE days (d {numeric}, f float)",
+        "INSERT INTO days VALUES (-99999999999999999999, -1e30), (1, 1)",
+    )
+    table = f'database = "{shop.server.url}"\nevery = "100ms"\nafter = '
+    streams = Streams(
+        shop.serve(
+            "\n".join(
+                f"[sources.{c}]\n{table}'{c}'\n"
+                f'query = "SELECT {c} FROM days WHERE {c} > :after ORDER BY {c}"'
+                for c in "df"
+            )
+        )
+    )
+    wait_until(lambda: len(streams.history("f")) == 2)
+    wait_until(lambda: len(streams.history("d")) == 2)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,122 @@
+"""MySQL and MariaDB by PyMySQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from streamd.sources.databases.session import (
+    GRACE,
+    LOGIN,
+    LOST,
+    UNREACHABLE,
+    DatabaseDriver,
+    too_long,
+)
+from streamd.sources.databases.statements import with_parameter
+
+_OPTIONS = {"charset", "ssl_ca", "ssl_cert", "ssl_key", "unix_socket"}
+
+_USER = re.compile(r" (for|to) user '[^']*'@'[^']*'")
+
+
+class MySqlDriver(DatabaseDriver):
+    """MySQL and MariaDB by PyMySQL."""
+
+    def __init__(self, pymysql: Any, address: str, timeout: float) -> None:
+        self._pymysql = pymysql
+        self._timeout = timeout
+        try:
+            url = urlsplit(address)
+            parts = {
+                "host": url.hostname,
+                "port": url.port,
+                "user": unquote(url.username or ""),
+                "password": unquote(url.password or ""),
+                "database": unquote(url.path[1:]),
+                **dict(parse_qsl(url.query, strict_parsing=bool(url.query))),
+            }
+        except ValueError:
+            raise ValueError('expected "mysql://USER:PASSWORD@HOST:PORT/NAME"') from None
+        self._where = {key: value for key, value in parts.items() if value}
+        if unknown := dict(parse_qsl(url.query)).keys() - _OPTIONS:
+            raise ValueError(
+                f"unknown option {min(unknown)}; there are {', '.join(sorted(_OPTIONS))}"
+            )
+
+    def connect(self) -> Any:
+        connection = self._pymysql.connect(
+            **self._where,
+            autocommit=True,
+            connect_timeout=self._timeout,
+            read_timeout=self._timeout + GRACE,
+            write_timeout=self._timeout,
+            init_command="SET SESSION TRANSACTION READ ONLY",
+        )
+        if "MariaDB" in connection.get_server_info():
+            limit = f"max_statement_time = {self._timeout:g}"
+        else:
+            limit = f"max_execution_time = {self._timeout * 1000:.0f}"
+        connection.query(f"SET SESSION {limit}")
+        return connection
+
+    def lost(self, connection: Any) -> bool:
+        return not connection.open
+
+    def ping(self, connection: Any) -> None:
+        connection.ping(reconnect=False)
+
+    def read(self, connection: Any, query: str, after: Any, limit: int) -> tuple[Any, Any]:
+        with connection.cursor() as cursor:
+            # A TIMESTAMP comes in the session's zone, which is that of this machine now.
+            here = datetime.now().astimezone().tzinfo
+            zone = datetime.now(here).isoformat()[-6:]
+            cursor.execute(f"SET SESSION sql_select_limit = {limit}, time_zone = '{zone}'")
+            cursor.execute(*with_parameter(query, "mysql", _in_zone(after, here)))
+            if cursor.description is None:
+                return None, ()
+            stamp = self._pymysql.FIELD_TYPE.TIMESTAMP
+            stamps = [n for n, each in enumerate(cursor.description) if each[1] == stamp]
+            return cursor.description, [
+                _stamped(row, stamps, here) for row in cursor.fetchmany(limit)
+            ]
+
+    def lowest(self, type: Any) -> Any:
+        if type == self._pymysql.DATETIME or type == self._pymysql.DATE:
+            return "0001-01-01"  # MariaDB has nothing that is below 0000-00-00
+        return "" if type == self._pymysql.STRING else -1e308
+
+    def explain(self, error: BaseException | None) -> str | None:
+        if not isinstance(error, self._pymysql.Error):
+            return None
+        code, text = (*error.args, None, None)[:2]
+        known = dict.fromkeys((1045, 1129, 1130), LOGIN)
+        known |= {1969: too_long(self._timeout), 3024: too_long(self._timeout)}
+        known |= dict.fromkeys((2002, 2003, 2005), UNREACHABLE)
+        known |= dict.fromkeys((2006, 2013), LOST)
+        return known.get(code, _USER.sub("", str(text or error)))
+
+
+def _stamped(row: Sequence[Any], stamps: Sequence[int], zone: tzinfo | None) -> Sequence[Any]:
+    """The row; its cells in these places are instants."""
+    if not stamps:
+        return row
+    cells = list(row)
+    for place in stamps:
+        if isinstance(cells[place], datetime):
+            cells[place] = cells[place].replace(tzinfo=zone)
+    return cells
+
+
+def _in_zone(after: Any, zone: tzinfo | None) -> Any:
+    """An instant that was stored as text, as the session writes it; any other value as it is."""
+    try:
+        instant = datetime.fromisoformat(after)
+    except (TypeError, ValueError):
+        return after
+    if instant.tzinfo is None or str(instant) != after:
+        return after
+    return str(instant.astimezone(zone).replace(tzinfo=None))

@@ -1,0 +1,167 @@
+"""PostgreSQL by psycopg, directly or through PgBouncer."""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from streamd.sources.databases.rows import decode
+from streamd.sources.databases.session import LOGIN, LOST, UNREACHABLE, DatabaseDriver, too_long
+from streamd.sources.databases.statements import with_parameter
+from streamd.sources.errors import SourceError
+
+POOLED = (
+    "a connection pool is in between, which loses notifications: give the database's own address"
+)
+
+_UUID = "00000000-0000-0000-0000-000000000000"
+
+
+class PostgresDriver(DatabaseDriver):
+    """PostgreSQL by psycopg, directly or through PgBouncer.
+
+    Behind PgBouncer a server's session is shared with other programs.  So nothing of ours outlives a
+    transaction: no SET, no prepared statement.
+    """
+
+    def __init__(self, psycopg: Any, address: str, timeout: float) -> None:
+        self._psycopg = psycopg
+        self._address = address
+        self._timeout = timeout
+        self._notified: list[str] = []
+        try:
+            psycopg.conninfo.conninfo_to_dict(address)
+        except psycopg.Error:
+            raise ValueError("not an address as PostgreSQL has it") from None
+
+    def connect(self) -> Any:
+        connection = self._psycopg.connect(
+            self._address,
+            autocommit=True,
+            prepare_threshold=None,
+            connect_timeout=max(2, round(self._timeout)),
+            client_encoding="utf8",
+            fallback_application_name="streamd",
+        )
+        connection.read_only = True
+        for name, loader in _loaders(self._psycopg):
+            connection.adapters.register_loader(name, loader)
+        return connection
+
+    def lost(self, connection: Any) -> bool:
+        return bool(connection.closed)
+
+    def ping(self, connection: Any) -> None:
+        connection.execute("SELECT 1")
+
+    @contextmanager
+    def _transaction(self, connection: Any) -> Iterator[None]:
+        with connection.transaction():
+            connection.execute(f"SET LOCAL statement_timeout = {self._timeout * 1000:.0f}")
+            yield
+
+    def read(self, connection: Any, query: str, after: Any, limit: int) -> tuple[Any, Any]:
+        # A cursor of the server's: what is beyond the limit stays there.
+        with self._transaction(connection), connection.cursor("streamd") as cursor:
+            cursor.execute(*with_parameter(query, "postgresql", after))
+            description = [(column.name, column.type_code) for column in cursor.description or ()]
+            if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+                # As UTF-8 the server would refuse all rows for one text that is none.
+                connection.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
+            return description, cursor.fetchmany(limit)
+
+    def lowest(self, type: Any) -> Any:
+        types = self._psycopg.adapters.types
+        if type == self._psycopg.DATETIME:
+            return "-infinity"
+        if type == types["uuid"].oid:
+            return _UUID
+        if type in [types[name].oid for name in ("numeric", "float4", "float8")]:
+            return -math.inf
+        return -(2**63) if type == self._psycopg.NUMBER else ""
+
+    def horizon(self, connection: Any) -> tuple[int, int]:
+        with self._transaction(connection):
+            cursor = connection.execute(
+                "SELECT txid_snapshot_xmin(s), txid_snapshot_xmax(s) "
+                "FROM txid_current_snapshot() AS s"
+            )
+            xmin, xmax = cursor.fetchone()
+        return xmin, xmax
+
+    def listen(self, connection: Any, channel: str) -> None:
+        self._notified = []
+        connection.add_notify_handler(lambda notify: self._notified.append(notify.payload))
+        connection.execute(f'LISTEN "{channel}"')
+        # PgBouncer invents the number that it tells at login.  It would give the session that listens
+        # to somebody else, and drop what is notified.
+        [pid] = connection.execute("SELECT pg_backend_pid()").fetchone()
+        if pid != connection.info.backend_pid:
+            raise SourceError(POOLED, key="database")
+
+    def notifications(self, connection: Any, seconds: float) -> list[str]:
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        poll.poll(seconds * 1000)
+        self.ping(connection)  # takes in what came
+        notified, self._notified[:] = [*self._notified], []
+        return notified
+
+    def abort(self, connection: Any) -> None:
+        # A server that hangs answers no request to cancel: to end the connection ends the wait.
+        with socket.socket(fileno=os.dup(connection.fileno())) as wire:
+            wire.shutdown(socket.SHUT_RDWR)
+
+    def explain(self, error: BaseException | None) -> str | None:
+        if not isinstance(error, self._psycopg.Error):
+            return None
+        if isinstance(error, self._psycopg.errors.QueryCanceled):
+            return too_long(self._timeout)
+        if error.diag.message_primary:
+            return str(error.diag.message_primary)
+        if isinstance(error, self._psycopg.errors.ConnectionTimeout):
+            return f"the database did not answer within {self._timeout:g} s"
+        if not isinstance(error, self._psycopg.OperationalError):
+            return str(error)
+        _, fatal, reason = str(error).partition("FATAL:")
+        refused = ("authentication", "pg_hba.conf")  # the latter would tell addresses
+        if any(word in reason for word in refused) or "no password supplied" in str(error):
+            return LOGIN
+        if fatal:
+            return reason.partition("\n")[0].strip()
+        known = "closed the connection" in str(error) or "is lost" in str(error)
+        return LOST if known else UNREACHABLE
+
+
+def _loaders(psycopg: Any) -> Iterator[tuple[str, Any]]:
+    """A loader for each type that psycopg cannot always load: one bad cell would fail all rows."""
+    types = psycopg.types
+    for name in ("date", "time", "timetz", "timestamp", "timestamptz", "interval"):
+        yield name, _forgiving(getattr(types.datetime, f"{name.title()}Loader"))
+    for name in ("text", "varchar", "bpchar", "name", "json", "jsonb"):
+        loader = getattr(types.json, f"{name.title()}Loader", types.string.TextLoader)
+        yield name, _forgiving(loader)
+    for info in psycopg.adapters.types:
+        if isinstance(info, types.range.RangeInfo | types.multirange.MultirangeInfo):
+            yield info.name, _forgiving(types.string.TextLoader)
+    for name in ("inet", "cidr"):
+        yield name, types.string.TextLoader
+
+
+def _forgiving(loader: Any) -> Any:
+    """The loader, but it falls back to the text that PostgreSQL sent: ``infinity``, ``24:00:00``."""
+
+    class Forgiving(loader):  # type: ignore[misc]
+        def load(self, data: Any) -> Any:
+            try:
+                value = super().load(data)
+            except Exception:
+                value = bytes(data)
+            return decode(value) if isinstance(value, bytes) else value
+
+    return Forgiving

@@ -1,0 +1,76 @@
+"""Where a SELECT says ``:after``, as its database reads it: not in a text, a name or a comment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Literal
+
+Dialect = Literal["postgresql", "mysql"]
+
+_QUOTED = r"'(?:[^']|'')*' | \"(?:[^\"]|\"\")*\""
+_ESCAPED = r"'(?:[^'\\]|''|\\.)*' | \"(?:[^\"\\]|\"\"|\\.)*\""
+
+# PostgreSQL, 4.1.2 to 4.1.5: only E'…' has escapes; $tag$…$tag$ is a text too; ::after is a cast.
+_POSTGRESQL = rf"""
+    (?<!\w)[eE]'(?:[^'\\]|''|\\.)*' | {_QUOTED} | --[^\n]* | /\*
+    | (?<![\w$])\$([^\W\d]\w*|)\$.*?\$\1\$ | ::
+"""
+
+# MySQL 11.1.1 and 11.7: texts have escapes, names have backticks, and "--" needs a space behind it.
+_MYSQL = rf"{_ESCAPED} | `[^`]*` | --(?=\s|\Z)[^\n]* | \#[^\n]* | /\*"
+
+_PARAMETER = r"| (?P<after>:after\b)"
+
+_TOKENS: dict[Dialect, re.Pattern[str]] = {
+    "postgresql": re.compile(_POSTGRESQL + _PARAMETER, re.VERBOSE | re.DOTALL),
+    "mysql": re.compile(_MYSQL + _PARAMETER, re.VERBOSE | re.DOTALL),
+}
+
+
+def with_parameter(query: str, dialect: Dialect, after: Any) -> tuple[Any, ...]:
+    """The arguments of ``execute`` for drivers of the DB-API's style "pyformat".
+
+    A query without ``:after`` goes without parameters, so that "%" is an ordinary character in it.
+
+    :param after: the value of ``:after``.
+    """
+    translated = _translated(query, dialect)
+    return (query,) if translated is None else (translated, {"after": after})
+
+
+@lru_cache  # the queries of a configuration, run again and again
+def _translated(query: str, dialect: Dialect) -> str | None:
+    places = list(_parameters(query, dialect))
+    if not places:
+        return None
+    parts, end = [], 0
+    for start in places:
+        parts.append(query[end:start].replace("%", "%%"))
+        end = start + len(":after")
+    return "%(after)s".join([*parts, query[end:].replace("%", "%%")])
+
+
+def _parameters(query: str, dialect: Dialect) -> Iterator[int]:
+    """Where ``:after`` is."""
+    at = 0
+    while found := _TOKENS[dialect].search(query, at):
+        at = found.end()
+        if found["after"]:
+            yield found.start()
+        elif found[0] == "/*":
+            at = _end_of_comment(query, at, nests=dialect == "postgresql")
+
+
+def _end_of_comment(query: str, at: int, nests: bool) -> int:
+    """Behind the comment whose ``/*`` ends at ``at``; PostgreSQL's comments nest."""
+    depth = 1
+    for mark in re.compile(r"/\*|\*/").finditer(query, at):
+        if mark[0] == "*/":
+            depth -= 1
+        elif nests:
+            depth += 1
+        if depth == 0:
+            return mark.end()
+    return len(query)

@@ -1,0 +1,28 @@
+"""Ends of stream names made of what others call their things: rows, columns, fields.  Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from streamd.core.values import BadValue
+
+_NO_NAME = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+def end_of_name(text: str) -> str:
+    """A text as the end of a stream's name: each character that no name may have becomes ``_``."""
+    return _NO_NAME.sub("_", text) or "_"
+
+
+def by_name(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by the ends of their streams' names; if two would be the same, both are bad."""
+    found: dict[str, Any] = {}
+    written: dict[str, str] = {}
+    for text, value in parts.items():
+        end = end_of_name(text)
+        if end in found:
+            value = BadValue(f"both {written[end]!r} and {text!r} are called {end}")
+        found[end], written[end] = value, text
+    return found

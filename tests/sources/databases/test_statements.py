@@ -1,0 +1,73 @@
+"""`:after` is found where the database sees it, and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamd.sources.databases.statements import Dialect, with_parameter
+
+
+def said(query: str, dialect: Dialect) -> str | None:
+    """The query that a driver is given; None if it has no parameter."""
+    text, *parameters = with_parameter(query, dialect, 5)
+    assert parameters in ([], [{"after": 5}])
+    assert parameters or text == query
+    return text if parameters else None
+
+
+BOTH: tuple[Dialect, ...] = ("postgresql", "mysql")
+
+
+@pytest.mark.parametrize("dialect", BOTH)
+@pytest.mark.parametrize(
+    ("query", "translated"),
+    [
+        ("id > :after", "id > %(after)s"),
+        ("(:after) % 2", "(%(after)s) %% 2"),
+        ("':after' || \":after\", :after", "':after' || \":after\", %(after)s"),
+        ("'it''s :after', :after", "'it''s :after', %(after)s"),
+        ("a -- :after\n> :after", "a -- :after\n> %(after)s"),
+        ("/* don't :after */ :after", "/* don't :after */ %(after)s"),
+        ("'/*' :after '*/'", "'/*' %(after)s '*/'"),
+        (":after", "%(after)s"),
+        (":after <= a OR :after", "%(after)s <= a OR %(after)s"),
+        (":afterwards", None),
+        ("a LIKE '50%'", None),
+        ("/* :after", None),
+    ],
+)
+def test_both(dialect: Dialect, query: str, translated: str | None) -> None:
+    assert said(query, dialect) == translated
+
+
+@pytest.mark.parametrize(
+    ("query", "translated"),
+    [
+        ("(:after)::int", "(%(after)s)::int"),
+        ("x::after, :after", "x::after, %(after)s"),
+        (r"'a\' :after", r"'a\' %(after)s"),
+        (r"E'it\'s :after' :after", r"E'it\'s :after' %(after)s"),
+        ("$$it's :after$$ :after", "$$it's :after$$ %(after)s"),
+        ("$a$ $$ :after $b$ $a$ :after", "$a$ $$ :after $b$ $a$ %(after)s"),
+        ("/* /* */ :after */ :after", "/* /* */ :after */ %(after)s"),
+        ("a$$ :after", "a$$ %(after)s"),
+        ("--:after\n:after", "--:after\n%(after)s"),
+    ],
+)
+def test_postgresql(query: str, translated: str | None) -> None:
+    assert said(query, "postgresql") == translated
+
+
+@pytest.mark.parametrize(
+    ("query", "translated"),
+    [
+        (r"'it\'s :after' :after", r"'it\'s :after' %(after)s"),
+        (r'"a\" :after" :after', r'"a\" :after" %(after)s'),
+        ("`:after` :after", "`:after` %(after)s"),
+        ("# :after\n:after", "# :after\n%(after)s"),
+        ("5--:after", "5--%(after)s"),
+        ("/* /* */ :after", "/* /* */ %(after)s"),
+    ],
+)
+def test_mysql(query: str, translated: str | None) -> None:
+    assert said(query, "mysql") == translated
