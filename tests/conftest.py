@@ -10,6 +10,7 @@ from tests.support.node import node
 from tests.support.patience import pytest_pyfunc_call
 from tests.support.redis import redis
 from tests.support.served import serve, served
+from tests.support.shell import shop
 from tests.support.tidy import logged_errors, pytest_collection_finish, tidy_reactor
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "redis",
     "serve",
     "served",
+    "shop",
     "start_daemon",
     "start_nginx",
     "tidy_reactor",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from itertools import pairwise
 
 import pytest
@@ -12,15 +11,12 @@ from twisted.internet.defer import Deferred
 from streamd.app import service
 from streamd.http import websocket
 from streamd.http.page import web_folder
-from streamd.journals.journal import Fence
 from streamd.reactor import connections
 from streamd.sources.feed import Feed
 from streamd.sources.random_walk import RandomWalk
 from tests.support.net import accepts, wait_until
-from tests.support.served import QUIET, Serve, Served, head, in_thread
+from tests.support.served import Serve, Served, head, in_thread
 from tests.support.tidy import LoggedErrors
-
-DAY = 24 * 3600.0
 
 TWO_WALKS = """
 [sources.one]
@@ -93,56 +89,6 @@ def test_viewer_that_throws_is_lost_alone(served: Served, logged_errors: LoggedE
             assert protocol not in served.service.viewers.protocols
     assert served.service.hub.dropped == 1
     assert len(logged_errors.flush(ZeroDivisionError)) == 1
-
-
-@in_thread
-def test_stream_becomes_late_by_itself(serve: Serve) -> None:
-    served = serve(QUIET + '\n[streams.a]\nexpect = "1h"')
-    now = served.service.upkeep.now
-    served.post("a", 1)
-
-    def state() -> str:
-        known: str = served.request("GET", "/streams/a").json()["health"]["state"]
-        return known
-
-    assert state() == "fresh"
-    served.service.upkeep.now = lambda: now() + 3601
-    wait_until(lambda: state() == "late")
-    served.service.upkeep.now = now
-    served.post("a", 1)
-    assert state() == "fresh"
-
-
-@in_thread
-def test_stream_that_nobody_updates_is_forgotten_in_the_end(serve: Serve) -> None:
-    served = serve(QUIET + "\n[streams.configured]\n")
-    served.post("old", 1)
-    served.post("configured", 1)
-    with served.connect() as viewer:
-        assert json.loads(viewer.recv(timeout=5)) == {"old": 1, "configured": 1}
-        served.run(served.service.upkeep.forget_streams)
-        assert set(served.state()) == {"old", "configured"}
-        served.service.upkeep.now = lambda: time.time() + DAY + 1
-        served.run(served.service.upkeep.forget_streams)
-        assert json.loads(viewer.recv(timeout=5)) == {"old": None}
-    assert set(served.state()) == {"configured"}
-
-
-@in_thread
-def test_who_has_no_lease_or_was_outrun_forgets_nothing(serve: Serve) -> None:
-    served = serve(QUIET)
-    served.post("old", 1)
-    streamd = served.service
-    streamd.upkeep.now = lambda: time.time() + DAY + 1
-
-    def forget() -> None:
-        streamd.journal.append([], fence=Fence("forget", 1))  # another node has taken it over
-        streamd.upkeep.forget_streams()
-        streamd.upkeep.lease._fence = None
-        streamd.upkeep.forget_streams()
-
-    served.run(forget)
-    assert served.state() == {"old": 1}
 
 
 @in_thread

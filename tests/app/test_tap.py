@@ -14,12 +14,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from twisted.internet.testing import MemoryReactorClock
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from streamd.app.load import load
-from streamd.config.fields import ConfigError
 from tests.support.daemon import CHECKOUT, TWISTD, Daemon, Server, StartDaemon
 from tests.support.net import accepts, free_port, request, wait_until
 
@@ -80,6 +77,16 @@ def test_every_mistake_has_its_line(tmp_path: Path) -> None:
     assert any(path.startswith("streams.shop.orders.") for path in paths)
 
 
+def test_every_source_that_cannot_be_made_has_its_line(tmp_path: Path) -> None:
+    secret = '{ env = "NO_SUCH_SECRET" }'
+    (tmp_path / "streamd.toml").write_text(
+        f'[sources.a]\nurl = "redis://localhost"\nget = "x"\npassword = {secret}\n'
+        f'[sources.b]\nurl = "http://localhost"\nheaders = {{ X = {secret} }}\n'
+    )
+    lines = complaint(started("--config", "streamd.toml", folder=tmp_path))
+    assert [line.split(": ")[1] for line in lines] == ["sources.a.password", "sources.b.headers.X"]
+
+
 def test_port_that_cannot_be_is_one_line(tmp_path: Path, busy: int) -> None:
     at_busy = f"tcp:{busy}:interface=127.0.0.1"
     cases = {
@@ -96,33 +103,6 @@ def test_port_that_cannot_be_is_one_line(tmp_path: Path, busy: int) -> None:
         assert line.startswith(f"streamd: {wanted}"), line
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        (None, "cannot read {file}: No such file"),
-        (b"# caf\xe9", "cannot read {file}: "),
-        (b"[server", "not TOML: "),
-        (
-            b'[access]\npublish = [{ env = "NO_SUCH_TOKEN" }]',
-            "access.publish[0]: the environment variable NO_SUCH_TOKEN is empty or not set",
-        ),
-    ],
-)
-def test_file_that_cannot_be(tmp_path: Path, text: bytes | None, problem: str) -> None:
-    file = tmp_path / "streamd.toml"
-    if text is not None:
-        file.write_bytes(text)
-    with pytest.raises(ConfigError) as error:
-        load(str(file), MemoryReactorClock())
-    [line] = error.value.problems
-    assert line.startswith(problem.format(file=file))
-
-
-def test_folder_is_no_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="Is a directory"):
-        load(str(tmp_path), MemoryReactorClock())
-
-
 def test_unknown_option_is_said(tmp_path: Path) -> None:
     run = started("--nope", folder=tmp_path)
     out, _ = run.communicate(timeout=60)
@@ -133,29 +113,6 @@ def test_unknown_option_is_said(tmp_path: Path) -> None:
 def test_help_names_the_options(tmp_path: Path) -> None:
     out, _ = started("--help", folder=tmp_path).communicate(timeout=60)
     assert all(option in out for option in ("--port", "--config", "--demo"))
-
-
-def test_secrets_come_from_environment_and_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "streamd.toml"
-    file.write_text(
-        '[access]\npublish = ["a", { env = "TOKEN" }, { file = "token" }]\n'
-        'admin = ["d", { env = "ADMIN" }]'
-    )
-    with pytest.raises(ConfigError) as error:
-        load(str(file), MemoryReactorClock())
-    assert [line.split(":")[0] for line in error.value.problems] == [
-        "access.publish[1]",
-        "access.publish[2]",
-        "access.admin[1]",
-    ]
-    monkeypatch.setenv("ADMIN", "e")
-    monkeypatch.setenv("TOKEN", "b")
-    (tmp_path / "token").write_text("c\n")
-    config, tokens, base = load(str(file), MemoryReactorClock())
-    assert (config.file, tokens, base) == (True, (("a", "b", "c"), ("d", "e")), tmp_path)
-    assert "'a'" not in repr(config)
 
 
 # -- starts ----------------------------------------------------------------------------------------

@@ -1,28 +1,28 @@
-"""A kind of source from another package: installed by pip, and found by its entry point."""
+"""The surroundings of sources and journals: secrets from the environment and from files."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.support.daemon import CHECKOUT, StartDaemon
-from tests.support.net import wait_until
-from tests.support.streams import Streams
+import pytest
+
+from streamd.config.fields import ConfigError, Secret
+from streamd.config.kind import Surroundings
 
 
-def test_installed_and_used(tmp_path: Path, start_daemon: StartDaemon) -> None:
-    # A copy: a build leaves things behind.
-    package = shutil.copytree(CHECKOUT / "examples" / "die", tmp_path / "die")
-    site = tmp_path / "site"
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-    offline = ["--no-deps", "--no-build-isolation", "--no-index"]
-    environment = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
-    subprocess.run([*pip, *offline, "--target", site, package], check=True, env=environment)
+def test_files_of_secrets_are_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    surroundings = Surroundings(None, tmp_path)
+    assert surroundings.reveal("access.admin[0]", Secret(file="token")) == "secret"
 
-    config = "[sources.luck]\ndie = 6\nevery = '100ms'\n"
-    streams = Streams(start_daemon(config=config, env={"PYTHONPATH": str(site)}))
-    wait_until(lambda: streams.value("luck.eyes") in range(1, 7))
-    assert streams.health("luck.eyes") == ("fresh", None)
+
+def test_a_missing_secret_is_told_with_its_key_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NONE", raising=False)
+    for secret in (Secret(env="NONE"), Secret(file="none")):
+        with pytest.raises(ConfigError) as error:
+            Surroundings(None, tmp_path).reveal("access.admin[0]", secret)
+        [line] = error.value.problems
+        assert line.startswith("access.admin[0]: ")
+        assert "none" in line.lower()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.config.fields import ConfigError, Secret, Size
+from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind
 from streamd.config.parse import parse
 from streamd.config.tables import Config, Wall
@@ -337,33 +337,9 @@ class BadTests(SynchronousTestCase):
                 self.assertTrue(problem.startswith(table), problem)
 
 
-class SecretTests(SynchronousTestCase):
-    def test_where_it_is(self) -> None:
-        files = {"token": "from file\n"}
-        environ = {"TOKEN": " from env "}
-        self.assertEqual("text", Secret("text").reveal(environ, files.__getitem__))
-        self.assertEqual("from env", Secret(env="TOKEN").reveal(environ, files.__getitem__))
-        self.assertEqual("from file", Secret(file="token").reveal(environ, files.__getitem__))
-
-    def test_missing_or_empty(self) -> None:
-        def read_none(name: str) -> str:
-            raise FileNotFoundError(2, "No such file or directory", name)
-
-        for secret, word in ((Secret(env="TOKEN"), "TOKEN"), (Secret(file="tok"), "tok")):
-            error = self.assertRaises(ValueError, secret.reveal, {}, read_none)
-            self.assertIn(word, str(error))
-        empty = Secret(env="E")
-        self.assertRaises(ValueError, empty.reveal, {"E": " "}, read_none)
-
-    def test_its_repr_tells_nothing(self) -> None:
-        self.assertNotIn("s3cret", repr([Secret("s3cret")]))
-        self.assertEqual("Secret(TOKEN)", repr(Secret(env="TOKEN")))
-
-
 class WrittenFormTests(SynchronousTestCase):
     def test_forms(self) -> None:
         self.assertEqual(0.5, Duration.parse("500ms"))
-        self.assertEqual((512, 65536, 2**30), tuple(map(Size.parse, ("512B", "64KiB", "1 GiB"))))
         self.assertEqual(Keep(7), Keep.parse(7))
         self.assertEqual(Keep(None, 60), Keep.parse("1m"))
         self.assertNotEqual(Keep(7), Keep(8))

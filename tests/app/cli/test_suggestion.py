@@ -1,0 +1,60 @@
+"""The configuration that fits the result of a query."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.app.cli.suggestion import database_url, source_name, suggest
+from streamd.config.parse import parse
+from streamd.sources.registry import find_kinds
+
+
+class SuggestionTests(SynchronousTestCase):
+    def sources(self, *rows: dict[str, Any]) -> dict[str, object]:
+        text = suggest("shop", rows, database="sqlite:///shop.db", query='SELECT "1"\n', every="2s")
+        parse(text, find_kinds())
+        table = tomllib.loads(text)
+        assert table["sources"]["shop"].pop("query") == 'SELECT "1"\n'
+        return {**table["sources"]["shop"], **table.get("streams", {}).get("shop", {})}
+
+    def shape(self, *rows: dict[str, Any]) -> str:
+        keys = self.sources(*rows)
+        return "list" if keys.get("table") else f"key {keys['key']}" if "key" in keys else "columns"
+
+    def test_one_row(self) -> None:
+        keys = self.sources({"orders": 3, "latency_ms": 4.5, "Max_Load_percent": None})
+        self.assertEqual({"title": "Orders"}, keys["orders"])
+        self.assertEqual({"title": "Latency", "unit": "ms"}, keys["latency_ms"])
+        self.assertEqual({"title": "Max Load", "unit": "%"}, keys["Max_Load_percent"])
+
+    def test_rows_that_a_text_tells_apart(self) -> None:
+        north, south = {"region": "north", "sold": 1}, {"region": "south", "sold": 1}
+        self.assertEqual("key region", self.shape(north, south))
+        self.assertEqual("list", self.shape(north, north))
+        self.assertEqual("list", self.shape(north, {"region": None, "sold": 1}))
+        self.assertEqual("key region", self.shape(north, {"region": "far east", "sold": 1}))
+        self.assertEqual("list", self.shape(*({"c": c, "n": 1} for c in ("a b", "a_b"))))
+        self.assertEqual("list", self.shape({"region": "north"}, {"region": "south"}))
+        self.assertEqual("list", self.shape(*({"n": f"a{n}", "sold": n} for n in range(25))))
+
+    def test_other_rows(self) -> None:
+        self.assertEqual("list", self.shape({"id": 1, "a": "x"}, {"id": 2, "a": "y"}))
+        self.assertEqual("list", self.shape())
+
+    def test_column_without_a_name(self) -> None:
+        self.assertRaises(ValueError, self.sources, {"count(*)": 3})
+
+    def test_names(self) -> None:
+        for url, name in {
+            "sqlite:///shop.db": "shop",
+            "sqlite:////srv/my%20shop.v2.db": "my-shop",
+            "postgresql://me:secret@db.example.org/sales?sslmode=require": "sales",
+            "postgresql://db.example.org": "query",
+            "sqlite:///---.db": "query",
+        }.items():
+            self.assertEqual(name, source_name(url))
+        self.assertEqual("sqlite:///my%20shop.db", database_url("my shop.db"))
+        self.assertEqual("sqlite:////srv/shop.db", database_url("/srv/shop.db"))

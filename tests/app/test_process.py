@@ -1,0 +1,81 @@
+"""The process around the daemon.  Each test has a process of its own, because they change it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from tests.support.daemon import STOP_SECONDS
+
+
+def run(script: str, **options: object) -> subprocess.Popen[str]:
+    text = f"from streamd.app.process import *\n{textwrap.dedent(script)}"
+    return subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
+
+
+def said(script: str) -> list[str]:
+    process = run(script)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return out.splitlines()
+
+
+def test_delays_follow_the_monotonic_clock() -> None:
+    script = """
+        from unittest.mock import patch
+        from twisted.internet import reactor
+        use_monotonic_time(reactor)
+        before = reactor.seconds()
+        with patch("time.time", lambda: 0.0):
+            print(reactor.seconds() >= before, abs(reactor.seconds() - time.monotonic()) < 1)
+    """
+    assert said(script) == ["True True"]
+
+
+def test_every_file_that_the_system_allows_may_be_open() -> None:
+    script = """
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (32, hard))
+        allow_files()
+        print(resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard))
+    """
+    assert said(script) == ["True"]
+
+
+def test_freed_memory_goes_back_to_the_system() -> None:
+    script = """
+        import gc
+        def resident():
+            return int(open("/proc/self/statm").read().split()[1]) * 4096
+        lumps = [bytes(60_000) for _ in range(1000)]
+        last = bytes(60_000)  # keeps the end of the heap in use
+        del lumps
+        gc.collect()
+        before = resident()
+        trim_memory()
+        print(before - resident() > 30_000_000)
+    """
+    assert said(script) == ["True"]
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_sigterm_is_a_success(running: bool) -> None:
+    process = run(f"""
+        from twisted.internet import reactor
+        end_cleanly(reactor)
+        reactor.callWhenRunning(print, "ready", flush=True)
+        if not {running}:
+            print("ready", flush=True)
+            time.sleep(60)
+        reactor.run()
+        print("stopped")
+    """)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=STOP_SECONDS)
+    assert (process.returncode, out) == (0, "stopped\n" if running else "")

@@ -1,0 +1,92 @@
+"""The work that a daemon does every so often."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from streamd.app import upkeep
+from streamd.journals.journal import Fence
+from tests.support.net import wait_until
+from tests.support.served import QUIET, Serve, Served, in_thread
+
+DAY = 24 * 3600.0
+
+
+@in_thread
+def test_stream_becomes_late_by_itself(serve: Serve) -> None:
+    served = serve(QUIET + '\n[streams.a]\nexpect = "1h"')
+    now = served.service.upkeep.now
+    served.post("a", 1)
+
+    def state() -> str:
+        known: str = served.request("GET", "/streams/a").json()["health"]["state"]
+        return known
+
+    assert state() == "fresh"
+    served.service.upkeep.now = lambda: now() + 3601
+    wait_until(lambda: state() == "late")
+    served.service.upkeep.now = now
+    served.post("a", 1)
+    assert state() == "fresh"
+
+
+@in_thread
+def test_stream_that_nobody_updates_is_forgotten_in_the_end(serve: Serve) -> None:
+    served = serve(QUIET + "\n[streams.configured]\n")
+    served.post("old", 1)
+    served.post("configured", 1)
+    with served.connect() as viewer:
+        assert json.loads(viewer.recv(timeout=5)) == {"old": 1, "configured": 1}
+        served.run(served.service.upkeep.forget_streams)
+        assert set(served.state()) == {"old", "configured"}
+        served.service.upkeep.now = lambda: time.time() + DAY + 1
+        served.run(served.service.upkeep.forget_streams)
+        assert json.loads(viewer.recv(timeout=5)) == {"old": None}
+    assert set(served.state()) == {"configured"}
+
+
+@in_thread
+def test_who_has_no_lease_or_was_outrun_forgets_nothing(serve: Serve) -> None:
+    served = serve(QUIET)
+    served.post("old", 1)
+    streamd = served.service
+    streamd.upkeep.now = lambda: time.time() + DAY + 1
+
+    def forget() -> None:
+        streamd.journal.append([], fence=Fence("forget", 1))  # another node has taken it over
+        streamd.upkeep.forget_streams()
+        streamd.upkeep.lease._fence = None
+        streamd.upkeep.forget_streams()
+
+    served.run(forget)
+    assert served.state() == {"old": 1}
+
+
+@in_thread
+def test_memory_is_given_back_after_many_viewers_left(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trimmed: list[None] = []
+    monkeypatch.setattr(upkeep, "trim_memory", lambda: trimmed.append(None))
+    monkeypatch.setattr(upkeep, "MANY_LEFT", 3)
+    for number in range(3):
+        served.run(served.service.upkeep._give_back_memory)
+        assert not trimmed, f"{number} have left"
+        with served.connect() as viewer:
+            viewer.recv(timeout=5)
+        wait_until(lambda left=number + 1: served.service.viewers.protocols.left == left)  # type: ignore[misc]
+    served.run(served.service.upkeep._give_back_memory)
+    served.run(served.service.upkeep._give_back_memory)
+    assert len(trimmed) == 1
+
+
+@in_thread
+def test_stopped_upkeep_leaves_no_timer(serve: Serve) -> None:
+    served = serve(QUIET)
+    timers = served.service.upkeep._timers
+    assert all(timer._next is not None for timer in timers)
+    served.run(served.service.upkeep.stop)
+    assert all(timer._next is None for timer in timers)

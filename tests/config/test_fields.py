@@ -1,0 +1,63 @@
+"""Values of the configuration with a written form of their own, and collected problems."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.config.fields import ConfigError, Problems, Secret, Size
+
+
+class SizeTests(SynchronousTestCase):
+    def test_forms(self) -> None:
+        for written, size in {"512B": 512, "64KiB": 65536, "1 GiB": 2**30}.items():
+            self.assertEqual(size, Size.parse(written))
+
+    def test_no_sizes(self) -> None:
+        for written in ("64", "64KB", "-1MiB", "1.5GiB", 64, None):
+            self.assertRaises(ValueError, Size.parse, written)
+
+
+class SecretTests(SynchronousTestCase):
+    def test_where_it_is(self) -> None:
+        files = {"token": "from file\n"}
+        environ = {"TOKEN": " from env "}
+        self.assertEqual("text", Secret("text").reveal(environ, files.__getitem__))
+        self.assertEqual("from env", Secret(env="TOKEN").reveal(environ, files.__getitem__))
+        self.assertEqual("from file", Secret(file="token").reveal(environ, files.__getitem__))
+
+    def test_missing_or_empty(self) -> None:
+        def read_none(name: str) -> str:
+            raise FileNotFoundError(2, "No such file or directory", name)
+
+        for secret, word in ((Secret(env="TOKEN"), "TOKEN"), (Secret(file="tok"), "tok")):
+            error = self.assertRaises(ValueError, secret.reveal, {}, read_none)
+            self.assertIn(word, str(error))
+        empty = Secret(env="E")
+        self.assertRaises(ValueError, empty.reveal, {"E": " "}, read_none)
+
+    def test_its_repr_tells_nothing(self) -> None:
+        self.assertNotIn("s3cret", repr([Secret("s3cret")]))
+        self.assertEqual("Secret(TOKEN)", repr(Secret(env="TOKEN")))
+
+
+class ProblemsTests(SynchronousTestCase):
+    def test_one_mistake_hides_no_other(self) -> None:
+        problems = Problems()
+        for lines in (["a", "b"], [], ["c"]):
+            with problems.collect():
+                raise ConfigError(lines)
+        error = self.assertRaises(ConfigError, problems.check)
+        self.assertEqual(["a", "b", "c"], error.problems)
+
+    def test_without_problems_nothing_is_raised(self) -> None:
+        problems = Problems()
+        with problems.collect():
+            pass
+        problems.check()
+
+    def test_errors_of_ours_pass(self) -> None:
+        def fail() -> None:
+            with Problems().collect():
+                raise ZeroDivisionError
+
+        self.assertRaises(ZeroDivisionError, fail)
