@@ -35,6 +35,7 @@ from streamd.http.page import Page, web_folder
 from streamd.http.poll import Polls
 from streamd.http.publish import Publisher
 from streamd.http.read import Reader
+from streamd.http.request import security
 from streamd.http.screens import Commands
 from streamd.http.site import Site
 from streamd.http.websocket import StreamFactory
@@ -110,6 +111,7 @@ class Streamd(MultiService):
             self.sweep,
             reactor,
             server.max_viewers + SPARE_CONNECTIONS,
+            security(server.frame_ancestors),
         )
         self.shifts = self._make_shifts(config, surroundings)
         self.peers: Peers | None = None

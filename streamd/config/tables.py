@@ -73,11 +73,18 @@ class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         }
 
 
+FrameAncestor = Annotated[
+    str, msgspec.Meta(pattern=r"^(https?://(\*\.)?[A-Za-z0-9.-]+(:([0-9]{1,5}|\*))?|https?:|\*)$")
+]
+"""A page that may show the wall in a frame: a host source of CSP (W3C CSP Level 3, section 2.3.1)."""
+
+
 class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``[server]``."""
 
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    frame_ancestors: tuple[FrameAncestor, ...] = ()
     pace: Duration = Duration(PACE)
     max_viewers: int = 10_000
     max_streams: int = 10_000

@@ -6,6 +6,7 @@ broadcasts goes straight to the transport, and the end of the connection is the 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
@@ -20,7 +21,7 @@ from streamd.hub.hub import Hub
 from streamd.hub.sweep import Sweep
 from streamd.reactor.connections import Connections
 from streamd.wire.encoding import COME_BACK, Encoding
-from streamd.wire.events import PLAIN_EVENTS, V1_EVENTS, event
+from streamd.wire.events import PLAIN_EVENTS, V1_EVENTS, event, retry
 from streamd.wire.requests import Subscription, parse_query
 from streamd.wire.v1 import v1_message
 
@@ -127,7 +128,10 @@ class EventStreams:
         if encoding is None:
             raise Refused(400, "bad-format", "format: expected plain or v1")
         self.hub.check_room()
-        return Handover(EventProtocol(self, subscription, encoding), Response(200, b"", _HEADERS))
+        # A wait of its own for each viewer: after a restart they must not come back all at once.
+        start = retry(random.uniform(*COME_BACK))
+        protocol = EventProtocol(self, subscription, encoding)
+        return Handover(protocol, Response(200, b"", _HEADERS), start)
 
     def opened(self, protocol: EventProtocol) -> None:
         """Track a viewer: the head of its answer is out."""

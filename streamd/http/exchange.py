@@ -175,7 +175,8 @@ class Exchange(http.Request):
         if handover.head is not None:
             response = handover.head
             headers = {**self._site.security, **self._cross_origin(response), **response.headers}
-            self.channel.write(last_head(response.status, headers))
+            head = last_head(response.status, headers)
+            self.channel.write(head if self.method == b"HEAD" else head + handover.start)
         if self.method == b"HEAD":
             self.channel.loseConnection()
         else:

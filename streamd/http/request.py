@@ -22,12 +22,18 @@ Routes = Mapping[str, Mapping[str, Callable[..., Any]]]
 """What a part answers: a pattern for the whole path -> method -> a view, which is handed the request
 and the groups of the pattern."""
 
-SECURITY = {
-    "Content-Security-Policy": "default-src 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-"""Headers of every answer."""
+
+def security(frame_ancestors: Iterable[str] = ()) -> Mapping[str, str]:
+    """Return the headers of every answer.
+
+    :param frame_ancestors: origins whose pages may show this page in a frame, besides its own.
+    """
+    framed_by = " ".join(["'self'", *frame_ancestors])
+    return {
+        "Content-Security-Policy": f"default-src 'self'; frame-ancestors {framed_by}",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +73,14 @@ class Response:
 class Handover:
     """The connection is somebody else's from now on.
 
-    :ivar protocol: whose: a Twisted protocol.
-    :ivar head: what is answered first; its body is what the protocol writes.
+    :ivar protocol: the Twisted protocol that gets the connection.
+    :ivar head: the answer before that; the protocol writes its body.
+    :ivar start: the first bytes of that body.
     """
 
     protocol: Any
     head: Response | None = None
+    start: bytes = b""
 
 
 def json_response(

@@ -21,7 +21,7 @@ from streamd.http.channel import Channel
 from streamd.http.door import Door
 from streamd.http.exchange import Answer
 from streamd.http.handshake import wants_websocket
-from streamd.http.request import SECURITY, Handover, Request, Response, Routes, error_response
+from streamd.http.request import Handover, Request, Response, Routes, error_response
 from streamd.journals.journal import Away
 from streamd.reactor.connections import Connections
 
@@ -75,6 +75,7 @@ class Site(http.HTTPFactory):
         links: Sized,
         clock: IReactorTime,
         max_connections: int,
+        security: Mapping[str, str],
     ) -> None:
         """:param parts: answer always.
 
@@ -83,13 +84,14 @@ class Site(http.HTTPFactory):
         :param upgrade: makes a viewer of a WebSocket handshake.
         :param links: the connections of viewers.
         :param max_connections: how many connections there may be, those of viewers included.
+        :param security: headers of every answer.
         """
         super().__init__(reactor=clock)
         self.access = access
         self.clock = clock
         self.channels: Connections[Channel | Door] = Connections(clock)
         self.bodies = 0
-        self.security: Mapping[str, str] = SECURITY
+        self.security = security
         self.turned_away = 0
         self.left = 0
         self._upgrade = upgrade

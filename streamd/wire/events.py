@@ -21,8 +21,9 @@ def event(type: str, text: bytes, at: Position | None = None) -> bytes:
     return b"%b%bdata: %b\n\n" % (name, place, text)
 
 
-RETRY = b"retry: 1000\n\n"
-"""Milliseconds after which a browser's EventSource comes back; its own default is 3 s or more."""
+def retry(seconds: float) -> bytes:
+    """Tell an EventSource to wait so long before it comes back; its own default is 3 s or more."""
+    return b"retry: %d\n\n" % round(seconds * 1000)
 
 
 def _evented(name: str, format: Format) -> Encoding:
@@ -36,10 +37,10 @@ def _evented(name: str, format: Format) -> Encoding:
 
     def gap(welcome: Welcome) -> Sequence[bytes]:
         told = welcome.asked and not welcome.resumed
-        return (RETRY + event("resumed", b'{"resumed":false}') if told else RETRY,)
+        return (event("resumed", b'{"resumed":false}'),) if told else ()
 
     def hello(welcome: Welcome) -> Iterable[bytes]:
-        return chain((RETRY + b"event: hello\ndata: ",), v1_hello(welcome), (b"\n\n",))
+        return chain((b"event: hello\ndata: ",), v1_hello(welcome), (b"\n\n",))
 
     def tick(now: float, proofs: Mapping[str, float]) -> bytes:
         return b"".join(event("tick", text) for text in v1_ticks(now, proofs))

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from streamd.app import service
+from streamd.config.fields import ConfigError
 from streamd.http import bodies, channel, door
 from streamd.http.channel import Channel
 from streamd.http.exchange import MAX_BODY
@@ -148,7 +149,8 @@ REQUESTS = {
 @in_thread
 def test_security_headers_and_no_banner(served: Served, request_: bytes) -> None:
     answer = served.wire(request_).answer()
-    assert answer.headers["Content-Security-Policy"] == "default-src 'self'"
+    policy = "default-src 'self'; frame-ancestors 'self'"
+    assert answer.headers["Content-Security-Policy"] == policy
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["Server"] is None
@@ -158,6 +160,27 @@ def test_security_headers_and_no_banner(served: Served, request_: bytes) -> None
         assert error["message"]
     if answer.status in (204, 304):
         assert answer.headers["Content-Type"] is None
+
+
+@in_thread
+def test_configured_pages_may_frame_the_wall(serve: Serve) -> None:
+    served = serve(
+        QUIET + '\n[server]\nframe_ancestors = ["https://intranet.example", "https://*.b:*"]'
+    )
+    framed_by = "frame-ancestors 'self' https://intranet.example https://*.b:*"
+    for path in ("/", "/nothing", "/events"):
+        answer = served.wire(head("HEAD", path)).answer("HEAD")
+        assert answer.headers["Content-Security-Policy"] == f"default-src 'self'; {framed_by}"
+
+
+@pytest.mark.parametrize(
+    "written", ["https://a; script-src *", "'none'", "a.example", "https://a/path", "javascript:"]
+)
+def test_frame_ancestor_that_is_no_origin_is_a_configuration_error(
+    serve: Serve, written: str
+) -> None:
+    with pytest.raises(ConfigError, match="frame_ancestors"):
+        serve(f'[server]\nframe_ancestors = ["{written}"]')
 
 
 @in_thread
