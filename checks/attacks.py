@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from typing import NamedTuple
 
-from checks.crowd import BINARY, CLOSE, LOOPBACK, PING, PONG, TEXT, Frames, Publisher, frame, head
+from checks.crowd import BINARY, CLOSE, LOOPBACK, PING, PONG, TEXT, Frames, Publisher
 from checks.proof import (
     KIB,
     MIB,
@@ -33,6 +33,7 @@ from checks.proof import (
     spread,
 )
 from checks.witness import PATIENCE, Witness, within
+from tests.support.frames import frame, handshake
 
 SEED = 7
 MORE_MEMORY = 20 * MIB
@@ -206,7 +207,7 @@ def http_attacks(size: int, seconds: float) -> Iterator[Attack]:
         yield one(f"the byte {byte:#04x} in a header", 400, GET + smuggled)
     for byte in (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85):
         lie = f"Sec-WebSocket-Protocol: a{chr(byte)}X-Forwarded-For: 192.0.2.1"
-        yield one(f"the byte {byte:#04x} in a handshake", 400, head("/ws", lie))
+        yield one(f"the byte {byte:#04x} in a handshake", 400, handshake("/ws", lie))
     yield one("a header name with a blank", 400, GET + "Content-Length : 1\r\n\r\n1")
     yield one("a header without colon", 400, GET + "nonsense\r\n\r\n")
     yield one("two Hosts", 400, GET + "Host: evil.example\r\n\r\n")
@@ -260,7 +261,7 @@ def deadline_attacks() -> Iterator[Attack]:
         "a head that stops": GET,
         "a chunked body that stops": f"{chunked}1\r\n1",
         "a chunk that announces 2^68 bytes": f"{chunked}fffffffffffffffff\r\n1",
-        "a handshake that stops": head().decode()[:-4],
+        "a handshake that stops": handshake().decode()[:-4],
         "nothing at all": "",
     }.items():
         pieces = (sent.encode(),)
@@ -302,7 +303,7 @@ class Attacker:
         self.deadline = self._due + attack.seconds * (1 if "open" in attack.right else patience)
 
     def _shake_hands(self) -> None:
-        self.socket.sendall(head())
+        self.socket.sendall(handshake())
         answer = b""
         while b"\r\n\r\n" not in answer:
             answer += self.socket.recv(1)

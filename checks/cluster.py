@@ -14,28 +14,21 @@ stops nodes, kills, freezes and restarts Redis (appendfsync always), and cuts co
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
-import sqlite3
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
-from http.client import HTTPException
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
-
+from checks.numbered import ORDERS, Publisher, Rows, Viewer, Worker
 from checks.proof import Proof, main, spread
 from tests.support.daemon import Daemon
-from tests.support.net import request
 from tests.support.proxy import Proxy
 from tests.support.redis import Redis
 
@@ -56,9 +49,7 @@ publish = "loopback"
 url = "redis://127.0.0.1:{port}"
 [sources.orders]
 database = "sqlite:///{folder}/shop.db"
-query = "SELECT id FROM orders WHERE id > :after ORDER BY id"
-after = "id"
-start = 0
+{orders}start = 0
 every = "100ms"
 whole = true
 [streams.orders]
@@ -77,7 +68,7 @@ class Way(Proxy):
 class System:
     """All of it.
 
-    :ivar over: nothing more is to be published.
+    :ivar wrong: what was out of order.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -86,15 +77,13 @@ class System:
         self.redis.start()
         self.ways = [Way(self.redis.port) for _ in range(NODES)]
         self.nodes = [self._node(number) for number in range(NODES)]
-        self.over = threading.Event()
-        self.done = threading.Event()
         self.wrong: list[str] = []
 
     def _node(self, number: int) -> Daemon:
         folder = self.folder / f"node{number}"
         folder.mkdir()
         streams = "".join(f"[streams.s{n}]\nkeep = 1000000\n" for n in range(NODES))
-        config = CONFIG.format(port=self.ways[number].port, folder=self.folder)
+        config = CONFIG.format(port=self.ways[number].port, folder=self.folder, orders=ORDERS)
         node = Daemon(folder, config=config + streams)
         node.start()
         return node
@@ -121,8 +110,6 @@ class System:
                 node.start()
 
     def close(self) -> None:
-        self.over.set()
-        self.done.set()
         for node in self.nodes:
             if node.running:
                 os.kill(node.pid, signal.SIGCONT)
@@ -132,103 +119,6 @@ class System:
         if self.redis.running:
             self.redis.thaw()
             self.redis.kill()
-
-
-class Publisher:
-    """Publishes 1, 2, 3, … to a stream, each until it is acknowledged.
-
-    :ivar acknowledged: how many are; :ivar refused: how often it was told to try again.
-    """
-
-    def __init__(self, system: System, number: int, rng: random.Random) -> None:
-        self.name = f"s{number}"
-        self.acknowledged = 0
-        self.refused: Counter[str] = Counter()
-        self._system = system
-        self._rng = rng
-
-    def run(self) -> None:
-        in_doubt = False
-        while in_doubt or not self._system.over.is_set():
-            number = self.acknowledged + 1
-            seq = self._publish(number)
-            in_doubt = seq is None and not self._system.done.is_set()
-            if seq is None:
-                time.sleep(0.05)
-                continue
-            if seq != number:
-                self._system.wrong.append(f"{self.name}: {number} became seq {seq}")
-            self.acknowledged = number
-            time.sleep(self._rng.random() * 0.02)
-
-    def _publish(self, number: int) -> int | None:
-        node = self._rng.choice(self._system.nodes)
-        headers = {"Idempotency-Key": f"{self.name}-{number}"}
-        try:
-            answer = request(
-                node.port, "POST", f"/streams/{self.name}", str(number), headers, timeout=5
-            )
-        except (OSError, HTTPException):
-            self.refused["no answer"] += 1
-            return None
-        if answer.status != 201:
-            self.refused[str(answer.status)] += 1
-            return None
-        seq: int = answer.json()["seq"]
-        return seq
-
-
-class Viewer:
-    """Follows all streams, now at this node and then at that.
-
-    :ivar has: the last number of each stream; :ivar moves: how often it went elsewhere.
-    :ivar refused: how often it was told that it cannot resume.
-    """
-
-    def __init__(self, system: System, rng: random.Random) -> None:
-        self.has: dict[str, int] = {}
-        self.moves = self.refused = 0
-        self._system = system
-        self._rng = rng
-        self._at = ORIGIN
-        self._anew = False
-
-    def run(self) -> None:
-        while not self._system.done.is_set():
-            node = self._rng.choice(self._system.nodes)
-            with suppress(OSError, WebSocketException, TimeoutError, EOFError):
-                self._follow(node.ws_url)
-            self.moves += 1
-            time.sleep(0.1)
-
-    def _follow(self, url: str) -> None:
-        until = time.monotonic() + self._rng.uniform(0.5, 10)
-        with connect(
-            f"{url}/ws?after={self._at}",
-            subprotocols=["streamd.v1"],  # type: ignore[list-item]
-            compression=None,
-            open_timeout=3,
-            close_timeout=0.1,
-        ) as link:
-            while time.monotonic() < until and not self._system.done.is_set():
-                message = json.loads(link.recv(7))
-                if message["type"] == "hello" and not message["resumed"]:
-                    self.refused += 1
-                    self.has.clear()
-                    self._anew = True
-                elif message["type"] == "updates":
-                    for update in message["updates"]:
-                        self._take(update)
-                    self._anew = self._anew and message.get("more", False)
-                    self._at = message["at"]
-
-    def _take(self, update: Any) -> None:
-        name, seq, value = update["stream"], update["seq"], update["value"]
-        number = value["id"] if name == "orders" else value
-        follows = seq == self.has.get(name, 0) + 1 or (self._anew and name not in self.has)
-        if number != seq or not follows:
-            self._system.wrong.append(f"{name}: {seq} ({value}) after {self.has.get(name, 0)}")
-        self.has[name] = seq
 
 
 class Watch:
@@ -338,72 +228,47 @@ class Chaos:
         self._rng.choice(self._system.ways).sever()
 
 
-@contextmanager
-def orders(folder: Path) -> Iterator[Callable[[], int]]:
-    """A table that grows; gives how many rows there are."""
-    path = folder / "shop.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
-    over = threading.Event()
-    count = 0
-
-    def grow() -> None:
-        nonlocal count
-        with closing(sqlite3.connect(path, isolation_level=None)) as db:
-            while not over.is_set():
-                db.execute("INSERT INTO orders DEFAULT VALUES")
-                count += 1
-                time.sleep(0.02)
-
-    thread = threading.Thread(target=grow)
-    thread.start()
-
-    def finish() -> int:
-        over.set()
-        thread.join()
-        return count
-
-    try:
-        yield finish
-    finally:
-        finish()
-
-
 def prove(proof: Proof, seconds: float = SECONDS, seed: int = SEED, frozen: float = FROZEN) -> None:
     """:param frozen: seconds for which Redis stands still."""
     proof.figure(f"seed {seed}")
     rng = random.Random(seed)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamd-check-")))
-        finish = stack.enter_context(orders(folder))
+        rows = Rows(folder / "shop.db")
         system = System(folder)
         stack.callback(system.close)
-        publishers = [Publisher(system, n, random.Random(rng.random())) for n in range(NODES)]
-        viewers = [Viewer(system, random.Random(rng.random())) for _ in range(VIEWERS)]
-        runs = [p.run for p in publishers] + [v.run for v in viewers]
-        threads = [threading.Thread(target=run) for run in runs]
-        stack.callback(_join, threads)
-        stack.callback(system.done.set)
-        stack.callback(system.over.set)
-        for thread in threads:
-            thread.start()
+
+        # Apart from the script's, so that the script is the same for the same seed.
+        chance = random.Random(seed)
+
+        def node() -> Daemon:
+            return chance.choice(system.nodes)
+
+        publishers = [Publisher(lambda: node().port, (f"s{n}",), keyed=True) for n in range(NODES)]
+        viewers = [
+            Viewer(lambda: node().ws_url, 7, lambda: chance.uniform(0.5, 10), ORIGIN)
+            for _ in range(VIEWERS)
+        ]
+        # What is in doubt is tried again.
+        writing = [Worker(p.turn, lambda p=p: not p.in_doubt) for p in publishers]  # type: ignore[misc]
+        writing.append(Worker(rows.turn))
+        viewing = [Worker(viewer.turn) for viewer in viewers]
+        for worker in writing + viewing:
+            stack.callback(worker.ending.set)
+            worker.start()
         watch = Watch(system)
         chaos = Chaos(system, watch, rng, frozen)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(rng.uniform(0.5, 3))
             chaos.happen()
-        rows = finish()
-        system.over.set()
-        _join(threads[:NODES])  # what is in doubt is tried again
-        wanted = _settle(publishers, viewers, rows)
+        for worker in writing:
+            worker.end()
+        wanted = _settle(publishers, viewers, rows.written)
+        for viewer, worker in zip(viewers, viewing, strict=True):
+            viewer.over.set()
+            worker.end()
         _claim(proof, system, publishers, viewers, watch, chaos, wanted)
-
-
-def _join(threads: Sequence[threading.Thread]) -> None:
-    for thread in threads:
-        thread.join(30)
 
 
 def _settle(
@@ -411,10 +276,17 @@ def _settle(
 ) -> dict[str, int]:
     """What everybody has to have, when that is so, or the time for it is over."""
     deadline = time.monotonic() + SETTLE
-    wanted = {p.name: p.acknowledged for p in publishers} | {"orders": rows}
-    while any(viewer.has != wanted for viewer in viewers) and time.monotonic() < deadline:
+    wanted = {name: len(seqs) for p in publishers for name, seqs in p.acknowledged.items()}
+    wanted["orders"] = rows
+    while not all(_has(v, wanted) for v in viewers) and time.monotonic() < deadline:
         time.sleep(0.1)
     return wanted
+
+
+def _has(viewer: Viewer, wanted: dict[str, int]) -> bool:
+    """Whether it was told each update once and in order, and every value under its seq."""
+    all_of = {name: list(range(1, count + 1)) for name, count in wanted.items()}
+    return viewer.seqs == all_of == viewer.numbers
 
 
 def _claim(
@@ -431,7 +303,10 @@ def _claim(
     proof.figure(f"what happened: {happened}")
     refused = sum((p.refused for p in publishers), Counter[str]())
     proof.figure(f"published {sum(wanted.values())}; to be tried again {dict(refused)}")
-    moves = sum(viewer.moves for viewer in viewers)
+    moves = sum(viewer.connections for viewer in viewers)
+    for publisher in publishers:
+        for name, seqs in publisher.acknowledged.items():
+            system.wrong += [f"{name}: {n} became seq {s}" for n, s in seqs.items() if n != s]
     proof.claim(not system.wrong, f"nothing was out of order: {system.wrong[:3] or 'all well'}")
     for name, count in wanted.items():
         seq = int(system.redis.say("HGET", "streamd:seqs", name))
@@ -439,7 +314,7 @@ def _claim(
         proof.claim(
             seq == entries == count, f"{name}: {count} acknowledged, {seq} counted, {entries} kept"
         )
-    current = sum(viewer.has == wanted for viewer in viewers)
+    current = sum(_has(viewer, wanted) for viewer in viewers)
     proof.claim(
         current == len(viewers),
         f"{current} of {len(viewers)} viewers have all, each once and in order, over {moves} moves",
@@ -449,7 +324,7 @@ def _claim(
         f"one node at a time wrote for the source: {len(set(watch.writers.values()))} nodes, "
         f"{len(watch.writers)} leases, in the order of their numbers",
     )
-    told = sum(viewer.refused for viewer in viewers)
+    told = sum(viewer.anew for viewer in viewers)
     proof.claim(told == 0, f"{told} were told that they cannot resume")
     late = max(watch.takeovers, default=0.0)
     proof.claim(

@@ -11,6 +11,8 @@ import socket
 import time
 from collections.abc import Callable
 
+from tests.support.frames import frame, handshake
+
 TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
 """First bytes of final frames (RFC 6455, section 5.2)."""
 
@@ -20,43 +22,19 @@ _EVENTS = 64
 """Sockets served before whoever runs a crowd may do something on time."""
 
 
-def head(path: str = "/ws", *lines: str) -> bytes:
-    """The request that opens a WebSocket; the key is the one of RFC 6455: nobody here is fooled."""
-    request = [f"GET {path} HTTP/1.1", f"Host: {LOOPBACK}", "Upgrade: websocket"]
-    request += ["Connection: Upgrade", "Sec-WebSocket-Version: 13"]
-    request += ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", *lines]
-    return "\r\n".join([*request, "", ""]).encode("latin-1")
-
-
-def frame(
-    first: int, payload: bytes = b"", length: int | None = None, masked: bool = True
-) -> bytes:
-    """A frame from a client.
-
-    Its mask is zero, which leaves the payload as it is.  `length`: what the header says instead of
-    the truth.
-    """
-    size = len(payload) if length is None else length
-    bit = 0x80 if masked else 0
-    if size < 126:
-        header = bytes((first, bit | size))
-    elif size < 2**16:
-        header = bytes((first, bit | 126)) + size.to_bytes(2, "big")
-    else:
-        header = bytes((first, bit | 127)) + size.to_bytes(8, "big")
-    return header + (bytes(4) if masked else b"") + payload
-
-
 class Frames:
-    """Takes bytes from a server as they come, gives whole frames."""
+    """Takes bytes from a server as they come, gives whole frames.
+
+    :ivar rest: the bytes of the frame that is not whole yet.
+    """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self.rest = b""
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
         """The frames that these bytes complete: the first byte and the payload of each."""
-        if self._rest:
-            data = self._rest + data
+        if self.rest:
+            data = self.rest + data
         found = []
         at, end = 0, len(data)
         while end - at >= 2:
@@ -71,7 +49,7 @@ class Frames:
                 break
             found.append((data[at], data[start : start + length]))
             at = start + length
-        self._rest = data[at:]
+        self.rest = data[at:]
         return found
 
 
@@ -185,7 +163,7 @@ class Crowd:
         """:param hear: called with the viewer, the message and the time of each message."""
         self.viewers: list[Viewer] = []
         self._port = port
-        self._head = head(path)
+        self._head = handshake(path)
         self._hear = hear
         self._epoll = select.epoll()
         self._watched: dict[int, Viewer] = {}

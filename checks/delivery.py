@@ -23,11 +23,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from checks.crowd import LOOPBACK, PONG, frame
+from checks.crowd import LOOPBACK, PONG
 from checks.ledger import ORIGIN, Ledger, Sight, Wrong
 from checks.proof import KIB, MIB, NO_SOURCES, Daemon, Proof, main, running
 from checks.readers import WAYS, Broken, Heard, Reader, Way
 from checks.selections import prove_selections
+from tests.support.frames import frame
 
 SEED = 3
 STREAMS = 6

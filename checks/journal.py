@@ -9,25 +9,15 @@ every row is there exactly once; the viewer was told each update once, and never
 
 from __future__ import annotations
 
-import json
+import math
 import random
-import sqlite3
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
-from http.client import HTTPException
-from itertools import count
-from pathlib import Path
-from threading import Event, Thread
+from contextlib import suppress
 from typing import Any
 
-from websockets import Subprotocol
-from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
-
+from checks.numbered import ORDERS, Publisher, Rows, Viewer, Worker
 from checks.proof import NO_SOURCES, Daemon, Proof, main, running, spread
-from tests.support.net import request
 
 SEED = 7
 KILLS = 200
@@ -37,6 +27,7 @@ LONGEST = 0.6
 SETTLE = 30.0
 """Seconds within which all have to be current when all is quiet."""
 
+ALL = 1_000_000
 BATCH = ("b0", "b1", "b2")
 STREAMS = ("single", "keyed", *BATCH, "rows")
 
@@ -47,132 +38,9 @@ path = "log.db"
 max_state = "1GiB"
 [sources.rows]
 database = "sqlite:///rows.db"
-query = "SELECT id FROM orders WHERE id > :after ORDER BY id"
-after = "id"
-every = "50ms"
+{ORDERS}every = "50ms"
 settle = "1s"
 """ + "".join(f"[streams.{name}]\nkeep = 1000000\n" for name in STREAMS)
-
-
-class Worker(Thread):
-    """Does something again and again until it is told to end; what goes wrong, it keeps."""
-
-    def __init__(self, turn: Callable[[], None]) -> None:
-        super().__init__(daemon=True)
-        self._turn = turn
-        self._ending = Event()
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            while not self._ending.is_set():
-                self._turn()
-        except BaseException as error:
-            self.error = error
-
-    def end(self) -> None:
-        self._ending.set()
-        self.join()
-
-
-class Publisher:
-    """Counts upwards, and remembers what was acknowledged.
-
-    :ivar acknowledged: stream -> value -> seq.
-    :ivar unknown: values of which nobody knows.
-    """
-
-    def __init__(self, port: int, names: tuple[str, ...], keyed: bool) -> None:
-        self.names = names
-        self.keyed = keyed
-        self.acknowledged: dict[str, dict[int, int]] = {name: {} for name in names}
-        self.unknown: set[int] = set()
-        self._port = port
-        self._numbers = count(1)
-        self._number = next(self._numbers)
-
-    def turn(self) -> None:
-        number = self._number
-        seqs = None
-        try:
-            seqs = self._publish(number)
-        except (OSError, HTTPException, ValueError):
-            time.sleep(0.01)
-        if seqs is not None:
-            for name, seq in seqs.items():
-                self.acknowledged[name][number] = seq
-        elif self.keyed:
-            return  # the same again
-        else:
-            self.unknown.add(number)
-        self._number = next(self._numbers)
-
-    def _publish(self, number: int) -> Mapping[str, int] | None:
-        if len(self.names) > 1:
-            body = json.dumps(dict.fromkeys(self.names, number))
-            answer = request(self._port, "PATCH", "/state", body)
-            if answer.status != 200:
-                return None
-            return {name: told["seq"] for name, told in answer.json()["streams"].items()}
-        [name] = self.names
-        headers = {"Idempotency-Key": f"{name}-{number}"} if self.keyed else {}
-        answer = request(self._port, "POST", f"/streams/{name}", str(number), headers)
-        return {name: answer.json()["seq"]} if answer.status == 201 else None
-
-
-class Viewer:
-    """Resumes wherever it was cut off.
-
-    :ivar seqs: of each stream the seqs that it was told, in order.
-    """
-
-    def __init__(self, port: int) -> None:
-        self._url = f"ws://127.0.0.1:{port}/ws"
-        self._at: str | None = None
-        self.seqs: dict[str, list[int]] = {name: [] for name in STREAMS}
-        self.resumed = 0
-        self.anew = 0
-
-    def turn(self) -> None:
-        after = "" if self._at is None else f"?after={self._at}"
-        try:
-            with connect(
-                f"{self._url}{after}", subprotocols=[Subprotocol("streamd.v1")], max_size=None
-            ) as socket:
-                while True:
-                    self._hear(json.loads(socket.recv(timeout=0.2)))
-        except TimeoutError:
-            return  # it goes on from where it is, as after any other cut
-        except (OSError, WebSocketException):
-            time.sleep(0.01)
-
-    def _hear(self, message: Any) -> None:
-        if message["type"] == "hello":
-            if message["resumed"]:
-                self.resumed += 1
-            elif self._at is not None:
-                self.anew += 1
-        elif message["type"] == "updates":
-            for update in message["updates"]:
-                self.seqs[update["stream"]].append(update["seq"])
-            self._at = message["at"]
-
-
-class Rows:
-    """A table that grows."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.written = 0
-        with closing(sqlite3.connect(file)) as database, database:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY AUTOINCREMENT)")
-
-    def turn(self) -> None:
-        with closing(sqlite3.connect(self._file)) as database, database:
-            database.executemany("INSERT INTO orders DEFAULT VALUES", [()] * 3)
-        self.written += 3
-        time.sleep(0.02)
 
 
 def prove(proof: Proof, seed: int = SEED, kills: int = KILLS) -> None:
@@ -180,11 +48,11 @@ def prove(proof: Proof, seed: int = SEED, kills: int = KILLS) -> None:
     with running(config=CONFIG) as daemon:
         rows = Rows(daemon.folder / "rows.db")
         publishers = [
-            Publisher(daemon.port, ("single",), False),
-            Publisher(daemon.port, ("keyed",), True),
-            Publisher(daemon.port, BATCH, False),
+            Publisher(lambda: daemon.port, ("single",)),
+            Publisher(lambda: daemon.port, ("keyed",), keyed=True),
+            Publisher(lambda: daemon.port, BATCH),
         ]
-        viewer = Viewer(daemon.port)
+        viewer = Viewer(lambda: daemon.ws_url, 0.2, lambda: math.inf)
         turns = [rows.turn, viewer.turn, *(publisher.turn for publisher in publishers)]
         workers = [Worker(turn) for turn in turns]
         for worker in workers:
@@ -205,11 +73,9 @@ def prove(proof: Proof, seed: int = SEED, kills: int = KILLS) -> None:
         deadline = time.monotonic() + SETTLE * proof.patience
         while time.monotonic() < deadline and not settled(daemon, rows, viewer):
             time.sleep(0.1)
+        viewer.over.set()
         workers[1].end()
-        for worker in workers:
-            if worker.error is not None:
-                raise worker.error
-        wrong += [text for each in publishers for text in faults(daemon, each, 1_000_000)]
+        wrong += [text for each in publishers for text in faults(daemon, each, ALL)]
         for text in wrong[:5]:
             proof.figure(text)
         acknowledged = sum(len(found) for p in publishers for found in p.acknowledged.values())
@@ -219,15 +85,16 @@ def prove(proof: Proof, seed: int = SEED, kills: int = KILLS) -> None:
             f"{len(starts)} times killed: {acknowledged} acknowledged updates are there, each once, "
             f"under its seq; of {unknown} others nobody was told",
         )
-        told = [update["value"]["id"] for update in history(daemon, "rows", 1_000_000)]
+        told = [update["value"]["id"] for update in history(daemon, "rows", ALL)]
         proof.claim(
             told == list(range(1, rows.written + 1)) and bool(told),
             f"{rows.written} rows, {len(told)} updates of them: each row exactly once, in order",
         )
         missed = {
-            name: len(history(daemon, name, 1_000_000)) - len(seqs)
-            for name, seqs in viewer.seqs.items()
-            if seqs != list(range(1, len(history(daemon, name, 1_000_000)) + 1))
+            name: kept - len(seqs)
+            for name in STREAMS
+            for kept, seqs in [(len(history(daemon, name, ALL)), viewer.seqs.get(name, []))]
+            if seqs != list(range(1, kept + 1))
         }
         proof.claim(
             not missed and not viewer.anew and viewer.resumed >= len(starts) // 4,
@@ -277,10 +144,9 @@ def settled(daemon: Daemon, rows: Rows, viewer: Viewer) -> bool:
     """Whether all rows are told, and the viewer has all."""
     with suppress(OSError, KeyError):
         streams = daemon.request("GET", "/streams").json()["streams"]
-        seqs = {name: about["seq"] for name, about in streams.items() if name in viewer.seqs}
-        return seqs.get("rows") == rows.written and seqs == {
-            name: told[-1] if told else 0 for name, told in viewer.seqs.items()
-        }
+        seqs = {name: about["seq"] for name, about in streams.items() if about["seq"]}
+        told = {name: seqs[-1] for name, seqs in viewer.seqs.items()}
+        return seqs.get("rows") == rows.written and seqs == told
     return False
 
 

@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from checks.crowd import CLOSE, LOOPBACK, PING, TEXT, head
+from checks.crowd import CLOSE, PING, TEXT, Frames
+from tests.support.frames import handshake, head
 
 COMPRESSED_TEXT = 0xC1
 OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
@@ -83,7 +84,7 @@ class _Messages:
     def stage(self) -> str:
         if self._head is not None:
             return "in the head" if self._head else "before the first byte"
-        if self._data:
+        if self._is_within:
             return "in the middle of a message's bytes"
         return f"after {self._seen}" if self._seen else "before the first message"
 
@@ -97,6 +98,11 @@ class _Messages:
             self._head = None
         self._data += data
         yield from self._messages()
+
+    @property
+    def _is_within(self) -> bool:
+        """Whether the bytes so far end within a message."""
+        return bool(self._data)
 
     def _check_head(self, answer: str) -> None:
         raise NotImplementedError
@@ -112,10 +118,17 @@ class WebSocketReader(_Messages):
     def __init__(self, v1: bool, deflate: bool) -> None:
         super().__init__(v1)
         self._deflate = deflate
+        self._frames = Frames()
 
     def _messages(self) -> Iterator[Heard]:
-        while (found := self._frame()) is not None:
-            yield found
+        frames = self._frames.feed(self._data)
+        self._data = b""
+        for first, payload in frames:
+            yield self._said(first, payload)
+
+    @property
+    def _is_within(self) -> bool:
+        return bool(self._frames.rest)
 
     def _check_head(self, answer: str) -> None:
         if not answer.startswith("HTTP/1.1 101 "):
@@ -128,19 +141,6 @@ class WebSocketReader(_Messages):
             raise Broken("compressed with context takeover")
         if self._v1 != ("sec-websocket-protocol: streamd.v1" in lines):
             raise Broken("the subprotocol was not negotiated as asked")
-
-    def _frame(self) -> Heard | None:
-        data = self._data
-        if len(data) < 2:
-            return None
-        length, start = data[1], 2
-        if length in (126, 127):
-            start = 4 if length == 126 else 10
-            length = int.from_bytes(data[2:start], "big")
-        if len(data) < start + length or len(data) < start:
-            return None
-        self._data = data[start + length :]
-        return self._said(data[0], data[start : start + length])
 
     def _said(self, first: int, payload: bytes) -> Heard:
         if first == PING:
@@ -232,11 +232,8 @@ def _whole(headers: Mapping[str, str], body: bytes) -> bytes | None:
     return None
 
 
-def _request(path: str, query: Mapping[str, str], *lines: str) -> bytes:
-    target = f"{path}?{urlencode(query)}" if query else path
-    return "\r\n".join([f"GET {target} HTTP/1.1", f"Host: {LOOPBACK}", *lines, "", ""]).encode(
-        "latin-1"
-    )
+def _target(path: str, query: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def _web_socket(name: str, v1: bool, deflate: bool) -> Way:
@@ -246,7 +243,7 @@ def _web_socket(name: str, v1: bool, deflate: bool) -> Way:
     def ask(query: Mapping[str, str], cursor: str | None) -> bytes:
         if v1 and cursor is not None:
             query = {**query, "after": cursor}
-        return head(f"/ws?{urlencode(query)}" if query else "/", *lines)
+        return handshake(_target("/ws", query) if query else "/", *lines)
 
     return Way(name, v1, v1, ask, lambda: WebSocketReader(v1, deflate))
 
@@ -255,15 +252,15 @@ def _events(name: str, v1: bool) -> Way:
     def ask(query: Mapping[str, str], cursor: str | None) -> bytes:
         query = {**query, "format": "v1"} if v1 else query
         if cursor == "0-0":  # a browser has no other way to begin anywhere
-            return _request("/events", {**query, "after": cursor})
+            return head("GET", _target("/events", {**query, "after": cursor}))
         lines = [] if cursor is None else [f"Last-Event-ID: {cursor}"]
-        return _request("/events", query, *lines)
+        return head("GET", _target("/events", query), *lines)
 
     return Way(name, v1, True, ask, lambda: EventReader(v1))
 
 
 def _ask_poll(query: Mapping[str, str], cursor: str | None) -> bytes:
-    return _request("/updates", query if cursor is None else {**query, "after": cursor})
+    return head("GET", _target("/updates", query if cursor is None else {**query, "after": cursor}))
 
 
 V1 = _web_socket("WebSocket v1", True, False)

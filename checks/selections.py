@@ -18,11 +18,12 @@ from contextlib import suppress
 from http.client import HTTPConnection
 from typing import Any
 
-from checks.crowd import LOOPBACK, PONG, TEXT, frame
+from checks.crowd import LOOPBACK, PONG, TEXT
 from checks.ledger import ORIGIN
 from checks.proof import KIB, NO_SOURCES, Proof, running
 from checks.readers import EVENTS, PLAIN, POLLS, V1, V1_DEFLATED, V1_EVENTS, Heard, Way
 from streamd.core.selection import Selection
+from tests.support.frames import frame
 
 SETTLE = 60.0
 QUIET_EVERY = 75

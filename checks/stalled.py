@@ -45,41 +45,28 @@ WARM_UP = 150
 ESTABLISHED = 1
 
 
-class Stamped:
-    """Publishes values that say when they were made, and reads them.
+class Stamped(Publisher):
+    """Publishes values that say when they were made.
 
     A message begins `{"news":{"n":17,"at":123.456000,"pad":"…`.
     """
 
-    def __init__(self, port: int) -> None:
-        self.published = 0
-        self._publisher = Publisher(port)
-        self._pad = b"x" * (VALUE - 60)
+    _pad = b"x" * (VALUE - 60)
 
-    def publish(self) -> None:
-        """The next one."""
-        self.published += 1
-        stamp = b'{"n":%d,"at":%.6f,"pad":"%b"}' % (self.published, time.monotonic(), self._pad)
-        self._publisher.publish(STREAM, stamp)
-
-    @property
-    def accepted(self) -> int:
-        """The newest that the daemon has said that it has: more may wait on the way to it."""
-        return self._publisher.accepted
+    def publish_next(self) -> None:
+        stamp = b'{"n":%d,"at":%.6f,"pad":"%b"}' % (self.sent + 1, time.monotonic(), self._pad)
+        self.publish(STREAM, stamp)
+        self.count_answers()
 
     def settle(self, crowd: Crowd) -> int:
         """Waits for the answers; returns how many values were accepted."""
         crowd.run(10, self._all_accepted)
-        self._publisher.close()
+        self.close()
         return self.accepted
 
     def _all_accepted(self) -> bool:
-        self._publisher.count_answers()
-        return self.accepted == self.published
-
-    def count_answers(self) -> None:
-        """Reads the answers that came: nobody else does."""
-        self._publisher.count_answers()
+        self.count_answers()
+        return self.accepted == self.sent
 
 
 def number(message: bytes) -> int:
@@ -152,9 +139,9 @@ def prove(
         got = sum(v.messages for v in good) - had
         back = [_come_back(crowd, news, daemon, viewer, rate) for viewer in mute[:10]]
         accepted = news.settle(crowd)
-        proof.claim(accepted == news.published, f"{accepted} of {news.published} published values")
+        proof.claim(accepted == news.sent, f"{accepted} of {news.sent} published values")
 
-        all_newest = crowd.run(5, lambda: all(number(v.newest) == news.published for v in good))
+        all_newest = crowd.run(5, lambda: all(number(v.newest) == news.sent for v in good))
         proof.claim(all_newest, f"all {len(good)} good viewers have the newest in the end")
         proof.figure(f"{got / len(good) / seconds:.1f} messages a second each")
         # From when it was made: what waits on the way to a daemon that is busy counts, too.
@@ -178,10 +165,8 @@ def prove(
         for viewer in mute[10:] + sipping:
             if not viewer.ended:
                 crowd.hearken(viewer)
-        there = crowd.run(
-            10, lambda: all(number(v.newest) == news.published for v in mute + sipping)
-        )
-        late = sum(number(v.newest) != news.published for v in mute + sipping)
+        there = crowd.run(10, lambda: all(number(v.newest) == news.sent for v in mute + sipping))
+        late = sum(number(v.newest) != news.sent for v in mute + sipping)
         proof.claim(there, f"all of them read again, and {late} of them do not get to the newest")
         closed = [v for v in crowd.viewers if v.closed or v.ended]
         proof.claim(not closed, f"{len(closed)} viewers were closed")
@@ -196,8 +181,7 @@ def _publish(
     for tick in range(round(rate * seconds)):
         crowd.run(max(0.0, begin + tick / rate - time.monotonic()))
         crowd.turn()
-        news.publish()
-        news.count_answers()
+        news.publish_next()
         if tick % round(rate / SIPS) == 0:
             most = max(most, memory(daemon.pid))
             for viewer in sipping:
@@ -248,8 +232,7 @@ def _come_back(crowd: Crowd, news: Stamped, daemon: Daemon, viewer: Viewer, rate
             elif read - begun >= outcome.held:
                 outcome.old += 1
             read += HEADER + len(viewer.newest)
-        news.publish()
-        news.count_answers()
+        news.publish_next()
     crowd.hearken(viewer)
     return outcome
 

@@ -12,9 +12,10 @@ import select
 import socket
 import time
 
-from checks.crowd import LOOPBACK, Crowd, Publisher, head
+from checks.crowd import LOOPBACK, Crowd, Publisher
 from checks.proof import Proof, main, percentile, running, spread
 from checks.witness import Round, Witness, within
+from tests.support.frames import handshake
 
 STATE_WITHIN = 5.0
 CLOSED_WITHIN = 15.0
@@ -27,7 +28,7 @@ time good clients are measured, and 99 of 100 have to be served; after it, every
 BEGINNINGS = (
     f"GET /state HTTP/1.1\r\nHost: {LOOPBACK}\r\nX: ".encode(),
     f"POST /streams/x HTTP/1.1\r\nHost: {LOOPBACK}\r\nContent-Length: 1000\r\n\r\n1".encode(),
-    head()[:-2] + b"X: ",
+    handshake()[:-2] + b"X: ",
 )
 
 
