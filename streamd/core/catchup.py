@@ -25,6 +25,9 @@ MANY_BYTES = 128 * 1024
 MANY_LOOKS = 20_000
 """Updates that one answer looks at, selected or not: some five milliseconds."""
 
+MANY_MISSED = 4096
+"""Updates that a viewer that lags is told of at once: some messages of 64 KiB."""
+
 
 class Backlog(NamedTuple):
     """What a viewer lacks when it joins; the answer to it may take several messages.
@@ -204,8 +207,8 @@ class Missed:
         if newest:
             at, self.updates = state.head, _newest(state, cursor, -1, state.head)
         else:
-            found = list(islice(state.log.after(cursor.at), MANY_LOOKS))
-            at = found[-1].at if len(found) == MANY_LOOKS else state.head
+            found = list(islice(state.log.after(cursor.at), MANY_MISSED))
+            at = found[-1].at if len(found) == MANY_MISSED else state.head
             self.updates = [update for update in found if update.value is not None]
         self.more = at < state.head
         self.end = Cursor(max(at, cursor.at), state.revision)

@@ -6,7 +6,7 @@ are therefore compared once, when one of the two is new.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import chain, compress, starmap
 from weakref import WeakValueDictionary
 
@@ -128,9 +128,14 @@ class Matches:
     @property
     def bits(self) -> int:
         """The bits, whatever it takes to find them."""
-        while not self.advance():
+        for _ in self.steps():
             pass
         return self._bits
+
+    def steps(self) -> Generator[None, None, None]:
+        """Match all new names, a slice a step."""
+        while not self.advance():
+            yield
 
     def advance(self) -> bool:
         """Match a slice of the new names; return whether all are matched."""

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from streamd.core.catchup import Cursor
 from streamd.core.roster import Matches
-from streamd.core.selection import Selection
 from streamd.wire.encoding import Encoding, packed
 
 
@@ -56,21 +55,14 @@ class Audience:
     """Viewers that want the same streams in the same encoding at the same pace.
 
     :ivar pace: seconds between two flushes.
-    :ivar matches: the streams that ``selection`` matches.
+    :ivar matches: the streams that their selection matches.
     :ivar viewers: in the order in which they came, and lie in memory.
     :ivar flushed: how far the viewers are to be brought.
     """
 
-    def __init__(
-        self,
-        pace: float,
-        selection: Selection,
-        encoding: Encoding,
-        matches: Matches,
-        flushed: Cursor,
-    ) -> None:
+    def __init__(self, pace: float, encoding: Encoding, matches: Matches, flushed: Cursor) -> None:
         self.pace = pace
-        self.selection = selection
+        self.selection = matches.selection
         self.encoding = encoding
         self.matches = matches
         self.viewers: dict[Viewer, None] = {}

@@ -8,29 +8,27 @@ its cursor, and is given what is left when its socket has drained.  So there is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from itertools import chain
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from streamd.core import catchup
 from streamd.core.catchup import Cursor
 from streamd.core.errors import Refused
-from streamd.core.roster import Matches
 from streamd.core.selection import ALL_STREAMS, Selection
 from streamd.core.state import State
 from streamd.core.update import ORIGIN
 from streamd.hub.audience import Audience, Pieces, Viewer
 from streamd.hub.messages import Messages, Step, Tick
-from streamd.hub.pace import Pace
+from streamd.hub.pace import Audiences
+from streamd.reactor.slices import Slices
 from streamd.wire.encoding import MAX_MESSAGE, Encoding, Welcome
 from streamd.wire.overview import Overviews
 from streamd.wire.requests import PACE, Subscription
-
-TURN = 0.005
-"""Seconds of one turn of the reactor for what may take many turns."""
 
 
 class Hub:
@@ -55,17 +53,16 @@ class Hub:
         self.dropped = 0
         self._messages = Messages(state)
         self._overviews = Overviews(state)
-        self._paces: dict[float, Pace] = {}
-        self._seated = 0
-        self._arriving: dict[Viewer, tuple[Matches, Callable[[], None]]] = {}
+        self._audiences = Audiences(clock, self.broadcast)
+        self._slices = Slices(clock)
+        self._arriving: dict[Viewer, object] = {}  # whose selections are still being matched
         self._ticks = Tick(state, 0, 0), Tick(state, 0, 0)
         self._ticking: Iterator[Audience] = iter(())
-        self._later: dict[Callable[[], None], IDelayedCall] = {}
         self._last_tick = 0.0
         self._woken_for = (state.head, state.revision)
 
     def __len__(self) -> int:
-        return self._seated + len(self._arriving)
+        return len(self._audiences) + len(self._arriving)
 
     def check_room(self) -> None:
         """Whether another viewer may join.
@@ -97,41 +94,21 @@ class Hub:
         :param also: what its transport has to say right after the welcome, encoded.
         """
         self.leave(viewer)
-        matches = self.state.roster.matches(subscription.selection)
         asked = self.clock.seconds()
 
-        def begin() -> None:
-            time = now + self.clock.seconds() - asked
-            self._begin(viewer, subscription, encoding, time, known, also)
+        def begin(_: object = None) -> None:
+            if self._arriving.get(viewer) is begin:  # it has not left meanwhile
+                del self._arriving[viewer]
+                time = now + self.clock.seconds() - asked
+                self._begin(viewer, subscription, encoding, time, known, also)
 
+        self._arriving[viewer] = begin
+        matches = self.state.roster.matches(subscription.selection)
         if matches.advance():
             begin()
         else:
-            self._arriving[viewer] = matches, begin
-            self._call_soon(self._admit)
-
-    def _admit(self) -> None:
-        """Match the selections of the viewers that wait for it, a slice each, and begin with them."""
-        end = self.clock.seconds() + TURN
-        while self._arriving:
-            viewer, (matches, begin) = next(iter(self._arriving.items()))
-            self._arriving[viewer] = self._arriving.pop(viewer)  # the next one's turn
-            if matches.advance():
-                del self._arriving[viewer]
-                begin()
-            if self.clock.seconds() >= end:
-                self._call_soon(self._admit)
-                return
-
-    def _call_soon(self, call: Callable[[], None]) -> None:
-        """Call in a later turn of the reactor; others come first."""
-
-        def called() -> None:
-            del self._later[call]
-            call()
-
-        if call not in self._later:
-            self._later[call] = self.clock.callLater(0, called)
+            matched = self._slices.run(matches.steps()).addCallback(begin)
+            matched.addErrback(self._lose, viewer)
 
     def _begin(
         self,
@@ -146,7 +123,9 @@ class Hub:
         cursor, resumed = catchup.begin(self.state, after, selection, subscription.history, known)
         if not encoding.newest:  # a hello tells how everything is
             cursor = cursor._replace(revision=self.state.revision)
-        audience = self._seat(viewer, subscription, encoding)
+        matches, head = self.state.roster.matches(selection), self._messages.head()
+        pace = max(subscription.pace, self._pace)
+        audience = self._audiences.seat(viewer, pace, encoding, matches, head)
         at = after if after is not None and resumed else ORIGIN
         more = not encoding.newest and self._messages.next(cursor, audience).data != b""
         bits, journal = audience.matches.bits, self.state.journal
@@ -157,35 +136,10 @@ class Hub:
         self._write(viewer, chain(encoding.welcome(welcome), (also,)))
         self._serve(viewer, audience, newcomer=True)
 
-    def _seat(self, viewer: Viewer, subscription: Subscription, encoding: Encoding) -> Audience:
-        seconds, selection = max(subscription.pace, self._pace), subscription.selection
-        pace = self._paces.get(seconds)
-        if pace is None:
-            pace = self._paces[seconds] = Pace(self.clock, seconds, self.broadcast)
-        audience = pace.audiences.get((selection, encoding))
-        if audience is None:
-            matches, head = self.state.roster.matches(selection), self._messages.head()
-            audience = Audience(seconds, selection, encoding, matches, head)
-            pace.audiences[selection, encoding] = audience
-        audience.viewers[viewer] = None
-        viewer.audience = audience
-        self._seated += 1
-        return audience
-
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer; one that is not known is no error."""
         self._arriving.pop(viewer, None)
-        audience, viewer.audience = viewer.audience, None
-        if audience is None:
-            return
-        self._seated -= 1
-        del audience.viewers[viewer]
-        pace = self._paces[audience.pace]
-        if not audience.viewers:
-            del pace.audiences[audience.selection, audience.encoding]
-        if not pace.audiences:
-            pace.stop()
-            del self._paces[audience.pace]
+        self._audiences.leave(viewer)
 
     def drained(self, viewer: Viewer) -> None:
         """Give a viewer what it missed: all that was written to it has left."""
@@ -198,17 +152,13 @@ class Hub:
         if news == self._woken_for:
             return  # a flush for nothing would hold up the next one
         self._woken_for = news
-        for pace in list(self._paces.values()):
-            pace.wake()
+        self._audiences.wake()
 
     def restart(self) -> None:
         """The state is another one: all have to come back, and are told where it begins."""
-        viewers = [viewer for audience in self._audiences() for viewer in audience.viewers]
+        viewers = [viewer for audience in self._audiences for viewer in audience.viewers]
         for viewer in viewers + list(self._arriving):
             self._dismiss(viewer)
-
-    def _audiences(self) -> list[Audience]:
-        return [a for pace in self._paces.values() for a in pace.audiences.values()]
 
     def broadcast(self, audience: Audience) -> None:
         """Bring every viewer of an audience that can take it to what the state is now."""
@@ -248,20 +198,17 @@ class Hub:
                 viewer.ticked = False
         last, self._last_tick = self._last_tick, now
         self._ticks = Tick(self.state, now, last), Tick(self.state, now, 0)
-        self._ticking = iter(self._audiences())
+        self._ticking = iter(list(self._audiences))
         self._overviews.renew()  # or a newcomer would miss the proofs of this tick
-        self._tell_time()
+        self._slices.run(self._tell_time(self._ticking))
 
-    def _tell_time(self) -> None:
-        end = self.clock.seconds() + TURN
-        for audience in self._ticking:
+    def _tell_time(self, audiences: Iterator[Audience]) -> Generator[None, None, None]:
+        for audience in audiences:
             try:
                 self._tell_time_to(audience)
             except Exception:
                 self._log.failure("a tick could not be told")
-            if self.clock.seconds() >= end:
-                self._call_soon(self._tell_time)
-                return
+            yield
 
     def _tell_time_to(self, audience: Audience) -> None:
         usual, whole = self._ticks
@@ -319,11 +266,11 @@ class Hub:
         try:
             viewer.write(data)
         except Exception:
-            self._lose(viewer)
+            self._lose(Failure(), viewer)
 
-    def _lose(self, viewer: Viewer) -> None:
+    def _lose(self, failure: Failure, viewer: Viewer) -> None:
         """One viewer's failure stays its own."""
-        self._log.failure("a viewer was lost: writing to it failed")
+        self._log.failure("a viewer was lost: writing to it failed", failure)
         self.dropped += 1
         self._dismiss(viewer)
 
@@ -338,8 +285,5 @@ class Hub:
 
     def stop(self) -> None:
         """No more flushes."""
-        for pace in self._paces.values():
-            pace.stop()
-        for call in self._later.values():
-            call.cancel()
-        self._later.clear()
+        self._audiences.stop()
+        self._slices.stop()

@@ -1,13 +1,16 @@
-"""Paces: when audiences are flushed."""
+"""Audiences by pace, and when each is flushed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from streamd.core.catchup import Cursor
+from streamd.core.roster import Matches
 from streamd.core.selection import Selection
-from streamd.hub.audience import Audience
+from streamd.hub.audience import Audience, Viewer
 from streamd.wire.encoding import Encoding
 
 TIMER = 0.003
@@ -83,3 +86,63 @@ class Pace:
         if self._call is not None:
             self._call.cancel()
             self._call = None
+
+
+class Audiences:
+    """All audiences, and the pace of each; counts their viewers."""
+
+    def __init__(self, clock: IReactorTime, flush: Callable[[Audience], None]) -> None:
+        self._clock = clock
+        self._flush = flush
+        self._paces: dict[float, Pace] = {}
+        self._viewers = 0
+
+    def __len__(self) -> int:
+        return self._viewers
+
+    def __iter__(self) -> Iterator[Audience]:
+        return chain.from_iterable(pace.audiences.values() for pace in self._paces.values())
+
+    def seat(
+        self, viewer: Viewer, seconds: float, encoding: Encoding, matches: Matches, flushed: Cursor
+    ) -> Audience:
+        """Give a viewer an audience, a new one if nobody else wants the same.
+
+        :param seconds: its pace.
+        :param flushed: how far a new audience is to be brought.
+        """
+        pace = self._paces.get(seconds)
+        if pace is None:
+            pace = self._paces[seconds] = Pace(self._clock, seconds, self._flush)
+        key = matches.selection, encoding
+        audience = pace.audiences.get(key)
+        if audience is None:
+            audience = pace.audiences[key] = Audience(seconds, encoding, matches, flushed)
+        audience.viewers[viewer] = None
+        viewer.audience = audience
+        self._viewers += 1
+        return audience
+
+    def leave(self, viewer: Viewer) -> None:
+        """Take a viewer out of its audience, if it has one."""
+        audience, viewer.audience = viewer.audience, None
+        if audience is None:
+            return
+        self._viewers -= 1
+        del audience.viewers[viewer]
+        pace = self._paces[audience.pace]
+        if not audience.viewers:
+            del pace.audiences[audience.selection, audience.encoding]
+        if not pace.audiences:
+            pace.stop()
+            del self._paces[audience.pace]
+
+    def wake(self) -> None:
+        """Flush every audience as soon as its pace allows it."""
+        for pace in list(self._paces.values()):
+            pace.wake()
+
+    def stop(self) -> None:
+        """Do not flush again."""
+        for pace in self._paces.values():
+            pace.stop()

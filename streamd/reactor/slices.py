@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import Cooperator
 
 T = TypeVar("T")
@@ -27,10 +27,14 @@ class Slices:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
+        self._next: IDelayedCall | None = None
         self._cooperator = Cooperator(
-            terminationPredicateFactory=self._until,
-            scheduler=lambda call: clock.callLater(PAUSE, call),
+            terminationPredicateFactory=self._until, scheduler=self._schedule
         )
+
+    def _schedule(self, call: Callable[[], None]) -> IDelayedCall:
+        self._next = self._clock.callLater(PAUSE, call)
+        return self._next
 
     def _until(self) -> Callable[[], bool]:
         end = self._clock.seconds() + TURN
@@ -47,5 +51,6 @@ class Slices:
         return done
 
     def stop(self) -> None:
-        """End all computations; their Deferreds fail."""
-        self._cooperator.stop()
+        """End all computations; their Deferreds never fire."""
+        if self._next is not None and self._next.active():
+            self._next.cancel()

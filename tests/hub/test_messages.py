@@ -10,6 +10,7 @@ from streamd.core.description import Description
 from streamd.core.stream import Stream
 from streamd.core.update import Update
 from streamd.hub.messages import REMEMBERED
+from streamd.reactor.slices import PAUSE
 from streamd.wire.encoding import Encoding, Message
 from streamd.wire.frames import PLAIN_WEBSOCKET, V1_WEBSOCKET
 from tests.hub.test_hub import HubTestCase
@@ -124,5 +125,6 @@ class SharedTests(HubTestCase):
             self.hub.tick(self.daemon.times.now())
             late = self.join(encoding=V1_WEBSOCKET)
             proved = self.daemon.times.now() - 1
+            self.clock.advance(PAUSE)
             self.assertEqual({"a": proved}, viewer.messages[-1]["proof"])
             self.assertEqual(proved, late.messages[0]["health"]["a"]["proof"])

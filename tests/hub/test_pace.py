@@ -43,7 +43,7 @@ class BudgetTests(SynchronousTestCase):
     def add(self, name: str, viewers: int = 1) -> None:
         selection = Selection([name])
         matches = Roster().matches(selection)
-        audience = Audience(EVERY, selection, PLAIN_WEBSOCKET, matches, Cursor(ORIGIN, 0))
+        audience = Audience(EVERY, PLAIN_WEBSOCKET, matches, Cursor(ORIGIN, 0))
         audience.viewers = {FakeViewer(): None for _ in range(viewers)}
         self.pace.audiences[selection, PLAIN_WEBSOCKET] = audience
 

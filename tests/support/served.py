@@ -226,8 +226,7 @@ class _StaysOpen(io.BufferedReader):
 
 def flush_all(hub: Hub) -> None:
     """Flush whatever its pace lets, news or not: the next flush is a pace away."""
-    for pace in hub._paces.values():
-        pace.wake()
+    hub._audiences.wake()
 
 
 Serve = Callable[..., Served]
