@@ -12,12 +12,12 @@ from streamd.journals.journal import SourceCursor
 from streamd.reactor.worker import Worker
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.feed import Feed
-from streamd.sources.polling import TOLD, Polling
+from streamd.sources.polling import DONE, Polling
 from streamd.sources.settings import SourceSettings
 from streamd.sources.source import Source
 
 __all__ = [
-    "TOLD",
+    "DONE",
     "ConfigError",
     "Duration",
     "Feed",

@@ -22,7 +22,7 @@ from streamd.core.duration import Duration
 from streamd.core.errors import shorten
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
-from streamd.sources.polling import MIN_RETRY, TOLD, Polling
+from streamd.sources.polling import DONE, MIN_RETRY, Polling
 from streamd.sources.settings import SourceSettings
 from streamd.sources.texts import MAX_TEXT, Texts, too_long
 from streamd.wire.requests import PACE
@@ -221,7 +221,7 @@ class CommandSource:
             raise SourceError('the command ended; with every = "5s" it would be run so often')
         if not self._told:
             self._feed.proved()
-        return TOLD
+        return DONE
 
     def _complain(self, line: bytes) -> None:
         """To the log, but not more than it can bear."""

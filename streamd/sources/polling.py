@@ -1,4 +1,4 @@
-"""What a source does again and again, whatever happens: its schedule, and its retries."""
+"""The schedule of a source: runs at intervals, and retries after failures that never end."""
 
 from __future__ import annotations
 
@@ -11,34 +11,47 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streamd.sources.errors import Unreachable
+from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.feed import Feed
 
 MIN_RETRY = 1.0
-MAX_RETRY = 60.0
-"""Seconds between two attempts of a source that fails: doubling from the first to its own interval,
-or to this if that is longer."""
+"""Seconds from a failure to the first new attempt.  The pause doubles with each further failure."""
+
+MAX_RETRY = 8.0
+"""The longest pause in seconds: a source works again within ten seconds of the moment when it could."""
 
 MAX_UNREACHABLE = 4.0
-"""Seconds between two attempts at the most while nobody is there: what is back is seen within five."""
+"""The longest pause while nobody can be asked: a server that is back is on the wall within five."""
 
-LOOK = 1.0
-"""Seconds between two looks whether somebody is there."""
+MAX_LATER = 3600.0
+"""The longest pause in seconds that a :class:`RetryLater` gets."""
+
+PING = 1.0
+"""Seconds between two pings."""
 
 STEADY = 10.0
-"""Seconds after which a run that fails did well: the next attempt is a first one again."""
+"""A run that fails after so many seconds worked for a while: the pauses begin again with the first."""
 
-TOLD = object()
-"""What a run gives that has told the feed itself."""
+DONE = object()
+"""What a run returns if it has called the feed itself."""
+
+
+class RetryLater(SourceError):
+    """The other side asks for a pause.
+
+    :ivar seconds: the pause until the next attempt, at most :data:`MAX_LATER`.
+    """
+
+    seconds = 0.0
 
 
 class Polling:
-    """Runs a function every so often; when it fails, again with jittered, growing pauses.
+    """Runs a function at an interval; after a failure again, with jittered, growing pauses.
 
-    Never two runs at a time.  Runs begin ``every`` seconds apart; one that takes longer is followed by
-    the next at once, unless it is to be done gently.
+    There is never more than one run at a time.  Runs begin ``every`` seconds apart.  If one takes
+    longer, the next follows at once.
 
-    :ivar stopped: nothing more is to be told.
+    :ivar stopped: True after :meth:`stop`.
     """
 
     _log = Logger()
@@ -50,20 +63,23 @@ class Polling:
         clock: IReactorTime,
         rng: Callable[[], float] = random.random,
         gently: bool = False,
-        look: Callable[[], Any] | None = None,
+        ping: Callable[[], Any] | None = None,
     ) -> None:
-        """:param read: gives a reading, or :data:`TOLD`, or a Deferred of either.
+        """:param read: returns a reading for :meth:`Feed.put`, :data:`DONE`, or a Deferred of those.
 
-        :param every: seconds.
+        :param every: the interval in seconds.
+        :param clock: usually the reactor.
+        :param rng: a number from 0 to 1 for the jitter.
         :param gently: the pause after a run is at least as long as the run took.
-        :param look: asked every second between two runs whether somebody is there; fails if nobody is.
+        :param ping: called every second between two runs, to notice early that nobody answers; it
+            raises, or returns a Deferred that fails.
         """
         self._read = read
         self._every = every
         self._clock = clock
         self._rng = rng
         self._gently = gently
-        self._look = look
+        self._ping = ping
         self._woken = False
         self._earliest = self._due = 0.0
         self._failures = 0
@@ -72,64 +88,68 @@ class Polling:
         self.stopped = False
 
     def start(self, feed: Feed) -> None:
-        """Run for the first time, now."""
+        """Run for the first time, now.
+
+        :param feed: gets the readings and the failures.
+        """
         self._feed = feed
         self._turn()
 
     def stop(self) -> None:
-        """Do not run again; what a run under way finds is ignored."""
+        """Run no more; the result of a run under way is ignored."""
         self.stopped = True
         if self._next is not None and self._next.active():
             self._next.cancel()
 
     def wake(self) -> None:
-        """There is news: run as soon as may be, again if a run is under way."""
+        """Run as soon as possible: there is news.  If a run is under way, run once more after it."""
         self._woken = True
         if self._next is not None and self._next.active():
             self._next.reset(max(0.0, self._when() - self._clock.seconds()))
 
     def _when(self) -> float:
-        """When the next run is due."""
+        """When the next run is due, on the clock."""
         return self._earliest if self._woken else self._due
 
     def _turn(self) -> None:
         began = self._clock.seconds()
-        look = self._look if began < self._when() else None
-        if look is not None:
-            running = maybeDeferred(look).addErrback(self._failed, began)
+        ping = self._ping if began < self._when() else None
+        if ping is not None:
+            running = maybeDeferred(ping).addErrback(self._failed, began)
         else:
             self._woken = False
             running = maybeDeferred(self._read)
             running.addCallbacks(self._found, self._failed, errbackArgs=(began,))
         running.addErrback(lambda failure: self._feed.failed(failure))
         running.addErrback(lambda failure: self._log.failure("a run failed badly", failure))
-        running.addCallback(lambda _: self._schedule(began, look is not None))
+        running.addCallback(lambda _: self._schedule(began, ping is not None))
 
     def _found(self, value: Any) -> Deferred[None] | None:
         self._failures = 0
-        return None if self.stopped or value is TOLD else self._feed.put(value)
+        return None if self.stopped or value is DONE else self._feed.put(value)
 
     def _failed(self, failure: Failure, began: float) -> None:
         steady = self._clock.seconds() - began > STEADY
         self._failures = 1 if steady else self._failures + 1
-        self._longest = MAX_UNREACHABLE
-        if not failure.check(Unreachable):
-            self._longest = min(max(self._every, MAX_UNREACHABLE), MAX_RETRY)
+        self._longest = MAX_UNREACHABLE if failure.check(Unreachable) else MAX_RETRY
+        later = failure.value.seconds if isinstance(failure.value, RetryLater) else 0.0
+        self._earliest = self._clock.seconds() + min(later, MAX_LATER)
         if not self.stopped:
             self._feed.failed(failure)
 
-    def _schedule(self, began: float, looked: bool) -> None:
+    def _schedule(self, began: float, pinged: bool) -> None:
         if self.stopped:
             return
         now = self._clock.seconds()
+        rest = now - began if self._gently else 0.0
         if self._failures:
-            self._earliest = self._due = now + self._pause()
-        elif not looked:
-            self._earliest = now + (now - began if self._gently else 0.0)
+            self._earliest = self._due = max(self._earliest, now + max(rest, self._pause()))
+        elif not pinged:
+            self._earliest = now + rest
             self._due = max(self._earliest, began + self._every)
         wait = max(0.0, self._when() - now)
-        if self._look is not None and not self._failures:
-            wait = min(wait, LOOK)
+        if self._ping is not None and not self._failures:
+            wait = min(wait, PING)
         self._next = self._clock.callLater(wait, self._turn)
 
     def _pause(self) -> float:

@@ -1,4 +1,4 @@
-"""What a query says, every so often: SQLite, PostgreSQL, MySQL and MariaDB."""
+"""Runs a query at an interval: SQLite, PostgreSQL, MySQL and MariaDB."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class SqlSettings(QuerySettings, frozen=True, kw_only=True):
 
 
 class SqlSource:
-    """Runs a query, slower than it is told to when the database takes long.
+    """Runs a query at an interval, less often if the database takes long.
 
-    Between two runs it looks whether the database is still there: at an interval of minutes, too, what
-    the wall shows is right or marked.
+    Between two runs it pings the database.  So the wall shows a lost database soon, even if the
+    interval is an hour.
     """
 
     def __init__(self, name: str, settings: SqlSettings, surroundings: Surroundings) -> None:
         reactor = surroundings.reactor
         self._session = open_session(name, settings, surroundings)
         self._reading = Reading(self._session, settings, reactor)
-        look = self._session.ping
-        self._polling = Polling(self._read, settings.every, reactor, gently=True, look=look)
+        ping = self._session.ping
+        self._polling = Polling(self._read, settings.every, reactor, gently=True, ping=ping)
 
     def start(self, feed: Feed) -> None:
         self._feed = feed

@@ -19,7 +19,7 @@ from streamd.sources.databases.rows import Table, by_key, first_row, objects
 from streamd.sources.databases.session import Address, DatabaseSession
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
-from streamd.sources.polling import TOLD
+from streamd.sources.polling import DONE
 from streamd.sources.settings import SourceSettings
 
 MAX_ROWS = 10_000
@@ -103,7 +103,7 @@ class Reading:
     def run(self, feed: Feed) -> Deferred[object]:
         """Read once; a second call waits for the first one's end.
 
-        :returns: fires with :data:`~streamd.sources.polling.TOLD`.
+        :returns: fires with :data:`~streamd.sources.polling.DONE`.
         :raises SourceError: if the rows cannot be read, or make no streams.
         """
         return self._lock.run(self._run, feed)
@@ -119,7 +119,7 @@ class Reading:
         else:
             table = await self._session.read(self._query, 1)
             await feed.put(first_row(table, self._settings.whole))
-        return TOLD
+        return DONE
 
     async def _rows(self) -> Table:
         table = await self._session.read(self._query, MAX_ROWS + 1)

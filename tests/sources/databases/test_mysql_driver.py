@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
+
+import pytest
 
 from tests.support.databases import MariaServer
 from tests.support.net import wait_until
@@ -53,7 +56,11 @@ def test_after_a_date(mariadb: MariaServer, serve: Serve) -> None:
 
 
 @in_thread
-def test_a_timestamp_is_an_instant(mariadb: MariaServer, serve: Serve) -> None:
+def test_a_timestamp_is_an_instant(
+    mariadb: MariaServer, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")  # the server has another zone
+    time.tzset()
     mariadb.sql(
         "SET SESSION time_zone = '+05:00'",
         "CREATE TABLE visits (id INT, at TIMESTAMP, day DATETIME)",
@@ -85,6 +92,8 @@ def test_a_timestamp_is_an_instant(mariadb: MariaServer, serve: Serve) -> None:
     assert streams.all()["visits"]["time"] == instant.timestamp()
     mariadb.sql("INSERT INTO visits VALUES (2, FROM_UNIXTIME(1767323046), NULL)")
     wait_until(lambda: len(streams.history("visits")) == 2)
+    monkeypatch.undo()
+    time.tzset()
 
 
 @in_thread
