@@ -66,6 +66,7 @@ FLOORS = {
     ],
     "sources": [
         "errors names settings",
+        "http_answer",
         "databases.rows databases.statements feed",
         "databases.session",
         "databases.mysql_driver databases.postgres_driver databases.sqlite_driver entries polling",

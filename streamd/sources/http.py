@@ -1,13 +1,13 @@
-"""What a service says: JSON from a URL, every so often."""
+"""Reads JSON from a URL at an interval, or only whether and how fast the URL answers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import msgspec
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.error import (
     ConnectError,
@@ -18,21 +18,20 @@ from twisted.internet.error import (
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, ResponseDone, ResponseFailed
-from twisted.web.error import SchemeNotSupported
-from twisted.web.http import RESPONSES, PotentialDataLoss
+from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 
 from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
+from streamd.core.errors import shorten
+from streamd.core.values import BadValue
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.feed import Feed
-from streamd.sources.polling import Polling
+from streamd.sources.http_answer import MAX_BODY, read_json, seconds_to_wait, too_long
+from streamd.sources.polling import Polling, RetryLater
 from streamd.sources.settings import SourceSettings
-
-MAX_BODY = 2**20
-"""Bytes of an answer."""
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 
@@ -57,7 +56,7 @@ class HttpUrl(str):
 
 
 class Pick:
-    """Which parts of an answer are meant, by JSON pointers (RFC 6901): one, or one a stream."""
+    """JSON pointers (RFC 6901) into an answer: one for all, or one for each stream."""
 
     _POINTER = re.compile(r"(/([^~]|~[01])*)?")
 
@@ -73,17 +72,14 @@ class Pick:
         return cls(written)
 
     def out_of(self, document: Any) -> Any:
-        """:raises SourceError: naming the pointer that leads nowhere."""
+        """The parts; one that is not there is a :class:`BadValue`, which names its pointer."""
         if isinstance(self.pointers, str):
             return follow(self.pointers, document)
         return {member: follow(pointer, document) for member, pointer in self.pointers.items()}
 
 
 def follow(pointer: str, document: Any) -> Any:
-    """What a JSON pointer leads to.
-
-    :raises SourceError: nothing.
-    """
+    """The part of a document that a JSON pointer leads to, or a :class:`BadValue`."""
     for token in pointer.split("/")[1:]:
         token = token.replace("~1", "/").replace("~0", "~")
         try:
@@ -94,14 +90,18 @@ def follow(pointer: str, document: Any) -> Any:
             else:
                 raise LookupError
         except LookupError:
-            raise SourceError(f"the answer has nothing at {pointer}"[:200], key="pick") from None
+            return BadValue(f"the answer has nothing at {pointer}"[:200])
     return document
 
 
 class HttpSettings(SourceSettings, frozen=True):
-    """``[sources.NAME]`` with a ``url`` of HTTP."""
+    """``[sources.NAME]`` with a ``url`` of HTTP.
+
+    :ivar status: read no body, but ``{"up": true, "status": 200, "ms": 12}``.
+    """
 
     url: HttpUrl
+    status: bool = False
     pick: Pick = Pick("")
     headers: dict[str, Secret] = {}
     every: Duration = Duration(5)
@@ -109,9 +109,9 @@ class HttpSettings(SourceSettings, frozen=True):
 
 
 class ResponseBody(Protocol):
-    """Collects an answer up to :data:`MAX_BODY`.
+    """Collects the body of an answer.
 
-    :ivar whole: the body, or what went wrong.
+    :ivar whole: fires with the bytes; fails if there are more than :data:`MAX_BODY`.
     """
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class ResponseBody(Protocol):
     def dataReceived(self, data: bytes) -> None:
         self._data += data
         if len(self._data) > MAX_BODY and not self.whole.called:
-            self.whole.errback(SourceError(f"the answer is longer than {MAX_BODY // 2**20} MiB"))
+            self.whole.errback(too_long())
             self._abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -136,13 +136,18 @@ class ResponseBody(Protocol):
 
 
 class HttpSource:
-    """Asks a URL every so often."""
+    """Requests a URL at an interval."""
 
-    def __init__(self, settings: HttpSettings, headers: Mapping[str, str], reactor: Any) -> None:
+    def __init__(
+        self, settings: HttpSettings, headers: Mapping[str, str], surroundings: Surroundings
+    ) -> None:
+        """:param headers: their secrets revealed."""
         self._url = str(settings.url)
         self._pick = settings.pick
         self._timeout = settings.timeout
-        self._reactor = reactor
+        self._reactor = reactor = surroundings.reactor
+        self._now = surroundings.now
+        self._ask = self._ask_status if settings.status else self._ask_value
         self._headers = {"Accept": "application/json", "User-Agent": "streamd", **headers}
         self._agent = Agent(reactor)
         self._tag: str | None = None
@@ -163,28 +168,55 @@ class HttpSource:
         self._running = asking.addTimeout(self._timeout, self._reactor)
         return self._running.addErrback(_explain, self._timeout)
 
-    async def _ask(self) -> Any:
-        url, headers = self._url, dict(self._headers)
+    async def _ask_status(self) -> Any:
+        """How the URL answers; a server that does not is a reading too."""
+        began = self._reactor.seconds()
+        try:
+            asking = Deferred.fromCoroutine(self._follow_redirects(dict(self._headers)))
+            response, _ = await asking.addTimeout(self._timeout * 0.9, self._reactor)
+        except SourceError:
+            raise
+        except Exception:
+            return {"up": False, "status": None, "ms": None}
+        ms = round((self._reactor.seconds() - began) * 1000)
+        return {"up": response.code < 400, "status": response.code, "ms": ms}
+
+    async def _ask_value(self) -> Any:
+        headers = dict(self._headers)
         if self._tag is not None:
             headers["If-None-Match"] = self._tag
-        response, data = await self._get(url, headers)
-        for _ in range(MAX_REDIRECTS):
-            if response.code not in REDIRECTS:
-                break
-            url, before = urljoin(url, _location(response)), url
-            if _origin(url) != _origin(before):
-                headers = {"Accept": "application/json"}  # the rest is for nobody else to know
-            response, data = await self._get(url, headers)
+        response, data = await self._follow_redirects(headers)
         if response.code == 304 and self._tag is not None:
             return self._last
-        if response.code in REDIRECTS:
-            raise SourceError("redirected too often")
         if response.code != 200:
-            reason = RESPONSES.get(response.code, b"").decode()
-            raise SourceError(f"the answer was {response.code} {reason}".rstrip())
-        self._last = self._pick.out_of(_decode(data))
-        [self._tag] = response.headers.getRawHeaders("ETag", [None])[:1]
+            raise self._refusal(response)
+        types = _header(response, "Content-Type"), _header(response, "Content-Encoding")
+        self._last = self._pick.out_of(read_json(data, *types))
+        self._tag = _header(response, "ETag") or None
         return self._last
+
+    async def _follow_redirects(self, headers: dict[str, str]) -> tuple[Any, bytes]:
+        """The answer that is no redirect."""
+        url = self._url
+        for _ in range(MAX_REDIRECTS + 1):
+            response, data = await self._get(url, headers)
+            if response.code not in REDIRECTS:
+                return response, data
+            url, before = _location(url, response), url
+            if _origin(url) != _origin(before):
+                headers = {"Accept": "application/json"}  # the rest is for nobody else to know
+        raise SourceError("redirected too often")
+
+    def _refusal(self, response: Any) -> SourceError:
+        """The error of an answer without a value."""
+        phrases = {int(status): status.phrase for status in HTTPStatus}
+        text = f"the answer was {response.code} {phrases.get(response.code, '')}".rstrip()
+        wait = seconds_to_wait(_header(response, "Retry-After"), self._now())
+        if response.code not in (429, 503) or not wait:
+            return SourceError(text)
+        later = RetryLater(f"{text}; asked to wait {wait:g} s")
+        later.seconds = wait
+        return later
 
     async def _get(self, url: str, headers: Mapping[str, str]) -> tuple[Any, bytes]:
         sent = Headers({name: [value] for name, value in headers.items()})
@@ -194,27 +226,34 @@ class HttpSource:
         return response, await body.whole
 
 
-def _location(response: Any) -> str:
-    """Where it redirects to."""
-    [location] = response.headers.getRawHeaders("Location", [""])[:1]
+def _header(response: Any, name: str) -> str:
+    """A header's first value; an empty text if it is not there."""
+    return str(response.headers.getRawHeaders(name, [""])[0])
+
+
+def _location(url: str, response: Any) -> str:
+    """The URL that an answer redirects to."""
+    location = _header(response, "Location")
     if not re.fullmatch("[!-~]+", location):
         raise SourceError("redirected to nowhere")
-    return str(location)
+    try:
+        found = urljoin(url, location)
+        parts = urlsplit(found)
+        if parts.scheme not in ("http", "https"):
+            raise SourceError("redirected to what is not HTTP")
+        if not parts.hostname or parts.port == 0:  # to read one that is no number raises as well
+            raise ValueError
+    except ValueError:
+        raise SourceError(f"redirected to {shorten(location)}, which is no URL") from None
+    return found
 
 
 def _origin(url: str) -> tuple[str, str]:
     return urlsplit(url)[:2]
 
 
-def _decode(data: bytes) -> Any:
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise SourceError("the answer is not JSON") from None
-
-
 def _explain(failure: Failure, timeout: float) -> Any:
-    """Say on the wall what can be said there: no address, no header."""
+    """The failure as an error fit for a wall, without addresses and headers."""
     why = failure.value.reasons[0] if isinstance(failure.value, ResponseFailed) else failure
     texts = {
         TimeoutError: f"no answer within {timeout:g} s",
@@ -223,7 +262,6 @@ def _explain(failure: Failure, timeout: float) -> Any:
         DNSLookupError: "the host is not known",
         ConnectError: "the host does not accept connections",
         ConnectionClosed: "the connection was lost",
-        SchemeNotSupported: "redirected to what is not HTTP",
     }
     if kind := why.check(*texts):
         raise Unreachable(texts[kind])
@@ -248,7 +286,9 @@ def _make(name: str, settings: HttpSettings, surroundings: Surroundings) -> Http
         key: surroundings.reveal(f"{path}.headers.{key}", secret)
         for key, secret in settings.headers.items()
     }
-    return HttpSource(settings, headers, surroundings.reactor)
+    if settings.status and settings.pick.pointers:
+        raise ConfigError([f"{path}.pick: with status = true no answer is read"])
+    return HttpSource(settings, headers, surroundings)
 
 
 KIND = Kind("http", frozenset(("http:", "https:")), HttpSettings, _make)

@@ -1,0 +1,114 @@
+"""What an HTTP answer says: from its bytes and headers to a value, or to a clear reason.  Pure."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+import zlib
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import msgspec
+
+from streamd.core.errors import shorten
+from streamd.core.values import BadValue
+from streamd.sources.errors import SourceError
+
+MAX_BODY = 2**20
+"""Bytes of an answer, before and after its compression is undone."""
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+_CHARSET = re.compile(r"""charset\s*=\s*"?([^\s";]+)""", re.IGNORECASE)
+
+
+def too_long() -> SourceError:
+    """An answer is longer than :data:`MAX_BODY`."""
+    return SourceError(f"the answer is longer than {MAX_BODY // 2**20} MiB")
+
+
+def read_json(data: bytes, content_type: str = "", encoding: str = "") -> Any:
+    """The value that an answer's body says.
+
+    NaN and Infinity, which JSON does not have, become :class:`BadValue` where they are.
+
+    :param content_type: the header ``Content-Type``; its charset counts unless the body has a BOM.
+    :param encoding: the header ``Content-Encoding``.
+    :raises SourceError: if the body is no JSON, with what it is instead.
+    """
+    text = _text(_plain(data, encoding), content_type)
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        pass
+    try:
+        return json.loads(text, parse_constant=lambda name: BadValue(f"{name} is no JSON number"))
+    except (ValueError, RecursionError):
+        raise SourceError(_other(text, content_type)) from None
+
+
+def _plain(data: bytes, encoding: str) -> bytes:
+    """The body without its compression (RFC 9110, section 8.4.1)."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return data
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise SourceError(f"the answer is compressed as {shorten(encoding)}, not as gzip")
+    try:
+        # 32 more than the window's 15 bits: zlib finds out by itself whether it is gzip.
+        unpacking = zlib.decompressobj(32 + zlib.MAX_WBITS)
+        plain = unpacking.decompress(data, MAX_BODY + 1)
+        if len(plain) > MAX_BODY:
+            raise too_long()
+        if not unpacking.eof:
+            raise zlib.error
+    except zlib.error:
+        raise SourceError(f"the answer says that it is {encoding}, and is not") from None
+    return plain
+
+
+def _text(data: bytes, content_type: str) -> str:
+    named = _CHARSET.search(content_type)
+    charset = named[1] if named else "utf-8"
+    for bom, marked in _BOMS:
+        if data.startswith(bom):
+            data, charset = (data[3:], marked) if marked == "utf-8" else (data, marked)
+            break
+    try:
+        return data.decode(charset)
+    except LookupError:
+        raise SourceError(f"the answer has the unknown charset {shorten(charset)}") from None
+    except UnicodeError:
+        raise SourceError(f"the answer is not text in {charset}") from None
+
+
+def _other(text: str, content_type: str) -> str:
+    """What a text is that is not JSON."""
+    begin = text.strip()[:200]
+    if not begin:
+        return "the answer is empty"
+    if "html" in content_type.lower() or re.match(r"<(!doctype|html)", begin, re.IGNORECASE):
+        return "the answer is an HTML page, not JSON"
+    if begin.startswith("<"):
+        return "the answer is XML, not JSON"
+    return f"the answer is not JSON: it begins with {shorten(begin)}"
+
+
+def seconds_to_wait(retry_after: str, now: float) -> float:
+    """The pause that a header ``Retry-After`` asks for (RFC 9110, section 10.2.3); 0 for none.
+
+    :param now: seconds since the epoch.
+    """
+    if re.fullmatch("[0-9]{1,9}", retry_after):
+        return float(retry_after)
+    try:
+        date = parsedate_to_datetime(retry_after)
+    except (TypeError, ValueError):
+        return 0.0
+    return max(0.0, (date.astimezone(UTC) - datetime.fromtimestamp(now, UTC)).total_seconds())
