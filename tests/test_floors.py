@@ -83,6 +83,7 @@ FLOORS = {
     ],
     "http": [
         "history request",
+        "matched",
         "access bodies events handshake health page poll read",
         "exchange private_autobahn publish screens",
         "channel websocket",

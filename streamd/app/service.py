@@ -44,7 +44,6 @@ from streamd.hub.screens import Screens
 from streamd.hub.sweep import Sweep
 from streamd.journals.journal import Unusable
 from streamd.reactor.log_limit import quiet_log
-from streamd.reactor.slices import Slices
 from streamd.sources.feed import Feed
 from streamd.sources.source import Source, furnish
 
@@ -89,7 +88,6 @@ class Streamd(MultiService):
         self.state.shared = self.journal.shared
         self.hub = Hub(self.state, reactor, server.max_viewers, server.pace)
         self.sweep = Sweep()
-        self.slices = Slices(reactor)
         page = Page(web_folder(), config.walls, "" if config.file else DEMO_NOTE)
         screens = Screens()
         self.viewers = StreamFactory(self.hub, self.sweep, now, reactor, screens, page.build)
@@ -100,7 +98,7 @@ class Streamd(MultiService):
             self.access,
             (page, Health(self.state), Commands(self.access, screens, page.walls, now)),
             (
-                Reader(self.state, self.slices),
+                Reader(self.state, self.hub.slices),
                 Publisher(self.access, self.journal, self.state),
                 self.viewers,
                 self.events,
@@ -219,7 +217,6 @@ class Streamd(MultiService):
 
         def rest(result: Any) -> Deferred[None]:
             self.hub.stop()
-            self.slices.stop()
             return self.journal.stop().addTimeout(1.0, self._reactor).addErrback(hung)
 
         def hung(failure: Failure) -> None:

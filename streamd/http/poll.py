@@ -1,4 +1,4 @@
-"""Viewers that leave after one answer: ``GET /updates``, for shells and small devices."""
+"""Long polls: ``GET /updates``, a viewer that leaves after one answer, for shells and small devices."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from itertools import chain
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 
 from streamd.core import catchup
 from streamd.core.catchup import Answer, Cursor
 from streamd.core.errors import Refused
 from streamd.core.update import ORIGIN, Position
+from streamd.http.matched import when_matched
 from streamd.http.request import Request, Response, Routes, joined
 from streamd.hub.audience import Audience, Pieces
 from streamd.hub.hub import Hub
@@ -25,15 +25,15 @@ from streamd.wire.v1 import v1_update
 
 DEFAULT_WAIT = 25.0
 MAX_WAIT = 60.0
-"""Seconds; longer, and a proxy in between gives up first."""
+"""Seconds of a poll: a proxy in between would give up on a longer one."""
 
 BETWEEN = 30.0
-"""Seconds that a client may take from one poll to the next.  Health and descriptions have no
-position: what changed in between is told at the end of the wait, at the latest."""
+"""Seconds that a client may take from one poll to the next.  Health and descriptions have no position:
+changes since the last poll are told at the end of the next wait, at the latest."""
 
 
 class Poll:
-    """One that waits: a viewer whose first message is its last."""
+    """A request that waits: a viewer whose first message is its last."""
 
     def __init__(self, hub: Hub) -> None:
         self.ready = True
@@ -46,7 +46,7 @@ class Poll:
         self._pieces: list[bytes] = []
 
     def write(self, data: bytes) -> None:
-        """This is the answer, or a piece of it."""
+        """Take the answer, or a piece of it."""
         self._pieces.append(data)
         if self.unsent:
             return
@@ -55,12 +55,12 @@ class Poll:
         self.answered.callback(b"".join(self._pieces))
 
     def lose(self) -> None:
-        """Answer from the beginning: what it has cannot be mended."""
+        """End the wait: the answer is then made from the state as it is."""
         self.answered.callback(b"")
 
 
 class Polls:
-    """Answers polls, at once or when there is something to say."""
+    """Answers polls, at once or when there is something to tell."""
 
     def __init__(self, hub: Hub, now: Callable[[], float], clock: IReactorTime) -> None:
         self._hub = hub
@@ -72,46 +72,52 @@ class Polls:
     def close_all(self) -> None:
         """Answer all that wait with what there is, as at the end of their wait."""
         for poll in list(self._waiting):
-            poll.answered.callback(b"")
+            poll.lose()
 
     @property
     def routes(self) -> Routes:
-        """What it answers."""
+        """The routes of polls."""
         return {"/updates": {"GET": self.get_updates}}
 
     def get_updates(self, request: Request) -> Response | Deferred[Response]:
         """``GET /updates?streams=&after=&history=&wait=25``.
 
-        :raises Refused: 400 for a subscription that cannot be, 503 when there are too many viewers.
+        :raises Refused: 400 for a subscription that cannot be, 503 if there are too many viewers.
         """
         subscription = parse_query(request.query)
         wait = _wait(request.query.get("wait"))
-        state = self._state
-        if subscription.after is None or not catchup.resumes(
-            state, subscription.after, subscription.selection
-        ):
+        matches = self._state.roster.matches(subscription.selection)
+        return when_matched(self._hub.slices, matches, lambda: self._answer(subscription, wait))
+
+    def _answer(self, subscription: Subscription, wait: float) -> Response | Deferred[Response]:
+        cursor = self._cursor(subscription)
+        if cursor is None:
             return self._anew(subscription)
-        cursor = Cursor(subscription.after, state.revision)
-        news = catchup.since(state, cursor, subscription.selection)
+        news = catchup.since(self._state, cursor, subscription.selection)
         if news.updates:
             return self._all(subscription, news)
         self._hub.check_room()
         return self._later(subscription, cursor, wait)
 
+    def _cursor(self, subscription: Subscription) -> Cursor | None:
+        """Return the cursor of a client that resumes, None if it begins anew."""
+        after, selection = subscription.after, subscription.selection
+        cursor, resumed = catchup.begin(self._state, after, selection)
+        return cursor._replace(backlog=None) if resumed else None
+
     def _anew(self, subscription: Subscription) -> Response:
-        """The answer to one that has nothing: whole, or the rest would have no cursor."""
+        """Answer with the whole backlog: no cursor could ask for the rest of one."""
         state = self._state
-        cursor = catchup.start(state, subscription.history)
-        cursor = cursor._replace(revision=state.revision)  # what else there is is told below
+        # At this revision: descriptions and health are told below, whether they changed or not.
+        cursor = catchup.start(state, subscription.history)._replace(revision=state.revision)
         updates = catchup.since(state, cursor, subscription.selection, whole=True).updates
         found = joined(map(v1_update, updates), poll_opening(state.head, False), b"],")
         return _response(chain(found, self._about(subscription), (b"\n",)), state.head)
 
     def _all(self, subscription: Subscription, answer: Answer) -> Response:
-        """What somebody missed, and how all is that is selected."""
-        parts, at = poll_answer(
-            answer, map(v1_update, answer.updates), self._about(subscription, answer.gone)
-        )
+        """Answer with what the client missed, and with how all selected streams are."""
+        texts = map(v1_update, answer.updates)
+        parts, at = poll_answer(answer, texts, self._about(subscription, answer.gone))
         return _response(chain(parts, (b"\n",)), at)
 
     def _about(self, subscription: Subscription, gone: Iterable[str] = ()) -> Iterator[bytes]:
@@ -120,37 +126,31 @@ class Polls:
     def _later(self, subscription: Subscription, cursor: Cursor, wait: float) -> Deferred[Response]:
         poll = Poll(self._hub)
         asked_at = self._now()
-        at_end = self._clock.callLater(wait, poll.answered.callback, b"")
+        at_end = self._clock.callLater(wait, poll.lose)
         self._waiting.add(poll)
 
-        def end() -> None:
+        def end(result: bytes) -> bytes:
             self._waiting.discard(poll)
             if at_end.active():
                 at_end.cancel()
+            return result
 
         def answer(data: bytes) -> Response:
-            end()
             self._hub.leave(poll)
-            if subscription.after is None or not catchup.resumes(
-                self._state, subscription.after, subscription.selection
-            ):
-                # Lost or forgotten while it waited: said as to one that comes now.
+            if self._cursor(subscription) is None:  # its streams were lost while it waited
                 return self._anew(subscription)
             if data:
                 return _response(data + b"\n", poll.cursor.at)
-            # What came since the last flush is not to be passed over.
+            # Updates since the last flush, which this poll may not have seen.
             news = catchup.since(self._state, cursor, subscription.selection)
-            changed = catchup.changed_since(self._state, asked_at - BETWEEN, subscription.selection)
+            since = asked_at - BETWEEN
+            changed = catchup.changed_since(self._state, since, subscription.selection)
             if news.updates or news.gone or changed:
                 return self._all(subscription, news)
             return Response(204, b"", {"Streamd-Position": str(news.at)})
 
-        def give_up(failure: Failure) -> Failure:
-            end()
-            return failure
-
         self._hub.join(poll, subscription, POLL, asked_at)
-        return poll.answered.addCallbacks(answer, give_up)
+        return poll.answered.addBoth(end).addCallback(answer)
 
 
 def _response(body: bytes | Iterator[bytes], at: Position) -> Response:

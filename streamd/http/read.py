@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -10,12 +10,16 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from streamd.core.errors import Refused, shorten
+from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.core.stream import Stream
 from streamd.core.update import Update
 from streamd.http.history import ThinHistory, Thinner, point_text
+from streamd.http.matched import when_matched
 from streamd.http.request import NAME, Request, Response, Routes, joined
 from streamd.reactor.slices import Slices
+from streamd.wire.encoding import member
+from streamd.wire.plain import plain_update
 from streamd.wire.requests import parse_history, parse_points, parse_query
 
 _JSON = "application/json"
@@ -26,6 +30,7 @@ class Reader:
 
     def __init__(self, state: State, slices: Slices) -> None:
         self._state = state
+        self._slices = slices
         self._thinner = Thinner(slices)
 
     @property
@@ -37,32 +42,42 @@ class Reader:
             f"/streams/{NAME}": {"GET": self.get_stream},
         }
 
-    def get_state(self, request: Request) -> Response:
+    def get_state(self, request: Request) -> Response | Deferred[Response]:
         """``GET /state?streams=``: ``{NAME: value, …}``; the position is the ETag.
 
         :raises Refused: 400 for a selection that cannot be.
         """
         selection = parse_query(request.query).selection
-        headers = self._position_headers()
-        if headers["ETag"] in request.headers.get("if-none-match", ""):
-            return Response(304, b"", headers)
-        updates = self._state.serialize(selection)
-        members = (
-            b'"%b":%b' % (u.stream.encode(), u.value) for u in updates if u.value is not None
-        )
-        return Response(200, _object(members), headers | {"Content-Type": _JSON})
 
-    def get_streams(self, request: Request) -> Response:
+        def answer() -> Response:
+            headers = self._position_headers()
+            if headers["ETag"] in request.headers.get("if-none-match", ""):
+                return Response(304, b"", headers)
+            members = map(plain_update, self._state.serialize(selection))
+            return Response(200, _object(members), headers | {"Content-Type": _JSON})
+
+        return self._when_matched(selection, answer)
+
+    def get_streams(self, request: Request) -> Response | Deferred[Response]:
         """``GET /streams?streams=``: everything that is known of every stream.
 
         :raises Refused: 400 for a selection that cannot be.
         """
         selection = parse_query(request.query).selection
-        streams = [stream for stream in self._state if stream.name in selection]
-        members = (b'"%b":%b' % (s.name.encode(), _encode(_about(s))) for s in streams)
-        opening = b'{"at":"%b","streams":' % str(self._state.head).encode()
-        headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
-        return Response(200, _object(members, opening, b"}"), headers)
+
+        def answer() -> Response:
+            streams = list(self._state.selected(selection))
+            members = (member(s.name, _encode(_about(s))) for s in streams)
+            opening = b'{"at":"%b","streams":' % bytes(self._state.head)
+            headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
+            return Response(200, _object(members, opening, b"}"), headers)
+
+        return self._when_matched(selection, answer)
+
+    def _when_matched(
+        self, selection: Selection, answer: Callable[[], Response]
+    ) -> Response | Deferred[Response]:
+        return when_matched(self._slices, self._state.roster.matches(selection), answer)
 
     def get_stream(self, request: Request, name: str) -> Response | Deferred[Response]:
         """``GET /streams/NAME?history=N&points=M``: one of them.

@@ -37,6 +37,7 @@ class Hub:
     :ivar clock: delays only; it need not know the date.
     :ivar delivered: messages written so far.
     :ivar dropped: viewers lost because writing to them failed.
+    :ivar slices: for computations on behalf of viewers.
     """
 
     _log = Logger()
@@ -54,7 +55,7 @@ class Hub:
         self._messages = Messages(state)
         self._overviews = Overviews(state)
         self._audiences = Audiences(clock, self.broadcast)
-        self._slices = Slices(clock)
+        self.slices = Slices(clock)
         self._arriving: dict[Viewer, object] = {}  # whose selections are still being matched
         self._ticks = Tick(state, 0, 0), Tick(state, 0, 0)
         self._ticking: Iterator[Audience] = iter(())
@@ -107,7 +108,7 @@ class Hub:
         if matches.advance():
             begin()
         else:
-            matched = self._slices.run(matches.steps()).addCallback(begin)
+            matched = self.slices.run(matches.steps()).addCallback(begin)
             matched.addErrback(self._lose, viewer)
 
     def _begin(
@@ -200,7 +201,7 @@ class Hub:
         self._ticks = Tick(self.state, now, last), Tick(self.state, now, 0)
         self._ticking = iter(list(self._audiences))
         self._overviews.renew()  # or a newcomer would miss the proofs of this tick
-        self._slices.run(self._tell_time(self._ticking))
+        self.slices.run(self._tell_time(self._ticking))
 
     def _tell_time(self, audiences: Iterator[Audience]) -> Generator[None, None, None]:
         for audience in audiences:
@@ -286,4 +287,4 @@ class Hub:
     def stop(self) -> None:
         """No more flushes."""
         self._audiences.stop()
-        self._slices.stop()
+        self.slices.stop()

@@ -1,0 +1,25 @@
+"""Answers about selected streams: first the selection is matched, in slices if that takes long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from streamd.core.roster import Matches
+from streamd.http.request import Response
+from streamd.reactor.slices import Slices
+
+
+def when_matched(
+    slices: Slices, matches: Matches, answer: Callable[[], Response | Deferred[Response]]
+) -> Response | Deferred[Response]:
+    """Return the answer, or a Deferred of it while the names of streams are still being matched."""
+    if matches.advance():
+        return answer()
+
+    def matched(_: None) -> Any:
+        return answer()
+
+    return slices.run(matches.steps()).addCallback(matched)
