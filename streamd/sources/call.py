@@ -1,4 +1,4 @@
-"""What a function says: Python of one's own."""
+"""Calls a Python function of the user's at an interval, or takes what a generator yields."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from streamd.sources.polling import Polling
 from streamd.sources.settings import LATE_AFTER, SourceSettings
 
 EVERY = 5.0
-"""Seconds between two calls of a function."""
+"""Seconds between two calls of a function, unless its table says otherwise."""
 
 STEP = 0.001
-"""Seconds between two steps of a generator that never waits."""
+"""Seconds between two steps of a generator, so that one that never waits leaves time to others."""
 
 
 class Call(str):
@@ -34,23 +34,26 @@ class Call(str):
 
     @classmethod
     def parse(cls, written: Any) -> Call:
-        """:raises ValueError: with what would be right."""
+        """:raises ValueError: with an example of what is expected."""
         if not isinstance(written, str) or not re.fullmatch(r"([^\W\d]\w*\.)+[^\W\d]\w*", written):
             raise ValueError('expected a module and its function, such as "office.queue_depth"')
         return cls(written)
 
 
 class CallSettings(SourceSettings, frozen=True):
-    """``[sources.NAME]`` with ``call``."""
+    """``[sources.NAME]`` with ``call``.
+
+    :ivar every: the interval of calls; None: :data:`EVERY` for a function, none for a generator.
+    """
 
     call: Call
     every: Duration | None = None
 
 
 class CallSource:
-    """Calls a function every so often, or takes what a generator yields.
+    """Calls a function at an interval, or takes what a generator yields.
 
-    Coroutines, and functions that give Deferreds, run on the reactor; all else in a thread.
+    Coroutines and functions that return Deferreds run on the reactor, everything else in a thread.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class CallSource:
         self._on_reactor = _is_for_reactor(function)
         steps = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
         self.every = settings.every or (None if steps else Duration(EVERY))
-        self._patience = settings.expect or (self.every and LATE_AFTER * self.every)
+        self._limit = settings.expect or (self.every and LATE_AFTER * self.every)
         self._read = self._step if steps else self._call
         self._polling = Polling(self._begin, self.every or STEP, reactor)
 
@@ -84,8 +87,8 @@ class CallSource:
 
     def _begin(self) -> Deferred[Any]:
         self._running = running = self._read()
-        if self._patience and not running.called:
-            self._watch = self._reactor.callLater(self._patience, self._late)
+        if self._limit and not running.called:
+            self._watch = self._reactor.callLater(self._limit, self._late)
             running.addBoth(self._over)
         return running
 
@@ -97,16 +100,19 @@ class CallSource:
 
     def _late(self) -> None:
         self._watch = None
-        text = f"the function has not returned for {self._patience:g} s"
+        text = f"the function has not returned for {self._limit:g} s"
         self._feed.failed(Failure(SourceError(text)))
 
     def _call(self) -> Deferred[Any]:
         if self._on_reactor:
             return maybeDeferred(self._function)
-        return self._worker.run(self._function).addCallback(self._given)
+        return self._worker.run(self._function).addCallback(self._returned)
 
-    def _given(self, result: Any) -> Any:
-        """Only now one sees what it gives: the next call is made where that belongs."""
+    def _returned(self, result: Any) -> Any:
+        """Wait for a Deferred or a coroutine, and make the next call on the reactor.
+
+        Only the result shows that a function without annotations belongs there.
+        """
         self._on_reactor = isinstance(result, Deferred) or inspect.iscoroutine(result)
         return Deferred.fromCoroutine(result) if inspect.iscoroutine(result) else result
 
@@ -131,9 +137,9 @@ async def _next(generator: Any) -> Any:
 
 
 def _is_for_reactor(function: Callable[..., Any]) -> bool:
-    """Whether it says of itself that it gives something to wait for.
+    """Return True if the function declares that it returns a coroutine or a Deferred.
 
-    Others are found out when they have given a Deferred once.
+    For others the first result shows it.
     """
     return (
         inspect.iscoroutinefunction(function)
@@ -144,9 +150,11 @@ def _is_for_reactor(function: Callable[..., Any]) -> bool:
 
 
 def _find(path: str, call: Call, folder: str) -> Callable[..., Any]:
-    """The function that is meant.
+    """Import the function.
 
-    :raises ConfigError: if there is none.
+    :param path: the key path, for errors.
+    :param folder: where modules are searched last.
+    :raises ConfigError: if there is no such module or function.
     """
     if folder not in sys.path:
         sys.path.append(folder)

@@ -1,13 +1,15 @@
-"""What a program prints: each line is a reading."""
+"""Runs a program: each line that it prints is a reading."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone, ProcessExitedAlready
@@ -28,27 +30,33 @@ from streamd.sources.texts import MAX_TEXT, Texts, too_long
 from streamd.wire.requests import PACE
 
 ROOM = 65536
-"""Bytes that are read of a program at once; then it waits for :data:`PACE`: 2 MB a second."""
+"""Bytes that are read from a program in each :data:`PACE`, 2 MB a second; then it has to wait."""
 
-MAX_COMPLAINT = 500
+MAX_STDERR_LINE = 500
 """Bytes of one line on stderr that are logged."""
 
-COMPLAINTS = 20
+STDERR_LINES = 20
 """Lines of stderr that are logged in a minute."""
+
+MARK = "STREAMD_RUN"
+"""The environment variable that marks all that a run starts, even if it leaves its process group."""
 
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
 
 
 class Command:
-    """A line for ``sh``, or a program and its arguments."""
+    """A line for ``sh``, or a program and its arguments.
+
+    :ivar words: the program and its arguments.
+    """
 
     def __init__(self, *words: str) -> None:
         self.words = words
 
     @classmethod
     def parse(cls, written: Any) -> Command:
-        """:raises ValueError: with what would be right."""
+        """:raises ValueError: with an example of what is expected."""
         if isinstance(written, str) and written.strip() and "\0" not in written:
             return cls("sh", "-c", written)
         words = written if isinstance(written, list) else []
@@ -60,8 +68,8 @@ class Command:
 class CommandSettings(SourceSettings, frozen=True):
     """``[sources.NAME]`` with ``command``.
 
-    :ivar every: run it so often; None: it runs on, and again when it ended.
-    :ivar timeout: with ``every``: a run that takes longer is ended.
+    :ivar every: the interval of runs; None: the program is expected to run on.
+    :ivar timeout: with ``every``: the longest time of a run.
     """
 
     command: Command
@@ -70,16 +78,22 @@ class CommandSettings(SourceSettings, frozen=True):
 
 
 class Lines:
-    """Cuts what comes in pieces into lines, and drops those that are longer than ``limit``."""
+    """Splits a byte stream into lines."""
 
     def __init__(
         self, limit: int, take: Callable[[bytes], None], dropped: Callable[[], None]
     ) -> None:
+        """:param limit: bytes; longer lines are dropped.
+
+        :param take: called with each line that is not empty.
+        :param dropped: called once for each line that is too long.
+        """
         self._limit, self._take, self._dropped = limit, take, dropped
         self._rest = b""
         self._dropping = False
 
     def received(self, data: bytes) -> None:
+        """Take the next bytes."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         if lines and self._dropping:
             self._dropping = False
@@ -94,13 +108,16 @@ class Lines:
                 self._dropped()
 
     def ended(self) -> None:
+        """Take a last line without a line feed."""
         self.received(b"\n")
 
 
 class Run(ProcessProtocol):
-    """One process, in a group of its own with all that it starts.
+    """One process, in a process group of its own with what it starts.
 
-    :ivar gone: fires when nothing is left of it.
+    :ivar environment: for the process; it marks the run.
+    :ivar gone: fires with a ProcessDone or ProcessTerminated when the process and its group have ended.
+    :ivar too_long: True if the run took longer than its limit.
     """
 
     transport: Any
@@ -108,6 +125,7 @@ class Run(ProcessProtocol):
     def __init__(self, reactor: Any, out: Lines, err: Lines) -> None:
         self.gone: Deferred[Any] = Deferred()
         self.too_long = False
+        self.environment = {**os.environ, MARK: uuid4().hex}
         self._reactor = reactor
         self._lines = {1: out, 2: err}
         self._room = ROOM
@@ -126,8 +144,8 @@ class Run(ProcessProtocol):
             self._reactor.callLater(PACE, self.transport.resumeProducing)
 
     def processExited(self, reason: Failure) -> None:
-        self._signal(signal.SIGKILL)  # what it left running, which may hold its pipes open
-        # What left its group holds them still.
+        self._signal(signal.SIGKILL)  # children that still run may hold the pipes open
+        # So may children that left the group, for example as daemons.
         self._timers.append(self._reactor.callLater(GRACE, self.transport.loseConnection))
 
     def processEnded(self, reason: Failure) -> None:
@@ -139,11 +157,14 @@ class Run(ProcessProtocol):
         self.gone.callback(reason.value)
 
     def limit(self, seconds: float) -> None:
-        """It may take so long."""
+        """End the run after so many seconds."""
         self._timers.append(self._reactor.callLater(seconds, self._late))
 
     def stop(self) -> None:
-        """End it: softly first."""
+        """End the process and all that it started: SIGTERM, and SIGKILL after :data:`GRACE`."""
+        for pid in _marked(self.environment[MARK]):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM)
         self._signal(signal.SIGTERM)
         self._timers.append(self._reactor.callLater(GRACE, self._signal, signal.SIGKILL))
 
@@ -154,12 +175,22 @@ class Run(ProcessProtocol):
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, number)
-        with suppress(ProcessExitedAlready):  # it may not have its group yet
+        with suppress(ProcessExitedAlready):  # setsid may not have made the group yet
             self.transport.signalProcess(number)
 
 
+def _marked(mark: str) -> Iterator[int]:
+    """The processes of a run that have left its process group, where there is a ``/proc``."""
+    wanted = f"{MARK}={mark}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        # A process may end meanwhile, or belong to another user.
+        with suppress(OSError):
+            if wanted in (folder / "environ").read_bytes():
+                yield int(folder.name)
+
+
 class CommandSource:
-    """Runs a command every so often, or keeps it running."""
+    """Runs a command at an interval, or keeps it running."""
 
     _log = Logger()
 
@@ -169,8 +200,8 @@ class CommandSource:
         self._reactor, self._base = surroundings.reactor, surroundings.base
         self._run: Run | None = None
         self._texts: Texts | None = None
-        self._told = False
-        self._complaints = COMPLAINTS
+        self._printed = False
+        self._stderr_lines = STDERR_LINES
         self._minute = 0.0
         self._polling = Polling(self._start, settings.every or MIN_RETRY, self._reactor)
 
@@ -191,19 +222,19 @@ class CommandSource:
         return stopped
 
     def _start(self) -> Deferred[object]:
-        self._told = False
-        out = Lines(MAX_TEXT, self._say, lambda: self._feed.failed(Failure(too_long())))
-        err = Lines(MAX_COMPLAINT, self._complain, lambda: self._complain(b"(a long line)"))
+        self._printed = False
+        out = Lines(MAX_TEXT, self._publish, lambda: self._feed.failed(Failure(too_long())))
+        err = Lines(MAX_STDERR_LINE, self._log_line, lambda: self._log_line(b"(a long line)"))
         run = Run(self._reactor, out, err)
         words = ["setsid", *self._settings.command.words]
-        self._reactor.spawnProcess(run, words[0], words, env=None, path=str(self._base))
+        self._reactor.spawnProcess(run, words[0], words, env=run.environment, path=str(self._base))
         self._run = run
         if self._settings.every:
             run.limit(self._settings.timeout)
         return run.gone.addCallback(self._ended, run)
 
-    def _say(self, line: bytes) -> None:
-        self._told = True
+    def _publish(self, line: bytes) -> None:
+        self._printed = True
         if self._texts is not None and not self._polling.stopped:
             self._texts.put(line)
 
@@ -218,21 +249,21 @@ class CommandSource:
         if not isinstance(error, ProcessDone):
             raise SourceError(f"the command ended with status {error.exitCode}")
         if not self._settings.every:
-            raise SourceError('the command ended; with every = "5s" it would be run so often')
-        if not self._told:
+            raise SourceError('the command ended; with every = "5s" it runs every 5 seconds')
+        if not self._printed:
             self._feed.proved()
         return DONE
 
-    def _complain(self, line: bytes) -> None:
-        """To the log, but not more than it can bear."""
+    def _log_line(self, line: bytes) -> None:
+        """Log a line of stderr, but not more than :data:`STDERR_LINES` a minute."""
         minute = self._reactor.seconds() // 60
         if minute != self._minute:
-            self._minute, self._complaints = minute, COMPLAINTS
-        self._complaints -= 1
-        if self._complaints >= 0:
-            text = shorten(line.decode(errors="replace"), MAX_COMPLAINT)
+            self._minute, self._stderr_lines = minute, STDERR_LINES
+        self._stderr_lines -= 1
+        if self._stderr_lines >= 0:
+            text = shorten(line.decode(errors="replace"), MAX_STDERR_LINE)
             self._log.info("source {source} on stderr: {text}", source=self._name, text=text)
-        if self._complaints == 0:
+        if self._stderr_lines == 0:
             self._log.info("source {source} on stderr: more, not logged", source=self._name)
 
 

@@ -1,4 +1,4 @@
-"""A wall's worth of lively synthetic streams: an imaginary shop, the same at every start."""
+"""The demo of ``--demo``: a dozen lively streams of an imaginary shop, the same at every start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamd.sources.polling import Polling
 from streamd.sources.settings import SourceSettings
 
 EVERY = 0.5
-"""Seconds between two looks at the imaginary shop."""
+"""Seconds between two readings of the imaginary shop."""
 
 _PRODUCTS = ("Espresso", "Filter coffee", "Green tea", "Croissant", "Sandwich", "Lemonade")
 _NEWS = (
@@ -57,7 +57,7 @@ class DemoSettings(SourceSettings, frozen=True):
 
 
 class Shop:
-    """Numbers that wander about a mean, with a day's rhythm squeezed into minutes."""
+    """Numbers that wander about a mean, with the rhythm of a day in a minute and a half."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -71,8 +71,8 @@ class Shop:
         self._news = _NEWS[0]
         self._last = "—"
 
-    def look(self) -> dict[str, Any]:
-        """What all streams are now; each changes at a rate of its own."""
+    def read(self) -> dict[str, Any]:
+        """The next value of each stream; each changes at a rate of its own."""
         self._tick += 1
         rush = 1 + 0.4 * math.sin(self._tick * EVERY / 90 * math.tau)
         self._sell(rush)
@@ -89,9 +89,9 @@ class Shop:
             self._build = self._rng.choice(("ok", "ok", "running", "failed"))
         if self._tick % 40 == 0:
             self._news = self._rng.choice(_NEWS)
-        return self._picture()
+        return self._values()
 
-    def _picture(self) -> dict[str, Any]:
+    def _values(self) -> dict[str, Any]:
         levels = self._levels
         best = sorted(self._sold.items(), key=lambda item: -item[1])[:5]
         return {
@@ -124,7 +124,7 @@ class Shop:
 
 
 def _make(name: str, settings: DemoSettings, surroundings: Surroundings) -> Polling:
-    return Polling(Shop(random.Random(7)).look, settings.every, surroundings.reactor)
+    return Polling(Shop(random.Random(7)).read, settings.every, surroundings.reactor)
 
 
 KIND = Kind("demo", frozenset(), DemoSettings, _make)

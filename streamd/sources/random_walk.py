@@ -1,4 +1,4 @@
-"""The demo: a number that grows by random amounts at random moments."""
+"""The smallest demo: a number that grows by random amounts at random moments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from streamd.sources.feed import Feed
 from streamd.sources.settings import SourceSettings
 
 MAX_WAIT = 1.0
+"""Seconds that a wait is shorter than."""
+
 MAX_STEP = 10
+"""The most that the number grows by in one step."""
 
 
 class RandomWalkSettings(SourceSettings, frozen=True):
@@ -26,7 +29,7 @@ class RandomWalkSettings(SourceSettings, frozen=True):
 
 
 class RandomWalk:
-    """Starts at 0; after a random wait in [0, 1) s grows by 1 to 10; again and again."""
+    """A number that starts at 0 and grows by 1 to 10 after each random wait of less than a second."""
 
     def __init__(self, clock: IReactorTime, rng: random.Random) -> None:
         self._clock = clock
@@ -63,7 +66,7 @@ class RandomWalk:
         self._feed.put(self._value)
 
     def _ended(self, failure: Failure) -> None:
-        """A LoopingCall ends at the first exception: say so, and walk on."""
+        """Report the exception that ended the LoopingCall, and start it again."""
         if not failure.check(CancelledError):
             self._again = self._clock.callLater(MAX_WAIT, self._walk)
             self._feed.failed(failure)

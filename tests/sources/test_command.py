@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import provider
 
-from streamd.sources.command import COMPLAINTS, Lines
+from streamd.sources.command import STDERR_LINES, Lines
 from tests.support.net import wait_until
 from tests.support.served import Serve, Served, in_thread
 from tests.support.streams import Streams, mistake
@@ -96,7 +96,7 @@ def test_it_is_run_again_and_not_too_often(serve: Serve, tmp_path: Path) -> None
     wait_until(lambda: streams.history("load")[:2] == [1, 2], what="a second run")
     assert time.monotonic() - began > 1
     error = streams.expect_health("load", "failed")
-    assert error == 'the command ended; with every = "5s" it would be run so often'
+    assert error == 'the command ended; with every = "5s" it runs every 5 seconds'
 
 
 @in_thread
@@ -135,6 +135,26 @@ def test_it_ends_with_all_that_it_started(serve: Serve, command: str) -> None:
     os.killpg(group, 0)
     served.run(served.service.sources[0][0].stop)
     wait_until(lambda: not exists(group), what="the group to end")
+
+
+@in_thread
+def test_it_ends_with_what_left_its_group(serve: Serve, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    command = f"setsid sleep 300 & echo $! >{pids}; setsid sh -c 'sleep 300 & echo $! >>{pids}'; "
+    served = serve(config(f"{command} echo ready; exec sleep 300"))
+    Streams(served).expect("load", "ready")
+    left = [int(line) for line in pids.read_text().split()]
+    assert len(left) == 2
+    served.run(served.service.sources[0][0].stop)
+    wait_until(lambda: not any(map(is_running, left)), what=f"the end of {left}")
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process that is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @in_thread
@@ -195,7 +215,7 @@ def test_the_worst_is_no_harm_to_others(
     assert used < 0.5, "of a processor"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 20_000  # KiB
     # So many a minute, and one that says so; a minute may begin meanwhile.
-    assert sum("stderr" in line for line in lines) <= 2 * (COMPLAINTS + 1)
+    assert sum("stderr" in line for line in lines) <= 2 * (STDERR_LINES + 1)
 
 
 def delays(served: Served, seconds: float) -> tuple[float, float]:
