@@ -1,4 +1,4 @@
-"""A kind of source: [sources.NAME] with a die = 6."""
+"""A kind of source: a table ``[sources.NAME]`` with ``die = 6`` rolls a die with six sides."""
 
 import random
 
@@ -6,14 +6,18 @@ from streamd.plugin import Duration, Kind, Polling, SourceError, SourceSettings
 
 
 class Settings(SourceSettings, frozen=True):
-    """Its table: these keys, and those that all kinds share.  Unknown ones are errors by themselves."""
+    """The keys of the table, besides those of all kinds.  An unknown key is an error by itself.
+
+    :ivar die: the number of sides.
+    :ivar every: the interval of rolls.
+    """
 
     die: int
     every: Duration = Duration(1)
 
 
 class Die:
-    """The promise: ``start`` tells the feed what is, until ``stop``."""
+    """A source: ``start`` begins to feed values, and ``stop`` ends that."""
 
     def __init__(self, sides, reactor, every):
         self._sides = sides
@@ -26,13 +30,15 @@ class Die:
         self._polling.stop()
 
     def _roll(self):
+        """Return a reading, or a Deferred of one."""
         if self._sides < 1:
-            raise SourceError("a die without sides")  # for the wall; other exceptions go to the log
-        return {"eyes": random.randint(1, self._sides)}  # or a Deferred of it
+            # The wall shows this sentence.  Of other exceptions it shows only the type.
+            raise SourceError("a die without sides")
+        return {"eyes": random.randint(1, self._sides)}
 
 
 def make(name, settings, surroundings):
-    """Import drivers here.  Raise ConfigError, with its key path, for what cannot be."""
+    """Make the source.  Import drivers here, and raise ConfigError, with the key path, for mistakes."""
     return Die(settings.die, surroundings.reactor, settings.every)
 
 

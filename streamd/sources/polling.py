@@ -39,7 +39,7 @@ DONE = object()
 class RetryLater(SourceError):
     """The other side asks for a pause.
 
-    :ivar seconds: the pause until the next attempt, at most :data:`MAX_LATER`.
+    :ivar seconds: the pause until the next attempt; more than an hour counts as an hour.
     """
 
     seconds = 0.0

@@ -24,7 +24,7 @@ ROOM = 32
 def read_text(text: bytes) -> Any:
     """The value of a text: what its JSON says, or else the text itself.
 
-    :raises Refused: if it is neither JSON nor UTF-8, or longer than :data:`MAX_TEXT`.
+    :raises Refused: if it is neither JSON nor UTF-8, or longer than 1 MiB.
     """
     if len(text) > MAX_TEXT:
         raise too_long()
@@ -55,8 +55,8 @@ def missing_since(when: float) -> Failure:
 class Texts:
     """Puts texts into a feed; a flood costs no more than a thousand readings a second.
 
-    Of what a flood says within one :data:`PACE` beyond :data:`ROOM` texts, the newest value of each
-    stream is published.
+    Up to 32 texts in 33 ms are all published.  Of further texts in that time, the newest value of each
+    stream is published at its end.
     """
 
     _members: dict[str, Any] | None  # what objects said: stream's end -> newest value
@@ -73,7 +73,7 @@ class Texts:
         self._forget()
 
     def put(self, text: bytes) -> None:
-        """Take one text as a reading, now or at the end of this :data:`PACE`."""
+        """Publish one text as a reading, or hold it back for a moment."""
         if self._turn is None:
             self._turn = self._clock.callLater(PACE, self._turned)
         try:
