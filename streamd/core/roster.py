@@ -6,6 +6,7 @@ are therefore compared once, when one of the two is new.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from itertools import chain, compress, starmap
 from weakref import WeakValueDictionary
@@ -19,7 +20,7 @@ SLICE = 4096
 """Names matched in one slice with a selection without ``*``; with more, fewer: about a millisecond."""
 
 REMEMBERED = 128
-"""Selections whose matches are kept when nobody holds them: for clients that ask again and again."""
+"""The newest selections whose matches are kept though nobody holds them: a client may ask again."""
 
 
 class Roster:
@@ -34,7 +35,7 @@ class Roster:
         self.epoch = 0  # counts how often ``news`` began anew
         self.clear()
         self._matches: WeakValueDictionary[Selection, Matches] = WeakValueDictionary()
-        self._recent: dict[Matches, None] = {}
+        self._recent: deque[Matches] = deque(maxlen=REMEMBERED)
 
     def clear(self) -> None:
         """Forget all names."""
@@ -75,10 +76,7 @@ class Roster:
         found = self._matches.get(selection)
         if found is None:
             found = self._matches[selection] = Matches(self, selection)
-        self._recent.pop(found, None)
-        self._recent[found] = None
-        if len(self._recent) > REMEMBERED:
-            del self._recent[next(iter(self._recent))]
+            self._recent.append(found)
         return found
 
     def select(self, bits: int) -> Iterator[str]:

@@ -58,6 +58,7 @@ class Selection:
             raise _refused(f"the globs have {self.stars} *, at most {MAX_ALL_STARS} together")
         if sum(map(len, self.globs)) > MAX_GLOBS_LENGTH:
             raise _refused(f"the globs have more than {MAX_GLOBS_LENGTH} characters together")
+        self._hash = hash(self.patterns)
 
     @cached_property
     def _regex(self) -> re.Pattern[str] | None:
@@ -73,10 +74,10 @@ class Selection:
         )
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Selection) and self.patterns == other.patterns
+        return self is other or (isinstance(other, Selection) and self.patterns == other.patterns)
 
     def __hash__(self) -> int:
-        return hash(self.patterns)
+        return self._hash
 
     def __repr__(self) -> str:
         return f"Selection({sorted(self.patterns)})"

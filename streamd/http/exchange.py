@@ -19,7 +19,7 @@ from twisted.web import http
 
 from streamd.core.errors import Refused
 from streamd.http.access import Access
-from streamd.http.bodies import Parts, is_worth_packing, pack, takes_gzip, whole
+from streamd.http.bodies import Packer, Parts, is_worth_packing, takes_gzip, whole
 from streamd.http.request import Handover, Request, Response, error_response, last_head, phrase
 
 MAX_BODY = 1024 * 1024
@@ -54,12 +54,14 @@ class Answers(Protocol):
 
     :ivar bodies: bytes of all bodies under way, as :data:`MAX_BODIES` counts them.
     :ivar security: headers of every answer.
+    :ivar packer: compresses answers.
     """
 
     access: Access
     clock: IReactorTime
     bodies: int
     security: Mapping[str, str]
+    packer: Packer
 
     def answer(self, request: Request) -> Answer:
         """Answer a request.
@@ -158,8 +160,11 @@ class Exchange(http.Request):
         body = whole(response.body)
         headers = {**self._site.security, **self._cross_origin(response), **response.headers}
         if is_worth_packing(response, body) and takes_gzip(self._header(b"accept-encoding")):
-            body = pack(body)
-            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding, Origin"}
+            packed = self._site.packer.pack(body, self.notifyFinish())
+            if packed is not None:
+                body = packed
+                headers["Content-Encoding"] = "gzip"
+            headers["Vary"] = "Accept-Encoding, Origin"
         if isinstance(body, bytes) and response.status not in (204, 304):
             headers["Content-Length"] = str(len(body))
         self.setResponseCode(response.status, phrase(response.status).encode())

@@ -24,12 +24,17 @@ MAX_UNDER_WAY = 32
 class ThinHistory(msgspec.Struct, frozen=True):
     """A history in few points.
 
-    :ivar points: a JSON text of each, with commas between.
+    :ivar parts: JSON texts of the points, in parts with commas in them.
     :ivar thinned: whether updates were left out.
     """
 
-    points: bytes
+    parts: tuple[bytes, ...]
     thinned: bool
+
+    @property
+    def size(self) -> int:
+        """The bytes of all parts."""
+        return sum(map(len, self.parts))
 
 
 class Thinner:
@@ -69,10 +74,9 @@ class Thinner:
 
     def _keep(self, key: object, history: ThinHistory) -> None:
         self._kept[key] = history
-        self._size += len(history.points)
+        self._size += history.size
         while self._size > KEPT_BYTES:
-            oldest = self._kept.pop(next(iter(self._kept)))
-            self._size -= len(oldest.points)
+            self._size -= self._kept.pop(next(iter(self._kept))).size
 
 
 def _thinned(history: list[Update], length: int, points: int) -> Generator[None, None, ThinHistory]:
@@ -81,11 +85,11 @@ def _thinned(history: list[Update], length: int, points: int) -> Generator[None,
         updates += [update for update in some if update.value is not None]
         yield
     few = yield from thin(updates, points)
-    texts: list[bytes] = []
+    parts: list[bytes] = []
     for some in steps_of(few):
-        texts += map(point_text, some)
+        parts.append(b",".join(map(point_text, some)))
         yield
-    return ThinHistory(b",".join(texts), len(few) < len(updates))
+    return ThinHistory(tuple(parts), len(few) < len(updates))
 
 
 def point_text(update: Update) -> bytes:

@@ -102,7 +102,7 @@ class Reader:
 
         def answer(history: ThinHistory) -> Response:
             thinned = {"thinned": True} if history.thinned else {}
-            return Response(200, _with_history(about | thinned, (history.points,)), headers)
+            return Response(200, _with_history(about | thinned, history.parts), headers)
 
         asked = self._thinner.ask(stream, length, parse_points(points))
         return asked.addCallback(answer)

@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from streamd.core.errors import Refused
 from streamd.http.access import Access
+from streamd.http.bodies import Packer
 from streamd.http.channel import Channel
 from streamd.http.door import Door
 from streamd.http.exchange import Answer
@@ -91,6 +92,7 @@ class Site(http.HTTPFactory):
         self.clock = clock
         self.channels: Connections[Channel | Door] = Connections(clock)
         self.bodies = 0
+        self.packer = Packer()
         self.security = security
         self.turned_away = 0
         self.left = 0

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from streamd.core import catchup
 from streamd.core.catchup import Cursor
 from streamd.core.errors import Refused
+from streamd.core.roster import Matches
 from streamd.core.selection import ALL_STREAMS, Selection
 from streamd.core.state import State
 from streamd.core.update import ORIGIN
@@ -95,41 +96,41 @@ class Hub:
         :param also: what its transport has to say right after the welcome, encoded.
         """
         self.leave(viewer)
+        matches = self.state.roster.matches(subscription.selection)
+        begin = partial(self._begin, viewer, subscription, encoding, known, also, matches)
+        if matches.advance():
+            begin(now)
+            return
         asked = self.clock.seconds()
 
-        def begin(_: object = None) -> None:
-            if self._arriving.get(viewer) is begin:  # it has not left meanwhile
+        def matched(_: object) -> None:
+            if self._arriving.get(viewer) is matched:  # it has not left meanwhile
                 del self._arriving[viewer]
-                time = now + self.clock.seconds() - asked
-                self._begin(viewer, subscription, encoding, time, known, also)
+                begin(now + self.clock.seconds() - asked)
 
-        self._arriving[viewer] = begin
-        matches = self.state.roster.matches(subscription.selection)
-        if matches.advance():
-            begin()
-        else:
-            matched = self.slices.run(matches.steps()).addCallback(begin)
-            matched.addErrback(self._lose, viewer)
+        self._arriving[viewer] = matched
+        self.slices.run(matches.steps()).addCallback(matched).addErrback(self._lose, viewer)
 
     def _begin(
         self,
         viewer: Viewer,
         subscription: Subscription,
         encoding: Encoding,
-        now: float,
         known: Selection,
         also: bytes,
+        matches: Matches,
+        now: float,
     ) -> None:
         after, selection = subscription.after, subscription.selection
         cursor, resumed = catchup.begin(self.state, after, selection, subscription.history, known)
         if not encoding.newest:  # a hello tells how everything is
             cursor = cursor._replace(revision=self.state.revision)
-        matches, head = self.state.roster.matches(selection), self._messages.head()
+        head = self._messages.head()
         pace = max(subscription.pace, self._pace)
         audience = self._audiences.seat(viewer, pace, encoding, matches, head)
         at = after if after is not None and resumed else ORIGIN
         more = not encoding.newest and self._messages.next(cursor, audience).data != b""
-        bits, journal = audience.matches.bits, self.state.journal
+        bits, journal = matches.bits, self.state.journal
         about = partial(self._overviews.parts, bits, journal)
         welcome = Welcome(now, at, resumed, more, subscription.asked, about)
         viewer.cursor = cursor
@@ -175,7 +176,10 @@ class Hub:
                 viewer.cursor = after
                 if data:
                     self.delivered += 1
-                    self._send(viewer, data)
+                    try:  # as _send: a call less for each of very many
+                        viewer.write(data)
+                    except Exception:
+                        self._lose(Failure(), viewer)
                 continue
             self._serve(viewer, audience)
             if usual is None and (step := self._step(cursor, audience)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -11,6 +12,7 @@ from streamd.core.catchup import Cursor
 from streamd.core.roster import Matches
 from streamd.core.selection import Selection
 from streamd.hub.audience import Audience, Viewer
+from streamd.reactor.deadline import Deadline
 from streamd.wire.encoding import Encoding
 
 TIMER = 0.003
@@ -20,14 +22,15 @@ LARGE = 16
 """An audience is large if it has a sixteenth of the viewers of its pace: there are no more than 16."""
 
 BUDGET = 0.01
-"""Seconds of one flush for all audiences that are not large, of the 0.033 of the fastest pace."""
+"""Seconds of one turn of the reactor for all audiences that are not large; others come between."""
 
 
 class Pace:
     """The audiences of one pace, flushed together: at once after a pause, else one pace apart.
 
-    Every large audience is flushed each time.  The others share :data:`BUDGET`, and who is not reached
-    comes first the next time: a thousand viewers with selections of their own delay each other alone.
+    Every large audience is flushed on time.  The others take turns; those that are not reached before
+    the next flush come first after it.  A thousand viewers with selections of their own delay each
+    other alone.
 
     :ivar audiences: those that waited longest for a flush come first.
     """
@@ -40,7 +43,8 @@ class Pace:
         self._seconds = seconds
         self._broadcast = flush
         self._earliest = 0.0
-        self._call: IDelayedCall | None = None
+        self._call: IDelayedCall | None = None  # the next flush
+        self._rest = Deadline(clock)  # the next turn of this one
 
     def wake(self) -> None:
         """Flush as soon as the pace allows it."""
@@ -58,11 +62,15 @@ class Pace:
         now = self._clock.seconds()
         # A timer is late by a moment: kept out of the account, it does not add up.
         self._earliest = (self._earliest if now - self._earliest < TIMER else now) + self._seconds
-        small = list(self._flush_large())
+        self._flush_small(list(self._flush_large()))
+
+    def _flush_small(self, audiences: list[Audience]) -> None:
+        """Flush these, as many as one turn allows, and the rest in later ones."""
+        self._rest.cancel()
         end = self._clock.seconds() + BUDGET
-        for audience in small:
+        for number, audience in enumerate(audiences):
             if self._clock.seconds() >= end:
-                self._call = self._clock.callLater(self._earliest - now, self._flush)
+                self._rest.set(0, partial(self._flush_small, audiences[number:]))
                 return
             key = audience.selection, audience.encoding
             if self.audiences.get(key) is audience:  # it may have been left meanwhile
@@ -83,6 +91,7 @@ class Pace:
 
     def stop(self) -> None:
         """Do not flush again."""
+        self._rest.cancel()
         if self._call is not None:
             self._call.cancel()
             self._call = None

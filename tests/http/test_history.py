@@ -77,11 +77,11 @@ class ThinnerTests(SynchronousTestCase):
 
     def test_points(self) -> None:
         found = self.ask(8)
-        points = json.loads(b"[" + found.points + b"]")
+        points = json.loads(b"[" + b",".join(found.parts) + b"]")
         self.assertEqual([0, UPDATES - 1], [points[0]["value"], points[-1]["value"]])
         self.assertLessEqual(len(points), 8)
         self.assertEqual({"seq", "at", "time", "value"}, points[0].keys())
-        self.assertEqual(ThinHistory(self.ask(100, 3).points, False), self.ask(100, 3))
+        self.assertEqual(ThinHistory(self.ask(100, 3).parts, False), self.ask(100, 3))
 
     def test_equal_questions_share_one_computation(self) -> None:
         asked = [self.thinner.ask(self.stream, 0, 100) for _ in range(100)]
@@ -93,14 +93,14 @@ class ThinnerTests(SynchronousTestCase):
         first = self.ask()
         self.assertIs(first, self.ask())
         self.publish(-1)
-        self.assertIn(b'"value":-1}', self.ask().points)
+        self.assertIn(b'"value":-1}', b"".join(self.ask().parts))
         self.assertEqual(2, self.asked)
 
     def test_what_is_kept_is_bounded(self) -> None:
         self.patch(module, "KEPT_BYTES", 50_000)
         for points in range(500, 550):
             self.ask(points)
-            kept = sum(len(history.points) for history in self.thinner._kept.values())
+            kept = sum(history.size for history in self.thinner._kept.values())
             self.assertLessEqual(kept, 50_000)
             self.assertEqual(kept, self.thinner._size)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
+from twisted.internet.base import DelayedCall
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -51,31 +53,52 @@ class BudgetTests(SynchronousTestCase):
         for number in range(count):
             self.add(f"small{number}")
 
-    def test_a_flush_has_a_budget(self) -> None:
+    def turn(self) -> None:
+        """Run the call that is due first, after the time until then has gone by."""
+        call = min(self.clock.calls, key=DelayedCall.getTime)
+        self.clock.calls.remove(call)
+        self.clock.rightNow = max(self.clock.rightNow, call.getTime())
+        call.called = 1
+        call.func(*call.args)
+
+    def test_a_turn_has_a_budget(self) -> None:
         self.add_many()
         self.pace.wake()
         self.assertEqual(10, len(self.flushed))
-        self.assertLess(self.clock.seconds(), 2 * BUDGET)
-
-    def test_who_was_not_reached_comes_first_the_next_time(self) -> None:
-        self.add_many()
-        self.pace.wake()
-        for _ in range(9):
-            self.pace.wake()  # news make it no faster
-            self.clock.advance(EVERY)
-        self.assertEqual([f"small{number}" for number in range(100)], self.flushed)
-        self.clock.advance(EVERY)
+        for turns in range(2, 11):
+            began = self.clock.seconds()
+            self.turn()
+            self.assertEqual(10 * turns, len(self.flushed))
+            self.assertLess(self.clock.seconds() - began, 2 * BUDGET)
         self.assertEqual([], self.clock.getDelayedCalls())
 
-    def test_the_large_ones_are_never_delayed(self) -> None:
+    def test_nothing_waits_while_there_is_time(self) -> None:
+        """All are flushed without a pause between the turns."""
+        self.add_many()
+        self.pace.wake()
+        self.clock.advance(0)
+        self.assertEqual([f"small{number}" for number in range(100)], self.flushed)
+        self.assertAlmostEqual(0.1, self.clock.seconds())
+
+    def test_the_large_are_flushed_on_time_and_those_not_reached_come_first_after_them(
+        self,
+    ) -> None:
         self.add_many()
         self.add("large", 200)
         self.pace.wake()
-        for _ in range(9):
+        large = [0.0]
+        while len({*self.flushed}) <= 100:
             self.news += 1
-            self.clock.advance(EVERY)
-        self.assertEqual(10, self.flushed.count("large"))
-        self.assertEqual(100, len({*self.flushed} - {"large"}))
+            self.pace.wake()
+            before = self.flushed.count("large")
+            self.turn()
+            if self.flushed.count("large") > before:
+                large.append(self.clock.seconds())
+        self.assertGreaterEqual(len(large), 3)
+        for last, this in pairwise(large):
+            self.assertLess(this - last, EVERY + 2 * BUDGET + 0.002)
+        small = [name for name in self.flushed if name != "large"]
+        self.assertEqual([f"small{number}" for number in range(100)], small[:100])
 
     def test_a_large_one_that_takes_long_leaves_the_budget_to_the_others(self) -> None:
         self.add("large", 2000)
@@ -83,6 +106,8 @@ class BudgetTests(SynchronousTestCase):
         self.cost = 0.02
         self.pace.wake()
         self.assertEqual(["large", "small0"], self.flushed)
+        self.turn()
+        self.assertEqual(["small1"], self.flushed[2:])
 
     def test_few_audiences_have_no_budget(self) -> None:
         self.add_many(16)
