@@ -17,7 +17,7 @@ from twisted.internet.protocol import Protocol
 from streamd.app.service import Streamd
 from streamd.config.parse import parse
 from streamd.core.update import Draft
-from streamd.hub.link import Link
+from streamd.hub.fast_write import FastLink
 from streamd.sources.registry import find_kinds
 from tests.support.served import QUIET, handshake
 
@@ -40,15 +40,15 @@ def measure(reactor: Any) -> Any:
     while not len(service.hub):
         yield task.deferLater(reactor, PAUSE)
     written = 0.0
-    write = Link.write
+    write = FastLink.write
 
-    def note(link: Link, data: bytes) -> None:
+    def note(link: FastLink, data: bytes) -> None:
         nonlocal written
         written = time.perf_counter()
         write(link, data)
 
     delays = []
-    with patch.object(Link, "write", note):
+    with patch.object(FastLink, "write", note):
         for number in range(ROUNDS):
             yield task.deferLater(reactor, PAUSE)
             began = time.perf_counter()

@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred
 
 from streamd.app import service
 from streamd.http import websocket
-from streamd.http.page import web_folder
 from streamd.reactor import connections
 from streamd.sources.feed import Feed
 from streamd.sources.random_walk import RandomWalk
@@ -174,7 +173,3 @@ def test_parts_end_with_the_service_whatever_they_do(
         viewer.recv(timeout=5)
         stopped: Deferred[None] = served.run(lambda: [served.service.stopService()])[0]
         wait_until(lambda: stopped.called)
-
-
-def test_page_of_a_checkout() -> None:
-    assert (web_folder() / "index.html").is_file()

@@ -1,140 +1,15 @@
-"""What is said to viewers and by them: plain messages, frames, limits, wishes."""
+"""Messages of bounded length, whatever they say."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core import catchup
-from streamd.core.catchup import Cursor
-from streamd.core.duration import parse_duration
-from streamd.core.errors import Refused
-from streamd.core.selection import Selection
-from streamd.core.state import State
-from streamd.core.update import ORIGIN, Update
-from streamd.wire.encoding import MAX_MESSAGE, packed
-from streamd.wire.frames import PING, PLAIN_WEBSOCKET, fragments, frame
-from streamd.wire.requests import MAX_PACE, PACE, parse_json_object, parse_query, round_pace
-from tests.support.fakes import LIFE, TODAY, texts, value
-from tests.support.values import JSON_VALUES, NAMES
+from streamd.wire.encoding import MAX_MESSAGE, fitting, member, packed
 
 
-class Told:
-    """A state, and what a plain viewer of it is told."""
-
-    def __init__(self, selection: Selection | None = None) -> None:
-        self.state = State(TODAY)
-        self.state.life = LIFE
-        self.selection = selection or Selection()
-        self.cursor = catchup.start(self.state)
-
-    def publish(self, **values: Any) -> None:
-        """New values; `gone` forgets."""
-        for name, new in values.items():
-            at = self.state.head.next(0, LIFE)
-            text = None if new is gone else value(new)
-            self.state.apply([Update(name, 1, at, TODAY, text)], TODAY)
-
-    def message(self) -> bytes:
-        """The next message, as it goes to the socket."""
-        answer = catchup.since(self.state, self.cursor, self.selection, PLAIN_WEBSOCKET.newest)
-        data, at, more = PLAIN_WEBSOCKET.encode(answer)
-        self.more = more
-        self.cursor = Cursor(at, answer.revision, self.cursor.backlog if more else None)
-        return data
-
-    def next(self) -> Any:
-        """What the next message says; None if nothing is sent."""
-        data = self.message()
-        return json.loads(*texts(data)) if data else None
-
-
-gone = object()
-
-
-class PlainTests(SynchronousTestCase):
-    def test_first_the_state_then_what_changed(self) -> None:
-        told = Told()
-        told.publish(variable=41, orders=7)
-        self.assertEqual({"variable": 41, "orders": 7}, told.next())
-        told.publish(variable=44)
-        self.assertEqual({"variable": 44}, told.next())
-        self.assertEqual(None, told.next())
-
-    def test_an_empty_state_is_said_once(self) -> None:
-        told = Told()
-        self.assertEqual({}, told.next())
-        self.assertEqual(None, told.next())
-
-    def test_nothing_selected(self) -> None:
-        told = Told(Selection([]))
-        told.publish(a=1)
-        self.assertEqual({}, told.next())
-        told.publish(a=2)
-        self.assertEqual(None, told.next())
-
-    def test_a_burst_is_one_message_with_the_newest(self) -> None:
-        told = Told()
-        told.next()
-        for number in range(5):
-            told.publish(a=number, b=-number)
-        self.assertEqual({"a": 4, "b": -4}, told.next())
-
-    def test_a_forgotten_stream_is_null(self) -> None:
-        told = Told()
-        told.publish(a=1, b=2)
-        told.next()
-        told.publish(a=gone)
-        self.assertEqual({"a": None}, told.next())
-        told.cursor = catchup.start(told.state)
-        self.assertEqual({"b": 2}, told.next())
-
-    @given(st.dictionaries(NAMES, JSON_VALUES, max_size=5))
-    def test_any_value_arrives_as_it_is(self, values: Mapping[str, Any]) -> None:
-        told = Told()
-        told.publish(**values)
-        self.assertEqual(values, told.next())
-
-    @settings(max_examples=20)
-    @given(st.lists(st.integers(0, 65_000), min_size=1, max_size=12))
-    def test_a_long_answer_is_cut(self, sizes: list[int]) -> None:
-        told = Told()
-        whole = {f"s{number}": "x" * size for number, size in enumerate(sizes)}
-        told.publish(**whole)
-        held: dict[str, str] = {}
-        while True:
-            [text] = texts(told.message())
-            part = json.loads(text)
-            self.assertTrue(len(text) <= MAX_MESSAGE + 2 or len(part) == 1)
-            self.assertEqual(set(), set(part) & set(held))
-            held.update(part)
-            if not told.more:
-                break
-            self.assertGreater(told.cursor.at, ORIGIN)
-        self.assertEqual(whole, held)
-        self.assertLess(len(whole), 2 + sum(sizes) // 20_000 + 12)
-
-    def test_one_value_larger_than_a_message_goes_out_alone(self) -> None:
-        told = Told()
-        told.publish(a="x" * 65_530, b=1)
-        [text] = texts(told.message())
-        self.assertGreater(len(text), MAX_MESSAGE)
-        self.assertTrue(told.more)
-        self.assertEqual({"b": 1}, told.next())
-        self.assertFalse(told.more)
-
-
-class FrameTests(SynchronousTestCase):
-    def test_a_long_text_goes_in_fragments(self) -> None:
-        self.assertEqual([frame(b"hi")], [*fragments([b"hi"])])
-        three = [*fragments([b"a", b"b", b"c"])]
-        self.assertEqual([b"\x01\x01a", b"\x00\x01b", b"\x80\x01c"], three)
-
+class PackedTests(SynchronousTestCase):
     @given(st.lists(st.integers(0, 3 * MAX_MESSAGE // 2), max_size=6))
     def test_pieces_are_the_same_bytes_none_of_them_long(self, sizes: list[int]) -> None:
         parts = [bytes([65 + n]) * size for n, size in enumerate(sizes)]
@@ -143,61 +18,21 @@ class FrameTests(SynchronousTestCase):
         self.assertTrue(all(0 < len(piece) <= MAX_MESSAGE for piece in pieces))
         self.assertLessEqual(len(pieces), 1 + 2 * sum(sizes) // MAX_MESSAGE)
 
-    def test_frames_of_rfc_6455(self) -> None:
-        for size, head in (
-            (0, "8100"),
-            (125, "817d"),
-            (126, "817e007e"),
-            (65535, "817effff"),
-            (65536, "817f0000000000010000"),
-        ):
-            self.assertEqual(bytes.fromhex(head) + b"x" * size, frame(b"x" * size))
-        self.assertEqual(b"\x89\x00", PING)
+
+class FittingTests(SynchronousTestCase):
+    @given(st.lists(st.integers(0, MAX_MESSAGE // 2), min_size=1, max_size=6))
+    def test_as_many_texts_as_one_message_may_have(self, sizes: list[int]) -> None:
+        texts = [b"x" * size for size in sizes]
+        some = fitting(texts)
+        self.assertEqual(texts[: len(some)], list(some))
+        self.assertLessEqual(sum(map(len, some)), MAX_MESSAGE)
+        if len(some) < len(texts):
+            self.assertGreater(sum(map(len, texts[: len(some) + 1])) + len(some), MAX_MESSAGE // 2)
+
+    def test_a_text_that_fits_no_message_goes_alone(self) -> None:
+        self.assertEqual(1, len(fitting([b"x" * (2 * MAX_MESSAGE), b"y"])))
 
 
-class SubscriptionTests(SynchronousTestCase):
-    def test_nothing_said_is_everything_at_the_usual_pace(self) -> None:
-        wish = parse_query({"unknown": "1"})
-        self.assertEqual((Selection(), PACE), (wish.selection, wish.pace))
-
-    def test_streams(self) -> None:
-        wish = parse_query({"streams": "orders,db.*,"})
-        self.assertEqual(Selection(["orders", "db.*"]), wish.selection)
-        self.assertEqual(Selection([]), parse_query({"streams": ""}).selection)
-
-    def test_what_cannot_be_wished(self) -> None:
-        for query in ({"streams": "a b"}, {"streams": ",".join(f"n{n}" for n in range(33))}):
-            self.assertEqual(400, self.assertRaises(Refused, parse_query, query).status)
-        refused = self.assertRaises(Refused, parse_query, {"pace": "fast"})
-        self.assertEqual((400, "bad-pace"), (refused.status, refused.code))
-
-    @given(st.floats(0, 1e6))
-    def test_paces_are_few_and_never_faster_than_asked(self, seconds: float) -> None:
-        pace = round_pace(f"{seconds:.3f}s")
-        steps = [PACE * 2**n for n in range(12)]
-        self.assertIn(pace, steps)
-        self.assertGreaterEqual(pace, min(round(seconds, 3), MAX_PACE))
-        if pace > PACE:
-            self.assertLess(pace / 2, seconds + 0.001)
-
-    def test_durations(self) -> None:
-        for text, seconds in (
-            ("500ms", 0.5),
-            ("5s", 5),
-            ("1.5s", 1.5),
-            ("2m", 120),
-            ("24h", 86400),
-            ("7d", 604800),
-            ("0s", 0),
-        ):
-            self.assertAlmostEqual(seconds, parse_duration(text))
-
-    def test_what_is_no_duration(self) -> None:
-        for text in ("", "5", "s", "-5s", "5 s", "1e3s", ".5s", "5.s", "5S", "٥s", "9" * 30 + "s"):
-            self.assertRaises(ValueError, parse_duration, text)
-
-    def test_objects(self) -> None:
-        self.assertEqual({"a": [1]}, parse_json_object(b'{"a": [1]}'))
-        for text in (b"", b"[]", b"1", b"{", b"\xff", b'{"a":"\xff"}', b"[" * 5000):
-            refused = self.assertRaises(Refused, parse_json_object, text)
-            self.assertEqual((400, "bad-json"), (refused.status, refused.code))
+class MemberTests(SynchronousTestCase):
+    def test_a_member_of_an_object(self) -> None:
+        self.assertEqual(b'"orders":42', member("orders", b"42"))

@@ -1,0 +1,63 @@
+"""The tests mirror the modules: tests/<package>/test_x.py is about streamd/<package>/x.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.daemon import CHECKOUT
+
+# Modules without a test file of their name, and the file in tests/ that is about what they promise.
+# Some are half of a thing whose other half calls them; the others are tested by a contract suite, or
+# through the port, because their promise is one about bytes and connections.
+ELSEWHERE = {
+    "cluster/shift.py": "cluster/test_nodes.py",
+    "core/catchup.py": "core/test_state.py",
+    "core/stream.py": "core/test_state.py",
+    "http/bodies.py": "http/test_site.py",
+    "http/channel.py": "http/test_site.py",
+    "http/exchange.py": "http/test_site.py",
+    "hub/audience.py": "hub/test_hub.py",
+    "hub/link.py": "http/test_websocket.py",
+    "journals/book.py": "journals/test_journal.py",
+    "journals/file_format.py": "journals/test_log_file.py",
+    "journals/local.py": "journals/test_journal.py",
+    "journals/memory.py": "journals/test_journal.py",
+    "sources/databases/drivers.py": "sources/databases/test_queries.py",
+    "sources/databases/new_rows.py": "sources/databases/test_sql_after.py",
+    "sources/databases/session.py": "sources/databases/test_postgres_driver.py",
+    "sources/entries.py": "sources/databases/test_sql_after.py",
+    "sources/source.py": "sources/test_live.py",
+    "wire/poll.py": "http/test_poll.py",
+}
+
+
+def untested(package: Path, tests: Path) -> set[str]:
+    """The modules of a package, as paths below it, that have no test file of their name."""
+    modules = (file.relative_to(package) for file in package.rglob("*.py"))
+    return {
+        module.as_posix()
+        for module in modules
+        if module.name != "__init__.py"
+        and not (tests / module.with_name(f"test_{module.name}")).exists()
+    }
+
+
+def test_every_module_has_its_test_file() -> None:
+    found = untested(CHECKOUT / "streamd", CHECKOUT / "tests")
+    assert found - ELSEWHERE.keys() == set(), "write a test file, or name one in ELSEWHERE"
+
+
+def test_every_exception_is_one_and_has_its_tests() -> None:
+    for module, tests in ELSEWHERE.items():
+        assert (CHECKOUT / "streamd" / module).exists(), module
+        assert (CHECKOUT / "tests" / tests).exists(), tests
+
+
+def test_a_module_without_a_test_file_is_named(tmp_path: Path) -> None:
+    for name in ("streamd/hub/__init__.py", "streamd/hub/pace.py", "streamd/hub/link.py"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    (tmp_path / "tests" / "hub").mkdir(parents=True)
+    (tmp_path / "tests" / "hub" / "test_pace.py").touch()
+    assert untested(tmp_path / "streamd", tmp_path / "tests") == {"hub/link.py"}
