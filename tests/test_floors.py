@@ -29,7 +29,7 @@ PACKAGES = [
 # own.  A package in a package is named with a dot.
 FLOORS = {
     "core": [
-        "duration errors limit written",
+        "duration errors limit printable written",
         "description health selection update values",
         "log roster stream thin",
         "state",

@@ -86,7 +86,9 @@ def from_python(value: Any) -> bytes:
         :class:`BadValue`, wherever in it, with its reason.
     """
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_simpler)
+        text = json.dumps(
+            value, allow_nan=False, ensure_ascii=False, default=_simpler, separators=(",", ":")
+        )
         return from_json(text.encode())
     except RecursionError:
         raise _too_deep() from None

@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver, LogEvent, LogLevel
 from zope.interface import implementer
 
+from streamd.core.printable import printable
 from streamd.reactor.private_twisted import log_observers
 
 LINES_PER_SECOND = 5
@@ -40,7 +41,9 @@ class Quieted:
             kind = ("", "", None)
         self._counts[kind] = count = self._counts.get(kind, 0) + 1
         if count <= LINES_PER_SECOND:
-            self._observer(event)
+            # Names, values and errors may be what somebody else sent.
+            told = {k: printable(v) if _is_text(k, v) else v for k, v in event.items()}
+            self._observer(told)
 
     def _tell_suppressed(self, event: LogEvent) -> None:
         """:param event: the first one of this second, which has the time."""
@@ -52,6 +55,11 @@ class Quieted:
                 told |= {"log_level": LogLevel.info, "count": count - LINES_PER_SECOND}
                 self._observer(told)
         self._counts.clear()
+
+
+def _is_text(key: str, value: Any) -> bool:
+    """Return True for a field that a format quotes; Twisted's own fields are no such texts."""
+    return isinstance(value, str) and not key.startswith("log_") and key != "format"
 
 
 def quiet_log(clock: IReactorTime) -> None:

@@ -177,19 +177,35 @@ class RedisSource:
         if place is None:  # of the entries from before the first start, only the newest
             count = min(self._feed.keep.updates or BATCH, MAX_FIRST)
             newest = await self._ask(link, "XREVRANGE", self._key, "+", "-", "COUNT", count)
-            place = await self._add(newest[::-1], None)
+            place = await self._add(newest[::-1], None) if newest else None
+        after = place or "0"
         while True:
-            words = ("COUNT", BATCH, "BLOCK", int(PING * 1000), "STREAMS", self._key, place or "0")
+            if await self._is_other_stream(link, after):
+                after = "0"
+            words = ("COUNT", BATCH, "BLOCK", int(PING * 1000), "STREAMS", self._key, after)
             reply = await self._ask(link, "XREAD", *words)
             if reply:
-                place = await self._add(reply[0][1], place)
+                place = after = await self._add(reply[0][1], place)
             else:
                 self._entries.unchanged()
 
-    async def _add(self, entries: list[Any], place: str | None) -> str | None:
-        """:returns: the id of the last entry."""
-        if not entries:
-            return place
+    async def _is_other_stream(self, link: RedisConnection, after: str) -> bool:
+        """Return True if the stream was deleted and made anew: its last id is below one read before."""
+        try:
+            about = await self._ask(link, "XINFO", "STREAM", self._key)
+        except Exception as error:
+            if is_said(error):  # there is no stream, or XREAD will say what is wrong
+                return False
+            raise
+        last: bytes = dict(zip(about[::2], about[1::2], strict=True))[b"last-generated-id"]
+        return _number(last.decode()) < _number(after)
+
+    async def _add(self, entries: list[Any], place: str | None) -> str:
+        """Publish entries.
+
+        :param place: the id that is stored.
+        :returns: the id of the last entry, which is stored now.
+        """
         last: str = entries[-1][0].decode()
         cursor = SourceCursor(self._name, place, last)
         await self._entries.add([_entry(id.decode(), fields) for id, fields in entries], cursor)
@@ -207,6 +223,11 @@ def _fit_for_a_wall(error: Exception, key: str) -> Exception:
     if is_said(error) and refusal(str(error)) is None:
         return SourceError(text, key=key)
     return Unreachable(text, f"({type(error).__name__})", "url")
+
+
+def _number(id: str) -> tuple[int, ...]:
+    """An id of a stream as numbers, which are ordered as its entries are."""
+    return tuple(map(int, id.split("-")))
 
 
 def _entry(id: str, fields: Iterable[bytes]) -> Entry:

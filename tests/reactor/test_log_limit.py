@@ -33,6 +33,10 @@ class QuietTests(SynchronousTestCase):
     def lines(self) -> list[str]:
         return [line.partition("] ")[2] for line in self.text.getvalue().splitlines()]
 
+    def test_what_others_wrote_moves_no_cursor(self) -> None:
+        self.log.info("{name} says {text}", name="a\x1b[2J", text="b\n2026 forged\u202e")
+        self.assertEqual(["a\\x1b[2J says b\\x0a2026 forged\\u202e"], self.lines)
+
     def test_few_lines_pass_as_they_are(self) -> None:
         self.log.info("one {n}", n=1)
         self.log.warn("two")

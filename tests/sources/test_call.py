@@ -6,6 +6,7 @@ import itertools
 import sys
 import time
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -199,6 +200,25 @@ def test_errors_are_told(serve: Serve, module: str, logged_errors: LoggedErrors)
     # The generators start over, and end again.
     types = {failure.type for failure in logged_errors.flush(ValueError, SystemExit, KeyError)}
     assert types == {ValueError, SystemExit, KeyError}
+
+
+@in_thread
+def test_the_log_tells_no_password_of_an_address(
+    serve: Serve, module: str, logged_errors: LoggedErrors
+) -> None:
+    text = """
+    SECRET = "cret"  # whatever a traceback quotes of this file
+    def connect():
+        try:
+            raise OSError(f"no route to postgresql://wall:s3{SECRET}@db/shop")
+        except OSError as error:
+            raise ValueError(f"cannot use redis://:s3{SECRET}@db", error) from error
+    """
+    streams = start(serve, module, dedent(text), connect="")
+    streams.expect_health("connect", "failed")
+    [failure, *_] = logged_errors.flush(ValueError)
+    assert "s3cret" not in failure.getTraceback()
+    assert "redis://:…@db" in failure.getTraceback()
 
 
 @in_thread

@@ -160,6 +160,22 @@ def test_a_bad_entry_is_a_failure_until_the_next_good_one(serve: Serve, redis: R
 
 
 @in_thread
+def test_a_stream_that_begins_again_is_read(serve: Serve, redis: Redis) -> None:
+    redis.say("XADD", "jobs", "5-1", "n", "1")
+    streams = Streams(serve(config(redis.port, jobs='xread = "jobs"')))
+    streams.expect("jobs", {"n": 1})
+    redis.say("DEL", "jobs")
+    redis.say("XADD", "jobs", "1-1", "n", "2")
+    streams.expect("jobs", {"n": 2})
+    redis.say("XADD", "jobs", "1-2", "n", "3")
+    streams.expect("jobs", {"n": 3})
+    redis.say("XTRIM", "jobs", "MAXLEN", "0")
+    redis.say("XADD", "jobs", "1-3", "n", "4")
+    streams.expect("jobs", {"n": 4})
+    assert [value["n"] for value in streams.history("jobs")] == [1, 2, 3, 4]
+
+
+@in_thread
 def test_ids_that_are_no_milliseconds(serve: Serve, redis: Redis) -> None:
     redis.say("XADD", "jobs", "1-1", "n", "1")
     streams = Streams(serve(config(redis.port, jobs='xread = "jobs"')))

@@ -15,7 +15,7 @@ from streamd.config.kind import Surroundings
 from streamd.core.duration import Duration
 from streamd.sources.databases.drivers import make_driver
 from streamd.sources.databases.new_rows import NewRows
-from streamd.sources.databases.rows import Table, by_key, first_row, objects
+from streamd.sources.databases.rows import Table, by_key, first_row, fitting
 from streamd.sources.databases.session import Address, DatabaseSession
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
@@ -113,7 +113,7 @@ class Reading:
         if self._new_rows is not None:
             await self._new_rows.run(feed)
         elif self._settings.table:
-            await feed.put(objects(await self._rows()))
+            await feed.put(fitting(await self._rows()))
         elif key is not None:
             await feed.put_all(by_key(await self._rows(), key, self._settings.whole))
         else:

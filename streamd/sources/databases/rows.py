@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from streamd.core.values import BadValue
+from streamd.core.errors import Refused
+from streamd.core.values import MAX_VALUE, BadValue, from_python
 from streamd.sources.errors import SourceError
 from streamd.sources.names import by_name, end_of_name
 
@@ -97,6 +98,22 @@ def decode(data: bytes) -> str | BadValue:
 def objects(table: Table) -> list[dict[str, Any]]:
     """Each row by its columns."""
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def fitting(table: Table) -> list[dict[str, Any]]:
+    """All rows by their columns as one value; those beyond its size are counted in a last row."""
+    found = objects(table)
+    # Room for the last row, whose column may have a long name.
+    size = 100 + max(map(len, table.columns))
+    for number, row in enumerate(found):
+        try:
+            size += len(from_python(row)) + 1
+        except Refused:  # so is the whole value, with the reason of this row
+            return found
+        if size > MAX_VALUE and number:
+            left_out = {table.columns[0]: f"… and {len(found) - number} rows more"}
+            return [*found[:number], left_out]
+    return found
 
 
 def first_row(table: Table, whole: bool) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from streamd.core.values import BadValue
-from streamd.sources.databases.rows import Table, by_key, first_row, make_table, seconds
+from streamd.core.values import MAX_VALUE, BadValue, from_python
+from streamd.sources.databases.rows import Table, by_key, first_row, fitting, make_table, seconds
 from streamd.sources.errors import SourceError
 
 
@@ -66,6 +66,17 @@ def test_columns_of_one_name_are_both_bad() -> None:
     row = first_row(Table(["a b", "a/b", "c"], [[1, 2, 3]]), whole=False)
     assert row["a_b"].reason == "both 'a b' and 'a/b' are called a_b"
     assert row["c"] == 3
+
+
+def test_a_list_keeps_what_fits_and_counts_the_rest() -> None:
+    table = Table(["name", "n"], [["x" * 50, n] for n in range(10_000)])
+    *rows, last = fitting(table)
+    assert rows[0] == {"name": "x" * 50, "n": 0}
+    assert last == {"name": f"… and {10_000 - len(rows)} rows more"}
+    assert MAX_VALUE - 200 < len(from_python([*rows, last])) <= MAX_VALUE
+    assert fitting(Table(["n"], [[1], [2]])) == [{"n": 1}, {"n": 2}]
+    assert fitting(Table(["n"], [])) == []
+    assert fitting(Table(["n"], [["x" * MAX_VALUE], [2]]))[-1] == {"n": 2}
 
 
 def test_bytes_name_no_row() -> None:
