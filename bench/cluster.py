@@ -52,6 +52,9 @@ class Nobody:
     def away(self, why: str | None) -> None:
         assert why is None, why
 
+    def skipped(self, streams: Any, why: str) -> None:
+        raise AssertionError(why)
+
     def lost(self, why: str) -> None:
         raise AssertionError(why)
 
@@ -86,10 +89,10 @@ async def _append(reactor: Any, server: Redis, what: str, others: int) -> None:
     async def appending(first: int) -> None:
         for number in range(first, BATCHES, UNDER_WAY):
             drafts = [Draft(f"s{n}", b"%d" % number) for n in range(BATCH)]
-            await journals[0].append(drafts)
+            updates = await journals[0].append(drafts)
             if number % 10 == first:
                 keep = drafts[0].stream
-                await journals[0].trim({keep: journals[0]._followed}, journals[0]._followed)
+                await journals[0].trim({keep: updates[-1].at}, updates[-1].at)
 
     for each in [Deferred.fromCoroutine(appending(n)) for n in range(UNDER_WAY)]:
         await each

@@ -50,6 +50,9 @@ class Daemon:
     def away(self, why: str | None) -> None:
         raise AssertionError(why)
 
+    def skipped(self, streams: Any, why: str) -> None:
+        raise AssertionError(why)
+
     def lost(self, why: str) -> None:
         raise AssertionError(why)
 

@@ -59,8 +59,8 @@ FLOORS = {
     ],
     "journals": [
         "journal",
-        "book file_format queue",
-        "local log_file",
+        "book file_format queue redis_requests",
+        "local log_file redis_log redis_session",
         "memory redis sqlite",
         "registry",
     ],

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -80,6 +80,7 @@ class Streamd(MultiService):
         self._now = now
         self._ports = list(ports)
         self.listening: list[IListeningPort] = []
+        self._waiting = True  # no port is read before the journal has said something
         surroundings = Surroundings(reactor, base, now)
         self.journal = make_journal(config, surroundings)
         self.state = State(
@@ -162,9 +163,14 @@ class Streamd(MultiService):
                 opened = listen(self._reactor, port, self.site)
             except ConfigError as error:
                 self._give_up(str(error))
-            # Viewers wait until the log is read: from an empty state none of them could resume.
+            # Clients wait until the log is read, or there is a reason why it cannot be.
             opened.stopReading()  # type: ignore[attr-defined]
             self.listening.append(opened)
+
+    def _read_ports(self) -> None:
+        waiting, self._waiting = self._waiting, False
+        for port in self.listening if waiting else ():
+            port.startReading()  # type: ignore[attr-defined]
 
     def startService(self) -> None:
         super().startService()
@@ -234,8 +240,7 @@ class Streamd(MultiService):
         """Replace the state: the journal has a new log, or this node missed a part of it."""
         for name in self.state.restore(life, held, horizon, self._now()):
             self.log.error("a value of {name} cannot be read in the log: it is dropped", name=name)
-        for port in self.listening:
-            port.startReading()  # type: ignore[attr-defined]
+        self._read_ports()
         for _, feed in self.sources:
             feed.restart()
         if self.peers is not None:
@@ -250,6 +255,13 @@ class Streamd(MultiService):
     def away(self, why: str | None) -> None:
         """Mark the journal as away, with the reason, or as back (None)."""
         self.state.set_journal("ok" if why is None else "away", self._now(), why)
+        self._read_ports()
+        self.hub.wake()
+
+    def skipped(self, streams: Collection[str], why: str) -> None:
+        """Fail streams with an entry in the log that cannot be read, until their next value."""
+        self.state.fail(streams, why, self._now())
+        self.state.recover(streams)
         self.hub.wake()
 
     def lost(self, why: str) -> None:

@@ -10,7 +10,7 @@ stream the newest update that it let go: a mark, by which a follower to come kno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
@@ -95,6 +95,9 @@ class Follower(Protocol):
 
     def away(self, why: str | None) -> None:
         """Nothing can be committed or heard, in words fit for a wall; None: it can again."""
+
+    def skipped(self, streams: Collection[str], why: str) -> None:
+        """Entries of these streams in the log could not be read, for a reason fit for a wall."""
 
     def lost(self, why: str) -> None:
         """The log that was is gone, and why, in words fit for a wall: another one was restored."""

@@ -96,6 +96,11 @@ class AppendQueue(Generic[W]):
         """Whether every request was answered and no step is under way."""
         return not (self._working or self._count)
 
+    @property
+    def awaited(self) -> Position | None:
+        """The position up to which the log has to be followed for the next answers; None: nowhere."""
+        return self._held_back[0][1].at if self._held_back else None
+
     def ask(self, what: W, cost: int = 0, updates: int = 0) -> Deferred[Any]:
         """Add a request.
 

@@ -1,15 +1,19 @@
--- One step of streamd's journal: all that was asked for, in order, in one go.
+-- One step of streamd's journal: several requests, carried out in order and at once.
 --
--- KEYS[1]  what all keys begin with
--- ARGV     the log's life, the node's time (ms, and seconds), the node, then the questions:
---          each is its name and what that function below takes, one after the other.
--- Returns  an answer for each question.
+-- KEYS[1]  the prefix of all keys
+-- ARGV     the log's life, the node's time (ms, and seconds), the node, MAX_RECORDED, then the
+--          requests: each is its name and the arguments that the function of that name takes.
+-- Returns  an answer for each request.
 --
--- Nothing is written before all that could refuse it has been looked at: Redis undoes nothing.
+-- A request checks everything that could refuse it before it writes: Redis undoes nothing.
+-- Anybody can write into Redis.  What others wrote is passed over or taken away, wherever it would make
+-- every later step fail.
 
 local P = KEYS[1]
+local FORMAT = 1           -- of what is stored; 0.1.0 wrote the same without the number
 local UNIT = 1048576       -- positions within one millisecond, see update.py
-local LOG = 20000          -- entries of the log that are kept: who missed more reads the histories
+local LATEST = 1e15        -- milliseconds that no position reaches
+local LOG = 20000          -- entries of the log that are kept: a node that missed more reads histories
 local MAX_RECORDED = tonumber(ARGV[5])
 
 local call = redis.call
@@ -24,9 +28,24 @@ end
 local time = call('TIME')
 local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
-local about = call('HMGET', P .. 'about', 'life', 'ms', 'i', 'recorded', 'horizon_ms', 'horizon_i')
-local life, ms, i = about[1], tonumber(about[2] or 0), tonumber(about[3] or 0)
-local recorded = tonumber(about[4] or 0)
+-- Keys of another type are set aside when a node opens the log.
+if ARGV[1] == '' then
+  local types = {
+    about = 'hash', log = 'stream', seqs = 'hash', state = 'hash', places = 'hash', fences = 'hash',
+  }
+  for name, wanted in pairs(types) do
+    local found = call('TYPE', P .. name).ok
+    if found ~= 'none' and found ~= wanted then
+      redis.pcall('RENAME', P .. name, P .. 'damaged:' .. name)
+    end
+  end
+end
+
+local about = call(
+  'HMGET', P .. 'about', 'life', 'ms', 'i', 'recorded', 'horizon_ms', 'horizon_i', 'format')
+local life, ms, i = about[1], tonumber(about[2]) or 0, tonumber(about[3]) or 0
+local recorded = tonumber(about[4]) or 0
+if life and not (life:match('^%d+$') and #life <= 13) then life = false end
 
 -- Positions: <ms>-<life * UNIT + i>.  The sum has up to 63 bits and a number here 53: two halves.
 
@@ -41,6 +60,7 @@ local function halves(life_text)
 end
 
 local high, low
+local passed = false         -- whether this step looked at what others appended
 
 local function position(at_ms, at_i)
   local rest, carry = low + at_i, 0
@@ -61,13 +81,40 @@ local function field(entry, name)
   end
 end
 
+-- Appending to a stream, which others may have made something else, or given a last id that no
+-- position is after.  Then it begins anew: nodes see that they missed something, and read the histories.
+local function add(key, ...)
+  local done = redis.pcall('XADD', key, ...)
+  if type(done) == 'table' and done.err then
+    local mendable = done.err:find('WRONGTYPE') or done.err:find('smaller') or done.err:find('exhausted')
+    if not mendable then error(done.err) end
+    call('DEL', key)
+    call('XADD', key, ...)
+  end
+end
+
+local function mark()  -- an entry by which nodes know the life of the log
+  call('HSET', P .. 'about', 'life', life, 'ms', string.format('%.0f', ms), 'i', i)
+  add(P .. 'log', position(ms, i), 'life', life)
+end
+
+-- Positions go on after the newest entry of the log, whoever wrote it; true if others did.
+local function pass()
+  local newest = call('XREVRANGE', P .. 'log', '+', '-', 'COUNT', 1)[1]
+  if not newest or newest[1] == position(ms, i) then return false end
+  local newest_ms = parts(newest[1])
+  if newest_ms < ms then return false end
+  if newest_ms + 1 < LATEST then ms, i = newest_ms + 1, 0 else call('DEL', P .. 'log') end
+  return true
+end
+
 -- Opening: is it the log that this node knows?
 
 local function begin(drawn)
   high, low = halves(drawn)
-  ms, i, life = math.max(ms + 1, now_ms), 0, drawn  -- later than what any node knows
-  call('HSET', P .. 'about', 'life', life, 'ms', string.format('%.0f', ms), 'i', 0)
-  call('XADD', P .. 'log', position(ms, i), 'life', life)
+  pass()
+  ms, i, life = math.max(ms + 1, now_ms), 0, drawn  -- later than any position that a node knows
+  mark()
 end
 
 local function is_lost(last)
@@ -82,6 +129,7 @@ end
 if ARGV[1] == '' then
   local drawn, known, last = take(), take(), take()
   local said = 'same'
+  if (tonumber(about[7]) or 0) > FORMAT then return {'newer', about[7]} end
   if not life then
     said = known == '' and 'new' or 'gone'
     begin(drawn)
@@ -94,9 +142,16 @@ if ARGV[1] == '' then
     said = 'missed'
   end
   high, low = halves(life)
-  local written = redis.pcall('HSET', P .. 'about', 'node', node)
+  local written = redis.pcall('HSET', P .. 'about', 'node', node, 'format', FORMAT)
   local refused = type(written) == 'table' and written.err or ''
-  return {said, life, position(ms, i), about[5] or '0', about[6] or '0', refused}
+  if said == 'same' then return {said, life, '', '0', '0', refused, {}} end
+  if refused == '' and pass() then mark() end
+  local horizon_ms, horizon_i = tonumber(about[5]) or 0, tonumber(about[6]) or 0
+  return {
+    said, life, position(ms, i),
+    string.format('%.0f', horizon_ms), string.format('%.0f', horizon_i),
+    refused, call('HGETALL', P .. 'seqs'),
+  }
 end
 
 if life ~= ARGV[1] then return redis.error_reply('LIFE there is another log') end
@@ -104,20 +159,36 @@ high, low = halves(life)
 
 -- Small records that expire: of each kind a hash, and a sorted set that says when.
 
+local function ensure(key, wanted)
+  local found = call('TYPE', key).ok
+  if found ~= 'none' and found ~= wanted then call('DEL', key) end
+end
+
+local function open_kind(kind)
+  ensure(P .. 'records:' .. kind, 'hash')
+  ensure(P .. 'expires:' .. kind, 'zset')
+end
+
 local function weight(kept)
-  return tonumber(kept:match('^%S+ (%d+)'))
+  return tonumber(kept:match('^%S+ (%d+)') or 0)
+end
+
+local function note(change)
+  recorded = math.max(0, recorded + change)
+  call('HSET', P .. 'about', 'recorded', string.format('%.0f', recorded))
 end
 
 local function drop(kind, name)
   if kind == 'key' then
     local kept = call('HGET', P .. 'records:key', name)
-    if kept then recorded = call('HINCRBY', P .. 'about', 'recorded', -weight(kept)) end
+    if kept then note(-weight(kept)) end
   end
   call('HDEL', P .. 'records:' .. kind, name)
   call('ZREM', P .. 'expires:' .. kind, name)
 end
 
 local function expire(kind)
+  open_kind(kind)
   for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'expires:' .. kind, '-inf', clock)) do
     drop(kind, name)
   end
@@ -132,21 +203,28 @@ local function keep(kind, name, data, lasts)
   end
 end
 
--- The questions.
+-- The requests.
 
 local ask = {}
 
--- The newest number of each lease; what is younger than known comes from whoever tried by hand.
-local function is_outrun(lease, number)
-  return lease ~= '' and tonumber(number) < tonumber(call('HGET', P .. 'fences', lease) or 0)
+local function newest_fence(lease)
+  return tonumber(call('HGET', P .. 'fences', lease)) or 0
 end
 
 local function receipt(key, digest)
   expire('key')
   local kept = call('HGET', P .. 'records:key', key)
-  if not kept then return nil end
+  if not kept or not kept:match('^%S+ %d+ %[') then return nil end
   if kept:match('^%S+') ~= digest then return {'conflict'} end
   return {'again', kept:match('^%S+ %d+ (.*)')}
+end
+
+local function next_seq(name)
+  local seq = redis.pcall('HINCRBY', P .. 'seqs', name, 1)
+  if type(seq) ~= 'table' then return seq end
+  if not seq.err:find('not an integer') then error(seq.err) end
+  call('HSET', P .. 'seqs', name, 1)
+  return 1
 end
 
 local function commit(name, value, at_time, by)
@@ -154,11 +232,11 @@ local function commit(name, value, at_time, by)
   elseif i + 1 < UNIT then i = i + 1
   else ms, i = ms + 1, 0 end
   local at = position(ms, i)
-  local seq = call('HINCRBY', P .. 'seqs', name, 1)
+  local seq = next_seq(name)
   if at_time == '' then at_time = now end
-  call('XADD', P .. 'log', 'MAXLEN', '~', LOG, at,
+  add(P .. 'log', 'MAXLEN', '~', LOG, at,
     'stream', name, 'seq', seq, 'time', at_time, 'value', value, 'by', by)
-  call('XADD', P .. 'history:' .. name, at, 'seq', seq, 'time', at_time, 'value', value)
+  add(P .. 'history:' .. name, at, 'seq', seq, 'time', at_time, 'value', value)
   if value == '' then
     call('HSET', P .. 'seqs', name, 0)
     call('HDEL', P .. 'state', name)
@@ -180,7 +258,9 @@ function ask.append()
     if known then return known end
     if recorded + 1 + count > MAX_RECORDED then return {'full'} end
   end
-  if is_outrun(lease, number) then return {'outrun', 'lease ' .. lease} end
+  if lease ~= '' and tonumber(number) < newest_fence(lease) then
+    return {'outrun', 'lease ' .. lease}
+  end
   if source ~= '' then
     local held = call('HGET', P .. 'places', source)
     if (held and '=' .. held or '') ~= expected then return {'outrun', 'source ' .. source} end
@@ -191,8 +271,12 @@ function ask.append()
   local done, said, committed = {'done'}, {}, 0
   for k = first, p - 1, 3 do
     local name, value, seq, at, at_time = ARGV[k], ARGV[k + 1], 0, '', ''
-    -- What is not there cannot be forgotten: its tombstone would be nobody's, and stay for ever.
-    if value ~= '' or tonumber(call('HGET', P .. 'seqs', name) or 0) > 0 then
+    -- No stream would ever take away the tombstone of a stream that is not there.
+    if value ~= '' or (tonumber(call('HGET', P .. 'seqs', name)) or 0) > 0 then
+      if not passed then
+        pass()
+        passed = true
+      end
       seq, at, at_time = commit(name, value, ARGV[k + 2], by)
       committed = committed + 1
       if key ~= '' then
@@ -208,7 +292,7 @@ function ask.append()
   if key ~= '' then
     local kept = digest .. ' ' .. (1 + committed) .. ' [' .. table.concat(said, ',') .. ']'
     keep('key', key, kept, lasts)
-    recorded = call('HINCRBY', P .. 'about', 'recorded', 1 + committed)
+    note(1 + committed)
   end
   return done
 end
@@ -223,6 +307,7 @@ end
 
 function ask.put()
   local kind, name, data, lasts = take(), take(), take(), take()
+  open_kind(kind)
   if lasts ~= '' and tonumber(lasts) <= 0 then drop(kind, name)
   else keep(kind, name, data, lasts) end
   return 1
@@ -236,12 +321,13 @@ end
 
 function ask.acquire()
   local lease, lasts = take(), take()
+  ensure(P .. 'lease:' .. lease, 'string')
   local holder = call('GET', P .. 'lease:' .. lease)
   if holder and holder ~= node then return false end
   call('SET', P .. 'lease:' .. lease, node, 'PX', lasts)
-  local number = tonumber(call('HGET', P .. 'fences', lease) or 0)
+  local number = newest_fence(lease)
   if not holder then
-    -- By Redis's clock, so that it is above those of a log, or of its end, that Redis has lost.
+    -- By Redis's clock, so that it is above all numbers that Redis gave and has lost.
     number = math.max(number + 1, clock)
     call('HSET', P .. 'fences', lease, string.format('%.0f', number))
   end
@@ -250,14 +336,15 @@ end
 
 function ask.release()
   local lease = take()
+  ensure(P .. 'lease:' .. lease, 'string')
   if call('GET', P .. 'lease:' .. lease) == node then call('DEL', P .. 'lease:' .. lease) end
   return 1
 end
 
--- What is before the first that is needed goes, and so does a tombstone that nobody needs.
+-- Drop updates before the first that is needed, and tombstones up to the horizon.
 function ask.trim()
   local horizon_ms, horizon_i, size = tonumber(take()), tonumber(take()), tonumber(take())
-  local known_ms, known_i = tonumber(about[5] or 0), tonumber(about[6] or 0)
+  local known_ms, known_i = tonumber(about[5]) or 0, tonumber(about[6]) or 0
   if horizon_ms > known_ms or (horizon_ms == known_ms and horizon_i > known_i) then
     known_ms, known_i = horizon_ms, horizon_i
     call('HSET', P .. 'about', 'horizon_ms', string.format('%.0f', known_ms), 'horizon_i', known_i)
@@ -265,7 +352,8 @@ function ask.trim()
   for _ = 1, tonumber(take()) do
     local name, first_ms, first_i = take(), take(), tonumber(take())
     local history = P .. 'history:' .. name
-    -- The id of an entry from a former life is another; each life has milliseconds of its own.
+    ensure(history, 'stream')
+    -- In a former life an entry had another id.  No two lives share a millisecond.
     local first = position(first_ms, first_i)
     if #call('XRANGE', history, first, first) == 0 then first = first_ms end
     call('XTRIM', history, 'MINID', first)
@@ -287,7 +375,7 @@ function ask.trim()
   return 1
 end
 
--- Whether it can be written; and the first write of a step, which Redis may refuse.
+-- Write something, to know whether Redis takes it.
 function ask.probe()
   call('HSET', P .. 'about', 'node', node)
   return 1

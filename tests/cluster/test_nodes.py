@@ -278,6 +278,18 @@ class TestRedisAway:
             for viewer in viewers:
                 assert [u["value"] for u in hear(viewer, "updates")["updates"]][-1] == 2
 
+    def test_at_the_start(self, start_node: StartNode, redis: Redis) -> None:
+        """The port answers at once, with the reason, and with the state when Redis comes."""
+        redis.kill()
+        node = start_node()
+        answer = node.request("GET", "/state")
+        assert answer.status == 503
+        assert answer.json()["error"]["message"] == "Redis does not accept connections"
+        assert node.request("GET", "/").status == 200
+        redis.start()
+        eventually(lambda: node.request("GET", "/state").status == 200, "the log")
+        assert post(node, "a", 1) == 1
+
     def test_flushed(self, start_node: StartNode, redis: Redis) -> None:
         nodes = [start_node(), start_node()]
         post(nodes[0], "a", 1)

@@ -6,7 +6,15 @@ A kind is a :class:`Provider`; the suite is asynchronous because others than mem
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,8 +25,7 @@ from twisted.internet.task import deferLater
 
 from streamd.core.errors import Refused
 from streamd.core.update import ORIGIN, Draft, Position, Update
-from streamd.journals import book, sqlite
-from streamd.journals import redis as redis_journal
+from streamd.journals import book, redis_session, sqlite
 from streamd.journals.journal import (
     KEY_LIFETIME,
     Away,
@@ -98,7 +105,7 @@ class InRedis:
     max_recorded = 50
 
     def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
-        patch.setattr(redis_journal, "MAX_RECORDED", self.max_recorded)
+        patch.setattr(redis_session, "MAX_RECORDED", self.max_recorded)
         self.server = Redis(folder)
         self.server.start()
 
@@ -142,6 +149,7 @@ class Log:
         self.updates: list[Update] = []
         self.reasons: list[str | None] = []
         self.losses: list[str] = []
+        self.strange: set[str] = set()
         self.broken = False
         self.on_commit: Callable[[], object] = lambda: None
 
@@ -170,6 +178,9 @@ class Log:
 
     def away(self, why: str | None) -> None:
         self.reasons.append(why)
+
+    def skipped(self, streams: Collection[str], why: str) -> None:
+        self.strange |= set(streams)
 
     def lost(self, why: str) -> None:
         self.losses.append(why)

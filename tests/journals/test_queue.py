@@ -18,7 +18,9 @@ from streamd.journals import queue
 from streamd.journals.journal import Away, Key
 from streamd.journals.memory import MemoryJournal
 from streamd.journals.queue import AppendQueue, Outcome
+from streamd.journals.redis import RedisJournal
 from streamd.journals.sqlite import SqliteJournal
+from streamd.reactor.redis_client import RedisUrl
 from tests.support.fakes import Times
 
 
@@ -171,6 +173,10 @@ def in_file(folder: Path) -> SqliteJournal:
     return SqliteJournal(folder / "log.db", Times().now, Times().elapsed, Clock())
 
 
+def in_redis(folder: Path) -> RedisJournal:
+    return RedisJournal(RedisUrl.parse("redis://localhost"), "", Clock(), Times().now)
+
+
 class NeverDone:
     """What carries out the steps of a journal, and does not end."""
 
@@ -188,7 +194,7 @@ class NeverDone:
 NAME = "a" * 100
 
 
-@pytest.mark.parametrize("make", [in_memory, in_file])
+@pytest.mark.parametrize("make", [in_memory, in_file, in_redis])
 @pytest.mark.parametrize(
     "ask",
     [

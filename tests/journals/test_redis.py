@@ -20,8 +20,10 @@ from streamd.config.fields import ConfigError
 from streamd.config.parse import parse
 from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals import redis as redis_journal
+from streamd.journals import redis_log, redis_session
 from streamd.journals.journal import Away, Journal, Key, Outrun, SourceCursor, Unusable
 from streamd.journals.redis import RedisJournal
+from streamd.journals.redis_log import RedisLog
 from streamd.journals.registry import JOURNAL_KINDS
 from streamd.reactor import redis_client as redislink
 from streamd.reactor.redis_client import RedisUrl
@@ -62,7 +64,7 @@ class Node(Log):
     @property
     def news(self) -> Any:
         """The transport of the connection that waits for news."""
-        return self.journal._steps.on_lost.__self__.transport  # type: ignore[attr-defined]
+        return self.journal._session.news.transport  # type: ignore[attr-defined]
 
     async def has(self, *values: Any) -> None:
         """It was told these, and nothing else since its last log began."""
@@ -95,7 +97,7 @@ def write(redis: Redis, node: Node, stream: str, number: int) -> None:
     """Another node does, before anybody here hears of it."""
     head = ("streamd:", node.journal.life, int(TODAY + number) * 1000, repr(TODAY), "other", 100)
     words = ("append", "", "", 0, "", "", "", "", 0, 1, stream, number, repr(TODAY))
-    redis.say("EVAL", redis_journal.SCRIPT, 1, *head, *words)
+    redis.say("EVAL", redis_session.SCRIPT, 1, *head, *words)
 
 
 @pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator]
@@ -154,7 +156,7 @@ class TestTogether:
 
     async def test_one_that_comes_later_finds_all(self, nodes: Nodes, redis: Redis) -> None:
         one, _ = nodes
-        many = redis_journal.READ * 2 + 1
+        many = redis_log.READ * 2 + 1
         await one.append(*(("a", number) for number in range(many)), ("b", 1), ("b", forget))
         late = Node(one.url)
         await late.start()
@@ -172,7 +174,7 @@ class TestTogether:
         await one.append(("a", 1), key=Key("k", b"1"))
         appending = other.journal.append([Draft("a", b"1")], Key("k", b"1"))
         again = appending.addCallback(lambda _: list(other.updates))
-        await until(lambda: again.called or other.journal._answered)  # type: ignore[attr-defined]
+        await until(lambda: again.called or other.journal._queue.awaited)  # type: ignore[attr-defined]
         other.news.resumeProducing()
         assert [u.seq for u in await again] == [1]
 
@@ -181,7 +183,7 @@ class TestTogether:
     ) -> None:
         """Also when what comes after it is of other streams."""
         one, _ = nodes
-        monkeypatch.setattr(redis_journal, "READ", 3)
+        monkeypatch.setattr(redis_log, "READ", 3)
         await one.append(("a", 1), ("b", 1))
         write(redis, one, "b", 2)  # with this in its hands Redis lets the node wait no longer
         write(redis, one, "a", 3)
@@ -202,18 +204,20 @@ class TestTogether:
         await one.has(1, 2, 3, 4)
         assert [life for life, _, _ in one.restored] == [one.journal.life] * 2
 
-    async def test_what_is_let_go_while_a_node_begins(self, nodes: Nodes) -> None:
+    async def test_what_is_let_go_while_a_node_begins(
+        self, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         one, _ = nodes
         await one.append(("a", 1), ("b", 1))
         late = Node(one.url)
-        read_all = late.journal._read_all  # type: ignore[attr-defined]
+        read_all = RedisLog.read_all
 
-        async def meanwhile(link: Any) -> Any:
+        async def meanwhile(self: RedisLog, link: Any) -> Any:
             _, mark, _ = await one.append(("a", 2), ("a", 3), ("a", 4))
             await one.journal.trim({"a": mark.at}, ORIGIN)
-            return await read_all(link)
+            return await read_all(self, link)
 
-        late.journal._read_all = meanwhile  # type: ignore[attr-defined]
+        monkeypatch.setattr(RedisLog, "read_all", meanwhile)
         await late.start()
         await one.append(("a", 5))
         await until(lambda: late.updates)
@@ -330,7 +334,7 @@ class TestAway:
     async def test_a_connection_on_which_nothing_can_be_written_is_left(self, nodes: Nodes) -> None:
         one, _ = nodes
         refused = hiredis.ReplyError("READONLY You can't write against a read only replica.")
-        one.journal._steps.say = lambda *words: fail(refused)  # type: ignore[attr-defined]
+        one.journal._session._steps.say = lambda *words: fail(refused)  # type: ignore[attr-defined]
         await refusal(one.append(("a", 1)), Away)
         await until(lambda: one.reasons == ["this Redis is read-only", None])
         await one.append(("a", 2))
@@ -349,7 +353,7 @@ class TestAway:
             node.move(ports.pop(0) if ports else redis.port)
             return await redislink.connect(*where)
 
-        monkeypatch.setattr(redis_journal, "connect", connect)
+        monkeypatch.setattr(redis_session, "connect", connect)
         await node.start()
         await refusal(node.append(("a", 1), key=Key("k", b"1")), Away)
         assert node.reasons == ["two Redises answer to one name"]
@@ -362,8 +366,8 @@ class TestAway:
     async def test_steps_that_hang(self, nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
         one, other = nodes
         with monkeypatch.context() as patch:
-            patch.setattr(redis_journal, "STEP", 0.2)
-            one.journal._steps.transport.pauseProducing()  # type: ignore[attr-defined]
+            patch.setattr(redis_session, "STEP", 0.2)
+            one.journal._session._steps.transport.pauseProducing()  # type: ignore[attr-defined]
             error = await refusal(one.append(("a", 1), key=Key("k", b"1")), Away)
         assert error.message == "Redis does not answer"
         await until(lambda: one.reasons == [error.message, None])
@@ -609,25 +613,27 @@ class TestUrl:
         await node.append(("a", 1))
         await node.journal.stop()
 
-    async def test_redis_goes_while_its_log_is_read(self, nodes: Nodes) -> None:
+    async def test_redis_goes_while_its_log_is_read(
+        self, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         one, _ = nodes
         await one.append(("a", 1))
         late = Node(one.url)
-        read_all, times = late.journal._read_all, iter((redislink.Broken("gone"), None))  # type: ignore[attr-defined]
+        read_all, times = RedisLog.read_all, iter((redislink.Broken("gone"), None))
 
-        async def at_first(link: Any) -> Any:
+        async def at_first(self: RedisLog, link: Any) -> Any:
             if (why := next(times)) is not None:
                 raise why
-            return await read_all(link)
+            return await read_all(self, link)
 
-        late.journal._read_all = at_first  # type: ignore[attr-defined]
+        monkeypatch.setattr(RedisLog, "read_all", at_first)
         await late.start()
         await until(lambda: late.reasons == ["gone", None])
         assert late.held == one.updates
         await late.journal.stop()
 
     async def test_too_old(self, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(redis_journal, "OLDEST", (99, 0))
+        monkeypatch.setattr(redis_session, "OLDEST", (99, 0))
         node = Node(f"redis://127.0.0.1:{redis.port}")
         error = await refusal(node.journal.start(node), Unusable)
         assert "6.2 or later is needed" in str(error)

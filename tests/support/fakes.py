@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -164,6 +164,9 @@ class Daemonette:
     def away(self, why: str | None) -> None:
         """Never: it is in memory."""
         raise AssertionError(why)
+
+    def skipped(self, streams: Collection[str], why: str) -> None:
+        """See there."""
 
     def lost(self, why: str) -> None:
         """Nor this."""

@@ -6,7 +6,7 @@ Each source has a journal and a state of its own, so that the state holds the va
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,6 +87,9 @@ class _StateFollower:
 
     def away(self, why: str | None) -> None:
         raise AssertionError("a journal in memory is never away")
+
+    def skipped(self, streams: Collection[str], why: str) -> None:
+        pass
 
     def lost(self, why: str) -> None:
         raise AssertionError("a journal in memory is never lost")

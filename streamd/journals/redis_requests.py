@@ -1,0 +1,168 @@
+"""The requests that ``redis.lua`` carries out: their words, and how its answers are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streamd.core.errors import Refused
+from streamd.core.update import (
+    LIFE_UNIT,
+    MAX_TIME,
+    ORIGIN,
+    Draft,
+    Position,
+    Update,
+    parse_position,
+)
+from streamd.journals.journal import KEY_LIFETIME, Conflict, Fence, Key, Outrun, SourceCursor
+
+LOG_SIZE = 128 * 2**20
+"""Bytes of the log in Redis beyond which half of it goes."""
+
+Words = list[str | bytes | int]
+
+
+class RedisRequest(NamedTuple):
+    """One request.
+
+    :ivar words: its name and arguments, as the script takes them.
+    :ivar read: returns the answer from the script's reply, or raises what the request raises.
+    :ivar commits: whether the answer is a list of updates, which have to be followed first.
+    """
+
+    words: Words
+    read: Callable[[Any], Any]
+    commits: bool = False
+
+
+def append(
+    drafts: Sequence[Draft],
+    key: Key | None,
+    cursor: SourceCursor | None,
+    fence: Fence | None,
+    now: float,
+) -> RedisRequest:
+    """See :meth:`SharedJournal.append`.
+
+    :param now: seconds since the epoch: the time of drafts that have none.
+    """
+    now = min(max(now, 0.0), MAX_TIME)  # what other nodes take for a time, whatever the clock says
+    words: Words = ["append"]
+    words += ("", "", 0) if key is None else (*_key(key), int(KEY_LIFETIME * 1000))
+    words += ("", "", "") if cursor is None else (cursor.source, *_places(cursor))
+    words += ("", 0) if fence is None else fence
+    words.append(len(drafts))
+    for draft in drafts:
+        time = now if draft.time is None else draft.time
+        words += (draft.stream, draft.value or b"", repr(time))
+
+    def read(reply: Any) -> Sequence[Update]:
+        said, rest = reply[0], reply[1:]
+        if said == b"done":
+            return [
+                Update(d.stream, seq, position(at), now if d.time is None else d.time, d.value)
+                for d, seq, at in zip(drafts, rest[::2], rest[1::2], strict=True)
+                if seq
+            ]
+        if said == b"full":
+            raise Refused(429, "too-many-keys", "too many idempotency keys in five minutes")
+        if said == b"outrun":
+            raise Outrun(f"{rest[0].decode()}: somebody else went on")
+        return _receipt(reply) or ()
+
+    return RedisRequest(words, read, commits=True)
+
+
+def receipt(key: Key) -> RedisRequest:
+    """See :meth:`Journal.receipt`."""
+    return RedisRequest(["receipt", *_key(key)], _receipt)
+
+
+def place(source: str) -> RedisRequest:
+    """See :meth:`Journal.place`."""
+    return RedisRequest(["place", source], lambda held: None if held is None else held.decode())
+
+
+def put(kind: str, name: str, record: bytes, seconds: float | None) -> RedisRequest:
+    """See :meth:`Journal.put`."""
+    lasts = "" if seconds is None else int(seconds * 1000)
+    return RedisRequest(["put", kind, name, record, lasts], _read_nothing)
+
+
+def records(kind: str) -> RedisRequest:
+    """See :meth:`Journal.records`.  Names that are no UTF-8 are left out: no node wrote them."""
+
+    def read(flat: Any) -> Mapping[str, bytes]:
+        found = zip(flat[::2], flat[1::2], strict=True)
+        return {text(name): data for name, data in found if text(name)}
+
+    return RedisRequest(["records", kind], read)
+
+
+def acquire(lease: str, seconds: float) -> RedisRequest:
+    """See :meth:`SharedJournal.acquire`."""
+
+    def read(number: int | None) -> Fence | None:
+        return None if number is None else Fence(lease, number)
+
+    return RedisRequest(["acquire", lease, int(seconds * 1000)], read)
+
+
+def release(lease: str) -> RedisRequest:
+    """See :meth:`SharedJournal.release`."""
+    return RedisRequest(["release", lease], _read_nothing)
+
+
+def trim(first: Mapping[str, Position], horizon: Position) -> RedisRequest:
+    """See :meth:`Journal.trim`."""
+    words: Words = ["trim", horizon.ms, horizon.n % LIFE_UNIT, LOG_SIZE, len(first)]
+    for name, at in first.items():
+        words += (name, at.ms, at.n % LIFE_UNIT)
+    return RedisRequest(words, _read_nothing)
+
+
+def probe() -> RedisRequest:
+    """Write something, to know whether Redis takes it."""
+    return RedisRequest(["probe"], _read_nothing)
+
+
+def position(at: bytes) -> Position:
+    """Return the position that the id of a stream entry is."""
+    ms, n = at.split(b"-")
+    return Position(int(ms), int(n))
+
+
+def text(name: bytes) -> str:
+    """Return a name in Redis; empty if it is no UTF-8."""
+    try:
+        return name.decode()
+    except UnicodeError:
+        return ""
+
+
+def _read_nothing(reply: Any) -> None:
+    pass
+
+
+def _key(key: Key) -> tuple[str, str]:
+    return key.text, key.digest.hex()
+
+
+def _places(cursor: SourceCursor) -> tuple[str, str]:
+    """Return the expected cursor and the new one; no cursor differs from an empty text."""
+    return "" if cursor.expected is None else f"={cursor.expected}", cursor.place
+
+
+def _receipt(reply: Sequence[Any]) -> Sequence[Update] | None:
+    if reply[0] == b"none":
+        return None
+    if reply[0] == b"conflict":
+        raise Conflict
+    said = msgspec.json.decode(reply[1], type=list[tuple[str, int, str, float]])
+    return [
+        Update(stream, seq, parse_position(at) or ORIGIN, time, b"")
+        for stream, seq, at, time in said
+    ]

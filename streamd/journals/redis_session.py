@@ -1,0 +1,154 @@
+"""One session with Redis: two connections, and the script that carries out steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha1
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from streamd.core.errors import Refused
+from streamd.core.update import LIFE_UNIT, ORIGIN, Position, check_name
+from streamd.journals.book import MAX_RECORDED, draw_life
+from streamd.journals.journal import Unusable
+from streamd.journals.redis_requests import position, text
+from streamd.reactor.redis_client import TIMEOUT, RedisConnection, RedisUrl, connect
+
+SCRIPT = Path(__file__).with_name("redis.lua").read_text("utf-8")
+_SHA = sha1(SCRIPT.encode()).hexdigest()
+
+STEP = 10.0
+"""Seconds that a step may take: one of 10,000 updates takes a tenth of a second."""
+
+OLDEST = (6, 2)
+"""The first version of Redis that has every command that is needed."""
+
+
+class RedisNode(NamedTuple):
+    """This node, as Redis knows it.
+
+    :ivar name: of the node; :ivar prefix: of all keys; :ivar now: gives seconds since the epoch.
+    """
+
+    name: str
+    prefix: str
+    now: Callable[[], float]
+
+
+class Opened(NamedTuple):
+    """The log in Redis, as a session found it.
+
+    :ivar said: ``same``: it goes on where the node was; otherwise why it has to be read.
+    :ivar head: its last position; :ivar horizon: see :meth:`Journal.trim`.
+    :ivar refused: why Redis cannot be written; empty: it can.
+    :ivar seqs: stream -> its last ``seq``; 0: it was forgotten.
+    """
+
+    said: str
+    life: int
+    head: Position
+    horizon: Position
+    refused: str
+    seqs: Mapping[str, int]
+
+
+class RedisSession:
+    """Two connections, which end together.
+
+    :ivar news: the connection that waits for news.
+    :ivar ended: why a step ended the session, if one did.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, node: RedisNode) -> None:
+        self.news: RedisConnection
+        self.ended: Exception | None = None
+        self._steps: RedisConnection
+        self._links: list[RedisConnection] = []
+        self._reactor = reactor
+        self._node = node
+
+    async def connect(self, url: RedisUrl, password: str) -> None:
+        """Open both connections.
+
+        :raises Exception: what :func:`~streamd.reactor.redis_client.explain` can explain.
+        """
+        for _ in range(2):
+            self._links.append(await connect(self._reactor, url, password))
+        self._steps, self.news = self._links
+        self._steps.on_lost = self.news.abort
+
+    async def call(self, life: str, *words: str | bytes | int) -> Any:
+        """Return the script's reply.  Redis forgets scripts: then the whole script is sent.
+
+        :param life: the log's; empty: the words open the log.
+        """
+        now = self._node.now()
+        node = (life, int(now * 1000), repr(now), self._node.name, MAX_RECORDED)
+        for command, script in (("EVALSHA", _SHA), ("EVAL", SCRIPT)):
+            said = self._steps.say(command, script, 1, self._node.prefix, *node, *words)
+            try:
+                return await said.addTimeout(STEP if life else TIMEOUT, self._reactor)
+            except Exception as error:
+                if command == "EVAL" or not str(error).startswith("NOSCRIPT"):
+                    raise
+        raise AssertionError
+
+    async def open_log(self, known: tuple[int, Position] | None) -> Opened:
+        """Look at the log; begin one if there is none.
+
+        :param known: the life and the position up to which this node has followed; None: nothing.
+        :raises Unusable: a newer streamd has made the log.
+        """
+        life, at = ("", "") if known is None else (str(known[0]), str(known[1]))
+        said, *reply = await self.call("", draw_life(), life, at)
+        if said == b"newer":
+            raise Unusable(
+                f"journal.url: the log in Redis has format {reply[0].decode()}, of a newer streamd"
+            )
+        found, ms, i = int(reply[0]), int(reply[2]), int(reply[3])
+        horizon = Position(ms, found * LIFE_UNIT + i) if ms else ORIGIN
+        head = position(reply[1]) if reply[1] else ORIGIN
+        return Opened(said.decode(), found, head, horizon, reply[4].decode(), _seqs(reply[5]))
+
+    async def check(self) -> None:
+        """:raises Unusable: this Redis cannot keep a log."""
+        said: Deferred[bytes] = self.news.say("INFO")
+        about = (await said.addTimeout(TIMEOUT, self._reactor)).decode()
+        lines = dict(line.split(":", 1) for line in about.splitlines() if ":" in line)
+        version, policy = lines.get("redis_version", "0"), lines.get("maxmemory_policy", "")
+        if tuple(map(int, version.split(".")[:2])) < OLDEST:
+            raise Unusable(f"journal.url: Redis is {version}; 6.2 or later is needed")
+        if policy.startswith("allkeys"):
+            raise Unusable(
+                f"journal.url: Redis drops keys when it is full (maxmemory-policy {policy}); "
+                "noeviction is needed"
+            )
+
+    def end(self, why: Exception) -> None:
+        """End the session, because of a step; what waits for news fails."""
+        self.ended = why
+        self._steps.abort()
+
+    def close(self) -> None:
+        """Close both connections."""
+        for link in self._links:
+            link.on_lost = lambda: None
+            link.abort()
+
+
+def _seqs(flat: Sequence[bytes]) -> dict[str, int]:
+    """Return the last ``seq`` of each stream, without names that no stream can have."""
+    seqs: dict[str, int] = {}
+    for name, seq in zip(flat[::2], flat[1::2], strict=True):
+        try:
+            seqs[check_name(text(name))] = int(seq) if seq.isdigit() else 0
+        except Refused:
+            RedisSession._log.error(
+                "skipped in Redis what streamd did not write: {name}", name=name
+            )
+    return seqs

@@ -1,0 +1,301 @@
+-- One step of streamd's journal: all that was asked for, in order, in one go.
+--
+-- KEYS[1]  what all keys begin with
+-- ARGV     the log's life, the node's time (ms, and seconds), the node, then the questions:
+--          each is its name and what that function below takes, one after the other.
+-- Returns  an answer for each question.
+--
+-- Nothing is written before all that could refuse it has been looked at: Redis undoes nothing.
+
+local P = KEYS[1]
+local UNIT = 1048576       -- positions within one millisecond, see update.py
+local LOG = 20000          -- entries of the log that are kept: who missed more reads the histories
+local MAX_RECORDED = tonumber(ARGV[5])
+
+local call = redis.call
+local now_ms, now, node = tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local p = 6
+
+local function take()
+  p = p + 1
+  return ARGV[p - 1]
+end
+
+local time = call('TIME')
+local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+local about = call('HMGET', P .. 'about', 'life', 'ms', 'i', 'recorded', 'horizon_ms', 'horizon_i')
+local life, ms, i = about[1], tonumber(about[2] or 0), tonumber(about[3] or 0)
+local recorded = tonumber(about[4] or 0)
+
+-- Positions: <ms>-<life * UNIT + i>.  The sum has up to 63 bits and a number here 53: two halves.
+
+local function halves(life_text)
+  local low_life, high_life = tonumber(life_text:sub(-6)), tonumber(life_text:sub(1, -7)) or 0
+  -- life * UNIT = high_life * 1e6 * UNIT + low_life * UNIT, in units of 1e9 and the rest
+  local low = low_life * UNIT
+  local middle = high_life * UNIT            -- times 1e6
+  local high = math.floor(middle / 1000)
+  low = low + (middle % 1000) * 1000000
+  return high + math.floor(low / 1e9), low % 1e9
+end
+
+local high, low
+
+local function position(at_ms, at_i)
+  local rest, carry = low + at_i, 0
+  if rest >= 1e9 then rest, carry = rest - 1e9, 1 end
+  if high + carry == 0 then return string.format('%.0f-%.0f', at_ms, rest) end
+  return string.format('%.0f-%.0f%09.0f', at_ms, high + carry, rest)
+end
+
+local function parts(id)
+  local at_ms, n = id:match('(%d+)-(%d+)')
+  local upper, lower = tonumber(n:sub(1, -10)) or 0, tonumber(n:sub(-9))
+  return tonumber(at_ms), ((upper % UNIT) * (1e9 % UNIT) + lower) % UNIT
+end
+
+local function field(entry, name)
+  for k = 1, #entry[2], 2 do
+    if entry[2][k] == name then return entry[2][k + 1] end
+  end
+end
+
+-- Opening: is it the log that this node knows?
+
+local function begin(drawn)
+  high, low = halves(drawn)
+  ms, i, life = math.max(ms + 1, now_ms), 0, drawn  -- later than what any node knows
+  call('HSET', P .. 'about', 'life', life, 'ms', string.format('%.0f', ms), 'i', 0)
+  call('XADD', P .. 'log', position(ms, i), 'life', life)
+end
+
+local function is_lost(last)
+  if #call('XRANGE', P .. 'log', last, last) > 0 then return false end
+  local first = call('XRANGE', P .. 'log', '-', '+', 'COUNT', 1)[1]
+  if not first then return true end
+  local first_ms, first_i = parts(first[1])
+  local last_ms, last_i = parts(last)
+  return first_ms < last_ms or (first_ms == last_ms and first_i < last_i)
+end
+
+if ARGV[1] == '' then
+  local drawn, known, last = take(), take(), take()
+  local said = 'same'
+  if not life then
+    said = known == '' and 'new' or 'gone'
+    begin(drawn)
+  elseif known == life and is_lost(last) then
+    said = 'lost'
+    begin(drawn)
+  elseif known ~= life then
+    said = 'other'
+  elseif #call('XRANGE', P .. 'log', last, last) == 0 then
+    said = 'missed'
+  end
+  high, low = halves(life)
+  local written = redis.pcall('HSET', P .. 'about', 'node', node)
+  local refused = type(written) == 'table' and written.err or ''
+  return {said, life, position(ms, i), about[5] or '0', about[6] or '0', refused}
+end
+
+if life ~= ARGV[1] then return redis.error_reply('LIFE there is another log') end
+high, low = halves(life)
+
+-- Small records that expire: of each kind a hash, and a sorted set that says when.
+
+local function weight(kept)
+  return tonumber(kept:match('^%S+ (%d+)'))
+end
+
+local function drop(kind, name)
+  if kind == 'key' then
+    local kept = call('HGET', P .. 'records:key', name)
+    if kept then recorded = call('HINCRBY', P .. 'about', 'recorded', -weight(kept)) end
+  end
+  call('HDEL', P .. 'records:' .. kind, name)
+  call('ZREM', P .. 'expires:' .. kind, name)
+end
+
+local function expire(kind)
+  for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'expires:' .. kind, '-inf', clock)) do
+    drop(kind, name)
+  end
+end
+
+local function keep(kind, name, data, lasts)
+  call('HSET', P .. 'records:' .. kind, name, data)
+  if lasts == '' then
+    call('ZREM', P .. 'expires:' .. kind, name)
+  else
+    call('ZADD', P .. 'expires:' .. kind, clock + tonumber(lasts), name)
+  end
+end
+
+-- The questions.
+
+local ask = {}
+
+-- The newest number of each lease; what is younger than known comes from whoever tried by hand.
+local function is_outrun(lease, number)
+  return lease ~= '' and tonumber(number) < tonumber(call('HGET', P .. 'fences', lease) or 0)
+end
+
+local function receipt(key, digest)
+  expire('key')
+  local kept = call('HGET', P .. 'records:key', key)
+  if not kept then return nil end
+  if kept:match('^%S+') ~= digest then return {'conflict'} end
+  return {'again', kept:match('^%S+ %d+ (.*)')}
+end
+
+local function commit(name, value, at_time, by)
+  if now_ms > ms then ms, i = now_ms, 0
+  elseif i + 1 < UNIT then i = i + 1
+  else ms, i = ms + 1, 0 end
+  local at = position(ms, i)
+  local seq = call('HINCRBY', P .. 'seqs', name, 1)
+  if at_time == '' then at_time = now end
+  call('XADD', P .. 'log', 'MAXLEN', '~', LOG, at,
+    'stream', name, 'seq', seq, 'time', at_time, 'value', value, 'by', by)
+  call('XADD', P .. 'history:' .. name, at, 'seq', seq, 'time', at_time, 'value', value)
+  if value == '' then
+    call('HSET', P .. 'seqs', name, 0)
+    call('HDEL', P .. 'state', name)
+  else
+    call('HSET', P .. 'state', name, value)
+  end
+  return seq, at, at_time
+end
+
+function ask.append()
+  local key, digest, lasts = take(), take(), take()
+  local source, expected, place = take(), take(), take()
+  local lease, number = take(), take()
+  local count = tonumber(take())
+  local first = p
+  p = p + 3 * count
+  if key ~= '' then
+    local known = receipt(key, digest)
+    if known then return known end
+    if recorded + 1 + count > MAX_RECORDED then return {'full'} end
+  end
+  if is_outrun(lease, number) then return {'outrun', 'lease ' .. lease} end
+  if source ~= '' then
+    local held = call('HGET', P .. 'places', source)
+    if (held and '=' .. held or '') ~= expected then return {'outrun', 'source ' .. source} end
+    call('HSET', P .. 'places', source, place)
+  end
+  if lease ~= '' then call('HSET', P .. 'fences', lease, number) end
+  local by = lease == '' and node or node .. ':' .. number
+  local done, said, committed = {'done'}, {}, 0
+  for k = first, p - 1, 3 do
+    local name, value, seq, at, at_time = ARGV[k], ARGV[k + 1], 0, '', ''
+    -- What is not there cannot be forgotten: its tombstone would be nobody's, and stay for ever.
+    if value ~= '' or tonumber(call('HGET', P .. 'seqs', name) or 0) > 0 then
+      seq, at, at_time = commit(name, value, ARGV[k + 2], by)
+      committed = committed + 1
+      if key ~= '' then
+        said[committed] = string.format('["%s",%d,"%s",%s]', name, seq, at, at_time)
+      end
+    end
+    done[#done + 1] = seq
+    done[#done + 1] = at
+  end
+  if committed > 0 then
+    call('HSET', P .. 'about', 'ms', string.format('%.0f', ms), 'i', i)
+  end
+  if key ~= '' then
+    local kept = digest .. ' ' .. (1 + committed) .. ' [' .. table.concat(said, ',') .. ']'
+    keep('key', key, kept, lasts)
+    recorded = call('HINCRBY', P .. 'about', 'recorded', 1 + committed)
+  end
+  return done
+end
+
+function ask.receipt()
+  return receipt(take(), take()) or {'none'}
+end
+
+function ask.place()
+  return call('HGET', P .. 'places', take())
+end
+
+function ask.put()
+  local kind, name, data, lasts = take(), take(), take(), take()
+  if lasts ~= '' and tonumber(lasts) <= 0 then drop(kind, name)
+  else keep(kind, name, data, lasts) end
+  return 1
+end
+
+function ask.records()
+  local kind = take()
+  expire(kind)
+  return call('HGETALL', P .. 'records:' .. kind)
+end
+
+function ask.acquire()
+  local lease, lasts = take(), take()
+  local holder = call('GET', P .. 'lease:' .. lease)
+  if holder and holder ~= node then return false end
+  call('SET', P .. 'lease:' .. lease, node, 'PX', lasts)
+  local number = tonumber(call('HGET', P .. 'fences', lease) or 0)
+  if not holder then
+    -- By Redis's clock, so that it is above those of a log, or of its end, that Redis has lost.
+    number = math.max(number + 1, clock)
+    call('HSET', P .. 'fences', lease, string.format('%.0f', number))
+  end
+  return number
+end
+
+function ask.release()
+  local lease = take()
+  if call('GET', P .. 'lease:' .. lease) == node then call('DEL', P .. 'lease:' .. lease) end
+  return 1
+end
+
+-- What is before the first that is needed goes, and so does a tombstone that nobody needs.
+function ask.trim()
+  local horizon_ms, horizon_i, size = tonumber(take()), tonumber(take()), tonumber(take())
+  local known_ms, known_i = tonumber(about[5] or 0), tonumber(about[6] or 0)
+  if horizon_ms > known_ms or (horizon_ms == known_ms and horizon_i > known_i) then
+    known_ms, known_i = horizon_ms, horizon_i
+    call('HSET', P .. 'about', 'horizon_ms', string.format('%.0f', known_ms), 'horizon_i', known_i)
+  end
+  for _ = 1, tonumber(take()) do
+    local name, first_ms, first_i = take(), take(), tonumber(take())
+    local history = P .. 'history:' .. name
+    -- The id of an entry from a former life is another; each life has milliseconds of its own.
+    local first = position(first_ms, first_i)
+    if #call('XRANGE', history, first, first) == 0 then first = first_ms end
+    call('XTRIM', history, 'MINID', first)
+    local oldest = call('XRANGE', history, '-', '+', 'COUNT', 1)[1]
+    if oldest and field(oldest, 'value') == '' then
+      local at_ms, at_i = parts(oldest[1])
+      if at_ms < known_ms or (at_ms == known_ms and at_i <= known_i) then
+        call('XDEL', history, oldest[1])
+      end
+    end
+    if call('XLEN', history) == 0 then
+      call('DEL', history)
+      call('HDEL', P .. 'seqs', name)
+    end
+  end
+  if (call('MEMORY', 'USAGE', P .. 'log') or 0) > size then
+    call('XTRIM', P .. 'log', 'MAXLEN', math.floor(call('XLEN', P .. 'log') / 2))
+  end
+  return 1
+end
+
+-- Whether it can be written; and the first write of a step, which Redis may refuse.
+function ask.probe()
+  call('HSET', P .. 'about', 'node', node)
+  return 1
+end
+
+local answers = {}
+while p <= #ARGV do
+  local answer = ask[take()]()
+  answers[#answers + 1] = answer == nil and false or answer
+end
+return answers
