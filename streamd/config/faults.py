@@ -87,7 +87,7 @@ def suggestion(written: str, known: Iterable[str]) -> str:
     """The rest of an error text: the known name that is meant, or all that exist."""
     names = sorted(known)
     near = closest(written, names)
-    return f"did you mean {near}?" if near else f"there are {', '.join(names)}"
+    return f"did you mean {near}?" if near else f"there are {', '.join(names) or 'no keys here'}"
 
 
 def closest(written: str, known: Iterable[str]) -> str | None:

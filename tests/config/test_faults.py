@@ -63,3 +63,4 @@ class SuggestionTests(SynchronousTestCase):
     def test_all_names_where_none_is_meant(self) -> None:
         self.assertEqual("did you mean warn?", suggestion("wran", ["warn", "query"]))
         self.assertEqual("there are query, warn", suggestion("x", ["warn", "query"]))
+        self.assertEqual("there are no keys here", suggestion("x", []))

@@ -600,7 +600,7 @@ class TestStart:
             ('kind = "paper"', "journal.kind: unknown; there are memory, redis, sqlite"),
             ('kind = "sqlite"', "journal.path: is missing"),
             ('path = "a"\nsynchronous = "off"', "journal.synchronous: invalid enum value 'off'"),
-            ('kind = "memory"\npath = "a"', "journal.path: unknown key"),
+            ('kind = "memory"\npath = "a"', "journal.path: unknown key; there are no keys here"),
         ],
     )
     def test_a_wrong_configuration(self, tmp_path: Path, lines: str, problem: str) -> None:
