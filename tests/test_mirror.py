@@ -22,6 +22,8 @@ ELSEWHERE = {
     "journals/file_format.py": "journals/test_log_file.py",
     "journals/local.py": "journals/test_journal.py",
     "journals/memory.py": "journals/test_journal.py",
+    "journals/redis_requests.py": "journals/test_redis.py",
+    "journals/redis_session.py": "journals/test_redis.py",
     "sources/databases/drivers.py": "sources/databases/test_queries.py",
     "sources/databases/new_rows.py": "sources/databases/test_sql_after.py",
     "sources/databases/session.py": "sources/databases/test_postgres_driver.py",
