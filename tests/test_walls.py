@@ -108,7 +108,7 @@ def test_index_links_its_modules_and_style_sheets(serve: Serve) -> None:
     links = re.findall(r'<(?:link|script)[^>]* (?:href|src)="([^"]+)"', index)
     assert len(links) == len(set(links))
     modules = {file.relative_to(web_folder()).as_posix() for file in web_folder().rglob("*.js")}
-    others = {"worker.js", "streamd.js", "stream-value.js", "client/stream-value.js"}
+    others = {"boot.js", "worker.js", "streamd.js", "stream-value.js", "client/stream-value.js"}
     assert {link for link in links if link.endswith(".js")} == modules - others
     sheets = {file.relative_to(web_folder()).as_posix() for file in web_folder().rglob("*.css")}
     assert {link for link in links if link.endswith(".css")} == sheets
@@ -139,6 +139,16 @@ def test_index_links_what_its_scripts_import(tmp_path: Path) -> None:
         ("modulepreload", "room/b.js"),
         ("modulepreload", "room/f.js"),
     ]
+
+
+def test_first_script_is_part_of_the_index(tmp_path: Path) -> None:
+    """A request of its own could fail, and then nothing would notice that the page does not run."""
+    (tmp_path / "boot.js").write_text("first();")
+    (tmp_path / "index.html").write_text('<script src="boot.js"></script>')
+    page = Page(tmp_path)
+    assert page.index == "<script>first();</script>"
+    # openssl dgst -sha256 -binary | base64
+    assert page.script == "'sha256-zLkkCRwXnY9Po9RpPpnc0FGgkj110bMQ+s91j2btock='"
 
 
 def test_page_without_index(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ class Streamd(MultiService):
             self.sweep,
             reactor,
             server.max_viewers + SPARE_CONNECTIONS,
-            security(server.frame_ancestors),
+            security(page.script, server.frame_ancestors),
         )
         self.shifts = self._make_shifts(config, surroundings)
         self.peers: Peers | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import mimetypes
 import posixpath
@@ -24,6 +25,9 @@ _LINKS = b"<!-- the server links the kinds' style sheets and all modules here --
 """Where ``index.html`` names the rest of its files.  Browsers then fetch them at once, and a renewal
 and the service worker learn from it what belongs to the page."""
 
+_BOOT = b'<script src="boot.js"></script>'
+"""Where ``index.html`` names its first script, which replaces this: then it cannot be missing alone."""
+
 _SCRIPT = re.compile(rb'<script[^>]* src="([^"]+)"')
 _IMPORT = re.compile(rb'^(?:import|export)\b(?:[^;"]*\bfrom)?\s*"(\.\.?/[^"]+)"', re.MULTILINE)
 
@@ -35,7 +39,8 @@ class Page:
     """The static page and the walls, read once.  Nothing else of the disk can be asked for.
 
     :ivar build: names this page with these walls: changes of either give another.
-    :ivar index: ``index.html``, with its build and its links.
+    :ivar index: ``index.html``, with its build, its first script and its links.
+    :ivar script: the source expression of a Content-Security-Policy that admits the first script.
     :ivar walls: the name of each, the first first.
     """
 
@@ -53,7 +58,10 @@ class Page:
         self.build = _digest(msgspec.json.encode([list(files.items()), told]))
         filled = _BUILD.replace(b'""', b'"%b"' % self.build.encode())
         index = files["index.html"].replace(_BUILD, filled)
-        files["index.html"] = index.replace(_LINKS, "\n  ".join(_links(files)).encode())
+        index = index.replace(_LINKS, "\n  ".join(_links(files)).encode())
+        boot = files.get("boot.js", b"")
+        files["index.html"] = index.replace(_BOOT, b"<script>%b</script>" % boot)
+        self.script = f"'sha256-{base64.b64encode(hashlib.sha256(boot).digest()).decode()}'"
         self.index = files["index.html"].decode()
         self._files = {f"/{name}": _file(name, body) for name, body in files.items()}
         self._files["/"] = self._files["/index.html"]

@@ -23,14 +23,17 @@ Routes = Mapping[str, Mapping[str, Callable[..., Any]]]
 and the groups of the pattern."""
 
 
-def security(frame_ancestors: Iterable[str] = ()) -> Mapping[str, str]:
+def security(script: str, frame_ancestors: Iterable[str] = ()) -> Mapping[str, str]:
     """Return the headers of every answer.
 
+    :param script: admits the one script that is part of the page, ``'sha256-…'``.
     :param frame_ancestors: origins whose pages may show this page in a frame, besides its own.
     """
     framed_by = " ".join(["'self'", *frame_ancestors])
     return {
-        "Content-Security-Policy": f"default-src 'self'; frame-ancestors {framed_by}",
+        "Content-Security-Policy": (
+            f"default-src 'self'; script-src 'self' {script}; frame-ancestors {framed_by}"
+        ),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import json
 import socket
 import time
@@ -20,6 +22,7 @@ from streamd.http import bodies, channel, door
 from streamd.http.channel import Channel
 from streamd.http.exchange import MAX_BODY
 from streamd.http.health import Health
+from streamd.http.page import web_folder
 from streamd.http.request import Request, Response
 from tests.support.net import Answer, wait_until
 from tests.support.served import QUIET, Serve, Served, Wire, head, in_thread
@@ -145,12 +148,18 @@ REQUESTS = {
 }
 
 
+def policy(framed_by: str) -> str:
+    """The policy of every answer: own scripts, and the one that is part of the page."""
+    boot = (web_folder() / "boot.js").read_bytes()
+    digest = base64.b64encode(hashlib.sha256(boot).digest()).decode()
+    return f"default-src 'self'; script-src 'self' 'sha256-{digest}'; {framed_by}"
+
+
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
 @in_thread
 def test_security_headers_and_no_banner(served: Served, request_: bytes) -> None:
     answer = served.wire(request_).answer()
-    policy = "default-src 'self'; frame-ancestors 'self'"
-    assert answer.headers["Content-Security-Policy"] == policy
+    assert answer.headers["Content-Security-Policy"] == policy("frame-ancestors 'self'")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["Server"] is None
@@ -170,7 +179,7 @@ def test_configured_pages_may_frame_the_wall(serve: Serve) -> None:
     framed_by = "frame-ancestors 'self' https://intranet.example https://*.b:*"
     for path in ("/", "/nothing", "/events"):
         answer = served.wire(head("HEAD", path)).answer("HEAD")
-        assert answer.headers["Content-Security-Policy"] == f"default-src 'self'; {framed_by}"
+        assert answer.headers["Content-Security-Policy"] == policy(framed_by)
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,7 @@ const RETRY = 60;
  */
 export async function renew(wanted) {
   try {
-    const text = await (await fetchWhole(document.location.href)).text();
-    const page = new DOMParser().parseFromString(text, "text/html");
-    if (wanted && buildOf(page) !== wanted) return false;
-    const links = [...page.querySelectorAll("link[href], script[src]")].map((each) => each.getAttribute("href") ?? each.getAttribute("src") ?? "");
-    await Promise.all(links.map(fetchWhole));
+    await /** @type {any} */ (globalThis).fetchPage(wanted); // of boot.js
     document.location.reload();
     return true;
   } catch {
@@ -65,12 +61,4 @@ export class Renewal {
 /** @param {Document} page @returns {string} */
 function buildOf(page) {
   return page.querySelector("meta[name=build]")?.getAttribute("content") ?? "";
-}
-
-/** Fetch past the browser's cache, body included. */
-async function fetchWhole(url) {
-  const answer = await fetch(url, { cache: "reload" });
-  if (!answer.ok) throw new Error(`${answer.status} for ${url}`);
-  await answer.clone().arrayBuffer();
-  return answer;
 }

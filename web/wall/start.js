@@ -25,6 +25,7 @@ setInterval(() => shown?.save(), SAVE_EVERY * 1000);
 addEventListener("pagehide", () => shown?.save());
 // Browsers have service workers on TLS and localhost only.
 if ("serviceWorker" in navigator) navigator.serviceWorker.register("worker.js").catch(() => {});
+document.documentElement.setAttribute("data-running", ""); // boot.js may stop watching
 const configuration = await getConfiguration();
 if (!shown || comparable(configuration) !== comparable(last?.configuration)) {
   shown?.close();

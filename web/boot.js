@@ -1,0 +1,125 @@
+/**
+ * The first step of the page. The server writes this script into index.html, so it arrives with the page or not at all.
+ *
+ * It watches whether all scripts and style sheets arrive, because no browser fetches a failed module again. If one is missing, it
+ * shows the reason, and reloads the page as soon as the server has the whole page. A classic script, because modules can fail.
+ */
+(() => {
+  /** Seconds between two attempts: a random part of a limit that doubles from the first number to the second. */
+  const PAUSE = [0.5, 5];
+  /** Seconds without a new file, and without a wall, after which the page counts as stuck. A file takes less at 100 kbit/s. */
+  const STALLED = 30;
+  /** Milliseconds for the head of an answer. A slow body may take its time. */
+  const TIMEOUT = 5000;
+  /** A build as the server writes it. A page without one is somebody else's: a portal, a login, a maintenance page. */
+  const BUILD = /^[0-9a-f]{16}$/;
+  const { location } = document;
+
+  // With a user and a password in its address, a page may fetch nothing relative to that address.
+  if (location.href !== plain(location.href)) {
+    const base = document.createElement("base");
+    base.href = plain(new URL(".", location.href));
+    document.head.append(base);
+  }
+
+  /** @param {string|URL} url @returns {string}  without a user, a password and a fragment */
+  function plain(url) {
+    const address = new URL(url);
+    address.username = address.password = address.hash = "";
+    return address.href;
+  }
+
+  /** Fetch past the browser's cache, body included. */
+  async function fetchWhole(url) {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), TIMEOUT);
+    const answer = await fetch(url, { cache: "reload", signal: abort.signal }).catch(() => null);
+    clearTimeout(timer);
+    if (!answer) throw new Error("the server does not answer");
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(messageOf(text) ?? `the server answers ${answer.status} for ${new URL(answer.url).pathname}`);
+    return { text, type: answer.headers.get("Content-Type") ?? "" };
+  }
+
+  /** The message of an error of streamd; undefined: somebody else answered. */
+  function messageOf(text) {
+    try {
+      return JSON.parse(text).error.message;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /**
+   * Fetch all files of the page as the server has it now.
+   * @param {string} [wanted]  the build that it must have: a proxy may still hand out the old one
+   * @throws {Error}  if a file cannot be had, or is not streamd's
+   */
+  async function fetchPage(wanted) {
+    const { text } = await fetchWhole(plain(location.href));
+    const page = new DOMParser().parseFromString(text, "text/html");
+    const build = page.querySelector("meta[name=build]")?.getAttribute("content") ?? "";
+    if (!BUILD.test(build)) throw new Error("the answer is not streamd's page: a proxy or a login may be in between");
+    if (wanted && build !== wanted) throw new Error("a proxy hands out an older page");
+    const links = [...page.querySelectorAll("link[href], script[src]")].map((each) => each.getAttribute("href") ?? each.getAttribute("src") ?? "");
+    const files = await Promise.all(links.map((link) => fetchWhole(link)));
+    if (files.some(({ type }) => type.startsWith("text/html"))) throw new Error("a file is not streamd's: a proxy or a login may be in between");
+  }
+  // The renewal of a running page has the same rules, and no module can be imported here.
+  /** @type {any} */ (globalThis).fetchPage = fetchPage;
+
+  let trying = false;
+
+  /** Reload as soon as the whole page can be had. */
+  async function retry() {
+    if (trying) return;
+    trying = true;
+    // The count survives a reload. The storage may be blocked, the history's state never is.
+    let attempts = history.state?.attempts ?? 0;
+    for (;;) {
+      const limit = Math.min(PAUSE[1], PAUSE[0] * 2 ** Math.min(++attempts, 30));
+      await new Promise((resolve) => setTimeout(resolve, limit * (1 + Math.random()) * 500));
+      try {
+        await fetchPage();
+        history.replaceState({ attempts }, "");
+        return location.reload();
+      } catch (error) {
+        say(error.message);
+      }
+    }
+  }
+
+  /** @param {string} reason */
+  function say(reason) {
+    const [lost, lasting] = ["lost", "lasting"].map((id) => document.getElementById(id));
+    if (runs() || !lost || !lasting) return;
+    lost.textContent = "This wall is not running";
+    lasting.textContent = `${reason}, trying again`;
+  }
+
+  function missing() {
+    say("a file of the page did not arrive");
+    void retry();
+  }
+
+  function runs() {
+    return document.documentElement.hasAttribute("data-running");
+  }
+
+  // Errors of files do not bubble, so they are heard on their way down. A script fails if any module that it imports is missing.
+  addEventListener("error", ({ target }) => {
+    if (target instanceof HTMLScriptElement || target instanceof HTMLLinkElement) missing();
+  }, true);
+  // Chromium calls it no error if a portal answers with HTML for a style sheet.
+  addEventListener("load", () => {
+    const sheets = /** @type {NodeListOf<HTMLLinkElement>} */ (document.querySelectorAll("link[rel=stylesheet]"));
+    if ([...sheets].some(({ sheet }) => !sheet?.cssRules.length)) missing();
+  });
+  let arrived = -1;
+  const watch = setInterval(() => {
+    const files = performance.getEntriesByType("resource").length;
+    if (runs()) clearInterval(watch);
+    else if (files === arrived) void retry();
+    arrived = files;
+  }, STALLED * 1000);
+})();
