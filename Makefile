@@ -3,6 +3,7 @@
 PYTHON = python3
 PORT = 5000
 BIN = .venv/bin
+LOWEST = .venv-lowest
 PIP = $(BIN)/pip --disable-pip-version-check --quiet
 PYTHON_FILES = . streamd.tac
 # The modules that trial runs: the deterministic tests, which are SynchronousTestCases.
@@ -14,6 +15,7 @@ BOTH_WRITES = tests/http/test_websocket.py tests/http/test_events.py tests/wire/
 help:
 	@echo "make run    start the daemon with the demo stream: http://localhost:$(PORT)/"
 	@echo "make test   everything: install what the tests need, then lint, types, tests"
+	@echo "make test-lowest  run the tests with the lowest versions of all dependencies"
 	@echo "make lint   check the rules and the format of the code, and build the documentation"
 	@echo "make fmt    repair what ruff can repair"
 	@echo "make types  run mypy in strict mode"
@@ -30,10 +32,18 @@ run: .venv/run
 # load the machine. If a process dies in a test, the run ends; otherwise xdist would wait for ever.
 TWO = --numprocesses=2 --dist=loadfile --max-worker-restart=0
 
+define PYTEST
+	$(1)/pytest $(TWO) --ignore=tests/test_checks.py
+	STREAMD_WRITES=plain $(1)/pytest $(TWO) $(BOTH_WRITES)
+	$(1)/pytest tests/test_checks.py
+endef
+
 test: servers lint types trial
-	$(BIN)/pytest $(TWO) --ignore=tests/test_checks.py
-	STREAMD_WRITES=plain $(BIN)/pytest $(TWO) $(BOTH_WRITES)
-	$(BIN)/pytest tests/test_checks.py
+	$(call PYTEST,$(BIN))
+
+test-lowest: servers $(LOWEST)/test
+	@$(LOWEST)/bin/trial --temp-directory=build/trial-lowest --reporter=text $(TRIAL)
+	$(call PYTEST,$(LOWEST)/bin)
 
 lint: .venv/test docs
 	@$(BIN)/ruff check --quiet $(PYTHON_FILES)
@@ -82,7 +92,7 @@ bench-%: bench/%.py .venv/test
 	@$(BIN)/python -m bench.$*
 
 clean:
-	rm -rf .venv build dist streamd/web *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv $(LOWEST) build dist streamd/web *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name dropin.cache -delete
 
 # These two files mark that .venv exists and was made from the current pyproject.toml.
@@ -99,4 +109,12 @@ $(BIN)/python:
 	@$(PIP) install -e .[test]
 	@touch $@ .venv/run
 
-.PHONY: help run test lint docs fmt types trial servers screenshot soak bench clean
+# Its own environment, made anew: pip would keep what is newer.
+$(LOWEST)/test: pyproject.toml setup.py tests/lowest
+	@echo "installing streamd with its lowest versions into $(LOWEST)"
+	@$(PYTHON) -m venv --clear $(LOWEST)
+	@tests/lowest > $(LOWEST)/constraints.txt
+	@$(LOWEST)/bin/pip --disable-pip-version-check --quiet install --constraint $(LOWEST)/constraints.txt -e .[test]
+	@touch $@
+
+.PHONY: help run test test-lowest lint docs fmt types trial servers screenshot soak bench clean

@@ -92,7 +92,7 @@ class Commands:
                 fields["for"] = _seconds(command.shown)
         except RecursionError:
             raise Refused(400, "bad-command", "nested too deeply") from None
-        except ValueError as error:  # msgspec's are such, and those of text that is none
+        except (msgspec.MsgspecError, ValueError) as error:  # ValueError: bytes that are not UTF-8
             raise Refused(400, "bad-command", f"not understood: {error}") from None
         if isinstance(command, ShowWall) and command.wall not in self._walls:
             raise Refused(400, "unknown-wall", f"there is no wall {shorten(command.wall)}")
