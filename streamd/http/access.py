@@ -1,8 +1,8 @@
-"""Who may read and who may publish: rules on a request's head, decided from plain values.
+"""Access: the rules for reading, publishing and commanding, decided from the head of a request.
 
-A browser is told from other clients by its ``Origin``; a foreign page may neither read nor publish.
-``Host`` is checked because a name that an attacker points at this machine makes his page "the same
-origin" (DNS rebinding); an address literal cannot be pointed anywhere.
+Browsers send an ``Origin``, and a foreign page may neither read nor publish.  ``Host`` is checked
+against DNS rebinding: a name that an attacker points at this machine would make his page "the same
+origin".  An address literal cannot be pointed anywhere.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ _DEFAULT_PORT = {"http": "80", "https": "443"}
 FORWARDING = frozenset(
     ("forwarded", "via", "x-real-ip", "true-client-ip", "cf-connecting-ip", "x-client-ip")
 )
-"""Headers that say, as all that begin with x-forwarded- do: the peer is a proxy, its address says
-nothing about who is asking."""
+"""Headers of proxies, besides x-forwarded-…: the peer's address is not the client's."""
 
 
 class Tokens(NamedTuple):
-    """Secrets, revealed: those that allow to publish, and those that allow to command screens."""
+    """The secrets that allow publishing, and those that allow commands to screens."""
 
     publish: tuple[str, ...] = ()
     admin: tuple[str, ...] = ()
@@ -43,11 +42,11 @@ NO_TOKENS = Tokens()
 class Access:
     """The rules of one daemon.
 
-    :ivar tokens: what each of them allows.
-    :ivar loopback: publishing without a token is allowed from this machine.
-    :ivar origins: foreign origins that may read, ``https://intranet.example``.
-    :ivar any_origin: every origin may read, also a page opened from disk.
-    :ivar hosts: names under which this daemon may be reached, beside address literals.
+    :ivar tokens: the secrets.
+    :ivar loopback: whether programs on this machine may publish without a token.
+    :ivar origins: foreign origins that may read, such as ``https://intranet.example``.
+    :ivar any_origin: whether every origin may read, also a page opened from disk.
+    :ivar hosts: names under which browsers may reach this daemon, besides address literals.
     """
 
     tokens: Tokens = NO_TOKENS
@@ -57,7 +56,7 @@ class Access:
     hosts: frozenset[str] = frozenset(("localhost",))
 
     def check_head(self, request: Request) -> None:
-        """Refuse a request that no honest client of ours sends, before anything else reads it.
+        """Refuse a request that no honest client sends, before anything else reads it.
 
         :raises Refused: 400 for control bytes or a missing Host; 421 for an unknown Host.
         """
@@ -84,9 +83,9 @@ class Access:
             )
 
     def check_reader(self, headers: Mapping[str, str]) -> None:
-        """Let everybody read but pages of foreign origins.
+        """Refuse a reader that is a page of a foreign origin.
 
-        :raises Refused: 403, with the line to add.
+        :raises Refused: 403, with the line of configuration to add.
         """
         origin = headers.get("origin")
         if origin is None or self.any_origin or self._is_own(origin, headers):
@@ -99,14 +98,14 @@ class Access:
         )
 
     def check_publisher(self, request: Request, token: str | None = None) -> None:
-        """Let those publish who hold a token, and this machine's own programs if that is configured.
+        """Refuse a publisher without a token, unless it is a program on this machine that needs none.
 
-        :param token: what the body brought instead of an ``Authorization`` header.
+        :param token: from the body, for clients that send no ``Authorization`` header.
         :raises Refused: 401 without a valid token, 403 for a foreign origin.
         """
         bearer = self._bearer(request.headers)
         if bearer is None and not self.tokens.publish:
-            token = None  # Smashing's senders always send one; here none is known
+            token = None  # Smashing's senders always send a token; without tokens it says nothing
         token = token if bearer is None else bearer
         if token is not None:
             if not _is_one_of(token, self.tokens.publish):
@@ -120,7 +119,7 @@ class Access:
             )
 
     def check_admin(self, request: Request) -> None:
-        """Let those command screens who hold an admin token.
+        """Refuse a command to screens without an admin token.
 
         :raises Refused: 401 without a valid token, 403 for a foreign origin.
         """
@@ -136,7 +135,7 @@ class Access:
             raise Refused(401, "bad-token", "this token may not command screens")
 
     def _bearer(self, headers: Mapping[str, str]) -> str | None:
-        """The token in the header of a request that changes something, if it has one."""
+        """Return the token of a request that changes something; None without one."""
         origin = headers.get("origin")
         if origin is not None and not self._is_own(origin, headers):
             raise Refused(403, "foreign-origin", "pages of other origins may only read here")
@@ -146,7 +145,7 @@ class Access:
         scheme, _, token = credentials.partition(" ")
         if scheme.lower() != "bearer":
             raise Refused(401, "bad-token", "expected Authorization: Bearer TOKEN")
-        # A header is latin-1 to us; what its bytes mean is UTF-8.
+        # Headers are decoded as latin-1; the bytes of a token are UTF-8.
         return token.encode("latin-1", "replace").decode("utf-8", "replace")
 
     def _is_own(self, origin: str, headers: Mapping[str, str]) -> bool:
@@ -155,12 +154,12 @@ class Access:
 
 def _is_one_of(token: str, tokens: Iterable[str]) -> bool:
     given = token.strip().encode("utf-8", "replace")
-    # Every token is compared, each in constant time: how long it takes tells nothing.
+    # All tokens are compared, each in constant time: the duration tells nothing about them.
     return sum(hmac.compare_digest(given, known.encode()) for known in tokens) > 0
 
 
 def own_hosts(machine: str, configured: Iterable[str] = ()) -> frozenset[str]:
-    """The names of a machine that calls itself ``machine``, and those that were configured."""
+    """Return the names of a machine with the host name ``machine``, and the configured ones."""
     machine = machine.lower()
     short = machine.partition(".")[0]
     return frozenset(
@@ -175,7 +174,7 @@ def own_hosts(machine: str, configured: Iterable[str] = ()) -> frozenset[str]:
 
 
 def normal_origin(origin: str) -> str:
-    """An origin as browsers say it: in lower case, without its scheme's own port."""
+    """Return an origin as browsers write it: in lower case, without the default port."""
     origin = origin.rstrip("/").lower()
     return origin.removesuffix(f":{_DEFAULT_PORT.get(origin.partition(':')[0])}")
 
@@ -199,7 +198,7 @@ def _is_address(name: str) -> bool:
 
 
 def _is_local(request: Request) -> bool:
-    """Whether the request comes from a program on this machine, by itself and not for others."""
+    """Return True for a request from a program on this machine that is not a proxy."""
     if request.version == "HTTP/1.0" or any(
         name in FORWARDING or name.startswith("x-forwarded-") for name in request.headers
     ):

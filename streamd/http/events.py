@@ -1,7 +1,7 @@
 """Viewers on event streams: ``GET /events``, for ``curl -N``, EventSource and behind any proxy.
 
-Once the head of the answer is out, the connection is a link like a WebSocket's: what the hub
-broadcasts goes straight to the transport, and the end of the connection is the end of the answer.
+After the head of the answer, the connection is a link like a WebSocket's: broadcasts go straight to the
+transport, and the end of the connection is the end of the answer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streamd.wire.requests import Subscription, parse_query
 from streamd.wire.v1 import v1_message
 
 MAX_SAID = 64 * 1024
-"""Bytes that a reader may send after its request; it has nothing to say."""
+"""Bytes that a viewer may send after its request; it has nothing to say."""
 
 _ENCODINGS = {"": PLAIN_EVENTS, "plain": PLAIN_EVENTS, "v1": V1_EVENTS}
 
@@ -69,7 +69,7 @@ class EventProtocol(FastLink, Protocol):
         self._streams.closed(self)
 
     def restart(self) -> None:
-        """Ask it to come back to the daemon that comes after this one."""
+        """Ask the viewer to come back to the daemon that comes after this one."""
         self.hub.leave(self)
         if self.unsent:  # the rest is not made for a viewer that may not read it
             self.lose()
@@ -81,26 +81,27 @@ class EventProtocol(FastLink, Protocol):
         self.transport.loseConnection()
 
     def ping(self, now: float) -> None:
-        """There is no ping on an event stream; ticks keep it busy, and one that lags is watched."""
+        """Watch a viewer that lags.  An event stream has no pings; ticks keep it busy."""
         if self.is_stalled(now):
             self._streams.lost += 1
             self.lose()
 
     def check_pong(self, now: float) -> None:
-        """There is none."""
+        """Do nothing: an event stream has no pongs."""
 
 
 class EventStreams:
-    """Tracks the event streams that are open.
+    """Tracks the open event streams.
 
-    :ivar greeting: what whoever speaks v1 is told after the welcome: the build of the page.
-    :ivar lost: viewers given up because they accepted nothing.
+    :ivar protocols: the viewers.
+    :ivar greeting: the message after the welcome to viewers that speak v1: the build of the page.
+    :ivar lost: how many viewers were given up because they accepted nothing.
     """
 
     def __init__(self, hub: Hub, sweep: Sweep, now: Callable[[], float], build: str) -> None:
-        """:param now: seconds since the epoch, for what viewers are told.
+        """:param now: returns the time in seconds since the epoch, for messages to viewers.
 
-        :param build: of the page and the walls.
+        :param build: names the page and the walls.
         """
         self.hub = hub
         self.greeting = event(*v1_message("build", {"build": build}))
@@ -112,7 +113,6 @@ class EventStreams:
 
     @property
     def routes(self) -> Routes:
-        """What it answers."""
         return {"/events": {"GET": self.get_events}}
 
     def get_events(self, request: Request) -> Handover:

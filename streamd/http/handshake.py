@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from streamd.core.errors import Refused
 from streamd.http.request import Request
@@ -42,6 +42,11 @@ def wants_websocket(request: Request) -> bool:
         and request.path in ("/", "/ws")
         and "websocket" in request.headers.get("upgrade", "").lower()
     )
+
+
+def refuse_plain_request(request: Request) -> NoReturn:
+    """:raises Refused: 426: there is nothing but a WebSocket at this path."""
+    raise Refused(426, "upgrade-required", "this path is a WebSocket")
 
 
 def parse_handshake(headers: Mapping[str, str]) -> Handshake:

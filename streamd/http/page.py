@@ -1,4 +1,4 @@
-"""The page and the walls: what a browser is handed, and by what it knows that there is another."""
+"""The page and the walls for browsers, and the build that tells a browser of a newer page."""
 
 from __future__ import annotations
 
@@ -70,7 +70,6 @@ class Page:
 
     @property
     def routes(self) -> Routes:
-        """What it answers."""
         static = {"/walls": self._list, **self._files}
         return {
             f"/walls/{NAME}": {"GET": self.get_wall},

@@ -153,7 +153,7 @@ class LeanProtocol(WebSocketServerProtocol):
         self.write(data)
 
     def write(self, data: bytes) -> None:
-        """Send this; see :class:`streamd.hub.link.Link`."""
+        """Send these bytes; see :class:`streamd.hub.link.Link`."""
         raise NotImplementedError
 
     def close_gently(self) -> None:

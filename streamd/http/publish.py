@@ -1,4 +1,4 @@
-"""Publishing over HTTP: what comes in from shells and programs."""
+"""Publishing over HTTP, from shells and programs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NOT_FINITE = re.compile(rb"\s*[+-]?(?:nan|inf|infinity)\s*", re.IGNORECASE)
 
 
 class Publisher:
-    """Checks what is to be published, and appends it to the journal."""
+    """Checks values that are published, and appends them to the journal."""
 
     def __init__(self, access: Access, journal: Journal, state: State) -> None:
         self._access = access
@@ -35,7 +35,6 @@ class Publisher:
 
     @property
     def routes(self) -> Routes:
-        """What it answers."""
         return {
             "/state": {"PATCH": self.patch_state},
             f"/streams/{NAME}": {"POST": self.post_stream, "DELETE": self.delete_stream},
@@ -43,7 +42,7 @@ class Publisher:
         }
 
     def post_stream(self, request: Request, name: str) -> Deferred[Response]:
-        """``POST /streams/NAME``: publish one value; 201 when it is in the journal.
+        """``POST /streams/NAME``: publish one value; 201 once it is in the journal.
 
         :raises Refused: 400, 401, 403, 409, 413, 415 or 429.
         """
@@ -58,7 +57,7 @@ class Publisher:
         return self._append([draft], _key(request)).addCallback(answer)
 
     def patch_state(self, request: Request) -> Deferred[Response]:
-        """``PATCH /state``: publish many values, all or none."""
+        """``PATCH /state``: publish several values, all or none."""
         self._access.check_publisher(request)
         _check_kind(request.headers)
         drafts = _drafts(request.body, _time(request.headers))
@@ -71,23 +70,25 @@ class Publisher:
         return self._append(drafts, _key(request)).addCallback(answer)
 
     def delete_stream(self, request: Request, name: str) -> Deferred[Response]:
-        """``DELETE /streams/NAME``: forget it."""
+        """``DELETE /streams/NAME``: forget a stream."""
         self._access.check_publisher(request)
         key = _key(request)
-        if key is None and self._state.get(name) is None:  # with a key it may be there no more
+        if (
+            key is None and self._state.get(name) is None
+        ):  # with a key it may have been deleted before
             raise Refused(404, "unknown-stream", f"there is no stream {shorten(name)}")
         return self._append([Draft(check_name(name), None)], key).addCallback(
             lambda updates: Response(204)
         )
 
     def post_widget(self, request: Request, name: str) -> Deferred[Response]:
-        """``POST /widgets/NAME``: what senders for Smashing post."""
+        """``POST /widgets/NAME``: publish the way that programs publish to Smashing."""
         _check_kind(request.headers)
         fields = parse_json_object(request.body)
         token = fields.pop("auth_token", None)
         self._access.check_publisher(request, token if isinstance(token, str) else None)
         value = fields["current"] if set(fields) == {"current"} else fields
-        # Through the one gate for values: what is in the body is not checked yet.
+        # Encoded again, because from_json checks every value that comes in.
         draft = Draft(check_name(name), from_json(msgspec.json.encode(value)))
         return self._append([draft], _key(request)).addCallback(lambda updates: Response(204))
 
@@ -102,7 +103,7 @@ class Publisher:
         return self._journal.append(drafts, key)
 
     def _repeat(self, key: Key | None, refused: Refused) -> Deferred[Sequence[Update]]:
-        """What was committed the first time needs no room; anything else is refused."""
+        """Answer a repetition of a publish that was committed, which needs no room; refuse another."""
         if key is None:
             raise refused
 
@@ -115,7 +116,7 @@ class Publisher:
 
 
 def _check_kind(headers: Mapping[str, str]) -> None:
-    """Refuse what would be taken for something else than it is; what curl calls a form is not."""
+    """Refuse bodies that are not the value itself.  A form is allowed: curl -d calls every body one."""
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "bad-encoding", "a body has to be sent as it is, uncompressed")
     if headers.get("content-type", "").lower().startswith("multipart/"):
@@ -124,9 +125,11 @@ def _check_kind(headers: Mapping[str, str]) -> None:
 
 
 def read_value(body: bytes, content_type: str) -> bytes:
-    """The value that a body means: JSON, or text if it is not JSON and does not claim to be.
+    """Return the value of a body as JSON: the body, or its text if it is not JSON nor claims to be.
 
-    :raises Refused: 400 or 413.  A number that JSON cannot hold (NaN, Infinity, 1e999) is never text.
+    A number that JSON cannot hold (NaN, Infinity, 1e999) is refused; as text it would be a wrong value.
+
+    :raises Refused: 400 or 413.
     """
     if not body:
         raise Refused(
@@ -141,11 +144,11 @@ def read_value(body: bytes, content_type: str) -> bytes:
 
 
 def _is_almost_json(body: bytes) -> bool:
-    """Whether it is JSON but for numbers that are none, surrogates without partner, or its depth."""
+    """Return True for JSON with a number, a surrogate or a depth that streamd cannot take."""
     if _NOT_FINITE.fullmatch(body):
         return True
     try:
-        # Numbers need not be converted, only recognised: Python refuses to convert 5000 digits.
+        # Numbers are only recognised (len): Python refuses to convert more than 4300 digits.
         json.loads(body, parse_int=len, parse_float=len, parse_constant=len)
     except RecursionError:
         return True
@@ -172,7 +175,7 @@ def _drafts(body: bytes, time: float | None) -> list[Draft]:
 
 
 def _receipt(update: Update) -> str:
-    """What is answered, as members of an object; names need no escapes."""
+    """Return the members of an answer about one update; names need no escapes."""
     return f'"seq":{update.seq},"at":"{update.at}"'
 
 

@@ -35,7 +35,6 @@ class Reader:
 
     @property
     def routes(self) -> Routes:
-        """What it answers."""
         return {
             "/state": {"GET": self.get_state},
             "/streams": {"GET": self.get_streams},

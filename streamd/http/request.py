@@ -1,6 +1,6 @@
-"""One HTTP request and its answer as plain values: what an edge of streamd sees of HTTP.
+"""One HTTP request and its answer as plain values.  Pure.
 
-``site`` makes a :class:`Request` of what arrived and writes the :class:`Response` out.  Pure.
+:mod:`streamd.http.exchange` makes the :class:`Request` and writes the :class:`Response`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ NAME = "([^/]+)"
 """One part of a path, as a group of a route's pattern."""
 
 Routes = Mapping[str, Mapping[str, Callable[..., Any]]]
-"""What a part answers: a pattern for the whole path -> method -> a view, which is handed the request
-and the groups of the pattern."""
+"""The routes of a part of the site: pattern for the whole path -> method -> view.  A view is called
+with the request and the groups of the pattern."""
 
 
 def security(script: str, frame_ancestors: Iterable[str] = ()) -> Mapping[str, str]:
@@ -41,7 +41,7 @@ def security(script: str, frame_ancestors: Iterable[str] = ()) -> Mapping[str, s
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody asks for.
+    """A request.
 
     :ivar path: decoded, without the query: ``/streams/orders``.
     :ivar query: the last value of each key.
@@ -61,10 +61,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is answered.
+    """An answer.
 
-    :ivar body: bytes; or an iterator of parts, each asked for when the one before it has left: a
-        large answer to a slow reader never lies in memory whole.
+    :ivar body: bytes; or an iterator of parts, each made when the one before it has left, so that a
+        large answer to a slow reader is never in memory whole.
     """
 
     status: int = 200
@@ -74,7 +74,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """The connection is somebody else's from now on.
+    """An answer that gives the connection to another protocol.
 
     :ivar protocol: the Twisted protocol that gets the connection.
     :ivar head: the answer before that; the protocol writes its body.
@@ -89,13 +89,13 @@ class Handover:
 def json_response(
     value: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An answer whose body is ``value`` as JSON, on one line that ends."""
+    """Return an answer with ``value`` as JSON, on one line with its end."""
     body = msgspec.json.encode(value) + b"\n"
     return Response(status, body, {"Content-Type": "application/json", **(headers or {})})
 
 
 def unless_known(response: Response, request: Request) -> Response:
-    """This answer, which has an ``ETag``; 304 to somebody who has it already."""
+    """Return an answer that has an ``ETag``, or 304 to a client that has it already."""
     if response.headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(304, b"", response.headers)
     return response
@@ -104,24 +104,24 @@ def unless_known(response: Response, request: Request) -> Response:
 def error_response(
     status: int, code: str, message: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The form of every error: ``{"error": {"code", "message"}}``."""
+    """Return an error; every one has the form ``{"error": {"code", "message"}}``."""
     return json_response({"error": {"code": code, "message": message}}, status, headers)
 
 
 def phrase(status: int) -> str:
-    """What a status is called; Twisted does not know all of them."""
+    """Return the reason phrase of a status; Twisted does not know all of them."""
     return HTTPStatus(status).phrase
 
 
 def last_head(status: int, headers: Mapping[str, str]) -> bytes:
-    """The head of an answer that ends with the connection."""
+    """Return the head of an answer that ends with the connection."""
     lines = [f"HTTP/1.1 {status} {phrase(status)}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def joined(items: Iterable[bytes], opening: bytes, closing: bytes) -> Iterator[bytes]:
-    """The items with commas between, in parts of about :data:`PART` bytes."""
+    """Yield the items with commas between, in parts of about :data:`PART` bytes."""
     part, size, comma = [opening], len(opening), b""
     for item in items:
         part += (comma, item)

@@ -1,4 +1,4 @@
-"""Remote hands: the screens that are out there, and what an administrator says to them."""
+"""Screens over HTTP: their list, and commands from an administrator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_SHOWN = 3600.0
 
 
 class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="command"):
-    """What a screen may be told to do."""
+    """A command to a screen."""
 
 
 class Reload(_Command, tag="reload", frozen=True):
@@ -53,9 +53,9 @@ class Commands:
     def __init__(
         self, access: Access, screens: Screens, walls: Collection[str], now: Callable[[], float]
     ) -> None:
-        """:param walls: the names of those that there are.
+        """:param walls: the names of all walls.
 
-        :param now: seconds since the epoch.
+        :param now: returns the time in seconds since the epoch.
         """
         self._access = access
         self._screens = screens
@@ -64,18 +64,17 @@ class Commands:
 
     @property
     def routes(self) -> Routes:
-        """What it answers."""
         return {
             "/screens": {"GET": self.get_screens},
             f"/screens/{NAME}": {"POST": self.post_screen},
         }
 
     def get_screens(self, request: Request) -> Response:
-        """``GET /screens``: what each shows, up to where, and whether it is connected."""
+        """``GET /screens``: the wall of each screen, its position, and whether it is connected."""
         return json_response({"screens": self._screens.listing(self._now())})
 
     def post_screen(self, request: Request, name: str) -> Deferred[Response]:
-        """``POST /screens/NAME``: have it reload, say who it is, or show a wall or a message.
+        """``POST /screens/NAME``: have it reload, show its name, a wall or a message.
 
         :raises Refused: 400, 401, 403, 404, 409 or 503.
         """
@@ -102,5 +101,5 @@ class Commands:
 def _seconds(shown: str) -> float:
     seconds = parse_duration(shown)
     if not 0 < seconds <= MAX_SHOWN:
-        raise ValueError(f"for: expected more than no time, and at most {MAX_SHOWN / 3600:g} h")
+        raise ValueError(f"for: expected more than 0 s, and at most {MAX_SHOWN / 3600:g} h")
     return seconds

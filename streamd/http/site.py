@@ -1,4 +1,4 @@
-"""HTTP on the port: which request goes where."""
+"""The site: the table of paths, and the connections on its ports."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ View = Callable[..., Answer]
 
 
 class Part(Protocol):
-    """What answers some of the requests."""
+    """A part of the site."""
 
     @property
     def routes(self) -> Routes:
-        """Which, and how; several parts may share a path."""
+        """The paths that it answers; several parts may share a path with different methods."""
 
 
 class Route(NamedTuple):
-    """A path and what can be done there; the groups of the pattern are handed to the view."""
+    """A path, and its views by method."""
 
     pattern: re.Pattern[str]
     views: Mapping[str, View]
 
 
 class _TurnedAway(protocol.Protocol):
-    """A connection that is one too many.  (None would do for TCP; TLS takes it for a protocol.)"""
+    """A connection beyond the bound.  (buildProtocol may return None for TCP, but not for TLS.)"""
 
     transport: Any
 
@@ -55,11 +55,11 @@ class _TurnedAway(protocol.Protocol):
 
 @implementer(IProtocolNegotiationFactory)
 class Site(http.HTTPFactory):
-    """Everything that is served on the port.
+    """Everything that is served on the ports.
 
     :ivar channels: connections that speak HTTP now, or have said nothing yet.
     :ivar bodies: bytes of bodies that are under way.
-    :ivar turned_away: connections that were one too many.
+    :ivar turned_away: how many connections there were beyond the bound.
     :ivar left: how many connections have stopped speaking HTTP since the start.
     """
 
@@ -80,7 +80,7 @@ class Site(http.HTTPFactory):
     ) -> None:
         """:param parts: answer always.
 
-        :param log_parts: answer from the log: they are not asked while there is none.
+        :param log_parts: answer from the log, and are not asked while it is missing.
         :param log_missing: tells why there is no log yet; None once there is one.
         :param upgrade: makes a viewer of a WebSocket handshake.
         :param links: the connections of viewers.
@@ -122,20 +122,19 @@ class Site(http.HTTPFactory):
         return channel
 
     def acceptableProtocols(self) -> list[bytes]:
-        """What TLS may agree on (ALPN): browsers that are not told hang up."""
+        """Return the protocols for ALPN; browsers hang up on a TLS server that has none."""
         return [b"http/1.1"]
 
     def startFactory(self) -> None:
-        """No access log, and so no timer for its date."""
+        """Start no timer: Twisted's is for the date in an access log, which streamd does not have."""
 
     def stopFactory(self) -> None:
-        """See startFactory."""
+        """Stop no timer."""
 
     def log(self, request: http.Request) -> None:
-        """No access log."""
+        """Write no access log."""
 
     def note_failure(self, what: str, failure: Failure) -> None:
-        """What no client may read."""
         self._log.failure(what, failure)
 
     def connected(self, channel: Channel | Door) -> None:
@@ -153,10 +152,6 @@ class Site(http.HTTPFactory):
         return self.channels.close_all(lambda channel: channel.loseConnection(), _abort)
 
     def answer(self, request: Request) -> Answer:
-        """What ``request`` gets.
-
-        :raises Refused: what the asker may read.
-        """
         viewer = self.viewer(request)
         if viewer is not None:
             return viewer
@@ -167,10 +162,6 @@ class Site(http.HTTPFactory):
         raise Refused(404, "not-found", "there is nothing here")
 
     def viewer(self, request: Request) -> Handover | None:
-        """Who gets the connection if ``request`` is a WebSocket handshake; None if it is not.
-
-        :raises Refused: what the asker may read.
-        """
         if not wants_websocket(request):
             return None
         self.access.check_reader(request.headers)

@@ -16,9 +16,9 @@ from twisted.logger import Logger
 
 from streamd.core.errors import Refused
 from streamd.core.selection import ALL_STREAMS, Selection
-from streamd.http.handshake import V1, Handshake, parse_handshake
+from streamd.http.handshake import V1, Handshake, parse_handshake, refuse_plain_request
 from streamd.http.private_autobahn import LeanProtocol
-from streamd.http.request import Handover, Request, Response, Routes
+from streamd.http.request import Handover, Request, Routes
 from streamd.hub.fast_write import FastLink
 from streamd.hub.hub import Hub
 from streamd.hub.link import SLOWEST, bytes_acknowledged
@@ -53,12 +53,7 @@ ABUSE = 4400
 MAX_DUE = 16
 """Answers and commands for one viewer that may wait until what was sent before has left."""
 
-_ENCODINGS = {
-    (False, False): PLAIN_WEBSOCKET,
-    (False, True): PLAIN_DEFLATED,
-    (True, False): V1_WEBSOCKET,
-    (True, True): V1_DEFLATED,
-}
+_ENCODINGS = (PLAIN_WEBSOCKET, PLAIN_DEFLATED), (V1_WEBSOCKET, V1_DEFLATED)
 """By whether v1 is spoken and whether the viewer inflates."""
 
 
@@ -104,7 +99,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     def _join(
         self, subscription: Subscription, known: Selection = ALL_STREAMS, also: bytes = b""
     ) -> None:
-        encoding = _ENCODINGS[self.is_v1, self.inflates]
+        encoding = _ENCODINGS[self.is_v1][self.inflates]
         self._subscription = subscription
         self.hub.join(self, subscription, encoding, self.factory.now(), known, also)
 
@@ -297,7 +292,7 @@ class StreamFactory(WebSocketServerFactory):
         screens: Screens,
         build: str,
     ) -> None:
-        """:param now: the time in seconds since the epoch, for messages to viewers.
+        """:param now: returns the time in seconds since the epoch, for messages to viewers.
 
         :param build: names the page and the walls.
         """
@@ -316,8 +311,7 @@ class StreamFactory(WebSocketServerFactory):
 
     @property
     def routes(self) -> Routes:
-        """What ``/ws`` answers to a request that is not a handshake."""
-        return {"/ws": {"GET": _want_upgrade}}
+        return {"/ws": {"GET": refuse_plain_request}}
 
     def upgrade(self, request: Request) -> Handover:
         """Make a viewer of a handshake: ``GET /`` or ``/ws`` with ``Upgrade: websocket``.
@@ -351,7 +345,3 @@ class StreamFactory(WebSocketServerFactory):
     def close_all(self) -> Deferred[None]:
         """Tell every viewer to come back; fires when all have gone, mute ones a moment later."""
         return self.protocols.close_all(StreamProtocol.restart, StreamProtocol.lose)
-
-
-def _want_upgrade(request: Request) -> Response:
-    raise Refused(426, "upgrade-required", "this path is a WebSocket")

@@ -36,7 +36,7 @@ class FastLink(Link):
         super().resumeProducing()
 
     def write(self, data: bytes) -> None:
-        """Send this."""
+        """Send these bytes."""
         if self.ready and self._send_now is not None and len(data) <= SHORT:
             try:
                 sent = self._send_now(data)

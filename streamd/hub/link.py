@@ -1,4 +1,4 @@
-"""The link to a viewer whose socket stays open: has all left that was written, is anybody there."""
+"""The link to a viewer whose connection stays open: it knows whether all that was written has left."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ from streamd.hub.audience import Audience, Pieces
 from streamd.hub.hub import Hub
 
 SLOWEST = 2048
-"""Bytes a second of the slowest reader that is waited for: a page on it is current within a minute."""
+"""Bytes a second of the slowest viewer that is kept: on such a line a page is current in a minute."""
 
 STALLED = 600.0
-"""Seconds without a byte accepted after which a viewer that lags is given up."""
+"""Seconds after which a lagging viewer is given up if its system has accepted no byte."""
 
 UNSENT = 64 * 1024
-"""Bytes that the kernel may hold unsent for one viewer: one message.  More would be stale state."""
+"""Bytes that the kernel may hold unsent for one viewer: one message.  More would be old state."""
 
 
 @implementer(IPushProducer, IPullProducer)
 class Link:
-    """What all viewers share that have a transport of their own; keeps the hub's promise.
+    """A viewer, as the hub sees it, with a transport of its own.
 
     A mixin for a protocol: it uses ``transport`` and ``hub``.
+
+    :ivar slot: the sweep's.
     """
 
-    # Together in memory: a broadcast looks at them in every viewer.
+    # Slots are together in memory: a broadcast looks at them in every viewer.
     __slots__ = (
         "_accepted",
         "_progress",
@@ -57,7 +59,7 @@ class Link:
         self.slot = 0
         self._pulls = False
         self._accepted = -1  # bytes that the peer had acknowledged at the last look
-        self._progress = 0.0  # when that number last grew
+        self._progress = 0.0  # the time at which that number last grew
 
     @property
     def hub(self) -> Hub:
@@ -65,13 +67,13 @@ class Link:
         raise NotImplementedError
 
     def take_transport(self) -> None:
-        """Hear from the transport when what was written has left."""
+        """Have the transport tell when all that was written has left."""
         transport = self.transport
-        # The HTTP channel is still what the transport tells about its buffer.
+        # The HTTP channel is still registered.
         transport.unregisterProducer()
-        # A push producer hears only of more than 64 KiB that stayed behind; a pull producer hears
-        # whenever all has left.  TLS would ask a pull producer in a loop, and pauses for more than
-        # 64 KiB.  (bufferSize = 0 is no way: it is also how much is read at once.)
+        # A push producer is told only after more than 64 KiB stayed behind, a pull producer whenever
+        # all has left.  TLS would ask a pull producer in a loop, and pauses a push producer for more
+        # than 64 KiB.  (bufferSize = 0 would help, but it is also how much is read at once.)
         self._pulls = not isinstance(transport, ProtocolWrapper)
         transport.registerProducer(self, not self._pulls)
         transport.setTcpKeepAlive(True)
@@ -82,30 +84,30 @@ class Link:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
     def write(self, data: bytes) -> None:
-        """Send this."""
+        """Send these bytes."""
         self.ready = not self._pulls
         self.transport.write(data)
 
     def lose(self) -> None:
-        """Drop the connection, now."""
+        """Drop the connection at once."""
         self.transport.abortConnection()
 
     def pauseProducing(self) -> None:
-        """The transport has more than it likes."""
+        """Write no more: the transport has much to send."""
         self.ready = False
 
     def resumeProducing(self) -> None:
-        """All has left."""
+        """Go on: all has left."""
         self.ready = True
         self._accepted = -1
         self.hub.drained(self)
 
     def stopProducing(self) -> None:
-        """The connection is gone."""
+        """Write no more: the connection is gone."""
         self.ready = False
 
     def is_stalled(self, now: float) -> bool:
-        """Whether a lagging viewer has not accepted a byte for too long; looked at now and then."""
+        """Return True if a lagging viewer accepted nothing for too long; to be asked regularly."""
         if self.ready:
             return False
         accepted = bytes_acknowledged(self.transport)
@@ -115,9 +117,9 @@ class Link:
 
 
 def bytes_acknowledged(transport: Any) -> int:
-    """How much the peer's system has taken so far.
+    """Return how many bytes the peer's system has taken so far; 0 where that is not known.
 
-    ``tcpi_bytes_acked`` of Linux, at byte 120 of tcp_info; 0 where there is none.
+    It is Linux's ``tcpi_bytes_acked``, at byte 120 of ``tcp_info``.
     """
     try:
         info = transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)

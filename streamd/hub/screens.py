@@ -1,4 +1,4 @@
-"""The screens that are out there: what each shows, since when, and those that went without a word."""
+"""The screens that report to this daemon, and those that were lost."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from streamd.wire.requests import ScreenReport
 
 MAX_SCREENS = 1000
 KEEP = 7 * 24 * 3600.0
-"""Seconds for which one is listed that was lost: longer than a holiday and its weekends."""
+"""Seconds for which a lost screen is listed: longer than a holiday and its weekends."""
 
 
 class Connection(Protocol):
-    """What the transport of a screen promises."""
+    """The promise of a screen's transport."""
 
     def command(self, text: bytes) -> None:
-        """Say this to the screen, in its turn.
+        """Send a command to the screen, after what was sent before.
 
         :raises Refused: 503 if too much waits already.
         """
@@ -26,7 +26,7 @@ class Connection(Protocol):
 class Screen:
     """One name, and the connections that report under it.
 
-    :ivar since: when the first of them came, or the last of them went; seconds since the epoch.
+    :ivar since: when its first connection came, or its last one went; seconds since the epoch.
     :ivar seen: when it last reported.
     """
 
@@ -36,7 +36,7 @@ class Screen:
         self.connections: set[Connection] = set()
 
     def public(self) -> dict[str, Any]:
-        """What is told of it."""
+        """Return the members of its entry in ``GET /screens``."""
         return {
             "wall": self.report.wall,
             "at": self.report.at,
@@ -48,23 +48,23 @@ class Screen:
 
 
 class Screens:
-    """Knows them by name.  It is told the time, in seconds since the epoch.
+    """All screens by name.  Times are in seconds since the epoch.
 
-    :ivar others: those of other nodes: name -> what is told of each.
-    :ivar pass_on: says something to one of those; gives what is to be waited for.
+    :ivar others: screens of other nodes: name -> their entries in ``GET /screens``.
+    :ivar pass_on: sends a command to one of those; returns a Deferred, or None.
     """
 
     def __init__(self) -> None:
         self.others: Mapping[str, Mapping[str, Any]] = {}
         self.pass_on: Callable[[str, bytes], Any] = lambda name, text: None
         self._screens: dict[str, Screen] = {}
-        self._lost: dict[str, None] = {}  # in the order in which they were
+        self._lost: dict[str, None] = {}  # in the order in which they were lost
         self._names: dict[Connection, str] = {}
 
     def report(self, connection: Connection, report: ScreenReport, now: float) -> None:
-        """A screen says what it shows; with too many of them one that was lost makes room, or none."""
+        """Note a report.  If there are too many screens, the one that was lost first makes room."""
         if self._names.get(connection, report.name) != report.name:
-            return  # one connection is one screen: a thousand names would push the others out
+            return  # one connection is one screen: its thousand names would push out the others
         screen = self._screens.get(report.name)
         if screen is None:
             self._forget(now, room=1)
@@ -79,7 +79,7 @@ class Screens:
         self._names[connection] = report.name
 
     def lost(self, connection: Connection, now: float) -> None:
-        """A connection is gone; one that never reported is no error."""
+        """Note the end of a connection; one that never reported is no error."""
         name = self._names.pop(connection, None)
         if name is None:
             return
@@ -90,11 +90,11 @@ class Screens:
             self._lost[name] = None
 
     def here(self) -> dict[str, Mapping[str, Any]]:
-        """Those of this node, by name."""
+        """Return the entries of this node's screens, by name."""
         return {name: screen.public() for name, screen in self._screens.items()}
 
     def listing(self, now: float) -> dict[str, Mapping[str, Any]]:
-        """All of them, by name; of one that reported to several nodes, what it said where it is now."""
+        """Return all entries by name; for a screen of several nodes, that of its newest connection."""
         self._forget(now)
         found = self.here()
         for name, other in self.others.items():
@@ -104,10 +104,10 @@ class Screens:
         return dict(sorted(found.items()))
 
     def command(self, name: str, text: bytes) -> Any:
-        """Say this to a screen, on all of its connections.
+        """Send a command to a screen, on all of its connections.
 
-        :returns: what is to be waited for, if another node has to say it.
-        :raises Refused: 404 if there is none, 409 if it is not connected, 503 if it takes nothing.
+        :returns: a Deferred if another node has to send it, or None.
+        :raises Refused: 404 if it is not known, 409 if it is not connected, 503 if it lags.
         """
         mine, other = self._screens.get(name), self.others.get(name)
         if mine is None and other is None:
@@ -119,16 +119,16 @@ class Screens:
         return self.pass_on(name, text) if elsewhere else None
 
     def obey(self, name: str, text: bytes) -> None:
-        """Say this to a screen, on all of its connections to this node.
+        """Send a command to a screen, on all of its connections to this node.
 
-        :raises Refused: 503 if one takes nothing.
+        :raises Refused: 503 if one of them lags.
         """
         screen = self._screens.get(name)
         for connection in list(screen.connections) if screen else ():
             connection.command(text)
 
     def _forget(self, now: float, room: int = 0) -> None:
-        """Take those away that were lost long ago, and the longest lost if there is no room."""
+        """Forget screens that were lost long ago, and the first lost ones to make room for ``room``."""
         for name in list(self._lost):
             full = len(self._screens) + room > MAX_SCREENS
             if not full and now - self._screens[name].since <= KEEP:
