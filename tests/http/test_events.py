@@ -245,6 +245,22 @@ def test_v1_bye(served: Served) -> None:
 # -- HTTP ------------------------------------------------------------------------------------------
 
 
+@in_thread
+def test_reader_that_stalls_in_its_hello_is_not_sent_the_rest_at_the_stop(served: Served) -> None:
+    """The rest of a hello is made as it is read: 3 MB of it would be kept for each of them."""
+    for first in range(0, 9000, 1000):
+        values = {f"{'s' * 100}{number}": 1 for number in range(first, first + 1000)}
+        assert served.request("PATCH", "/state", json.dumps(values)).status == 200
+    served.wire(head("GET", "/events?format=v1"), receive_buffer=4096)
+    [protocol] = wait_until(lambda: list(served.service.events.protocols))
+    wait_until(lambda: protocol.unsent and not protocol.ready)
+    lengths: list[int] = []
+    protocol.write = lambda data: lengths.append(len(data))  # type: ignore[method-assign]
+    served.run(served.service.events.close_all)
+    assert sum(lengths) < 256 * 1024
+    wait_until(lambda: not served.service.events.protocols)
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [
