@@ -72,6 +72,10 @@ def _faults_of_keys(path: str, table: dict[str, Any], structure: Any) -> Iterato
             yield f"{path}.{key}: is missing"
 
 
+_STRUCTURE = type(msgspec.Struct)
+"""The class of all structures, which msgspec calls StructMeta from 0.20 on."""
+
+
 def _part(type: Any, wanted: Callable[[Any], bool]) -> Any:
     """The first type inside ``type`` (``X`` in ``X | None``) that is wanted, or None."""
     if wanted(type):
@@ -80,7 +84,7 @@ def _part(type: Any, wanted: Callable[[Any], bool]) -> Any:
 
 
 def _is_structure(type: Any) -> bool:
-    return isinstance(type, msgspec.StructMeta)
+    return isinstance(type, _STRUCTURE)
 
 
 def suggestion(written: str, known: Iterable[str]) -> str:

@@ -22,11 +22,12 @@ class Deadline:
 
     def set(self, seconds: float, call: Callable[[], object]) -> None:
         """Call ``call`` in so many seconds, and no longer what was set before."""
-        self.cancel()
+        if self._call is not None:
+            self.cancel()
         self._call = self._clock.callLater(seconds, call)
 
     def cancel(self) -> None:
         """Call nothing."""
-        if self._call is not None and self._call.active():
-            self._call.cancel()
-        self._call = None
+        call, self._call = self._call, None
+        if call is not None and call.active():
+            call.cancel()
