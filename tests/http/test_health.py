@@ -7,12 +7,15 @@ import time
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page, expect
 from twisted.internet.defer import Deferred, succeed
 
 from streamd.app import service
 from streamd.core.update import ORIGIN
 from streamd.journals.memory import MemoryJournal
+from tests.support.daemon import StartDaemon
 from tests.support.net import wait_until
+from tests.support.redis import Redis
 from tests.support.served import QUIET, Serve, Served, handshake, in_thread
 
 DESCRIBED = QUIET + "\n[streams.orders]\nwarn = '< 5'\n"
@@ -140,6 +143,31 @@ def test_with_the_log_everything_is_answered(late: Served) -> None:
     assert late.request("GET", "/healthz").json() == {"status": "ok"}
     with late.connect() as viewer:
         assert viewer.recv(timeout=5) == '{"orders":7}'
+
+
+def test_daemon_that_starts_before_redis(
+    start_daemon: StartDaemon, redis: Redis, page: Page
+) -> None:
+    """The port answers at once, the page comes, and it is live as soon as Redis is there."""
+    redis.stop()
+    daemon = start_daemon(
+        config=f"""
+        [access]
+        publish = "loopback"
+        [journal]
+        url = "redis://127.0.0.1:{redis.port}"
+        """
+    )
+    assert daemon.request("GET", "/healthz").json() == {"status": "ok", "journal": "away"}
+    answer = daemon.request("GET", "/state")
+    assert (answer.status, answer.json()["error"]["code"]) == (503, "journal-away")
+    assert "Redis" in answer.json()["error"]["message"]
+    page.goto(daemon.url)
+    expect(page.locator("body")).not_to_have_attribute("data-link", "live")
+    redis.start()
+    wait_until(lambda: daemon.request("GET", "/state").status == 200)
+    expect(page.locator("body")).to_have_attribute("data-link", "live", timeout=20_000)
+    assert daemon.request("GET", "/healthz").json() == {"status": "ok"}
 
 
 @in_thread
