@@ -11,7 +11,7 @@ from sphinx.environment import BuildEnvironment
 
 project = "streamd"
 copyright = "the streamd developers"
-extensions = ["sphinx.ext.autodoc"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary"]
 html_theme = "alabaster"
 html_theme_options = {
     "description": "The current state of data streams, on every screen",
@@ -21,6 +21,7 @@ html_sidebars = {"**": ["about.html", "navigation.html"]}
 html_copy_source = False
 exclude_patterns = ["pictures"]
 
+autosummary_generate = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"

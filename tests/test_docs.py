@@ -26,3 +26,31 @@ def test_files_exist(page: Path) -> None:
     named = re.findall(rf"``((?:{FOLDERS})/[\w./@-]+)``", page.read_text())
     named = [name for name in named if "NAME" not in name]
     assert [name for name in named if not (CHECKOUT / name).exists()] == []
+
+
+def test_every_module_is_listed() -> None:
+    listed = re.findall(r"^   (streamd[\w.]+)$", (CHECKOUT / "docs/modules.rst").read_text(), re.M)
+    modules = (path.relative_to(CHECKOUT) for path in CHECKOUT.glob("streamd/**/*.py"))
+    names = {".".join(path.with_suffix("").parts) for path in modules if path.stem != "__init__"}
+    assert names == set(listed)
+    assert len(listed) == len(names)
+
+
+def imported(package: str) -> set[str]:
+    """The packages of streamd that the modules of `package` import, itself left out."""
+    root = CHECKOUT / "streamd"
+    files = [root / f"{package}.py"] if package == "plugin" else (root / package).rglob("*.py")
+    lines = "\n".join(file.read_text() for file in files)
+    return set(re.findall(r"^ *(?:from|import) streamd\.(\w+)", lines, re.M)) - {package}
+
+
+def test_packages_import_what_the_architecture_says() -> None:
+    text = (CHECKOUT / "docs/architecture.rst").read_text()
+    said = re.findall(r"^(\w+)(?: \(pure\))?\n(?:    .*\n|\n)+?    Imports (.*)\.$", text, re.M)
+    assert len(said) == 11
+    for package, imports in said:
+        if imports != "every package":
+            named = (
+                set() if imports.startswith("nothing") else set(re.findall(r"[a-z]{3,}", imports))
+            )
+            assert named - {"and"} == imported(package), package

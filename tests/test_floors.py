@@ -161,7 +161,7 @@ def breaches(known: Mapping[str, str]) -> Iterator[str]:
             continue
         place = place_of(module)
         if place is None:
-            yield f"streamd.{module} has no place: add it to FLOORS, and to docs/architecture.rst"
+            yield f"streamd.{module} has no place: add it to FLOORS, and to docs/modules.rst"
             continue
         for name in imports(module, text, known):
             if PACKAGES[place[0]] in PURE and name.partition(".")[0] in IMPURE:
