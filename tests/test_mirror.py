@@ -25,9 +25,6 @@ ELSEWHERE = {
     "journals/redis_requests.py": "journals/test_redis.py",
     "journals/redis_session.py": "journals/test_redis.py",
     "sources/databases/drivers.py": "sources/databases/test_queries.py",
-    "sources/databases/new_rows.py": "sources/databases/test_sql_after.py",
-    "sources/databases/session.py": "sources/databases/test_postgres_driver.py",
-    "sources/entries.py": "sources/databases/test_sql_after.py",
     "sources/source.py": "sources/test_live.py",
     "wire/poll.py": "http/test_poll.py",
 }

@@ -1,4 +1,4 @@
-"""A thread for what blocks: it holds nobody up, not even the end of the daemon."""
+"""A thread for calls that block; it delays neither the reactor nor the end of the daemon."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Worker:
-    """One thread, which begins with the first call."""
+    """One thread, which starts with the first call and runs the calls in order."""
 
     def __init__(self, reactor: IReactorFromThreads, name: str) -> None:
         self._reactor = reactor
@@ -25,7 +25,10 @@ class Worker:
         self._thread = Thread(target=self._work, name=name, daemon=True)
 
     def run(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
-        """What ``function`` gives, in the thread; one call after the other."""
+        """Call ``function`` in the thread, after all calls before.
+
+        :returns: fires with its result, or fails with its exception.
+        """
         done: Deferred[T] = Deferred()
         self._calls.put((done, function, arguments))
         if not self._thread.ident:
@@ -33,7 +36,7 @@ class Worker:
         return done
 
     def stop(self) -> None:
-        """No further calls.  Nobody waits for one under way: it may never end."""
+        """End the thread after the calls so far.  Nobody waits for it: a call may never end."""
         self._calls.put(None)
 
     def _work(self) -> None:

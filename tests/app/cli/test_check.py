@@ -82,7 +82,7 @@ query = "SELECT 1 AS one"
         "sources.table.query": "no such table: order_s",
         "sources.syntax.query": "syntax error",
         "sources.column.query": "no such column: amuont",
-        "sources.name.query": '"name.count(*)" is not a name',
+        "sources.name.query": "the column has no name: write count(*) AS a_name",
         "sources.key.key": "the query gives no column ident",
         "sources.new.after": "the query gives no column id",
         "sources.time.time": "the query gives no column made",
