@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.daemon import Daemon, StartDaemon
+from tests.support.net import wait_until
+from tests.support.nginx import StartNginx
 from tests.support.wall import post, shows
 
 # The page is live so many milliseconds after the moment when it could be.
@@ -119,3 +121,19 @@ def test_page_waits_for_its_own_server(wall: Daemon, bare_page: Page) -> None:
     expect(bare_page.locator("#lasting")).to_contain_text("not streamd's page")
     bare_page.unroute(f"{wall.url}/")
     shows(bare_page, "orders", "42")
+
+
+def test_proxy_that_passes_another_host(
+    wall: Daemon, start_nginx: StartNginx, bare_page: Page
+) -> None:
+    """The wall is live by event stream, and page and log say what the proxy lacks."""
+    proxy = start_nginx(wall, bare=True)
+    bare_page.goto(proxy.url)
+    shows(bare_page, "orders", "42")
+    cure = f'origins = ["{proxy.url}"]'
+    expect(bare_page.locator("#notice")).to_contain_text(cure)
+    wait_until(lambda: cure in wall.log(), what="a line in the log")
+    bare_page.reload()
+    shows(bare_page, "orders", "42")
+    assert wall.log().count(cure) == 1, "once a minute"
+    assert wall.request("GET", "/state", headers={"Origin": proxy.url}).status == 403

@@ -111,6 +111,7 @@ class Streamd(MultiService):
             reactor,
             server.max_viewers + SPARE_CONNECTIONS,
             security(page.script, server.frame_ancestors),
+            page.files,
         )
         self.shifts = self._make_shifts(config, surroundings)
         self.peers: Peers | None = None

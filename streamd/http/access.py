@@ -90,11 +90,12 @@ class Access:
         origin = headers.get("origin")
         if origin is None or self.any_origin or self._is_own(origin, headers):
             return
+        quoted = shorten(origin, 260)
         raise Refused(
             403,
             "foreign-origin",
-            f"pages of the origin {shorten(origin)} may not read here; to let them, add it under "
-            '[server] in streamd.toml: origins = ["…"]',
+            f"pages of the origin {quoted} may not read here; to let them, add under [server] in "
+            f"streamd.toml: origins = [{quoted}]; or let the proxy in between pass the Host header",
         )
 
     def check_publisher(self, request: Request, token: str | None = None) -> None:

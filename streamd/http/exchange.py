@@ -84,6 +84,9 @@ class Answers(Protocol):
     def note_failure(self, what: str, failure: Failure) -> None:
         """Log a failure, of which no client may read."""
 
+    def note_refused(self, error: Refused) -> None:
+        """Log a refusal that the operator can cure, once a minute."""
+
 
 class Exchange(http.Request):
     """One request as it arrives, and its answer as it leaves."""
@@ -148,6 +151,7 @@ class Exchange(http.Request):
         if not isinstance(error, Refused):
             self._site.note_failure("a request failed", failure)
             return error_response(500, "internal", "streamd failed on this; its log says why")
+        self._site.note_refused(error)
         headers = _HEADERS_OF_ERRORS.get(error.status)
         return error_response(error.status, error.code, error.message, headers)
 

@@ -7,7 +7,7 @@ import hashlib
 import mimetypes
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,11 @@ class Page:
             f"/walls/{NAME}": {"GET": self.get_wall},
             **{re.escape(p): {"GET": partial(unless_known, r)} for p, r in static.items()},
         }
+
+    @property
+    def files(self) -> Collection[str]:
+        """The paths of the page's own files: they hold no data and no configuration."""
+        return self._files.keys()
 
     def get_wall(self, request: Request, name: str) -> Response:
         """``GET /walls/NAME``: what a screen is to show.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Callable, Collection, Iterable, Mapping, Sized
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -27,6 +27,12 @@ from streamd.journals.journal import Away
 from streamd.reactor.connections import Connections
 
 View = Callable[..., Answer]
+
+_CURABLE = frozenset(("foreign-origin", "unknown-host"))
+"""Codes of refusals that a line in ``streamd.toml`` cures."""
+
+_SAY_EVERY = 60.0
+"""Seconds between two lines in the log about refusals of one code: a page retries for ever."""
 
 
 class Part(Protocol):
@@ -77,6 +83,7 @@ class Site(http.HTTPFactory):
         clock: IReactorTime,
         max_connections: int,
         security: Mapping[str, str],
+        public: Collection[str] = (),
     ) -> None:
         """:param parts: answer always.
 
@@ -86,6 +93,8 @@ class Site(http.HTTPFactory):
         :param links: the connections of viewers.
         :param max_connections: how many connections there may be, those of viewers included.
         :param security: headers of every answer.
+        :param public: paths that pages of every origin may read.  They are files without data: behind a
+            proxy that passes another Host, the wall's own modules come with a foreign Origin.
         """
         super().__init__(reactor=clock)
         self.access = access
@@ -96,6 +105,8 @@ class Site(http.HTTPFactory):
         self.security = security
         self.turned_away = 0
         self.left = 0
+        self._public = frozenset(public)
+        self._said: dict[str, float] = {}
         self._upgrade = upgrade
         self._log_missing = log_missing
         self._links = links
@@ -136,6 +147,13 @@ class Site(http.HTTPFactory):
 
     def note_failure(self, what: str, failure: Failure) -> None:
         self._log.failure(what, failure)
+
+    def note_refused(self, error: Refused) -> None:
+        """Log how the operator lets a page in, once a minute: a browser shows no reason."""
+        now = self.clock.seconds()
+        if error.code in _CURABLE and now - self._said.get(error.code, -_SAY_EVERY) >= _SAY_EVERY:
+            self._said[error.code] = now
+            self._log.warn("a page was refused: {reason}", reason=error.message)
 
     def connected(self, channel: Channel | Door) -> None:
         self.channels.add(channel)
@@ -195,7 +213,7 @@ class Site(http.HTTPFactory):
             return error_response(
                 405, "not-allowed", f"possible here: {allowed}", {"Allow": allowed}
             )
-        if method == "GET":
+        if method == "GET" and request.path not in self._public:
             self.access.check_reader(request.headers)
         return view(request, *match.groups())
 

@@ -668,7 +668,7 @@ def test_line_to_add_for_a_host_is_right(serve: Serve) -> None:
 
 # -- for pages of which origin ---------------------------------------------------------------------
 
-READS = ["/", "/state", "/streams", "/streams/a", "/healthz"]
+READS = ["/walls", "/state", "/streams", "/streams/a", "/healthz"]
 OWN = ["http://localhost", "http://localhost:80"]
 FOREIGN = [
     "http://evil.example",
@@ -694,6 +694,18 @@ def test_own_pages_read(served: Served, path: str, origin: str) -> None:
     assert "Origin" in answer.headers["Vary"]
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/index.html", "/wall/start.js", "/wall/wall.css", "/icon.svg"]
+)
+@pytest.mark.parametrize("origin", FOREIGN)
+@in_thread
+def test_files_of_the_page_are_public(served: Served, path: str, origin: str) -> None:
+    """Behind a proxy that passes another Host, the page's own modules have a foreign Origin."""
+    assert served.request("GET", path, headers={"Origin": origin}).status == 200
+    for other in ("/walls", "/walls/all"):
+        assert served.request("GET", other, headers={"Origin": origin}).status == 403
+
+
 @pytest.mark.parametrize("path", READS)
 @pytest.mark.parametrize("origin", FOREIGN)
 @in_thread
@@ -709,7 +721,7 @@ def test_foreign_pages_do_not_read(served: Served, path: str, origin: str) -> No
 def test_foreign_pages_hear_which_line_to_add(served: Served) -> None:
     answer = served.request("GET", "/state", headers={"Origin": "http://intranet.example"})
     assert code_of(answer) == "foreign-origin"
-    assert "origins = [" in answer.json()["error"]["message"]
+    assert 'origins = ["http://intranet.example"]' in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("written", ["https://Intranet.example/", "https://intranet.example:443"])

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 import pytest
 
 from tests.support.daemon import CHECKOUT, Server, finish_all
 from tests.support.net import free_port
 
-StartNginx = Callable[[Server], Server]
+
+class StartNginx(Protocol):
+    """Starts nginx in front of a server.  `bare`: with `proxy_pass` alone, as most people begin."""
+
+    def __call__(self, behind: Server, bare: bool = False) -> Server: ...
 
 
 @pytest.fixture
@@ -19,7 +25,7 @@ def start_nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartNginx
     """Starts one in front of a server; only the two ports differ from the documented file."""
     servers: list[Server] = []
 
-    def start(behind: Server) -> Server:
+    def start(behind: Server, bare: bool = False) -> Server:
         program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         assert program, "no nginx here: run tests/install-servers"
         folder = tmp_path_factory.mktemp("nginx")
@@ -31,6 +37,8 @@ def start_nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartNginx
         ):
             assert documented in text
             text = text.replace(documented, here)
+        if bare:
+            text = re.sub(r"^ *proxy_(http_version|set_header) .*\n", "", text, flags=re.MULTILINE)
         (folder / "nginx.conf").write_text(text)
         command = [program, "-e", "stderr", "-p", f"{folder}/", "-c", str(folder / "nginx.conf")]
         server = Server(command, port, folder)

@@ -5,6 +5,7 @@ import { connected } from "../client/health.js";
 import { byId, setData, setText } from "../page/dom.js";
 import { clock, cut, duration } from "../text/format.js";
 import { Fuse } from "./fuse.js";
+import { askRefusal } from "./refusal.js";
 
 /** Seconds between two ticks, until the server has said. */
 const TICK = 5;
@@ -26,6 +27,8 @@ export class Header {
   #fuse = new Fuse(byId("fuse"), byId("expiry"));
   /** The server's latest refusal, as code and message. */
   #refused = "";
+  /** Why the server refuses this page's WebSocket; empty: it does not, or has not said. */
+  #foreign = "";
   #abort = new AbortController();
 
   /**
@@ -40,6 +43,7 @@ export class Header {
     const { signal } = this.#abort;
     for (const type of ["link", "tick"]) link.addEventListener(type, () => this.#proved(), { signal });
     link.addEventListener("error", (/** @type {any} */ { detail }) => (this.#refused = `${detail.code}: ${detail.message}`), { signal });
+    link.addEventListener("link", () => void this.#ask(), { signal });
     const { name, title } = configuration;
     // The wall of a server without configuration is called "all"; the server's address tells more.
     setText(byId("title"), name === title && name === "all" ? document.location.host : title);
@@ -62,7 +66,7 @@ export class Header {
     setText(byId("pages"), pages > 1 ? `${page + 1} of ${pages}` : "");
     const title = `${lost ? "✕ " : urgent ? "■ " : ""}${byId("title").textContent} · streamd`;
     if (document.title !== title) document.title = title;
-    setText(byId("notice"), lost ? "" : cut(this.#notice(), LONGEST_NOTICE));
+    setText(byId("notice"), cut(lost ? this.#foreign : this.#notice(), LONGEST_NOTICE));
     byId("empty").hidden = status !== "live" || !empty;
   }
 
@@ -83,7 +87,11 @@ export class Header {
   #notice() {
     const { state, error } = this.#link.journal;
     if (state === "away") return `The server cannot hear what is new${error ? `: ${error}` : ""}`;
-    return this.#refused || (error ?? this.#configuration.note ?? "");
+    return this.#foreign || this.#refused || (error ?? this.#configuration.note ?? "");
+  }
+
+  async #ask() {
+    this.#foreign = await askRefusal();
   }
 
   /** A tick came, or the link came to life: light the fuse anew. */
