@@ -42,7 +42,7 @@ class Daemon:
         self._reactor = reactor
 
     def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
-        self.state.restore(life, held, horizon, time.time())
+        self.state.restore(life, held, horizon, time.time(), time.monotonic())
 
     def committed(self, updates: Sequence[Update]) -> None:
         self.state.apply(updates, time.time())

@@ -16,7 +16,7 @@ from typing import Any
 
 from checks.crowd import Publisher
 from checks.readers import EVENTS, POLLS, Heard, Way
-from streamd.core.state import UPDATE_BYTES
+from streamd.core.retention import UPDATE_BYTES
 from streamd.core.values import MAX_VALUE
 
 ORIGIN = "0-0"

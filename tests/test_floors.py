@@ -31,7 +31,12 @@ FLOORS = {
     "core": [
         "duration errors limit printable written",
         "description health selection update values",
-        "log roster stream thin",
+        "log roster source_health thin timeline",
+        "stream",
+        "retention",
+        "room",
+        "streams",
+        "sources",
         "state",
         "catchup",
     ],
@@ -59,7 +64,7 @@ FLOORS = {
     ],
     "journals": [
         "journal",
-        "book file_format queue redis_requests",
+        "admission book file_format queue redis_requests",
         "local log_file redis_log redis_session",
         "memory redis sqlite",
         "registry",

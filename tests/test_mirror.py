@@ -12,7 +12,10 @@ from tests.support.daemon import CHECKOUT
 ELSEWHERE = {
     "cluster/shift.py": "cluster/test_nodes.py",
     "core/catchup.py": "core/test_state.py",
+    "core/retention.py": "core/test_state.py",
+    "core/source_health.py": "core/test_sources.py",
     "core/stream.py": "core/test_state.py",
+    "core/streams.py": "core/test_state.py",
     "http/bodies.py": "http/test_site.py",
     "http/channel.py": "http/test_site.py",
     "http/exchange.py": "http/test_site.py",

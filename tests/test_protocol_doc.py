@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.fakes import fail_source
 from tests.support.net import wait_until
 from tests.support.served import Served, in_thread
 
@@ -88,7 +89,7 @@ def provoke(served: Served) -> list[Any]:
         until("streams")
         served.request("DELETE", "/streams/new.one")
         until("streams")
-        served.run(service.state.fail, ["orders"], "database file missing", 1.0)
+        served.run(fail_source, service.state, "orders", "database file missing", 1.0)
         served.run(service.hub.wake)
         until("health")
         served.run(service.state.set_journal, "away", 1.0, "the disk is full")

@@ -130,7 +130,7 @@ class Streamd(MultiService):
         )
 
     def _make_shifts(self, config: Config, surroundings: Surroundings) -> list[Shift]:
-        shared = (self.journal, self.state, self._now, self.hub.wake, config.streams)
+        shared = (self.journal, self.state, self._now, self.hub.wake)
         return [
             Shift(
                 name,
@@ -195,7 +195,7 @@ class Streamd(MultiService):
     def _start_sources(self, result: None) -> None:
         self.upkeep.start()
         for shift in self.shifts:
-            shift.lease.start()
+            shift.start()
         if self.peers is not None:
             self.peers.start()
 
@@ -216,7 +216,7 @@ class Streamd(MultiService):
         if self.peers is not None:
             self.peers.stop()
         stopping: list[Deferred[Any]] = [self.upkeep.stop()]
-        stopping += [shift.lease.stop() for shift in self.shifts]
+        stopping += [shift.stop() for shift in self.shifts]
         stopping += [maybeDeferred(port.stopListening) for port in self.listening]
         self.polls.close_all()
         stopping += [self.events.close_all(), self.viewers.close_all(), self.site.close_all()]
@@ -239,7 +239,8 @@ class Streamd(MultiService):
 
     def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
         """Replace the state: the journal has a new log, or this node missed a part of it."""
-        for name in self.state.restore(life, held, horizon, self._now()):
+        now = self._now()
+        for name in self.state.restore(life, held, horizon, now, self._reactor.seconds()):
             self.log.error("a value of {name} cannot be read in the log: it is dropped", name=name)
         self._read_ports()
         for _, feed in self.sources:
@@ -261,8 +262,7 @@ class Streamd(MultiService):
 
     def skipped(self, streams: Collection[str], why: str) -> None:
         """Fail streams with an entry in the log that cannot be read, until their next value."""
-        self.state.fail(streams, why, self._now())
-        self.state.recover(streams)
+        self.state.skip(streams, why, self._now())
         self.hub.wake()
 
     def lost(self, why: str) -> None:

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -37,6 +37,8 @@ class Upkeep:
     """Judges health, pings viewers, forgets streams, trims the journal, and gives memory back.
 
     :ivar now: gives seconds since the epoch.
+    :ivar elapsed: gives seconds on a clock that nobody sets.
+    :ivar lease: only the node that holds it forgets streams; None: there is one node.
     """
 
     _log = Logger()
@@ -57,11 +59,11 @@ class Upkeep:
         :param forget: seconds without an update after which a stream is forgotten.
         """
         self.now = now
+        self.elapsed: Callable[[], float] = reactor.seconds
         self._state, self._journal, self._hub = state, journal, hub
         self._left = left
         self._forget = forget
-        # In a cluster only one node forgets.
-        self.lease = Lease("forget", journal, reactor)
+        self.lease = Lease("forget", journal, reactor) if journal.shared else None
         self._timers = [
             Timer(reactor, 1.0, lambda: sweep.turn(reactor.seconds())),
             Timer(reactor, 1.0, self._judge),
@@ -76,13 +78,14 @@ class Upkeep:
         """Begin, once the journal is open."""
         for timer in self._timers:
             timer.start()
-        self.lease.start()
+        if self.lease is not None:
+            self.lease.start()
 
     def stop(self) -> Deferred[None]:
         """Stop all timers; fires when the lease is given back."""
         for timer in self._timers:
             timer.stop()
-        return self.lease.stop()
+        return succeed(None) if self.lease is None else self.lease.stop()
 
     def tick(self) -> None:
         """Tell viewers the time, so that each knows that its connection lives."""
@@ -90,15 +93,15 @@ class Upkeep:
 
     def _judge(self) -> None:
         before = self._state.revision
-        self._state.judge(self.now())
+        self._state.judge(self.now(), self.elapsed())
         if self._state.revision != before:
             self._hub.wake()
 
     def forget_streams(self) -> None:
         """Publish a tombstone for each stream that has had no update for too long."""
-        names = self._state.forgettable(self._forget, self.now())
-        fence = self.lease.fence
-        if names and fence:
+        names = self._state.forgettable(self._forget, self.now(), self.elapsed())
+        fence = None if self.lease is None else self.lease.fence
+        if names and (fence or self.lease is None):
             forgetting = self._journal.append([Draft(name, None) for name in names], fence=fence)
             # The next search finds the same streams again.
             forgetting.addErrback(lambda failure: failure.trap(Away, Outrun))

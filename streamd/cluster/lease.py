@@ -1,4 +1,4 @@
-"""Who does it, of several nodes: one at a time, and another one when that one is gone."""
+"""Leases: one node at a time does a thing, and another one when that node is gone."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from streamd.journals.journal import Away, Fence, Journal
 from streamd.reactor.timer import Timer
 
 LASTS = 3.0
-"""Seconds after which others may have it, when whoever has it says nothing more."""
+"""Seconds after which another node may take a lease that its holder does not renew."""
 
 RENEW = 0.5
-"""Seconds between two attempts to get it, or to keep it: with what a source takes to start, another
-node goes on within five seconds."""
+"""Seconds between two attempts to take a lease, or to keep it: with what a source takes to start,
+another node goes on within five seconds."""
+
+PAUSE = 10.0
+"""Seconds for which a node leaves the lease to others when it could not begin what the lease is for."""
 
 
 class Lease:
-    """Tries to have a lease, and says when it has it and when it has it no more."""
+    """Tries to hold a lease of a shared journal, and says when it begins and ends to hold it."""
 
     _log = Logger()
 
@@ -34,43 +37,46 @@ class Lease:
         begin: Callable[[Fence], Any] = lambda fence: None,
         end: Callable[[], Any] = lambda: None,
     ) -> None:
-        """:param begin: called when this node has it; may give a Deferred, as may ``end``."""
+        """:param begin: called with the fencing token when this node holds the lease.
+
+        It may return a Deferred, as may ``end``.  If it fails, the lease is given back for a while.
+        """
         self.name = name
-        self.stopped = False
         self._journal = journal
         self._clock = clock
         self._begin, self._end = begin, end
         self._fence: Fence | None = None
-        self._renewed = 0.0
-        self._outrun = False
+        self._renewed = self._pause_until = 0.0
+        self._outrun = self._stopped = False
         self._turning: Deferred[None] | None = None
         self._timer = Timer(clock, RENEW, self._turn)
 
     @property
     def fence(self) -> Fence | None:
-        """That under which this node has it; None: it has it not, or it may have run out."""
-        ran_out = self._clock.seconds() - self._renewed > LASTS
-        return None if ran_out else self._fence
+        """The current fencing token; None without the lease, also if it may have expired."""
+        expired = self._clock.seconds() - self._renewed > LASTS
+        return None if expired else self._fence
 
     def start(self) -> None:
-        """Try, from now on."""
+        """Try to take the lease, from now on."""
         self._timer.start()
         self._turn()
 
     def lose(self) -> None:
-        """Somebody else went on: end, and try again."""
+        """End, because another node holds the lease; then try again."""
         self._outrun = True
         self._turn()
 
     def stop(self) -> Deferred[None]:
-        """End, and let others have it at once."""
-        self.stopped = True
+        """End, and let other nodes take the lease at once."""
+        self._stopped = True
         self._timer.stop()
         turning = self._turning or succeed(None)
         return turning.addCallback(lambda _: Deferred.fromCoroutine(self._give_back()))
 
     def _turn(self) -> None:
-        if self._turning is None and not self.stopped:
+        pauses = self._clock.seconds() < self._pause_until
+        if self._turning is None and not self._stopped and not pauses:
             turning = self._turning = Deferred()
             running = Deferred.fromCoroutine(self._look())
             running.addErrback(
@@ -86,17 +92,22 @@ class Lease:
         asked = self._clock.seconds()
         try:
             fence = await self._journal.acquire(self.name, LASTS)
-        except Away:  # while it is, nobody else gets it; unless only this node is cut off
-            alone = not self._journal.shared
-            fence = self._fence if alone or asked - self._renewed <= LASTS else None
+        except Away:
+            # While the journal is away no other node takes the lease, unless only this node is cut off.
+            fence = self._fence if asked - self._renewed <= LASTS else None
         else:
             self._renewed = asked
         if self._fence is not None and (fence != self._fence or self._outrun):
             await self._finish()
         self._outrun = False
-        if fence is not None and self._fence is None and not self.stopped:
+        if fence is not None and self._fence is None and not self._stopped:
             self._fence = fence
-            await maybeDeferred(self._begin, fence)
+            try:
+                await maybeDeferred(self._begin, fence)
+            except Exception:
+                # Another node may be able to: it must not wait for one that is not.
+                self._pause_until = self._clock.seconds() + PAUSE
+                await self._give_back()
 
     async def _finish(self) -> None:
         self._fence = None

@@ -1,9 +1,9 @@
-"""What the nodes of one log tell each other beside it: how sources do, which screens there are.
+"""Peers: what the nodes of one log tell each other beside it, of sources and of screens.
 
-Once a second each puts what it knows into the journal's small records, and reads what others put.  Who
-runs a source judges its streams: the others' viewers see the same, up to two seconds later.  Streams
-that are published every node judges for itself, by the same rule, from the same log; what was published
-while some node was there is proved by that, also to a node that came later.
+Once a second each node puts what it knows into the small records of the journal, and reads what the
+others put.  The node that runs a source judges its streams: viewers of other nodes see the same, up to
+two seconds later.  Every node judges published streams for itself, by the same rule, from the same log.
+A stream that was published while some node followed the log is proved by that, also to a later node.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from streamd.cluster.shift import Shift
 from streamd.core.errors import Refused
@@ -35,12 +36,16 @@ LASTS = 10.0
 VOUCHED = 4.0
 """Seconds for which it counts what a node says of the sources that it runs: said every second."""
 
-HEALTH, SINCE, SCREENS, COMMANDS = "health", "since", "screens", "commands"
-"""Kinds of records."""
+REMEMBERED = 2 * LASTS
+"""Seconds for which a command is known to be obeyed after its record was read last: longer than any
+record lasts, so that no read can be the first after it is forgotten."""
+
+SOURCES, SINCE, SCREENS, COMMANDS = "sources", "since", "screens", "commands"
+"""Kinds of records.  Version 0.1.0 has a kind ``health``, of another form, instead of ``sources``."""
 
 
 class Peers:
-    """Tells the other nodes, and listens to them; with one node it talks to itself."""
+    """Tells the other nodes of this one, and listens to them."""
 
     _log = Logger()
 
@@ -66,18 +71,18 @@ class Peers:
         self._begun = ORIGIN
         self._since: Position | None = None
         self._told: dict[tuple[str, str], tuple[bytes, float]] = {}
-        self._done: set[str] = set()
+        self._done: dict[str, float] = {}  # obeyed commands -> when their record was seen last
         self._turning = False
         self._timer = Timer(clock, TURN, self._turn)
         screens.pass_on = self._command
 
     def start(self) -> None:
-        """Talk, from now on."""
+        """Talk to the other nodes, from now on."""
         self._timer.start()
         self._turn()
 
     def stop(self) -> None:
-        """No more."""
+        """Talk no more."""
         self._timer.stop()
 
     def _turn(self) -> None:
@@ -95,16 +100,24 @@ class Peers:
     async def _talk(self) -> None:
         revision = self._state.revision
         await self._agree_since()
-        ours = {shift.name: shift.feed for shift in self._shifts if shift.lease.fence}
-        for name, feed in ours.items():
-            await self._journal.put(HEALTH, name, feed.report(), VOUCHED)
-        heard = await self._journal.records(HEALTH)
-        for shift in self._shifts:
-            if shift.name in heard and not shift.lease.fence:
-                shift.feed.follow(heard[shift.name], VOUCHED)
+        await self._share_sources()
         await self._share_screens()
         if self._state.revision != revision:
             self._changed()
+
+    async def _share_sources(self) -> None:
+        # All in one turn, so that they are one step of the journal: a thousand round trips to Redis,
+        # one after the other, would take longer than what they say counts.
+        puts = [
+            self._journal.put(SOURCES, shift.name, shift.feed.report(), VOUCHED)
+            for shift in self._shifts
+            if shift.runs
+        ]
+        await gatherResults(puts, consumeErrors=True).addErrback(_first_error)
+        heard = await self._journal.records(SOURCES)
+        for shift in self._shifts:
+            if shift.name in heard and not shift.runs:
+                shift.feed.follow(heard[shift.name], VOUCHED)
 
     async def _tell(self, kind: str, name: str, record: bytes) -> None:
         """Put a record, if there is something new in it or it would expire."""
@@ -146,16 +159,32 @@ class Peers:
             if node != self._node:
                 others.update(msgspec.json.decode(record))
         self._screens.others = others
-        commands = await self._journal.records(COMMANDS)
-        done, self._done = self._done, set(commands)
-        for name in [name for name in commands if name not in done]:
-            screen, text = msgspec.json.decode(commands[name], type=tuple[str, str])
+        for name, command in (await self._journal.records(COMMANDS)).items():
+            self._obey(name, command)
+        self._forget_commands()
+
+    def _obey(self, name: str, command: bytes) -> None:
+        """Obey a command, unless this node did: it reads the record of each several times."""
+        done = name in self._done
+        self._done[name] = self._clock.seconds()
+        if not done:
+            screen, text = msgspec.json.decode(command, type=tuple[str, str])
             with suppress(Refused):  # by one screen: others obey
                 self._screens.obey(screen, text.encode())
 
+    def _forget_commands(self) -> None:
+        since = self._clock.seconds() - REMEMBERED
+        self._done = {name: seen for name, seen in self._done.items() if seen > since}
+
     def _command(self, screen: str, text: bytes) -> Deferred[None]:
-        """Have another node say this to a screen."""
+        """Have another node say this to a screen; this node has said it."""
         name = secrets.token_hex(8)
-        self._done.add(name)
+        self._done[name] = self._clock.seconds()
         command = msgspec.json.encode((screen, text.decode()))
         return self._journal.put(COMMANDS, name, command, LASTS)
+
+
+def _first_error(failure: Failure) -> Failure:
+    """Return the failure of the Deferred that failed, instead of one that wraps it."""
+    assert isinstance(failure.value, FirstError)
+    return failure.value.subFailure

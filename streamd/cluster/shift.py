@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from streamd.cluster.lease import Lease
+from streamd.config.fields import ConfigError
 from streamd.journals.journal import Fence, Journal
+from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 from streamd.sources.source import Source
 
@@ -18,7 +20,10 @@ from streamd.sources.source import Source
 class Shift:
     """A source, run by one node: made anew whenever this node's turn comes again.
 
-    :ivar source: as it runs, ran last, or will run first; :ivar feed: where it puts what it finds.
+    Where no other node can have the journal, the source runs from start to stop, without a lease.
+
+    :ivar source: as it runs, ran last, or will run first.
+    :ivar feed: where it puts what it reads.
     """
 
     def __init__(
@@ -32,24 +37,54 @@ class Shift:
         self.name = name
         self.source, self.feed = make()
         self._make = make
-        self._ran = False
-        self.lease = Lease(f"source:{name}", journal, clock, self._begin, self._end)
+        self._made = True  # and not started yet
+        self._started = self._stopped = False
+        self._lease: Lease | None = None
+        if journal.shared:
+            self._lease = Lease(f"source:{name}", journal, clock, self._begin, self._end)
 
-    async def _start(self, fence: Fence) -> None:
-        former = self.feed
-        if self._ran:
-            self.source, self.feed = self._make()
-        self._ran = True
-        self.feed.fence, self.feed.outrun = fence, self.lease.lose
-        await self.feed.adopt(former)
-        if not self.lease.stopped:
-            self.source.start(self.feed)
+    @property
+    def runs(self) -> bool:
+        """Whether this node runs the source, and no other node may by now."""
+        return self._lease is None or self._lease.fence is not None
+
+    def start(self) -> None:
+        """Run the source, or try to get its lease from now on."""
+        if self._lease is not None:
+            self._lease.start()
+        else:
+            Deferred.fromCoroutine(self._start()).addErrback(self._failed)
+
+    def stop(self) -> Deferred[Any]:
+        """Stop the source, and let other nodes have it at once."""
+        self._stopped = True
+        return maybeDeferred(self._end) if self._lease is None else self._lease.stop()
 
     def _begin(self, fence: Fence) -> Deferred[None]:
-        def failed(failure: Failure) -> None:
-            self.feed.failed(failure)
+        return Deferred.fromCoroutine(self._start(fence)).addErrback(self._failed_to_start)
 
-        return Deferred.fromCoroutine(self._start(fence)).addErrback(failed)
+    async def _start(self, fence: Fence | None = None) -> None:
+        if not self._made:
+            self.source, self.feed = self._make()
+        self._made = False
+        if self._lease is not None:
+            self.feed.fence, self.feed.outrun = fence, self._lease.lose
+        await self.feed.adopt()
+        if not self._stopped:
+            self._started = True
+            self.source.start(self.feed)
+
+    def _failed_to_start(self, failure: Failure) -> Failure:
+        """Say so on the streams of the source; the lease tries again, here or on another node."""
+        self._failed(failure)
+        return failure
+
+    def _failed(self, failure: Failure) -> None:
+        error = failure.value
+        if isinstance(error, ConfigError):  # its text names keys and files, and never a secret
+            failure = Failure(SourceError("; ".join(error.problems)))
+        self.feed.failed(failure)
 
     def _end(self) -> Any:
-        return self.source.stop()
+        started, self._started = self._started, False
+        return self.source.stop() if started else None

@@ -135,12 +135,13 @@ def resumes(
         return False
     if after > state.head:
         return state.shared and known.all
-    if after < state.horizon:
+    if after < state.kept.horizon:
         return False
-    if after >= state.lost:
+    if after >= state.kept.lost:
         return True
     bits = state.roster.matches(selection).bits & state.roster.matches(known).bits
-    return all(state.streams[name].lost <= after for name in state.roster.select(bits))
+    streams = filter(None, map(state.streams.get, state.roster.select(bits)))
+    return all(stream.lost <= after for stream in streams)
 
 
 def is_beyond(state: State, cursor: Cursor) -> bool:
@@ -148,7 +149,7 @@ def is_beyond(state: State, cursor: Cursor) -> bool:
 
     No message can tell it that this stream was forgotten.
     """
-    return 0 < cursor.revision < state.razed
+    return 0 < cursor.revision < state.kept.razed
 
 
 # -- the one question ------------------------------------------------------------------------------
@@ -207,7 +208,7 @@ class Missed:
         if newest:
             at, self.updates = state.head, _newest(state, cursor, -1, state.head)
         else:
-            found = list(islice(state.log.after(cursor.at), MANY_MISSED))
+            found = list(islice(state.kept.log.after(cursor.at), MANY_MISSED))
             at = found[-1].at if len(found) == MANY_MISSED else state.head
             self.updates = [update for update in found if update.value is not None]
         self.more = at < state.head
@@ -288,10 +289,10 @@ def _newest(state: State, cursor: Cursor, bits: int, until: Position) -> list[Up
 def _changed(state: State, at: Position, bits: int) -> Iterable[Stream]:
     """Return the streams with these bits that have an update after ``at``."""
     if at == ORIGIN:  # that may be few of very many
-        streams = map(state.streams.__getitem__, state.roster.select(bits))
+        streams = filter(None, map(state.streams.get, state.roster.select(bits)))
         return [stream for stream in streams if stream.history]
     numbers = state.roster.numbers
-    recent = takewhile(lambda s: s.history[-1].at > at, reversed(state.recent.values()))
+    recent = takewhile(lambda s: s.history[-1].at > at, reversed(state.kept.recent.values()))
     return [stream for stream in recent if bits >> numbers[stream.name] & 1]
 
 
@@ -303,7 +304,7 @@ def _after(
     begins: dict[str, tuple[float, Position]] = {}
     known = state.roster.matches(backlog.known).bits
     at, size = cursor.at, 0
-    for looks, update in enumerate(state.log.after(cursor.at)):
+    for looks, update in enumerate(state.kept.log.after(cursor.at)):
         if not whole and (
             looks >= MANY_LOOKS
             or len(updates) > MANY_UPDATES

@@ -6,7 +6,7 @@ the world.  A judge is told the time; it never asks.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ Level = Literal["ok", "warn", "critical"]
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=False):
-    """What is said about a stream beside its value.
+    """The health of a stream, as viewers are told it.
 
     :ivar state: ``failed``: its source says so; ``late``: no proof within what it promised.
     :ivar level: judged from the newest value by the stream's limits.
@@ -31,6 +31,28 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=False):
     since: float
     proof: float | None = None
     error: str | None = None
+
+
+class Trouble(NamedTuple):
+    """A failure, or the refusal of a value, and its place in the order of readings.
+
+    :ivar reading: the number of the reading that brought it, or a number of its own for a failure.
+    :ivar message: the reason, in words fit for a wall.
+    """
+
+    reading: int
+    message: str
+
+
+def standing(trouble: Trouble | None, proved: int) -> Trouble | None:
+    """Return the trouble unless a later reading overcame it.
+
+    A reading that was under way when its source failed began before the failure: its number is lower,
+    so it overcomes nothing.
+
+    :param proved: the number of the newest reading that proved otherwise.
+    """
+    return trouble if trouble is not None and trouble.reading >= proved else None
 
 
 def level(value: Any, warn: Limit | None, critical: Limit | None) -> Level:
@@ -51,10 +73,10 @@ def knowledge(
 ) -> Knowledge:
     """The state of a stream whose last proof was at ``proof`` and that promised one per ``expect``.
 
-    :param error: the reason that its source gave for failing, if it failed.
+    :param error: the newest trouble that stands, of the stream or of its source.
     :param proof: seconds since the epoch; None: never.
     :param expect: seconds; None: it promised nothing.
-    :param restored: what it said is from before the start, and was not confirmed since.
+    :param restored: the value is from before the log was read, and nobody has confirmed it since.
     """
     if error is not None:
         return "failed"

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
 
 import msgspec
 
 from streamd.core.description import Description
-from streamd.core.health import Health, Level, knowledge, level
+from streamd.core.health import Health, Level, Trouble, knowledge, level, standing
+from streamd.core.source_health import SourceHealth
 from streamd.core.update import ORIGIN, Update
 from streamd.core.values import to_python
 
 MAX_SILENCES = 64
-"""Of one stream, that are remembered: a chart shows no more."""
+"""Silences of one stream that are remembered: a chart shows no more."""
 
-
-class Report(NamedTuple):
-    """What the node that runs a source says of a stream.
-
-    :ivar late: whether its proof is due.
-    """
-
-    proof: float | None
-    error: str | None
-    late: bool
+UNREADABLE = "its last value cannot be read in the log"
+"""Why a stream fails whose newest value is no JSON, until it has another one."""
 
 
 class Stream:
-    """What is known of one; :class:`~streamd.core.state.State` alone changes it.
+    """What is known of one stream; :class:`~streamd.core.state.State` alone changes it.
 
     When it is forgotten its history is one update without a value.  Unless it is configured it is
     ``gone`` then, and stays as a tombstone until there are too many, so that whoever was away is told.
+
+    Its health is derived: from its newest proof and what is expected of it, from the refusal of its own
+    last value, and from the record of its source.
     """
 
     def __init__(self, name: str, description: Description, configured: bool, now: float) -> None:
@@ -43,19 +38,25 @@ class Stream:
         self._described: Description | None = None
         self._vital: Health | None = None
         self._description_text = self._health_text = b""
+        self.gone = False
         self.begin(description, configured, now)
 
     def begin(self, description: Description, configured: bool, now: float) -> None:
         """Become a stream about which nothing is known yet, for the first time or again."""
         self.description = description
         self.configured = configured
-        self.gone = False
+        self.source: SourceHealth | None = None  # whose failures are its own
+        self.proved = 0  # the number of the newest reading of its source that proved it
+        self.refused: Trouble | None = (
+            None  # what its source read last, and it could not be a value
+        )
         self.began = now  # from then on a proof is waited for
         self.proof: float | None = None
-        self.vouched = 0.0  # until then whoever runs its source says that it is not late
-        self.restored = False  # what it said is from before, and nobody has confirmed it since
-        self.error: str | None = None
-        self.recovering = False  # the next update is newer than that error, and ends it
+        self.vouched = 0.0  # until then the node that runs its source says that it is not late
+        self.restored = (
+            False  # its value is from before the log was read, and was not confirmed since
+        )
+        self.unreadable: str | None = None  # why its newest entry in the log could not be read
         self.level: Level = "ok"
         self.health = Health("fresh", "ok", now)
         # From the last proof until it could be believed again: a line through it would be a lie.
@@ -74,28 +75,31 @@ class Stream:
 
     # -- whether it can be believed ----------------------------------------------------------------
 
+    @property
+    def error(self) -> str | None:
+        """Why the stream is failed; None if it is not."""
+        source = self.source
+        if self.refused is None and (source is None or source.troubled < self.proved):
+            return self.unreadable  # the usual case: nothing can stand
+        trouble = self.trouble()
+        return self.unreadable if trouble is None else trouble.message
+
+    def trouble(self) -> Trouble | None:
+        """Return the newest trouble of the stream or of its source that stands."""
+        troubles = [standing(self.refused, self.proved)]
+        if self.source is not None:
+            troubles += self.source.troubles(self.name, self.proved)
+        return max(filter(None, troubles), default=None)
+
     def confirm(self, now: float) -> None:
-        """It is what it says."""
-        self.proof, self.restored = now, False
-        if self.recovering:
-            self.error = None
-
-    def hear(self, report: Report, until: float) -> None:
-        """So it is, says the node that runs its source; that holds until then."""
-        if report.proof is not None:
-            self.proof, self.restored = max(report.proof, self.proof or report.proof), False
-        self.error, self.recovering = report.error, False
-        self.vouched = 0.0 if report.late else until
-
-    def report(self) -> Report:
-        """How it is, for nodes that do not run its source."""
-        late = self.health.state == "late"
-        return Report(None if self.restored else self.proof, self.error, late)
+        """Note that its value is true now, whatever its source says."""
+        self.proof = now
+        self.restored, self.unreadable = False, None
 
     def bound(self, now: float) -> None:
-        """A proof from the future means that the clock was set back: it counts from now on.
+        """Count a proof from the future from now on: the clock was set back.
 
-        Or nothing would be late until the clock got there again.
+        Otherwise nothing would be late until the clock got there again.
         """
         self.began = min(self.began, now)
         if self.proof is not None and self.proof > now:
@@ -112,18 +116,19 @@ class Stream:
 
     def judge(self, now: float) -> bool:
         """Find out how it is, and whether that is news."""
+        error = self.error
         expect = self.description.expect if now >= self.vouched else None
         proof = self.began if self.proof is None else self.proof
-        state = knowledge(self.error, proof, expect, now, self.restored)
+        state = knowledge(error, proof, expect, now, self.restored)
         h = self.health
         if (state == "fresh") != (h.state == "fresh"):
             if state != "fresh":
                 self.silences.append((now if self.proof is None else self.proof, None))
             elif self.silences:
                 self.silences.append((self.silences.pop()[0], now))
-        if (state, self.level, self.error) == (h.state, h.level, h.error):
+        if (state, self.level, error) == (h.state, h.level, h.error):
             return False
-        self.health = Health(state, self.level, now, self.proof, self.error)
+        self.health = Health(state, self.level, now, self.proof, error)
         return True
 
     def current_health(self) -> Health:

@@ -16,6 +16,7 @@ from streamd.core.update import Draft, Update, check_name, check_time
 from streamd.core.values import from_json, from_text
 from streamd.http.access import Access
 from streamd.http.request import NAME, Request, Response, Routes, json_response
+from streamd.journals.admission import append_within
 from streamd.journals.journal import Journal, Key
 from streamd.wire.requests import parse_json_object
 
@@ -96,11 +97,11 @@ class Publisher:
         if not drafts:
             return succeed([])
         try:
-            self._state.check_room(drafts)
+            appended = append_within(self._state.room, self._journal, drafts, key=key)
         except Refused as refused:
             return self._repeat(key, refused)
         self.published += len(drafts)
-        return self._journal.append(drafts, key)
+        return appended
 
     def _repeat(self, key: Key | None, refused: Refused) -> Deferred[Sequence[Update]]:
         """Answer a repetition of a publish that was committed, which needs no room; refuse another."""

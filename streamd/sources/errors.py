@@ -13,7 +13,8 @@ class SourceError(Exception):
 
     def __init__(self, message: str, detail: str = "", key: str = "") -> None:
         super().__init__(message)
-        self.message = message
+        # A kind from elsewhere may hand over what it caught, or nothing: a wall needs a text.
+        self.message = str(message or "").strip() or "the source failed and did not say why"
         self.detail = detail
         self.key = key
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
 from streamd.config.kind import SourceTable, Surroundings
-from streamd.core.description import Description
 from streamd.core.state import State
 from streamd.journals.journal import Journal
 from streamd.sources.feed import Feed
@@ -36,7 +35,6 @@ def furnish(
     state: State,
     now: Callable[[], float],
     changed: Callable[[], None],
-    descriptions: Mapping[str, Description],
 ) -> tuple[Source, Feed]:
     """The source of a table, and the feed that it is to be started with; does nothing yet.
 
@@ -47,5 +45,5 @@ def furnish(
     every = getattr(source, "every", getattr(settings, "every", None))
     told_by = (key for key in sorted(kind.told_by) if getattr(settings, key, None) is not None)
     key = next(told_by, "url" if hasattr(settings, "url") else "")
-    feed = Feed(name, settings, journal, state, now, changed, descriptions, every, key)
+    feed = Feed(name, settings, journal, state, now, changed, every, key)
     return source, feed

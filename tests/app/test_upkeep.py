@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+from twisted.internet.defer import fail, succeed
 
 from streamd.app import upkeep
-from streamd.journals.journal import Fence
+from streamd.journals.journal import Fence, Outrun
 from tests.support.net import wait_until
 from tests.support.served import QUIET, Serve, Served, in_thread
 
@@ -33,6 +37,14 @@ def test_stream_becomes_late_by_itself(serve: Serve) -> None:
     assert state() == "fresh"
 
 
+def a_day_later(kept: upkeep.Upkeep) -> None:
+    """Have it believe that a day passes at once."""
+    kept._judge()
+    elapsed = kept.elapsed
+    kept.now = lambda: time.time() + DAY + 1
+    kept.elapsed = lambda: elapsed() + DAY + 1
+
+
 @in_thread
 def test_stream_that_nobody_updates_is_forgotten_in_the_end(serve: Serve) -> None:
     served = serve(QUIET + "\n[streams.configured]\n")
@@ -42,7 +54,7 @@ def test_stream_that_nobody_updates_is_forgotten_in_the_end(serve: Serve) -> Non
         assert json.loads(viewer.recv(timeout=5)) == {"old": 1, "configured": 1}
         served.run(served.service.upkeep.forget_streams)
         assert set(served.state()) == {"old", "configured"}
-        served.service.upkeep.now = lambda: time.time() + DAY + 1
+        served.run(a_day_later, served.service.upkeep)
         served.run(served.service.upkeep.forget_streams)
         assert json.loads(viewer.recv(timeout=5)) == {"old": None}
     assert set(served.state()) == {"configured"}
@@ -53,13 +65,17 @@ def test_who_has_no_lease_or_was_outrun_forgets_nothing(serve: Serve) -> None:
     served = serve(QUIET)
     served.post("old", 1)
     streamd = served.service
-    streamd.upkeep.now = lambda: time.time() + DAY + 1
 
     def forget() -> None:
-        streamd.journal.append([], fence=Fence("forget", 1))  # another node has taken it over
+        a_day_later(streamd.upkeep)
+        lease: Any = SimpleNamespace(fence=None, stop=lambda: succeed(None))
+        streamd.upkeep.lease = lease
         streamd.upkeep.forget_streams()
-        streamd.upkeep.lease._fence = None
-        streamd.upkeep.forget_streams()
+        lease.fence = Fence("forget", 1)
+        append = patch.object(streamd.journal, "append", return_value=fail(Outrun()))
+        with append as appended:  # another node holds the lease by now
+            streamd.upkeep.forget_streams()
+        assert appended.call_args.kwargs == {"fence": lease.fence}
 
     served.run(forget)
     assert served.state() == {"old": 1}

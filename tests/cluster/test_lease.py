@@ -10,8 +10,9 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.cluster.lease import LASTS, RENEW, Lease
+from streamd.cluster.lease import LASTS, PAUSE, RENEW, Lease
 from streamd.cluster.shift import Shift
+from streamd.config.fields import ConfigError
 from streamd.core.description import Description
 from streamd.journals.journal import Away, Fence, Outrun
 from streamd.sources.errors import SourceError
@@ -48,11 +49,14 @@ class LeaseTests(SynchronousTestCase):
         self.journal = Grants()
         self.did: list[Any] = []
         self.ending: Deferred[None] | None = None
+        self.broken = False
         journal: Any = self.journal
         self.lease = Lease("shop", journal, self.clock, self.begin, self.end)
 
     def begin(self, fence: Fence) -> None:
         self.did.append(fence.number)
+        if self.broken:
+            raise ConfigError(["sources.shop.token: no such file: token"])
 
     def end(self) -> Deferred[None] | None:
         self.did.append("end")
@@ -157,6 +161,17 @@ class LeaseTests(SynchronousTestCase):
         self.successResultOf(self.lease.stop())
         self.assertEqual([1, "end"], self.did)
 
+    def test_who_cannot_begin_gives_it_back_and_tries_again_later(self) -> None:
+        self.broken = True
+        self.lease.start()
+        self.assertEqual((1, None), (self.journal.released, self.lease.fence))
+        self.pass_time(PAUSE - RENEW)
+        self.assertEqual([1, "end"], self.did)  # another node may have it meanwhile
+        self.broken = False
+        self.pass_time(2 * RENEW)
+        self.assertEqual([1, "end", 1], self.did)
+        self.assertEqual(Fence("shop", 1), self.lease.fence)
+
     def test_a_stop_waits_for_the_end(self) -> None:
         self.ending = Deferred()
         self.lease.start()
@@ -166,6 +181,10 @@ class LeaseTests(SynchronousTestCase):
         self.ending.callback(None)
         self.successResultOf(stopping)
         self.assertEqual(1, self.journal.released)
+
+
+def raise_(error: Exception) -> Any:
+    raise error
 
 
 class ShiftTests(SynchronousTestCase):
@@ -188,7 +207,7 @@ class ShiftTests(SynchronousTestCase):
         return source, self.daemon.feed()
 
     def test_it_is_made_anew_for_each_turn(self) -> None:
-        self.shift.lease.start()
+        self.shift.start()
         self.journal.number = 2
         self.daemon.clock.advance(RENEW)
         first, second = Fence("source:shop", 1), Fence("source:shop", 2)
@@ -197,7 +216,7 @@ class ShiftTests(SynchronousTestCase):
     def test_each_takes_back_what_the_one_before_it_failed(self) -> None:
         self.daemon = Daemonette({"shop.a": Description()})
         self.shift = Shift("shop", self.make, cast(Any, self.journal), self.daemon.clock)
-        self.shift.lease.start()
+        self.shift.start()
         self.shift.feed.failed(Failure(SourceError("no answer")))
         self.assertEqual(("failed", "no answer"), self.daemon.health("shop.a"))
         self.journal.number = 2
@@ -205,14 +224,42 @@ class ShiftTests(SynchronousTestCase):
         self.shift.feed.put({"b": 1})
         self.assertEqual(("fresh", None), self.daemon.health("shop.a"))
 
+    def test_what_cannot_be_made_leaves_the_lease_to_other_nodes_and_says_why(self) -> None:
+        self.shift.start()
+        self.journal.number = None
+        self.daemon.clock.advance(RENEW)  # another node has its turn
+        problems = ["sources.shop.token: no such file: token"]
+        make = self.patch(self.shift, "_make", lambda: raise_(ConfigError(problems)))
+        self.journal.number = 3
+        self.daemon.clock.advance(RENEW)
+        self.assertEqual((1, False), (self.journal.released, self.shift.runs))
+        self.assertEqual(("failed", *problems), self.daemon.health("shop"))
+        make.restore()
+        for _ in range(round(PAUSE / RENEW) + 1):
+            self.daemon.clock.advance(RENEW)
+        self.assertTrue(self.shift.runs)
+        self.assertEqual((2, Fence("source:shop", 3)), self.did[-1])
+        self.assertEqual(1, self.did.count("stopped"))
+
+    def test_without_a_shared_journal_it_runs_from_start_to_stop(self) -> None:
+        journal: Any = self.daemon.journal
+        for method in ("acquire", "release"):
+            self.patch(journal, method, None)
+        shift = Shift("shop", self.make, journal, self.daemon.clock)
+        self.did.clear()
+        shift.start()
+        self.assertEqual(([(2, None)], True), (self.did, shift.runs))
+        self.successResultOf(shift.stop())
+        self.assertEqual([(2, None), "stopped"], self.did)
+
     def test_who_is_outrun_stops(self) -> None:
-        self.shift.lease.start()
+        self.shift.start()
         self.journal.number = None
         self.shift.feed.failed(Failure(Outrun("somebody else went on")))
         self.assertEqual(["made", (1, Fence("source:shop", 1)), "stopped"], self.did)
 
     def test_a_stop_stops_it(self) -> None:
-        self.shift.lease.start()
-        self.successResultOf(self.shift.lease.stop())
+        self.shift.start()
+        self.successResultOf(self.shift.stop())
         self.assertEqual("stopped", self.did[-1])
         self.assertEqual(1, self.journal.released)

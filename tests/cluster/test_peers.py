@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from twisted.internet.defer import fail
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.cluster.peers import HEALTH, LASTS, TURN, VOUCHED, Peers
+from streamd.cluster.peers import COMMANDS, LASTS, REMEMBERED, SOURCES, TURN, VOUCHED, Peers
 from streamd.core.errors import Refused
 from streamd.core.update import Draft, Update
 from streamd.hub.screens import Screens
-from streamd.journals.journal import Away, Fence
+from streamd.journals.journal import Away
+from streamd.journals.memory import MemoryJournal
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 from streamd.wire.requests import ScreenReport
@@ -32,13 +34,13 @@ class Node(Daemonette):
             first.second = self
             self.journal, self.times, self.clock = first.journal, first.times, first.clock
         self.shop: Feed = self.feed()
-        self.lease = SimpleNamespace(fence=None)
+        self.shift = SimpleNamespace(name="shop", feed=self.shop, runs=False)
         self.screens = Screens()
-        shift: Any = SimpleNamespace(name="shop", feed=self.shop, lease=self.lease)
+        shifts: Any = [self.shift]
         self.peers = Peers(
             self.journal,
             self.state,
-            [shift],
+            shifts,
             self.screens,
             self.times.now,
             self.clock,
@@ -49,6 +51,37 @@ class Node(Daemonette):
         super().committed(updates)
         if self.second is not None:
             self.second.committed(updates)
+
+
+class Distant:
+    """A journal that is some way off: what is asked in one turn goes there and back together."""
+
+    WAY = 0.01
+
+    def __init__(self, journal: MemoryJournal, clock: Clock) -> None:
+        self.life = journal.life
+        self.trips = 0
+        self._journal, self._clock = journal, clock
+        self._asked: list[tuple[Callable[..., Any], Any, Deferred[Any]]] = []
+
+    def put(self, *given: Any) -> Deferred[Any]:
+        return self._ask(self._journal.put, given)
+
+    def records(self, *given: Any) -> Deferred[Any]:
+        return self._ask(self._journal.records, given)
+
+    def _ask(self, method: Callable[..., Any], given: Any) -> Deferred[Any]:
+        if not self._asked:
+            self._clock.callLater(self.WAY, self._arrive)
+        answer: Deferred[Any] = Deferred()
+        self._asked.append((method, given, answer))
+        return answer
+
+    def _arrive(self) -> None:
+        asked, self._asked = self._asked, []
+        self.trips += 1
+        for method, given, answer in asked:
+            method(*given).chainDeferred(answer)
 
 
 class Full(Terminal):
@@ -62,7 +95,7 @@ class PeersTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.one = Node()
         self.other = Node(self.one)
-        self.one.lease.fence = Fence("shop", 1)
+        self.one.shift.runs = True
 
     def start(self) -> None:
         self.one.peers.start()
@@ -109,16 +142,52 @@ class PeersTests(SynchronousTestCase):
         self.turn()
         self.assertIsNone(self.other.state.get("shop"))
 
+    def test_a_thousand_sources_are_one_step_of_the_journal(self) -> None:
+        """Or what the last of them says would be stale before the first is said again."""
+        shifts: Any = [
+            SimpleNamespace(name=f"shop{n}", feed=self.one.feed(f"shop{n}"), runs=True)
+            for n in range(1000)
+        ]
+        journal: Any = Distant(self.one.journal, self.one.clock)
+        state, clock = self.one.state, self.one.clock
+        peers = Peers(journal, state, shifts, Screens(), self.one.times.now, clock, lambda: None)
+        peers.start()
+        for _ in range(20):
+            clock.advance(Distant.WAY)
+        records = self.successResultOf(self.one.journal.records(SOURCES))
+        self.assertEqual(1000, len(records))
+        self.assertLess(journal.trips, 10)
+        peers.stop()
+
+    def test_of_a_source_the_newest_value_and_not_what_came_before(self) -> None:
+        self.start()
+        self.one.shop.put({"a": 1, "b": 1})
+        self.one.shop.put({"a": 1, "b": {1}})
+        self.turn()
+        self.turn()
+        self.assertEqual(("fresh", None), self.other.health("shop.a"))
+        self.assertEqual(self.one.health("shop.b"), self.other.health("shop.b"))
+        self.one.shop.failed(Failure(SourceError("no database")))
+        self.one.shop.put({"a": 2})
+        self.turn()
+        self.turn()
+        self.assertEqual(("fresh", None), self.other.health("shop.a"))
+        self.assertEqual(("failed", "no database"), self.other.health("shop.b"))
+        self.one.shop.put({"a": 2, "b": 2})
+        self.turn()
+        self.turn()
+        self.assertEqual(("fresh", None), self.other.health("shop.b"))
+
     def test_who_runs_it_no_more_says_nothing(self) -> None:
         self.one.shop.put(7)
         self.start()
-        self.one.lease.fence = None
+        self.one.shift.runs = False
         self.one.shop.failed(Failure(SourceError("I was frozen")))
         self.turn()
         self.turn()
         self.assertEqual(("fresh", None), self.other.health("shop"))
         self.turn(VOUCHED)
-        self.assertEqual({}, self.successResultOf(self.one.journal.records(HEALTH)))
+        self.assertEqual({}, self.successResultOf(self.one.journal.records(SOURCES)))
 
     def test_what_came_while_somebody_followed_is_not_late(self) -> None:
         self.one.journal.append([Draft("before", b"1")])
@@ -179,3 +248,59 @@ class PeersTests(SynchronousTestCase):
         for _ in range(3):
             self.turn()
         self.assertEqual(([b"reload"], [b"reload"]), (here.told, there.told))
+
+    def test_a_command_whose_record_is_read_again_is_not_obeyed_again(self) -> None:
+        """As of a Redis that answers from a copy which lags, or a node that was frozen."""
+        tv = Terminal()
+        self.one.screens.report(tv, ScreenReport("tv", "hall", "5-0", 0), TODAY)
+        self.start()
+        self.turn()
+        self.command(self.other, "tv", b"reload")
+        self.turn()
+        self.assertEqual([b"reload"], tv.told)
+        lagging = self.successResultOf(self.one.journal.records(COMMANDS))
+        for records in ({}, {}, lagging, {}, lagging):
+            read = self.reads(lambda kind, records=records: succeed(records))  # type: ignore[misc]
+            self.turn()
+            read.restore()
+        self.assertEqual([b"reload"], tv.told)
+
+    def test_who_passes_a_command_on_while_it_reads_does_not_obey_it_again(self) -> None:
+        here, there = Terminal(), Terminal()
+        self.other.screens.report(here, ScreenReport("tv", "hall", "5-0", 0), TODAY)
+        self.one.screens.report(there, ScreenReport("tv", "hall", "5-0", 0), TODAY)
+        self.start()
+        self.turn()
+        answers: list[Deferred[Any]] = []
+
+        def ask(kind: str) -> Any:
+            answers.append(Deferred())
+            return answers[-1]
+
+        read = self.reads(ask)
+        self.turn()  # it asks for commands before this one is in the journal
+        self.command(self.other, "tv", b"reload")
+        for answer in answers:
+            answer.callback({})
+        read.restore()
+        for _ in range(3):
+            self.turn()
+        self.assertEqual(([b"reload"], [b"reload"]), (here.told, there.told))
+
+    def test_commands_that_were_obeyed_are_not_remembered_for_ever(self) -> None:
+        self.start()
+        for _ in range(5):
+            self.turn()
+            self.one.peers._command("tv", b"reload")
+        for _ in range(int(REMEMBERED) + 15):
+            self.turn()
+        self.assertEqual([0, 0], [len(node.peers._done) for node in (self.one, self.other)])
+
+    def reads(self, ask: Callable[[str], Any]) -> Any:
+        """Have every node read its commands so."""
+        records = self.one.journal.records
+        return self.patch(
+            self.one.journal,
+            "records",
+            lambda kind: ask(kind) if kind == COMMANDS else records(kind),
+        )

@@ -17,8 +17,10 @@ from streamd.core import catchup
 from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.limit import Limit
+from streamd.core.retention import cost
 from streamd.core.selection import Selection
-from streamd.core.state import UNREADABLE, State, cost
+from streamd.core.state import State
+from streamd.core.stream import UNREADABLE
 from streamd.core.update import ORIGIN, Position, Update
 from tests.support.fakes import LIFE, TODAY
 
@@ -54,7 +56,7 @@ class Kept:
 
 def restored(kept: Kept, now: float, **bounds: Any) -> State:
     state = State(now, **bounds)
-    state.restore(LIFE, kept.rows, kept.horizon, now)
+    state.restore(LIFE, kept.rows, kept.horizon, now, 0.0)
     return state
 
 
@@ -62,10 +64,14 @@ def known(state: State) -> list[Any]:
     """All that a state knows of the log."""
     streams = {
         # What is before the horizon is no cursor's business any more.
-        s.name: ([(u.seq, u.at, u.value) for u in s.history], max(s.lost, state.horizon), s.gone)
+        s.name: (
+            [(u.seq, u.at, u.value) for u in s.history],
+            max(s.lost, state.kept.horizon),
+            s.gone,
+        )
         for s in state.streams.values()
     }
-    return [state.life, state.head, state.size, state._pinned, streams, list(state.serialize())]
+    return [state.life, state.head, state.size, state.kept.pinned, streams, list(state.serialize())]
 
 
 def check_honest(state: State, log: Sequence[Update]) -> int:
@@ -103,7 +109,7 @@ def test_it_knows_what_the_one_before_knew(seed: int) -> None:
         "max_state": rng.choice((3000, 10**6)),
     }
     state, kept, now = State(TODAY, **bounds), Kept(), TODAY
-    state.restore(LIFE, (), ORIGIN, now)
+    state.restore(LIFE, (), ORIGIN, now, 0.0)
     log: list[Update] = []
     for _ in range(rng.randrange(5, 150)):
         now += rng.choice((0, 0.5, 3))
@@ -113,9 +119,9 @@ def test_it_knows_what_the_one_before_knew(seed: int) -> None:
             continue  # nobody forgets what is not there
         log.append(kept.append(name, value, now))
         state.apply(log[-1:], now)
+        state.judge(now, now - TODAY)
         if rng.random() < 0.2:
             kept.trim(*state.losses())
-    state.judge(now)
     check_honest(state, log)
     again = restored(kept, now, **bounds)
     assert check_honest(again, log) > 3
@@ -129,6 +135,14 @@ def test_it_knows_what_the_one_before_knew(seed: int) -> None:
     # And what is kept is bounded: the history, and a mark a stream.
     size = sum(len(stream.history) for stream in state.streams.values())
     assert len(kept.rows) <= size + len(state.streams)
+
+
+def read(state: State, now: float) -> None:
+    """Have a source called `a` read the newest value of its stream again."""
+    source = state.sources.record("a", None)
+    reading = state.sources.prepare(source, {"a": state.value("a") or b""}, now, known={})
+    assert not reading.drafts
+    state.sources.prove(source, reading, now)
 
 
 class TestLate:
@@ -148,8 +162,8 @@ class TestLate:
         assert a.current_health().proof == TODAY - 50
         assert a.current_health().since == TODAY
         assert list(a.silences) == [(TODAY - 50, None)]
-        state.judge(TODAY + 1)
-        state.describe("a", Description(title="A"), TODAY + 1, True)
+        state.judge(TODAY + 1, 1.0)
+        state.describe("a", Description(title="A"), TODAY + 1)
         assert a.health.state == "late"
         assert all(s.proof is not None and s.proof < TODAY - 1 for s in state)
 
@@ -163,16 +177,18 @@ class TestLate:
 
     def test_until_a_source_confirms_it(self) -> None:
         state = self.state()
-        state.prove(["a"], TODAY + 2)
+        read(state, TODAY + 2)
         [a] = state
         assert (a.health.state, a.proof) == ("fresh", TODAY + 2)
 
     def test_a_source_that_fails(self) -> None:
         state = self.state()
-        state.fail(["a"], "no answer", TODAY + 2)
+        source = state.sources.record("a", None)
+        state.sources.own(source, ["a"], TODAY + 2)
+        state.sources.fail(source, "no answer", TODAY + 2)
         [a] = state
         assert (a.health.state, a.current_health().proof) == ("failed", TODAY - 50)
-        state.prove(["a"], TODAY + 3)
+        read(state, TODAY + 3)
         assert a.health.state == "fresh"
 
     def test_forgotten_and_said_anew(self) -> None:
@@ -206,7 +222,7 @@ class TestUnreadable:
         now = TODAY + 10
         for _ in range(2):  # and so it is when the journal has let go of them, too
             state = State(now, {"a": Description(warn=Limit("> 5"))})
-            assert set(state.restore(LIFE, kept.rows, kept.horizon, now)) == {"a", "b", "c"}
+            assert set(state.restore(LIFE, kept.rows, kept.horizon, now, 0.0)) == {"a", "b", "c"}
             seqs = {s.name: [u.seq for u in s.history] for s in state}
             assert seqs == {"a": [], "b": [3, 4], "c": [2, 3, 4], "d": [1, 2, 3, 4]}
             healths = {s.name: (s.health.state, s.error) for s in state}
@@ -221,7 +237,10 @@ class TestUnreadable:
         at = state.head.next(0, LIFE)
         state.apply([Update("a", 5, at, now, b"1")], now)
         [a] = (s for s in state if s.name == "a")
-        assert (a.health.state, state.size) == ("fresh", sum(map(cost, state.log.after(ORIGIN))))
+        assert (a.health.state, state.size) == (
+            "fresh",
+            sum(map(cost, state.kept.log.after(ORIGIN))),
+        )
 
 
 def test_another_log_leaves_nothing_of_the_first() -> None:
@@ -232,7 +251,7 @@ def test_another_log_leaves_nothing_of_the_first() -> None:
     kept.append("b", None, TODAY)
     state = restored(kept, TODAY, descriptions=descriptions, max_streams=5)
     revision, cursor = state.revision, state.head
-    state.restore(LIFE - 1, (), ORIGIN, TODAY)
+    state.restore(LIFE - 1, (), ORIGIN, TODAY, 0.0)
     assert state.revision > revision
     assert [(s.name, s.newest, s.health.state) for s in state] == [("a", None, "fresh")]
     assert (state.head, state.size, len(state)) == (ORIGIN, 0, 1)

@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec import to_builtins
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core import catchup
@@ -17,10 +18,12 @@ from streamd.core.duration import Duration
 from streamd.core.errors import Refused
 from streamd.core.health import knowledge
 from streamd.core.limit import Limit
+from streamd.core.retention import UPDATE_BYTES, cost
 from streamd.core.selection import Selection
-from streamd.core.state import UPDATE_BYTES, State, cost
+from streamd.core.state import State
 from streamd.core.update import LIFE_UNIT, ORIGIN, Draft, Position, Update
 from streamd.core.values import to_python
+from streamd.sources.errors import SourceError
 from tests.support.fakes import Daemonette, about, value
 
 NAMES = ("a", "b", "c", "d.x", "d.y")
@@ -118,6 +121,7 @@ class StateMachine(RuleBasedStateMachine):
         self.log: list[Update] = []
         self.forgotten: set[str] = set()
         self.viewers: list[Viewer] = []
+        self.feeds = [self.daemon.feed(name) for name in ("a", "d", "d.x")]
 
     def now(self) -> float:
         return self.daemon.times.now()
@@ -138,13 +142,17 @@ class StateMachine(RuleBasedStateMachine):
             self.append([Draft(name, None)])
 
     def append(self, drafts: list[Draft]) -> None:
-        before = self.state.head
         try:
-            self.state.check_room(drafts)
+            self.state.room.check(drafts)
         except Refused:  # the state is full
             return
-        updates: list[Update] = []
-        self.daemon.journal.append(drafts).addCallback(updates.extend)
+        self.daemon.journal.append(drafts)
+        self.follow()
+
+    def follow(self) -> None:
+        """Note what was committed."""
+        before = self.log[-1].at if self.log else ORIGIN
+        updates = self.daemon.committed_updates[len(self.log) :]
         self.forgotten |= {u.stream for u in updates if u.value is None}
         positions = [before, *(update.at for update in updates)]
         assert positions == sorted(set(positions))
@@ -153,19 +161,30 @@ class StateMachine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), description=st.sampled_from(DESCRIPTIONS))
     def describe(self, name: str, description: Description) -> None:
-        self.state.describe(name, description, self.now(), name in self.daemon.descriptions)
+        self.state.describe(name, description, self.now())
 
-    @rule(name=st.sampled_from(NAMES), error=st.sampled_from(["broken", "away"]))
-    def fail(self, name: str, error: str) -> None:
-        self.state.fail([name], error, self.now())
+    @rule(feed=st.integers(0, 2), error=st.sampled_from(["broken", "away"]))
+    def fail(self, feed: int, error: str) -> None:
+        self.feeds[feed].failed(Failure(SourceError(error)))
 
-    @rule(name=st.sampled_from(NAMES))
-    def prove(self, name: str) -> None:
-        self.state.prove([name], self.now())
+    @rule(feed=st.integers(0, 2), number=st.integers(0, 3))
+    def read_a_number(self, feed: int, number: int) -> None:
+        self.feeds[feed].put(number)
+        self.follow()
 
-    @rule(name=st.sampled_from(NAMES))
-    def withdraw(self, name: str) -> None:
-        self.state.withdraw(name, self.now())
+    @rule(
+        feed=st.integers(0, 2),
+        parts=st.dictionaries(
+            st.sampled_from(["x", "y", "not a name"]), st.sampled_from([1, 2, b"wrong"])
+        ),
+    )
+    def read_members(self, feed: int, parts: dict[str, Any]) -> None:
+        self.feeds[feed].put(parts)
+        self.follow()
+
+    @rule(feed=st.integers(0, 2))
+    def prove(self, feed: int) -> None:
+        self.feeds[feed].proved()
 
     @rule(
         seconds=st.sampled_from([0.0, 0.001, 3, 11, 30]), back=st.sampled_from([0, 0, 0, 5, 3600])
@@ -173,11 +192,11 @@ class StateMachine(RuleBasedStateMachine):
     def time_passes(self, seconds: float, back: float) -> None:
         self.daemon.clock.advance(seconds)
         self.daemon.times.set_back(back)
-        self.state.judge(self.now())
+        self.daemon.judge()
         for stream in self.state:
             proof = stream.began if stream.proof is None else stream.proof
             state = knowledge(stream.error, proof, stream.description.expect, self.now())
-            assert stream.health.state == state, stream.name
+            assert (stream.health.state, stream.health.error) == (state, stream.error), stream.name
             assert len(stream.history) <= (stream.description.keep.updates or 10**9)
 
     # -- who looks ---------------------------------------------------------------------------------
@@ -203,7 +222,8 @@ class StateMachine(RuleBasedStateMachine):
 
     def begin_anew_if_lost(self, viewer: Viewer) -> None:
         """Where even a tombstone is gone that it was not told of."""
-        if viewer.cursor.at < self.state.horizon and viewer.seen:
+        beyond = catchup.is_beyond(self.state, viewer.cursor)
+        if beyond or (viewer.cursor.at < self.state.kept.horizon and viewer.seen):
             viewer.begin()
 
     @precondition(lambda self: self.viewers)
@@ -228,7 +248,7 @@ class StateMachine(RuleBasedStateMachine):
         missed = [u for u in self.log if u.at > cursor and u.stream in selection]
         found = catchup.since(self.state, Cursor(cursor, 0), selection).updates
         whole = list(found) == missed
-        whole = whole and cursor >= self.state.horizon
+        whole = whole and cursor >= self.state.kept.horizon
         assert catchup.resumes(self.state, cursor, selection) == whole, (cursor, found, missed)
 
     # -- what is always true -----------------------------------------------------------------------
@@ -258,19 +278,19 @@ class StateMachine(RuleBasedStateMachine):
         streams = list(self.state.streams.values())
         assert self.state.size == sum(cost(u) for s in streams for u in s.history)
         newest = [s.history[-1] for s in streams if s.history and not s.gone]
-        assert self.state._pinned == sum(map(cost, newest))
+        assert self.state.kept.pinned == sum(map(cost, newest))
         assert self.state.size <= self.MAX_STATE
 
     def every_index_knows_its_streams(self) -> None:
         state, streams = self.state, self.state.streams
-        assert set(state.recent) == {name for name, s in streams.items() if s.history}
-        assert set(state._tombs) == {name for name, s in streams.items() if s.gone}
-        assert len(state) == len(list(state))
-        at = [s.history[-1].at for s in state.recent.values()]
+        assert set(state.kept.recent) == {name for name, s in streams.items() if s.history}
+        assert set(state.kept.tombs) == {name for name, s in streams.items() if s.gone}
+        assert len(state) == len(list(state)) - sum(not e.gone for e in state.entries.values())
+        at = [s.history[-1].at for s in state.kept.recent.values()]
         assert at == sorted(at)
-        log = list(state.log.after(ORIGIN))
+        log = list(state.kept.log.after(ORIGIN))
         assert log == sorted((u for s in streams.values() for u in s.history), key=lambda u: u.at)
-        assert len(state.log) == len(log)
+        assert len(state.kept.log) == len(log)
         noted = [s.noted for s in state.noted.values()]
         assert noted == sorted(noted)
 
@@ -353,13 +373,24 @@ class StateTestCase(SynchronousTestCase):
     def publish(self, name: str, new: Any = 0, times: int = 1) -> Position:
         """Publish a value (or `forget`) and return its position."""
         draft = Draft(name, None if new is forget else value(new))
-        self.state.check_room([draft] * times)
+        self.state.room.check([draft] * times)
         self.daemon.journal.append([draft] * times)
         return self.state.head
 
     def pass_by(self, seconds: float) -> None:
-        self.daemon.clock.advance(seconds)
-        self.state.judge(self.now())
+        for _ in range(int(seconds)):
+            self.daemon.clock.advance(1.0)
+            self.daemon.judge()
+
+    def read(self, name: str, new: Any) -> None:
+        """Have the source of this name read a value."""
+        self.daemon.feed(name).put(new)
+
+    def fail_source(self, name: str, message: str) -> None:
+        self.daemon.feed(name).failed(Failure(SourceError(message)))
+
+    def forgettable(self, age: float) -> list[str]:
+        return self.state.forgettable(age, self.now(), self.daemon.times.elapsed())
 
     def told(self, mark: Cursor, newest: bool = False) -> list[tuple[str, Any]]:
         """Stream and value of every update after a mark."""
@@ -496,7 +527,7 @@ class ResumeTests(StateTestCase):
         for name in ("x", "y", "z"):
             self.publish(name)
             after = self.publish(name, forget)
-        self.assertEqual(2, len(self.state._tombs))
+        self.assertEqual(2, len(self.state.kept.tombs))
         self.assertFalse(self.resumes(cursor, "a"))
         self.assertTrue(self.resumes(after, "a"))
 
@@ -517,7 +548,7 @@ class ForgettingTests(StateTestCase):
 
     def test_it_comes_back_as_new(self) -> None:
         self.make(max_streams=5)
-        self.state.describe("a", DESCRIPTIONS[3], self.now(), False)
+        self.state.describe("a", DESCRIPTIONS[3], self.now())
         mark = Cursor(self.publish("a", 7), self.state.revision)
         self.publish("a", forget)
         self.publish("a", 1)
@@ -547,36 +578,44 @@ class ForgettingTests(StateTestCase):
             self.publish(name)
         self.pass_by(3000)
         self.publish("new")
-        self.state.prove(["proved"], self.now())
-        self.state.fail(["silent"], "away", self.now())
+        self.read("proved", 0)
+        self.fail_source("silent", "away")
         self.pass_by(1000)
-        self.assertEqual([], self.state.forgettable(4001, self.now()))
-        self.assertEqual(["old"], self.state.forgettable(3999, self.now()))
+        self.assertEqual([], self.forgettable(4001))
+        self.assertEqual(["old"], self.forgettable(3998))
 
-    def test_withdrawn_before_it_ever_said_something(self) -> None:
-        self.state.fail(["shop"], "away", self.now())
+    def test_a_source_that_works_after_it_failed_without_a_stream(self) -> None:
+        self.fail_source("shop", "away")
         self.assertEqual("failed", self.health("shop"))
-        mark = Cursor(ORIGIN, self.state.revision)
-        self.state.withdraw("shop", self.now())
+        cursor = Cursor(ORIGIN, self.state.revision)
+        self.daemon.feed("shop").put({})
         self.assertEqual(None, self.state.get("shop"))
-        self.assertEqual(["shop"], list(catchup.since(self.state, mark, Selection()).gone))
+        self.assertEqual(["shop"], list(catchup.since(self.state, cursor, Selection()).gone))
 
-    def test_withdrawn_after_it_was_forgotten(self) -> None:
+    def test_a_source_that_fails_after_its_stream_was_forgotten(self) -> None:
         self.publish("shop")
+        cursor = Cursor(self.state.head, self.state.revision)
         self.publish("shop", forget)
-        self.state.fail(["shop"], "away", self.now())
-        self.state.withdraw("shop", self.now())
+        self.fail_source("shop", "away")
+        answer = catchup.since(self.state, cursor, Selection())
+        self.assertEqual((["shop"], ["shop"]), (list(answer.gone), list(answer.health)))
+        self.daemon.feed("shop").put({})
         self.assertEqual(None, self.state.get("shop"))
         self.assertEqual([], self.told(catchup.start(self.state)))
         self.publish("shop", 1)
         self.assertEqual([("shop", 1)], self.told(catchup.start(self.state)))
 
-    def test_what_has_a_value_or_is_configured_is_not_withdrawn(self) -> None:
-        self.make({"configured": Description()})
-        self.publish("valued")
-        for name in ("configured", "valued", "unknown"):
-            self.state.withdraw(name, self.now())
-        self.assertEqual(["configured", "valued"], [stream.name for stream in self.state])
+    def test_an_entry_of_a_source_outlasts_the_tombstone_of_its_name(self) -> None:
+        self.make(max_streams=1)
+        self.publish("shop")
+        self.publish("shop", forget)
+        self.fail_source("shop", "away")
+        cursor = Cursor(self.state.head, self.state.revision)
+        self.publish("other")
+        self.publish("other", forget)
+        self.assertEqual(["other"], list(self.state.kept.tombs))
+        self.daemon.feed("shop").put({})
+        self.assertEqual({"shop", "other"}, {*catchup.since(self.state, cursor, Selection()).gone})
 
 
 class BoundTests(StateTestCase):
@@ -593,7 +632,7 @@ class BoundTests(StateTestCase):
         self.assertEqual("too-many-streams", self.refused("c", 1))
         self.publish("a", 2)
         self.publish("configured", 1)
-        self.state.check_room([Draft("unknown", None)])
+        self.state.room.check([Draft("unknown", None)])
         self.publish("b", forget)
         self.publish("c", 1)
 
@@ -664,6 +703,60 @@ class BoundTests(StateTestCase):
         self.assertEqual([("a", 4)], self.told(catchup.start(self.state, 99)))
 
 
+class WrongClockTests(StateTestCase):
+    """The wall clock was a year ahead for one update; all that came later has a later position."""
+
+    YEAR = 365 * 24 * 3600.0
+
+    def wrong_once(self, name: str) -> None:
+        self.daemon.times.set_back(-self.YEAR)
+        self.publish(name)
+        self.daemon.times.set_back(self.YEAR)
+
+    def test_history_is_kept_for_its_time(self) -> None:
+        self.make({"a": Description(keep=Keep(None, 10))})
+        self.wrong_once("a")
+        for number in range(5):
+            self.publish("a", number)
+            self.pass_by(4)
+        self.assertEqual([("a", 3), ("a", 4)], self.told(catchup.start(self.state, 99)))
+
+    def test_streams_are_forgotten(self) -> None:
+        self.wrong_once("a")
+        self.publish("b")
+        self.pass_by(100)
+        self.assertEqual((["a", "b"], []), (self.forgettable(90), self.forgettable(110)))
+
+    def test_and_when_the_log_is_read_again(self) -> None:
+        self.make({"a": Description(keep=Keep(None, 10))})
+        self.wrong_once("a")
+        self.publish("a", 1)
+        self.publish("b")
+        self.daemon.restart()
+        self.pass_by(12)
+        self.assertEqual([("a", 1), ("b", 0)], self.told(catchup.start(self.state, 99)))
+        self.assertEqual(["b"], self.forgettable(10))
+
+    def test_a_clock_that_jumps_ahead_lets_nothing_go(self) -> None:
+        self.make({"a": Description(keep=Keep(None, 10))})
+        self.publish("a", 1)
+        self.publish("a", 2)
+        self.daemon.times.set_back(-self.YEAR)
+        self.pass_by(5)
+        self.assertEqual([("a", 1), ("a", 2)], self.told(catchup.start(self.state, 99)))
+
+    def test_ages_from_before_the_start_count(self) -> None:
+        self.make({"a": Description(keep=Keep(None, 100))})
+        self.publish("a", 1)
+        self.pass_by(60)
+        self.publish("a", 2)
+        self.daemon.restart()
+        self.pass_by(38)
+        self.assertEqual(2, len(self.told(catchup.start(self.state, 99))))
+        self.pass_by(4)
+        self.assertEqual([("a", 2)], self.told(catchup.start(self.state, 99)))
+
+
 class HealthTests(StateTestCase):
     def test_late_and_fresh_again(self) -> None:
         self.make({"a": Description(expect=Duration(10))})
@@ -672,7 +765,7 @@ class HealthTests(StateTestCase):
         self.assertEqual("fresh", self.health("a"))
         self.pass_by(1)
         self.assertEqual("late", self.health("a"))
-        self.state.prove(["a"], self.now())
+        self.read("a", 0)
         self.assertEqual("fresh", self.health("a"))
 
     def test_what_never_came_is_late_and_stays_late(self) -> None:
@@ -695,18 +788,15 @@ class HealthTests(StateTestCase):
         self.assertEqual(("late", "late"), (self.health("a"), self.health("never")))
 
     def test_failed_until_its_source_has_said_more(self) -> None:
-        def update() -> None:
-            self.state.recover(["a"])
+        source = self.state.sources.record("a", None)
+        for new in (1, 3):  # what was published since, and another value
+            self.read("a", 0)
+            before = self.state.sources.prepare(source, {"a": value(0)}, self.now())
+            self.fail_source("a", "away")
+            self.publish("a", 1)
+            self.assertFalse(self.state.sources.prove(source, before, self.now()))
             self.assertEqual(("failed", "away"), self.daemon.health("a"))
-            self.publish("a")
-
-        self.publish("a")
-        for recover in (update, lambda: self.state.prove(["a"], self.now())):
-            self.state.fail(["a"], "away", self.now())
-            self.publish("a", 2)  # somebody's, or what it said before
-            self.state.confirm(["a"], self.now())
-            self.assertEqual(("failed", "away"), self.daemon.health("a"))
-            recover()
+            self.read("a", new)
             self.assertEqual(("fresh", None), self.daemon.health("a"))
 
     def test_levels(self) -> None:
@@ -718,45 +808,45 @@ class HealthTests(StateTestCase):
         self.assertEqual(["ok", "warn", "critical", "ok"], levels)
 
     def test_only_a_change_is_told(self) -> None:
-        self.publish("a")
+        self.read("a", 1)
         revision = self.state.revision
         self.pass_by(1)
         self.publish("a", 2)
-        self.state.prove(["a"], self.now())
+        self.read("a", 2)
         self.assertEqual(revision, self.state.revision)
         self.assertEqual(self.now(), about(self.state)["health"]["a"]["proof"])
 
     def test_since_says_when_it_changed(self) -> None:
-        self.publish("a")
+        self.read("a", 1)
         self.pass_by(5)
-        self.state.fail(["a"], "away", self.now())
+        self.fail_source("a", "away")
         changed = self.now()
         self.pass_by(5)
-        self.state.fail(["a"], "away", self.now())
+        self.fail_source("a", "away")
         self.assertEqual(changed, about(self.state)["health"]["a"]["since"])
 
     def test_silences_are_remembered_from_the_last_proof_on_and_bounded(self) -> None:
-        self.publish("a")
+        self.read("a", 1)
         stream = self.state.get("a")
         assert stream is not None
         proved = self.now()
         self.pass_by(5)
-        self.state.fail(["a"], "away", self.now())
-        self.state.fail(["a"], "still away", self.now())
+        self.fail_source("a", "away")
+        self.fail_source("a", "still away")
         self.assertEqual([(proved, None)], [*stream.silences])
         self.pass_by(5)
-        self.state.prove(["a"], self.now())
+        self.read("a", 1)
         self.assertEqual([(proved, self.now())], [*stream.silences])
         for _ in range(100):
-            self.state.fail(["a"], "away", self.now())
-            self.state.prove(["a"], self.now())
+            self.fail_source("a", "away")
+            self.read("a", 1)
         self.assertEqual(64, len(stream.silences))
 
     def test_a_description_judges_anew(self) -> None:
         self.publish("a", 7)
         mark = Cursor(self.state.head, self.state.revision)
         description = Description(title="A", warn=Limit("> 5"))
-        self.state.describe("a", description, self.now(), False)
+        self.state.describe("a", description, self.now())
         answer = catchup.since(self.state, mark, Selection())
         self.assertEqual("A", answer.streams["a"]["title"])
         self.assertEqual("warn", answer.health["a"].level)
@@ -764,6 +854,5 @@ class HealthTests(StateTestCase):
     def test_described_again_with_the_same_words(self) -> None:
         self.publish("a")
         revision = self.state.revision
-        self.state.describe("a", Description(), self.now(), True)
+        self.state.describe("a", Description(), self.now())
         self.assertEqual(revision, self.state.revision)
-        self.assertEqual([], self.state.forgettable(0, self.now() + 10**6))

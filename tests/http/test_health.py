@@ -14,6 +14,7 @@ from streamd.app import service
 from streamd.core.update import ORIGIN
 from streamd.journals.memory import MemoryJournal
 from tests.support.daemon import StartDaemon
+from tests.support.fakes import fail_source, prove
 from tests.support.net import wait_until
 from tests.support.redis import Redis
 from tests.support.served import QUIET, Serve, Served, handshake, in_thread
@@ -36,7 +37,7 @@ def test_strict_health(serve: Serve) -> None:
     served.post("heart", 1)
     answer = served.request("GET", "/healthz?strict")
     assert (answer.status, answer.json()) == (200, {"status": "ok", "streams": {}})
-    served.run(served.service.state.fail, ["orders"], "the till is away", time.time())
+    served.run(fail_source, served.service.state, "orders", "the till is away", time.time())
     served.service.upkeep.now = lambda: now() + 3601
     wait_until(lambda: len(served.request("GET", "/healthz?strict").json()["streams"]) == 2)
     answer = served.request("GET", "/healthz?strict")
@@ -49,7 +50,7 @@ def test_strict_health(serve: Serve) -> None:
     assert streams["orders"]["error"] == "the till is away"
     assert served.request("GET", "/healthz").status == 200
     served.service.upkeep.now = now
-    served.run(served.service.state.prove, ["orders"], time.time())
+    served.run(prove, served.service.state, ["orders"], time.time(), "orders")
     served.post("heart", 1)
     assert served.request("GET", "/healthz?strict").status == 200
 

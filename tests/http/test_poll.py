@@ -12,6 +12,7 @@ import pytest
 
 from streamd.core.values import MAX_VALUE
 from streamd.http import poll
+from tests.support.fakes import fail_source
 from tests.support.net import Answer, wait_until
 from tests.support.served import QUIET, Serve, Served, flush_all, head, in_thread
 
@@ -218,7 +219,7 @@ def test_descriptions_count(served: Served) -> None:
     streamd = served.service
 
     def fail() -> None:
-        streamd.state.fail(["shop"], "unreachable", streamd._now())
+        fail_source(streamd.state, "shop", "unreachable", streamd._now())
         streamd.hub.wake()
 
     served.run(fail)

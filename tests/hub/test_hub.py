@@ -356,7 +356,7 @@ class ComingAndGoingTests(HubTestCase):
         self.join(pace=60.0, encoding=V1_WEBSOCKET)
         for number in range(100):
             self.publish(a=f"{number:04000}")  # only the first is flushed
-        after = next(self.state.log.after(ORIGIN)).at
+        after = next(self.state.kept.log.after(ORIGIN)).at
         viewer = self.join(pace=60.0, after=after, encoding=V1_WEBSOCKET)
         self.assertGreater(len(viewer.messages), 5)
         self.assertEqual(100, viewer.messages[-1]["updates"][-1]["seq"])

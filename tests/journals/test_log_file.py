@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from streamd.core.state import UNREADABLE
+from streamd.core.stream import UNREADABLE
 from streamd.core.update import ORIGIN
 from streamd.journals import file_format, log_file, sqlite
 from streamd.journals.journal import Outrun, SourceCursor, Unusable

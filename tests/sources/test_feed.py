@@ -20,7 +20,7 @@ from streamd.core.description import Description
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
 from streamd.core.limit import Limit
-from streamd.core.state import UPDATE_BYTES
+from streamd.core.retention import UPDATE_BYTES
 from streamd.core.update import Draft, Update
 from streamd.core.values import MAX_VALUE
 from streamd.journals.journal import Fence, Outrun
@@ -81,11 +81,11 @@ class FeedTests(SourceTestCase):
         self.put(feed, 1)
         for _ in range(10):
             self.daemon.clock.advance(10)
-            self.state.judge(self.daemon.times.now())
+            self.daemon.judge()
             self.put(feed, 1)
         self.assertEqual(("fresh", None), self.health("shop"))
         self.daemon.clock.advance(16)
-        self.state.judge(self.daemon.times.now())
+        self.daemon.judge()
         self.assertEqual(("late", None), self.health("shop"))
 
     def test_descriptions(self) -> None:
@@ -130,6 +130,16 @@ class FeedTests(SourceTestCase):
         self.assertEqual(1, len(backs))
         self.broken(feed, "no table")
         self.assertEqual(3, len(self.lines()))
+
+    def test_a_failure_always_has_a_text(self) -> None:
+        for message in (None, 5, "", "  ", ["no"], ValueError("no")):
+            self.make()
+            error: Any = message
+            self.daemon.feed().failed(Failure(SourceError(error)))
+            state, text = self.health("shop")
+            self.assertEqual("failed", state)
+            self.assertIsInstance(text, str)
+            self.assertTrue(text and text.strip(), message)
 
     def test_an_unexpected_failure_tells_the_wall_no_details(self) -> None:
         feed = self.daemon.feed()
@@ -178,6 +188,29 @@ class FeedTests(SourceTestCase):
         self.assertEqual([("fresh", None)] * 2, [self.health("shop"), self.health("shop.b")])
         self.assertEqual({"shop": 1, "shop.a": 1, "shop.b": 1}, self.daemon.values())
 
+    def test_a_configured_stream_fails_with_the_source_of_the_longest_name(self) -> None:
+        self.make(dict.fromkeys(("shop.north", "shop.north.orders", "shop.south"), Description()))
+        shop, north = self.daemon.feed("shop"), self.daemon.feed("shop.north")
+        self.broken(shop, "away")
+        states = {stream.name: stream.health.state for stream in self.state}
+        fresh = dict.fromkeys(("shop.north", "shop.north.orders"), "fresh")
+        self.assertEqual({"shop": "failed", "shop.south": "failed"} | fresh, states)
+        self.broken(north, "no table")
+        self.put(shop, {"total": 1})
+        self.assertEqual(("failed", "no table"), self.health("shop.north"))
+        self.assertEqual(("failed", "no table"), self.health("shop.north.orders"))
+        self.assertEqual(("fresh", None), self.health("shop.south"))
+
+    def test_the_entry_of_a_source_is_no_stream(self) -> None:
+        self.make(max_streams=1)
+        feed = self.daemon.feed("shop")
+        self.broken(feed, "away")
+        self.assertEqual((["shop"], 0), (self.names(), len(self.state)))
+        self.daemon.journal.append([Draft("shop", None)])
+        self.assertEqual(("failed", "away"), self.health("shop"))
+        self.put(feed, {"a": 1})
+        self.assertEqual((["shop.a"], 1), (self.names(), len(self.state)))
+
     def test_failed_before_its_only_stream_had_a_value(self) -> None:
         self.make({"shop": Description(title="S")})
         feed = self.daemon.feed()
@@ -221,7 +254,7 @@ class FeedTests(SourceTestCase):
         for number in range(100):
             self.put(feed, {f"n{number}": 1})
             self.daemon.journal.append([Draft(f"shop.n{number}", None)])
-        self.assertLess(len(feed._streams), 3)
+        self.assertLess(len(feed.streams), 3)
         self.broken(feed, "away")
         self.assertEqual(["shop"], self.names())
 
@@ -317,6 +350,44 @@ class FeedTests(SourceTestCase):
         self.assertEqual(({}, ["outrun"]), (self.daemon.values(), told))
         self.assertEqual([], self.lines())
 
+    def test_a_reading_enters_the_state_twice(self) -> None:
+        """To be prepared, and to prove its streams; its room is reserved and given back.
+
+        That its updates are applied is the journal's way.
+        """
+        feed = self.daemon.feed()
+        self.put(feed, {"a": 1, "b": 1, "c": 1})
+        calls = self.count_calls()
+        self.put(feed, {"a": 2, "b": 2, "c": 1})
+        self.assertEqual(["prepare", "reserve", "release", "prove"], calls)
+        calls.clear()
+        self.broken(feed, "away")
+        self.assertEqual(["fail"], calls)
+
+    def count_calls(self) -> list[str]:
+        """Note each call from outside of the state, its sources and its room, except the journal's."""
+        calls: list[str] = []
+        inside = [False]
+
+        def noting(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*given: Any, **named: Any) -> Any:
+                if not inside[0] and name != "apply":
+                    calls.append(name)
+                before, inside[0] = inside[0], True
+                try:
+                    return method(*given, **named)
+                finally:
+                    inside[0] = before
+
+            return call
+
+        for part in (self.state, self.state.sources, self.state.room):
+            for name in dir(type(part)):
+                method = getattr(type(part), name)
+                if callable(method) and not name.startswith("__"):
+                    self.patch(part, name, noting(name, getattr(part, name)))
+        return calls
+
     def test_levels_come_from_the_configuration(self) -> None:
         self.make({"shop": Description(warn=Limit("> 5"))})
         self.put(self.daemon.feed(), 6)
@@ -392,6 +463,17 @@ class UnderWayTests(SourceTestCase):
         feed.put({"a": 2})
         self.assertEqual(("fresh", None), self.health("shop.a"))
         self.assertEqual(("failed", "no answer"), self.health("shop.b"))
+
+    def test_readings_that_wait_take_room(self) -> None:
+        self.make(max_state=2 * UPDATE_BYTES + 150)
+        for name in ("one", "two"):
+            self.daemon.feed(name).put(name * 33)
+        self.commit()
+        self.assertEqual({"one": "one" * 33}, self.daemon.values())
+        self.assertIn("max_state", self.health("two")[1] or "")
+        self.daemon.feed("two").put("small")
+        self.commit()
+        self.assertEqual(("fresh", None), self.health("two"))
 
     def test_a_failure_after_what_happened(self) -> None:
         feed = self.feed(1)
@@ -482,7 +564,7 @@ class RestartTests(SourceTestCase):
         former.failed(Failure(SourceError("no answer")))
         self.assertEqual(("failed", "no answer"), self.health("shop.a"))
         again = self.daemon.feed()
-        again.adopt(former)
+        again.adopt()
         self.assertEqual(("failed", "no answer"), self.health("shop.a"))
         again.put({"b": 1})
         self.assertEqual(("fresh", None), self.health("shop.a"))

@@ -114,6 +114,18 @@ def about(state: State, selection: Selection | None = None) -> dict[str, dict[st
     return told
 
 
+def fail_source(state: State, name: str, message: str, now: float) -> None:
+    """Have a source fail."""
+    state.sources.fail(state.sources.record(name, None), message, now)
+
+
+def prove(state: State, names: Sequence[str], now: float, name: str = "prover") -> None:
+    """Have a source find that these streams are what they were."""
+    source = state.sources.record(name, None)
+    values = {name: state.value(name) or b"null" for name in names}
+    state.sources.prove(source, state.sources.prepare(source, values, now, known={}), now)
+
+
 class Daemonette:
     """A log, a state that follows it, and feeds into it: what a source sees of the daemon."""
 
@@ -127,7 +139,7 @@ class Daemonette:
         self.journal = MemoryJournal(self.times.now, self.times.elapsed, LIFE)
         self.log: list[tuple[str, Any]] = []  # every committed update: (stream, value)
         self.changes = 0
-        self._committed: list[Update] = []
+        self.committed_updates: list[Update] = []
         self.journal.start(self)
 
     def feed(self, name: str = "shop", every: float | None = None, **settings: Any) -> Feed:
@@ -139,7 +151,6 @@ class Daemonette:
             self.state,
             self.times.now,
             self._changed,
-            self.descriptions,
             every,
         )
 
@@ -155,11 +166,12 @@ class Daemonette:
 
     def restart(self) -> None:
         """What a state knows that begins with the log; feeds have to be made anew."""
-        self.state.restore(LIFE, self._committed, ORIGIN, self.times.now())
+        self.restore(LIFE, self.committed_updates, ORIGIN)
 
     def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
         """See :class:`streamd.journals.journal.Follower`."""
-        self.state.restore(life, held, horizon, self.times.now())
+        now, elapsed = self.times.now(), self.times.elapsed()
+        self.state.restore(life, held, horizon, now, elapsed)
 
     def away(self, why: str | None) -> None:
         """Never: it is in memory."""
@@ -175,8 +187,12 @@ class Daemonette:
     def committed(self, updates: Sequence[Update]) -> None:
         """What was is applied, and remembered."""
         self.state.apply(updates, self.times.now())
-        self._committed += updates
+        self.committed_updates += updates
         self.log += [(u.stream, None if u.value is None else to_python(u.value)) for u in updates]
+
+    def judge(self) -> None:
+        """As the daemon does every second."""
+        self.state.judge(self.times.now(), self.times.elapsed())
 
     def _changed(self) -> None:
         self.changes += 1

@@ -55,7 +55,7 @@ class OverviewTests(SynchronousTestCase):
     def test_what_changed_is_made_anew(self) -> None:
         self.told()
         now = self.daemon.times.now()
-        self.state.describe("s7", Description(title="Seven"), now, False)
+        self.state.describe("s7", Description(title="Seven"), now)
         self.assertEqual("Seven", self.told()["streams"]["s7"]["title"])
         self.publish("new")
         self.assertIn("new", self.told()["health"])

@@ -16,6 +16,7 @@ from streamd.core.update import LIFE_UNIT, ORIGIN, Position, Update
 from streamd.core.values import MAX_VALUE
 from streamd.http.websocket import FRAMES_PER_SECOND
 from streamd.wire.encoding import MAX_MESSAGE
+from tests.support.fakes import fail_source, prove
 from tests.support.net import wait_until
 from tests.support.served import QUIET, Serve, Served, Wire, flush_all, frame, handshake, in_thread
 
@@ -403,7 +404,7 @@ def test_failed_source_is_told_with_its_reason(served: Served) -> None:
     streamd = served.service
 
     def fail() -> None:
-        streamd.state.fail(["shop"], "database unreachable", streamd._now())
+        fail_source(streamd.state, "shop", "database unreachable", streamd._now())
         streamd.hub.wake()
 
     served.run(fail)
@@ -473,7 +474,7 @@ def test_tick_never_proves_a_value_that_the_viewer_has_not_got(served: Served) -
 
     def update_and_tick() -> None:
         flush_all(streamd.hub)  # the pace's one flush; the next is a minute away
-        streamd.state.prove(["a"], streamd._now())
+        prove(streamd.state, ["a"], streamd._now())
         streamd.upkeep.tick()
 
     served.run(update_and_tick)
@@ -499,11 +500,11 @@ def test_long_tick_arrives_whole(served: Served) -> None:
             break
     streamd = served.service
 
-    def prove() -> None:
-        streamd.state.prove(names, streamd._now())
+    def prove_and_tick() -> None:
+        prove(streamd.state, names, streamd._now())
         streamd.upkeep.tick()
 
-    served.run(prove)
+    served.run(prove_and_tick)
     proofs = [next_of(wire, "tick")["proof"] for _ in range(2)]
     assert sum(map(len, proofs)) == 1200
 

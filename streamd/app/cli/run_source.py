@@ -76,11 +76,12 @@ class Reasons:
 class _StateFollower:
     """Lets a state follow a journal in memory.  There are no viewers to wake."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, elapsed: Callable[[], float]) -> None:
         self._state = state
+        self._elapsed = elapsed
 
     def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
-        self._state.restore(life, held, horizon, time.time())
+        self._state.restore(life, held, horizon, time.time(), self._elapsed())
 
     def committed(self, updates: Iterable[Update]) -> None:
         self._state.apply(updates, time.time())
@@ -122,9 +123,9 @@ async def run_source(
 
     :param base: the folder that relative paths in its table start from.
     """
-    state = State(time.time())
+    state = State(time.time(), descriptions)
     journal = MemoryJournal(time.time, reactor.seconds)
-    journal.start(_StateFollower(state))
+    journal.start(_StateFollower(state, reactor.seconds))
     heard: Deferred[None] = Deferred()
 
     def changed() -> None:
@@ -133,7 +134,7 @@ async def run_source(
 
     here = Surroundings(reactor, base)
     try:
-        source, feed = furnish(name, table, here, journal, state, time.time, changed, descriptions)
+        source, feed = furnish(name, table, here, journal, state, time.time, changed)
     except ConfigError as error:
         return Outcome(name, [], error.problems)
     try:

@@ -1,0 +1,120 @@
+"""Room: whether updates may be appended, within ``max_streams`` and ``max_state``.
+
+The journal may take a while.  What waits there counts as if it were applied: each append reserves its
+room first, and gives the reservation back when it succeeded or failed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from streamd.core.errors import Refused
+from streamd.core.retention import UPDATE_BYTES, Retention, cost
+from streamd.core.update import Draft, size_of
+
+
+class Reservation:
+    """Room for the drafts of one append.
+
+    :ivar size: bytes that they may add to the newest values.
+    :ivar names: streams that they make; None while nobody has looked: at most one a draft.
+    """
+
+    __slots__ = ("drafts", "names", "size")
+
+    def __init__(self, drafts: Sequence[Draft], size: int) -> None:
+        self.drafts = drafts
+        self.size = size
+        self.names: set[str] | None = None
+
+
+class Room:
+    """Knows what is kept and what waits for the journal."""
+
+    def __init__(self, kept: Retention, max_streams: int, max_state: int) -> None:
+        """:param max_state: bytes of the newest values, what they cost beside included."""
+        self._kept = kept
+        self._max_streams = max_streams
+        self._max_state = max_state
+        self._loose: dict[Reservation, None] = {}  # whose names nobody has looked at
+        self._loose_drafts = 0
+        self._new: Counter[str] = Counter()  # streams that others make, by reservations
+        self._size = 0
+
+    def check(self, drafts: Sequence[Draft]) -> None:
+        """Check that these may be appended now.
+
+        :raises Refused: see :meth:`reserve`.
+        """
+        self.release(self.reserve(drafts))
+
+    def reserve(self, drafts: Sequence[Draft]) -> Reservation:
+        """Reserve room until :meth:`release`.
+
+        :raises Refused: 429 if there would be too many streams, or too much to keep.
+        """
+        kept = self._kept
+        held = Reservation(drafts, UPDATE_BYTES * len(drafts) + size_of(drafts))
+        streams = kept.count + len(self._new) + self._loose_drafts + len(drafts)
+        if streams <= self._max_streams and kept.pinned + self._size + held.size <= self._max_state:
+            # It fits whatever the drafts name: the usual case looks at none of them.
+            self._loose[held] = None
+            self._loose_drafts += len(drafts)
+            self._size += held.size
+            return held
+        for loose in list(self._loose):
+            self._count(loose)
+        self._size += held.size
+        self._count(held)
+        try:
+            self._check(held)
+        except Refused:
+            self.release(held)
+            raise
+        return held
+
+    def release(self, held: Reservation) -> None:
+        """Give a reservation back: its updates are applied by now, or never will be."""
+        self._size -= held.size
+        if held.names is None:
+            del self._loose[held]
+            self._loose_drafts -= len(held.drafts)
+        elif held.names:
+            self._new.subtract(held.names)
+            for name in held.names:
+                if not self._new[name]:
+                    del self._new[name]
+
+    def _count(self, held: Reservation) -> None:
+        """Look at the drafts: which streams they make, and by how much they grow the newest values."""
+        if held in self._loose:
+            del self._loose[held]
+            self._loose_drafts -= len(held.drafts)
+        find = self._kept.find
+        held.names = {d.stream for d in held.drafts if d.value is not None and not find(d.stream)}
+        self._new.update(held.names)
+        growth = 0
+        for draft in {d.stream: d for d in held.drafts}.values():
+            stream = find(draft.stream)
+            growth += cost(draft) - (cost(stream.history[-1]) if stream and stream.history else 0)
+        self._size += max(growth, 0) - held.size
+        held.size = max(growth, 0)
+
+    def _check(self, held: Reservation) -> None:
+        kept = self._kept
+        old = [s for d in held.drafts if d.value is None and (s := kept.find(d.stream))]
+        leaving = sum(not stream.configured for stream in old)
+        if held.names and kept.count + len(self._new) - leaving > self._max_streams:
+            raise Refused(
+                429,
+                "too-many-streams",
+                f"there are {kept.count} streams and may be {self._max_streams} "
+                "([server] max_streams in streamd.toml)",
+            )
+        if held.size and kept.pinned + self._size > self._max_state:  # to shrink is welcome
+            raise Refused(
+                429,
+                "state-full",
+                "the newest values alone would exceed [server] max_state in streamd.toml",
+            )

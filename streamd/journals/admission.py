@@ -1,0 +1,34 @@
+"""Appending within bounds: everything that sources and publishers append comes through here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from streamd.core.room import Room
+from streamd.core.update import Draft, Update
+from streamd.journals.journal import Journal
+
+
+def append_within(
+    room: Room, journal: Journal, drafts: Sequence[Draft], **options: Any
+) -> Deferred[Sequence[Update]]:
+    """Append drafts if there is room for them and for all that waits.
+
+    :param options: of :meth:`~streamd.journals.journal.Journal.append`.
+    :raises Refused: 429, see :meth:`~streamd.core.room.Room.reserve`.
+    """
+    held = room.reserve(drafts)
+
+    def give_back(result: Any) -> Any:
+        room.release(held)
+        return result
+
+    try:
+        appended = journal.append(drafts, **options)
+    except Exception:
+        room.release(held)
+        raise
+    return appended.addBoth(give_back)

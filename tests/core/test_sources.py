@@ -1,0 +1,171 @@
+"""What sources say, and what follows from it for the streams: the order of readings and failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.core.description import Description
+from streamd.core.duration import Duration
+from streamd.core.errors import Refused
+from streamd.core.sources import Reading, SourceReport, StreamReport
+from tests.support.fakes import Daemonette
+
+WRONG = Refused(400, "bad-value", "cannot be JSON")
+
+
+class SourcesTestCase(SynchronousTestCase):
+    """A source called `shop` whose readings need a while until they are in the log."""
+
+    def setUp(self) -> None:
+        self.make()
+
+    def make(self, descriptions: Mapping[str, Description] | None = None) -> None:
+        self.daemon = Daemonette(descriptions)
+        self.sources = self.daemon.state.sources
+        self.shop = self.sources.record("shop", Duration(60))
+
+    def now(self) -> float:
+        return self.daemon.times.now()
+
+    def begin(self, **parts: bytes | Refused) -> Reading:
+        named = {f"shop.{end}": part for end, part in parts.items()}
+        return self.sources.prepare(self.shop, named, self.now(), known={})
+
+    def end(self, reading: Reading) -> bool:
+        self.daemon.journal.append(reading.drafts)
+        return self.sources.prove(self.shop, reading, self.now())
+
+    def fail_shop(self, message: str = "away") -> None:
+        self.sources.fail(self.shop, message, self.now())
+
+    def states(self) -> dict[str, str]:
+        return {stream.name: stream.health.state for stream in self.daemon.state}
+
+
+class SourcesTests(SourcesTestCase):
+    def test_a_reading_that_began_before_a_failure_does_not_end_it(self) -> None:
+        before = self.begin(a=b"1")
+        self.fail_shop()
+        self.assertFalse(self.end(before))
+        self.assertEqual({"shop.a": "failed"}, self.states())
+        self.assertTrue(self.end(self.begin(a=b"1")))
+        self.assertEqual({"shop.a": "fresh"}, self.states())
+
+    def test_readings_that_end_in_another_order(self) -> None:
+        first, second = self.begin(a=b"1"), self.begin(a=WRONG)
+        third = self.begin(a=b"3")
+        self.assertTrue(self.end(third))
+        self.assertEqual({"shop.a": "fresh"}, self.states())
+        self.assertFalse(self.end(second))
+        self.assertFalse(self.end(first))
+        self.assertEqual({"shop.a": "fresh"}, self.states())
+
+    def test_a_failure_stays_with_streams_that_no_reading_names(self) -> None:
+        self.end(self.begin(a=b"1", b=b"1"))
+        self.fail_shop()
+        self.end(self.begin(a=b"1"))
+        self.assertEqual({"shop.a": "fresh", "shop.b": "failed"}, self.states())
+
+    def test_a_wrong_reading_without_any_right_part_ends_no_failure(self) -> None:
+        self.fail_shop()
+        self.end(self.begin(a=WRONG))
+        self.assertTrue(self.shop.fails and self.shop.refuses and self.shop.speaks)
+        self.end(self.begin())
+        self.assertFalse(self.shop.fails or self.shop.refuses or self.shop.speaks)
+        self.assertEqual({}, self.states())
+
+    def test_only_what_is_new_goes_out(self) -> None:
+        self.end(self.begin(a=b"1", b=b"1"))
+        self.assertEqual(["shop.b"], [d.stream for d in self.begin(a=b"1", b=b"2").drafts])
+
+    def test_what_it_promises_is_part_of_what_its_streams_are(self) -> None:
+        self.make({"shop.a": Description(title="A"), "shop.b": Description(expect=Duration(5))})
+        self.end(self.begin(a=b"1", b=b"1", c=b"1"))
+        expected = {"shop.a": 60, "shop.b": 5, "shop.c": 60}
+        told = {stream.name: stream.description.expect for stream in self.daemon.state}
+        self.assertEqual(expected, told)
+
+    def test_a_stream_that_another_source_makes_is_that_one_s(self) -> None:
+        other = self.sources.record("other", None)
+        self.end(self.begin(a=b"1"))
+        taken = self.sources.prepare(other, {"shop.a": b"2"}, self.now())
+        self.assertEqual((set(), {"shop.a"}), (self.shop.streams, other.streams))
+        self.fail_shop()
+        self.sources.prove(other, taken, self.now())
+        self.assertEqual("fresh", self.states()["shop.a"])
+
+    def test_an_entry_that_was_skipped_fails_its_stream_until_the_source_reads_it_again(
+        self,
+    ) -> None:
+        self.end(self.begin(a=b"1"))
+        self.daemon.state.skip(["shop.a"], "an entry is no JSON", self.now())
+        self.assertEqual(("failed", "an entry is no JSON"), self.daemon.health("shop.a"))
+        self.end(self.begin(a=b"1"))
+        self.assertEqual(("fresh", None), self.daemon.health("shop.a"))
+
+    def test_another_log_leaves_what_stands(self) -> None:
+        self.end(self.begin(a=b"1", b=b"1"))
+        self.fail_shop()
+        self.end(self.begin(a=b"1"))
+        self.daemon.restart()
+        self.assertEqual({"shop.a": "late", "shop.b": "late"}, self.states())
+        self.fail_shop()
+        self.daemon.restart()
+        self.assertEqual({"shop.a": "failed", "shop.b": "failed"}, self.states())
+
+
+class HearingTests(SourcesTestCase):
+    """Another node runs the source."""
+
+    def hear(
+        self,
+        failure: str | None = None,
+        refused: str | None = None,
+        **streams: StreamReport,
+    ) -> None:
+        named = {f"shop.{end}": report for end, report in streams.items()}
+        report = SourceReport(failure, refused, named)
+        self.sources.hear(self.shop, report, self.now(), 4.0)
+
+    def publish(self) -> None:
+        self.end(self.begin(a=b"1", b=b"1"))
+        self.daemon.restart()
+
+    def test_what_it_proves_is_current(self) -> None:
+        self.publish()
+        self.hear(a=StreamReport(self.now() - 5, None, False), b=StreamReport(None, None, False))
+        self.assertEqual({"shop.a": "fresh", "shop.b": "late"}, self.states())
+
+    def test_while_it_vouches_nothing_is_late(self) -> None:
+        self.publish()
+        self.daemon.clock.advance(100)
+        self.hear(a=StreamReport(self.now() - 100, None, False))
+        self.assertEqual("fresh", self.states()["shop.a"])
+        self.daemon.clock.advance(4)
+        self.daemon.judge()
+        self.assertEqual("late", self.states()["shop.a"])
+
+    def test_what_is_said_again_is_no_news(self) -> None:
+        self.publish()
+        report = StreamReport(self.now(), "no table", False)
+        for failure in ("away", None):
+            self.hear(failure, a=report)
+            revision = self.daemon.state.revision
+            self.daemon.clock.advance(1)
+            self.hear(failure, a=report)
+            self.assertEqual(revision, self.daemon.state.revision)
+
+    def test_streams_that_this_node_does_not_have_are_not_made(self) -> None:
+        self.hear("away", a=StreamReport(None, "away", False))
+        self.assertEqual({"shop": "failed"}, self.states())
+        self.hear()
+        self.assertEqual({}, self.states())
+
+    def test_it_is_taken_over(self) -> None:
+        self.publish()
+        self.hear("away", a=StreamReport(None, "away", False), b=StreamReport(None, "away", False))
+        self.assertEqual({"shop.a": "failed", "shop.b": "failed"}, self.states())
+        self.assertTrue(self.end(self.begin(a=b"1", b=b"1")))
+        self.assertEqual({"shop.a": "fresh", "shop.b": "fresh"}, self.states())
