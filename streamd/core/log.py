@@ -1,7 +1,7 @@
-"""The log as far as some history still has it: updates in the order in which they happened.
+"""The log, as far as any history still has it: updates in the order of their positions.
 
-It is what a cursor points into.  Memory follows what is kept: an update that its stream drops leaves a
-hole, and holes are closed when they are half of it.  Pure.
+A cursor points into it.  An update that its stream drops leaves a hole; the holes are closed when they
+are half of the log, so that memory follows what is kept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from streamd.core.update import Position, Update
 
 FEW = 1024
-"""Holes that are not worth closing; and updates that are looked at together."""
+"""The number of holes that are not worth closing, and of updates that are read together."""
 
 
 class Log:
@@ -27,12 +27,12 @@ class Log:
         return len(self._updates) - self._holes
 
     def append(self, update: Update) -> None:
-        """Add what happened last."""
+        """Add the newest update."""
         self._ats.append(update.at)
         self._updates.append(update)
 
     def drop(self, update: Update) -> None:
-        """Let go of one that is in it."""
+        """Drop an update; it has to be in the log."""
         self._updates[bisect_left(self._ats, update.at)] = None
         self._holes += 1
         if self._holes > FEW and 2 * self._holes > len(self._updates):
@@ -41,7 +41,7 @@ class Log:
             self._holes = 0
 
     def after(self, at: Position) -> Iterator[Update]:
-        """What happened after this position, in order; nothing may happen while one asks."""
+        """Yield the updates after a position, in order; the log may not change meanwhile."""
         begin = bisect_right(self._ats, at)
         for start in range(begin, len(self._updates), FEW):
             yield from filter(None, self._updates[start : start + FEW])

@@ -58,7 +58,7 @@ class Reader:
         return self._when_matched(selection, answer)
 
     def get_streams(self, request: Request) -> Response | Deferred[Response]:
-        """``GET /streams?streams=``: everything that is known of every stream.
+        """``GET /streams?streams=``: description, newest update and health of every stream.
 
         :raises Refused: 400 for a selection that cannot be.
         """
@@ -79,7 +79,7 @@ class Reader:
         return when_matched(self._slices, self._state.roster.matches(selection), answer)
 
     def get_stream(self, request: Request, name: str) -> Response | Deferred[Response]:
-        """``GET /streams/NAME?history=N&points=M``: one of them.
+        """``GET /streams/NAME?history=N&points=M``: one stream, and its history.
 
         :raises Refused: 404 if there is no such stream, 400 for a history that cannot be, 503 if too
             many histories are asked for.

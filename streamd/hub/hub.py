@@ -1,9 +1,9 @@
-"""The hub: brings every viewer up to date, and nobody at another's cost.
+"""The hub: brings every viewer up to date, and none at the cost of another.
 
-A viewer is a cursor and a way to write.  Those who want the same in the same form at the same pace are
-an audience: what one at some cursor gets next is made once, and every other one at that cursor gets the
-same bytes.  Usually all are at the same cursor; one whose socket is still full is passed over, keeps
-its cursor, and is given what is left when its socket has drained.  So there is no queue for anybody.
+A viewer is a cursor and a way to write.  Viewers with the same selection, encoding and pace are an
+audience: the next message for a cursor is made once, and every viewer at that cursor gets the same
+bytes.  Usually all are at the same cursor.  A viewer whose socket is full is skipped and keeps its cursor;
+when the socket has drained, the viewer gets what it missed.  So no viewer has a queue.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from streamd.wire.requests import PACE, Subscription
 
 
 class Hub:
-    """Knows the viewers.
+    """Knows the viewers, and writes to them.
 
-    :ivar clock: delays only; it need not know the date.
+    :ivar clock: for delays only; it need not know the date.
     :ivar delivered: messages written so far.
     :ivar dropped: viewers lost because writing to them failed.
     :ivar slices: for computations on behalf of viewers.
@@ -46,7 +46,7 @@ class Hub:
     def __init__(
         self, state: State, clock: IReactorTime, max_viewers: int = 10_000, pace: float = PACE
     ) -> None:
-        """:param pace: seconds between two flushes to anybody; a viewer may ask for more."""
+        """:param pace: seconds between two flushes of one audience; a viewer may ask for more."""
         self.state = state
         self._pace = pace
         self._max_viewers = max_viewers
@@ -67,9 +67,9 @@ class Hub:
         return len(self._audiences) + len(self._arriving)
 
     def check_room(self) -> None:
-        """Whether another viewer may join.
+        """Check that another viewer may join.
 
-        :raises Refused: 503 when there are too many.
+        :raises Refused: 503 if there are too many.
         """
         if len(self) >= self._max_viewers:
             raise Refused(
@@ -87,13 +87,14 @@ class Hub:
         known: Selection = ALL_STREAMS,
         also: bytes = b"",
     ) -> None:
-        """Keep a viewer up to date from now on; what it has to know first goes out now.
+        """Keep a viewer up to date from now on; the first answer goes out at once.
 
-        Its cursor is honoured if nothing that it selects was lost since; otherwise it begins anew.
+        A viewer with a cursor resumes if no update that it selects was lost since; see
+        :func:`streamd.core.catchup.begin`.
 
         :param now: seconds since the epoch.
-        :param known: what it selected before, if its cursor speaks of less than all.
-        :param also: what its transport has to say right after the welcome, encoded.
+        :param known: the streams of which the viewer has all up to its cursor.
+        :param also: bytes that its transport has to send right after the welcome.
         """
         self.leave(viewer)
         matches = self.state.roster.matches(subscription.selection)
@@ -149,15 +150,15 @@ class Hub:
             self._serve(viewer, viewer.audience)
 
     def wake(self) -> None:
-        """The state may have changed."""
+        """Flush, as soon as each pace allows it, if the state has changed."""
         news = (self.state.head, self.state.revision)
         if news == self._woken_for:
-            return  # a flush for nothing would hold up the next one
+            return  # a flush without news would delay the next one by a pace
         self._woken_for = news
         self._audiences.wake()
 
     def restart(self) -> None:
-        """The state is another one: all have to come back, and are told where it begins."""
+        """Drop every viewer: the state follows another log.  They come back and begin anew."""
         viewers = [viewer for audience in self._audiences for viewer in audience.viewers]
         for viewer in viewers + list(self._arriving):
             self._dismiss(viewer)
@@ -229,7 +230,7 @@ class Hub:
             self._serve(viewer, audience)  # the slices of a long one
 
     def _serve(self, viewer: Viewer, audience: Audience, newcomer: bool = False) -> None:
-        """Write what a viewer lacks of what was flushed; a newcomer does not wait for the flush."""
+        """Write what a viewer lacks of what was flushed; a newcomer does not wait for a flush."""
         while viewer.ready:
             if viewer.unsent is not None:
                 self._send_next(viewer, viewer.unsent)
@@ -274,13 +275,13 @@ class Hub:
             self._lose(Failure(), viewer)
 
     def _lose(self, failure: Failure, viewer: Viewer) -> None:
-        """One viewer's failure stays its own."""
+        """Drop a viewer after a failure, which stays its own."""
         self._log.failure("a viewer was lost: writing to it failed", failure)
         self.dropped += 1
         self._dismiss(viewer)
 
     def _dismiss(self, viewer: Viewer) -> None:
-        """It cannot be served any more; if it comes back, it is told what it has to know."""
+        """Drop a viewer; if it comes back, its first answer has what it missed."""
         self.leave(viewer)
         viewer.ready = False
         try:
@@ -289,6 +290,6 @@ class Hub:
             self._log.failure("and closing it failed too")
 
     def stop(self) -> None:
-        """No more flushes."""
+        """Do not flush any more, and end what takes turns."""
         self._audiences.stop()
         self.slices.stop()

@@ -63,7 +63,7 @@ class Messages:
         if missed is not None and not hits and missed.journal is None:
             self.last = Step(audience, cursor, b"", missed.end)
             return self.last
-        key = cursor, audience.encoding, hits
+        key = cursor, audience.encoding.name, hits
         found = self._made.get(key)
         if found is None:
             if len(self._made) >= REMEMBERED:
@@ -145,7 +145,7 @@ class Tick:
             return b""
         # A plain encoding says nothing of proofs.
         hits = 0 if encoding.newest else audience.matches.bits & self._proved
-        key = encoding, hits, until
+        key = encoding.name, hits, until
         found = self._made.get(key)
         if found is None:
             proofs = catchup.proofs(self._state, hits, until)

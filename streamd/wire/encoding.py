@@ -1,7 +1,4 @@
-"""Encodings: how an answer of the state becomes the bytes of one kind of viewer.
-
-Viewers with the same encoding and selection share their messages: each is made once.
-"""
+"""Encodings: how an answer becomes the bytes for one kind of viewer."""
 
 from __future__ import annotations
 
@@ -29,9 +26,9 @@ TICK = 5
 class Message(NamedTuple):
     """An answer in bytes, or as much of it as fits one message.
 
-    :ivar data: ready for the socket; empty when there is nothing to say.
-    :ivar at: everything selected up to here is in it, or came before it.
-    :ivar more: the answer goes on in the next message.
+    :ivar data: ready for the socket; empty if there is nothing to tell.
+    :ivar at: the position up to which a viewer has everything after this message.
+    :ivar more: whether the answer continues in the next message.
     """
 
     data: bytes
@@ -40,13 +37,13 @@ class Message(NamedTuple):
 
 
 class Welcome(NamedTuple):
-    """What a viewer is told first.
+    """The first message to a viewer.
 
     :ivar now: the server's time, seconds since the epoch.
-    :ivar at: the cursor from which it goes on; the origin if it has to forget what it had.
-    :ivar resumed: nothing selected after the cursor that it brought is missing.
-    :ivar more: updates follow: what it has is not the newest.
-    :ivar asked: it brought a cursor.
+    :ivar at: the position at which the viewer resumes; the origin if it begins anew.
+    :ivar resumed: whether the viewer resumes: no update that it selects is missing.
+    :ivar more: whether updates follow at once.
+    :ivar asked: whether the viewer brought a position.
     :ivar overview: yields the end of a message about all selected streams; see
         :mod:`streamd.wire.overview`.
     """
@@ -106,7 +103,7 @@ class Format(NamedTuple):
 
 
 class Formatted(NamedTuple):
-    """An answer in a format: its messages, up to where they lead, and whether it goes on."""
+    """An answer in a format: its messages, and ``at`` and ``more`` as in :class:`Message`."""
 
     payloads: Sequence[Payload]
     at: Position
@@ -143,7 +140,7 @@ def _listed(opening: bytes, members: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def packed(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of at most :data:`MAX_MESSAGE`; each is made when it is asked for."""
+    """Yield the same bytes in pieces of at most :data:`MAX_MESSAGE`, each made when it is asked for."""
     held: list[bytes] = []
     size = 0
     for part in parts:
@@ -159,7 +156,7 @@ def packed(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def fitting(parts: Iterable[bytes]) -> list[bytes]:
-    """As many of the parts, at least one, as fit a message with commas between; no more are made."""
+    """Return as many parts, at least one, as fit a message with commas between; make no more."""
     some: list[bytes] = []
     total = 0
     for part in parts:

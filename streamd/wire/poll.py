@@ -10,11 +10,9 @@ from streamd.core.update import Position
 from streamd.wire.encoding import Encoding, Message, closing, encode_json, fitting, member
 from streamd.wire.v1 import v1_update
 
-# -- carried by a long poll's answer ---------------------------------------------------------------
-
 
 def poll_opening(at: Position, resumed: bool) -> bytes:
-    """What stands before the updates of a poll's answer."""
+    """Return the beginning of an answer, up to its updates."""
     told = b"true" if resumed else b"false"
     return b'{"type":"updates","at":"%b","resumed":%b,"updates":[' % (bytes(at), told)
 
@@ -22,9 +20,10 @@ def poll_opening(at: Position, resumed: bool) -> bytes:
 def poll_answer(
     answer: Answer, texts: Iterable[bytes], about: Iterable[bytes]
 ) -> tuple[Iterator[bytes], Position]:
-    """What somebody missed who polls again, as far as it fits one message, and up to where that is.
+    """Return the answer to a poll that resumes, as much as fits one message, and its position.
 
-    :param about: how all is, as :func:`overview` ends a message.
+    :param texts: of the updates.
+    :param about: the end of the message, as :func:`streamd.wire.encoding.closing` yields it.
     """
     some = fitting(texts)
     cut = len(some) < len(answer.updates)

@@ -25,12 +25,12 @@ POINTS = (2, 5000)
 
 
 class Subscription(NamedTuple):
-    """What a viewer asked for, in a query string or a subscribe message.
+    """What a viewer wants, from a query string or a ``subscribe`` message.
 
     :ivar pace: seconds between two flushes, :data:`PACE` times a power of two.
-    :ivar after: the cursor that it brought; None if it brought none, or nonsense.
-    :ivar asked: whether it brought any.
-    :ivar history: of how many updates of each stream the first answer consists.
+    :ivar after: the position that the viewer brought; None if it brought none that is valid.
+    :ivar asked: whether it brought a position, valid or not.
+    :ivar history: the number of updates of each stream in the first answer.
     """
 
     selection: Selection
@@ -61,9 +61,9 @@ def _selection(streams: str | None) -> Selection:
 
 
 def parse_history(text: str) -> int:
-    """The number in ``?history=``.
+    """Return the number in ``?history=``.
 
-    :raises Refused: 400 if it is none.
+    :raises Refused: 400 if it is not a positive whole number.
     """
     count = _whole(text)
     if count >= 1:
@@ -72,9 +72,9 @@ def parse_history(text: str) -> int:
 
 
 def parse_points(text: str) -> int:
-    """The number in ``?points=``: how many are to show a history.
+    """Return the number in ``?points=``: of points that show a whole history.
 
-    :raises Refused: 400 if it is none, or none that a picture has.
+    :raises Refused: 400 if it is not a whole number within :data:`POINTS`.
     """
     low, high = POINTS
     if low <= _whole(text) <= high:
@@ -83,14 +83,15 @@ def parse_points(text: str) -> int:
 
 
 def _whole(text: str) -> int:
-    """The number that a text is; 0 if it is none."""
+    """Return the whole number that a text stands for; 0 if it stands for none."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 class ScreenReport(msgspec.Struct, frozen=True, tag_field="type", tag="screen"):
     """``-> {"type": "screen", …}``: which screen shows which wall.
 
-    :ivar at: up to where; seconds of ``delay`` behind that; None: it cannot tell.
+    :ivar at: the position up to which the screen shows the state.
+    :ivar delay: seconds by which it is behind; None if it cannot tell.
     """
 
     name: Name
@@ -108,9 +109,9 @@ class Subscribe(msgspec.Struct, frozen=True, tag_field="type", tag="subscribe"):
     pace: str | None = None
 
     def subscription(self) -> Subscription:
-        """What it asks for.
+        """Return the subscription.
 
-        :raises Refused: naming the field.
+        :raises Refused: 400, naming the field.
         """
         after = None if self.after is None else parse_position(self.after)
         return Subscription(
@@ -141,9 +142,9 @@ def parse_message(text: bytes) -> Subscription | ScreenReport:
 
 
 def round_pace(text: str | None) -> float:
-    """The pace that serves this subscription: few steps, so that viewers can share messages.
+    """Round a pace up to one of few, so that viewers can share messages.
 
-    :raises Refused: 400 if it is no duration.
+    :raises Refused: 400 if it is not a duration.
     """
     if text is None:
         return PACE
@@ -160,7 +161,7 @@ def round_pace(text: str | None) -> float:
 def parse_json_object(text: bytes) -> dict[str, Any]:
     """Decode a message or body that has to be a JSON object.
 
-    :raises Refused: 400 if it is not one.
+    :raises Refused: 400 if it is not a JSON object.
     """
     try:
         value = msgspec.json.decode(text)

@@ -61,7 +61,7 @@ def _write_v1(answer: Answer, texts: Iterable[bytes]) -> Formatted:
 
 
 def v1_update(update: Update) -> bytes:
-    """``{"stream", "seq", "at", "time", "value"}``; names need no escapes, values are JSON."""
+    """Return ``{"stream", "seq", "at", "time", "value"}``; names need no escapes, values are JSON."""
     return b'{"stream":"%b","seq":%d,"at":"%b","time":%b,"value":%b}' % (
         update.stream.encode(),
         update.seq,
@@ -75,12 +75,12 @@ V1_FORMAT = Format("v1", v1_update, _write_v1)
 
 
 def v1_message(type: str, fields: Any) -> Payload:
-    """A message of this type with these fields."""
+    """Return a message of this type with these fields."""
     return Payload(type, b'{"type":"%b",%b' % (type.encode(), encode_json(fields)[1:]))
 
 
 def v1_ticks(now: float, proofs: Mapping[str, float]) -> Iterator[bytes]:
-    """A tick, or several of the same time if there are many proofs."""
+    """Yield a tick, or several of the same time if there are many proofs."""
     texts = [member(name, repr(at).encode()) for name, at in proofs.items()]
     while True:
         some = fitting(texts)
@@ -91,7 +91,7 @@ def v1_ticks(now: float, proofs: Mapping[str, float]) -> Iterator[bytes]:
 
 
 def v1_hello(welcome: Welcome) -> Iterator[bytes]:
-    """A hello, in parts: whoever does not read must not have us keep thousands of descriptions."""
+    """Yield a hello in parts: a viewer that does not read must not hold thousands of descriptions."""
     fields = {
         "server": f"streamd/{__version__}",
         "now": welcome.now,
@@ -105,7 +105,7 @@ def v1_hello(welcome: Welcome) -> Iterator[bytes]:
 
 
 def _notes(type: str, members: Mapping[str, Any]) -> Iterator[Payload]:
-    """Messages of at most :data:`MAX_MESSAGE` with all the members."""
+    """Yield messages of at most :data:`MAX_MESSAGE` with all the members."""
     texts = [member(name, encode_json(value)) for name, value in members.items()]
     while texts:
         some = fitting(texts)
