@@ -2,8 +2,8 @@
 
 A viewer is a cursor and a way to write.  Viewers with the same selection, encoding and pace are an
 audience: the next message for a cursor is made once, and every viewer at that cursor gets the same
-bytes.  Usually all are at the same cursor.  A viewer whose socket is full is skipped and keeps its cursor;
-when the socket has drained, the viewer gets what it missed.  So no viewer has a queue.
+bytes.  Usually all are at the same cursor.  A viewer whose socket is full is skipped and keeps its
+cursor; when the socket has drained, it gets what it missed.  So no viewer has a queue.
 """
 
 from __future__ import annotations
