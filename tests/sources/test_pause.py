@@ -54,3 +54,44 @@ def test_every_kind_is_back_after_a_pause(
     assert time.monotonic() - began < BACK_WITHIN
     time.sleep(3)
     assert all_fresh(), streams.all()
+
+
+def test_a_database_that_stood_still_is_back_in_time(
+    start_daemon: StartDaemon, postgres: PostgresServer
+) -> None:
+    """Whatever the interval: longer than the pause, or none."""
+    table = f'database = "{postgres.url}"\ntimeout = "1s"\n'
+    query = 'query = "SELECT 1 AS n"\nevery = "1h"\n'
+    sources = {
+        "asked": table + query,
+        "woken": f'{table}{query}listen = "orders"',
+    }
+    daemon = start_daemon(config="\n".join(f"[sources.{n}]\n{t}" for n, t in sources.items()))
+    streams = Streams(daemon)
+    streams.expect("asked.n", 1)
+    streams.expect("woken.n", 1)
+    postgres.freeze()
+    for name in ("asked.n", "woken.n"):
+        streams.expect_health(name, "failed")
+    time.sleep(PAUSE / 2)
+    postgres.thaw()
+    began = time.monotonic()
+    for name in ("asked.n", "woken.n"):
+        streams.expect_health(name, "fresh")
+    assert time.monotonic() - began < BACK_WITHIN
+
+
+def test_a_command_that_is_killed_again_and_again_is_back_in_time(
+    start_daemon: StartDaemon, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    broken.touch()
+    command = f"test -e {broken} && kill -9 $$; echo 1"
+    daemon = start_daemon(config=f'[sources.load]\ncommand = "{command}"\nevery = "1h"')
+    streams = Streams(daemon)
+    streams.expect_health("load", "failed")
+    time.sleep(2 * PAUSE)  # so that the pauses are as long as they become
+    broken.unlink()
+    began = time.monotonic()
+    streams.expect_health("load", "fresh")
+    assert time.monotonic() - began < BACK_WITHIN
