@@ -169,7 +169,7 @@ class HttpSource:
         return self._running.addErrback(_explain, self._timeout)
 
     async def _ask_status(self) -> Any:
-        """How the URL answers; a server that does not is a reading too."""
+        """The status and the latency of the answer; no answer is a reading too."""
         began = self._reactor.seconds()
         try:
             asking = Deferred.fromCoroutine(self._follow_redirects(dict(self._headers)))

@@ -1,4 +1,4 @@
-"""What an HTTP answer says: from its bytes and headers to a value, or to a clear reason.  Pure."""
+"""Decodes HTTP answers: bytes and headers become a value, or an error with a clear reason.  Pure."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _text(data: bytes, content_type: str) -> str:
 
 
 def _other(text: str, content_type: str) -> str:
-    """What a text is that is not JSON."""
+    """The reason why a text is not JSON: what it seems to be instead."""
     begin = text.strip()[:200]
     if not begin:
         return "the answer is empty"

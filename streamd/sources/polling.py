@@ -33,7 +33,7 @@ STEADY = 10.0
 """A run that fails after so many seconds worked for a while: the pauses begin again with the first."""
 
 DONE = object()
-"""What a run returns if it has called the feed itself."""
+"""The result of a run that has called the feed itself."""
 
 
 class RetryLater(SourceError):
@@ -108,7 +108,7 @@ class Polling:
             self._next.reset(max(0.0, self._when() - self._clock.seconds()))
 
     def _when(self) -> float:
-        """When the next run is due, on the clock."""
+        """The time on the clock at which the next run is due."""
         return self._earliest if self._woken else self._due
 
     def _turn(self) -> None:

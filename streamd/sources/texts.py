@@ -1,4 +1,4 @@
-"""What programs print and publish: each text is a reading, however many come."""
+"""Texts that programs print or publish: each is a reading, and a flood of them is bounded."""
 
 from __future__ import annotations
 

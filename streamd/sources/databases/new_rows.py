@@ -1,12 +1,12 @@
-"""Which rows of a query are new: each becomes one update, although values do not commit in order.
+"""Finds the new rows of a query: each becomes one update, although values do not commit in order.
 
 Every run reads again from a low-water mark, and drops what it has read before.  The mark moves past a
 row when every transaction that may have drawn a lower value has ended: ``settle`` after the row was
 read, and on PostgreSQL not before all transactions that were in flight then have ended.  Mark and
 values above it are the source's cursor, stored with the updates.
 
-What remains: elsewhere a transaction of more than ``settle``; more than :data:`MAX_SEEN` rows in that
-time; a value that is used again, be it a rowid or a timestamp.
+Some rows are still missed: those of a transaction that takes longer than ``settle`` on other databases,
+those beyond :data:`MAX_SEEN` in that time, and those whose value was used before, such as a rowid.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ MAX_SEEN = 10_000
 WITNESSES = 10
 """Rows that stay above the mark although they have settled.
 
-If none of them is there any more, and others are, then the table was emptied and its numbers began
-again: all of it is new."""
+If the newest of them is gone, and no other has the content that it had, then the table was emptied and
+its numbers began again: all its rows are new."""
 
 
 class Seen(NamedTuple):
@@ -90,7 +90,7 @@ class NewRows:
                 await self._load(feed)
             await (self._first(feed) if self._stored is None else self._look(feed))
         except BaseException:
-            self._loaded = False  # the cursor in the journal is the truth
+            self._loaded = False  # nobody knows what was stored: read the cursor again
             raise
         self._entries.unchanged()
 
@@ -113,7 +113,7 @@ class NewRows:
         return plain(self._start)
 
     async def _first(self, feed: Feed) -> None:
-        """Of the rows from before the first start, only the newest become updates."""
+        """Publish only the newest of the rows that were there before the first start."""
         keep = min(feed.keep.updates or MAX_SEEN, MAX_SEEN)
         last: deque[Row] = deque(maxlen=0 if self._start == "now" else keep)
         scan = self._low
@@ -191,13 +191,13 @@ class NewRows:
         return rows
 
     def _entry(self, value: Any, row: Any, time: float | SourceError | None) -> Entry:
-        """:param time: or why it is none."""
+        """:param time: of the row, or the error that says why it is unknown."""
         if isinstance(time, SourceError):
             row, time = BadValue(time.message), None
         return Entry(f"the row with {self._after} {value}", row, time)
 
     def _times(self, table: Table) -> Iterable[float | SourceError | None]:
-        """When each row was true, or why that cannot be known."""
+        """The time at which each row was true, or the error that says why it is unknown."""
         if self._time is None:
             return [None] * len(table.rows)
         place = index(table, self._time, "time")

@@ -1,4 +1,4 @@
-"""What the rows of a query become: one value, a stream each, updates.  Pure, and run in a thread.
+"""Turns the rows of a query into values and streams.  Pure, because it runs in a thread too.
 
 A cell that no stream can hold becomes a :class:`BadValue`, so that only its own stream fails.
 """
@@ -30,7 +30,7 @@ EXACT = 2**53
 
 
 class Table(NamedTuple):
-    """What a query gave.
+    """The result of a query.
 
     :ivar columns: their names, each different.
     :ivar rows: one cell a column, each a Python value for JSON or a :class:`BadValue`.
@@ -173,7 +173,7 @@ def index(table: Table, column: str, key: str) -> int:
 
 
 def seconds(value: Any, column: str) -> float | None:
-    """When a row was true: of a date and time, ISO 8601, or seconds since the epoch.
+    """The time at which a row was true, from a date and time, ISO 8601, or seconds since the epoch.
 
     :raises SourceError: for anything else.
     """

@@ -26,7 +26,7 @@ _READING = {
     sqlite3.SQLITE_UPDATE,
     sqlite3.SQLITE_DELETE,
 }
-"""What a query on SQLite may do.  ATTACH and VACUUM INTO would write other files."""
+"""The actions that a query on SQLite may take.  ATTACH and VACUUM INTO would write other files."""
 
 _PRAGMA = re.compile(
     "(table|index|foreign_key|collation|function|database|module|pragma)_.*list|.*info"

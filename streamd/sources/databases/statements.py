@@ -1,4 +1,4 @@
-"""Where a SELECT says ``:after``, as its database reads it: not in a text, a name or a comment."""
+"""Finds ``:after`` in a SELECT as its database does: not in texts, names and comments."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _translated(query: str, dialect: Dialect) -> str | None:
 
 
 def _parameters(query: str, dialect: Dialect) -> Iterator[int]:
-    """Where ``:after`` is."""
+    """The places of ``:after``."""
     at = 0
     while found := _TOKENS[dialect].search(query, at):
         at = found.end()
