@@ -121,17 +121,18 @@ class Sources:
 
         :returns: whether nothing has been wrong with the source since the reading began, nor in it.
         """
+        calm = source.troubled < reading.number
         for name in reading.streams:
             stream = self._streams.find(name)
             if stream is None or stream.source is not source:  # somebody forgot it meanwhile
                 continue
             stream.proved = max(stream.proved, reading.number)
-            if stream.trouble() is None:
+            if (calm and stream.refused is None) or stream.trouble() is None:
                 stream.confirm(now)
             self._streams.judge_stream(stream, now)
         if reading.streams or not reading.complaint:
             self._works(source, reading.number, now)
-        return source.troubled < reading.number
+        return calm
 
     def fail(self, source: SourceHealth, message: str, now: float) -> None:
         """Note that a source cannot say what its streams are; no reading under way changes that.

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from streamd.core.errors import Refused
 from streamd.core.values import MAX_VALUE
+from streamd.http.publish import Publisher
+from streamd.http.request import Request
 from streamd.journals.memory import MemoryJournal
+from tests.support.fakes import Daemonette
 from tests.support.net import Answer
 from tests.support.served import QUIET, Serve, Served, head, in_thread
 
@@ -586,3 +592,26 @@ def test_nobody_notices_what_was_refused(served: Served) -> None:
             assert served.request("POST", "/streams/a", body).status >= 400
         served.post("a", 2)
         assert viewer.recv(timeout=5) == '{"a":2}'
+
+
+def test_streams_that_wait_for_the_journal_count() -> None:
+    state = Daemonette(max_streams=100).state
+    waiting: list[Deferred[Any]] = []
+
+    def append(drafts: Any, key: Any) -> Deferred[Any]:
+        waiting.append(Deferred())
+        return waiting[-1]
+
+    access: Any = SimpleNamespace(check_publisher=lambda request: None)
+    journal: Any = SimpleNamespace(append=append)
+    publisher = Publisher(access, journal, state)
+
+    def publish(prefix: str) -> None:
+        body = json.dumps({f"{prefix}.{number}": 1 for number in range(100)}).encode()
+        publisher.patch_state(Request("PATCH", "/state", body=body))
+
+    publish("a")
+    for prefix in "bcdefghij":
+        with pytest.raises(Refused, match="max_streams"):
+            publish(prefix)
+    assert len(waiting) == 1
