@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.servers import SERVERS, Traffic, running
 from bench.workloads import CPU, count, traffic_of
-from streamd.core.catchup import Cursor
+from streamd.core.cursor import Cursor
 from streamd.core.description import Description, Keep
 from streamd.core.selection import Selection
 from streamd.core.update import ORIGIN, Draft, Update

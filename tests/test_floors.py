@@ -31,7 +31,7 @@ FLOORS = {
     "core": [
         "duration errors limit printable written",
         "description health selection update values",
-        "log roster source_health thin timeline",
+        "cursor log roster source_health thin timeline",
         "stream",
         "retention",
         "room",

@@ -11,7 +11,7 @@ from tests.support.daemon import CHECKOUT
 # through the port, because their promise is one about bytes and connections.
 ELSEWHERE = {
     "cluster/shift.py": "cluster/test_nodes.py",
-    "core/catchup.py": "core/test_state.py",
+    "core/cursor.py": "core/test_catchup.py",
     "core/retention.py": "core/test_state.py",
     "core/source_health.py": "core/test_sources.py",
     "core/stream.py": "core/test_state.py",

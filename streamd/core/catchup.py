@@ -1,4 +1,4 @@
-"""Catching up: how far a viewer has read the log, and the answer that brings it forward.
+"""Catching up: where a viewer begins, and what it is told.
 
 :func:`since` is the one question of every viewer, however it reads and however long it was away.  The
 functions read a :class:`~streamd.core.state.State` and change nothing.
@@ -7,13 +7,14 @@ functions read a :class:`~streamd.core.state.State` and change nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice, takewhile
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
+from streamd.core.cursor import Answer, Backlog, Cursor
 from streamd.core.health import Health
-from streamd.core.selection import ALL_STREAMS, NO_STREAMS, Selection
+from streamd.core.selection import ALL_STREAMS, Selection
 from streamd.core.state import State
 from streamd.core.stream import Stream
 from streamd.core.update import ORIGIN, Position, Update
@@ -27,67 +28,6 @@ MANY_LOOKS = 20_000
 
 MANY_MISSED = 4096
 """Updates that a viewer that lags is told of at once: some messages of 64 KiB."""
-
-
-class Backlog(NamedTuple):
-    """What a viewer lacks when it joins; the answer to it may take several messages.
-
-    :ivar history: the viewer gets so many of the newest updates of each stream that it did not follow.
-    :ivar until: the head of the log when the answer began; later updates are sent whatever ``history``.
-    :ivar known: the streams that the viewer followed before, and has up to ``after``.
-    """
-
-    history: int
-    until: Position
-    known: Selection = NO_STREAMS
-    after: Position = ORIGIN
-
-    @property
-    def is_newest(self) -> bool:
-        """Whether the backlog is the newest update of each stream and no more."""
-        return self.history == 1 and not self.known.patterns
-
-
-class Cursor(NamedTuple):
-    """How far a viewer has read: a position in the log, and what it knows besides the values.
-
-    :ivar at: everything selected up to this position was written to the viewer.
-    :ivar revision: so was every health and description up to this revision of the state.
-    :ivar backlog: what the viewer lacked when it joined, while that is being sent.
-    """
-
-    at: Position
-    revision: int
-    backlog: Backlog | None = None
-
-
-class Answer(NamedTuple):
-    """What a viewer has to be told; an encoding makes a message of it.
-
-    :ivar updates: in the order of the log.  Where only the newest of each stream is asked for, a
-        forgotten stream has an update without a value; elsewhere ``gone`` names it.
-    :ivar gone: names of streams that were forgotten, also of those that have come back since.
-    :ivar streams: descriptions that changed, by name.
-    :ivar health: health that changed, by name.
-    :ivar journal: the fields of a ``journal`` message, if they changed.
-    :ivar at: the position up to which this answers.
-    :ivar more: whether the log goes on after ``at``.
-    :ivar revision: the revision of the state up to which changes are in this answer.
-    :ivar floor: the cursor never moves behind this position: the viewer already has everything up to it
-        for part of its selection.
-    :ivar first: whether this begins the answer to a viewer that had nothing.
-    """
-
-    updates: Sequence[Update]
-    gone: Collection[str]
-    streams: Mapping[str, Any]
-    health: Mapping[str, Any]
-    journal: Mapping[str, Any] | None
-    at: Position
-    more: bool
-    revision: int
-    floor: Position
-    first: bool
 
 
 # -- where a viewer begins -------------------------------------------------------------------------

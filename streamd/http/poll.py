@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from streamd.core import catchup
-from streamd.core.catchup import Answer, Cursor
+from streamd.core.cursor import Answer, Cursor
 from streamd.core.errors import Refused
 from streamd.core.update import ORIGIN, Position
 from streamd.http.matched import when_matched

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from streamd.core.catchup import Cursor
+from streamd.core.cursor import Cursor
 from streamd.core.roster import Matches
 from streamd.wire.encoding import Encoding, packed
 

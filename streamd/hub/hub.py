@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamd.core import catchup
-from streamd.core.catchup import Cursor
+from streamd.core.cursor import Cursor
 from streamd.core.errors import Refused
 from streamd.core.roster import Matches
 from streamd.core.selection import ALL_STREAMS, Selection

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IPullProducer, IPushProducer
 from twisted.protocols.policies import ProtocolWrapper
 from zope.interface import implementer
 
-from streamd.core.catchup import Cursor
+from streamd.core.cursor import Cursor
 from streamd.core.update import ORIGIN
 from streamd.hub.audience import Audience, Pieces
 from streamd.hub.hub import Hub

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from streamd.core import catchup
-from streamd.core.catchup import Cursor, Missed
+from streamd.core.catchup import Missed
+from streamd.core.cursor import Cursor
 from streamd.core.state import State
 from streamd.core.update import Update
 from streamd.hub.audience import Audience

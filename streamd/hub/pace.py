@@ -8,7 +8,7 @@ from itertools import chain
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from streamd.core.catchup import Cursor
+from streamd.core.cursor import Cursor
 from streamd.core.roster import Matches
 from streamd.core.selection import Selection
 from streamd.hub.audience import Audience, Viewer

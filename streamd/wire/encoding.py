@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streamd.core.catchup import Answer
+from streamd.core.cursor import Answer
 from streamd.core.update import Position, Update
 
 encode_json = msgspec.json.encode

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from streamd.core.catchup import Answer
+from streamd.core.cursor import Answer
 from streamd.core.update import Position
 from streamd.wire.encoding import Encoding, Format, Message, Welcome
 from streamd.wire.plain import PLAIN_FORMAT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from streamd.core.catchup import Answer
+from streamd.core.cursor import Answer
 from streamd.wire.encoding import Encoding, Format, Message, Welcome, packed
 from streamd.wire.plain import PLAIN_FORMAT
 from streamd.wire.v1 import V1_FORMAT, v1_hello, v1_ticks

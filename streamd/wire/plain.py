@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streamd.core.catchup import Answer
+from streamd.core.cursor import Answer
 from streamd.core.update import Update
 from streamd.wire.encoding import Format, Formatted, Payload, fitting, member
 

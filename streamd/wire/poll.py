@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from streamd.core.catchup import Answer
+from streamd.core.cursor import Answer
 from streamd.core.update import Position
 from streamd.wire.encoding import Encoding, Message, closing, encode_json, fitting, member
 from streamd.wire.v1 import v1_update

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from streamd import __version__
-from streamd.core.catchup import Answer
+from streamd.core.cursor import Answer
 from streamd.core.update import Update
 from streamd.wire.encoding import (
     TICK,

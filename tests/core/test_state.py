@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core import catchup
-from streamd.core.catchup import Answer, Cursor
+from streamd.core.cursor import Answer, Cursor
 from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
@@ -21,7 +21,7 @@ from streamd.core.limit import Limit
 from streamd.core.retention import UPDATE_BYTES, cost
 from streamd.core.selection import Selection
 from streamd.core.state import State
-from streamd.core.update import LIFE_UNIT, ORIGIN, Draft, Position, Update
+from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.core.values import to_python
 from streamd.sources.errors import SourceError
 from tests.support.fakes import Daemonette, about, value
@@ -399,137 +399,6 @@ class StateTestCase(SynchronousTestCase):
 
     def health(self, name: str) -> str:
         return self.daemon.health(name)[0]
-
-
-class SinceTests(StateTestCase):
-    def test_live_and_long_away(self) -> None:
-        start = Cursor(self.publish("a", 1), 0)
-        self.publish("b", 2)
-        self.publish("a", 3)
-        self.publish("a", 4)
-        self.assertEqual([("b", 2), ("a", 3), ("a", 4)], self.told(start))
-        self.assertEqual([("b", 2), ("a", 4)], self.told(start, newest=True))
-        self.assertEqual([], self.told(Cursor(self.state.head, 0)))
-
-    def test_the_first_answer_has_as_much_history_as_was_asked_for(self) -> None:
-        for number in range(5):
-            self.publish("a", number)
-        self.publish("b", 7)
-        self.assertEqual([("a", 4), ("b", 7)], self.told(catchup.start(self.state)))
-        self.assertEqual([("a", 3), ("a", 4), ("b", 7)], self.told(catchup.start(self.state, 2)))
-        self.assertEqual(6, len(self.told(catchup.start(self.state, 100))))
-
-    def test_what_comes_while_the_first_answer_is_sent_is_sent_too(self) -> None:
-        self.publish("a", 1)
-        self.publish("a", 2)
-        mark, two = catchup.start(self.state), catchup.start(self.state, 2)
-        self.publish("a", 3)
-        self.publish("a", 4)
-        self.assertEqual([("a", 2)], self.told(mark))
-        answer = catchup.since(self.state, mark, Selection())
-        self.assertTrue(answer.more)
-        self.assertEqual([("a", 3), ("a", 4)], self.told(mark._replace(at=answer.at)))
-        self.assertEqual([("a", 1), ("a", 2), ("a", 3), ("a", 4)], self.told(two))
-
-    def test_an_answer_goes_on_where_nothing_is_wanted_of_very_much(self) -> None:
-        self.patch(catchup, "MANY_LOOKS", 3)
-        for number in range(10):
-            self.publish("a", number)
-        self.publish("b", 1)
-        mark, looks = catchup.resume(self.state, ORIGIN), 0
-        while (answer := catchup.since(self.state, mark, Selection(["b"]))).more:
-            self.assertEqual([], list(answer.updates))
-            mark = mark._replace(at=answer.at)
-            looks += 1
-        self.assertEqual((3, 1), (looks, len(answer.updates)))
-
-    def test_what_was_known_goes_on_and_what_is_new_begins(self) -> None:
-        self.publish("a", 1)
-        cursor = self.publish("b", 1)
-        self.publish("b", 2)
-        self.publish("a", 2)
-        known = Selection(["a"])
-        mark = catchup.resume(self.state, cursor, known)
-        self.assertEqual([("b", 2), ("a", 2)], self.told(mark))
-        self.assertEqual(
-            [("b", 1), ("b", 2), ("a", 2)], self.told(catchup.resume(self.state, cursor, known, 2))
-        )
-
-    def test_asking_changes_nothing(self) -> None:
-        self.publish("a", 1)
-        mark = catchup.start(self.state)
-        self.assertEqual(self.told(mark), self.told(mark))
-
-
-class ResumeTests(StateTestCase):
-    def test_a_cursor_from_a_node_that_is_further(self) -> None:
-        head = self.publish("a")
-        ahead = Position(head.ms + 5, head.n)
-        self.assertFalse(self.resumes(ahead))
-        self.state.shared = True
-        self.assertTrue(self.resumes(ahead))
-        self.assertFalse(catchup.resumes(self.state, ahead, Selection(), Selection(["a"])))
-        self.assertFalse(self.resumes(Position(ahead.ms, ahead.n + LIFE_UNIT)))
-        mark = catchup.resume(self.state, ahead)
-        for newest in (False, True):
-            answer = catchup.since(self.state, mark, Selection(), newest)
-            self.assertEqual(([], ahead, False), (list(answer.updates), answer.at, answer.more))
-        told, new = (
-            Update("a", seq, Position(ahead.ms + seq - 2, head.n), 1.0, b"1") for seq in (2, 3)
-        )
-        self.state.apply([told, new], self.now())
-        for newest in (False, True):
-            answer = catchup.since(self.state, mark, Selection(), newest)
-            self.assertEqual(([new], new.at), (list(answer.updates), answer.at))
-
-    def resumes(self, cursor: Position, *names: str) -> bool:
-        return catchup.resumes(self.state, cursor, Selection(names or None))
-
-    def test_the_head_and_the_origin(self) -> None:
-        self.assertTrue(self.resumes(ORIGIN))
-        self.assertTrue(self.resumes(self.publish("a")))
-        self.assertTrue(self.resumes(ORIGIN))
-
-    def test_foreign_and_future_cursors(self) -> None:
-        at = self.publish("a")
-        ms, n = at.ms, at.n
-        self.assertFalse(self.resumes(Position(ms, n - LIFE_UNIT)))
-        self.assertFalse(self.resumes(Position(ms - 1, 0)))
-        self.assertFalse(self.resumes(Position(ms, n + 1)))
-        self.assertFalse(self.resumes(Position(ms + 10**9, n)))
-
-    def test_a_loss_counts_only_for_those_who_select_it(self) -> None:
-        self.make({"a": Description(keep=Keep(2))})
-        cursor = self.publish("a", 1)
-        self.publish("b", 1)
-        self.publish("a", 2, times=2)
-        self.assertTrue(self.resumes(cursor, "a"))
-        self.publish("a", 3)
-        self.assertFalse(self.resumes(cursor, "a"))
-        self.assertFalse(self.resumes(cursor))
-        self.assertTrue(self.resumes(cursor, "b"))
-        self.assertTrue(self.resumes(cursor, "new.*"))
-
-    def test_forgetting_is_a_loss(self) -> None:
-        cursor = self.publish("a")
-        self.publish("b")
-        after = self.publish("a", forget)
-        self.assertFalse(self.resumes(cursor, "a"))
-        self.assertTrue(self.resumes(cursor, "b"))
-        self.assertTrue(self.resumes(after, "a"))
-        self.publish("a")
-        self.assertFalse(self.resumes(cursor, "a"))
-        self.assertTrue(self.resumes(after, "a"))
-
-    def test_where_tombstones_are_gone_no_cursor_is_believed(self) -> None:
-        self.make(max_streams=2)
-        cursor = self.publish("a")
-        for name in ("x", "y", "z"):
-            self.publish(name)
-            after = self.publish(name, forget)
-        self.assertEqual(2, len(self.state.kept.tombs))
-        self.assertFalse(self.resumes(cursor, "a"))
-        self.assertTrue(self.resumes(after, "a"))
 
 
 class ForgettingTests(StateTestCase):

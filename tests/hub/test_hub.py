@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.catchup import Answer
+from streamd.core.cursor import Answer
 from streamd.core.errors import Refused
 from streamd.core.roster import SLICE
 from streamd.core.selection import Selection

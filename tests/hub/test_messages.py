@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from streamd.core.catchup import Answer
+from streamd.core.cursor import Answer
 from streamd.core.description import Description
 from streamd.core.stream import Stream
 from streamd.core.update import Update

@@ -9,7 +9,7 @@ from twisted.internet.base import DelayedCall
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.catchup import Cursor
+from streamd.core.cursor import Cursor
 from streamd.core.roster import Roster
 from streamd.core.selection import Selection
 from streamd.core.update import ORIGIN

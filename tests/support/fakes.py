@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from streamd.core.catchup import Cursor
+from streamd.core.cursor import Cursor
 from streamd.core.description import Description
 from streamd.core.selection import Selection
 from streamd.core.state import State

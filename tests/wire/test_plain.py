@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core import catchup
-from streamd.core.catchup import Cursor
+from streamd.core.cursor import Cursor
 from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.core.update import ORIGIN, Update
