@@ -45,7 +45,8 @@ class SinceTests(StateTestCase):
         cursor = Cursor(self.publish("a", 0), self.state.revision)
         for number in range(1, 11):
             self.publish("a" if number == 9 else "b", number)
-        told, steps = [], 0
+        told: list[Update] = []
+        steps = 0
         while (answer := catchup.since(self.state, cursor, Selection(["a"]))).more:
             self.assertLessEqual(len(answer.updates), 3)
             told += answer.updates
