@@ -69,7 +69,7 @@ def read(
 
 
 class _Reader:
-    """Reads table by table, so that a mistake in one does not hide those in others."""
+    """Reads table by table, so that a mistake in one table hides none in another."""
 
     def __init__(self, kinds: Mapping[str, Kind]) -> None:
         self._kinds = kinds
@@ -109,7 +109,7 @@ class _Reader:
         return None if settings is None else SourceTable(kind, settings)
 
     def streams(self, path: str, tables: Any) -> Iterable[tuple[str, Description]]:
-        """A table inside a stream is a longer name: ``[streams.shop.revenue]``."""
+        """Read the streams; a table inside a stream makes a longer name: ``[streams.shop.revenue]``."""
         for name, table in self._named(path, tables):
             inner = {key: value for key, value in table.items() if isinstance(value, dict)}
             own = {key: value for key, value in table.items() if key not in inner}

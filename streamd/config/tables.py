@@ -20,7 +20,7 @@ from streamd.wire.requests import PACE
 class Tile(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
 ):
-    """One ``[[walls.tiles]]``: a tile for each that ``stream`` selects, or one for all ``streams``."""
+    """One ``[[walls.tiles]]``: a tile for each stream that ``stream`` selects, or one for all ``streams``."""
 
     stream: Pattern | None = None
     streams: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)] | None = None
@@ -33,14 +33,14 @@ class Tile(
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """What it shows."""
+        """The names and globs of the streams that it shows."""
         return self.streams or (self.stream or "",)
 
 
 class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One ``[[walls]]``: what a screen shows; without ``streams`` and ``tiles``, all.
+    """One ``[[walls]]``: the tiles of a screen.  Without ``streams`` and ``tiles`` it shows all streams.
 
-    :ivar rotate: seconds a page, when the tiles do not fit one.
+    :ivar rotate: seconds that each page is shown, if the tiles need more than one.
     """
 
     name: Name
@@ -63,7 +63,7 @@ class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return self.tiles or tuple(Tile(stream=stream) for stream in self.streams or ("*",))
 
     def public(self) -> dict[str, Any]:
-        """What a page is told of it."""
+        """The members of ``GET /walls/NAME``, which the page reads."""
         return {
             "name": self.name,
             "title": self.title or self.name,
@@ -80,7 +80,7 @@ FrameAncestor = Annotated[
 
 
 class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``[server]``."""
+    """``[server]``: the port's rules and the daemon's bounds."""
 
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -93,7 +93,11 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class AccessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``[access]``: ``publish`` is a list of secrets, or ``"loopback"``; ``admin`` commands screens."""
+    """``[access]``: the tokens of publishers and admins.
+
+    :ivar publish: secrets, or ``"loopback"``: programs on this machine publish without a token.
+    :ivar admin: secrets of those who command screens.
+    """
 
     publish: tuple[Secret, ...] | str = ()
     admin: tuple[Secret, ...] = ()
@@ -102,9 +106,9 @@ class AccessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 class Config(NamedTuple):
     """A whole configuration.
 
-    :ivar walls: each of another name; the first is what a screen shows that asks for none.
-    :ivar journal: where the log is kept, if that is said.
-    :ivar file: whether it came from a file; without one the demo's rules apply.
+    :ivar walls: with different names; a screen that asks for none gets the first.
+    :ivar journal: ``[journal]``, or None for the default.
+    :ivar file: whether it came from a file; without one anybody on this machine may publish.
     """
 
     server: ServerSettings = ServerSettings()

@@ -1,4 +1,4 @@
-"""Doing something again and again, whatever happens."""
+"""A timer that survives exceptions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from twisted.logger import Logger
 
 
 class Timer:
-    """Calls a function every so often until it is stopped.
+    """Calls a function at an interval until it is stopped.
 
-    A LoopingCall ends for good at the first exception; this one logs it and goes on.
+    Twisted's LoopingCall ends for good at the first exception; this timer logs it and goes on.
     """
 
     _log = Logger()
 
     def __init__(self, clock: IReactorTime, interval: float, call: Callable[[], object]) -> None:
-        """:param interval: seconds from the beginning of one call to that of the next."""
+        """:param interval: seconds from the start of one call to the start of the next."""
         self._clock = clock
         self._interval = interval
         self._call = call
@@ -38,4 +38,4 @@ class Timer:
         try:
             self._call()
         except Exception:
-            self._log.failure("{call} failed; it goes on", call=self._call)
+            self._log.failure("{call} failed; its timer goes on", call=self._call)

@@ -1,4 +1,4 @@
-"""`twistd streamd`. Every twistd run imports this file, so it does nothing but name the service."""
+"""`twistd streamd`. Every run of twistd imports this file, so it only names the service."""
 
 from twisted.application.service import ServiceMaker
 
