@@ -15,6 +15,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain, repeat
 from typing import NamedTuple
 
@@ -58,7 +59,7 @@ Outcome = int | str
 
 
 class Attack(NamedTuple):
-    """What is sent, and what may come of it.
+    """One attack: the bytes that it sends, and the outcomes that are right.
 
     :ivar send: gives what one attacker sends, piece by piece.
     :ivar right: the outcomes that are right; an attacker who reads no answer may have any.
@@ -79,54 +80,69 @@ class Attack(NamedTuple):
     seconds: float = 6.0
 
 
+def once(name: str, right: Outcome, *pieces: str | bytes, websocket: bool = True) -> Attack:
+    """An attack that sends these pieces once."""
+    sent = [p.encode("latin-1") if isinstance(p, str) else p for p in pieces]
+    return Attack(name, lambda _: sent, frozenset((right,)), websocket)
+
+
+def endless(
+    name: str,
+    right: Sequence[Outcome],
+    first: bytes,
+    piece: bytes,
+    count: int,
+    websocket: bool = True,
+) -> Attack:
+    """An attack that sends one piece, and then repeats another."""
+    return Attack(
+        name, lambda _: chain((first,), repeat(piece, count)), frozenset(right), websocket
+    )
+
+
 def websocket_attacks(size: int, pings: int, seconds: float) -> Iterator[Attack]:
-    """After a proper handshake. `size`: bytes of what is sent "without end"."""
+    """Attacks after a proper handshake.
 
-    def one(name: str, code: Outcome, *pieces: bytes) -> Attack:
-        return Attack(name, lambda _: pieces, frozenset((code,)))
-
-    def stream(name: str, code: Outcome, first: bytes, piece: bytes, count: int) -> Attack:
-        return Attack(name, lambda _: chain((first,), repeat(piece, count)), frozenset((code,)))
+    :param size: bytes of what is sent "without end".
+    """
 
     lump = bytes(64 * KIB)
-    yield stream("a frame of 64 MiB", 1009, frame(BINARY, length=size), lump, size // len(lump))
-    yield stream("a frame of 64 KiB and a byte", 1009, frame(BINARY, lump), b"", 0)._replace(
-        send=lambda _: (frame(BINARY, lump + b"x"),)
-    )
-    yield one("a frame that announces 2^63 bytes", 1002, frame(BINARY, length=2**63))
-    yield one("a frame that announces 2^63 - 1 bytes", 1009, frame(BINARY, length=2**63 - 1))
+    yield endless("a frame of 64 MiB", (1009,), frame(BINARY, length=size), lump, size // len(lump))
+    yield once("a frame of 64 KiB and a byte", 1009, frame(BINARY, lump + b"x"))
+    yield once("a frame that announces 2^63 bytes", 1002, frame(BINARY, length=2**63))
+    yield once("a frame that announces 2^63 - 1 bytes", 1009, frame(BINARY, length=2**63 - 1))
     begin = frame(FIRST_TEXT, b"x")
     kilo = frame(CONTINUATION, b"x" * KIB)
-    yield stream("fragments without end", 1009, begin, kilo, size // KIB)
-    yield stream(
-        "empty fragments without end", ABUSE, begin, frame(CONTINUATION) * 100, pings // 100
+    yield endless("fragments without end", (1009,), begin, kilo, size // KIB)
+    yield endless(
+        "empty fragments without end", (ABUSE,), begin, frame(CONTINUATION) * 100, pings // 100
     )
     tiny = frame(CONTINUATION, b"x") * 100
-    yield stream("fragments of a byte without end", ABUSE, begin, tiny, pings // 100)
-    yield stream("pings", ABUSE, b"", frame(PING, b"x" * 125) * 100, pings // 100)
-    yield stream("pongs that nobody asked for", ABUSE, b"", frame(PONG) * 100, pings // 100)
-    yield stream("messages", ABUSE, b"", frame(TEXT, b"{}") * 100, pings // 100)
+    yield endless("fragments of a byte without end", (ABUSE,), begin, tiny, pings // 100)
+    yield endless("pings", (ABUSE,), b"", frame(PING, b"x" * 125) * 100, pings // 100)
+    yield endless("pongs that nobody asked for", (ABUSE,), b"", frame(PONG) * 100, pings // 100)
+    yield endless("messages", (ABUSE,), b"", frame(TEXT, b"{}") * 100, pings // 100)
     for bit in (0x10, 0x20, RSV1):
-        yield one(f"the reserved bit {bit:#x}", 1002, frame(TEXT | bit, b"hi"))
+        yield once(f"the reserved bit {bit:#x}", 1002, frame(TEXT | bit, b"hi"))
     for opcode in (3, 7, 11, 15):
-        yield one(f"the reserved opcode {opcode}", 1002, frame(0x80 | opcode, b"hi"))
-    yield one("an unmasked frame", 1002, frame(TEXT, b"hi", masked=False))
-    yield one("an unmasked ping", 1002, frame(PING, masked=False))
-    yield one("a text that is not UTF-8", 1007, frame(TEXT, b"\xff\xfe"))
-    yield one("a text that ends within a character", 1007, frame(TEXT, "ä".encode()[:1]))
-    yield one("a surrogate in UTF-8", 1007, frame(TEXT, b"\xed\xa0\x80"))
-    yield one("not UTF-8 across fragments", 1007, frame(FIRST_TEXT, b"\xc3"), frame(END, b"("))
-    yield one("a ping of 126 bytes", 1002, frame(PING, bytes(126)))
-    yield one("a close of 126 bytes", 1002, frame(CLOSE, bytes(126)))
-    yield one("a fragmented ping", 1002, frame(PING & 0x7F, b"x"))
-    yield one("a continuation of nothing", 1002, frame(END, b"x"))
-    yield one("a text within a text", 1002, begin, frame(TEXT, b"x"))
-    yield one("a close of one byte", 1002, frame(CLOSE, b"x"))
-    yield one("a close with a reason that is not UTF-8", 1007, frame(CLOSE, b"\x03\xe8\xff"))
+        yield once(f"the reserved opcode {opcode}", 1002, frame(0x80 | opcode, b"hi"))
+    yield once("an unmasked frame", 1002, frame(TEXT, b"hi", masked=False))
+    yield once("an unmasked ping", 1002, frame(PING, masked=False))
+    yield once("a text that is not UTF-8", 1007, frame(TEXT, b"\xff\xfe"))
+    yield once("a text that ends within a character", 1007, frame(TEXT, "ä".encode()[:1]))
+    yield once("a surrogate in UTF-8", 1007, frame(TEXT, b"\xed\xa0\x80"))
+    yield once("not UTF-8 across fragments", 1007, frame(FIRST_TEXT, b"\xc3"), frame(END, b"("))
+    yield once("a ping of 126 bytes", 1002, frame(PING, bytes(126)))
+    yield once("a close of 126 bytes", 1002, frame(CLOSE, bytes(126)))
+    yield once("a fragmented ping", 1002, frame(PING & 0x7F, b"x"))
+    yield once("a continuation of nothing", 1002, frame(END, b"x"))
+    yield once("a text within a text", 1002, begin, frame(TEXT, b"x"))
+    yield once("a close of one byte", 1002, frame(CLOSE, b"x"))
+    yield once("a close with a reason that is not UTF-8", 1007, frame(CLOSE, b"\x03\xe8\xff"))
     for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535):
-        yield one(f"a close with {code}", 1002, frame(CLOSE, code.to_bytes(2, "big")))
+        yield once(f"a close with {code}", 1002, frame(CLOSE, code.to_bytes(2, "big")))
     for code in (1000, 1001, 3000, 4999):
-        yield one(
+        yield once(
             f"a close with {code}, which is good", 1000, frame(CLOSE, code.to_bytes(2, "big"))
         )
     any_error: frozenset[Outcome] = frozenset((1002, 1007, 1009, ABUSE))
@@ -161,17 +177,15 @@ GET = f"GET /state HTTP/1.1\r\nHost: {LOOPBACK}\r\n"
 
 
 def http_attacks(size: int, seconds: float) -> Iterator[Attack]:
-    """On a new connection. `size`: bytes of what is sent "without end"."""
+    """Attacks on a new connection.
 
-    def one(name: str, status: Outcome, *pieces: str | bytes) -> Attack:
-        sent = [p.encode("latin-1") if isinstance(p, str) else p for p in pieces]
-        return Attack(name, lambda _: sent, frozenset((status,)), websocket=False)
+    :param size: bytes of what is sent "without end".
+    """
+
+    one = partial(once, websocket=False)
 
     def stream(name: str, right: Sequence[Outcome], first: str, piece: bytes) -> Attack:
-        def send(_: random.Random) -> Iterable[bytes]:
-            return chain((first.encode(),), repeat(piece, size // len(piece)))
-
-        return Attack(name, send, frozenset(right), websocket=False)
+        return endless(name, right, first.encode(), piece, size // len(piece), websocket=False)
 
     too_large = (400, 414, 431)
     lump = b"x" * 64 * KIB
@@ -205,9 +219,16 @@ def http_attacks(size: int, seconds: float) -> Iterator[Attack]:
     for byte in (0x00, 0x01, 0x08, 0x0B, 0x0C, 0x0D, 0x1C, 0x1D, 0x1E, 0x1F, 0x7F):
         smuggled = f"X: a{chr(byte)}X-Forwarded-For: 192.0.2.1\r\n\r\n"
         yield one(f"the byte {byte:#04x} in a header", 400, GET + smuggled)
-    for byte in (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85):
-        lie = f"Sec-WebSocket-Protocol: a{chr(byte)}X-Forwarded-For: 192.0.2.1"
-        yield one(f"the byte {byte:#04x} in a handshake", 400, handshake("/ws", lie))
+
+    def lie(byte: int) -> bytes:
+        value = f"a{chr(byte)}X-Forwarded-For: 192.0.2.1"
+        return handshake("/ws", f"Sec-WebSocket-Protocol: {value}")
+
+    for byte in (0x0B, 0x0C, 0x1C, 0x1D, 0x1E):
+        yield one(f"the byte {byte:#04x} in a handshake", 400, lie(byte))
+    # A value may have this byte (RFC 9110, section 5.5), which ends no line of a head:
+    # tests/http/test_site.py shows that no byte within a value begins another header.
+    yield one("the byte 0x85 in a handshake", "open", lie(0x85))._replace(seconds=1)
     yield one("a header name with a blank", 400, GET + "Content-Length : 1\r\n\r\n1")
     yield one("a header without colon", 400, GET + "nonsense\r\n\r\n")
     yield one("two Hosts", 400, GET + "Host: evil.example\r\n\r\n")
@@ -254,7 +275,7 @@ def http_attacks(size: int, seconds: float) -> Iterator[Attack]:
 
 
 def deadline_attacks() -> Iterator[Attack]:
-    """Those that the ten seconds end that a request may take; all at the same time."""
+    """Attacks that end at the deadline for a request, ten seconds; all run at the same time."""
     chunked = POST + "Transfer-Encoding: chunked\r\n\r\n"
     for name, sent in {
         "a body shorter than it says": POST + "Content-Length: 100\r\n\r\n1",
@@ -310,7 +331,7 @@ class Attacker:
         assert answer.startswith(b"HTTP/1.1 101 "), answer
 
     def wants(self, now: float) -> int:
-        """What it waits for: an epoll mask."""
+        """The epoll mask of the events that it waits for."""
         reading = select.EPOLLIN if self.attack.reads else 0
         return reading | (select.EPOLLOUT if self._due <= now else 0)
 
@@ -333,7 +354,7 @@ class Attacker:
             self._due = now + self.attack.pause
 
     def read(self) -> None:
-        """Reads what came, and looks whether that is the end of it."""
+        """Reads what came, and sets the outcome if that was the end."""
         try:
             data = self.socket.recv(MIB)
         except BlockingIOError:
@@ -356,7 +377,7 @@ class Attacker:
             self.outcome = "closed"
 
     def give_up(self) -> None:
-        """Nothing came in time; one that did not read looks at last what it was told.
+        """Sets the outcome at the deadline; an attacker that did not read reads now.
 
         The daemon's end may be closed while its last words wait in the kernel for room at ours.
         """
@@ -455,19 +476,9 @@ def prove(
                 proof.figure(f"the slowest value during {name}: {slow * 1000:.0f} ms")
         proof.figure(f"the page, meanwhile: {spread([r.page for r in seen])}")
         proof.figure(f"a new viewer, meanwhile: {spread([r.joined for r in seen])}")
-        delays = [r.seen for r in seen]
-        proof.claim(
-            max(delays) <= LONGEST * proof.patience,
-            f"a published value, meanwhile: {spread(delays)}; at most {LONGEST * 1000:.0f} ms",
-        )
-        proof.claim(
-            worst <= MORE_MEMORY,
-            f"{worst / MIB:.1f} MiB more memory during one attack; at most {MORE_MEMORY // MIB}",
-        )
-        proof.claim(
-            left <= MORE_MEMORY,
-            f"{left / MIB:.1f} MiB more memory after all; at most {MORE_MEMORY // MIB}",
-        )
+        proof.claim_times([r.seen for r in seen], LONGEST, "a published value, meanwhile")
+        proof.claim_memory(worst, MORE_MEMORY, "during one attack")
+        proof.claim_memory(left, MORE_MEMORY, "after all")
 
 
 def _judge(proof: Proof, attack: Attack, attackers: Sequence[Attacker]) -> None:

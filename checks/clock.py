@@ -49,14 +49,14 @@ class FakeClock:
         self.set(0)
 
     def set(self, offset: int) -> None:
-        """The daemon's clock is so many seconds off, from when libfaketime looks: once a second."""
+        """Shifts the daemon's clock by so many seconds; libfaketime looks once a second."""
         fresh = self._file.with_suffix(".new")
         fresh.write_text(f"{offset:+d}s\n")
         fresh.rename(self._file)  # never half a time
 
     @property
     def env(self) -> dict[str, str]:
-        """What makes a process see it."""
+        """The environment that shows this clock to a process."""
         return {
             "LD_PRELOAD": str(_library()),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
@@ -80,7 +80,7 @@ def _daemon() -> Iterator[tuple[Daemon, FakeClock]]:
 
 
 class Seen(NamedTuple):
-    """What was seen at one time of day.
+    """The measurements at one time of day.
 
     :ivar updates: of all sources.
     :ivar arrived: how long each published value took.

@@ -98,7 +98,7 @@ class Viewer:
         self.socket.connect_ex((LOOPBACK, port))
 
     def read(self, size: int = _RECEIVE) -> int:
-        """Reads once what is there; returns how many bytes that were."""
+        """Reads once; returns how many bytes came."""
         try:
             data = self.socket.recv(size)
         except BlockingIOError:
@@ -144,7 +144,7 @@ class Viewer:
             self.say(frame(CLOSE, payload[:2]))
 
     def say(self, data: bytes) -> None:
-        """Sends ready frames; one that cannot be sent is lost, as on a link that is."""
+        """Sends ready frames; what the socket does not take is lost."""
         try:
             self.socket.send(data)
         except OSError:
@@ -170,7 +170,7 @@ class Crowd:
         self._connecting: set[int] = set()
 
     def join(self, count: int = 1) -> list[Viewer]:
-        """So many more viewers begin to connect, all at once."""
+        """Let so many more viewers connect, all at once."""
         fresh = [Viewer(self._port, self._hear) for _ in range(count)]
         for viewer in fresh:
             self._connecting.add(viewer.socket.fileno())
@@ -194,7 +194,7 @@ class Crowd:
         return bool(events)
 
     def run(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
-        """Serves for so long, or until that is true: then True."""
+        """Serves for so many seconds, or until the question is true; returns whether it was."""
         deadline = time.monotonic() + seconds
         while until is None or not until():
             left = deadline - time.monotonic()
@@ -214,27 +214,27 @@ class Crowd:
         return fresh
 
     def mute(self, viewer: Viewer) -> None:
-        """From now on this one does not read."""
+        """Stop reading for a viewer."""
         self._unwatch(viewer)
 
     def hearken(self, viewer: Viewer) -> None:
-        """And now it does again."""
+        """Read again for a viewer."""
         self._watch(viewer, select.EPOLLIN)
 
     def dismiss(self, viewer: Viewer) -> None:
-        """This one goes, without a word."""
+        """Cut the connection of a viewer, without a close frame."""
         self._end(viewer)
         self.viewers.remove(viewer)
 
     def leave(self) -> None:
-        """All go, without a word."""
+        """Cut all connections, without close frames."""
         for viewer in self.viewers:
             if not viewer.ended:
                 self._end(viewer)
         self.viewers.clear()
 
     def close(self) -> None:
-        """All go, and the crowd is no more."""
+        """Cut all connections, and free the epoll."""
         self.leave()
         self._epoll.close()
 
@@ -299,5 +299,5 @@ class Publisher:
             self._tail = rest[1 - len(status) :]
 
     def close(self) -> None:
-        """No more."""
+        """Close the connection."""
         self._socket.close()

@@ -45,7 +45,7 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Trial(NamedTuple):
-    """What is done to the readers.
+    """One trial: how often readers drop and stall, and what the daemon keeps.
 
     :ivar drops: how often the readers of each way drop their connections, at least.
     :ivar stalls: and how often they stop reading.
@@ -71,7 +71,7 @@ class Trial(NamedTuple):
 
     @property
     def is_little(self) -> bool:
-        """Whether something has to get lost."""
+        """Whether the daemon keeps so little that updates have to get lost."""
         return self != self._replace(keep=Trial.keep, max_state=Trial.max_state)
 
     @property
@@ -118,7 +118,7 @@ class Client:
     # -- what happens to it ------------------------------------------------------------------------
 
     def turn(self, now: float) -> bool:
-        """What is due by the clock; returns whether it wants to read."""
+        """Does what is due; returns whether the client wants to read."""
         if self.socket is None:
             if now >= self._rest_until:
                 self._connect(now)
@@ -127,7 +127,7 @@ class Client:
         return self.socket is not None and (not self.stalling or now >= self._deaf_until)
 
     def read(self, now: float) -> None:
-        """There is something to read.
+        """Reads what came.
 
         :raises Wrong: if it is not what it has to be.
         """
@@ -186,7 +186,7 @@ class Client:
         self._note(f"connected {query}, with the cursor {cursor}")
 
     def _plan(self, now: float) -> None:
-        """When this connection ends, and when it is not read."""
+        """Plans when this connection ends."""
         rng = self._rng
         self._bytes_left = self._messages_left = sys.maxsize
         self._until = now + rng.uniform(0, 0.2)
@@ -244,7 +244,7 @@ class Client:
         self._history.append(f"{time.monotonic() - self._began:9.4f} {words}")
 
     def story(self) -> str:
-        """What happened to it last, for people."""
+        """The last events of this client, a line each."""
         return "\n".join(
             [f"--- {self.name}, {self.stalls} stalls, drops {dict(self.drops)}", *self._history]
         )
@@ -276,7 +276,7 @@ class Crew:
         self.publishing = True
 
     def run(self, seconds: float, until: Callable[[], bool]) -> bool:
-        """Goes on until that is true; False if it takes longer.
+        """Runs until the question is true; returns False after so many seconds.
 
         :raises Failed: at the first thing that is wrong.
         """
@@ -309,7 +309,7 @@ class Crew:
                 raise Failed(client, error) from error
 
     def settle(self) -> None:
-        """Nothing happens any more: all have to become current.
+        """Stops all trouble, and waits until every reader is current.
 
         :raises Failed: for one that does not.
         """
@@ -400,7 +400,7 @@ def _tell(proof: Proof, trial: Trial, way: Way, clients: Sequence[Client]) -> No
 def prove_restarts(
     proof: Proof, seed: int, restarts: int, ways: Sequence[Way] = WAYS, journal: str = ""
 ) -> None:
-    """The daemon is told to end, or killed; it begins with an empty log, or goes on with its own."""
+    """Stops or kills the daemon again and again; it starts with an empty log, or with its own."""
     trial = Trial("restarts", drops=1, journal=journal)
     with running(config=trial.config) as daemon:
         crew = crew_of(trial, daemon.port, ways, f"{seed} restarts")
@@ -459,7 +459,7 @@ def _restart(crew: Crew, daemon: Daemon, kill: bool) -> Counter[str]:
 
 
 def trials(drops: int, stalls: int, journal: str = "") -> list[Trial]:
-    """All that is done to readers."""
+    """Every combination of drops, stalls and bounds."""
     # Of a stream eight updates, or of all about a second's.
     much = Trial("", journal=journal)
     others = {
@@ -483,7 +483,7 @@ def prove(
     restarts: int = RESTARTS,
     changes: int = 1500,
 ) -> None:
-    """All of it."""
+    """Runs all trials, restarts and changes of selections."""
     proof.figure(f"seed {seed}")
     for journal in ("", SQLITE):
         proof.figure(f"the log: {journal or 'in memory'}".replace("\n", " "))

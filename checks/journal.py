@@ -113,7 +113,7 @@ def history(daemon: Daemon, name: str, length: int) -> list[Any]:
 
 
 def faults(daemon: Daemon, publisher: Publisher, length: int) -> list[str]:
-    """What is wrong with the newest updates of what somebody published."""
+    """The faults of the newest updates of a publisher's streams, a line each."""
     found = []
     known = {name: dict(seqs) for name, seqs in publisher.acknowledged.items()}
     for name in publisher.names:
@@ -141,7 +141,7 @@ def faults(daemon: Daemon, publisher: Publisher, length: int) -> list[str]:
 
 
 def settled(daemon: Daemon, rows: Rows, viewer: Viewer) -> bool:
-    """Whether all rows are told, and the viewer has all."""
+    """Whether every row is an update, and the viewer has every update."""
     with suppress(OSError, KeyError):
         streams = daemon.request("GET", "/streams").json()["streams"]
         seqs = {name: about["seq"] for name, about in streams.items() if about["seq"]}

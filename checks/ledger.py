@@ -30,7 +30,7 @@ class Wrong(Exception):
 
 
 class Ledger:
-    """All that was published, by the one who publishes it.
+    """Publishes, and knows every update that it published.
 
     :ivar sent: how many updates of each stream were sent.
     """
@@ -56,7 +56,7 @@ class Ledger:
         self._ends: dict[tuple[str, int], int] = {}
 
     def publish(self, name: str, padding: int) -> None:
-        """One more update of this stream."""
+        """Publishes one more update of a stream."""
         self.sent[name] = number = self.sent[name] + 1
         value = b'[%d,"%b"]' % (number, PADDING[:padding])
         assert len(value) <= MAX_VALUE
@@ -67,7 +67,7 @@ class Ledger:
         self._publisher.publish(name, value)
 
     def burst(self, most: int, largest: int) -> None:
-        """Several updates of several streams; now and then one that fills a message alone."""
+        """Publishes several updates at once; one in a hundred fills a message alone."""
         for _ in range(self._rng.randint(1, most)):
             name = self._rng.choice(list(self.sent))
             large = self._rng.random() < 0.01
@@ -146,7 +146,7 @@ class Sight:
             self._begin_anew()
 
     def connect(self, alone: bool = True) -> str | None:
-        """A connection begins: the cursor that it asks with.
+        """Begins a connection; returns the cursor to ask with.
 
         :param alone: to the one daemon that there is: what it has acknowledged, it has to know.
         """

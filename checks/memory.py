@@ -46,16 +46,8 @@ def prove(
             after.append(settled(daemon.pid, first + MORE, patience))
             each = (most - first) / viewers / 1024
             proof.figure(f"{most / MIB:.1f} MiB with {viewers} viewers, {each:.1f} KiB each")
-            proof.claim(
-                after[-1] <= first + MORE,
-                f"{after[-1] / MIB:.1f} MiB when they are gone; at most {(first + MORE) / MIB:.1f}",
-            )
-        growth = after[-1] - after[0]
-        proof.claim(
-            growth <= GROWTH,
-            f"{growth / MIB:.1f} MiB more after the last time than after the first; "
-            f"at most {GROWTH / MIB:.0f}",
-        )
+            proof.claim_memory(after[-1] - first, MORE, "when they are gone")
+        proof.claim_memory(after[-1] - after[0], GROWTH, "after the last time than after the first")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ NO_SOURCES = '[access]\npublish = "loopback"\n'
 
 
 class Proof:
-    """Collects what was claimed and did not hold, and prints all that was measured.
+    """Prints claims and measurements, and collects the claims that do not hold.
 
     :ivar patience: by which limits of time are multiplied. A script holds to them; a test runs where
         others run too, and times say something about the machine there.
@@ -37,14 +37,30 @@ class Proof:
         self.patience = patience
 
     def figure(self, text: str) -> None:
-        """Something measured."""
+        """Prints a measurement."""
         print(f"       {text}", flush=True)
 
     def claim(self, holds: bool, text: str) -> None:
-        """Something that has to be so; `text` has the measured figure in it."""
+        """Prints a claim, and keeps it if it does not hold.
+
+        :param text: has the measured figure in it.
+        """
         print(f"{'ok' if holds else 'FAILED':<6} {text}", flush=True)
         if not holds:
             self.failures.append(text)
+
+    def claim_times(self, seconds: Sequence[float], most: float, what: str) -> None:
+        """Claims that the longest of these times is at most so many seconds, times the patience."""
+        self.claim(
+            max(seconds, default=0.0) <= most * self.patience,
+            f"{what}: {spread(seconds)}; at most {most:g} s",
+        )
+
+    def claim_memory(self, more: int, most: int, when: str) -> None:
+        """Claims that the daemon took at most so many bytes more."""
+        self.claim(
+            more <= most, f"{more / MIB:.1f} MiB more memory {when}; at most {most / MIB:.1f}"
+        )
 
 
 def main(prove: Callable[[Proof], None]) -> NoReturn:
@@ -73,13 +89,13 @@ class Daemon(Server):
         super().__init__(command, port, folder, env)
 
     def tell(self, number: signal.Signals) -> None:
-        """Sends it a signal that may well be its end."""
+        """Sends a signal that may end the daemon."""
         assert self._process is not None, "not started"
         self._told_to_end = True
         self._process.send_signal(number)
 
     def wait(self, seconds: float) -> int | None:
-        """Its exit status; None if it has none within so many seconds, and then it is killed."""
+        """Returns the exit status; kills the daemon and returns None after so many seconds."""
         assert self._process is not None, "not started"
         try:
             return self._process.wait(seconds)
@@ -92,7 +108,7 @@ class Daemon(Server):
 def running(
     *arguments: str, config: str | None = NO_SOURCES, env: Mapping[str, str] | None = None
 ) -> Iterator[Daemon]:
-    """A daemon for as long as the block takes; AssertionError for a bad end, or a traceback."""
+    """Runs a daemon while the block runs; AssertionError for a bad end, or a traceback."""
     allow_files()  # each viewer is one here, too
     with tempfile.TemporaryDirectory(prefix="streamd-check-") as folder:
         daemon = Daemon(Path(folder), *arguments, config=config, env=env)

@@ -22,7 +22,7 @@ OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
 
 
 class Heard(NamedTuple):
-    """Something that was said, whole.
+    """One whole message.
 
     :ivar kind: of v1 the message's type; ``state`` for a plain object, ``gap`` for the plain event
         ``resumed``, ``poll`` for a long poll's answer, ``nothing`` for one without news, ``bye`` and
@@ -40,10 +40,10 @@ class Broken(Exception):
 
 
 class Reader(Protocol):
-    """One connection."""
+    """Reads the bytes of one connection."""
 
     def feed(self, data: bytes) -> Iterator[Heard]:
-        """What these bytes complete.
+        """Returns the messages that these bytes complete.
 
         :raises Broken: if they break the rules of the transport.
         """
@@ -108,7 +108,7 @@ class _Messages:
         raise NotImplementedError
 
     def _messages(self) -> Iterator[Heard]:
-        """Those that are whole in ``_data``, which is what is left then."""
+        """Takes the whole messages out of ``_data``."""
         raise NotImplementedError
 
 

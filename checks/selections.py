@@ -70,7 +70,7 @@ class View:
         self.complete = False
 
     def begin(self) -> None:
-        """A new connection."""
+        """Begins a new connection."""
         self.complete = False
         if not self.way.resumes:
             self.values.clear()
@@ -117,7 +117,7 @@ class View:
                 self.streams[name] = description
 
     def differs(self, truth: Mapping[str, Any], selection: Selection) -> str:
-        """How what it has differs from what ``GET /streams`` says; empty if it does not."""
+        """Returns how this view differs from ``GET /streams``, or an empty text."""
         chosen = {name: about for name, about in truth.items() if name in selection}
         values = {n: a["value"] for n, a in chosen.items() if a["value"] is not None}
         if self.values != values:
@@ -180,7 +180,7 @@ class Watcher:
         self._history.append(f"connected {query} from {self.view.cursor}")
 
     def change(self) -> None:
-        """Selects something else; who can only do that on a new connection makes one."""
+        """Selects something else, on a new connection where the way to read needs one."""
         patterns: list[str] | None = None
         if self._rng.random() < 0.85:
             patterns = self._rng.sample(PATTERNS, self._rng.randint(0, 3))
@@ -257,7 +257,7 @@ class World:
         self.done: Counter[str] = Counter()
 
     def change(self) -> None:
-        """One thing happens."""
+        """Changes one stream at random."""
         rng = self._rng
         name = rng.choice(NAMES)
         if rng.random() < 0.25:
@@ -284,7 +284,7 @@ class World:
 
 
 def prove_selections(proof: Proof, seed: int, changes: int) -> None:
-    """So many changes, and quiet every now and then."""
+    """Makes so many changes, and compares every view with the truth at times of quiet."""
     rng = random.Random(f"{seed} selections")
     with running(config=CONFIG) as daemon:
         world = World(daemon.port, rng)
@@ -330,7 +330,7 @@ def _serve(watchers: list[Watcher], seconds: float) -> None:
 
 
 def _compare(watchers: list[Watcher], world: World) -> str:
-    """What is wrong, once nothing happens any more; empty if nothing is."""
+    """Waits for quiet; returns what is wrong then, or an empty text."""
     deadline = time.monotonic() + SETTLE
     while True:
         _serve(watchers, 0.1)

@@ -79,14 +79,14 @@ def watch(proof: Proof, who: str, counts: Counts, act: Callable[[], None]) -> No
 
 
 def stay(crowd: Crowd, seconds: float) -> None:
-    """One viewer."""
+    """Lets one viewer stay."""
     crowd.gather(1)
     crowd.run(seconds)
     crowd.leave()
 
 
 def come_and_go(crowd: Crowd, viewers: int, seconds: float) -> None:
-    """So many, a wave at a time."""
+    """Lets viewers come and go in waves."""
     waves = max(1, viewers // WAVE)
     for _ in range(waves):
         crowd.gather(viewers // waves)

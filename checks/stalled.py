@@ -23,7 +23,7 @@ from socket import IPPROTO_TCP, TCP_INFO
 from termios import FIONREAD
 
 from checks.crowd import Crowd, Publisher, Viewer
-from checks.proof import KIB, MIB, Daemon, Proof, main, memory, running, spread
+from checks.proof import KIB, Daemon, Proof, main, memory, running, spread
 
 SEED = 7
 VALUE = 10 * KIB
@@ -94,7 +94,7 @@ class Reading:
         self._last: dict[Viewer, float] = {}
 
     def hear(self, viewer: Viewer, message: bytes, now: float) -> None:
-        """A message came."""
+        """Takes in a message."""
         if viewer not in self.good:
             return
         self.ages.append(now - made_at(message[:80]))
@@ -146,16 +146,8 @@ def prove(
         proof.figure(f"{got / len(good) / seconds:.1f} messages a second each")
         # From when it was made: what waits on the way to a daemon that is busy counts, too.
         proof.figure(f"the age of a value as it comes: {spread(reading.ages)}")
-        proof.claim(
-            max(reading.gaps) <= AT_WORST * proof.patience,
-            f"between two messages to one: {spread(reading.gaps)}; at most {AT_WORST * 1000:.0f} ms",
-        )
-        grown = most - before
-        proof.claim(
-            grown <= PER_STALLED * stalled,
-            f"{grown / MIB:.1f} MiB more memory, {grown / KIB / stalled:.1f} KiB for each that stalls; "
-            f"at most {PER_STALLED // KIB}",
-        )
+        proof.claim_times(reading.gaps, AT_WORST, "between two messages to one")
+        proof.claim_memory(most - before, PER_STALLED * stalled, f"with {stalled} that stall")
         _judge_return(proof, back)
         _sip(crowd, sipping, quiet)
         gone = [v for v in mute + sipping if v.ended or _tcp_state(v) != ESTABLISHED]
@@ -190,7 +182,7 @@ def _publish(
 
 
 def _sip(crowd: Crowd, viewers: list[Viewer], seconds: float) -> None:
-    """Lets these read a little again and again."""
+    """Lets these viewers read a little, again and again."""
     for _ in range(round(seconds * SIPS)):
         crowd.run(1 / SIPS)
         for viewer in viewers:
@@ -198,7 +190,7 @@ def _sip(crowd: Crowd, viewers: list[Viewer], seconds: float) -> None:
 
 
 class Return:
-    """How one that stalled came back.
+    """How a stalled viewer came back.
 
     :ivar held: bytes that the kernel held for it, on both sides.
     :ivar old: messages that came after those bytes and were not the newest.

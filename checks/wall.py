@@ -63,7 +63,7 @@ STREAMS = 3
 
 
 class World:
-    """The number, whoever can see it: published while `speaks`, answered while `answers`.
+    """The number, which is published while `speaks` is set and answered while `answers` is.
 
     :ivar port: where it can be polled.
     """
@@ -105,18 +105,18 @@ class World:
             threading.Thread(target=call, daemon=True).start()
 
     def freeze(self) -> None:
-        """Says nothing, to nobody."""
+        """Stops publishing and answering."""
         self.speaks.clear()
         self.answers.clear()
 
     def thaw(self) -> None:
-        """Speaks and answers again."""
+        """Publishes and answers again."""
         self.speaks.set()
         self.answers.set()
         self.refuses = False
 
     def refuse(self) -> None:
-        """Breaks off whoever asks, and publishes nothing."""
+        """Breaks off every request, and publishes nothing."""
         self.speaks.clear()
         self.refuses = True
 
@@ -128,7 +128,7 @@ class World:
         return self._times[number] if number < len(self._times) else math.inf
 
     def close(self) -> None:
-        """No more of it."""
+        """Stops the server and the number."""
         self._over.set()
         self.thaw()
         self._server.shutdown()
@@ -146,7 +146,7 @@ class World:
 
 
 class Watch:
-    """What the wall claims, look by look.
+    """Compares what the wall claims with the truth, look by look.
 
     :ivar looks: how many.
     :ivar ages: of each claim, how long ago it was the newest, in seconds.
@@ -162,7 +162,7 @@ class Watch:
         self._silent_until = 0.0
 
     def during(self, name: str, silent: bool, act: Callable[[], object]) -> None:
-        """Looks while something is done, which may take a while."""
+        """Looks again and again while a function runs."""
         thread = threading.Thread(target=act)
         thread.start()
         while thread.is_alive():
@@ -170,7 +170,7 @@ class Watch:
         thread.join()
 
     def look(self, name: str, silent: bool = False) -> bool:
-        """One look, and the pause after it; whether all is current and new."""
+        """Looks once, and pauses; returns whether all is current and new."""
         now = time.monotonic()
         if silent:
             self._silent_until = now + SILENT
@@ -248,7 +248,7 @@ def prove(
 
 
 def _wait(watch: Watch, name: str, patience: float) -> float | None:
-    """Untouched: the seconds until all is current; None if that is too long."""
+    """Waits without touching anything; returns the seconds until all is current, or None."""
     begin = time.monotonic()
     while time.monotonic() < begin + patience:
         if watch.look(name):

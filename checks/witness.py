@@ -78,7 +78,7 @@ def within(rounds: list[Round], begin: float, end: float) -> list[Round]:
 
 
 def watch(port: int, viewers: int, goes_on: Callable[[], bool]) -> Iterator[Round]:
-    """One round after another."""
+    """Measures one round after another."""
     with Crowd(port, f"/ws?streams={STREAM}") as crowd:
         crowd.gather(viewers)
         steady = list(crowd.viewers)

@@ -20,7 +20,7 @@ from streamd.wire.requests import PACE
 class Tile(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
 ):
-    """One ``[[walls.tiles]]``: a tile for each stream that ``stream`` selects, or one for all ``streams``."""
+    """One ``[[walls.tiles]]``: a tile for each match of ``stream``, or one for all ``streams``."""
 
     stream: Pattern | None = None
     streams: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)] | None = None
@@ -38,7 +38,7 @@ class Tile(
 
 
 class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One ``[[walls]]``: the tiles of a screen.  Without ``streams`` and ``tiles`` it shows all streams.
+    """One ``[[walls]]``: the tiles of a screen; all streams, without ``streams`` and ``tiles``.
 
     :ivar rotate: seconds that each page is shown, if the tiles need more than one.
     """

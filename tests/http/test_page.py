@@ -14,7 +14,9 @@ from streamd.http.page import Page, web_folder
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "index.html").write_text('<meta name="build" content="">')
     (tmp_path / "wall.js").write_text("1")
-    (tmp_path / ".hidden").write_text("no")
+    for hidden in (".hidden", ".hidden-folder/x.js"):
+        (tmp_path / hidden).parent.mkdir(exist_ok=True)
+        (tmp_path / hidden).write_text("no")
     return tmp_path
 
 
