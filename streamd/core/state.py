@@ -19,7 +19,6 @@ from streamd.core.timeline import Timeline
 from streamd.core.update import ORIGIN, Position, Update
 from streamd.core.values import to_python
 
-
 NOTE_EVERY = 250
 """Milliseconds of a log that is read between two notes of when it was appended: to note every update
 would take a third of the time of reading it."""
