@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -12,6 +15,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from tests.support.daemon import Daemon, StartDaemon
 from tests.support.net import wait_until
 from tests.support.nginx import StartNginx
+from tests.support.proxy import Proxy
 from tests.support.wall import post, shows
 
 # The page is live so many milliseconds after the moment when it could be.
@@ -121,6 +125,86 @@ def test_page_waits_for_its_own_server(wall: Daemon, bare_page: Page) -> None:
     expect(bare_page.locator("#lasting")).to_contain_text("not streamd's page")
     bare_page.unroute(f"{wall.url}/")
     shows(bare_page, "orders", "42")
+
+
+def installed(page: Page) -> None:
+    """Waits until the service worker has stored the page, and answers for it."""
+    page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+    page.reload()
+    assert page.evaluate("navigator.serviceWorker.controller !== null")
+
+
+def test_maintenance_page_does_not_replace_the_stored_wall(wall: Daemon, page: Page) -> None:
+    page.goto(wall.url)
+    shows(page, "orders", "42")
+    installed(page)
+    shows(page, "orders", "42")
+    wall.stop()
+    with maintenance(wall.port):
+        for _ in range(2):
+            page.goto(wall.url)
+            shows(page, "orders", "42", "lost")
+    page.goto(wall.url)
+    shows(page, "orders", "42", "lost")
+    wall.start()
+    post(wall, "orders", 43)
+    shows(page, "orders", "43")
+
+
+@contextmanager
+def maintenance(port: int) -> Iterator[None]:
+    """Answers every request with 200 and a page, in the place of a server."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b"<!doctype html><h1>Back soon</h1>"
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Answer) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def test_slow_line_is_not_a_server_that_is_down(wall: Daemon, page: Page) -> None:
+    """A line of 100 kbit/s: with the worker in between the wall comes as it does without."""
+    proxy = Proxy(wall.port)
+    page.goto(proxy.url)
+    installed(page)
+    page.context.new_cdp_session(page).send("Network.clearBrowserCache")
+    page.goto("about:blank")
+    post(wall, "orders", 43)
+    proxy.rate = 100_000 / 8
+    page.goto(proxy.url, wait_until="commit")
+    shows(page, "orders", "43")
+    proxy.close()
+
+
+def test_wall_in_a_folder_of_a_host(wall: Daemon, start_nginx: StartNginx, page: Page) -> None:
+    proxy = start_nginx(wall, folder="/board/")
+    page.goto(f"{proxy.url}/board/")
+    shows(page, "orders", "42")
+    installed(page)
+    shows(page, "orders", "42")
+    stored = (
+        "caches.open('streamd /board/').then((cache) => cache.keys()).then((all) => all.length)"
+    )
+    assert page.evaluate(stored) > 30
+    page.goto("about:blank")
+    proxy.stop()
+    page.goto(f"{proxy.url}/board/")
+    shows(page, "orders", "42", "lost")
+    proxy.start()
+    shows(page, "orders", "42")
 
 
 def test_proxy_that_passes_another_host(

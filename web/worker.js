@@ -1,46 +1,112 @@
 /**
  * The service worker keeps the page's files, for a start without a server. It asks the network first and answers from its cache
- * only if the network fails. It never keeps values. It stays at the top of web/: its path is its scope.
+ * only if the network fails, or if somebody else answers in the server's place. It never keeps values. It stays at the top of
+ * web/: its folder is its scope, which is not the root of the host behind some proxies.
  */
 
-const CACHE = "streamd";
-/** Milliseconds for an answer: a server that hangs counts as down. */
-const TIMEOUT = 5000;
+/** The address of the page, with a slash at the end. */
+const SCOPE = new URL(self.registration.scope);
+/** Two servers on one host, under different paths, keep their files apart. */
+const CACHE = SCOPE.pathname === "/" ? "streamd" : `streamd ${SCOPE.pathname}`;
+/** Seconds without any byte from the server after which it counts as down. On a slow line other files come meanwhile. */
+const SILENCE = 5;
 /** The page's files. Everything else (state, streams, walls …) goes past this worker, also a stream that is called "x.js". */
-const PAGE = /^\/((client|draw|kinds|page|text|wall)\/)?([\w-]+\.(js|css|svg|html))?$/;
+const FILE = /^((client|draw|kinds|page|text|wall)\/)?([\w-]+\.(js|css|svg|html))?$/;
+/** The page says its build. Without one it is the page of a portal, a login or a maintenance. */
+const MARK = /<meta name="build" content="[0-9a-f]{16}">/;
+
+/** When the server was last heard, in milliseconds. */
+let heard = 0;
 
 addEventListener("install", (event) => event.waitUntil(fill().then(() => self.skipWaiting())));
 addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 addEventListener("fetch", (event) => {
-  const url = new URL(event.request.url);
-  if (event.request.method === "GET" && url.origin === location.origin && PAGE.test(url.pathname)) event.respondWith(get(event.request));
+  const { method, url } = event.request;
+  if (method === "GET" && isFile(url)) event.respondWith(get(event));
 });
 
-async function get(request) {
+async function get(event) {
+  const { request } = event;
   const cache = await caches.open(CACHE);
+  /** @type {any} */
+  let answer;
   try {
-    const answer = await fetch(request, { signal: AbortSignal.timeout(TIMEOUT) });
-    if (answer.status >= 500) throw new Error(`${answer.status}`); // a proxy without a server behind it
-    if (answer.ok) await cache.put(withoutQuery(request.url), answer.clone()).catch(() => {}); // the storage may be full
-    return answer;
+    answer = await fetchHead(request);
+    if (answer.status < 500 && (!answer.ok || (await isOurs(request.url, answer)))) {
+      if (answer.ok) event.waitUntil(keep(cache, request.url, answer.clone()));
+      return answer; // also a redirect, and a request for a password: somebody has to see them
+    }
   } catch (error) {
-    const known = await cache.match(withoutQuery(request.url));
-    if (known && request.cache !== "reload") return known; // a page that renews itself must not get its own old files
-    throw error;
+    answer = error;
+  }
+  const known = await cache.match(withoutQuery(request.url));
+  if (known && request.cache !== "reload") return known; // a page that renews itself must not get its own old files
+  if (answer instanceof Error) throw answer;
+  return answer;
+}
+
+/** Fetch, with a time-out for the head alone. A body may take as long as the line needs. */
+async function fetchHead(request) {
+  const abort = new AbortController();
+  const began = Date.now();
+  const timer = setInterval(() => {
+    if (Date.now() - Math.max(heard, began) > SILENCE * 1000) abort.abort();
+  }, 500);
+  try {
+    const answer = await fetch(request, { signal: abort.signal });
+    heard = Date.now();
+    return answer;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** Whether an answer is streamd's: the page has its mark, and no other file is a page. */
+async function isOurs(url, answer) {
+  if (isPage(url)) return MARK.test(await answer.clone().text());
+  return !answer.headers.get("Content-Type")?.startsWith("text/html");
+}
+
+/** Put an answer into the cache when its body is whole. Its parts show that the server is there. */
+async function keep(cache, url, answer) {
+  const { status, headers } = answer;
+  const parts = [];
+  try {
+    const reader = answer.body.getReader();
+    for (let part; !(part = await reader.read()).done; heard = Date.now()) parts.push(part.value);
+    await cache.put(withoutQuery(url), new Response(new Blob(parts), { status, headers }));
+  } catch {
+    // The connection broke, or the storage is full: the older file stays.
   }
 }
 
 /** Put the page and everything that it links to into the cache, and remove the files of an older layout. */
 async function fill() {
   const cache = await caches.open(CACHE);
-  const page = await (await fetch("/")).text();
-  const links = [...page.matchAll(/(?:href|src)="([\w-]+(?:\/[\w-]+)*\.\w+)"/g)].map(([, link]) => `/${link}`);
-  const files = new Set(["/", ...links]);
-  await cache.addAll([...files]);
-  for (const { url } of await cache.keys()) if (!files.has(new URL(url).pathname)) await cache.delete(url);
+  const page = await fetch(SCOPE.href);
+  const text = await page.clone().text();
+  const links = [...text.matchAll(/(?:href|src)="([\w-]+(?:\/[\w-]+)*\.\w+)"/g)].map(([, link]) => new URL(link, SCOPE).href);
+  const answers = new Map([[SCOPE.href, page]]);
+  await Promise.all(links.map(async (link) => answers.set(link, await fetch(link))));
+  for (const [url, answer] of answers) if (!answer.ok || !(await isOurs(url, answer))) throw new Error(`${url} is not streamd's`);
+  for (const [url, answer] of answers) await cache.put(url, answer);
+  for (const { url } of await cache.keys()) if (!answers.has(url)) await cache.delete(url);
+}
+
+function isFile(url) {
+  return url.startsWith(SCOPE.href) && FILE.test(pathOf(url));
+}
+
+function isPage(url) {
+  return ["", "index.html"].includes(pathOf(url));
+}
+
+/** The path from the scope on. */
+function pathOf(url) {
+  return withoutQuery(url).slice(SCOPE.href.length);
 }
 
 /** A file's address without "?wall=…&screen=…": one copy serves all walls and screens. */
 function withoutQuery(url) {
-  return url.split("?", 1)[0];
+  return url.split(/[?#]/, 1)[0];
 }

@@ -15,9 +15,12 @@ from tests.support.net import free_port
 
 
 class StartNginx(Protocol):
-    """Starts nginx in front of a server.  `bare`: with `proxy_pass` alone, as most people begin."""
+    """Starts nginx in front of a server.
 
-    def __call__(self, behind: Server, bare: bool = False) -> Server: ...
+    `bare`: with `proxy_pass` alone, as most people begin. `folder`: where the server is.
+    """
+
+    def __call__(self, behind: Server, bare: bool = False, folder: str = "/") -> Server: ...
 
 
 @pytest.fixture
@@ -25,10 +28,10 @@ def start_nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartNginx
     """Starts one in front of a server; only the two ports differ from the documented file."""
     servers: list[Server] = []
 
-    def start(behind: Server, bare: bool = False) -> Server:
+    def start(behind: Server, bare: bool = False, folder: str = "/") -> Server:
         program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         assert program, "no nginx here: run tests/install-servers"
-        folder = tmp_path_factory.mktemp("nginx")
+        place = tmp_path_factory.mktemp("nginx")
         port = free_port()
         text = (CHECKOUT / "docs" / "nginx.conf").read_text()
         for documented, here in (
@@ -39,9 +42,12 @@ def start_nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartNginx
             text = text.replace(documented, here)
         if bare:
             text = re.sub(r"^ *proxy_(http_version|set_header) .*\n", "", text, flags=re.MULTILINE)
-        (folder / "nginx.conf").write_text(text)
-        command = [program, "-e", "stderr", "-p", f"{folder}/", "-c", str(folder / "nginx.conf")]
-        server = Server(command, port, folder)
+        if folder != "/":
+            text = text.replace("location / {", f"location {folder} {{")
+            text = text.replace(f"127.0.0.1:{behind.port};", f"127.0.0.1:{behind.port}/;", 1)
+        (place / "nginx.conf").write_text(text)
+        command = [program, "-e", "stderr", "-p", f"{place}/", "-c", str(place / "nginx.conf")]
+        server = Server(command, port, place)
         server.start()
         servers.append(server)
         return server

@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -18,11 +19,14 @@ class Proxy:
     """Listens on `port` of 127.0.0.1 and passes everything on, but for WebSockets maybe.
 
     :ivar upgrades: what becomes of the next handshakes: passed on, answered by 400, or left unanswered.
+    :ivar rate: bytes a second to all clients together; None: as fast as they come.
     :ivar websockets: how many are open through it now.
     """
 
     def __init__(self, behind: int, upgrades: Literal["pass", "refuse", "hang"] = "pass") -> None:
         self.upgrades = upgrades
+        self.rate: float | None = None
+        self._line = threading.Lock()
         self.websockets = 0
         self._behind = behind
         self._sockets: set[socket.socket] = set()
@@ -84,7 +88,7 @@ class Proxy:
         server = socket.create_connection(("127.0.0.1", self._behind))
         with self._kept(server):
             server.sendall(head)
-            _in_thread(self._pump, server, client)
+            _in_thread(self._pump, server, client, 1500)
             with self._lock:
                 self.websockets += is_upgrade
             try:
@@ -93,11 +97,14 @@ class Proxy:
                 with self._lock:
                     self.websockets -= is_upgrade
 
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket, slice_: int = 65536) -> None:
         """Passes on all that comes; the end of one is the end of both."""
         with contextlib.suppress(OSError):
-            while data := source.recv(65536):
+            while data := source.recv(slice_ if self.rate else 65536):
                 self._flowing.wait()
+                if self.rate and slice_ != 65536:
+                    with self._line:
+                        time.sleep(len(data) / self.rate)
                 target.sendall(data)
         for one in (source, target):
             with contextlib.suppress(OSError):

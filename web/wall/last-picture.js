@@ -46,6 +46,8 @@ export function loadPicture(wall) {
   }
 }
 
+/** Servers in different folders of one host share the storage. */
 function key(wall) {
-  return `streamd.picture.${wall ?? ""}`;
+  const folder = globalThis.document?.location.pathname.replace(/[^/]*$/, "") ?? "/";
+  return `streamd.picture.${folder === "/" ? "" : folder}${wall ?? ""}`;
 }
