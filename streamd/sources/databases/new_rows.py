@@ -78,6 +78,11 @@ class NewRows:
         self._start, self._time, self._settle = start, time, settle
         self._reactor = reactor
         self._loaded = False
+        self._stored: str | None = None
+        self._low: Any = None
+        # None: read by the run before.  The next run puts its own time there, because a transaction
+        # may have begun between a run's horizon and its rows.
+        self._seen: dict[Any, Seen | None] = {}
         self._entries: Entries | None = None
         self._told: dict[Any, int] = {}  # value -> content of the newest rows that became updates
 
@@ -101,9 +106,7 @@ class NewRows:
             self._low, seen = json.loads(self._stored)
         else:
             self._low = await self._beginning()
-        # None: read by the run before.  The next run puts its own time there, because a transaction
-        # may have begun between a run's horizon and its rows.
-        self._seen: dict[Any, Seen | None] = dict.fromkeys(seen)
+        self._seen = dict.fromkeys(seen)
         self._loaded = True
 
     async def _beginning(self) -> Any:
