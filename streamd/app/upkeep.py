@@ -16,7 +16,7 @@ from streamd.core.state import State
 from streamd.core.update import Draft
 from streamd.hub.hub import Hub
 from streamd.hub.sweep import Sweep
-from streamd.journals.journal import Away, Journal, Outrun
+from streamd.journals.journal import Away, Journal, Outrun, as_shared
 from streamd.reactor.timer import Timer
 from streamd.wire.encoding import TICK
 
@@ -63,7 +63,8 @@ class Upkeep:
         self._state, self._journal, self._hub = state, journal, hub
         self._left = left
         self._forget = forget
-        self.lease = Lease("forget", journal, reactor) if journal.shared else None
+        shared = as_shared(journal)
+        self.lease = None if shared is None else Lease("forget", shared, reactor)
         self._timers = [
             Timer(reactor, 1.0, lambda: sweep.turn(reactor.seconds())),
             Timer(reactor, 1.0, self._judge),
@@ -102,7 +103,8 @@ class Upkeep:
         names = self._state.forgettable(self._forget, self.now(), self.elapsed())
         fence = None if self.lease is None else self.lease.fence
         if names and (fence or self.lease is None):
-            forgetting = self._journal.append([Draft(name, None) for name in names], fence=fence)
+            options: dict[str, Any] = {} if fence is None else {"fence": fence}
+            forgetting = self._journal.append([Draft(name, None) for name in names], **options)
             # The next search finds the same streams again.
             forgetting.addErrback(lambda failure: failure.trap(Away, Outrun))
             forgetting.addErrback(self._not_forgotten)

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from streamd.journals.journal import Away, Fence, Journal
+from streamd.journals.journal import Away, Fence, SharedJournal
 from streamd.reactor.timer import Timer
 
 LASTS = 3.0
@@ -32,7 +32,7 @@ class Lease:
     def __init__(
         self,
         name: str,
-        journal: Journal,
+        journal: SharedJournal,
         clock: IReactorTime,
         begin: Callable[[Fence], Any] = lambda fence: None,
         end: Callable[[], Any] = lambda: None,

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from streamd.cluster.lease import Lease
 from streamd.config.fields import ConfigError
-from streamd.journals.journal import Fence, Journal
+from streamd.journals.journal import Fence, Journal, as_shared
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 from streamd.sources.source import Source
@@ -40,8 +40,8 @@ class Shift:
         self._made = True  # and not started yet
         self._started = self._stopped = False
         self._lease: Lease | None = None
-        if journal.shared:
-            self._lease = Lease(f"source:{name}", journal, clock, self._begin, self._end)
+        if (shared := as_shared(journal)) is not None:
+            self._lease = Lease(f"source:{name}", shared, clock, self._begin, self._end)
 
     @property
     def runs(self) -> bool:

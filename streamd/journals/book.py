@@ -14,7 +14,7 @@ import msgspec
 
 from streamd.core.errors import Refused
 from streamd.core.update import MAX_LIFE, ORIGIN, Draft, Position, Update
-from streamd.journals.journal import KEY_LIFETIME, Conflict, Fence, Key, Outrun, SourceCursor
+from streamd.journals.journal import KEY_LIFETIME, Conflict, Key, Outrun, SourceCursor
 
 V = TypeVar("V")
 
@@ -67,7 +67,6 @@ class Book:
     :ivar head: the position of the newest update.
     :ivar seqs: stream -> its last ``seq``; a stream that was forgotten is not in it.
     :ivar places: source -> its cursor.
-    :ivar fences: lease -> the newest number.
     :ivar records: kind -> name -> record, each kind in the order in which it was put.
     :ivar recorded: the weight of all records.
     """
@@ -76,7 +75,6 @@ class Book:
         self.head = ORIGIN
         self.seqs: dict[str, int] = {}
         self.places: dict[str, str] = {}
-        self.fences: dict[str, int] = {}
         self.records: dict[str, dict[str, Record]] = {}
         self.recorded = 0
 
@@ -87,7 +85,6 @@ class Book:
         for name in [name for name, seq in batch.seqs.items() if not seq]:
             del self.seqs[name]
         self.places.update(batch.places)
-        self.fences.update(batch.fences)
         self.recorded = batch.recorded
         for (kind, name), record in batch.records.items():
             kept = self.records.setdefault(kind, {})
@@ -125,7 +122,6 @@ class Batch:
         self.head = book.head
         self.seqs = Changes(book.seqs)
         self.places = Changes(book.places)
-        self.fences = Changes(book.fences)
         self.recorded = book.recorded
         self.updates: list[Update] = []
         self.records: dict[tuple[str, str], Record | None] = {}
@@ -136,14 +132,13 @@ class Batch:
 
     def __bool__(self) -> bool:
         """Whether there is anything to store."""
-        return any((self.updates, self.records, self.places, self.fences, self.first, self.probing))
+        return any((self.updates, self.records, self.places, self.first, self.probing))
 
     def append(
         self,
         drafts: Sequence[Draft],
         key: Key | None,
         cursor: SourceCursor | None,
-        fence: Fence | None,
     ) -> Sequence[Update]:
         """See :meth:`Journal.append`.  Change nothing when it raises."""
         if key is not None:
@@ -153,14 +148,10 @@ class Batch:
                 return receipt
             if self.recorded + 1 + len(drafts) > MAX_RECORDED:
                 raise Refused(429, "too-many-keys", "too many idempotency keys in five minutes")
-        if fence is not None and fence.number < (self.fences[fence.lease] or 0):
-            raise Outrun(f"lease {fence.lease}: {fence.number} is not the newest number")
         if cursor is not None:
             if self.places[cursor.source] != cursor.expected:
                 raise Outrun(f"source {cursor.source}: its cursor is elsewhere")
             self.places[cursor.source] = cursor.place
-        if fence is not None:
-            self.fences[fence.lease] = fence.number
         updates = self._order(drafts)
         self.updates += updates
         if key is not None:
@@ -219,10 +210,6 @@ class Batch:
         names = [*self._book.records.get(kind, ()), *(n for k, n in self.records if k == kind)]
         found = {name: self._record(kind, name) for name in names}
         return {name: record.data for name, record in found.items() if record is not None}
-
-    def acquire(self, lease: str) -> Fence:
-        """See :meth:`Journal.acquire`: no other process has the log."""
-        return Fence(lease, self.fences[lease] or 0)
 
     def trim(self, first: Mapping[str, Position], horizon: Position) -> None:
         """See :meth:`Journal.trim`."""

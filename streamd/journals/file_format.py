@@ -36,7 +36,7 @@ UPGRADES = (
     );
     CREATE INDEX updates_by_stream ON updates (stream, ms, i);
     CREATE TABLE places (source TEXT PRIMARY KEY, place TEXT NOT NULL);
-    CREATE TABLE fences (lease TEXT PRIMARY KEY, number INTEGER NOT NULL);
+    CREATE TABLE fences (lease TEXT PRIMARY KEY, number INTEGER NOT NULL);  -- 0.1.0 reads it
     CREATE TABLE records (
         kind TEXT NOT NULL,
         name TEXT NOT NULL,
@@ -57,7 +57,6 @@ SOUND = {
     "updates": f"""{_AT} AND typeof(stream) = 'text' AND typeof(seq) = 'integer' AND seq > 0
         AND typeof(value) IN ('blob', 'null')""",
     "places": "typeof(source) = 'text' AND typeof(place) = 'text'",
-    "fences": "typeof(lease) = 'text' AND typeof(number) = 'integer'",
     "records": """typeof(kind) = 'text' AND typeof(name) = 'text' AND typeof(data) = 'blob'
         AND typeof(expires) IN ('real', 'null')""",
 }

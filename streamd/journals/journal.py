@@ -11,7 +11,7 @@ stream the newest update that it let go: a mark, by which a follower to come kno
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 from twisted.internet.defer import Deferred
 
@@ -130,13 +130,12 @@ class Journal(Protocol):
         drafts: Sequence[Draft],
         key: Key | None = None,
         cursor: SourceCursor | None = None,
-        fence: Fence | None = None,
     ) -> Deferred[Sequence[Update]]:
         """Commit updates.
 
         :returns: them with ``seq`` and ``at``; for a key seen before, those of the first time.
         :raises Conflict: the key was used for something else.
-        :raises Outrun: ``cursor`` or ``fence`` is not the newest.
+        :raises Outrun: ``cursor`` is not the newest.
         :raises Away: nothing was committed as far as is known; with its key, or its cursor, it may be
             tried again.
         :raises Refused: 429 while there are too many keys.
@@ -160,15 +159,6 @@ class Journal(Protocol):
     def records(self, kind: str) -> Deferred[Mapping[str, bytes]]:
         """The records of a kind that have not expired, by name."""
 
-    def acquire(self, lease: str, seconds: float) -> Deferred[Fence | None]:
-        """Take a lease, or keep the one that is held; None: another process has it.
-
-        :returns: the fence for what is appended under it: a higher number after each change of hands.
-        """
-
-    def release(self, lease: str) -> Deferred[None]:
-        """Let others have it at once."""
-
     def trim(self, first: Mapping[str, Position], horizon: Position) -> Deferred[None]:
         """Let go of what the follower let go of.
 
@@ -178,3 +168,34 @@ class Journal(Protocol):
 
     def stop(self) -> Deferred[None]:
         """Commit what is under way, and close; what is asked from then on is :class:`Away`."""
+
+
+class SharedJournal(Journal, Protocol):
+    """The promise of a journal that several processes have at the same time."""
+
+    def append(
+        self,
+        drafts: Sequence[Draft],
+        key: Key | None = None,
+        cursor: SourceCursor | None = None,
+        fence: Fence | None = None,
+    ) -> Deferred[Sequence[Update]]:
+        """Commit updates under a lease, see :meth:`Journal.append`.
+
+        :raises Outrun: ``fence`` is not the newest of its lease, too.
+        """
+
+    def acquire(self, lease: str, seconds: float) -> Deferred[Fence | None]:
+        """Take a lease for some time, or extend the lease that this process holds.
+
+        :returns: the fencing token for what is appended under the lease: its number grows with every
+            change of hands.  None if another process holds the lease.
+        """
+
+    def release(self, lease: str) -> Deferred[None]:
+        """Give a lease back, so that others can have it at once."""
+
+
+def as_shared(journal: Journal) -> SharedJournal | None:
+    """Return the journal if other processes may have it too, or None."""
+    return cast(SharedJournal, journal) if journal.shared else None

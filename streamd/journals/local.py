@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from streamd.core.update import Draft, Position, Update
 from streamd.journals.book import Batch, Book
-from streamd.journals.journal import Fence, Key, SourceCursor
+from streamd.journals.journal import Key, SourceCursor
 from streamd.journals.queue import TRIM_BYTES, Outcome, QueuedJournal, cost_of
 
 T = TypeVar("T")
@@ -40,10 +40,9 @@ class LocalJournal(QueuedJournal[Question]):
         drafts: Sequence[Draft],
         key: Key | None = None,
         cursor: SourceCursor | None = None,
-        fence: Fence | None = None,
     ) -> Deferred[Sequence[Update]]:
         return self._queue.ask(
-            lambda batch: batch.append(drafts, key, cursor, fence), cost_of(drafts), len(drafts)
+            lambda batch: batch.append(drafts, key, cursor), cost_of(drafts), len(drafts)
         )
 
     def receipt(self, key: Key) -> Deferred[Sequence[Update] | None]:
@@ -57,12 +56,6 @@ class LocalJournal(QueuedJournal[Question]):
 
     def records(self, kind: str) -> Deferred[Mapping[str, bytes]]:
         return self._queue.ask(lambda batch: batch.all(kind))
-
-    def acquire(self, lease: str, seconds: float) -> Deferred[Fence | None]:
-        return self._queue.ask(lambda batch: batch.acquire(lease))
-
-    def release(self, lease: str) -> Deferred[None]:
-        return succeed(None)
 
     def trim(self, first: Mapping[str, Position], horizon: Position) -> Deferred[None]:
         return self._queue.ask(lambda batch: batch.trim(first, horizon), TRIM_BYTES * len(first))

@@ -62,7 +62,6 @@ class Held(NamedTuple):
     horizon: Position
     updates: Sequence[Update]
     places: Mapping[str, str]
-    fences: Mapping[str, int]
     records: Sequence[tuple[str, str, bytes, float | None, int]]
 
 
@@ -199,7 +198,6 @@ class LogFile:
                 for name, seq, ms, i, time, value in rows
             ],
             dict(run("SELECT source, place FROM places")),
-            dict(run("SELECT lease, number FROM fences")),
             [
                 (kind, name, data, expires, _weigh(data) if kind == KEYS else 0)
                 for kind, name, data, expires in run(
@@ -238,7 +236,6 @@ class LogFile:
                 ),
             )
             many("REPLACE INTO places VALUES (?, ?)", batch.places.items())
-            many("REPLACE INTO fences VALUES (?, ?)", batch.fences.items())
             for (kind, name), record in batch.records.items():
                 if record is None:
                     many("DELETE FROM records WHERE kind = ? AND name = ?", [(kind, name)])

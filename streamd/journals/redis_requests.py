@@ -45,7 +45,7 @@ def append(
     fence: Fence | None,
     now: float,
 ) -> RedisRequest:
-    """See :meth:`Journal.append`.
+    """See :meth:`SharedJournal.append`.
 
     :param now: seconds since the epoch: the time of drafts that have none.
     """
@@ -103,7 +103,7 @@ def records(kind: str) -> RedisRequest:
 
 
 def acquire(lease: str, seconds: float) -> RedisRequest:
-    """See :meth:`Journal.acquire`."""
+    """See :meth:`SharedJournal.acquire`."""
 
     def read(number: int | None) -> Fence | None:
         return None if number is None else Fence(lease, number)
@@ -112,7 +112,7 @@ def acquire(lease: str, seconds: float) -> RedisRequest:
 
 
 def release(lease: str) -> RedisRequest:
-    """See :meth:`Journal.release`."""
+    """See :meth:`SharedJournal.release`."""
     return RedisRequest(["release", lease], _read_nothing)
 
 

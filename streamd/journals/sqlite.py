@@ -119,7 +119,7 @@ class SqliteJournal(LocalJournal):
             book.seqs[update.stream] = update.seq if update.value is not None else 0
         book.seqs = {name: seq for name, seq in book.seqs.items() if seq}
         book.head = max([held.horizon, *(u.at for u in held.updates[-1:])])
-        book.places, book.fences = dict(held.places), dict(held.fences)
+        book.places = dict(held.places)
         now, elapsed = self._now(), self._elapsed()
         for kind, name, data, expires, weight in held.records:
             left = None if expires is None else expires - now

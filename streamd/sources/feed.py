@@ -218,8 +218,9 @@ class Feed:
         self._committed(reading)
 
     def _append(self, drafts: Sequence[Draft], **options: Any) -> Deferred[Any]:
-        room, fence = self._state.room, self.fence
-        return append_within(room, self._journal, drafts, fence=fence, **options)
+        if self.fence is not None:  # the journal is shared then
+            options["fence"] = self.fence
+        return append_within(self._state.room, self._journal, drafts, **options)
 
     def _committed(self, reading: Reading) -> None:
         """Have a reading prove its streams: it is in the log."""

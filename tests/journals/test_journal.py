@@ -34,7 +34,9 @@ from streamd.journals.journal import (
     Journal,
     Key,
     Outrun,
+    SharedJournal,
     SourceCursor,
+    as_shared,
 )
 from streamd.journals.memory import MemoryJournal
 from streamd.journals.redis import RedisJournal
@@ -163,6 +165,13 @@ class Log:
         await self.start()
 
     @property
+    def shared(self) -> SharedJournal:
+        """The journal, which other processes may have too."""
+        journal = as_shared(self.journal)
+        assert journal is not None
+        return journal
+
+    @property
     def held(self) -> list[Update]:
         """What it said that it held when it started last."""
         return self.restored[-1][1]
@@ -205,6 +214,7 @@ def provider(
 
 
 lasting = pytest.mark.parametrize("provider", LASTING, indirect=True)
+shared = pytest.mark.parametrize("provider", [InRedis], indirect=True)
 
 
 @pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator]
@@ -453,6 +463,7 @@ class TestCursors:
         assert await log.journal.place("s") == "1"
 
 
+@shared
 class TestFences:
     async def test_an_older_lease_is_refused(self, log: Log) -> None:
         await log.append(("a", 1), fence=Fence("shop", 7))
@@ -460,6 +471,14 @@ class TestFences:
         await log.append(("a", 3), fence=Fence("shop", 8))
         await refusal(log.append(("a", 4), fence=Fence("shop", 7)), Outrun)
         assert [u.value for u in log.updates] == [b"1", b"2", b"3"]
+
+    async def test_they_are_there_for_the_next_process(self, log: Log) -> None:
+        await log.append(("a", 1), fence=Fence("shop", 7))
+        await log.restart()
+        await refusal(log.append(("a", 2), fence=Fence("shop", 6)), Outrun)
+        fence = await log.shared.acquire("shop", 10)
+        assert fence is not None
+        await log.append(("a", 2), fence=fence)
 
     async def test_leases_do_not_know_each_other(self, log: Log) -> None:
         await log.append(("a", 1), fence=Fence("shop", 7))
@@ -590,15 +609,16 @@ class TestRecords:
         assert again.seq == 1
 
 
+@shared
 class TestLeases:
     async def test_a_lease_is_a_fence_for_appends(self, log: Log) -> None:
-        fence = await log.journal.acquire("shop", 10)
+        fence = await log.shared.acquire("shop", 10)
         assert fence is not None
         await log.append(("a", 1), fence=fence)
-        assert await log.journal.acquire("shop", 10) == fence  # it is kept
+        assert await log.shared.acquire("shop", 10) == fence  # it is kept
         await log.append(("a", 2), fence=fence)
-        await log.journal.release("shop")
-        again = await log.journal.acquire("shop", 10)
+        await log.shared.release("shop")
+        again = await log.shared.acquire("shop", 10)
         assert again is not None
         assert again.number >= fence.number
         await log.append(("a", 3), fence=again)
@@ -606,7 +626,7 @@ class TestLeases:
 
     async def test_it_is_not_older_than_what_was_appended(self, log: Log) -> None:
         await log.append(("a", 1), fence=Fence("shop", 7))
-        fence = await log.journal.acquire("shop", 10)
+        fence = await log.shared.acquire("shop", 10)
         assert fence is not None
         await log.append(("a", 2), fence=fence)
 
@@ -650,16 +670,12 @@ class TestRestart:
         await log.restart()
         assert log.held == log.updates
 
-    async def test_cursors_and_fences(self, log: Log) -> None:
+    async def test_cursors(self, log: Log) -> None:
         cursor = SourceCursor("s", None, "row 1")
-        await log.append(("a", 1), cursor=cursor, fence=Fence("shop", 7))
+        await log.append(("a", 1), cursor=cursor)
         await log.restart()
         assert await log.journal.place("s") == "row 1"
         await refusal(log.append(("a", 2), cursor=cursor), Outrun)
-        await refusal(log.append(("a", 2), fence=Fence("shop", 6)), Outrun)
-        fence = await log.journal.acquire("shop", 10)
-        assert fence is not None
-        await log.append(("a", 2), fence=fence)
 
     async def test_keys_are_remembered(self, log: Log) -> None:
         first = await log.append(("a", 1), ("b", 1), key=Key("k", b"1"))

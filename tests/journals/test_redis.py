@@ -134,23 +134,23 @@ class TestTogether:
 
     async def test_of_two_one_has_the_lease(self, nodes: Nodes) -> None:
         one, other = nodes
-        fence = await one.journal.acquire("shop", 60)
-        assert await other.journal.acquire("shop", 60) is None
-        await one.journal.release("shop")
-        newer = await other.journal.acquire("shop", 60)
+        fence = await one.shared.acquire("shop", 60)
+        assert await other.shared.acquire("shop", 60) is None
+        await one.shared.release("shop")
+        newer = await other.shared.acquire("shop", 60)
         assert fence is not None
         assert newer is not None
         assert newer.number > fence.number
         await refusal(one.append(("a", 1), fence=fence), Outrun)
-        await one.journal.release("shop")  # which is not its own
-        assert await one.journal.acquire("shop", 60) is None
+        await one.shared.release("shop")  # which is not its own
+        assert await one.shared.acquire("shop", 60) is None
 
     async def test_a_lease_ends_by_itself(self, nodes: Nodes) -> None:
         one, other = nodes
-        fence = await one.journal.acquire("shop", 0.05)
+        fence = await one.shared.acquire("shop", 0.05)
         newer = None
         while newer is None:
-            newer = await other.journal.acquire("shop", 60)
+            newer = await other.shared.acquire("shop", 60)
         assert fence is not None
         assert newer.number > fence.number
 
@@ -226,7 +226,7 @@ class TestTogether:
         await late.journal.stop()
 
     async def test_it_is_readable(self, nodes: Nodes, redis: Redis) -> None:
-        fence, cursor = await nodes[0].journal.acquire("shop", 60), SourceCursor("shop", None, "1")
+        fence, cursor = await nodes[0].shared.acquire("shop", 60), SourceCursor("shop", None, "1")
         await nodes[0].append(
             ("a", {"x": "ä"}), ("b", 7), key=Key("k", b"1"), cursor=cursor, fence=fence
         )
@@ -432,13 +432,13 @@ class TestAnotherLog:
     async def test_a_fence_of_the_former_life_is_outrun(self, nodes: Nodes, redis: Redis) -> None:
         one, other = nodes
         for _ in range(3):
-            fence = await one.journal.acquire("shop", 60)
-            await one.journal.release("shop")
+            fence = await one.shared.acquire("shop", 60)
+            await one.shared.release("shop")
         redis.say("FLUSHALL")
         for node in nodes:
             await node.journal.place("x").addErrback(lambda failure: failure.trap(Away))
         await begun_anew(one, other)
-        newer = await other.journal.acquire("shop", 60)
+        newer = await other.shared.acquire("shop", 60)
         await refusal(one.append(("a", 1), fence=fence), Outrun)
         await other.append(("a", 2), fence=newer)
 
@@ -535,7 +535,7 @@ class TestUrl:
         await node.append(("a", 1))
         assert redis.say("DBSIZE") == 0
         await node.has(1)
-        await node.journal.acquire("shop", 60)
+        await node.shared.acquire("shop", 60)
         await node.journal.trim({"a": node.updates[0].at}, ORIGIN)
         await node.journal.stop()
 

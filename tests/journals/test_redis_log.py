@@ -191,7 +191,7 @@ class TestKeys:
         await begun(*nodes)
         await one.append(("b", 0), key=Key("k", b"1"), cursor=SourceCursor("s", None, "1"))
         await one.journal.put("screens", "hall", b"one", 60)
-        await one.journal.acquire("shop", 60)
+        await one.shared.acquire("shop", 60)
         redis.say("DEL", f"streamd:{key}")
         if key in ("log", "seqs", "state"):
             redis.say("SET", f"streamd:{key}", "garbage")
@@ -203,7 +203,7 @@ class TestKeys:
             answers(late)
             await late.journal.stop()
         for node in nodes:
-            await node.journal.acquire("shop", 1).addErrback(lambda failure: failure.trap(Away))
+            await node.shared.acquire("shop", 1).addErrback(lambda failure: failure.trap(Away))
         for number, node in enumerate(nodes):
             while not await accepted(node, ("c", number)):
                 await sleep(0.05)
@@ -240,7 +240,7 @@ class TestKeys:
         redis.say("HSET", "streamd:records:screens", b"\xff", "garbage")
         await one.append(("a", 3), key=Key("k", b"1"))
         assert dict(await one.journal.records("screens")) == {}
-        assert await one.journal.acquire("shop", 1) is not None
+        assert await one.shared.acquire("shop", 1) is not None
         await goes_on(one, other)
 
 
@@ -283,7 +283,7 @@ class TestFormat:
             patch.setattr(redis_session, "SCRIPT", OLD)
             write(redis, one, "a", 3)
         await one.has(1, 2, 3)
-        fence = await one.journal.acquire("shop", 60)
+        fence = await one.shared.acquire("shop", 60)
         assert fence is not None
         assert redis.say("EVAL", OLD, 1, *head, "acquire", "shop", 1000) == [None]
         head = ("streamd:", "", int(TODAY * 1000), repr(TODAY), "old", 100)

@@ -339,7 +339,7 @@ class TestHung:
         key, cursor = Key("k", b"1"), SourceCursor("s", "row 1", "row 2")
         under_way = log.journal.append([Draft("a", b"2")], key=key, cursor=cursor)
         waiting = log.journal.append([Draft("a", b"3")])
-        for asked in (under_way, waiting, log.journal.acquire("source:s", 3)):
+        for asked in (under_way, waiting, log.journal.place("s")):
             assert (await refusal(asked, Away)).message == "the disk does not answer"
         await refusal(log.append(("b", 1)), Away)
         assert log.reasons == ["the disk does not answer"]

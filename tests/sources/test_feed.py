@@ -334,7 +334,7 @@ class FeedTests(SourceTestCase):
     def test_a_journal_that_is_away(self) -> None:
         feed = self.daemon.feed()
         self.put(feed, 1)
-        self.patch(self.daemon.journal, "append", lambda drafts, fence: fail(AWAY))
+        self.patch(self.daemon.journal, "append", lambda drafts, **options: fail(AWAY))
         self.put(feed, 2, 3)
         self.assertEqual(("failed", "the journal is away"), self.health("shop"))
         self.assertEqual(1, len(self.lines()))
@@ -344,7 +344,8 @@ class FeedTests(SourceTestCase):
         told: list[str] = []
         feed = self.daemon.feed()
         feed.fence, feed.outrun = Fence("source:shop", 1), lambda: told.append("outrun")
-        self.daemon.journal.append([], fence=Fence("source:shop", 2))
+        outrun = Outrun("somebody else went on")
+        self.patch(self.daemon.journal, "append", lambda drafts, **options: fail(outrun))
         self.put(feed, 1)
         self.failureResultOf(feed.add([(2, None)]), Outrun)
         self.assertEqual(({}, ["outrun"]), (self.daemon.values(), told))
@@ -502,7 +503,7 @@ class UnderWayTests(SourceTestCase):
         """As a disk does that hung, or Redis when its answer got lost."""
         feed = self.feed(1)
         appended: Deferred[Any] = Deferred()
-        self.patch(self.daemon.journal, "append", lambda drafts, fence: appended)
+        self.patch(self.daemon.journal, "append", lambda drafts, **options: appended)
         feed.put(2)
         appended.errback(AWAY)
         at = self.state.head.next(0, self.daemon.journal.life)

@@ -109,7 +109,7 @@ class PollingTests(SourceTestCase):
 
     def test_the_next_run_waits_for_the_journal(self) -> None:
         slow: Deferred[Any] = Deferred()
-        self.patch(self.daemon.journal, "append", lambda drafts, fence: slow)
+        self.patch(self.daemon.journal, "append", lambda drafts, **options: slow)
         self.poll(lambda: 1)
         self.run_for(30)
         self.assertEqual([0], self.runs)
