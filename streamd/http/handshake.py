@@ -6,7 +6,9 @@ headers that HTTP has parsed, and Autobahn is given only what its answer depends
 
 from __future__ import annotations
 
+import hashlib
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
@@ -17,6 +19,9 @@ V1 = "streamd.v1"
 
 TOKEN = "streamd.token."
 """A browser may offer this beside :data:`V1`, followed by its token; it is never selected."""
+
+_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""To be hashed with the client's key (RFC 6455, section 1.3)."""
 
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 """16 bytes as base64 (RFC 6455, section 4.1)."""
@@ -70,6 +75,12 @@ def parse_handshake(headers: Mapping[str, str]) -> Handshake:
         raise _refused("Sec-WebSocket-Protocol: a protocol is offered twice")
     extensions = headers.get("sec-websocket-extensions", "")
     return Handshake(key, V1 if V1 in offered else None, extensions)
+
+
+def accept_key(key: str) -> str:
+    """Return the value of ``Sec-WebSocket-Accept`` (RFC 6455, section 4.2.2)."""
+    digest = hashlib.sha1((key + _GUID).encode("ascii"), usedforsecurity=False).digest()
+    return b64encode(digest).decode("ascii")
 
 
 def _refused(message: str) -> Refused:

@@ -6,7 +6,6 @@ of Autobahn no longer has.  ``docs/performance.rst`` says what the smaller conne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -14,26 +13,18 @@ from typing import Any
 from autobahn.twisted.util import peer2str
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.wamp.types import TransportDetails
-from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateOfferAccept
+from autobahn.websocket.compress import (
+    PerMessageDeflate,
+    PerMessageDeflateOffer,
+    PerMessageDeflateOfferAccept,
+)
 from autobahn.websocket.protocol import TrafficStats
 from autobahn.websocket.utf8validator import Utf8Validator
 from twisted.internet.defer import Deferred
 
-from streamd.http.handshake import Handshake
+from streamd.http.handshake import Handshake, accept_key
 from streamd.reactor.connections import CLOSE_GRACE
 from streamd.wire.frames import DEFLATE_WINDOW, MAX_INBOUND
-
-_HANDSHAKE = frozenset(
-    (
-        "_handshake",
-        "_wskey",
-        "http_response_data",
-        "websocket_extensions",
-        "websocket_extensions_in_use",
-        "websocket_protocols",
-    )
-)
-"""Attributes that only the handshake needs: some KiB in each connection."""
 
 _SHARED = {
     "_transport_details": TransportDetails(),
@@ -43,7 +34,7 @@ _SHARED = {
 }
 """Attributes that Autobahn gives every connection, and that none needs for itself."""
 
-_LAZY = frozenset(("is_closed", "is_open", "utf8validator"))
+_LAZY = frozenset(("is_closed", "utf8validator"))
 """Attributes made when they are used, which for most viewers is never."""
 
 
@@ -51,17 +42,13 @@ class LeanProtocol(WebSocketServerProtocol):
     """The server's side of a WebSocket whose handshake is valid; with as little memory as possible.
 
     Autobahn copies its options into every connection, formats them for a debug log, parses the head
-    that HTTP has parsed, and keeps all of it.  Here equal attributes are the class's, and those of the
-    handshake go when it is done.
+    that HTTP has parsed, and keeps all of it.  Here equal attributes are the class's.
     """
 
     is_closed = cached_property(lambda self: Deferred())
-    is_open = cached_property(lambda self: Deferred())
     utf8validator = cached_property(lambda self: Utf8Validator())
 
     transport: Any
-    _usual: Mapping[str, Any]
-    """The attributes of a connection to which nothing has happened yet."""
 
     def __init__(self, handshake: Handshake) -> None:
         # Autobahn's own __init__ is not called: its attributes are the class's.
@@ -86,7 +73,6 @@ class LeanProtocol(WebSocketServerProtocol):
             openHandshakeTimeout=0,  # the HTTP side has waited for the whole head
             closeHandshakeTimeout=CLOSE_GRACE,
             autoPingInterval=0,  # the sweep pings
-            perMessageCompressionAccept=_accept_deflate,
         )
         new = WebSocketServerProtocol()
         new.factory, new.peer = factory, ""
@@ -94,10 +80,10 @@ class LeanProtocol(WebSocketServerProtocol):
         factory.countConnections -= 1
         usual = {name: value for name, value in vars(new).items() if name not in _LAZY}
         usual |= {"current_frame": None, "inside_message": False, "websocket_version": 13}
+        usual["websocket_protocol_in_use"] = None
         del usual["factory"]
         for name, value in {**usual, **_SHARED}.items():
             setattr(cls, name, staticmethod(value) if callable(value) else value)
-        cls._usual = usual
 
     @property
     def is_writable(self) -> bool:
@@ -122,26 +108,27 @@ class LeanProtocol(WebSocketServerProtocol):
         self._dataReceived(data)  # Autobahn's dataReceived formats a line for its debug log first
 
     def processHandshake(self) -> None:
-        # Autobahn's parses the head, which HTTP has parsed and judged: see handshake.py.  These are the
-        # attributes that succeedHandshake reads.
+        # Autobahn's parses the head, which HTTP has parsed and judged (see handshake.py), and keeps
+        # what it found in each connection.
         key, protocol, extensions = self._handshake
-        self._wskey = key
-        self.websocket_protocols = [] if protocol is None else [protocol]
-        self.websocket_extensions = _servable(self._parseExtensionsHeader(extensions))
-        self.succeedHandshake(protocol)
-
-    def succeedHandshake(self, answer: Any) -> None:
-        super().succeedHandshake(answer)
-        goes = _HANDSHAKE | _SHARED.keys()
-        if not self.inside_message:  # a message may have begun in the handshake's segment
-            goes |= _LAZY
-        usual = self._usual
-        # A new dictionary, for its size: one that was large stays large after deletions.
-        self.__dict__ = {
-            name: value
-            for name, value in vars(self).items()
-            if name not in goes and usual.get(name, usual) is not value
-        }
+        del self._handshake
+        lines = [
+            "HTTP/1.1 101 Switching Protocols",
+            "Upgrade: WebSocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Accept: {accept_key(key)}",
+        ]
+        if protocol is not None:
+            self.websocket_protocol_in_use = protocol
+            lines.append(f"Sec-WebSocket-Protocol: {protocol}")
+        if extensions and (accept := _accept_deflate(self._parseExtensionsHeader(extensions))):
+            self._perMessageCompress = PerMessageDeflate.create_from_offer_accept(True, accept)
+            lines.append(f"Sec-WebSocket-Extensions: {accept.get_extension_string()}")
+        self.write("\r\n".join([*lines, "", ""]).encode("ascii"))
+        self.state = self.STATE_OPEN
+        self.onOpen()
+        if self.data:  # frames in the handshake's segment
+            self.consumeData()
 
     def dropConnection(self, abort: bool = False) -> None:
         if self.transport is not None:
@@ -175,31 +162,21 @@ class LeanProtocol(WebSocketServerProtocol):
         self.fail(lambda: super(LeanProtocol, self)._fail_connection(*args, **kwargs))
 
 
-def _accept_deflate(offers: list[PerMessageDeflateOffer]) -> PerMessageDeflateOfferAccept | None:
-    """Accept the offer of permessage-deflate that :func:`_servable` left, if it left one.
-
-    Without context takeover in either direction: one compressed frame serves all viewers, and no viewer
-    costs memory.
-    """
-    for offer in offers:
-        # Autobahn answers server_no_context_takeover only to a client that asked for it; a server may
-        # always (RFC 7692, section 7.1.1.1).
-        offer.request_no_context_takeover = True
-        takeover = bool(offer.accept_no_context_takeover)
-        return PerMessageDeflateOfferAccept(offer, request_no_context_takeover=takeover)
-    return None
-
-
-def _servable(offered: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Return the first of the offered extensions that streamd serves, if there is one.
+def _accept_deflate(offered: list[tuple[str, Any]]) -> PerMessageDeflateOfferAccept | None:
+    """Accept the first offer of permessage-deflate that streamd serves, if there is one.
 
     An offer with a parameter that is unknown, invalid or beyond us is declined, and the next one counts
-    (RFC 7692, section 7.1); Autobahn would fail the handshake.
+    (RFC 7692, section 7.1).  Context takeover is declined in both directions: one compressed frame
+    serves all viewers, and no viewer costs memory.
     """
     for name, parameters in offered:
         if name == PerMessageDeflateOffer.EXTENSION_NAME:
             with suppress(Exception):  # Autobahn raises no narrower class
-                bits = PerMessageDeflateOffer.parse(parameters).request_max_window_bits
-                if not bits or bits >= DEFLATE_WINDOW:
-                    return [(name, parameters)]
-    return []
+                offer = PerMessageDeflateOffer.parse(parameters)
+                if not 0 < offer.request_max_window_bits < DEFLATE_WINDOW:
+                    # Autobahn answers server_no_context_takeover only to a client that asked for it; a
+                    # server may always (RFC 7692, section 7.1.1.1).
+                    offer.request_no_context_takeover = True
+                    takeover = bool(offer.accept_no_context_takeover)
+                    return PerMessageDeflateOfferAccept(offer, request_no_context_takeover=takeover)
+    return None

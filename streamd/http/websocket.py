@@ -1,4 +1,4 @@
-"""Viewers on WebSockets: Autobahn does the handshake, inbound frames and the closing handshake.
+"""Viewers on WebSockets: Autobahn reads frames and does the closing handshake.
 
 Broadcasts arrive here as ready frames and go straight to the transport: a message is framed once for
 all viewers that get it, not once for each.

@@ -10,7 +10,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.http.handshake import Handshake
-from streamd.http.private_autobahn import _HANDSHAKE, _LAZY, _SHARED, LeanProtocol
+from streamd.http.private_autobahn import _LAZY, _SHARED, LeanProtocol
 
 METHODS = [
     "_closeConnection",
@@ -25,7 +25,6 @@ METHODS = [
     "processHandshake",
     "sendCloseFrame",
     "sendData",
-    "succeedHandshake",
 ]
 """What streamd calls or overrides; :meth:`AutobahnTests.test_overrides_are_called` calls some."""
 
@@ -47,6 +46,9 @@ class Viewer(LeanProtocol):
         super().__init__(handshake)
         self.told: list[Any] = []
 
+    def onOpen(self) -> None:
+        self.told.append("open")
+
     def write(self, data: bytes) -> None:
         self.transport.write(data)
 
@@ -66,13 +68,13 @@ class PresenceTests(SynchronousTestCase):
         """Autobahn sets them; a name that it does not use any more would stay without effect."""
         with open(websocket_protocol.__file__) as file:
             text = file.read()
-        own = {"_handshake", "peer", "_transport_details"}  # set elsewhere
-        for name in (_HANDSHAKE | _LAZY | _SHARED.keys() | {"_perMessageCompress"}) - own:
+        names = _LAZY | _SHARED.keys() | {"_perMessageCompress", "data", "state"}
+        for name in names - {"peer", "_transport_details"}:  # the transport's half sets these
             self.assertIn(f"self.{name} = ", text, gone(name))
 
 
 class HandshakeTests(SynchronousTestCase):
-    def viewer(self, extensions: str = "") -> tuple[Viewer, StringTransport]:
+    def viewer(self, extensions: str = "", more: bytes = b"") -> tuple[Viewer, StringTransport]:
         factory: Any = WebSocketServerFactory()
         kind: Any = type("ViewerOfOne", (Viewer,), {})  # take_options sets attributes of the class
         kind.take_options(factory)
@@ -80,7 +82,7 @@ class HandshakeTests(SynchronousTestCase):
         viewer.factory = factory
         transport.registerProducer(viewer, True)  # as a link does
         viewer.makeConnection(transport)
-        viewer.dataReceived(b"")
+        viewer.dataReceived(more)
         return viewer, transport
 
     def test_answer_is_that_of_rfc_6455(self) -> None:
@@ -91,6 +93,10 @@ class HandshakeTests(SynchronousTestCase):
         self.assertTrue(viewer.is_writable)
         self.assertFalse(viewer.inflates)
 
+    def test_frames_in_the_segment_of_the_handshake(self) -> None:
+        viewer, _ = self.viewer(more=b"\x83\x80\0\0\0\0")
+        self.assertEqual(["open", "fail"], viewer.told)
+
     def test_deflate(self) -> None:
         viewer, transport = self.viewer("permessage-deflate")
         self.assertIn(b"permessage-deflate; server_no_context_takeover", transport.value())
@@ -98,13 +104,13 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_nothing_of_the_handshake_is_kept(self) -> None:
         viewer, _ = self.viewer()
-        self.assertEqual(set(), vars(viewer).keys() & (_HANDSHAKE | _LAZY | _SHARED.keys()))
+        self.assertEqual(set(), vars(viewer).keys() & ({"_handshake"} | _LAZY | _SHARED.keys()))
         self.assertLess(len(vars(viewer)), 8, sorted(vars(viewer)))
 
     def test_overrides_are_called(self) -> None:
         viewer, _ = self.viewer()
         viewer.dataReceived(b"\x83\x80\0\0\0\0")  # an opcode that is not defined
-        self.assertEqual(["fail"], viewer.told)
+        self.assertEqual(["open", "fail"], viewer.told)
         viewer.dataReceived(b"\x88\x80\0\0\0\0")  # a close frame
-        self.assertEqual(["fail", "close"], viewer.told)
+        self.assertEqual(["open", "fail", "close"], viewer.told)
         self.assertFalse(viewer.is_writable)
