@@ -1,9 +1,10 @@
-"""Peers: what the nodes of one log tell each other beside it, of sources and of screens.
+"""Peers: exchange the health of sources, and the screens, between the nodes that share a log.
 
-Once a second each node puts what it knows into the small records of the journal, and reads what the
-others put.  The node that runs a source judges its streams: viewers of other nodes see the same, up to
-two seconds later.  Every node judges published streams for itself, by the same rule, from the same log.
-A stream that was published while some node followed the log is proved by that, also to a later node.
+Once a second each node writes small records into the journal, and reads those of the others.  The node
+that runs a source decides the health of its streams.  Viewers of other nodes see it at most two seconds
+later.  For streams that clients publish, each node computes the health from the log, by the same rule.
+If any node has followed the log without a pause since before an update, the update's value is confirmed,
+also for nodes that start later.
 """
 
 from __future__ import annotations
@@ -28,24 +29,24 @@ from streamd.journals.journal import Away, Journal
 from streamd.reactor.timer import Timer
 
 TURN = 1.0
-"""Seconds between two looks at what the others say."""
+"""Seconds between two exchanges of records."""
 
 LASTS = 10.0
-"""Seconds for which a record counts that nobody renewed; it is renewed in half of that."""
+"""Seconds until a record expires; its node renews it after half of that."""
 
 VOUCHED = 4.0
-"""Seconds for which it counts what a node says of the sources that it runs: said every second."""
+"""Seconds until a report of a source's health expires; its node renews it every second."""
 
 REMEMBERED = 2 * LASTS
-"""Seconds for which a command is known to be obeyed after its record was read last: longer than any
-record lasts, so that no read can be the first after it is forgotten."""
+"""Seconds for which an obeyed command is remembered after its record was last read.  This is longer
+than any record lasts, so that no command is obeyed twice."""
 
 SOURCES, SINCE, SCREENS, COMMANDS = "sources", "since", "screens", "commands"
 """Kinds of records.  Version 0.1.0 has a kind ``health``, of another form, instead of ``sources``."""
 
 
 class Peers:
-    """Tells the other nodes of this one, and listens to them."""
+    """Writes this node's records, and applies those of the other nodes."""
 
     _log = Logger()
 
@@ -77,12 +78,12 @@ class Peers:
         screens.pass_on = self._command
 
     def start(self) -> None:
-        """Talk to the other nodes, from now on."""
+        """Begin to exchange records with the other nodes, every second."""
         self._timer.start()
         self._turn()
 
     def stop(self) -> None:
-        """Talk no more."""
+        """Stop the exchange."""
         self._timer.stop()
 
     def _turn(self) -> None:
@@ -106,8 +107,8 @@ class Peers:
             self._changed()
 
     async def _share_sources(self) -> None:
-        # All in one turn, so that they are one step of the journal: a thousand round trips to Redis,
-        # one after the other, would take longer than what they say counts.
+        # All in one turn, so that they are one step of the journal: a thousand round trips to Redis
+        # in sequence would take longer than the reports are valid.
         puts = [
             self._journal.put(SOURCES, shift.name, shift.feed.report(), VOUCHED)
             for shift in self._shifts
@@ -120,17 +121,17 @@ class Peers:
                 shift.feed.follow(heard[shift.name], VOUCHED)
 
     async def _tell(self, kind: str, name: str, record: bytes) -> None:
-        """Put a record, if there is something new in it or it would expire."""
+        """Write a record if it has changed or would expire soon."""
         told, when = self._told.get((kind, name), (b"", 0.0))
         now = self._clock.seconds()
         if told != record or now - when > LASTS / 2:
             await self._journal.put(kind, name, record, LASTS)
             self._told[kind, name] = record, now
 
-    # -- since when somebody has been here ---------------------------------------------------------
+    # -- since when at least one node has followed the log -----------------------------------------
 
     def restart(self) -> None:
-        """This node has begun to follow a log where the state's head is."""
+        """Note that this node has begun to follow a log, at the state's head."""
         self._begun, self._since = self._state.head, None
 
     async def _agree_since(self) -> None:
@@ -164,12 +165,12 @@ class Peers:
         self._forget_commands()
 
     def _obey(self, name: str, command: bytes) -> None:
-        """Obey a command, unless this node did: it reads the record of each several times."""
+        """Obey a command once: this node reads the same record several times."""
         done = name in self._done
         self._done[name] = self._clock.seconds()
         if not done:
             screen, text = msgspec.json.decode(command, type=tuple[str, str])
-            with suppress(Refused):  # by one screen: others obey
+            with suppress(Refused):  # one screen may refuse; the others obey
                 self._screens.obey(screen, text.encode())
 
     def _forget_commands(self) -> None:
@@ -177,7 +178,7 @@ class Peers:
         self._done = {name: seen for name, seen in self._done.items() if seen > since}
 
     def _command(self, screen: str, text: bytes) -> Deferred[None]:
-        """Have another node say this to a screen; this node has said it."""
+        """Pass a command for a screen to the other nodes; this node has obeyed it already."""
         name = secrets.token_hex(8)
         self._done[name] = self._clock.seconds()
         command = msgspec.json.encode((screen, text.decode()))

@@ -22,7 +22,7 @@ class Limit:
     """A condition on a value: ``"> 80"``, ``"< 1000"``, ``"!= ok"``."""
 
     def __init__(self, text: str) -> None:
-        """:raises ValueError: if ``text`` is not a comparison; ordering needs a number."""
+        """:raises ValueError: if ``text`` is not a comparison, or ``<`` or ``>`` has no number."""
         match = _LIMIT.fullmatch(text.strip())
         if not match:
             raise ValueError('expected a comparison such as "> 80" or "!= ok"')
@@ -35,7 +35,7 @@ class Limit:
             raise ValueError(f"{match[1]} needs a number, not {match[2]}")
 
     def holds(self, value: Any) -> bool:
-        """Whether the condition is true of a decoded value; never of one it cannot compare."""
+        """Return whether a decoded value meets the condition; False if they cannot be compared."""
         if value is None or isinstance(value, dict | list):
             return False
         if isinstance(value, bool):

@@ -1,7 +1,7 @@
 """One HTTP connection: the bounds that ``twisted.web.http`` leaves open.
 
-An absolute deadline for a request, answers no faster than they are read, one request a turn, and the
-hand-over of the connection to a viewer.
+These are an absolute deadline for each request, answers no faster than the client reads them, and one
+request in each turn of the reactor.  A channel also hands its connection over to a viewer.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from streamd.reactor.deadline import Deadline
 from streamd.reactor.private_twisted import OpenChannel, give_transport
 
 REQUEST_WITHIN = 10.0
-"""Seconds from the first byte of a request to its last, however busily it drips."""
+"""Seconds from the first byte of a request to its last, even if bytes arrive all the time."""
 
 IDLE = 60
 """Seconds for which a connection is kept between two requests."""
 
 REFUSED_WITHIN = 2.0
-"""Seconds for which a refused body is still read: closing over unread input resets the connection, and
-the client could not read the reason."""
+"""Seconds for which the body of a refused request is still read.  Closing a connection with unread
+input resets it, and the client could not read the reason."""
 
 
 class Channel(OpenChannel):
-    """One connection that speaks HTTP, until it may become a viewer's."""
+    """One HTTP connection; a handshake turns it into a viewer's."""
 
     requestFactory = Exchange
 
@@ -39,7 +39,7 @@ class Channel(OpenChannel):
         self.site = site
         self.callLater = site.clock.callLater
         self._deadline = Deadline(site.clock)
-        self._deaf = False  # nothing more is heard: a request was refused
+        self._deaf = False  # input is ignored: a request was refused
         self._blocked = False  # the peer has not yet read what was written
 
     def connectionMade(self) -> None:
@@ -83,7 +83,7 @@ class Channel(OpenChannel):
         self.abort()
 
     def pauseProducing(self) -> None:
-        """Answer no further request, though it may be here, until the last answer has left.
+        """Answer no further request, even one that has arrived, until the last answer was sent.
 
         Twisted stops reading but answers all that it has read: 64 KiB of requests can ask for 80 MB.
         """
@@ -92,13 +92,13 @@ class Channel(OpenChannel):
         self._blocked = self.paused = True
 
     def resumeProducing(self) -> None:
-        """Go on: the last answer has left."""
+        """Answer requests again: the last answer was sent."""
         super().resumeProducing()
         self._blocked = self.paused = False
         self._parse_more()
 
     def loseConnection(self) -> None:
-        """Close when the answer has left; a peer that does not read cannot keep the connection."""
+        """Close when the answer was sent, or at a deadline if the peer does not read it."""
         self._deadline.set(READ_WITHIN, self.abort)
         super().loseConnection()  # the connection may end in this call
 
@@ -108,7 +108,7 @@ class Channel(OpenChannel):
             self.transport.abortConnection()
 
     def requestDone(self, request: Any) -> None:
-        """Answer one request of a connection a turn: a flood of them must not keep others waiting."""
+        """Answer one request in each turn of the reactor: a flood must not delay other connections."""
         self.paused = True
         super().requestDone(request)
         if self.has_more() and self.persistent:
@@ -130,7 +130,7 @@ class Channel(OpenChannel):
         super().dataReceived(b"")
 
     def refuse(self, response: Response) -> None:
-        """Answer a request that has not arrived whole, and hear nothing more."""
+        """Answer a request before all of it has arrived, ignore the rest of the input, and close."""
         if self._deaf:
             return
         self._deaf = True
@@ -139,7 +139,7 @@ class Channel(OpenChannel):
         headers = {**self.site.security, **response.headers}
         self.write(last_head(response.status, headers) + body)
         if isinstance(self.transport, ProtocolWrapper):
-            # TLS says that nothing follows, and goes on reading until the peer says so too.
+            # TLS sends its closing alert, and reads until the peer sends one as well.
             super().loseConnection()
         else:
             self.transport.loseWriteConnection()
@@ -153,7 +153,7 @@ class Channel(OpenChannel):
         self.refuse(error_response(400, "bad-request", message))
 
     def hand_over(self, handover: Handover) -> None:
-        """Give the connection to a viewer, with what arrived after the request."""
+        """Give the connection to a viewer, with the bytes that arrived after the request."""
         self.setTimeout(None)
         self.site.disconnected(self)
         transport, self.transport = self.transport, None

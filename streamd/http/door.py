@@ -1,7 +1,8 @@
 """The door: the first bytes of a connection decide which protocol gets it.
 
-A WebSocket handshake goes straight to its viewer.  Everything else goes to HTTP, which comes to the
-same end more slowly: a head in pieces, a handshake after another request, requests that are refused.
+A WebSocket handshake that arrives in one piece gets its viewer at once.  All other connections go to
+the HTTP channel.  It also accepts a head in pieces and a handshake after another request, more slowly,
+and answers requests that are refused.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from streamd.http.request import Handover
 from streamd.reactor.deadline import Deadline
 
 _HEAD = re.compile(rb"GET ([!-~]+) HTTP/1\.1\r\n((?:[!#-'*+.0-9A-Z^-z|~-]+:[\t -~]*\r\n)+)\r\n")
-"""A head that every reader of HTTP reads alike: printable ASCII, no folded lines."""
+"""A head that all HTTP parsers understand alike: printable ASCII, no folded lines."""
 
 _MORE = frozenset(("content-length", "expect", "transfer-encoding"))
-"""Headers of requests that are more than their head."""
+"""The headers of requests that have a body."""
 
 
 class Door(Protocol):
-    """A connection that has said nothing yet."""
+    """A connection on which nothing has arrived yet."""
 
     transport: Any
 
     def __init__(self, site: Answers, speak_http: Callable[[], Channel]) -> None:
-        """:param speak_http: makes the protocol for a connection that is not a viewer's."""
+        """:param speak_http: makes the protocol for connections that begin without a handshake."""
         self._site = site
         self._speak_http = speak_http
         self._deadline = Deadline(site.clock)
@@ -55,7 +56,7 @@ class Door(Protocol):
         hand_over(self._site, self.transport, protocol, data)
 
     def _viewer(self, head: re.Match[bytes]) -> Handover | None:
-        """Make a viewer if this is the head of a handshake that is not refused."""
+        """Make a viewer if this is the head of an acceptable handshake; else return None."""
         headers = headers_of(head)
         if headers is None:
             return None
@@ -63,14 +64,14 @@ class Door(Protocol):
             request = make_request(b"GET", head[1], b"HTTP/1.1", headers, self.transport)
             self._site.access.check_head(request)
             return self._site.viewer(request)
-        except Refused:  # HTTP finds the same, and tells the client
+        except Refused:  # the HTTP channel refuses it again, and tells the client why
             return None
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._leave()
 
     def loseConnection(self) -> None:
-        """Close: nothing was asked."""
+        """Close the connection: no request waits for an answer."""
         self._closing = True
         self.transport.loseConnection()
 
@@ -84,7 +85,7 @@ class Door(Protocol):
 
 
 def headers_of(head: re.Match[bytes]) -> dict[str, str] | None:
-    """Return the headers of a head; None if one comes twice, or announces a body."""
+    """Return the headers of a head; None if one occurs twice or announces a body."""
     lines = [line.split(":", 1) for line in head[2].decode("ascii").splitlines()]
     headers = {name.lower(): value.strip() for name, value in lines}
     simple = len(headers) == len(lines) <= Channel.maxHeaders and _MORE.isdisjoint(headers)

@@ -1,4 +1,4 @@
-"""Feeds: what a source reads becomes readings, updates and health."""
+"""Feeds: turn what a source reads into updates in the journal and health in the state."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from streamd.sources.errors import SourceError
 from streamd.sources.settings import LATE_AFTER, SourceSettings
 
 STREAMS = "streams"
-"""The kind of record that says which streams are a source's."""
+"""The kind of the records that list the streams of a source."""
 
 
 class Feed:
-    """Where one source puts what it read.
+    """The object through which one source publishes.
 
-    :ivar fence: of the lease under which this node runs the source, if that is leased.
-    :ivar outrun: called when another node turns out to run it.
+    :ivar fence: the fencing token of the source's lease; None if the source has no lease.
+    :ivar outrun: called when the journal refuses the fence because another node runs the source.
     """
 
     _log = Logger()
@@ -48,8 +48,8 @@ class Feed:
     ) -> None:
         """:param changed: to be called when health changed without an update.
 
-        :param every: seconds between two runs, where something runs on a schedule.
-        :param key: of its table, which tells what it does.
+        :param every: seconds between two runs; None if the source has no schedule.
+        :param key: the configuration key that log lines name, for example ``query``.
         """
         self.name = name
         self.every = every
@@ -65,15 +65,15 @@ class Feed:
         self.outrun: Callable[[], object] | None = None
         self._recorded: set[str] = set()
         self._recording = False
-        self._complained: str | None = None  # that was logged last, until the source is back
-        self._under_way: dict[str, Draft] = {}  # stream -> its newest that is not committed yet
+        self._complained: str | None = None  # the error logged last; None once the source is back
+        self._under_way: dict[str, Draft] = {}  # stream -> its newest draft not yet committed
 
     # -- before it runs, and while another node runs it --------------------------------------------
 
     def adopt(self) -> Deferred[None]:
-        """Take over the streams of this source that are there from before it was started.
+        """Take over the streams that this source made before the daemon started.
 
-        :returns: fires when that is done as far as can be; never fails.
+        :returns: fires when that has been tried; never fails.
         """
 
         def found(records: Mapping[str, bytes]) -> None:
@@ -85,42 +85,42 @@ class Feed:
 
     @property
     def streams(self) -> Collection[str]:
-        """Names of the streams that the source made."""
+        """The names of the streams that the source made."""
         return self._source.streams
 
     def report(self) -> bytes:
-        """Return how the source is, for nodes that do not run it, as JSON."""
+        """Return the source's health as JSON, for the nodes that do not run the source."""
         return msgspec.json.encode(self._state.sources.report(self._source))
 
     def follow(self, report: bytes, seconds: float) -> None:
-        """Follow what the node says that runs the source.
+        """Take over the health that the node that runs the source reports.
 
-        :param report: of :meth:`report`.
-        :param seconds: for which it counts.
+        :param report: what :meth:`report` returned there.
+        :param seconds: how long the report counts.
         """
         said = msgspec.json.decode(report, type=SourceReport)
         self._state.sources.hear(self._source, said, self._now(), seconds)
 
     def restart(self) -> None:
-        """Follow another log: what was kept beside the last one is gone."""
+        """Begin with a new log: the list of streams must be written to it again."""
         self._recorded = set()
 
     # -- what the source says ----------------------------------------------------------------------
 
     @property
     def keep(self) -> Keep:
-        """The history of the stream that is called as the source."""
+        """How much history the stream with the source's name keeps."""
         return self._source.describe(self._state.configured.get(self.name)).keep
 
     def put(self, value: Any, time: float | None = None) -> Deferred[None]:
-        """Publish a reading: what is true now.
+        """Publish a reading: the newest value of what the source observes.
 
-        An object becomes one stream a member, ``shop.orders``, unless ``whole`` is set; anything else
-        is a value of the stream that is called as the source.
+        Each member of an object becomes a stream such as ``shop.orders``, unless ``whole`` is set.
+        Any other value is published on the stream with the source's name.
 
-        :param value: Python's for JSON.
-        :param time: seconds since the epoch when it was true; None: now.
-        :returns: fires when it is in the journal, or was refused; never fails.
+        :param value: a Python value that JSON can express.
+        :param time: when the value was true, in seconds since the epoch; None for now.
+        :returns: fires when the reading is in the journal or was refused; never fails.
         """
         if isinstance(value, Mapping) and not self._settings.whole:
             return self._read(
@@ -129,9 +129,10 @@ class Feed:
         return self._read({self.name: value}, time)
 
     def put_all(self, parts: Mapping[str, Any]) -> Deferred[None]:
-        """Publish a complete reading: what this source said before and is not in it is forgotten.
+        """Publish a complete reading, and forget the source's streams that it does not contain.
 
-        :param parts: end of a stream's name -> value: ``north.orders`` of ``shop.north.orders``.
+        :param parts: stream name without the source's name -> value.  The stream
+            ``shop.north.orders`` of the source ``shop`` has the key ``north.orders``.
         """
         named = {f"{self.name}.{end}": part for end, part in parts.items()}
         return self._read(named, None, sorted(self.streams - named.keys()))
@@ -139,13 +140,13 @@ class Feed:
     def add(
         self, values: Sequence[tuple[Any, float | None]], cursor: SourceCursor | None = None
     ) -> Deferred[None]:
-        """Publish events: an update each of the stream that is called as the source.
+        """Publish events: each becomes one update of the stream with the source's name.
 
-        :param values: with the time when each was true, or None for now, in order.
-        :param cursor: the source's own place, stored in the same step.
-        :returns: fires when they are in the journal.  Unlike the others it fails when they are not,
-            with :class:`Refused` or
-            :class:`~streamd.journals.journal.Outrun`: a source that counts what it read has to know.
+        :param values: pairs, oldest first: a value, and the time when it was true or None for now.
+        :param cursor: the source's own cursor, stored in the same step as the updates.
+        :returns: fires when the events are in the journal.  Fails with :class:`Refused` or
+            :class:`~streamd.journals.journal.Outrun` if they are not, unlike :meth:`put`: the source
+            must not move its cursor past events that were not stored.
         """
         drafts = [Draft(self.name, _value(value, time), time) for value, time in values]
         reading = self._prepare({self.name: b"null"})._replace(streams=tuple(self.streams))
@@ -153,15 +154,15 @@ class Feed:
         return appended.addCallback(lambda updates: self._committed(reading))
 
     def place(self) -> Deferred[str | None]:
-        """Return the source's own place that was stored last; None: it never was."""
+        """Return the source's own cursor as :meth:`add` stored it last; None if it never did."""
         return self._journal.place(self.name)
 
     def proved(self) -> None:
-        """Say that the source ran and found nothing new: all that it said is right."""
+        """Record that the source ran and found nothing new: its last values are still true."""
         self._commit(self._prepare({})._replace(streams=tuple(self.streams)))
 
     def failed(self, failure: Failure) -> None:
-        """Say that the source cannot tell: its streams fail until its next reading."""
+        """Record that the source failed: its streams are shown as failed until its next reading."""
         error = failure.value
         if isinstance(error, Outrun) and self.outrun is not None:
             self.outrun()
@@ -178,7 +179,7 @@ class Feed:
         self._state.sources.fail(self._source, message, self._now())
         self._changed()
 
-    # -- the way of a reading ----------------------------------------------------------------------
+    # -- from a reading to the journal -------------------------------------------------------------
 
     def _read(
         self, parts: Mapping[str, Any], time: float | None, gone: Sequence[str] = ()
@@ -200,11 +201,12 @@ class Feed:
         return self._state.sources.prepare(self._source, values, self._now(), time, known)
 
     def _commit(self, reading: Reading) -> Deferred[None]:
-        """Have a reading committed; then its streams are proved.  Never fails."""
+        """Append a reading to the journal, then mark its streams as up to date.  Never fails."""
         return Deferred.fromCoroutine(self._take_turn(reading)).addErrback(self.failed)
 
     async def _take_turn(self, reading: Reading) -> None:
-        # A reading that says nothing new waits for its turn, too: it confirms what is under way.
+        # A reading without new values also waits for its turn: it confirms drafts that the journal
+        # has not committed yet.
         in_turn = bool(reading.drafts or self._under_way)
         newest = {draft.stream: draft for draft in reading.drafts if draft.value is not None}
         self._under_way.update(newest)
@@ -223,14 +225,14 @@ class Feed:
         return append_within(self._state.room, self._journal, drafts, **options)
 
     def _committed(self, reading: Reading) -> None:
-        """Have a reading prove its streams: it is in the log."""
+        """Mark the streams of a reading as up to date: the reading is in the log."""
         if self._state.sources.prove(self._source, reading, self._now()):
             self._is_back()
         self._record()
         self._changed()
 
     def _record(self) -> None:
-        """Keep beside the log which streams are this source's: :meth:`adopt` asks for it."""
+        """Store the names of this source's streams in a record, for :meth:`adopt`."""
         if self._recording or self.streams == self._recorded:
             return
         self._recording, names = True, set(self.streams)
@@ -247,7 +249,7 @@ class Feed:
     # -- the log of the daemon ---------------------------------------------------------------------
 
     def _complain(self, text: str, detail: str = "", key: str = "") -> None:
-        """Log a line with the key path to look at; one for the same again and again."""
+        """Log an error with its key path, once for repetitions of the same error."""
         if text != self._complained:
             self._complained = text
             self._log.warn(

@@ -1,4 +1,4 @@
-"""Reads JSON from a URL at an interval, or only whether and how fast the URL answers."""
+"""Reads JSON from a URL at an interval, or measures whether and how fast the URL answers."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ class Pick:
         return cls(written)
 
     def out_of(self, document: Any) -> Any:
-        """The parts; one that is not there is a :class:`BadValue`, which names its pointer."""
+        """Return the parts that the pointers lead to; a missing part is a :class:`BadValue`."""
         if isinstance(self.pointers, str):
             return follow(self.pointers, document)
         return {member: follow(pointer, document) for member, pointer in self.pointers.items()}
 
 
 def follow(pointer: str, document: Any) -> Any:
-    """The part of a document that a JSON pointer leads to, or a :class:`BadValue`."""
+    """Return the part of a document that a JSON pointer leads to, or a :class:`BadValue`."""
     for token in pointer.split("/")[1:]:
         token = token.replace("~1", "/").replace("~0", "~")
         try:
@@ -95,9 +95,9 @@ def follow(pointer: str, document: Any) -> Any:
 
 
 class HttpSettings(SourceSettings, frozen=True):
-    """``[sources.NAME]`` with a ``url`` of HTTP.
+    """The table ``[sources.NAME]`` with an HTTP ``url``.
 
-    :ivar status: read no body, but ``{"up": true, "status": 200, "ms": 12}``.
+    :ivar status: publish ``{"up": true, "status": 200, "ms": 12}`` instead of the body.
     """
 
     url: HttpUrl
@@ -141,7 +141,7 @@ class HttpSource:
     def __init__(
         self, settings: HttpSettings, headers: Mapping[str, str], surroundings: Surroundings
     ) -> None:
-        """:param headers: their secrets revealed."""
+        """:param headers: name -> value in plain text; ``settings`` has only references to secrets."""
         self._url = str(settings.url)
         self._pick = settings.pick
         self._timeout = settings.timeout
@@ -169,7 +169,7 @@ class HttpSource:
         return self._running.addErrback(_explain, self._timeout)
 
     async def _ask_status(self) -> Any:
-        """The status and the latency of the answer; no answer is a reading too."""
+        """Return the status and the latency of the answer; no answer is also a reading."""
         began = self._reactor.seconds()
         try:
             asking = Deferred.fromCoroutine(self._follow_redirects(dict(self._headers)))
@@ -196,7 +196,7 @@ class HttpSource:
         return self._last
 
     async def _follow_redirects(self, headers: dict[str, str]) -> tuple[Any, bytes]:
-        """The answer that is no redirect."""
+        """Return the first answer that is not a redirect, and its body."""
         url = self._url
         for _ in range(MAX_REDIRECTS + 1):
             response, data = await self._get(url, headers)
@@ -204,11 +204,11 @@ class HttpSource:
                 return response, data
             url, before = _location(url, response), url
             if _origin(url) != _origin(before):
-                headers = {"Accept": "application/json"}  # the rest is for nobody else to know
+                headers = {"Accept": "application/json"}  # other servers must not see the rest
         raise SourceError("redirected too often")
 
     def _refusal(self, response: Any) -> SourceError:
-        """The error of an answer without a value."""
+        """Return the error for an answer without a value."""
         phrases = {int(status): status.phrase for status in HTTPStatus}
         text = f"the answer was {response.code} {phrases.get(response.code, '')}".rstrip()
         wait = seconds_to_wait(_header(response, "Retry-After"), self._now())
@@ -227,12 +227,12 @@ class HttpSource:
 
 
 def _header(response: Any, name: str) -> str:
-    """A header's first value; an empty text if it is not there."""
+    """Return a header's first value; an empty string if it is missing."""
     return str(response.headers.getRawHeaders(name, [""])[0])
 
 
 def _location(url: str, response: Any) -> str:
-    """The URL that an answer redirects to."""
+    """Return the URL that an answer redirects to."""
     location = _header(response, "Location")
     if not re.fullmatch("[!-~]+", location):
         raise SourceError("redirected to nowhere")
@@ -253,7 +253,7 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 def _explain(failure: Failure, timeout: float) -> Any:
-    """The failure as an error fit for a wall, without addresses and headers."""
+    """Turn a failure into an error for viewers, which names no addresses and headers."""
     why = failure.value.reasons[0] if isinstance(failure.value, ResponseFailed) else failure
     texts = {
         TimeoutError: f"no answer within {timeout:g} s",

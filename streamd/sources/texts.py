@@ -1,4 +1,4 @@
-"""Texts that programs print or publish: each is a reading, and a flood of them is bounded."""
+"""Texts that programs print or publish: each becomes a reading, at a bounded rate."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MAX_TEXT = 2**20
 """Bytes of one text; each value in it may have less."""
 
 ROOM = 32
-"""Texts in each :data:`PACE` that are published one by one: a thousand a second."""
+"""How many texts are published one by one in each :data:`PACE`: a thousand a second."""
 
 
 def read_text(text: bytes) -> Any:
-    """The value of a text: what its JSON says, or else the text itself.
+    """Return the value of a text: its decoded JSON, or the text itself if it is not JSON.
 
-    :raises Refused: if it is neither JSON nor UTF-8, or longer than 1 MiB.
+    :raises Refused: if the text is neither JSON nor UTF-8, or longer than 1 MiB.
     """
     if len(text) > MAX_TEXT:
         raise too_long()
@@ -39,32 +39,32 @@ def read_text(text: bytes) -> Any:
 
 
 def too_long() -> Refused:
-    """A text is longer than :data:`MAX_TEXT`."""
+    """Return the error for a text longer than :data:`MAX_TEXT`."""
     return Refused(413, "too-large", f"a text may have {MAX_TEXT // 2**20} MiB, this has more")
 
 
 def missing_since(when: float) -> Failure:
-    """Why streams are failed whose messages nobody heard for a while.
+    """Return the failure of streams whose messages the source may have missed.
 
-    :param when: when the source listened last, seconds since the epoch.
+    :param when: when the source last listened, in seconds since the epoch.
     """
     clock = time.strftime("%H:%M", time.localtime(when))
     return Failure(SourceError(f"messages may be missing since {clock}"))
 
 
 class Texts:
-    """Puts texts into a feed; a flood costs no more than a thousand readings a second.
+    """Publishes texts through a feed, at most a thousand readings a second.
 
-    Up to 32 texts in 33 ms are all published.  Of further texts in that time, the newest value of each
-    stream is published at its end.
+    The first 32 texts of an interval of 33 ms are published at once.  Further texts are coalesced: at
+    the end of the interval the newest value of each stream is published.
     """
 
-    _members: dict[str, Any] | None  # what objects said: stream's end -> newest value
-    _values: list[Any]  # the newest value that is no object, if there is one
-    _bad: Failure | None  # why the newest text has no value
+    _members: dict[str, Any] | None  # from objects: member -> its newest value
+    _values: list[Any]  # the newest value that is not an object, or empty
+    _bad: Failure | None  # the error of the newest text, if it has no value
 
     def __init__(self, feed: Feed, clock: IReactorTime, whole: bool = False) -> None:
-        """:param whole: an object is one value, not one stream a member."""
+        """:param whole: publish an object as one value, instead of one stream for each member."""
         self._feed = feed
         self._clock = clock
         self._whole = whole
@@ -73,7 +73,7 @@ class Texts:
         self._forget()
 
     def put(self, text: bytes) -> None:
-        """Publish one text as a reading, or hold it back for a moment."""
+        """Publish a text as a reading, now or at the end of the interval of at most 33 ms."""
         if self._turn is None:
             self._turn = self._clock.callLater(PACE, self._turned)
         try:
@@ -91,7 +91,7 @@ class Texts:
             self._publish()
 
     def flush(self) -> None:
-        """Publish what is held back: the program has ended."""
+        """Publish at once what waits for the end of the interval: the program has ended."""
         if self._turn is not None and self._turn.active():
             self._turn.cancel()
         self._turned()
@@ -102,7 +102,7 @@ class Texts:
         self.flush()
 
     def _forget(self) -> None:
-        """Hold nothing back."""
+        """Drop everything that waits for the end of the interval."""
         self._members = None
         self._values = []
         self._bad = None

@@ -1,4 +1,4 @@
-"""Encodings: how an answer becomes the bytes for one kind of viewer."""
+"""Encodings: turn an answer (what a viewer is to be told) into the bytes for one kind of viewer."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ TICK = 5
 
 
 class Message(NamedTuple):
-    """An answer in bytes, or as much of it as fits one message.
+    """An answer in bytes, or the part of it that fits one message.
 
-    :ivar data: ready for the socket; empty if there is nothing to tell.
-    :ivar at: the position up to which a viewer has everything after this message.
+    :ivar data: the bytes for the socket; empty if there is nothing to tell.
+    :ivar at: the position up to which a viewer has everything once it has this message.
     :ivar more: whether the answer continues in the next message.
     """
 
@@ -41,10 +41,10 @@ class Welcome(NamedTuple):
 
     :ivar now: the server's time, seconds since the epoch.
     :ivar at: the position at which the viewer resumes; the origin if it begins anew.
-    :ivar resumed: whether the viewer resumes: no update that it selects is missing.
+    :ivar resumed: whether the viewer gets every update that it selects after its position.
     :ivar more: whether updates follow at once.
-    :ivar asked: whether the viewer brought a position.
-    :ivar overview: yields the end of a message about all selected streams; see
+    :ivar asked: whether the viewer asked to resume after a position.
+    :ivar overview: yields the closing part of a message about all selected streams; see
         :mod:`streamd.wire.overview`.
     """
 
@@ -57,16 +57,16 @@ class Welcome(NamedTuple):
 
 
 class Encoding(NamedTuple):
-    """How viewers of one kind are told; viewers with the same encoding share their messages.
+    """The messages for viewers of one kind; viewers with the same encoding share their messages.
 
-    :ivar name: unique; for metrics and logs too.
-    :ivar newest: only the newest update of each stream matters.
+    :ivar name: unique; also used in metrics and logs.
+    :ivar newest: whether only the newest update of each stream matters.
     :ivar text: makes the text of one update, which all messages with this update share.
     :ivar write: makes a message of an answer and the texts of its updates; it takes no more texts than
         fit.
-    :ivar welcome: makes the first message, in parts, each when the one before it has left.
-    :ivar tick: makes the message of every :data:`TICK` seconds: (now, proofs) -> bytes; None: there is
-        no such message.
+    :ivar welcome: makes the first message, in parts; each part is made when the last one was sent.
+    :ivar tick: makes the message that is sent every :data:`TICK` seconds: (now, proofs) -> bytes; None
+        if there is no such message.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Encoding(NamedTuple):
     tick: Callable[[float, Mapping[str, float]], bytes] | None
 
     def encode(self, answer: Answer) -> Message:
-        """Make a message of an answer whose texts nobody shares."""
+        """Make a message of an answer, with texts that no other message shares."""
         return self.write(answer, map(self.text, answer.updates))
 
 
@@ -85,16 +85,20 @@ class Encoding(NamedTuple):
 
 
 class Payload(NamedTuple):
-    """One message of a format, before anything carries it."""
+    """One message as JSON, before it is framed for WebSocket or for an event stream.
+
+    :ivar type: the message's type, which an event stream sends as the event's name.
+    """
 
     type: str
     text: bytes
 
 
 class Format(NamedTuple):
-    """How an answer becomes JSON texts; an encoding carries them.
+    """How an answer becomes JSON texts; an encoding frames them for its transport.
 
-    :ivar text: see :class:`Encoding`; so are the arguments of ``write``.
+    :ivar text: as in :class:`Encoding`.
+    :ivar write: makes the payloads; its arguments are as in :class:`Encoding`.
     """
 
     name: str
@@ -103,7 +107,7 @@ class Format(NamedTuple):
 
 
 class Formatted(NamedTuple):
-    """An answer in a format: its messages, and ``at`` and ``more`` as in :class:`Message`."""
+    """An answer as JSON texts: its messages, and ``at`` and ``more`` as in :class:`Message`."""
 
     payloads: Sequence[Payload]
     at: Position
@@ -118,11 +122,12 @@ def member(name: str, value: bytes) -> bytes:
 def closing(
     streams: Iterable[bytes], health: Iterable[bytes], journal: Any, gone: Iterable[str]
 ) -> Iterator[bytes]:
-    """Yield the end of a message about streams: ``"streams":{…},"health":{…}}``.
+    """Yield the closing part of a message about streams: ``"streams":{…},"health":{…}}``.
 
-    :param streams: members as :func:`member` writes them, or several with commas between; ``health``
-        too.
-    :param journal: the fields of a ``journal`` message, if they belong in it.
+    :param streams: members as :func:`member` writes them; one item may hold several, with commas
+        between.
+    :param health: the same for the health of streams.
+    :param journal: the fields of a ``journal`` message; None leaves them out.
     :param gone: names of streams that were forgotten.
     """
     forgotten = (member(name, b"null") for name in gone)
@@ -140,7 +145,7 @@ def _listed(opening: bytes, members: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def packed(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes in pieces of at most :data:`MAX_MESSAGE`, each made when it is asked for."""
+    """Yield the same bytes lazily, in pieces of at most :data:`MAX_MESSAGE` bytes."""
     held: list[bytes] = []
     size = 0
     for part in parts:
@@ -156,7 +161,10 @@ def packed(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def fitting(parts: Iterable[bytes]) -> list[bytes]:
-    """Return as many parts, at least one, as fit a message with commas between; make no more."""
+    """Return the first parts, at least one, that fit one message with commas between.
+
+    ``parts`` is consumed only as far as the message has room.
+    """
     some: list[bytes] = []
     total = 0
     for part in parts:

@@ -1,4 +1,4 @@
-"""Finds ``:after`` in a SELECT as its database does: not in texts, names and comments."""
+"""Finds the parameter ``:after`` in a SELECT, and skips string literals, quoted names and comments."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Dialect = Literal["postgresql", "mysql"]
 _QUOTED = r"'(?:[^']|'')*' | \"(?:[^\"]|\"\")*\""
 _ESCAPED = r"'(?:[^'\\]|''|\\.)*' | \"(?:[^\"\\]|\"\"|\\.)*\""
 
-# PostgreSQL, 4.1.2 to 4.1.5: only E'…' has escapes; $tag$…$tag$ is a text too; ::after is a cast.
+# PostgreSQL, 4.1.2 to 4.1.5: only E'…' has escapes; $tag$…$tag$ is a string, too; ::after is a cast.
 _POSTGRESQL = rf"""
     (?<!\w)[eE]'(?:[^'\\]|''|\\.)*' | {_QUOTED} | --[^\n]* | /\*
     | (?<![\w$])\$([^\W\d]\w*|)\$.*?\$\1\$ | ::
 """
 
-# MySQL 11.1.1 and 11.7: texts have escapes, names have backticks, and "--" needs a space behind it.
+# MySQL 11.1.1 and 11.7: strings have escapes, names have backticks, and "--" needs a space after it.
 _MYSQL = rf"{_ESCAPED} | `[^`]*` | --(?=\s|\Z)[^\n]* | \#[^\n]* | /\*"
 
 _PARAMETER = r"| (?P<after>:after\b)"
@@ -30,9 +30,9 @@ _TOKENS: dict[Dialect, re.Pattern[str]] = {
 
 
 def with_parameter(query: str, dialect: Dialect, after: Any) -> tuple[Any, ...]:
-    """The arguments of ``execute`` for drivers of the DB-API's style "pyformat".
+    """Return the arguments of ``execute`` for a driver with the DB-API's paramstyle "pyformat".
 
-    A query without ``:after`` goes without parameters, so that "%" is an ordinary character in it.
+    A query without ``:after`` is passed without parameters, so that "%" needs no escape in it.
 
     :param after: the value of ``:after``.
     """
@@ -53,7 +53,7 @@ def _translated(query: str, dialect: Dialect) -> str | None:
 
 
 def _parameters(query: str, dialect: Dialect) -> Iterator[int]:
-    """The places of ``:after``."""
+    """Yield the index of each ``:after`` that is a parameter."""
     at = 0
     while found := _TOKENS[dialect].search(query, at):
         at = found.end()
@@ -64,7 +64,7 @@ def _parameters(query: str, dialect: Dialect) -> Iterator[int]:
 
 
 def _end_of_comment(query: str, at: int, nests: bool) -> int:
-    """Behind the comment whose ``/*`` ends at ``at``; PostgreSQL's comments nest."""
+    """Return the index after the comment whose ``/*`` ends at ``at``; PostgreSQL's comments nest."""
     depth = 1
     for mark in re.compile(r"/\*|\*/").finditer(query, at):
         if mark[0] == "*/":
