@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from msgspec import MsgspecError
 from msgspec.json import decode
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -164,7 +165,7 @@ class RedisLog:
             if name not in self._seqs:
                 check_name(name)
             update = _read(name, seq, place, time, value)
-        except (Refused, ValueError) as error:
+        except (Refused, MsgspecError, ValueError) as error:
             self._skip(news.strange, name, error)
             if name in self._seqs and seq == self._seqs[name] + 1:
                 self._seqs[name] = seq
