@@ -207,6 +207,45 @@ def test_wall_in_a_folder_of_a_host(wall: Daemon, start_nginx: StartNginx, page:
     shows(page, "orders", "42")
 
 
+def test_user_and_password_in_the_address(wall: Daemon, page: Page) -> None:
+    page.goto(wall.url.replace("//", "//ann:secret@") + "/?screen=tv")
+    shows(page, "orders", "42")
+    post(wall, "orders", 43)
+    shows(page, "orders", "43")
+    wait_until(lambda: "tv" in wall.request("GET", "/screens").text, what="a report")
+    page.evaluate("fetchPage()")  # as a renewal does
+
+
+def test_delay_of_a_screen_counts_the_way_from_the_server(wall: Daemon, page: Page) -> None:
+    proxy = Proxy(wall.port)
+    proxy.lag = 0.5
+    page.goto(f"{proxy.url}/?screen=tv")
+    shows(page, "orders", "42")
+
+    def delay() -> float:
+        seconds: float = wall.request("GET", "/screens").json()["screens"]["tv"]["delay"]
+        return seconds
+
+    wait_until(lambda: "tv" in wall.request("GET", "/screens").text, 20, "a report")
+    wait_until(lambda: 0.4 < delay() < 1.5, 20, "the delay")
+    proxy.close()
+
+
+def test_screen_whose_network_is_back_does_not_wait(wall: Daemon, page: Page) -> None:
+    proxy = Proxy(wall.port)
+    page.goto(proxy.url)
+    shows(page, "orders", "42")
+    page.context.set_offline(True)
+    proxy.sever()
+    expect(page.locator("body")).to_have_attribute("data-link", "lost")
+    time.sleep(20)
+    post(wall, "orders", 43)
+    page.context.set_offline(False)
+    expect(page.locator("body")).to_have_attribute("data-link", "live", timeout=2000)
+    shows(page, "orders", "43")
+    proxy.close()
+
+
 def test_proxy_that_passes_another_host(
     wall: Daemon, start_nginx: StartNginx, bare_page: Page
 ) -> None:

@@ -16,7 +16,8 @@
   const { location } = document;
 
   // With a user and a password in its address, a page may fetch nothing relative to that address.
-  if (location.href !== plain(location.href)) {
+  const { username, password } = new URL(document.baseURI);
+  if (username || password) {
     const base = document.createElement("base");
     base.href = plain(new URL(".", location.href));
     document.head.append(base);

@@ -18,7 +18,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# For whatever a test waits for, also an attempt to connect after the longest pause of 20 s, and a
+# For whatever a test waits for, also an attempt to connect after the longest pause of 8 s, and a
 # handshake of 10 s: of a wait that ends well nobody sees how long it might have been.
 WAIT_MS = 40_000
 

@@ -20,12 +20,14 @@ class Proxy:
 
     :ivar upgrades: what becomes of the next handshakes: passed on, answered by 400, or left unanswered.
     :ivar rate: bytes a second to all clients together; None: as fast as they come.
+    :ivar lag: seconds by which everything comes later, each way.
     :ivar websockets: how many are open through it now.
     """
 
     def __init__(self, behind: int, upgrades: Literal["pass", "refuse", "hang"] = "pass") -> None:
         self.upgrades = upgrades
         self.rate: float | None = None
+        self.lag = 0.0
         self._line = threading.Lock()
         self.websockets = 0
         self._behind = behind
@@ -102,6 +104,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := source.recv(slice_ if self.rate else 65536):
                 self._flowing.wait()
+                time.sleep(self.lag)
                 if self.rate and slice_ != 65536:
                     with self._line:
                         time.sleep(len(data) / self.rate)

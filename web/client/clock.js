@@ -29,6 +29,8 @@ export class ServerClock {
   #clock;
   /** The server's clock minus ours, one for each of the latest messages with a time. @type {number[]} */
   #readings = [];
+  /** The latest time that the server sent. */
+  #latest = -Infinity;
   #offset;
 
   /** @param {() => number} clock  our own clock, in seconds */
@@ -50,16 +52,20 @@ export class ServerClock {
   /** Drop all readings: a new connection may lead to another machine. */
   forget() {
     this.#readings = [];
+    this.#latest = -Infinity;
   }
 
   /**
    * Read the server's clock from a message.
    *
    * A message takes time to arrive, so a reading is never too high. The highest of the last few has travelled the shortest time.
+   * Messages arrive in order, so a time before the latest one means that somebody set the clock back.
    * @param {unknown} now  the time in the message; anything but a finite number is ignored
    */
   read(now) {
     if (!Number.isFinite(now)) return;
+    if (Number(now) < this.#latest) this.#readings = [];
+    this.#latest = Number(now);
     this.#readings = [...this.#readings, Number(now) - this.#clock()].slice(-READINGS);
     this.#offset = Math.max(...this.#readings);
   }

@@ -19,7 +19,9 @@ const HEADSTART = 4;
  * limit, which starts at twice the shortest and doubles with each attempt, up to the longest.
  * @type {[number, number]}
  */
-const BACKOFF = [0.5, 20];
+const BACKOFF = [0.5, 8];
+/** The longest pause in seconds after the browser has said that its network, or the page, is back. */
+const HURRY = 1;
 /** The same, before the next WebSocket is tried while an event stream serves. @type {[number, number]} */
 const SOCKET_BACKOFF = [2, 600];
 /** Seconds between two looks at the clock during any wait: the machine may have slept. */
@@ -56,6 +58,8 @@ export class Connection {
   /** When to try the other transport as well, by our clock. */
   #otherAt = Infinity;
   #attempts = 0;
+  /** Whether the server asked for the current wait. */
+  #ordered = false;
   #socketAttempts = 0;
   /** When the current wait ends, by our clock, and what happens then. */
   #deadline = 0;
@@ -75,7 +79,8 @@ export class Connection {
     this.#token = token;
     this.#api = api;
     this.heard = api.clock();
-    globalThis.document?.addEventListener("visibilitychange", this.#look); // a hidden page's timers are slow
+    globalThis.document?.addEventListener("visibilitychange", this.#seen);
+    globalThis.addEventListener?.("online", this.#hurry);
   }
 
   /** Whether the server has said hello and is not known to be gone. @returns {boolean} */
@@ -90,6 +95,7 @@ export class Connection {
 
   /** Begin an attempt with a WebSocket. An event stream follows if that fails or hesitates, or comes along if it served last. */
   open() {
+    this.#ordered = false;
     this.#wait(HANDSHAKE, this.#overdue);
     if (this.#api.fetch) this.#otherAt = this.#api.clock() + HEADSTART;
     if (this.#detour) this.#enter("events");
@@ -108,8 +114,15 @@ export class Connection {
   /** Close all transports, and schedule the next attempt. @param {number} [delay]  seconds */
   lose(delay = this.#pause(BACKOFF, ++this.#attempts)) {
     this.drop();
+    this.#ordered = false;
     this.#wait(delay, () => this.open());
     this.#listener.lost();
+  }
+
+  /** Close all transports until the server wants to be asked again. @param {number} delay  seconds */
+  obey(delay) {
+    this.lose(delay);
+    this.#ordered = true;
   }
 
   /** The connection works: after the next loss, retry soon. */
@@ -125,7 +138,8 @@ export class Connection {
   /** Close for good. */
   close() {
     this.drop();
-    globalThis.document?.removeEventListener("visibilitychange", this.#look);
+    globalThis.document?.removeEventListener("visibilitychange", this.#seen);
+    globalThis.removeEventListener?.("online", this.#hurry);
   }
 
   /** @param {Way} way */
@@ -209,6 +223,16 @@ export class Connection {
     this.#due = due;
     this.#look();
   }
+
+  /** Try again soon: an attempt from before may hang, and a pause may be long. A wait that the server asked for is kept. */
+  #hurry = () => {
+    if (this.#current || this.#ordered) return this.#look();
+    this.drop();
+    this.#wait(HURRY * this.#api.random(), () => this.open());
+  };
+
+  /** A hidden page's timers are slow. */
+  #seen = () => (globalThis.document?.visibilityState === "visible" ? this.#hurry() : this.#look());
 
   /** Timers are late after sleep and in hidden pages, so only the clock decides what is due. */
   #look = () => {

@@ -263,7 +263,7 @@ export class Link extends EventTarget {
   #bye({ after }) {
     const [low, high] = Array.isArray(after) ? after : [];
     if (!(low >= 0 && high >= low)) return this.#connection.lose();
-    this.#connection.lose(Math.min(LONGEST_WAIT, low + (high - low) * this.#random()));
+    this.#connection.obey(Math.min(LONGEST_WAIT, low + (high - low) * this.#random()));
   }
 
   #change(members, apply, names = Object.keys(members)) {
@@ -309,6 +309,6 @@ function socketUrl(url) {
   const address = new URL(url ?? new URL("../ws", import.meta.url));
   address.protocol = address.protocol.replace("http", "ws");
   if (address.pathname === "/") address.pathname = "/ws";
-  address.hash = "";
+  address.username = address.password = address.hash = ""; // browsers refuse a WebSocket's address with a password
   return address;
 }

@@ -2,6 +2,8 @@
 
 /** The most points of one line: a screen of 3840 pixels has some four for each. */
 export const POINTS = 1000;
+/** Seconds by which a point may be ahead of the page's idea of the server's clock, which lags by the time of transport. */
+const AHEAD = 5;
 
 export class Series {
   /** The seq of the newest update in it. The next update has the next seq, or some were missed. */
@@ -13,6 +15,8 @@ export class Series {
   #limit;
   /** How many seconds it goes back; 0: it is bounded by its number of points. */
   #seconds;
+  /** Whether the latest point is a gap. */
+  #paused = false;
 
   /** @param {number|string} [keep]  as in a stream's description: a number of updates, or seconds as "86400s" */
   constructor(keep = 100) {
@@ -24,19 +28,24 @@ export class Series {
   }
 
   /**
-   * Add a point.
+   * Add a point, in the order of time: publishers may send an older time, and the server's clock may be set back.
    * @param {number} time  in seconds
    * @param {unknown} value  anything but a number is a gap in the line
    */
   push(time, value) {
     if (this.#length === this.#times.length) this.#shrink();
-    this.#times[this.#length] = time;
-    this.#values[this.#length++] = typeof value === "number" ? value : NaN;
+    let at = this.#length++;
+    while (at > 0 && this.#times[at - 1] > time) at--;
+    this.#times.copyWithin(at + 1, at, this.#length - 1);
+    this.#values.copyWithin(at + 1, at, this.#length - 1);
+    this.#times[at] = time;
+    this.#values[at] = typeof value === "number" ? value : NaN;
+    this.#paused = Number.isNaN(this.#values[at]);
   }
 
-  /** Whether the line ends in a gap. @returns {boolean} */
+  /** Whether the latest point is a gap. @returns {boolean} */
   get paused() {
-    return this.#length > 0 && Number.isNaN(this.#values[this.#length - 1]);
+    return this.#paused;
   }
 
   /** Begin a gap: from this time on nothing is known. @param {number} time  in seconds */
@@ -45,14 +54,17 @@ export class Series {
   }
 
   /**
-   * The points to show: those within the window, and the one before it, whose value was true when the window began.
+   * The points to show: those within the window, and the one before it, whose value was true when the window began. Points of the
+   * future are left out: they are from before the server's clock was set back.
    * @param {number} now  in seconds
    * @returns {{times: Float64Array, values: Float64Array}}  of equal length, oldest first; a NaN begins a gap
    */
   points(now) {
     let start = this.#seconds ? 0 : Math.max(0, this.#length - this.#limit);
     if (this.#seconds) while (start + 1 < this.#length && this.#times[start + 1] <= now - this.#seconds) start++;
-    return { times: this.#times.subarray(start, this.#length), values: this.#values.subarray(start, this.#length) };
+    let end = this.#length;
+    while (end > start && this.#times[end - 1] > now + AHEAD) end--;
+    return { times: this.#times.subarray(start, end), values: this.#values.subarray(start, end) };
   }
 
   /** When the window begins, in seconds. @param {number} now @returns {number} */

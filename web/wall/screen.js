@@ -7,6 +7,8 @@ import { Renewal, renew } from "./renewal.js";
 /** Seconds between two reports, and for which a screen shows its name. */
 const REPORT_EVERY = 15;
 const IDENTIFY = 15;
+/** Milliseconds for an answer. */
+const TIMEOUT = 10_000;
 
 export class Screen {
   name = screenName();
@@ -15,6 +17,8 @@ export class Screen {
   #wall;
   /** How old the newest value was when it came, in seconds. */
   #delay = 0;
+  /** Seconds that a message needs at least from the server to here. The server's clock, as the link knows it, lags by as much. */
+  #transport = 0;
   #timer;
   #hide;
   #renewal = new Renewal();
@@ -31,7 +35,10 @@ export class Screen {
     link.addEventListener("update", (/** @type {any} */ { detail }) => {
       if (link.status === "live") this.#delay = link.now() - detail.time; // while catching up, values are old by design
     }, { signal });
-    link.addEventListener("link", () => this.#report(), { signal });
+    link.addEventListener("link", () => {
+      this.#report();
+      if (link.status === "live") void this.#measure();
+    }, { signal });
     link.addEventListener("build", (/** @type {any} */ { detail }) => this.#renewal.told(detail.build), { signal });
     link.addEventListener("command", (/** @type {any} */ { detail }) => this.#obey(detail), { signal });
     this.#timer = setInterval(() => this.#report(), REPORT_EVERY * 1000);
@@ -47,8 +54,23 @@ export class Screen {
 
   #report() {
     if (this.#link.status !== "live") return;
-    const delay = Math.max(0, Math.round(this.#delay * 1000) / 1000);
+    const delay = Math.round((Math.max(0, this.#delay) + this.#transport) * 1000) / 1000;
     this.#link.report({ name: this.name, wall: this.#wall, delay });
+  }
+
+  /** Measure half of a round trip. The first request opens a connection, so the second one is measured. */
+  async #measure() {
+    try {
+      let began = 0;
+      for (let i = 0; i < 2; i++) {
+        began = performance.now();
+        await fetch("walls", { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });
+      }
+      this.#transport = (performance.now() - began) / 2000;
+      this.#report();
+    } catch {
+      // The next time that the link comes to life measures again.
+    }
   }
 
   #obey({ command, wall, message, for: seconds }) {

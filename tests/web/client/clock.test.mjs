@@ -38,11 +38,31 @@ test("the server's clock follows the reading that was under way for the shortest
   assert.equal(server.now(), 8011);
 });
 
-test("six readings are enough to follow a server's clock that was set back", () => {
-  const server = new ServerClock(() => 1000);
+test("a time that went back is the server's new clock", () => {
+  for (const back of [20, 3600]) {
+    let ours = 1000;
+    const server = new ServerClock(() => ours);
+    for (let i = 0; i < 4; i++) {
+      server.read(8000 + i * 5);
+      ours += 5;
+    }
+    server.read(8020 - back);
+    assert.equal(server.now(), 8020 - back);
+    ours += 5;
+    server.read(8024 - back); // a second under way
+    assert.equal(server.now(), 8025 - back);
+  }
+});
+
+test("six readings are enough for a clock that was set back by less than a tick, one for another server's", () => {
+  let ours = 1000;
+  const server = new ServerClock(() => ours);
   server.read(8000);
-  for (let i = 0; i < 6; i++) server.read(4000);
-  assert.equal(server.now(), 4000);
+  for (let i = 1; i <= 6; i++) {
+    ours += 5;
+    server.read(8000 - 4 + i * 5);
+  }
+  assert.equal(server.now(), 8026);
   server.forget();
   server.read(3000);
   assert.equal(server.now(), 3000);

@@ -113,7 +113,7 @@ test("a server whose first message is not hello is not used", (t) => {
 test("both ways fail while the server is down, and the WebSocket stays first", async (t) => {
   const { time, server, events, link, chance } = start(t);
   chance.value = 1;
-  for (const seconds of [1, 2, 4, 8, 16, 20, 20]) {
+  for (const seconds of [1, 2, 4, 8, 8, 8]) {
     server.last().end();
     events.last().fail();
     await settled();
@@ -350,6 +350,53 @@ test("after sleep a scheduled attempt comes at once", (t) => {
   time.sleep(3600);
   time.pass(1);
   assert.equal(server.sockets.length, before + 1);
+});
+
+test("a network or a page that is back is tried at once, also while an attempt hangs", (t) => {
+  globalThis.document = Object.assign(new EventTarget(), { visibilityState: "visible" });
+  const page = new EventTarget();
+  globalThis.addEventListener = page.addEventListener.bind(page);
+  globalThis.removeEventListener = page.removeEventListener.bind(page);
+  t.after(() => ["document", "addEventListener", "removeEventListener"].forEach((name) => delete globalThis[name]));
+  const { time, server, link, chance } = start(t, { fetch: null });
+  chance.value = 0.9;
+  const back = [() => page.dispatchEvent(new Event("online")), () => document.dispatchEvent(new Event("visibilitychange"))];
+  for (const come of back) {
+    for (let i = 0; i < 6; i++) {
+      server.last().end();
+      time.pass(8);
+    }
+    const before = server.sockets.length;
+    come(); // the last attempt hangs
+    time.pass(1);
+    assert.equal(server.sockets.length, before + 1);
+    assert.ok(server.sockets.at(-2).closed);
+    server.last().end();
+    come(); // and now a pause lasts
+    time.pass(1);
+    assert.equal(server.sockets.length, before + 2);
+  }
+  const before = server.sockets.length;
+  document.visibilityState = "hidden";
+  back[1]();
+  server.last().say(hello({}, { more: false }));
+  back[0]();
+  time.pass(1);
+  assert.equal(link.status, "live");
+  server.last().say({ type: "bye", after: [20, 20] });
+  for (const come of back) come();
+  time.pass(19);
+  assert.equal(server.sockets.length, before);
+  time.pass(1.1);
+  assert.equal(server.sockets.length, before + 1);
+  link.close();
+  for (const come of back) come();
+  assert.equal(time.waiting, 0);
+});
+
+test("a user and a password in the address are not part of the WebSocket's", (t) => {
+  const { server } = start(t, { url: "http://ann:secret@wall.example:5000/" });
+  assert.equal(server.last().url.href, "ws://wall.example:5000/ws");
 });
 
 test("a message that waited during sleep is not believed", (t) => {

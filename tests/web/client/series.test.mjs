@@ -36,3 +36,33 @@ test("a series has one gap for each time during which nothing is known", () => {
   assert.deepEqual([...series.points(9).values], [5, NaN]);
   assert.ok(series.paused);
 });
+
+test("points are in the order of time, whatever order they come in", () => {
+  for (const keep of [20, "60s"]) {
+    const series = new Series(keep);
+    for (const [time, value] of [[10, 1], [30, 3], [20, 2], [20, 2.5], [5, 0]]) series.push(time, value);
+    assert.deepEqual([...series.points(40).times], [5, 10, 20, 20, 30]);
+    assert.deepEqual([...series.points(40).values], [0, 1, 2, 2.5, 3]);
+    assert.ok(!series.paused);
+    series.push(15, null);
+    assert.ok(series.paused);
+    assert.deepEqual([...series.points(40).values], [0, 1, NaN, 2, 2.5, 3]);
+  }
+});
+
+test("after the clock was set back, the points of the future wait for their time", () => {
+  for (const keep of [20, "60s"]) {
+    const series = new Series(keep);
+    for (const [time, value] of [[3600, 1], [3610, 2], [10, 3], [20, 4]]) series.push(time, value);
+    assert.deepEqual([...series.points(25).values], [3, 4]);
+    assert.equal(series.begins(25), 10);
+  }
+});
+
+test("a random order keeps a full series sorted", () => {
+  const series = new Series("3600s");
+  for (let i = 0; i < 10_000; i++) series.push(i * 0.36 + ((i * 7919) % 50), 1);
+  const { times } = series.points(4000);
+  assert.ok(times.length < 2000);
+  assert.ok([...times].every((time, i) => !i || time >= times[i - 1]));
+});
