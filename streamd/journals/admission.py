@@ -31,4 +31,8 @@ def append_within(
     except Exception:
         room.release(held)
         raise
-    return appended.addBoth(give_back)
+    # A Deferred of its own: cancelled by a caller that waits no more, it leaves the room reserved until
+    # the journal answers, which may commit the drafts nevertheless.
+    answered: Deferred[Sequence[Update]] = Deferred()
+    appended.addBoth(give_back).chainDeferred(answered)
+    return answered

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.errors import Refused
@@ -59,6 +59,14 @@ class AdmissionTests(SynchronousTestCase):
     def test_and_when_the_journal_takes_nothing(self) -> None:
         broken = cast(Journal, Broken())
         self.assertRaises(Away, append_within, self.room, broken, drafts("a", 100))
+        self.append("b", 100)
+
+    def test_its_room_stays_taken_when_nobody_waits_any_more(self) -> None:
+        appended = self.append("a", 100)
+        appended.addErrback(lambda failure: failure.trap(CancelledError))
+        appended.cancel()  # the client went away; the journal may commit nevertheless
+        self.assertRaises(Refused, self.append, "b", 100)
+        self.slow.answers[0].callback([])
         self.append("b", 100)
 
     def test_what_it_appends_is_given_on(self) -> None:
