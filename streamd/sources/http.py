@@ -135,6 +135,14 @@ class ResponseBody(Protocol):
             self.transport.loseConnection()
 
 
+class UnreadBody(Protocol):
+    """Ends the connection of an answer whose body is not needed, however long that is."""
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.transport.loseConnection()
+
+
 class HttpSource:
     """Requests a URL at an interval."""
 
@@ -173,11 +181,12 @@ class HttpSource:
         began = self._reactor.seconds()
         try:
             asking = Deferred.fromCoroutine(self._follow_redirects(dict(self._headers)))
-            response, _ = await asking.addTimeout(self._timeout * 0.9, self._reactor)
+            response = await asking.addTimeout(self._timeout * 0.9, self._reactor)
         except SourceError:
             raise
         except Exception:
             return {"up": False, "status": None, "ms": None}
+        response.deliverBody(UnreadBody())
         ms = round((self._reactor.seconds() - began) * 1000)
         return {"up": response.code < 400, "status": response.code, "ms": ms}
 
@@ -185,7 +194,10 @@ class HttpSource:
         headers = dict(self._headers)
         if self._tag is not None:
             headers["If-None-Match"] = self._tag
-        response, data = await self._follow_redirects(headers)
+        response = await self._follow_redirects(headers)
+        body = ResponseBody()
+        response.deliverBody(body)
+        data = await body.whole
         if response.code == 304 and self._tag is not None:
             return self._last
         if response.code != 200:
@@ -195,13 +207,15 @@ class HttpSource:
         self._tag = _header(response, "ETag") or None
         return self._last
 
-    async def _follow_redirects(self, headers: dict[str, str]) -> tuple[Any, bytes]:
-        """Return the first answer that is not a redirect, and its body."""
+    async def _follow_redirects(self, headers: dict[str, str]) -> Any:
+        """Return the first answer that is not a redirect; its body has to be delivered."""
         url = self._url
         for _ in range(MAX_REDIRECTS + 1):
-            response, data = await self._get(url, headers)
+            sent = Headers({name: [value] for name, value in headers.items()})
+            response: Any = await self._agent.request(b"GET", url.encode(), sent)
             if response.code not in REDIRECTS:
-                return response, data
+                return response
+            response.deliverBody(UnreadBody())
             url, before = _location(url, response), url
             if _origin(url) != _origin(before):
                 headers = {"Accept": "application/json"}  # other servers must not see the rest
@@ -217,13 +231,6 @@ class HttpSource:
         later = RetryLater(f"{text}; asked to wait {wait:g} s")
         later.seconds = wait
         return later
-
-    async def _get(self, url: str, headers: Mapping[str, str]) -> tuple[Any, bytes]:
-        sent = Headers({name: [value] for name, value in headers.items()})
-        response: Any = await self._agent.request(b"GET", url.encode(), sent)
-        body = ResponseBody()
-        response.deliverBody(body)
-        return response, await body.whole
 
 
 def _header(response: Any, name: str) -> str:

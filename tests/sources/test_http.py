@@ -200,11 +200,13 @@ def test_who_asks_for_a_pause_gets_it(serve: Serve, site: Site) -> None:
 def test_status(serve: Serve, site: Site) -> None:
     site.paths["/good"] = lambda request: request.say(b"<p>", 200)
     site.paths["/bad"] = lambda request: request.say(b"<p>", 503)
+    site.paths["/endless"] = endless
     lines = 'status = true\nevery = "100ms"'
     streams = Streams(
         serve(
             table("good", site.url("/good"), lines)
             + table("bad", site.url("/bad"), lines)
+            + table("endless", site.url("/endless"), lines)
             + table("gone", f"http://127.0.0.1:{free_port()}/", lines)
         )
     )
@@ -213,6 +215,7 @@ def test_status(serve: Serve, site: Site) -> None:
     assert 0 <= streams.value("good.ms") < 5000
     streams.expect("bad.up", False)
     streams.expect("bad.status", 503)
+    streams.expect("endless.up", True)  # no body is read
     streams.expect("gone.up", False)
     streams.expect("gone.status", None)
     assert streams.health("gone.up") == ("fresh", None)
