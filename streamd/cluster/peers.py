@@ -10,7 +10,7 @@ also for nodes that start later.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,7 +24,7 @@ from streamd.cluster.shift import Shift
 from streamd.core.errors import Refused
 from streamd.core.state import State
 from streamd.core.update import ORIGIN, Position, parse_position
-from streamd.hub.screens import Screens
+from streamd.hub.screens import Screens, newest_of
 from streamd.journals.journal import Away, Journal
 from streamd.reactor.timer import Timer
 
@@ -155,11 +155,8 @@ class Peers:
         if told or here != b"{}":
             await self._tell(SCREENS, self._node, here)
         heard = await self._journal.records(SCREENS)
-        others: dict[str, Mapping[str, Any]] = {}
-        for node, record in heard.items():
-            if node != self._node:
-                others.update(msgspec.json.decode(record))
-        self._screens.others = others
+        records = (record for node, record in heard.items() if node != self._node)
+        self._screens.others = newest_of(map(msgspec.json.decode, records))
         for name, command in (await self._journal.records(COMMANDS)).items():
             self._obey(name, command)
         self._forget_commands()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from streamd.core.errors import Refused, shorten
@@ -94,14 +94,9 @@ class Screens:
         return {name: screen.public() for name, screen in self._screens.items()}
 
     def listing(self, now: float) -> dict[str, Mapping[str, Any]]:
-        """Return all entries by name; for a screen of several nodes, that of its newest connection."""
+        """Return all entries by name, other nodes' too."""
         self._forget(now)
-        found = self.here()
-        for name, other in self.others.items():
-            mine = found.get(name)
-            if mine is None or _newer(other) > _newer(mine):
-                found[name] = other
-        return dict(sorted(found.items()))
+        return dict(sorted(newest_of([self.here(), self.others]).items()))
 
     def command(self, name: str, text: bytes) -> Any:
         """Send a command to a screen, on all of its connections.
@@ -136,5 +131,15 @@ class Screens:
             del self._lost[name], self._screens[name]
 
 
-def _newer(public: Mapping[str, Any]) -> tuple[bool, float]:
-    return public["connected"], public["seen"]
+def newest_of(nodes: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, Mapping[str, Any]]:
+    """Return the entries of all nodes by name; of a screen of two, that of its newest connection."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for entries in nodes:
+        for name, entry in entries.items():
+            if name not in found or _newness(entry) > _newness(found[name]):
+                found[name] = entry
+    return found
+
+
+def _newness(entry: Mapping[str, Any]) -> tuple[bool, float]:
+    return entry["connected"], entry["seen"]

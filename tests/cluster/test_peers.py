@@ -226,6 +226,23 @@ class PeersTests(SynchronousTestCase):
         self.turn()
         self.assertEqual([], list(self.other.screens.listing(TODAY)))
 
+    def test_a_screen_that_moved_between_two_others_is_where_it_is_connected(self) -> None:
+        third = Node(self.other)
+        left, here = Terminal(), Terminal()
+        for first, second in ((self.one, self.other), (self.other, self.one)):
+            name = "tv" if first is self.one else "radio"
+            first.screens.report(left, ScreenReport(name, "hall", "5-0", 0), TODAY)
+            first.screens.lost(left, TODAY + 1)
+            second.screens.report(here, ScreenReport(name, "hall", "5-0", 0), TODAY + 2)
+        self.start()
+        third.peers.start()
+        self.turn()
+        listed = third.screens.listing(TODAY + 3)
+        self.assertEqual(
+            {"tv": True, "radio": True}, {n: s["connected"] for n, s in listed.items()}
+        )
+        self.command(third, "tv", b"reload")
+
     def test_a_command_is_obeyed_once_where_the_screen_is(self) -> None:
         tv, full = Terminal(), Full()
         self.one.screens.report(full, ScreenReport("full", "hall", "5-0", 0), TODAY)
