@@ -124,7 +124,9 @@ class Sources:
         calm = source.troubled < reading.number
         for name in reading.streams:
             stream = self._streams.find(name)
-            if stream is None or stream.source is not source:  # somebody forgot it meanwhile
+            if stream is not None and stream.source is None:  # forgotten, and then appended again
+                stream = self._own(source, name, now)
+            if stream is None or stream.source is not source:  # forgotten, or another source's
                 continue
             stream.proved = max(stream.proved, reading.number)
             if (calm and stream.refused is None) or stream.trouble() is None:

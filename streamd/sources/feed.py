@@ -208,7 +208,7 @@ class Feed:
         # A reading without new values also waits for its turn: it confirms drafts that the journal
         # has not committed yet.
         in_turn = bool(reading.drafts or self._under_way)
-        newest = {draft.stream: draft for draft in reading.drafts if draft.value is not None}
+        newest = {draft.stream: draft for draft in reading.drafts}
         self._under_way.update(newest)
         try:
             if in_turn:

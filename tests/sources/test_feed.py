@@ -499,6 +499,15 @@ class UnderWayTests(SourceTestCase):
             self.assertEqual(self.daemon.times.now(), shop.proof)
             self.assertEqual([("shop", 1), ("shop", 2)], self.daemon.log)
 
+    def test_what_is_gone_in_one_reading_and_back_in_the_next(self) -> None:
+        feed = self.feed({"a": 1, "b": 1})
+        for parts in ({"b": 1}, {"a": 1, "b": 1}):
+            feed.put_all(parts)
+        self.commit()
+        self.assertEqual({"shop.a": 1, "shop.b": 1}, self.daemon.values())
+        feed.failed(Failure(SourceError("no answer")))
+        self.assertEqual({"shop.a": "failed", "shop.b": "failed"}, self.seen[-1])
+
     def test_what_was_refused_and_is_committed_after_all(self) -> None:
         """As a disk does that hung, or Redis when its answer got lost."""
         feed = self.feed(1)
