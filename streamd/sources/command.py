@@ -26,7 +26,7 @@ from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 from streamd.sources.polling import DONE, MIN_RETRY, Polling
 from streamd.sources.settings import SourceSettings
-from streamd.sources.texts import MAX_TEXT, Texts, too_long
+from streamd.sources.texts import MAX_TEXT, Texts
 from streamd.wire.requests import PACE
 
 ROOM = 65536
@@ -80,15 +80,12 @@ class CommandSettings(SourceSettings, frozen=True):
 class Lines:
     """Splits a byte stream into lines."""
 
-    def __init__(
-        self, limit: int, take: Callable[[bytes], None], dropped: Callable[[], None]
-    ) -> None:
-        """:param limit: bytes; longer lines are dropped.
+    def __init__(self, limit: int, take: Callable[[bytes], None]) -> None:
+        """:param limit: bytes; of a longer line, the rest may be dropped.
 
         :param take: called with each line that is not empty.
-        :param dropped: called once for each line that is too long.
         """
-        self._limit, self._take, self._dropped = limit, take, dropped
+        self._limit, self._take = limit, take
         self._rest = b""
         self._dropping = False
 
@@ -101,11 +98,11 @@ class Lines:
         for line in lines:
             if line := line.strip():
                 self._take(line)
-        if self._dropping or len(self._rest) > self._limit:
+        if len(self._rest) > self._limit and not self._dropping:
+            self._dropping = True
+            self._take(self._rest)
+        if self._dropping:
             self._rest = b""
-            if not self._dropping:
-                self._dropping = True
-                self._dropped()
 
     def ended(self) -> None:
         """Take a last line without a line feed."""
@@ -223,8 +220,7 @@ class CommandSource:
 
     def _start(self) -> Deferred[object]:
         self._printed = False
-        out = Lines(MAX_TEXT, self._publish, lambda: self._feed.failed(Failure(too_long())))
-        err = Lines(MAX_STDERR_LINE, self._log_line, lambda: self._log_line(b"(a long line)"))
+        out, err = Lines(MAX_TEXT, self._publish), Lines(MAX_STDERR_LINE, self._log_line)
         run = Run(self._reactor, out, err)
         words = ["setsid", *self._settings.command.words]
         self._reactor.spawnProcess(run, words[0], words, env=run.environment, path=str(self._base))
