@@ -1,7 +1,7 @@
-"""Catching up: where a viewer begins, and what it is told.
+"""Catching up: where a viewer begins to read, and which updates it has not been told.
 
-:func:`since` is the one question of every viewer, however it reads and however long it was away.  The
-functions read a :class:`~streamd.core.state.State` and change nothing.
+:func:`since` answers this for every viewer, on every transport and after any time away.  The functions
+read a :class:`~streamd.core.state.State` and change nothing.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from streamd.core.update import ORIGIN, Position, Update
 
 MANY_UPDATES = 2048
 MANY_BYTES = 128 * 1024
-"""Updates, and bytes of their values, of one answer at most: a message of 64 KiB holds fewer."""
+"""The most updates, and bytes of their values, in one answer: a message of 64 KiB holds fewer."""
 
 MANY_LOOKS = 20_000
-"""Updates that one answer looks at, selected or not: some five milliseconds."""
+"""How many updates one answer looks at, selected or not: this takes some five milliseconds."""
 
 MANY_MISSED = 4096
-"""Updates that a viewer that lags is told of at once: some messages of 64 KiB."""
+"""The most updates in one answer to a viewer that lags: several messages of 64 KiB."""
 
 
 # -- where a viewer begins -------------------------------------------------------------------------
@@ -40,10 +40,10 @@ def begin(
     history: int = 1,
     known: Selection = ALL_STREAMS,
 ) -> tuple[Cursor, bool]:
-    """Decide where a viewer begins, and whether it resumes at the position that it brings.
+    """Return the cursor at which a viewer begins, and whether it resumes after ``after``.
 
-    :param after: the viewer has every update of ``known`` up to here; None: it has nothing.
-    :param history: the number of updates of each stream that it gets of those that it does not have.
+    :param after: the viewer has every update of ``known`` up to this position; None if it has nothing.
+    :param history: how many of the newest updates it gets of each stream that is new to it.
     """
     if after is None or not resumes(state, after, selection, known):
         return start(state, history), False
@@ -58,7 +58,7 @@ def start(state: State, history: int = 1) -> Cursor:
 def resume(
     state: State, after: Position, known: Selection = ALL_STREAMS, history: int = 1
 ) -> Cursor:
-    """Return the cursor of a viewer that has ``known`` up to ``after``, and may select more by now."""
+    """Return the cursor of a viewer that has ``known`` up to ``after`` and may now select more."""
     at = after if known.all else ORIGIN
     return Cursor(at, state.revision, Backlog(history, state.head, known, after))
 
@@ -66,10 +66,11 @@ def resume(
 def resumes(
     state: State, after: Position, selection: Selection, known: Selection = ALL_STREAMS
 ) -> bool:
-    """Whether the state still has every update after ``after`` that is selected and was known before.
+    """Return whether a viewer can resume: no update after ``after`` that it needs was dropped.
 
-    False for a position of another life of the log.  False for a position ahead of the log, unless
-    other nodes follow the same log: a viewer may have read further there.
+    It needs the updates of the streams that are in both ``selection`` and ``known``.  The result is
+    False for a position of another life of the log.  It is also False for a position ahead of the log,
+    unless other nodes follow the same log: the viewer may have read further at one of them.
     """
     if after != ORIGIN and after.life != state.life:
         return False
@@ -85,9 +86,9 @@ def resumes(
 
 
 def is_beyond(state: State, cursor: Cursor) -> bool:
-    """Whether a viewer may have a stream whose tombstone is gone: it has to begin anew.
+    """Return whether a viewer must begin anew, because it may show a stream that no longer exists.
 
-    No message can tell it that this stream was forgotten.
+    The tombstone of that stream was removed, so no message can tell the viewer that it was forgotten.
     """
     return 0 < cursor.revision < state.kept.razed
 
@@ -104,11 +105,10 @@ def since(
 ) -> Answer:
     """Return what a viewer at ``cursor`` has not been told, as far as history still has it.
 
-    A long answer is cut: it has the oldest updates, more than fit one message, and says ``more``.
+    A long answer is cut.  It has the oldest updates, more than fit one message, and ``more`` is set.
 
-    :param newest: leave out an update if there is a newer one of the same stream, and all that is not
-        an update.
-    :param whole: do not cut; only for a cursor with a backlog.
+    :param newest: return only the newest update of each stream, and neither health nor descriptions.
+    :param whole: do not cut the answer; only for a cursor with a backlog.
     """
     backlog = cursor.backlog
     bits = state.roster.matches(selection).bits
@@ -118,7 +118,7 @@ def since(
     if newest:
         updates = _newest(state, cursor, bits, state.head)
     elif backlog.is_newest and cursor.at < backlog.until:
-        # Not by way of the log, which may be a hundred times longer.
+        # From the histories, not from the log, which may be a hundred times longer.
         at, more = backlog.until, backlog.until < state.head
         updates = [u for u in _newest(state, cursor, bits, at) if u.value is not None]
     else:
@@ -135,11 +135,13 @@ def since(
 
 
 class Missed:
-    """What happened after a cursor without a backlog, whatever is selected: found once for all viewers.
+    """All changes of all streams after a cursor, computed once and shared by all selections.
+
+    The cursor has no backlog.
 
     :ivar updates: as in :class:`Answer`.
-    :ivar end: the cursor of a viewer that was told.
-    :ivar more: whether the log goes on after ``end``.
+    :ivar end: the cursor of a viewer that has got these changes.
+    :ivar more: whether the log has updates after ``end``.
     :ivar journal: as in :class:`Answer`.
     """
 
@@ -162,7 +164,7 @@ class Missed:
         self._roster = state.roster
 
     def hits(self, bits: int) -> int:
-        """Return the bits of those streams among ``bits`` of which there is anything to tell."""
+        """Return the subset of ``bits`` whose streams have changed."""
         return bits & (self._updated | self._changed)
 
     def pick(self, bits: int) -> Sequence[int]:
@@ -188,7 +190,7 @@ class Missed:
         )
 
     def _changes(self, bits: int) -> tuple[list[str], dict[str, Any], dict[str, Health]]:
-        """Return the forgotten, the described and the judged streams among ``bits``."""
+        """Return the streams among ``bits`` that were forgotten, described or judged."""
         gone: list[str] = []
         streams: dict[str, Any] = {}
         health: dict[str, Health] = {}
@@ -208,7 +210,7 @@ class Missed:
 
 
 def _newest(state: State, cursor: Cursor, bits: int, until: Position) -> list[Update]:
-    """Return each stream's newest update up to ``until``, if it is after the cursor, in order."""
+    """Return each stream's newest update up to ``until`` that is after the cursor, in log order."""
     backlog = cursor.backlog
     known = state.roster.matches(backlog.known).bits if backlog else 0
     updates = []
@@ -228,7 +230,7 @@ def _newest(state: State, cursor: Cursor, bits: int, until: Position) -> list[Up
 
 def _changed(state: State, at: Position, bits: int) -> Iterable[Stream]:
     """Return the streams with these bits that have an update after ``at``."""
-    if at == ORIGIN:  # that may be few of very many
+    if at == ORIGIN:  # all streams with these bits, which may be few of very many
         streams = filter(None, map(state.streams.get, state.roster.select(bits)))
         return [stream for stream in streams if stream.history]
     numbers = state.roster.numbers
@@ -239,7 +241,7 @@ def _changed(state: State, at: Position, bits: int) -> Iterable[Stream]:
 def _after(
     state: State, cursor: Cursor, backlog: Backlog, bits: int, whole: bool
 ) -> tuple[list[Update], Position]:
-    """Return the updates after the cursor in the order of the log, and how far this looked."""
+    """Return the updates after the cursor in log order, and the position up to which it searched."""
     updates: list[Update] = []
     begins: dict[str, tuple[float, Position]] = {}
     known = state.roster.matches(backlog.known).bits
@@ -252,7 +254,7 @@ def _after(
         ):
             return updates, at
         at, name = update.at, update.stream
-        if update.value is None:  # ``Answer.gone`` tells of it
+        if update.value is None:  # the stream is in ``Answer.gone``
             continue
         if name not in begins:
             number = state.roster.numbers[name]
@@ -269,11 +271,11 @@ def _after(
 
 
 _NEVER = math.inf, ORIGIN
-"""The first wanted seq of a stream of which no update is wanted."""
+"""The result of :func:`_first_wanted` for a stream that is not selected."""
 
 
 def _first_wanted(stream: Stream, backlog: Backlog, is_known: bool) -> tuple[float, Position]:
-    """Return the first seq of a stream that is wanted, and the position after which it is."""
+    """Return the lowest wanted ``seq`` of a stream, and the position after which updates are wanted."""
     if is_known:
         return 0, backlog.after
     old = (update.seq for update in reversed(stream.history) if update.at <= backlog.until)
@@ -284,16 +286,16 @@ def _first_wanted(stream: Stream, backlog: Backlog, is_known: bool) -> tuple[flo
 
 
 def changed_since(state: State, time: float, selection: Selection) -> bool:
-    """Whether the health of a selected stream changed after ``time``, in seconds since the epoch."""
+    """Return whether the health of a selected stream changed at or after ``time`` (epoch seconds)."""
     return any(stream.health.since >= time for stream in state.selected(selection))
 
 
 def proofs(state: State, bits: int, until: Position) -> dict[str, float]:
-    """Return when streams were last proved, in seconds since the epoch.
+    """Return when the values of streams were last confirmed: name -> seconds since the epoch.
 
-    :param bits: of the streams in question.
-    :param until: how far the viewers have read.  A stream with a newer update is left out: they would
-        take its proof for one of the older value.
+    :param bits: the streams to look at, as bits of the roster.
+    :param until: the position up to which the viewers have read.  A stream with a newer update is left
+        out, because the viewers would apply its proof to the older value.
     """
     streams = map(state.streams.__getitem__, state.roster.select(bits))
     return {

@@ -10,11 +10,12 @@ from streamd.core.update import ORIGIN, Position, Update
 
 
 class Backlog(NamedTuple):
-    """What a viewer lacks when it joins; the answer to it may take several messages.
+    """The updates that a viewer lacks when it joins; they may take several messages.
 
-    :ivar history: the viewer gets so many of the newest updates of each stream that it did not follow.
-    :ivar until: the head of the log when the answer began; later updates are sent whatever ``history``.
-    :ivar known: the streams that the viewer followed before, and has up to ``after``.
+    :ivar history: how many of the newest updates the viewer gets of each stream that is new to it.
+    :ivar until: the head of the log when the viewer joined.  ``history`` does not limit later updates.
+    :ivar known: the streams that the viewer followed before.
+    :ivar after: the position up to which it has the updates of ``known``.
     """
 
     history: int
@@ -24,7 +25,7 @@ class Backlog(NamedTuple):
 
     @property
     def is_newest(self) -> bool:
-        """Whether the backlog is the newest update of each stream and no more."""
+        """Whether the backlog is only the newest update of each stream."""
         return self.history == 1 and not self.known.patterns
 
 
@@ -32,8 +33,8 @@ class Cursor(NamedTuple):
     """How far a viewer has read: a position in the log, and what it knows besides the values.
 
     :ivar at: everything selected up to this position was written to the viewer.
-    :ivar revision: so was every health and description up to this revision of the state.
-    :ivar backlog: what the viewer lacked when it joined, while that is being sent.
+    :ivar revision: every change of health or a description up to this revision was written, too.
+    :ivar backlog: the updates that the viewer lacked when it joined, while they are being sent.
     """
 
     at: Position
@@ -50,8 +51,8 @@ class Answer(NamedTuple):
     :ivar streams: descriptions that changed, by name.
     :ivar health: health that changed, by name.
     :ivar journal: the fields of a ``journal`` message, if they changed.
-    :ivar at: the position up to which this answers.
-    :ivar more: whether the log goes on after ``at``.
+    :ivar at: the position up to which this answer is complete.
+    :ivar more: whether the log has updates after ``at``.
     :ivar revision: the revision of the state up to which changes are in this answer.
     :ivar floor: the cursor never moves behind this position: the viewer already has everything up to it
         for part of its selection.

@@ -1,4 +1,4 @@
-"""Descriptions: what a stream is, apart from what it says."""
+"""Descriptions: the configured properties of a stream, such as its title, unit and limits."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from streamd.core.limit import Limit
 from streamd.core.written import Written
 
 KINDS_OF_TILE = ("value", "status", "chart", "list")
-"""The kinds of tiles that the page can show: those of ``web/kinds/registry.js``, in its order.
+"""The kinds of tiles that the page can show.
 
-A test compares both lists.
+The list is the same as in ``web/kinds/registry.js``, in the same order; a test compares them.
 """
 
 TileKind = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(KINDS_OF_TILE)})\Z")]
-"""The name of a kind of tile, in structures that are read."""
+"""The name of a kind of tile, checked when a structure is decoded."""
 
 
 class Keep(Written):
-    """How much history a stream keeps: so many updates, or those of so many seconds."""
+    """How much history a stream keeps: a number of updates, or the updates of a time in seconds."""
 
     MAX_UPDATES = 1_000_000
 
@@ -30,7 +30,7 @@ class Keep(Written):
 
     @classmethod
     def parse(cls, written: Any) -> Keep:
-        """:raises ValueError: with what would be right."""
+        """:raises ValueError: the message says which form is expected."""
         if isinstance(written, int) and not isinstance(written, bool):
             if not 1 <= written <= cls.MAX_UPDATES:
                 raise ValueError(f"expected 1 to {cls.MAX_UPDATES} updates")
@@ -41,9 +41,9 @@ class Keep(Written):
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One ``[streams.NAME]``: what a stream is, apart from what it says.
+    """The table ``[streams.NAME]``: the configured properties of a stream.
 
-    :ivar expect: a proof is expected this often; without one for longer the stream is late.
+    :ivar expect: seconds; the stream is late if its value was not confirmed for longer than this.
     """
 
     title: str | None = None
@@ -55,7 +55,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     critical: Limit | None = None
 
     def public(self) -> dict[str, Any]:
-        """What viewers are told of it."""
+        """Return the fields that viewers are told, as JSON values."""
         told: dict[str, Any] = {
             "title": self.title,
             "unit": self.unit,

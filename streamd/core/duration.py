@@ -7,11 +7,11 @@ from typing import Any
 
 
 class Duration(float):
-    """Seconds, written ``"500ms"``, ``"5s"``, ``"2m"``, ``"24h"``; more than none."""
+    """A positive number of seconds, written ``"500ms"``, ``"5s"``, ``"2m"`` or ``"24h"``."""
 
     @classmethod
     def parse(cls, written: Any) -> Duration:
-        """:raises ValueError: with what would be right."""
+        """:raises ValueError: the message says which form is expected."""
         if not isinstance(written, str):
             raise ValueError('expected a duration such as "5s" (a text, with its unit)')
         seconds = parse_duration(written)
@@ -25,9 +25,9 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in ``"500ms"``, ``"5s"``, ``"2m"``, ``"24h"``, ``"7d"``.
+    """Return the seconds in ``"500ms"``, ``"5s"``, ``"2m"``, ``"24h"`` or ``"7d"``.
 
-    :raises ValueError: if it is something else.
+    :raises ValueError: if the text has another form.
     """
     match = _DURATION.fullmatch(text) if len(text) < 20 else None
     if not match:

@@ -1,4 +1,4 @@
-"""The error that its cause may read."""
+"""The error whose text goes to the client that caused it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 
 
 class Refused(Exception):
-    """A request that cannot be served, told in words that whoever sent it may read.
+    """A request is refused; the client that sent it gets the message.
 
-    Its counterpart is every other exception: those go to the log, and never further.
+    All other exceptions go only to the log.
 
-    :ivar status: the HTTP status that says it best.
+    :ivar status: the HTTP status.
     :ivar code: a short, stable word for programs, such as ``bad-name``.
-    :ivar message: one sentence for people: what was wrong, and what would be right.
+    :ivar message: one sentence for people: the fault, and what is expected instead.
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -23,7 +23,7 @@ class Refused(Exception):
 
 
 def shorten(text: str, limit: int = 40) -> str:
-    """``text`` quoted for a message, its middle left out when it is long."""
+    """Return ``text`` in quotes for a message; a long text loses its middle."""
     if len(text) > limit:
         text = f"{text[: limit // 2]}…{text[-limit // 4 :]}"
     return json.dumps(text, ensure_ascii=True)

@@ -1,7 +1,7 @@
-"""Whether a stream can be believed, and whether somebody should look: pure judgements.
+"""Health: the pure rules by which a stream's state and level are computed.
 
-``fresh``, ``late`` and ``failed`` speak about our knowledge; ``ok``, ``warn`` and ``critical`` about
-the world.  A judge is told the time; it never asks.
+The state (``fresh``, ``late`` or ``failed``) says whether the value is current.  The level (``ok``,
+``warn`` or ``critical``) says whether the value is good.  The functions take the time as an argument.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ Level = Literal["ok", "warn", "critical"]
 class Health(msgspec.Struct, frozen=True, omit_defaults=False):
     """The health of a stream, as viewers are told it.
 
-    :ivar state: ``failed``: its source says so; ``late``: no proof within what it promised.
-    :ivar level: judged from the newest value by the stream's limits.
-    :ivar since: when state or level last changed, seconds since the epoch.
-    :ivar proof: when the value was last confirmed, by an update or by a run that found nothing new.
-    :ivar error: why it failed, in words fit for a wall.
+    :ivar state: ``failed`` if there is an error, ``late`` if no proof came within ``expect``, else
+        ``fresh``.
+    :ivar level: the result of the stream's limits for the newest value.
+    :ivar since: when state, level or error last changed, in seconds since the epoch.
+    :ivar proof: when the value was last confirmed, by an update or by a run that found nothing new; in
+        seconds since the epoch.
+    :ivar error: the reason why the stream failed, a sentence that walls show.
     """
 
     state: Knowledge
@@ -34,10 +36,10 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=False):
 
 
 class Trouble(NamedTuple):
-    """A failure, or the refusal of a value, and its place in the order of readings.
+    """An error, and its place in the order of readings and failures.
 
-    :ivar reading: the number of the reading that brought it, or a number of its own for a failure.
-    :ivar message: the reason, in words fit for a wall.
+    :ivar reading: the number of the reading that had the error, or the own number of a failure.
+    :ivar message: the reason, a sentence that walls show.
     """
 
     reading: int
@@ -45,18 +47,18 @@ class Trouble(NamedTuple):
 
 
 def standing(trouble: Trouble | None, proved: int) -> Trouble | None:
-    """Return the trouble unless a later reading overcame it.
+    """Return the error, or None if a later reading resolved it.
 
-    A reading that was under way when its source failed began before the failure: its number is lower,
-    so it overcomes nothing.
+    A reading that was under way when its source failed began before the failure.  Its number is lower,
+    so it does not resolve the failure.
 
-    :param proved: the number of the newest reading that proved otherwise.
+    :param proved: the number of the newest reading that succeeded.
     """
     return trouble if trouble is not None and trouble.reading >= proved else None
 
 
 def level(value: Any, warn: Limit | None, critical: Limit | None) -> Level:
-    """The level of a decoded value under its limits."""
+    """Return the level of a decoded value under its limits."""
     if critical is not None and critical.holds(value):
         return "critical"
     if warn is not None and warn.holds(value):
@@ -71,12 +73,12 @@ def knowledge(
     now: float,
     restored: bool = False,
 ) -> Knowledge:
-    """The state of a stream whose last proof was at ``proof`` and that promised one per ``expect``.
+    """Return the state of a stream: ``failed``, ``late`` or ``fresh``.
 
-    :param error: the newest trouble that stands, of the stream or of its source.
-    :param proof: seconds since the epoch; None: never.
-    :param expect: seconds; None: it promised nothing.
-    :param restored: the value is from before the log was read, and nobody has confirmed it since.
+    :param error: the newest unresolved error of the stream or of its source.
+    :param proof: when the value was last confirmed, in seconds since the epoch; None if never.
+    :param expect: the most seconds between two proofs; None if there is no limit.
+    :param restored: whether the value was read from the log and not confirmed since.
     """
     if error is not None:
         return "failed"

@@ -1,7 +1,7 @@
-"""The log, as far as any history still has it: updates in the order of their positions.
+"""The log in memory: the updates that are still in some history, in the order of their positions.
 
-A cursor points into it.  An update that its stream drops leaves a hole; the holes are closed when they
-are half of the log, so that memory follows what is kept.
+Cursors point into the log.  An update that its stream drops leaves a hole.  The holes are removed when
+they are half of the log, so that memory is proportional to the updates that are kept.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from streamd.core.update import Position, Update
 
 FEW = 1024
-"""The number of holes that are not worth closing, and of updates that are read together."""
+"""Up to this number, holes are not worth removing; also how many updates are read together."""
 
 
 class Log:
-    """Updates by their position."""
+    """The updates in the order of their positions."""
 
     def __init__(self) -> None:
         self._ats: list[Position] = []
@@ -32,7 +32,7 @@ class Log:
         self._updates.append(update)
 
     def drop(self, update: Update) -> None:
-        """Drop an update; it has to be in the log."""
+        """Drop an update, which must be in the log."""
         self._updates[bisect_left(self._ats, update.at)] = None
         self._holes += 1
         if self._holes > FEW and 2 * self._holes > len(self._updates):
@@ -41,7 +41,7 @@ class Log:
             self._holes = 0
 
     def after(self, at: Position) -> Iterator[Update]:
-        """Yield the updates after a position, in order; the log may not change meanwhile."""
+        """Yield the updates after a position, in order; the log must not change meanwhile."""
         begin = bisect_right(self._ats, at)
         for start in range(begin, len(self._updates), FEW):
             yield from filter(None, self._updates[start : start + FEW])

@@ -1,4 +1,4 @@
-"""Texts that others wrote, for a terminal or a log: nothing in them moves a cursor or forges a line."""
+"""Makes text from outside safe for a terminal or a log: it cannot move the cursor or forge a line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PASSWORD = re.compile(r"(?<=://)([^\s/:@]*):(?![0-9]+(?:/|$))[^\s@]+@")
 
 
 def printable(text: str) -> str:
-    r"""The text with control characters and bidi overrides as escapes, such as ``\x1b``."""
+    r"""Return the text with control characters and bidi overrides as escapes, such as ``\x1b``."""
     return _UNPRINTABLE.sub(lambda found: _escape(found[0]), text)
 
 
@@ -23,5 +23,5 @@ def _escape(character: str) -> str:
 
 
 def without_passwords(text: str) -> str:
-    """The text with the password of each address left out: ``postgresql://wall:…@db/shop``."""
+    """Return the text without the passwords in its URLs: ``postgresql://wall:…@db/shop``."""
     return _PASSWORD.sub(r"\1:…@", text)

@@ -1,7 +1,7 @@
-"""Retention: which updates are kept, and what was let go.
+"""Retention: which updates are kept, and which were dropped.
 
-The log, the histories of the streams, their bytes and the tombstones have to stay in step: they change
-here and nowhere else.
+The log, the histories of the streams, their sizes and the tombstones must always agree.  Therefore only
+this module changes them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from streamd.core.stream import Stream
 from streamd.core.update import ORIGIN, Draft, Position, Update
 
 UPDATE_BYTES = 304
-"""What one update costs beside its value (CPython): itself and its position, four numbers, a bytes
-object, and its places in the log and in its history; those of one batch share two of the numbers."""
+"""Bytes of memory for one update without its value (CPython): itself and its position, four numbers, a
+bytes object, and its entries in the log and in its history.  Updates of one batch share two numbers."""
 
 
 def cost(update: Update | Draft) -> int:
-    """Bytes that an update takes in memory."""
+    """Return the bytes that an update takes in memory."""
     return UPDATE_BYTES + len(update.value or b"")
 
 
@@ -29,20 +29,20 @@ class Retention:
 
     :ivar streams: by name, tombstones included.
     :ivar tombs: the tombstones, oldest first.
-    :ivar log: the updates that some history still has.
-    :ivar recent: streams with history in the order of their last update: to ask for what is new costs
-        what is new.
-    :ivar lost: the newest update that any history no longer has.
-    :ivar horizon: the newest update of a tombstone that is gone itself.
-    :ivar razed: the revision at which the stream of that tombstone was forgotten.
-    :ivar size: bytes that history takes.
-    :ivar pinned: bytes of the newest updates of the streams there are, which stay.
+    :ivar log: all updates that are still in the history of a stream.
+    :ivar recent: streams with history, in the order of their last update, so that only streams with new
+        updates need to be looked at.
+    :ivar lost: the position of the newest update that was dropped from any history.
+    :ivar horizon: the position of the newest update of any tombstone that was removed.
+    :ivar razed: the newest revision at which a stream was forgotten whose tombstone was removed.
+    :ivar size: bytes of all history.
+    :ivar pinned: bytes of the newest updates of the existing streams, which are never dropped.
     """
 
     def __init__(self, max_streams: int, max_state: int) -> None:
-        """:param max_streams: tombstones that are kept at most.
+        """:param max_streams: the most tombstones that are kept.
 
-        :param max_state: bytes of all history.
+        :param max_state: the most bytes of all history.
         """
         self._max_tombs = max_streams
         self._max_state = max_state
@@ -50,7 +50,7 @@ class Retention:
         self.clear()
 
     def clear(self) -> None:
-        """Keep nothing."""
+        """Drop all streams, tombstones and updates."""
         self.streams.clear()
         self.tombs: OrderedDict[str, Stream] = OrderedDict()
         self.log = Log()
@@ -58,11 +58,11 @@ class Retention:
         self.lost = self.horizon = ORIGIN
         self.razed = 0
         self.size = self.pinned = 0
-        self._first: dict[str, Position] = {}  # what has been let go since losses() was asked
+        self._first: dict[str, Position] = {}  # stream -> newest update dropped since losses()
 
     @property
     def count(self) -> int:
-        """The number of streams there are."""
+        """The number of streams, without tombstones."""
         return len(self.streams) - len(self.tombs)
 
     def find(self, name: str) -> Stream | None:
@@ -71,12 +71,12 @@ class Retention:
         return None if stream is None or stream.gone else stream
 
     def losses(self) -> tuple[Mapping[str, Position], Position]:
-        """Return what was let go since the last call; see the journal's ``trim``."""
+        """Return which updates were dropped since the last call; see the journal's ``trim``."""
         first, self._first = self._first, {}
         return first, self.horizon
 
     def follow(self, stream: Stream, update: Update) -> None:
-        """Append a stream's newest update, and let go of what it keeps no longer."""
+        """Append a stream's newest update, and drop those that exceed its ``keep``."""
         history, size = stream.history, cost(update)
         if history:
             last = history[-1]
@@ -94,21 +94,21 @@ class Retention:
             self.limit(stream)
 
     def limit(self, stream: Stream) -> None:
-        """Let go of what a stream has beyond the number of updates that it keeps."""
+        """Drop the oldest updates of a stream that exceed its ``keep``."""
         most = stream.description.keep.updates
         if most is not None:
             while len(stream.history) > most:
                 self.drop(stream)
 
     def drop(self, stream: Stream) -> None:
-        """Let go of the oldest update of a stream."""
+        """Drop the oldest update of a stream."""
         update = stream.history.popleft()
         self.log.drop(update)
         self.size -= cost(update)
         self.lose(stream, update.at)
 
     def empty(self, stream: Stream) -> None:
-        """Let go of every update of a stream."""
+        """Drop every update of a stream."""
         if stream.history:
             self.pinned -= cost(stream.history[-1])
         while stream.history:
@@ -116,13 +116,13 @@ class Retention:
         self.recent.pop(stream.name, None)
 
     def lose(self, stream: Stream, at: Position) -> None:
-        """Note that the history of a stream begins after this update from now on."""
+        """Note that the update at this position was dropped from the history of a stream."""
         stream.lost = self._first[stream.name] = at
         if at > self.lost:
             self.lost = at
 
     def expire(self, stream: Stream, before: Position) -> None:
-        """Let go of what a stream that keeps history for a time said up to here, but for its newest."""
+        """Drop the updates of a stream up to the position ``before``, except its newest one."""
         history = stream.history
         while len(history) > 1 and history[0].at <= before:
             self.drop(stream)
@@ -130,33 +130,33 @@ class Retention:
     # -- tombstones --------------------------------------------------------------------------------
 
     def bury(self, stream: Stream) -> None:
-        """Make a tombstone of a stream."""
+        """Turn a stream into a tombstone."""
         stream.gone = True
         if stream.history:
             self.pinned -= cost(stream.history[-1])
         self.tombs[stream.name] = stream
 
     def unbury(self, stream: Stream) -> None:
-        """Make a stream of a tombstone again."""
+        """Turn a tombstone into a stream again."""
         stream.gone = False
         del self.tombs[stream.name]
         if stream.history:
             self.pinned += cost(stream.history[-1])
 
     def raze(self) -> list[Stream]:
-        """Take the oldest tombstones away where there are too many, and return them."""
+        """Remove the oldest tombstones while there are too many, and return them."""
         razed = []
         while len(self.tombs) > self._max_tombs:
             razed.append(self._raze(self.tombs[next(iter(self.tombs))]))
         return razed
 
     def shed(self) -> list[Stream]:
-        """Let the oldest go, over all streams and tombstones, while there is too much.
+        """If history exceeds its bound, drop the oldest updates and tombstones of all streams.
 
-        The newest update of each stream stays.  A sixteenth of the bound goes at once, so that finding
-        the oldest is paid for rarely.
+        The newest update of each stream stays.  A sixteenth of the bound is freed at once, because the
+        search for the oldest updates is expensive.
 
-        :returns: the tombstones that went.
+        :returns: the tombstones that were removed.
         """
         razed: list[Stream] = []
         if self.size <= self._max_state:
@@ -181,7 +181,7 @@ class Retention:
         return razed
 
     def _raze(self, stream: Stream) -> Stream:
-        """Take a tombstone away; cursors before it are worth nothing then."""
+        """Remove a tombstone; a cursor before it can no longer resume."""
         self.horizon = max(self.horizon, stream.lost)
         self.razed = max(self.razed, stream.buried)
         for update in stream.history:

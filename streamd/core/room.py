@@ -1,7 +1,7 @@
 """Room: whether updates may be appended, within ``max_streams`` and ``max_state``.
 
-The journal may take a while.  What waits there counts as if it were applied: each append reserves its
-room first, and gives the reservation back when it succeeded or failed.
+The journal may take a while.  An append that waits for it counts as if it were applied.  Therefore each
+append first reserves room, and releases the reservation when it has succeeded or failed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from streamd.core.update import Draft, size_of
 class Reservation:
     """Room for the drafts of one append.
 
-    :ivar size: bytes that they may add to the newest values.
-    :ivar names: streams that they make; None while nobody has looked: at most one a draft.
+    :ivar size: bytes that the drafts may add to the newest values.
+    :ivar names: streams that the drafts make; None while this is not computed, and each draft counts as
+        a new stream.
     """
 
     __slots__ = ("drafts", "names", "size")
@@ -30,35 +31,35 @@ class Reservation:
 
 
 class Room:
-    """Knows what is kept and what waits for the journal."""
+    """Checks appends against the bounds, with what is kept and what waits for the journal."""
 
     def __init__(self, kept: Retention, max_streams: int, max_state: int) -> None:
-        """:param max_state: bytes of the newest values, what they cost beside included."""
+        """:param max_state: the most bytes of all newest values, with the overhead of their updates."""
         self._kept = kept
         self._max_streams = max_streams
         self._max_state = max_state
-        self._loose: dict[Reservation, None] = {}  # whose names nobody has looked at
+        self._loose: dict[Reservation, None] = {}  # those whose names are not computed
         self._loose_drafts = 0
-        self._new: Counter[str] = Counter()  # streams that others make, by reservations
+        self._new: Counter[str] = Counter()  # new stream -> how many reservations make it
         self._size = 0
 
     def check(self, drafts: Sequence[Draft]) -> None:
-        """Check that these may be appended now.
+        """Check that these drafts may be appended now.
 
         :raises Refused: see :meth:`reserve`.
         """
         self.release(self.reserve(drafts))
 
     def reserve(self, drafts: Sequence[Draft]) -> Reservation:
-        """Reserve room until :meth:`release`.
+        """Reserve room for an append until :meth:`release`.
 
-        :raises Refused: 429 if there would be too many streams, or too much to keep.
+        :raises Refused: 429 if there would be too many streams, or too many bytes of newest values.
         """
         kept = self._kept
         held = Reservation(drafts, UPDATE_BYTES * len(drafts) + size_of(drafts))
         streams = kept.count + len(self._new) + self._loose_drafts + len(drafts)
         if streams <= self._max_streams and kept.pinned + self._size + held.size <= self._max_state:
-            # It fits whatever the drafts name: the usual case looks at none of them.
+            # The usual case: there is room even if each draft makes a stream.
             self._loose[held] = None
             self._loose_drafts += len(drafts)
             self._size += held.size
@@ -75,7 +76,7 @@ class Room:
         return held
 
     def release(self, held: Reservation) -> None:
-        """Give a reservation back: its updates are applied by now, or never will be."""
+        """Release a reservation: its updates have been applied, or the append failed."""
         self._size -= held.size
         if held.names is None:
             del self._loose[held]
@@ -87,7 +88,7 @@ class Room:
                     del self._new[name]
 
     def _count(self, held: Reservation) -> None:
-        """Look at the drafts: which streams they make, and by how much they grow the newest values."""
+        """Compute which streams the drafts make, and how many bytes they add to the newest values."""
         if held in self._loose:
             del self._loose[held]
             self._loose_drafts -= len(held.drafts)

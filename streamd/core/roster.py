@@ -1,7 +1,7 @@
 """The roster: the names of streams, and which of them each selection matches.
 
-Broadcasts ask for matches of every viewer's selection several times a second.  A name and a selection
-are therefore compared once, when one of the two is new.
+Broadcasts need the matches of every viewer's selection several times a second.  A name and a selection
+are therefore compared only once, when one of the two is new.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from weakref import WeakValueDictionary
 from streamd.core.selection import Selection
 
 CHUNK = 256
-"""Numbers that are looked at together."""
+"""How many numbers are searched together."""
 
 SLICE = 4096
-"""Names matched in one slice with a selection without ``*``; with more, fewer: about a millisecond."""
+"""Names that are matched in one slice with a selection without ``*``: about a millisecond.
+
+Fewer names are matched if the selection has ``*``.
+"""
 
 REMEMBERED = 128
-"""The newest selections whose matches are kept though nobody holds them: a client may ask again."""
+"""How many of the newest selections keep their matches without a viewer: a client may ask again."""
 
 
 class Roster:
     """The names of streams, each with a number, and which of them each selection matches.
 
-    A name is matched with a selection once, when one of the two is new, and not for every update.
-
-    :ivar numbers: by name; the number of a name that was discarded is given to another one.
+    :ivar numbers: name -> number; the number of a discarded name is used again for another name.
     """
 
     def __init__(self) -> None:
@@ -57,7 +58,7 @@ class Roster:
         self._note(number)
 
     def discard(self, name: str) -> None:
-        """Forget a name; one that is unknown is no error."""
+        """Forget a name; an unknown name is ignored."""
         number = self.numbers.pop(name, None)
         if number is not None:
             self.names[number] = None
@@ -72,7 +73,7 @@ class Roster:
             self.epoch += 1
 
     def matches(self, selection: Selection) -> Matches:
-        """Return what the selection matches; equal selections share it."""
+        """Return the matches of a selection; equal selections share one object."""
         found = self._matches.get(selection)
         if found is None:
             found = self._matches[selection] = Matches(self, selection)
@@ -80,23 +81,23 @@ class Roster:
         return found
 
     def select(self, bits: int) -> Iterator[str]:
-        """Yield the names that there are now and have a bit set; they may come and go meanwhile."""
+        """Yield the names whose bits are set; names may be added and removed during the iteration."""
         chunks = self.chunks(self.present(bits))
         return chain.from_iterable(starmap(self.names_in, chunks))
 
     def present(self, bits: int) -> int:
-        """Return those of the bits that belong to a number by now."""
+        """Return ``bits`` without those for which no number exists yet."""
         return bits & (1 << len(self.names)) - 1
 
     @staticmethod
     def chunks(bits: int) -> Iterator[tuple[int, int]]:
-        """Yield the bits in chunks that are not empty, each with its index."""
+        """Yield the non-empty chunks of the bits, as pairs of index and chunk."""
         for index in range((bits.bit_length() + CHUNK - 1) // CHUNK):
             if wanted := bits >> CHUNK * index & (1 << CHUNK) - 1:
                 yield index, wanted
 
     def names_in(self, index: int, wanted: int) -> list[str]:
-        """Return the names of one chunk that have a bit set."""
+        """Return the names of one chunk whose bits are set."""
         start = CHUNK * index
         flags = map(int, reversed(f"{wanted:b}"))
         return [name for name in compress(self.names[start : start + CHUNK], flags) if name]
@@ -119,19 +120,19 @@ class Matches:
     def __init__(self, roster: Roster, selection: Selection) -> None:
         self.selection = selection
         self._roster = roster
-        self._bits = -1 if selection.all else 0  # all ones, also those that are not there yet
+        self._bits = -1 if selection.all else 0  # all ones, also for future numbers
         self._seen = 0  # how many of the roster's news are in the bits
         self._epoch = roster.epoch
 
     @property
     def bits(self) -> int:
-        """The bits, whatever it takes to find them."""
+        """The bits of all matching names; this matches all new names first."""
         for _ in self.steps():
             pass
         return self._bits
 
     def steps(self) -> Generator[None, None, None]:
-        """Match all new names, a slice a step."""
+        """Match all new names, one slice at each step."""
         while not self.advance():
             yield
 

@@ -1,4 +1,4 @@
-"""Selections: which streams a viewer wants."""
+"""Selections: the names and globs by which a viewer chooses streams."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ import msgspec
 from streamd.core.errors import Refused, shorten
 
 Pattern = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.*?-]{1,128}\Z")]
-"""A name, a position, a name or glob, in what is read as a structure."""
+"""A name or a glob, checked when a structure is decoded."""
 
 MAX_PATTERNS = 32
 MAX_STARS = 4
 MAX_ALL_STARS = 32
 MAX_GLOBS_LENGTH = 1024
-"""Patterns of a selection; ``*`` in one glob, and in all of a selection; characters of all its globs.
+"""The bounds of a selection: patterns, ``*`` in one glob, ``*`` in all globs, characters of all globs.
 
-Any viewer may select, and matching costs 0.3 microseconds a ``*`` and name: at most 10 for a name.
+Any viewer may send a selection.  To match a name costs 0.3 microseconds for each ``*``, so at most 10.
 """
 
 
 class Selection:
-    """Which streams a viewer wants: names and globs (``*`` any characters, ``?`` one).
+    """The streams that a viewer wants: names and globs (``*`` is any characters, ``?`` is one).
 
-    Equal selections are equal objects for a dict, however they were written.
+    Selections with the same patterns are equal, in whatever order these were written.
 
-    :ivar names: the patterns that are names; ``globs`` are the others.
+    :ivar names: the patterns that are names.
+    :ivar globs: the other patterns.
     :ivar stars: the number of ``*`` in all globs.
     """
 
     _PATTERN = re.compile(r"[A-Za-z0-9_.*?-]{1,128}")
 
     def __init__(self, patterns: Iterable[str] | None = None) -> None:
-        """:param patterns: names and globs; None selects all, an empty list nothing.
+        """:param patterns: names and globs; None selects all streams, an empty list none.
 
         :raises Refused: 400 if a pattern can match no name, or if a ``MAX_…`` above is exceeded.
         """

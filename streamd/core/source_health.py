@@ -1,4 +1,4 @@
-"""The record of a source: whether its last run worked, or why not."""
+"""The health of one source: whether its last run worked, or the error."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from streamd.core.health import Trouble, standing
 
 
 class SourceHealth:
-    """The one owner of the fact that a source works or fails; the health of streams follows from it.
+    """Whether one source works or fails; the health of its streams is derived from this object.
 
-    :class:`~streamd.core.sources.Sources` alone changes it.
+    Only :class:`~streamd.core.sources.Sources` changes it.
 
-    :ivar streams: names of the streams that the source made and nobody has forgotten since.
-    :ivar waiting: names of streams that the source has not made and that fail with it all the same:
-        configured ones below its name, and one that somebody published under its very name.
-    :ivar failure: its last failure, of which all its streams fail.
-    :ivar refused: what its last wrong reading said of members that are no streams.
+    :ivar streams: names of the streams that the source made and that were not forgotten since.
+    :ivar waiting: names of streams that fail with the source although it did not make them.  These are
+        configured streams below its name, and a published stream with exactly its name.
+    :ivar failure: its last failure, which fails all its streams.
+    :ivar refused: the errors of members without a stream in its last reading that had any.
     :ivar worked: the number of its newest reading that is in the log.
-    :ivar troubled: the number of its newest trouble of any kind; 0: it never had one.
+    :ivar troubled: the number of its newest error of any kind; 0 if it never had one.
     """
 
     def __init__(self, name: str, expect: Duration | None = None) -> None:
-        """:param expect: of its streams, unless they are configured otherwise."""
+        """:param expect: the default for ``expect`` of its streams."""
         self.name = name
         self.expect = expect
         self.streams: set[str] = set()
@@ -38,30 +38,30 @@ class SourceHealth:
 
     @property
     def fails(self) -> bool:
-        """Whether it failed, and no reading that began later is in the log."""
+        """Whether the source failed, and no reading that began later is in the log."""
         return standing(self.failure, self.worked) is not None
 
     @property
     def refuses(self) -> bool:
-        """Whether its newest reading in the log had members that could be no streams, or one since."""
+        """Whether its newest reading had members that could not become streams."""
         return standing(self.refused, self.worked) is not None
 
     @property
     def speaks(self) -> bool:
-        """Whether it has something to say under its own name, as no stream of its own can say it."""
+        """Whether the source needs an entry of its own, because none of its streams shows the error."""
         return self.refuses or (self.fails and not self.streams)
 
     def troubles(self, stream: str, proved: int) -> Iterator[Trouble | None]:
-        """Yield the troubles of this source that stand for a stream.
+        """Yield the unresolved errors of this source that fail a stream.
 
-        :param proved: the number of the newest reading that proved the stream.
+        :param proved: the number of the newest reading that confirmed the stream.
         """
         yield standing(self.failure, proved if stream in self.streams else self.worked)
         if stream == self.name:
             yield standing(self.refused, self.worked)
 
     def describe(self, configured: Description | None) -> Description:
-        """Return how a stream of this source is described."""
+        """Return the description for a stream of this source: the configured one, with ``expect``."""
         description = configured or Description()
         if description.expect is None and self.expect is not None:
             return msgspec.structs.replace(description, expect=self.expect)

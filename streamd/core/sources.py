@@ -1,7 +1,7 @@
-"""What sources say: readings, failures, and what another node says of a source that it runs.
+"""The health of sources: from readings, from failures, and from reports of the nodes that run them.
 
 Readings and failures are numbered in the order in which they began.  Once a reading is in the log, it
-proves its streams against every trouble that began before it.  So nothing has to be taken back.
+resolves all errors of its streams that began before it.  An error that began later remains.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from streamd.core.streams import Streams
 from streamd.core.update import Draft, check_name
 
 MAX_ERROR = 500
-"""Characters of an error that are told: it may quote what somebody else sent."""
+"""The most characters of an error that viewers see: it may quote data from outside."""
 
 
 class Reading(NamedTuple):
-    """A reading that is on its way into the log.
+    """A reading that is not in the log yet.
 
     :ivar number: its place in the order of readings and failures.
-    :ivar drafts: the updates to append; empty if it says nothing new.
-    :ivar streams: names of the streams that it proves.
-    :ivar complaint: what is wrong with the members that could not be values; empty: nothing.
+    :ivar drafts: the updates to append; empty if no value is new.
+    :ivar streams: names of the streams whose values it confirms.
+    :ivar complaint: the errors of members that cannot be values; empty if there are none.
     """
 
     number: int
@@ -38,10 +38,12 @@ class Reading(NamedTuple):
 
 
 class StreamReport(NamedTuple):
-    """What the node that runs a source says of a stream.
+    """The health of a stream, as the node that runs its source reports it to other nodes.
 
-    :ivar proof: seconds since the epoch; None: nobody has confirmed the value since the log was read.
-    :ivar late: whether its proof is due.
+    :ivar proof: when the value was last confirmed, in seconds since the epoch; None if it was not
+        confirmed since that node read the log.
+    :ivar error: the reason why the stream is failed, or None.
+    :ivar late: whether that node shows the stream as late.
     """
 
     proof: float | None
@@ -50,10 +52,11 @@ class StreamReport(NamedTuple):
 
 
 class SourceReport(NamedTuple):
-    """What the node that runs a source says of it.
+    """The health of a source, as the node that runs it reports it to other nodes.
 
-    :ivar failure: why it fails, unless a later reading is in the log.
-    :ivar refused: what is wrong with members that are no streams.
+    :ivar failure: the reason why the source fails, or None.
+    :ivar refused: the errors of members that have no stream, or None.
+    :ivar streams: by name.
     """
 
     failure: str | None
@@ -62,7 +65,7 @@ class SourceReport(NamedTuple):
 
 
 class Sources:
-    """The records of all sources, and what follows from them for the streams."""
+    """The health of all sources, and its effect on the health of their streams."""
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
@@ -71,9 +74,9 @@ class Sources:
         self._number = 0
 
     def record(self, name: str, expect: Duration | None) -> SourceHealth:
-        """Return the record of a source, which outlasts the runs of the source.
+        """Return the health of a source; the same object serves all runs of the source.
 
-        :param expect: of its streams, unless they are configured otherwise.
+        :param expect: the default for ``expect`` of its streams.
         """
         record = self._records.get(name)
         if record is None:
@@ -82,7 +85,7 @@ class Sources:
         record.expect = expect
         return record
 
-    # -- what a source says ------------------------------------------------------------------------
+    # -- readings and failures ---------------------------------------------------------------------
 
     def prepare(
         self,
@@ -92,12 +95,13 @@ class Sources:
         time: float | None = None,
         known: Mapping[str, Draft] | None = None,
     ) -> Reading:
-        """Begin a reading: its streams exist from then on, and what cannot be a value is refused.
+        """Begin a reading: make its streams, and note the errors of members that cannot be values.
 
-        :param parts: name of a stream -> its value, or why it cannot be one.
-        :param time: seconds since the epoch when it was true; None: when it is appended.
-        :param known: the newest values of streams that are not in the log yet; None: every value goes
-            out, also one that is equal to the last.
+        :param parts: name of a stream -> its value, or the error if it has none.
+        :param time: when the values were true, in seconds since the epoch; None for the time of the
+            append.
+        :param known: stream -> its newest draft that is not in the log yet.  A value that equals the
+            newest one gets no draft.  None: every value gets a draft.
         """
         number = self._next()
         drafts: list[Draft] = []
@@ -117,9 +121,9 @@ class Sources:
         return Reading(number, drafts, right, self._refuse(source, number, wrong, now))
 
     def prove(self, source: SourceHealth, reading: Reading, now: float) -> bool:
-        """End a reading: it is in the log, and proves its streams.
+        """End a reading: it is in the log, and confirms the values of its streams.
 
-        :returns: whether nothing has been wrong with the source since the reading began, nor in it.
+        :returns: whether the reading had no error, and the source had none since the reading began.
         """
         calm = source.troubled < reading.number
         for name in reading.streams:
@@ -137,9 +141,9 @@ class Sources:
         return calm
 
     def fail(self, source: SourceHealth, message: str, now: float) -> None:
-        """Note that a source cannot say what its streams are; no reading under way changes that.
+        """Note that a source failed; only a reading that begins later can resolve this.
 
-        :param message: the reason, in words fit for a wall.
+        :param message: the reason, a sentence that walls show.
         """
         source.troubled = self._next()
         source.failure = Trouble(source.troubled, message)
@@ -147,16 +151,16 @@ class Sources:
         self._judge(source, now)
 
     def own(self, source: SourceHealth, names: Collection[str], now: float) -> None:
-        """Give a source the streams that it made before this process was started."""
+        """Assign to a source the streams that it made before this process started."""
         for name in names:
             if self._streams.find(name):
                 self._own(source, name, now)
         self._judge(source, now)
 
-    # -- what nodes say ----------------------------------------------------------------------------
+    # -- reports between nodes ---------------------------------------------------------------------
 
     def report(self, source: SourceHealth) -> SourceReport:
-        """Return how a source is, for nodes that do not run it."""
+        """Return the health of a source and of its streams, for nodes that do not run it."""
         told = {}
         for name in source.streams:
             stream = self._streams.streams[name]
@@ -167,9 +171,10 @@ class Sources:
         return SourceReport(failure and failure.message, refused and refused.message, told)
 
     def hear(self, source: SourceHealth, report: SourceReport, now: float, seconds: float) -> None:
-        """Follow what the node says that runs a source.
+        """Take over the report of the node that runs a source.
 
-        :param seconds: for which it counts: until then no stream is late that is not said to be.
+        :param seconds: how long the report counts.  Until then a stream that is not late in the report
+            is not late here.
         """
         failing, proving = self._next(), self._next()
         source.failure = Trouble(failing, report.failure) if report.failure else None
@@ -195,7 +200,7 @@ class Sources:
     # -- when the streams change -------------------------------------------------------------------
 
     def restart(self, now: float) -> None:
-        """Follow another log: what stands still stands, and streams are a source's as they were."""
+        """Begin with a new log: sources keep their errors and their streams."""
         for source in self._records.values():
             names = source.streams
             source.streams, source.waiting = set(), set()
@@ -203,12 +208,12 @@ class Sources:
             self.own(source, names, now)
 
     def came_or_went(self, name: str, now: float) -> None:
-        """See to the entry of a source when a stream of its name comes or goes."""
+        """Update the entry of a source when a stream with the source's name appears or disappears."""
         source = self._records.get(name)
         if source is not None:
             self._show(source, now)
 
-    # -- how ---------------------------------------------------------------------------------------
+    # -- internals ---------------------------------------------------------------------------------
 
     def _next(self) -> int:
         self._number += 1
@@ -219,9 +224,9 @@ class Sources:
         return self._streams.value(name) if draft is None else draft.value
 
     def _own(self, source: SourceHealth, name: str, now: float, number: int = 0) -> Stream:
-        """Have a stream of a source that is described as it is to be.
+        """Make a stream of a source, or assign an existing stream to it.
 
-        :param number: of the reading that makes it, if one does.
+        :param number: the number of the reading that makes the stream; 0 if none does.
         :raises Refused: 400 for a bad name, 429 if there is no room for it.
         """
         streams = self._streams
@@ -232,7 +237,7 @@ class Sources:
             check_name(name)
             streams.room.check([Draft(name, b"")])
         else:
-            number = 0  # it fails as it did until the reading is in the log
+            number = 0  # its errors remain until the reading is in the log
         stream = streams.describe(name, source.describe(streams.configured.get(name)), now)
         if stream.source is not None:
             self._leave(stream.source, name)
@@ -246,7 +251,7 @@ class Sources:
         return stream
 
     def _leave(self, source: SourceHealth, name: str) -> None:
-        """Have a stream be no stream of this source."""
+        """Separate a stream from this source."""
         source.streams.discard(name)
         source.waiting.discard(name)
         stream = self._streams.find(name)
@@ -256,7 +261,10 @@ class Sources:
     def _refuse(
         self, source: SourceHealth, number: int, wrong: Mapping[str, str], now: float
     ) -> str:
-        """Have members fail that cannot be values: alone, or as the source if they are no streams."""
+        """Note the errors of members that cannot be values, at their streams or else at the source.
+
+        :returns: the errors in one line; empty if there are none.
+        """
         if not wrong:
             return ""
         complaint = "; ".join(f"{name}: {why}" for name, why in wrong.items())[:MAX_ERROR]
@@ -279,7 +287,7 @@ class Sources:
             self._show(source, now)
 
     def _wait(self, source: SourceHealth) -> None:
-        """Have configured streams fail with the source that is to make them, while it fails."""
+        """While a source fails, fail also the configured streams that it has not made yet."""
         if not source.fails:
             return
         for name in self._configured_below(source):
@@ -289,14 +297,17 @@ class Sources:
                 source.waiting.add(name)
 
     def _release(self, source: SourceHealth, now: float) -> None:
-        """Have streams that the source did not make fail with it no longer than it does."""
+        """Release the streams that failed only because of the source, once it works."""
         for name in list(source.waiting):
             if not any(source.troubles(name, 0)):
                 self._leave(source, name)
                 self._streams.judge_stream(self._streams.streams[name], now)
 
     def _configured_below(self, source: SourceHealth) -> Sequence[str]:
-        """Return the configured streams of which this source has the longest name that is a prefix."""
+        """Return the configured streams that belong to this source by their names.
+
+        A stream belongs to the source with the longest name that is a prefix of the stream's name.
+        """
         if self._below is None:
             self._below = {}
             for name in self._streams.configured:
@@ -306,13 +317,13 @@ class Sources:
         return self._below.get(source.name, ())
 
     def _judge(self, source: SourceHealth, now: float) -> None:
-        """Find out how everything is that depends on a source."""
+        """Compute the health of everything that depends on a source."""
         for name in [*source.streams, *source.waiting]:
             self._streams.judge_stream(self._streams.streams[name], now)
         self._show(source, now)
 
     def _show(self, source: SourceHealth, now: float) -> None:
-        """Show the entry of a source if it speaks under its own name, unless a stream has that name."""
+        """Show the entry of a source that needs one, unless a stream has the source's name."""
         name, speaks = source.name, source.speaks
         stream, entry = self._streams.find(name), self._streams.entries.get(name)
         if stream is not None:
@@ -335,7 +346,7 @@ class Sources:
 
 
 def _prefixes(name: str) -> Iterator[str]:
-    """Yield the longest name of a source that a stream may be of, then shorter ones."""
+    """Yield the names of sources that a stream may belong to, the longest first."""
     yield name
     while "." in name:
         name = name.rpartition(".")[0]

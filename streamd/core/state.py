@@ -1,7 +1,8 @@
-"""Where the log has led: every stream with its newest value, its history and its health.
+"""The state: every stream with its newest value, its history and its health.
 
-The state follows the journal: what was committed is applied, in order, and nothing else changes a
-value.  :mod:`streamd.core.catchup` reads it for viewers.  It is told the time and never asks.
+The state follows the journal: it applies the committed updates in order, and nothing else changes a
+value.  :mod:`streamd.core.catchup` reads the state for viewers.  The state reads no clock: its callers
+pass the time.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ from streamd.core.update import ORIGIN, Position, Update
 from streamd.core.values import to_python
 
 NOTE_EVERY = 250
-"""Milliseconds of a log that is read between two notes of when it was appended: to note every update
-would take a third of the time of reading it."""
+"""Milliseconds between two notes in the timeline while a log is read.  To note every update would take
+a third of the time that it takes to read the log."""
 
 
 class State(Streams):
-    """All streams, as the log has them.
+    """All streams, as the log describes them.
 
-    Times are seconds: ``now`` since the epoch, ``elapsed`` on a monotonic clock.
+    Times are in seconds: ``now`` since the epoch, ``elapsed`` on a monotonic clock.
 
     :ivar head: the position of the newest update.
-    :ivar journal: the fields of a ``journal`` message, once there was something to say of it.
+    :ivar journal: the fields of the ``journal`` message; None until the journal was away once.
     :ivar journal_noted: the revision at which ``journal`` changed last.
-    :ivar life: the life of the log; cursors of others are foreign.
-    :ivar shared: whether others follow the same log, and may be further.
-    :ivar sources: what sources say.
+    :ivar life: the life of the log; a cursor from another life cannot resume.
+    :ivar shared: whether other nodes follow the same log, and may have read more of it.
+    :ivar sources: the health of the sources.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class State(Streams):
         max_streams: int = 10_000,
         max_state: int = 256 * 2**20,
     ) -> None:
-        """:param descriptions: of the configured streams; they exist before their first update.
+        """:param descriptions: by name; the configured streams exist before their first update.
 
-        :param max_state: bytes for all history.
+        :param max_streams: how many streams there may be.
+        :param max_state: bytes of memory for all history.
         """
         super().__init__(descriptions or {}, max_streams, max_state)
         self.life = 0
@@ -58,7 +60,7 @@ class State(Streams):
         self._begin(now)
 
     def _begin(self, now: float) -> None:
-        """Know nothing but what is configured."""
+        """Forget everything except the configured streams."""
         self.head = ORIGIN
         self.clear()
         self._timeline = Timeline()
@@ -70,11 +72,12 @@ class State(Streams):
     def restore(
         self, life: int, held: Iterable[Update], horizon: Position, now: float, elapsed: float
     ) -> Collection[str]:
-        """Begin anew with what a log holds: what is known is void, and so are all viewers.
+        """Replace the whole state with the content of a log; all viewers must begin anew, too.
 
-        Nothing of it is current before somebody confirms it.  See the journal's follower.
+        The streams count as late until their values are confirmed.  The arguments are those of
+        ``restore`` of the journal's ``Follower``.
 
-        :returns: streams with a value that cannot be read: it is let go, with all before it.
+        :returns: the streams with an unreadable value; it is dropped with all updates before it.
         """
         self._begin(now)
         self.life = life
@@ -100,11 +103,11 @@ class State(Streams):
         return unreadable
 
     def _note_head(self, now: float, elapsed: float) -> None:
-        """Note when the head was appended, as its position says: at the latest, now."""
+        """Note when the head was appended: at the time in its position, but not later than now."""
         self._timeline.note(elapsed - max(0.0, now - self.head.ms / 1000), self.head)
 
     def _restore(self, update: Update, now: float) -> bool:
-        """Take an update of the log; return whether its value can be read."""
+        """Apply an update of the log; return whether its value can be read."""
         kept = self.kept
         stream = self.streams.get(update.stream)
         if stream is None or stream.gone:
@@ -124,11 +127,11 @@ class State(Streams):
         return True
 
     def losses(self) -> tuple[Mapping[str, Position], Position]:
-        """Return what was let go since this was asked last; see the journal's ``trim``."""
+        """Return which updates were dropped since the last call; see the journal's ``trim``."""
         return self.kept.losses()
 
     def apply(self, updates: Iterable[Update], now: float) -> None:
-        """Follow the log: these were committed, in this order."""
+        """Apply updates in the order in which they were committed."""
         follow, streams = self.kept.follow, self.streams
         for update in updates:
             self.head = update.at
@@ -151,9 +154,9 @@ class State(Streams):
         self.razed(self.kept.shed())
 
     def skip(self, names: Iterable[str], why: str, now: float) -> None:
-        """Fail streams with an entry in the log that cannot be read, until their next value.
+        """Mark streams as failed until their next value: an entry in the log cannot be read.
 
-        :param why: the reason, in words fit for a wall.
+        :param why: the reason, a sentence that walls show.
         """
         for name in names:
             stream = self.find(name) or self.add(name, Description(), now)
@@ -161,9 +164,11 @@ class State(Streams):
             self.judge_stream(stream, now)
 
     def confirm_since(self, at: Position, but: Collection[str], now: float) -> None:
-        """Note that somebody has followed the log without a pause since a position.
+        """Confirm the restored streams whose newest update is later than ``at``.
 
-        :param but: streams that are proved otherwise.
+        At least one node has followed the log without a pause since that position.
+
+        :param but: streams that are left out, because their sources confirm them.
         """
         for stream in self:
             newest = stream.newest
@@ -172,7 +177,7 @@ class State(Streams):
                 self.judge_stream(stream, now)
 
     def set_journal(self, state: str, now: float, error: str | None = None) -> None:
-        """Say how the journal is: ``ok``, or ``away`` and why."""
+        """Set the state of the journal that viewers are told: ``ok``, or ``away`` and the reason."""
         told = self.journal or {"state": "ok", "error": None}
         if (told["state"], told["error"]) != (state, error):
             self.journal = {"state": state, "since": now, "error": error}
@@ -182,7 +187,7 @@ class State(Streams):
     # -- time --------------------------------------------------------------------------------------
 
     def judge(self, now: float, elapsed: float) -> None:
-        """Find out what became late, and let history go that is older than it is kept."""
+        """Mark the streams that have become late, and drop history older than streams keep it."""
         self._timeline.note(elapsed, self.head)
         for stream in self:
             stream.bound(now)
@@ -191,14 +196,14 @@ class State(Streams):
         self._expire(elapsed)
 
     def _expire(self, elapsed: float) -> None:
-        """Let go of the updates of streams that keep them for a time, and that were appended before."""
+        """Drop the updates that are older than the time for which their streams keep history."""
         for stream in self:
             seconds = stream.description.keep.seconds
             if seconds is not None:
                 self.kept.expire(stream, self._timeline.before(elapsed - seconds))
 
     def forgettable(self, age: float, now: float, elapsed: float) -> list[str]:
-        """Return streams that nobody configured and that nothing confirmed for ``age`` seconds."""
+        """Return the streams that are not configured and were not confirmed for ``age`` seconds."""
         before = self._timeline.before(elapsed - age)
         return [
             s.name

@@ -1,4 +1,4 @@
-"""One stream: what it is, what it said, and whether it can be believed."""
+"""One stream: its description, its history and its health."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from streamd.core.update import ORIGIN, Update
 from streamd.core.values import to_python
 
 MAX_SILENCES = 64
-"""Silences of one stream that are remembered: a chart shows no more."""
+"""How many silences (gaps in a chart's line) one stream remembers: a chart shows no more."""
 
 UNREADABLE = "its last value cannot be read in the log"
-"""Why a stream fails whose newest value is no JSON, until it has another one."""
+"""The error of a stream whose newest value is not JSON, until its next value."""
 
 
 class Stream:
-    """What is known of one stream; :class:`~streamd.core.state.State` alone changes it.
+    """One stream as viewers see it; only :class:`~streamd.core.state.State` changes it.
 
-    When it is forgotten its history is one update without a value.  Unless it is configured it is
-    ``gone`` then, and stays as a tombstone until there are too many, so that whoever was away is told.
+    The history of a forgotten stream is one update without a value.  A configured stream continues to
+    exist.  Any other stream is ``gone``: it stays as a tombstone, so that viewers who were away learn
+    that it was forgotten.
 
-    Its health is derived: from its newest proof and what is expected of it, from the refusal of its own
-    last value, and from the record of its source.
+    Three things decide its health: the age of its newest proof (the last time its value was known to be
+    true), an error in its own last value, and the health of its source.
     """
 
     def __init__(self, name: str, description: Description, configured: bool, now: float) -> None:
@@ -42,71 +43,67 @@ class Stream:
         self.begin(description, configured, now)
 
     def begin(self, description: Description, configured: bool, now: float) -> None:
-        """Become a stream about which nothing is known yet, for the first time or again."""
+        """Set the stream to its initial state, when it is made and when it exists again."""
         self.description = description
         self.configured = configured
-        self.source: SourceHealth | None = None  # whose failures are its own
-        self.proved = 0  # the number of the newest reading of its source that proved it
-        self.refused: Trouble | None = (
-            None  # what its source read last, and it could not be a value
-        )
-        self.began = now  # from then on a proof is waited for
+        self.source: SourceHealth | None = None  # if this source fails, the stream fails
+        self.proved = 0  # the number of its source's newest reading that confirmed its value
+        self.refused: Trouble | None = None  # the error of the source's last reading of this stream
+        self.began = now  # without any proof, the stream becomes late ``expect`` seconds after this
         self.proof: float | None = None
-        self.vouched = 0.0  # until then the node that runs its source says that it is not late
-        self.restored = (
-            False  # its value is from before the log was read, and was not confirmed since
-        )
+        self.vouched = 0.0  # until then it is not late, as the node reported that runs its source
+        self.restored = False  # whether its value was read from the log and not confirmed since
         self.unreadable: str | None = None  # why its newest entry in the log could not be read
         self.level: Level = "ok"
         self.health = Health("fresh", "ok", now)
-        # From the last proof until it could be believed again: a line through it would be a lie.
+        # (last proof, time when it was fresh again): a chart must not draw a line through this time.
         self.silences: deque[tuple[float, float | None]] = deque(maxlen=MAX_SILENCES)
 
     @property
     def newest(self) -> Update | None:
-        """Its newest update; None if there never was one, or it was forgotten."""
+        """The newest update; None if there never was one, or the stream was forgotten."""
         last = self.history[-1] if self.history else None
         return None if last is None or last.value is None else last
 
     @property
     def noted(self) -> int:
-        """The revision of the state at which something was last said about it."""
+        """The revision of the state at which the stream last changed, apart from its values."""
         return max(self.buried, self.described, self.judged)
 
-    # -- whether it can be believed ----------------------------------------------------------------
+    # -- health ------------------------------------------------------------------------------------
 
     @property
     def error(self) -> str | None:
-        """Why the stream is failed; None if it is not."""
+        """The reason why the stream is failed; None if it is not."""
         source = self.source
         if self.refused is None and (source is None or source.troubled < self.proved):
-            return self.unreadable  # the usual case: nothing can stand
+            return self.unreadable  # the usual case: no error is newer than the last proof
         trouble = self.trouble()
         return self.unreadable if trouble is None else trouble.message
 
     def trouble(self) -> Trouble | None:
-        """Return the newest trouble of the stream or of its source that stands."""
+        """Return the newest unresolved error of the stream or of its source, or None."""
         troubles = [standing(self.refused, self.proved)]
         if self.source is not None:
             troubles += self.source.troubles(self.name, self.proved)
         return max(filter(None, troubles), default=None)
 
     def confirm(self, now: float) -> None:
-        """Note that its value is true now, whatever its source says."""
+        """Note that the value is true now, regardless of the health of the source."""
         self.proof = now
         self.restored, self.unreadable = False, None
 
     def bound(self, now: float) -> None:
-        """Count a proof from the future from now on: the clock was set back.
+        """Move a proof that lies in the future to ``now``: the clock was set back.
 
-        Otherwise nothing would be late until the clock got there again.
+        Otherwise the stream could not become late until the clock reached that time again.
         """
         self.began = min(self.began, now)
         if self.proof is not None and self.proof > now:
             self.proof = now
 
     def judge_level(self) -> None:
-        """Find out what its newest value means."""
+        """Set the level (ok, warn or critical) from the newest value."""
         d = self.description
         if self.history and (d.warn is not None or d.critical is not None):
             value = self.history[-1].value
@@ -115,7 +112,7 @@ class Stream:
             self.level = "ok"
 
     def judge(self, now: float) -> bool:
-        """Find out how it is, and whether that is news."""
+        """Compute the health; return whether it has changed."""
         error = self.error
         expect = self.description.expect if now >= self.vouched else None
         proof = self.began if self.proof is None else self.proof
@@ -132,17 +129,17 @@ class Stream:
         return True
 
     def current_health(self) -> Health:
-        """Its health with its newest proof."""
+        """Return the health with the newest proof."""
         h = self.health
         if h.proof != self.proof:
             self.health = h = Health(h.state, h.level, h.since, self.proof, h.error)
         return h
 
-    # -- what is said of it, made once -------------------------------------------------------------
+    # -- cached JSON -------------------------------------------------------------------------------
 
     @property
     def description_text(self) -> bytes:
-        """Its description as JSON."""
+        """The description as JSON."""
         if self._described is not self.description:
             self._described = self.description
             self._description_text = msgspec.json.encode(self.description.public())
@@ -150,7 +147,7 @@ class Stream:
 
     @property
     def health_text(self) -> bytes:
-        """Its health as JSON."""
+        """The health as JSON."""
         health = self.current_health()
         if self._vital is not health:
             self._vital, self._health_text = health, msgspec.json.encode(health)

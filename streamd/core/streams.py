@@ -1,4 +1,4 @@
-"""All streams by name: what they are, how they are, and the order in which that changed."""
+"""All streams by name: descriptions, health, and the order in which these changed."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from streamd.core.update import Update
 
 
 class Streams:
-    """Streams, and entries of sources that fail and have no stream which could say so.
+    """All streams, and the entries of failed sources.
 
-    An entry is derived from the record of its source.  Viewers see it as a stream without a value.  In
-    every other respect it is none: it has no history, takes no room, and nobody can forget it.
+    An entry shows viewers that a source has failed which has no stream yet.  Viewers see it as a stream
+    without a value.  It is not a real stream: it has no history, counts towards no bound, and cannot be
+    forgotten.
 
-    :ivar revision: counts changes of health and descriptions.
+    :ivar revision: grows with each change of health or of a description.
     :ivar kept: the updates that are kept.
     :ivar room: whether updates may be appended.
     :ivar streams: by name, tombstones included.
     :ivar roster: the names of streams and entries, and which of them a selection matches.
-    :ivar entries: of sources, by their names; ``gone`` while they are not shown.
-    :ivar noted: streams in the order in which they were last forgotten, described or judged.
+    :ivar entries: by the name of their source; ``gone`` while an entry is not shown.
+    :ivar noted: streams in the order in which they were last forgotten, described or judged (changed
+        their health).
     :ivar configured: descriptions of the configured streams, which exist before their first update.
     """
 
@@ -45,7 +47,7 @@ class Streams:
         self.roster = Roster()
         self.find = self.kept.find
 
-    # -- which there are ---------------------------------------------------------------------------
+    # -- look up -----------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         return self.kept.count
@@ -56,7 +58,7 @@ class Streams:
         return (stream for stream in everything if not stream.gone)
 
     def get(self, name: str) -> Stream | None:
-        """Return what viewers see under this name: a stream, an entry that is shown, or None."""
+        """Return the stream or the shown entry with this name, or None."""
         found = self.find(name) or self.entries.get(name)
         return None if found is None or found.gone else found
 
@@ -67,31 +69,34 @@ class Streams:
 
     @property
     def size(self) -> int:
-        """Bytes that history takes."""
+        """Bytes of all history."""
         return self.kept.size
 
     def serialize(self, selection: Selection | None = None) -> list[Update]:
-        """Return the newest update of every selected stream that has one, by name."""
+        """Return the newest update of every selected stream that has one, sorted by name."""
         streams = self if selection is None else self.selected(selection)
         newest = (stream.newest for stream in streams)
         return sorted(filter(None, newest), key=attrgetter("stream"))
 
     def selected(self, selection: Selection) -> Iterator[Stream]:
-        """Yield the selected streams; streams may come and go before the last is asked for."""
+        """Yield the selected streams; streams may be added and removed during the iteration."""
         names = self.roster.select(self.roster.matches(selection).bits)
         return filter(None, map(self.get, names))
 
     def clear(self) -> None:
-        """Know no streams; revisions go on, so that nobody takes the next ones for known."""
+        """Remove all streams.
+
+        ``revision`` is not reset: a viewer must not mistake a new revision for one that it knows.
+        """
         self.kept.clear()
         self.entries.clear()
         self.noted.clear()
         self.roster.clear()
 
-    # -- how they change ---------------------------------------------------------------------------
+    # -- change ------------------------------------------------------------------------------------
 
     def describe(self, name: str, description: Description, now: float) -> Stream:
-        """Say what a stream is; it exists from then on."""
+        """Set the description of a stream; make the stream if it does not exist."""
         stream = self.find(name)
         if stream is None:
             return self.add(name, description, now)
@@ -104,7 +109,7 @@ class Streams:
         return stream
 
     def add(self, name: str, description: Description, now: float) -> Stream:
-        """Have a new stream, or one again that was forgotten."""
+        """Make a stream, or turn the tombstone of this name into a stream again."""
         configured = name in self.configured
         stream = self.streams.get(name)
         if stream is None:
@@ -121,7 +126,7 @@ class Streams:
     def bury(self, stream: Stream, update: Update, now: float) -> None:
         """Forget a stream.
 
-        :param update: the log's word for it.
+        :param update: the update without a value that forgets it in the log.
         """
         self.kept.empty(stream)
         self.kept.lose(stream, update.at)
@@ -131,14 +136,14 @@ class Streams:
             stream.source.waiting.discard(stream.name)
         stream.begin(stream.description, stream.configured, now)
         stream.buried = self.note(stream)
-        if stream.configured:  # it goes on, without a value
+        if stream.configured:  # it continues to exist, without a value
             stream.described = stream.judged = stream.buried
             return
         self.kept.bury(stream)
         self.razed(self.kept.raze())
 
     def razed(self, streams: list[Stream]) -> None:
-        """Forget tombstones that are taken away."""
+        """Remove every trace of tombstones that retention has removed."""
         for stream in streams:
             if self.noted.get(stream.name) is stream:  # not an entry of that name
                 del self.noted[stream.name]
@@ -146,13 +151,13 @@ class Streams:
                 self.roster.discard(stream.name)
 
     def show(self, entry: Stream, shown: bool) -> None:
-        """Have viewers see an entry, or see it no more."""
+        """Show an entry to viewers, or hide it."""
         if shown == (not entry.gone):
             return
         entry.gone = not shown
         self._enroll(entry.name)
         former = self.noted.get(entry.name, entry)
-        entry.buried = max(entry.buried, former.buried)  # of a stream of its name
+        entry.buried = max(entry.buried, former.buried)  # a stream may have had this name
         if shown:
             entry.described = entry.judged = self.note(entry)
         elif former is entry:
@@ -163,12 +168,12 @@ class Streams:
             self.roster.add(name)
 
     def judge_stream(self, stream: Stream, now: float) -> None:
-        """Find out how a stream is, and note it if that is news."""
+        """Compute the health of a stream, and note a change."""
         if stream.judge(now):
             stream.judged = self.note(stream)
 
     def note(self, stream: Stream) -> int:
-        """Note that something is to be told of a stream; return the revision."""
+        """Note a change that viewers are to be told; return its revision."""
         self.revision += 1
         self.noted[stream.name] = stream
         self.noted.move_to_end(stream.name)

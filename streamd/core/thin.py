@@ -1,4 +1,4 @@
-"""A long history in few points: its shape and its gaps stay."""
+"""Thins out a long history to a few points that keep the shape and the gaps of its chart."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from streamd.core.update import Update
 T = TypeVar("T")
 
 SHAPE = 4
-"""Points that show what a slot has: its first, last, lowest and highest number."""
+"""Points that are kept of one slot: its first, last, lowest and highest number."""
 
 STEP = 1000
 """Updates between two yields: about a millisecond."""
 
 
 def thin(updates: Sequence[Update], points: int) -> Generator[None, None, Sequence[Update]]:
-    """Return about ``points`` of more updates than that, in the same order, each once.
+    """Return about ``points`` of the updates, in the same order; all of them if there are fewer.
 
-    The updates are cut into slots of equal time.  Of the numbers in each slot the first, last, lowest
-    and highest stay.  A value that is no number is a break in the line: the first and last of each run
-    of them stay, however many runs there are.
+    The time is divided into slots of equal length.  Of the numbers in each slot the first, last, lowest
+    and highest are kept.  A value that is not a number is a gap in the line.  The first and last value
+    of each gap are kept, so many gaps make the result longer than ``points``.
 
-    The generator yields at least every :data:`STEP` updates and for each slot, and returns the result.
+    The generator yields after every :data:`STEP` updates and after each slot, and returns the result.
     """
     if len(updates) <= points:
         return updates
@@ -37,7 +37,8 @@ def thin(updates: Sequence[Update], points: int) -> Generator[None, None, Sequen
         times = [update.time for update in some]
         begin, end = min(begin, *times), max(end, *times)
         yield
-    # At least a millisecond, not to divide by nothing; and the last is in the last slot, not beyond.
+    # At least a millisecond, to avoid a division by zero.  The factor keeps the last update within the
+    # last slot.
     span = max(end - begin, 0.001) * 1.000_000_1
     per_second = max(1, points // SHAPE) / span
     slots: defaultdict[int, list[int]] = defaultdict(list)
@@ -50,7 +51,7 @@ def thin(updates: Sequence[Update], points: int) -> Generator[None, None, Sequen
             elif n in (0, last) or numbers[n - 1] is not None or numbers[n + 1] is not None:
                 kept.add(n)
         yield
-    size: Callable[[int], Any] = numbers.__getitem__  # of a number: slots have no others
+    size: Callable[[int], Any] = numbers.__getitem__  # slots contain numbers only
     for slot in slots.values():
         kept |= {slot[0], slot[-1], min(slot, key=size), max(slot, key=size)}
         yield
@@ -58,7 +59,7 @@ def thin(updates: Sequence[Update], points: int) -> Generator[None, None, Sequen
 
 
 def steps_of(items: Iterable[T]) -> Iterable[list[T]]:
-    """Return the items in lists of :data:`STEP`."""
+    """Yield the items in lists of :data:`STEP` items."""
     remaining = iter(items)
     return iter(lambda: list(islice(remaining, STEP)), [])
 

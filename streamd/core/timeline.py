@@ -1,7 +1,8 @@
-"""When updates were appended, on a clock that nobody sets.
+"""When updates were appended, on a monotonic clock.
 
-A position carries the wall clock of the node that appended the update.  That clock may have been wrong
-once, and every later position is later still: what is old cannot be told from positions.  Pure.
+A position contains the wall-clock time of the node that appended the update.  If that clock was once
+ahead, all later positions are ahead, too.  Therefore the age of an update cannot be computed from its
+position.  This module is pure.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from bisect import bisect_left
 from streamd.core.update import ORIGIN, Position
 
 PRECISION = 512
-"""An age is known to one part in so many: a minute to a quarter of a second, a day to three minutes."""
+"""The relative precision of an age is one part in this number.
+
+The age of a minute is known to a quarter of a second, the age of a day to three minutes.
+"""
 
 FEW = 1024
-"""Notes that are kept before any are thinned out."""
+"""The number of notes that are kept before old ones are thinned out."""
 
 
 class Timeline:
-    """Notes how far the log had come, so that ages are read from a monotonic clock.
+    """Notes the head of the log at many times, so that the age of an update can be looked up.
 
-    Memory stays small however long the daemon runs: some 4000 notes for a day.
+    Old notes are thinned out, so memory stays bounded: some 4000 notes for a day.
     """
 
     def __init__(self) -> None:
@@ -29,9 +33,9 @@ class Timeline:
         self._thin_at = FEW
 
     def note(self, elapsed: float, head: Position) -> None:
-        """Note that every update up to ``head`` was appended by now.
+        """Note that every update up to ``head`` was appended at ``elapsed`` or earlier.
 
-        :param elapsed: seconds on the monotonic clock, never less than the last time.
+        :param elapsed: seconds on the monotonic clock, not less than at the last call.
         """
         if self._heads and self._heads[-1] == head:
             return
@@ -41,12 +45,12 @@ class Timeline:
             self._thin(elapsed)
 
     def before(self, elapsed: float) -> Position:
-        """Return a position up to which every update was appended before this time."""
+        """Return the newest position known to be appended before ``elapsed``, or ``ORIGIN``."""
         found = bisect_left(self._times, elapsed)
         return self._heads[found - 1] if found else ORIGIN
 
     def _thin(self, elapsed: float) -> None:
-        """Drop notes that lie closer together than their age asks for."""
+        """Drop notes that lie closer together than the precision at their age requires."""
         kept: list[int] = []
         for index, time in enumerate(self._times):
             if not kept or time - self._times[kept[-1]] >= (elapsed - time) / PRECISION:

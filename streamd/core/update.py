@@ -1,9 +1,9 @@
-"""What happened, and where in the log: streams' names, values, positions, updates.
+"""The basic types: names of streams, positions in the log, drafts and updates.
 
-Everything else in streamd speaks in these nouns.  This module is pure: no Twisted, no clock, no I/O.
+All other modules use these types.  This module is pure: no Twisted, no clock, no I/O.
 
-There may be a million updates: nothing in them can be part of a cycle, so the garbage collector is not
-told of them (``gc=False``); docs/performance.rst says what that gains.
+There may be a million updates.  They cannot be part of a reference cycle, so the garbage collector does
+not track them (``gc=False``); ``docs/performance.rst`` says how much time that saves.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ LIFE_UNIT = 2**20
 """Positions within one millisecond and one life of the log: ``n = life * LIFE_UNIT + i``."""
 
 MAX_LIFE = 2**43
-"""Lives are drawn below this, so that ``n`` stays below 2**63, legal in a Redis Stream id."""
+"""Lives are random numbers below this, so that ``n`` stays below 2**63: the id of a Redis Stream."""
 
 MAX_TIME = 253402300799.0
-"""The end of the year 9999, in seconds since the epoch: JavaScript and Python agree on dates so far."""
+"""The end of the year 9999 in seconds since the epoch: the last date that Python can represent."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _POSITION = re.compile(r"([0-9]{1,15})-([0-9]{1,19})")
@@ -34,7 +34,7 @@ At = Annotated[str, msgspec.Meta(pattern=rf"^{_POSITION.pattern}\Z")]
 
 
 class Position(msgspec.Struct, frozen=True, order=True, gc=False):
-    """A place in the log, ordered as the log is; written ``"<milliseconds>-<n>"``."""
+    """A place in the log, written ``"<milliseconds>-<n>"``; positions sort in the order of the log."""
 
     ms: int
     n: int
@@ -51,7 +51,7 @@ class Position(msgspec.Struct, frozen=True, order=True, gc=False):
         return self.n // LIFE_UNIT
 
     def next(self, now_ms: int, life: int) -> Position:
-        """The position of the next update: later than this one whatever the clock says."""
+        """Return the position of the next update: later than this one, even if the clock went back."""
         ms, n = self.ms, self.n
         if ms >= now_ms and n // LIFE_UNIT == life and (n + 1) // LIFE_UNIT == life:
             return Position(ms, n + 1)
@@ -60,20 +60,21 @@ class Position(msgspec.Struct, frozen=True, order=True, gc=False):
 
 
 ORIGIN = Position(0, 0)
-"""Before the first update: valid in every log."""
+"""The position before the first update: valid in every log."""
 
 
 def parse_position(text: str) -> Position | None:
-    """The position that a client sent back; None if it is not one."""
+    """Return the position that a text describes; None if the text is not a position."""
     match = _POSITION.fullmatch(text)
     return Position(int(match[1]), int(match[2])) if match else None
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
-    """An update that the log has not ordered yet.
+    """An update before it is appended: it has no ``seq`` and no position yet.
 
-    :ivar value: JSON text as :func:`from_json` gives it, or None: forget the stream.
-    :ivar time: seconds since the epoch when the value was true; None: when it is appended.
+    :ivar value: JSON text as :func:`~streamd.core.values.from_json` returns it; None to forget the
+        stream.
+    :ivar time: when the value was true, in seconds since the epoch; None for the time of the append.
     """
 
     stream: str
@@ -84,10 +85,10 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
 class Update(msgspec.Struct, frozen=True, gc=False):
     """One new value of one stream.
 
-    :ivar seq: 1, 2, 3, … within the stream, without holes.
+    :ivar seq: 1, 2, 3, … within the stream, without gaps.
     :ivar at: its position in the log.
-    :ivar time: seconds since the epoch when the value was true.
-    :ivar value: canonical JSON text, or None: the stream was forgotten.
+    :ivar time: when the value was true, in seconds since the epoch.
+    :ivar value: canonical JSON text; None if the stream was forgotten.
     """
 
     stream: str
@@ -98,14 +99,14 @@ class Update(msgspec.Struct, frozen=True, gc=False):
 
 
 def size_of(drafts: Sequence[Draft]) -> int:
-    """Bytes of the values."""
+    """Return the bytes of the drafts' values."""
     return sum([len(draft.value) for draft in drafts if draft.value is not None])
 
 
 def check_name(name: str) -> str:
-    """Return ``name`` if a stream may be called so.
+    """Return ``name`` if it is a valid name of a stream.
 
-    :raises Refused: 400, with the rule.
+    :raises Refused: 400; the message has the rule.
     """
     if _NAME.fullmatch(name):
         return name
@@ -118,7 +119,7 @@ def check_name(name: str) -> str:
 
 
 def check_time(time: float | None) -> None:
-    """Whether something may have been true then.
+    """Check that a time is from 1970 to 9999; None is allowed.
 
     :raises Refused: 400.
     """

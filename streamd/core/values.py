@@ -1,4 +1,4 @@
-"""Values: JSON texts, checked and made canonical once, where they come in."""
+"""Values: each is checked and turned into canonical JSON text once, when it comes in."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import msgspec
 from streamd.core.errors import Refused
 
 MAX_VALUE = 64 * 1024
-"""Bytes of JSON text; one value then fits one message of every transport."""
+"""The most bytes of a value's JSON text: one value fits one message of every transport."""
 
 MAX_DEPTH = 100
-"""Arrays and objects within each other: JSON readers give up somewhere beyond (Python's at about 990
-less what runs already), and a value is never to be accepted here and a failure where it is read."""
+"""The most levels of nested arrays and objects.  JSON readers fail at some depth (Python's at about 990
+minus the current stack), and no reader may fail on a value that was accepted here."""
 
 _MAYBE_OVERFLOW = re.compile(rb"[0-9]{309}")
-"""The largest double has 309 digits; a text without such a run holds no whole number beyond it."""
+"""The largest double has 309 digits: only a text with so many digits in a row may exceed it."""
 
 
 def from_json(text: bytes) -> bytes:
-    """The canonical form of a value given as JSON text: no white space, each key once.
+    """Return the canonical form of a value given as JSON text: no white space, each key once.
 
     :raises Refused: 413 if longer than :data:`MAX_VALUE`; 400 if it is not JSON, nested deeper than
         :data:`MAX_DEPTH`, or if a number in it overflows a double (browsers would show infinity).
@@ -40,7 +40,7 @@ def from_json(text: bytes) -> bytes:
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Refused(400, "bad-value", f"the value is not JSON: {error}") from None
     if len(canonical) <= MAX_DEPTH:
-        return canonical  # too short for anything below
+        return canonical  # too short to break any rule below
     if canonical.count(b"[") + canonical.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise _too_deep()
     if len(canonical) > MAX_VALUE:
@@ -51,7 +51,7 @@ def from_json(text: bytes) -> bytes:
 
 
 def from_text(text: bytes) -> bytes:
-    """The value that is this text: a JSON string.
+    """Return a text as a value: a JSON string.
 
     :raises Refused: 413 if too long, 400 if it is not UTF-8.
     """
@@ -67,9 +67,9 @@ def from_text(text: bytes) -> bytes:
 
 
 class BadValue:
-    """Stands in a reading for a value that no stream can hold, so that only its stream fails.
+    """A placeholder in a reading for a value that no stream can hold, so that only its stream fails.
 
-    :ivar reason: why, in words fit for a wall.
+    :ivar reason: the error, a sentence that walls show.
     """
 
     def __init__(self, reason: str) -> None:
@@ -77,13 +77,13 @@ class BadValue:
 
 
 def from_python(value: Any) -> bytes:
-    """The JSON text of a Python value made of dicts, lists, strings, numbers, bools and None.
+    """Return the JSON text of a Python value made of dicts, lists, strings, numbers, bools and None.
 
-    A Decimal is a number; dates and times are ISO 8601, a naive time being this machine's, with its
-    offset; a timedelta is in seconds; a UUID is text.
+    A Decimal becomes a number, a timedelta a number of seconds, a UUID a text.  Dates and times become
+    ISO 8601 texts.  A naive datetime is taken as local time and gets its offset.
 
-    :raises Refused: 400 for anything else (a set, bytes, NaN), 413 if it is too long; for a
-        :class:`BadValue`, wherever in it, with its reason.
+    :raises Refused: 400 for anything else (a set, bytes, NaN), 413 if the text is too long, and 400
+        with the reason of a :class:`BadValue` anywhere in the value.
     """
     try:
         text = json.dumps(
@@ -97,11 +97,11 @@ def from_python(value: Any) -> bytes:
 
 
 def _simpler(value: Any) -> Any:
-    """What JSON has for a value that databases and programs have besides."""
+    """Convert a value without a JSON type, such as a Decimal or a date, to one that JSON has."""
     if isinstance(value, BadValue):
         raise Refused(400, "bad-value", value.reason)
     if isinstance(value, Decimal):
-        # Decimal("1e999999") is one, too: as a whole number it would take minutes.
+        # To convert Decimal("1e999999") to an int would take minutes.
         whole = value.is_finite() and value.adjusted() < 309 and value == value.to_integral_value()
         return int(value) if whole else float(value)
     if isinstance(value, datetime):
@@ -116,7 +116,7 @@ def _simpler(value: Any) -> Any:
 
 
 def to_python(value: bytes) -> Any:
-    """What a value's JSON text says."""
+    """Decode a value's JSON text."""
     return msgspec.json.decode(value)
 
 
@@ -129,7 +129,7 @@ def _too_deep() -> Refused:
 
 
 def _depth(value: Any) -> int:
-    """How many arrays and objects are within each other; counted level by level."""
+    """Return how many levels of arrays and objects are nested, without recursion."""
     depth, level = 0, [value]
     while level := [part for part in level if isinstance(part, dict | list)]:
         depth += 1

@@ -1,13 +1,13 @@
-"""Equality for values that have a written form of their own in the configuration."""
+"""Equality for configured values that are parsed from a text, such as ``"24h"``."""
 
 from __future__ import annotations
 
 
 class Written:
-    """Equal to another value of the same class with equal attributes.
+    """A base class: objects of the same class with equal attributes are equal.
 
-    Such values are no msgspec structures: msgspec reads those, dataclasses and named tuples by their
-    fields, and ignores a written form.
+    Such classes cannot be msgspec structures, dataclasses or named tuples.  msgspec would read those by
+    their fields, and not call their ``parse``.
     """
 
     def __eq__(self, other: object) -> bool:

@@ -1,7 +1,8 @@
-"""All private parts of Autobahn that streamd uses, each with the reason why.
+"""All private parts of Autobahn that streamd uses, each with the reason.
 
-No other module may use one.  ``tests/http/test_private_autobahn.py`` names the part that a new version
-of Autobahn no longer has.  ``docs/performance.rst`` says what the smaller connection gains.
+No other module may use one.  If a new version of Autobahn lacks a part,
+``tests/http/test_private_autobahn.py`` fails and names it.  ``docs/performance.rst`` says how much
+memory the smaller connection saves.
 """
 
 from __future__ import annotations
@@ -29,20 +30,21 @@ from streamd.wire.frames import DEFLATE_WINDOW, MAX_INBOUND
 _SHARED = {
     "_transport_details": TransportDetails(),
     "peer": "",
-    "send_queue": (),  # for writes in pieces, which nothing here asks for
+    "send_queue": (),  # for writes in pieces, which streamd does not use
     "trafficStats": TrafficStats(),  # of all connections together; nothing reads it
 }
-"""Attributes that Autobahn gives every connection, and that none needs for itself."""
+"""Attributes that Autobahn sets on every connection, and that all connections can share."""
 
 _LAZY = frozenset(("is_closed", "utf8validator"))
-"""Attributes made when they are used, which for most viewers is never."""
+"""Attributes that are made at their first use; most viewers never use them."""
 
 
 class LeanProtocol(WebSocketServerProtocol):
-    """The server's side of a WebSocket whose handshake is valid; with as little memory as possible.
+    """The server's side of a WebSocket whose handshake was accepted, with little memory.
 
-    Autobahn copies its options into every connection, formats them for a debug log, parses the head
-    that HTTP has parsed, and keeps all of it.  Here equal attributes are the class's.
+    Autobahn copies its options into every connection, formats them for a debug log, and parses and
+    keeps the head that HTTP has parsed already.  Here attributes that are equal for all connections
+    belong to the class.
     """
 
     is_closed = cached_property(lambda self: Deferred())
@@ -51,17 +53,17 @@ class LeanProtocol(WebSocketServerProtocol):
     transport: Any
 
     def __init__(self, handshake: Handshake) -> None:
-        # Autobahn's own __init__ is not called: its attributes are the class's.
+        # Autobahn's __init__ is not called: the class has its attributes.
         self._handshake = handshake
 
     @classmethod
     def take_options(cls, factory: Any) -> None:
-        """Set the options of a factory, and let all connections of this class have them.
+        """Set the options of a factory, and make them attributes of this class for all connections.
 
-        ``_connectionMade`` is where Autobahn copies the options: one connection is made for it here,
-        and counted no longer.
+        Autobahn copies the options in ``_connectionMade``.  One connection is made here to get the
+        copies; afterwards it is taken out of Autobahn's count again.
         """
-        # In one call: each resets the options that it does not name, and without limits none apply.
+        # All options in one call: each call resets the options that it does not name.
         factory.setProtocolOptions(
             webStatus=False,  # it would redirect to any address that a query names
             allowedOrigins=["*"],  # access has judged the origin before
@@ -95,7 +97,7 @@ class LeanProtocol(WebSocketServerProtocol):
 
     @property
     def inflates(self) -> bool:
-        """Whether the viewer takes compressed messages; the handshake sets ``_perMessageCompress``."""
+        """Whether the viewer accepts compressed messages; see ``_perMessageCompress``."""
         return self._perMessageCompress is not None
 
     def connectionMade(self) -> None:
@@ -136,7 +138,8 @@ class LeanProtocol(WebSocketServerProtocol):
         super().dropConnection(abort)
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
-        # Autobahn would write to the transport: all writes go one way, or their order is lost.
+        # Autobahn would write to the transport.  All writes must go through write(), or their order is
+        # lost.
         self.write(data)
 
     def write(self, data: bytes) -> None:
@@ -144,11 +147,14 @@ class LeanProtocol(WebSocketServerProtocol):
         raise NotImplementedError
 
     def close_gently(self) -> None:
-        """Close the connection when what was written has left."""
+        """Close the connection when everything written was sent."""
         raise NotImplementedError
 
     def fail(self, call: Any) -> None:
-        """Close the connection over a violation; ``call`` sends Autobahn's close frame."""
+        """Close the connection after the peer broke the protocol.
+
+        :param call: makes Autobahn send its close frame.
+        """
         raise NotImplementedError
 
     def _closeConnection(self, abort: bool = False) -> None:
@@ -163,11 +169,11 @@ class LeanProtocol(WebSocketServerProtocol):
 
 
 def _accept_deflate(offered: list[tuple[str, Any]]) -> PerMessageDeflateOfferAccept | None:
-    """Accept the first offer of permessage-deflate that streamd serves, if there is one.
+    """Accept the first offer of permessage-deflate that streamd supports, or return None.
 
-    An offer with a parameter that is unknown, invalid or beyond us is declined, and the next one counts
-    (RFC 7692, section 7.1).  Context takeover is declined in both directions: one compressed frame
-    serves all viewers, and no viewer costs memory.
+    An offer with an unknown, invalid or unsupported parameter is declined, and the next one is examined
+    (RFC 7692, section 7.1).  Context takeover is declined in both directions, so that one compressed
+    frame serves all viewers, and no viewer needs memory for a context.
     """
     for name, parameters in offered:
         if name == PerMessageDeflateOffer.EXTENSION_NAME:

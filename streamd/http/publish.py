@@ -1,4 +1,4 @@
-"""Publishing over HTTP, from shells and programs."""
+"""The HTTP requests that publish values and forget streams."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NOT_FINITE = re.compile(rb"\s*[+-]?(?:nan|inf|infinity)\s*", re.IGNORECASE)
 
 
 class Publisher:
-    """Checks values that are published, and appends them to the journal."""
+    """Answers the requests that publish: checks values and appends them to the journal."""
 
     def __init__(self, access: Access, journal: Journal, state: State) -> None:
         self._access = access
@@ -83,7 +83,7 @@ class Publisher:
         )
 
     def post_widget(self, request: Request, name: str) -> Deferred[Response]:
-        """``POST /widgets/NAME``: publish the way that programs publish to Smashing."""
+        """``POST /widgets/NAME``: publish a value in the form that the dashboard Smashing accepts."""
         _check_kind(request.headers)
         fields = parse_json_object(request.body)
         token = fields.pop("auth_token", None)
@@ -104,7 +104,10 @@ class Publisher:
         return appended
 
     def _repeat(self, key: Key | None, refused: Refused) -> Deferred[Sequence[Update]]:
-        """Answer a repetition of a publish that was committed, which needs no room; refuse another."""
+        """Answer a request that was refused for lack of room, if its key was committed before.
+
+        Such a repetition needs no room.  Any other request stays refused.
+        """
         if key is None:
             raise refused
 
@@ -117,7 +120,10 @@ class Publisher:
 
 
 def _check_kind(headers: Mapping[str, str]) -> None:
-    """Refuse bodies that are not the value itself.  A form is allowed: curl -d calls every body one."""
+    """Refuse compressed and multipart bodies.
+
+    The type of a URL-encoded form is allowed, because ``curl -d`` sends it with every body.
+    """
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "bad-encoding", "a body has to be sent as it is, uncompressed")
     if headers.get("content-type", "").lower().startswith("multipart/"):
@@ -126,9 +132,10 @@ def _check_kind(headers: Mapping[str, str]) -> None:
 
 
 def read_value(body: bytes, content_type: str) -> bytes:
-    """Return the value of a body as JSON: the body, or its text if it is not JSON nor claims to be.
+    """Return the value of a body as JSON text.
 
-    A number that JSON cannot hold (NaN, Infinity, 1e999) is refused; as text it would be a wrong value.
+    A body that is not JSON becomes a JSON string, unless its content type says that it is JSON.
+    Numbers that JSON cannot express (NaN, Infinity, 1e999) are refused, not published as strings.
 
     :raises Refused: 400 or 413.
     """
@@ -145,7 +152,7 @@ def read_value(body: bytes, content_type: str) -> bytes:
 
 
 def _is_almost_json(body: bytes) -> bool:
-    """Return True for JSON with a number, a surrogate or a depth that streamd cannot take."""
+    """Return True for JSON that streamd refuses because of a number, a surrogate or its depth."""
     if _NOT_FINITE.fullmatch(body):
         return True
     try:
@@ -176,7 +183,7 @@ def _drafts(body: bytes, time: float | None) -> list[Draft]:
 
 
 def _receipt(update: Update) -> str:
-    """Return the members of an answer about one update; names need no escapes."""
+    """Return the JSON members ``seq`` and ``at`` of an update."""
     return f'"seq":{update.seq},"at":"{update.at}"'
 
 

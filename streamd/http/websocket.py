@@ -1,7 +1,7 @@
-"""Viewers on WebSockets: Autobahn reads frames and does the closing handshake.
+"""Viewers on WebSockets: Autobahn reads frames and performs the closing handshake.
 
-Broadcasts arrive here as ready frames and go straight to the transport: a message is framed once for
-all viewers that get it, not once for each.
+The hub passes finished frames, which go straight to the transport.  A message is framed once for all
+viewers that get it, not once for each.
 """
 
 from __future__ import annotations
@@ -39,28 +39,28 @@ from streamd.wire.v1 import v1_message
 
 FRAMES_PER_SECOND = 50
 BURST = 200
-"""Frames that a viewer may send: a person clicking needs two a second, a reload storm ten."""
+"""How many frames a viewer may send: a person who clicks sends two a second, a reload storm ten."""
 
 QUIET = 0.1
-"""Seconds without input after which a connection that was failed is closed."""
+"""Seconds without input after which a connection is closed that broke a rule."""
 
 RESTART = 1012
 """Close code: service restart (RFC 6455, IANA registry)."""
 
 ABUSE = 4400
-"""Close code of our own: the viewer sent too much."""
+"""streamd's own close code: the viewer sent too much."""
 
 MAX_DUE = 16
-"""Answers and commands for one viewer that may wait until what was sent before has left."""
+"""How many answers and commands for one viewer may wait until earlier messages were sent."""
 
 _ENCODINGS = (PLAIN_WEBSOCKET, PLAIN_DEFLATED), (V1_WEBSOCKET, V1_DEFLATED)
-"""By whether v1 is spoken and whether the viewer inflates."""
+"""The encodings: the first index is whether the viewer speaks v1, the second whether it inflates."""
 
 
 class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn's own bases
     """One viewer."""
 
-    # Values that nothing has happened to yet are the class's: there are 10,000 viewers.
+    # Initial values are attributes of the class, to save memory: there may be 10,000 viewers.
     factory: StreamFactory
     _log = Logger()
     _pinged: float | None = None  # when the last ping went out that is not answered
@@ -76,7 +76,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     def __init__(self, subscription: Subscription, handshake: Handshake) -> None:
         super().__init__(handshake)
         self._subscription = subscription
-        self._due: list[Subscription | bytes] = []  # to be answered, or sent, in turn
+        self._due: list[Subscription | bytes] = []  # subscriptions to answer, and frames to send
 
     @property
     def hub(self) -> Hub:
@@ -105,13 +105,13 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
 
     def resumeProducing(self) -> None:
         self.ready = True
-        self._pong()  # first: the hub always has more to write to a viewer that lags
+        self._pong()  # first, because the hub always has more to write to a viewer that lags
         self._answer()
         if self.ready:
             super().resumeProducing()
             self._answer()
 
-    # -- what the viewer says ----------------------------------------------------------------------
+    # -- messages from the viewer ------------------------------------------------------------------
 
     def dataReceived(self, data: bytes) -> None:
         if not self._deaf:
@@ -136,7 +136,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         if not self.is_v1:
-            return  # a plain viewer has nothing to say
+            return  # messages of a plain viewer are ignored
         said: Subscription | ScreenReport | bytes
         try:
             said = parse_message(b"" if isBinary else payload)
@@ -152,9 +152,9 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
             self._answer()
 
     def command(self, text: bytes) -> None:
-        """Send a command to the screen that reports here; it waits while the screen lags.
+        """Send a command to the screen on this connection; it waits while the screen lags.
 
-        :raises Refused: 503 if too much waits already.
+        :raises Refused: 503 if too many messages wait already.
         """
         if len(self._due) >= MAX_DUE:
             raise Refused(
@@ -164,9 +164,9 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         self._answer()
 
     def _answer(self) -> None:
-        """Send what is due, once what was sent before has left.
+        """Send waiting answers and commands, once earlier messages were sent.
 
-        Not in the middle of a first answer: the viewer does not know all that it selects yet.
+        They also wait for the end of the first answer: until then the viewer lacks part of its streams.
         """
         while self._due and self._is_free() and self.cursor.backlog is None:
             due = self._due.pop(0)
@@ -187,19 +187,19 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
             self._pong_due = None
 
     def _is_free(self) -> bool:
-        """Return True if a frame may be sent now: no message is half sent, no close frame was."""
+        """Return True if a frame may be sent now: no message is half sent, and the link is open."""
         return self.ready and not self.unsent and self.is_writable
 
     # -- the end -----------------------------------------------------------------------------------
 
     def refuse(self, reason: str) -> None:
-        """Close because of what was sent, and hear nothing more."""
+        """Close the connection because the viewer sent too much, and ignore further input."""
         self.factory.refused += 1
         self._bye(ABUSE, reason)
         self._stop_listening()
 
     def _stop_listening(self) -> None:
-        """Throw away further input, and close when none comes: unread input resets the connection."""
+        """Discard further input, and close when it pauses: unread input would reset the connection."""
         self._deaf = True
         self._abort_in(CLOSE_GRACE / 2)
         self._quiet = self.factory.clock.callLater(QUIET, self.dropConnection)
@@ -227,7 +227,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         super().lose()
 
     def restart(self) -> None:
-        """Ask the viewer to come back to the daemon that comes after this one."""
+        """Ask the viewer to reconnect to the next daemon, and close."""
         if self.is_v1 and self.is_writable and not self.unsent:
             self.write(frame(v1_message("bye", {"reason": "restart", "after": COME_BACK}).text))
         self._bye(RESTART, "restart")
@@ -248,10 +248,10 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
                 call.cancel()
         self.factory.closed(self)
 
-    # -- what the sweep does -----------------------------------------------------------------------
+    # -- called by the sweep -----------------------------------------------------------------------
 
     def ping(self, now: float) -> None:
-        """Ping the viewer; one that lags could not answer, and is watched instead."""
+        """Ping the viewer; if it lags, drop it once it has stalled, because a ping would wait, too."""
         if not self.ready:
             if self.is_stalled(now):
                 self.factory.give_up(self)
@@ -263,8 +263,8 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     def check_pong(self, now: float) -> None:
         """Drop the viewer if the last ping was not answered in time.
 
-        A slow reader may have much to read before the ping, in its own system's buffer.  The daemon
-        waits for it as long as that system takes anything.
+        A slow reader may have much to read before the ping, in the buffer of its own system.  The
+        daemon waits for it as long as that system acknowledges bytes.
         """
         if not self.ready or self._pinged is None or now - self._pinged < PONG_WITHIN:
             return
@@ -275,12 +275,12 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
 
 
 class StreamFactory(WebSocketServerFactory):
-    """Tracks the connected viewers: counts them, has them pinged, closes them.
+    """Tracks the connected viewers: counts them, lets the sweep ping them, and closes them.
 
     :ivar protocols: the viewers whose handshake is done.
-    :ivar greeting: the message after the welcome to viewers that speak v1: the build of the page.
-    :ivar refused: how many viewers were closed because of what they sent.
-    :ivar lost: how many viewers were given up because they did not answer.
+    :ivar greeting: the message that v1 viewers get after the welcome: the build of the page.
+    :ivar refused: how many viewers were closed because they sent too much.
+    :ivar lost: how many viewers were dropped because they did not answer.
     """
 
     def __init__(
@@ -294,7 +294,7 @@ class StreamFactory(WebSocketServerFactory):
     ) -> None:
         """:param now: returns the time in seconds since the epoch, for messages to viewers.
 
-        :param build: names the page and the walls.
+        :param build: an identifier that changes with the page's files and the walls.
         """
         super().__init__(server="")
         self.hub = hub
@@ -314,7 +314,7 @@ class StreamFactory(WebSocketServerFactory):
         return {"/ws": {"GET": refuse_plain_request}}
 
     def upgrade(self, request: Request) -> Handover:
-        """Make a viewer of a handshake: ``GET /`` or ``/ws`` with ``Upgrade: websocket``.
+        """Make a viewer from a handshake: ``GET /`` or ``/ws`` with ``Upgrade: websocket``.
 
         :raises Refused: 400 or 426 for a bad handshake, 400 for a bad subscription, 503 when there are
             too many viewers.
@@ -327,12 +327,12 @@ class StreamFactory(WebSocketServerFactory):
         return Handover(protocol)
 
     def opened(self, protocol: StreamProtocol) -> None:
-        """Track a viewer: its handshake is done."""
+        """Track a viewer whose handshake is done."""
         protocol.slot = self._sweep.next_slot()
         self.protocols.add(protocol)
 
     def closed(self, protocol: StreamProtocol) -> None:
-        """Forget a viewer: its connection is gone."""
+        """Forget a viewer whose connection has ended."""
         self.hub.leave(protocol)
         self.screens.lost(protocol, self.now())
         self.protocols.discard(protocol)
@@ -343,5 +343,9 @@ class StreamFactory(WebSocketServerFactory):
         protocol.lose()
 
     def close_all(self) -> Deferred[None]:
-        """Tell every viewer to come back; fires when all have gone, mute ones a moment later."""
+        """Ask every viewer to reconnect later, and close.
+
+        :returns: fires when all connections are closed.  Connections of viewers that do not answer are
+            aborted after a short time.
+        """
         return self.protocols.close_all(StreamProtocol.restart, StreamProtocol.lose)

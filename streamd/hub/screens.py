@@ -1,4 +1,4 @@
-"""The screens that report to this daemon, and those that were lost."""
+"""The screens that report to this daemon, and the screens whose connections were lost."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from streamd.wire.requests import ScreenReport
 
 MAX_SCREENS = 1000
 KEEP = 7 * 24 * 3600.0
-"""Seconds for which a lost screen is listed: longer than a holiday and its weekends."""
+"""Seconds for which a lost screen is listed: a week, longer than a weekend with holidays."""
 
 
 class Connection(Protocol):
-    """The promise of a screen's transport."""
+    """The connection of a screen, as :class:`Screens` uses it."""
 
     def command(self, text: bytes) -> None:
         """Send a command to the screen, after what was sent before.
 
-        :raises Refused: 503 if too much waits already.
+        :raises Refused: 503 if too many messages wait already.
         """
 
 
 class Screen:
-    """One name, and the connections that report under it.
+    """A screen: one name, and the connections that report under it.
 
-    :ivar since: when its first connection came, or its last one went; seconds since the epoch.
-    :ivar seen: when it last reported.
+    :ivar since: when its first connection came or its last one ended, in seconds since the epoch.
+    :ivar seen: when it last reported, in seconds since the epoch.
     """
 
     def __init__(self, report: ScreenReport, now: float) -> None:
@@ -50,8 +50,9 @@ class Screen:
 class Screens:
     """All screens by name.  Times are in seconds since the epoch.
 
-    :ivar others: screens of other nodes: name -> their entries in ``GET /screens``.
-    :ivar pass_on: sends a command to one of those; returns a Deferred, or None.
+    :ivar others: the screens of other nodes: name -> entry in ``GET /screens``.
+    :ivar pass_on: a function that passes a command to the other nodes.  It returns a Deferred, or None
+        if there are no other nodes.
     """
 
     def __init__(self) -> None:
@@ -62,9 +63,9 @@ class Screens:
         self._names: dict[Connection, str] = {}
 
     def report(self, connection: Connection, report: ScreenReport, now: float) -> None:
-        """Note a report.  If there are too many screens, the one that was lost first makes room."""
+        """Note a report.  If there are too many screens, the one that was lost first is removed."""
         if self._names.get(connection, report.name) != report.name:
-            return  # one connection is one screen: its thousand names would push out the others
+            return  # one connection is one screen: with many names it could displace all others
         screen = self._screens.get(report.name)
         if screen is None:
             self._forget(now, room=1)
@@ -79,7 +80,7 @@ class Screens:
         self._names[connection] = report.name
 
     def lost(self, connection: Connection, now: float) -> None:
-        """Note the end of a connection; one that never reported is no error."""
+        """Note the end of a connection; a connection that never reported is ignored."""
         name = self._names.pop(connection, None)
         if name is None:
             return
@@ -94,15 +95,15 @@ class Screens:
         return {name: screen.public() for name, screen in self._screens.items()}
 
     def listing(self, now: float) -> dict[str, Mapping[str, Any]]:
-        """Return all entries by name, other nodes' too."""
+        """Return the entries of the screens of all nodes, by name."""
         self._forget(now)
         return dict(sorted(newest_of([self.here(), self.others]).items()))
 
     def command(self, name: str, text: bytes) -> Any:
         """Send a command to a screen, on all of its connections.
 
-        :returns: a Deferred if another node has to send it, or None.
-        :raises Refused: 404 if it is not known, 409 if it is not connected, 503 if it lags.
+        :returns: a Deferred if another node also has to send it, else None.
+        :raises Refused: 404 if the screen is not known, 409 if it is not connected, 503 if it lags.
         """
         mine, other = self._screens.get(name), self.others.get(name)
         if mine is None and other is None:
@@ -123,7 +124,7 @@ class Screens:
             connection.command(text)
 
     def _forget(self, now: float, room: int = 0) -> None:
-        """Forget screens that were lost long ago, and the first lost ones to make room for ``room``."""
+        """Forget screens that were lost long ago, and more of them until ``room`` new screens fit."""
         for name in list(self._lost):
             full = len(self._screens) + room > MAX_SCREENS
             if not full and now - self._screens[name].since <= KEEP:

@@ -1,6 +1,7 @@
-"""The queue of a journal: requests wait in order, steps carry them out, answers go out in order.
+"""The queue of a journal: requests wait in order, and each step carries out several of them.
 
-All kinds of journal use this queue.  A kind decides what a request is, and carries a step out.
+All kinds of journal use this queue.  A kind defines what a request is, and how a step is carried out.
+Answers are given in the order of the requests.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ from streamd.journals.journal import Away, Follower
 W = TypeVar("W")
 
 DRAFT_BYTES = 320
-"""Memory of a draft that waits, beside its value.  Measured with CPython 3.11: 163 bytes for SQLite and
-257 for Redis, with a short name; a name of 128 characters takes 120 more."""
+"""Bytes of memory for a waiting draft, without its value.  Measured with CPython 3.11: 163 bytes for
+SQLite and 257 for Redis, with a short name; a name of 128 characters takes 120 more."""
 
 REQUEST_BYTES = 1024
-"""Memory of a request that waits, beside its updates: 500 to 860 bytes were measured."""
+"""Bytes of memory for a waiting request, without its updates: 500 to 860 were measured."""
 
 TRIM_BYTES = 200
-"""Memory of one stream in a request to trim."""
+"""Bytes of memory for one stream in a request to trim."""
 
 MAX_WAITING = 10_000
 MAX_WAITING_BYTES = 64 * 2**20
-"""Requests that may wait, and bytes of their memory: a disk writes that in seconds."""
+"""How many requests may wait, and the bytes of memory for them: a disk writes that in seconds."""
 
 STEP_UPDATES = 5000
 STEP_BYTES = 8 * 2**20
-"""Updates and bytes of one step at most: every other request waits until the step is over."""
+"""The most updates and bytes in one step: all other requests wait until the step is over."""
 
 
 def cost_of(drafts: Sequence[Draft]) -> int:
@@ -45,8 +46,10 @@ def cost_of(drafts: Sequence[Draft]) -> int:
 class Request(NamedTuple, Generic[W]):
     """One request in the queue.
 
-    :ivar what: the request, as the kind of journal understands it.
-    :ivar cost: bytes of memory; :ivar updates: how many updates it may commit.
+    :ivar what: the request, in a form that the kind of journal defines.
+    :ivar answer: fires with the answer.
+    :ivar cost: bytes of memory.
+    :ivar updates: how many updates it may commit.
     """
 
     what: W
@@ -56,10 +59,10 @@ class Request(NamedTuple, Generic[W]):
 
 
 class Outcome(NamedTuple):
-    """What a step led to.
+    """The result of a step.
 
-    :ivar answers: one for each request; a :class:`Failure` is an answer too.
-    :ivar at: the answers are held back until the log was followed up to here.
+    :ivar answers: one for each request; a :class:`Failure` is also an answer.
+    :ivar at: the answers are held back until the follower has been told the log up to this position.
     """
 
     answers: Sequence[Any]
@@ -67,10 +70,10 @@ class Outcome(NamedTuple):
 
 
 class AppendQueue(Generic[W]):
-    """Bounded; one step at a time.
+    """A bounded queue of requests, which are carried out one step at a time.
 
-    :ivar refusal: why new requests are refused; None: they are taken.
-    :ivar followed: the log was followed up to here, see :attr:`Outcome.at`.
+    :ivar refusal: the error for new requests; None if they are accepted.
+    :ivar followed: the follower has been told the log up to this position; see :attr:`Outcome.at`.
     """
 
     _log = Logger()
@@ -78,7 +81,7 @@ class AppendQueue(Generic[W]):
     def __init__(self, carry_out: Callable[[Sequence[W]], Awaitable[Outcome]], store: str) -> None:
         """:param carry_out: carries out a step.  If it raises, all requests of the step fail.
 
-        :param store: what the requests wait for, in an error's words.
+        :param store: a name for the store in error messages, such as ``Redis``.
         """
         self.refusal: Away | None = Away("streamd is starting or stopping")
         self.followed = ORIGIN
@@ -98,7 +101,7 @@ class AppendQueue(Generic[W]):
 
     @property
     def awaited(self) -> Position | None:
-        """The position up to which the log has to be followed for the next answers; None: nowhere."""
+        """The position for which the next held-back answers wait; None if no answers are held back."""
         return self._held_back[0][1].at if self._held_back else None
 
     def ask(self, what: W, cost: int = 0, updates: int = 0) -> Deferred[Any]:
@@ -111,13 +114,13 @@ class AppendQueue(Generic[W]):
         if self.refusal is not None:
             return fail(self.refusal)
         cost += REQUEST_BYTES
-        # A request that is too large for the bound is taken when nothing else waits.
+        # A request that is larger than the bound is accepted only when nothing else waits.
         if self._count and (self._count >= MAX_WAITING or self._bytes + cost > MAX_WAITING_BYTES):
             return fail(Away(f"too much waits for {self._store}"))
         return self.put(Request(what, Deferred(), cost, updates))
 
     def put(self, request: Request[W]) -> Deferred[Any]:
-        """Add a request, whatever the bounds and the refusal say."""
+        """Add a request without checking the bounds and the refusal."""
         self._waiting.append(request)
         self._count += 1
         self._bytes += request.cost
@@ -129,16 +132,16 @@ class AppendQueue(Generic[W]):
         return request.answer
 
     def follow(self, at: Position) -> None:
-        """Give the answers that waited until the log was followed up to ``at``."""
+        """Give the answers that were held back until the follower was told the log up to ``at``."""
         self.followed = at
         while self._held_back and self._held_back[0][1].at <= at:
             requests, outcome = self._held_back.popleft()
             self._answer(requests, outcome.answers)
 
     def refuse(self, why: Away) -> None:
-        """Refuse every request: those that come, those that wait, and those under way.
+        """Refuse all requests: new ones, waiting ones, and those of the step under way.
 
-        A step under way may have been carried out nevertheless, but nobody hears of its answers.
+        That step may be carried out all the same, but its answers are dropped.
         """
         self.refusal = why
         held_back, under_way, waiting = [*self._held_back], self._under_way, [*self._waiting]
@@ -149,7 +152,7 @@ class AppendQueue(Generic[W]):
             self._answer(requests, [Failure(why)] * len(requests))
 
     def admit(self) -> None:
-        """Take requests, unless the queue was closed."""
+        """Accept requests again, unless the queue was closed."""
         if self._closed is None:
             self.refusal = None
 
@@ -174,7 +177,7 @@ class AppendQueue(Generic[W]):
         self._tell_idle()
 
     def _take(self) -> list[Request[W]]:
-        """Take the requests of the next step."""
+        """Remove the requests of the next step from the queue, and return them."""
         requests: list[Request[W]] = []
         updates = cost = 0
         while waiting := self._waiting:
@@ -204,15 +207,15 @@ class AppendQueue(Generic[W]):
 
 
 class QueuedJournal(Generic[W]):
-    """What every kind of journal has: a queue, a follower, and a word on whether it can commit.
+    """The base of all kinds of journal: a queue, a follower, and whether the journal can commit.
 
-    :ivar life: of the log.
+    :ivar life: the life of the log.
     """
 
     _log = Logger()
 
     def __init__(self, life: int, store: str) -> None:
-        """:param store: where the log is kept, in an error's words."""
+        """:param store: a name for the place of the log in error messages, such as ``Redis``."""
         self.life = life
         self._queue: AppendQueue[W] = AppendQueue(self._carry_out, store)
         self._follower: Follower
@@ -223,7 +226,7 @@ class QueuedJournal(Generic[W]):
         return self._queue.close().addCallback(lambda _: self._close())
 
     def _lose(self, why: str) -> Away:
-        """Refuse everything until :meth:`_find`; tell the follower why."""
+        """Note that the journal cannot commit: refuse requests until :meth:`_find` is called."""
         away = Away(why)
         if self._told_away != why:
             self._told_away = why
@@ -233,7 +236,7 @@ class QueuedJournal(Generic[W]):
         return away
 
     def _find(self) -> None:
-        """Take requests again; tell the follower."""
+        """Note that the journal can commit again: accept requests, and tell the follower."""
         self._queue.admit()
         if self._told_away is not None:
             self._told_away = None
@@ -241,22 +244,25 @@ class QueuedJournal(Generic[W]):
             self._follower.away(None)
 
     def _tell(self, updates: Sequence[Update]) -> None:
-        """Tell the follower what was committed.  Its errors undo nothing: they go to the log."""
+        """Tell the follower what was committed.  Its errors are logged; the updates stay committed."""
         try:
             if updates:
                 self._follower.committed(updates)
         except Exception:
             self._log.failure("the follower failed on what was committed")
 
-    # -- what a kind says --------------------------------------------------------------------------
+    # -- what a kind of journal defines ------------------------------------------------------------
 
     async def _carry_out(self, requests: Sequence[W]) -> Outcome:
-        """Carry out a step, and tell the follower, at the latest before ``Outcome.at`` is followed.
+        """Carry out a step, and tell the follower what it committed.
 
-        :raises Away: nothing of it was committed, as far as is known.
+        The follower is told either before this returns, or before :attr:`followed
+        <AppendQueue.followed>` reaches :attr:`Outcome.at`.
+
+        :raises Away: nothing was committed, as far as the journal knows.
         """
         raise NotImplementedError
 
     def _close(self) -> Deferred[None]:
-        """Give back what is open."""
+        """Close the connections and files of the store."""
         return succeed(None)

@@ -44,7 +44,7 @@ class HttpUrl(str):
 
     @classmethod
     def parse(cls, written: Any) -> HttpUrl:
-        """:raises ValueError: with what would be right."""
+        """:raises ValueError: the message says which form is expected."""
         if not isinstance(written, str) or not re.fullmatch(r"https?://[!-~]+", written):
             raise ValueError('expected a URL such as "https://example.org/status.json"')
         parts = urlsplit(written)
@@ -65,7 +65,7 @@ class Pick:
 
     @classmethod
     def parse(cls, written: Any) -> Pick:
-        """:raises ValueError: with what would be right."""
+        """:raises ValueError: the message says which form is expected."""
         for pointer in written.values() if isinstance(written, dict) else (written,):
             if not isinstance(pointer, str) or not cls._POINTER.fullmatch(pointer):
                 raise ValueError('expected a JSON pointer such as "/data/0/count"')
@@ -149,7 +149,7 @@ class HttpSource:
     def __init__(
         self, settings: HttpSettings, headers: Mapping[str, str], surroundings: Surroundings
     ) -> None:
-        """:param headers: name -> value in plain text; ``settings`` has only references to secrets."""
+        """:param headers: name -> value; the secrets of ``settings.headers`` in plain text."""
         self._url = str(settings.url)
         self._pick = settings.pick
         self._timeout = settings.timeout

@@ -1,4 +1,4 @@
-"""PostgreSQL's notifications: each is a reading, or the reason to run a query."""
+"""Listens to PostgreSQL's notifications: each is published, or makes a query run."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class NotifyChannel(str):
 
     @classmethod
     def parse(cls, written: Any) -> NotifyChannel:
-        """:raises ValueError: with an example of what is expected."""
+        """:raises ValueError: the message says which form is expected."""
         if not isinstance(written, str) or not 1 <= len(written.encode()) <= 63 or '"' in written:
             raise ValueError("expected a channel: NOTIFY's first word, at most 63 bytes")
         return cls(written)
 
 
 class ListenSettings(QuerySettings, frozen=True, kw_only=True):
-    """``[sources.NAME]`` with ``listen``.
+    """The table ``[sources.NAME]`` with ``listen``.
 
-    :ivar every: with ``query``: the interval of runs without a notification.
+    :ivar every: the interval at which ``query`` runs even without a notification.
     """
 
     listen: NotifyChannel
@@ -40,10 +40,11 @@ class ListenSettings(QuerySettings, frozen=True, kw_only=True):
 
 
 class ListenSource:
-    """Listens first, then runs the query, then follows: again after every reconnect.
+    """Listens to a channel, and publishes the notifications or the rows of a query.
 
-    So a query misses nothing.  Without a query, notifications from between two connections are gone:
-    each stream is failed then until its next one.
+    After each connect the source first listens and then runs the query, so that the query misses no
+    change.  Without a query, notifications sent between two connections are lost.  Each stream is then
+    failed until its next notification.
     """
 
     def __init__(self, name: str, settings: ListenSettings, surroundings: Surroundings) -> None:
@@ -66,7 +67,7 @@ class ListenSource:
         return DeferredList([self._notifying.stop(), self._querying.stop()], consumeErrors=True)
 
     async def _listen(self) -> None:
-        """One run lasts as long as its connection."""
+        """Listen until the connection ends."""
         await self._notifying.listen(self._channel)
         if self._reading is None:
             await self._follow()
@@ -80,8 +81,8 @@ class ListenSource:
             reading.stop()
 
     async def _follow(self) -> None:
-        """Each notification is a reading."""
-        gap = self._heard is not None  # a notification then proves its own streams alone
+        """Publish each notification as a reading."""
+        gap = self._heard is not None  # then a notification confirms only its own streams
         if self._heard is not None:
             self._feed.failed(missing_since(self._heard))
         else:

@@ -1,4 +1,4 @@
-"""Which kinds of sources there are: our own, and those of installed packages.
+"""The list of all kinds of sources: our own, and those of installed packages.
 
 To add a kind, write its module in this package and add its ``KIND`` to :data:`SOURCE_KINDS`.
 ``docs/extending.rst`` has the steps.
@@ -22,16 +22,16 @@ SOURCE_KINDS: tuple[Kind, ...] = (
     call.KIND,
     demo.KIND,
 )
-"""If a table has no key ``kind``, the first of these that its keys tell is chosen."""
+"""If a table has no key ``kind``, the first kind is chosen that recognizes the other keys."""
 
 ENTRY_POINTS = "streamd.sources"
 """The group in which other packages offer kinds of sources: each entry point names a ``KIND``."""
 
 
 def find_kinds() -> tuple[Kind, ...]:
-    """Our own kinds of sources, followed by those that installed packages offer.
+    """Return our own kinds of sources, followed by those that installed packages offer.
 
-    :raises ConfigError: naming an entry point that cannot be loaded.
+    :raises ConfigError: names an entry point that cannot be loaded.
     """
     found = []
     for point in entry_points(group=ENTRY_POINTS):
