@@ -49,6 +49,8 @@ class PostgresDriver(DatabaseDriver):
             fallback_application_name="streamd",
         )
         connection.read_only = True
+        # Once for each connection: a second handler would hear every notification again.
+        connection.add_notify_handler(lambda notify: self._notified.append(notify.payload))
         for name, loader in _loaders(self._psycopg):
             connection.adapters.register_loader(name, loader)
         return connection
@@ -96,7 +98,6 @@ class PostgresDriver(DatabaseDriver):
 
     def listen(self, connection: Any, channel: str) -> None:
         self._notified = []
-        connection.add_notify_handler(lambda notify: self._notified.append(notify.payload))
         connection.execute(f'LISTEN "{channel}"')
         # PgBouncer invents the number that it tells at login.  It would give the session that listens
         # to somebody else, and drop what is notified.

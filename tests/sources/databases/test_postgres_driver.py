@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
+import psycopg
+
+from streamd.sources.databases.postgres_driver import PostgresDriver
 from tests.support.databases import PgBouncer, PostgresServer
 from tests.support.net import wait_until
 from tests.support.served import Serve, in_thread
@@ -100,6 +103,15 @@ def test_nothing_stays_on_a_shared_session(
     postgres.sql("INSERT INTO orders VALUES (2)")
     streams.expect("sold", {"id": 2})
     assert streams.health("one.n") == ("fresh", None)
+
+
+def test_a_notification_comes_once_though_listened_twice(postgres: PostgresServer) -> None:
+    driver = PostgresDriver(psycopg, postgres.url, 3)
+    with closing(driver.connect()) as connection:
+        driver.listen(connection, "alerts")
+        driver.listen(connection, "alerts")
+        postgres.sql("NOTIFY alerts, 'door'")
+        assert driver.notifications(connection, 1) == ["door"]
 
 
 @in_thread
