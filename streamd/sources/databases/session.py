@@ -66,9 +66,6 @@ class DatabaseDriver:
         """A new connection that can only read, and on which no query takes longer than ``timeout``."""
         raise NotImplementedError
 
-    def prepare(self, connection: Any) -> None:
-        """Send what a new connection needs.  While this waits, the connection can be aborted."""
-
     def lost(self, connection: Any) -> bool:
         """Return True if the connection can no longer be used."""
         raise NotImplementedError
@@ -222,13 +219,11 @@ class DatabaseSession:
         self._reached = self._connection is not None
         if not self._reached:
             self._connection = self._driver.connect()
+            self._reached = True
         try:
-            if not self._reached:
-                self._driver.prepare(self._connection)
-                self._reached = True
             return use(self._connection)
         finally:
-            if not self._reached or self._driver.lost(self._connection):
+            if self._driver.lost(self._connection):
                 connection, self._connection = self._connection, None
                 connection.close()
 
