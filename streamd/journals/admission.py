@@ -1,4 +1,4 @@
-"""Appending within bounds: everything that sources and publishers append comes through here."""
+"""Appends drafts within the bounds on streams and memory, for sources and publishers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from streamd.journals.journal import Journal
 def append_within(
     room: Room, journal: Journal, drafts: Sequence[Draft], **options: Any
 ) -> Deferred[Sequence[Update]]:
-    """Append drafts if there is room for them and for all that waits.
+    """Append drafts if there is room for them, in addition to all appends that wait.
 
-    :param options: of :meth:`~streamd.journals.journal.Journal.append`.
+    :param options: further arguments of :meth:`~streamd.journals.journal.Journal.append`.
     :raises Refused: 429, see :meth:`~streamd.core.room.Room.reserve`.
     """
     held = room.reserve(drafts)

@@ -1,7 +1,7 @@
-"""The rules of a log that one process keeps: what may be committed next, and what that changes.
+"""The rules of a log that only one process has: which appends are valid, and what they change.
 
-The book says how the log stands.  A batch is one step: it decides what the requests of the step change.
-Nothing of a batch is true before it is stored; then the book settles it.  No I/O happens here.
+The book is the current state of the log.  A batch collects the changes of one step.  The changes take
+effect only when the batch was stored and the book has taken them over.  This module does no I/O.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from streamd.journals.journal import KEY_LIFETIME, Conflict, Key, Outrun, Source
 V = TypeVar("V")
 
 MAX_RECORDED = 100_000
-"""Idempotency keys that are remembered plus the updates that they stand for: 100 bytes each."""
+"""The most idempotency keys that are remembered, plus the updates in their receipts: 100 bytes each."""
 
 KEYS = "key"
-"""The kind of record that an idempotency key is."""
+"""The kind of the records for idempotency keys."""
 
 
 class Record(NamedTuple):
     """A small record.
 
-    :ivar expires: on the monotonic clock; None: never.
+    :ivar expires: seconds on the monotonic clock; None if it never expires.
     :ivar weight: its share of :data:`MAX_RECORDED`.
     """
 
@@ -40,8 +40,8 @@ class Record(NamedTuple):
 class Receipt(msgspec.Struct, array_like=True, frozen=True):
     """The record of an idempotency key.
 
-    :ivar digest: of the request.
-    :ivar updates: of each update the stream, seq, position (ms and n) and time.
+    :ivar digest: the digest of the request.
+    :ivar updates: for each update its stream, seq, position (ms and n) and time.
     """
 
     digest: bytes
@@ -56,18 +56,18 @@ def draw_life() -> int:
 def weigh(data: bytes) -> int:
     """Return the weight of an idempotency key's record.
 
-    :raises msgspec.MsgspecError: it is no such record.
+    :raises msgspec.MsgspecError: the data is not such a record.
     """
     return 1 + len(msgspec.msgpack.decode(data, type=Receipt).updates)
 
 
 class Book:
-    """How the log stands.
+    """The current state of the log, without the updates themselves.
 
     :ivar head: the position of the newest update.
-    :ivar seqs: stream -> its last ``seq``; a stream that was forgotten is not in it.
+    :ivar seqs: stream -> its last ``seq``; forgotten streams are not in it.
     :ivar places: source -> its cursor.
-    :ivar records: kind -> name -> record, each kind in the order in which it was put.
+    :ivar records: kind -> name -> record; each kind in the order in which its records were put.
     :ivar recorded: the weight of all records.
     """
 
@@ -79,7 +79,7 @@ class Book:
         self.recorded = 0
 
     def settle(self, batch: Batch) -> None:
-        """Take over what a batch changed: it is stored now."""
+        """Take over the changes of a batch that has been stored."""
         self.head = batch.head
         self.seqs.update(batch.seqs)
         for name in [name for name, seq in batch.seqs.items() if not seq]:
@@ -94,7 +94,7 @@ class Book:
 
 
 class Changes(dict[str, V]):
-    """What a batch changes of a mapping; asked for anything else, it says what the book knows."""
+    """The changes of a batch to one mapping of the book; other names have the value in the book."""
 
     def __init__(self, known: Mapping[str, V]) -> None:
         super().__init__()
@@ -105,13 +105,15 @@ class Changes(dict[str, V]):
 
 
 class Batch:
-    """One step of a log.
+    """The changes of one step of a log.
 
-    :ivar now: seconds since the epoch; :ivar elapsed: seconds on the monotonic clock.
-    :ivar updates: to commit.
-    :ivar records: to keep, by kind and name; None: to take away.
-    :ivar first: stream -> the position before which its updates may go; see :meth:`Journal.trim`.
-    :ivar probing: whether the store has to prove that it can be written.
+    :ivar now: seconds since the epoch.
+    :ivar elapsed: seconds on the monotonic clock.
+    :ivar updates: the updates to commit.
+    :ivar records: (kind, name) -> the record to store; None to delete it.
+    :ivar first: stream -> the position before which its updates may be deleted; see
+        :meth:`Journal.trim`.
+    :ivar probing: whether to test that the store can be written.
     """
 
     def __init__(self, book: Book, life: int, now: float, elapsed: float) -> None:
@@ -128,7 +130,7 @@ class Batch:
         self.first: dict[str, Position] = {}
         self.horizon = ORIGIN
         self.probing = False
-        self._expired: set[str] = set()  # kinds whose expired records are taken away
+        self._expired: set[str] = set()  # kinds whose expired records were deleted
 
     def __bool__(self) -> bool:
         """Whether there is anything to store."""
@@ -140,7 +142,7 @@ class Batch:
         key: Key | None,
         cursor: SourceCursor | None,
     ) -> Sequence[Update]:
-        """See :meth:`Journal.append`.  Change nothing when it raises."""
+        """See :meth:`Journal.append`.  If it raises, the batch is unchanged."""
         if key is not None:
             self._expire(KEYS)
             receipt = self.receipt(key)
@@ -166,7 +168,7 @@ class Batch:
             name, value = draft.stream, draft.value
             seq = seqs[name] or 0
             if value is None and not seq:
-                continue  # no stream would ever take its tombstone away
+                continue  # the tombstone of a stream that never existed would stay forever
             head = head.next(now_ms, life)
             time = now if draft.time is None else draft.time
             updates.append(Update(name, seq + 1, head, time, value))
@@ -217,7 +219,7 @@ class Batch:
         self.horizon = max(self.horizon, horizon)
 
     def probe(self) -> None:
-        """Have the store prove that it can be written."""
+        """Have the store tested: can it be written?"""
         self.probing = True
 
     def _known(self, kind: str, name: str) -> Record | None:
@@ -237,7 +239,7 @@ class Batch:
         self.records[kind, name] = record
 
     def _expire(self, kind: str) -> None:
-        """Take expired records away.  Those of one kind last equally long: the oldest expire first."""
+        """Delete the expired records of a kind.  All last equally long, so the oldest expire first."""
         if kind in self._expired:
             return
         self._expired.add(kind)

@@ -1,4 +1,4 @@
-"""The format of the SQLite file that holds a log, and what its errors say."""
+"""The format of the SQLite file that holds a log, and the texts for its errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamd.core.update import LIFE_UNIT, MAX_LIFE
 from streamd.journals.journal import Unusable
 
 APPLICATION = 0x73747264
-"""``strd``: SQLite's ``application_id`` of our files."""
+"""``strd``: the ``application_id`` by which streamd's SQLite files are recognized."""
 
 UPGRADES = (
     """
@@ -46,7 +46,7 @@ UPGRADES = (
     );
     """,
 )
-"""Script ``n`` makes a file of format version ``n`` one of ``n + 1``; an empty file has version 0."""
+"""Script ``n`` upgrades a file from format version ``n`` to ``n + 1``; an empty file has version 0."""
 
 _AT = f"""
     typeof(ms) = 'integer' AND ms BETWEEN 0 AND {10**15 - 1}
@@ -60,8 +60,8 @@ SOUND = {
     "records": """typeof(kind) = 'text' AND typeof(name) = 'text' AND typeof(data) = 'blob'
         AND typeof(expires) IN ('real', 'null')""",
 }
-"""A condition that every row of a table meets: SQLite takes any value in any column, and has no
-checksums."""
+"""Table -> a condition that each of its rows must meet.  SQLite accepts any value in any column, and
+has no checksums."""
 
 _MAGIC = b"SQLite format 3\0"
 _REASONS = {
@@ -74,14 +74,14 @@ _REASONS = {
 
 
 class Damaged(Exception):
-    """The file itself says that it is no log any more."""
+    """The content of the file is damaged: it is not a valid log."""
 
 
 def check_head(path: Path) -> None:
-    """Check by the head of a file that it is ours: any other file stays untouched.
+    """Check the head of a file: is it streamd's?  A file of another program is not changed.
 
-    :raises Unusable: it is another program's, a newer streamd's, or cannot be written.
-    :raises Damaged: it is no database.
+    :raises Unusable: the file belongs to another program or a newer streamd, or is read-only.
+    :raises Damaged: the file is not a database.
     """
     try:
         head = path.open("rb").read(100) if path.exists() else b""
@@ -103,26 +103,26 @@ def check_head(path: Path) -> None:
 
 
 def unusable(path: Path, reason: str) -> Unusable:
-    """Return the error of a file that cannot be used."""
+    """Return the error for a file that cannot be used."""
     return Unusable(f"journal.path: cannot use {path}: {reason}")
 
 
 def damage(error: sqlite3.Error) -> str | None:
-    """Return what is wrong with the file; None if the error is not the file's fault."""
+    """Return how the file is damaged; None if the error has another cause."""
     name = getattr(error, "sqlite_errorname", str(error))  # Python's own: a text is no UTF-8
     damages = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "Could not decode")
     return str(error) if name.startswith(damages) else None
 
 
 def explain(error: sqlite3.Error) -> str | None:
-    """Return the error in words fit for a wall; None if nobody expected it."""
+    """Return an error as a sentence that walls show; None if the error is unexpected."""
     name = getattr(error, "sqlite_errorname", "")
     return next((words for start, words in _REASONS.items() if name.startswith(start)), None)
 
 
 @cache
 def this_boot() -> str:
-    """Return a name for the time since the system started; without one, for that of this process."""
+    """Return an identifier of this boot of the system, or of this process if the system has none."""
     with suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return secrets.token_hex()

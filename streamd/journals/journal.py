@@ -1,11 +1,11 @@
-"""The journal: keeps the log, and orders what happens.
+"""The journal: keeps the log, and puts all updates in order.
 
-Whoever has news appends it; the journal gives every update its ``seq`` and its position, and tells one
-follower what was committed, its own appends and other nodes' alike.  Nothing is served that was not
-committed.
+Sources and publishers append drafts.  The journal gives every update its ``seq`` and its position.  It
+tells one follower which updates were committed, by this node and by others.  Viewers are told only
+committed updates.
 
-How much history there is, the follower decides.  The journal keeps what the follower keeps, and of each
-stream the newest update that it let go: a mark, by which a follower to come knows what is missing.
+The follower decides how much history is kept.  The journal keeps the same updates, and in addition the
+newest dropped update of each stream.  This is the mark: it tells the next follower what is missing.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ KEY_LIFETIME = 300.0
 
 
 class Key(NamedTuple):
-    """An idempotency key, and what it was first used for.
+    """An idempotency key of a request.
 
-    :ivar digest: of the request; the same key with another one is a conflict.
+    :ivar text: the key as the client sent it.
+    :ivar digest: the digest of the request; the same key with another digest is a conflict.
     """
 
     text: str
@@ -33,10 +34,11 @@ class Key(NamedTuple):
 
 
 class SourceCursor(NamedTuple):
-    """A source's own place in what it reads, stored in the same step as the updates it led to.
+    """A move of a source's own cursor, stored in the same step as the updates that it belongs to.
 
-    :ivar expected: what is stored now; None: nothing.
-    :ivar place: what is stored from then on.
+    :ivar source: the name of the source.
+    :ivar expected: the cursor that must be stored now; None if there is none yet.
+    :ivar place: the new cursor.
     """
 
     source: str
@@ -45,31 +47,31 @@ class SourceCursor(NamedTuple):
 
 
 class Fence(NamedTuple):
-    """A lease's number: an append under an older number than the newest seen is refused."""
+    """The fencing token of a lease.  An append with an older number than the newest one is refused."""
 
     lease: str
     number: int
 
 
 class Conflict(Refused):
-    """The key was used for something else."""
+    """The idempotency key was used for another request."""
 
     def __init__(self) -> None:
         super().__init__(409, "conflict", "this Idempotency-Key was used for another request")
 
 
 class Outrun(Exception):
-    """The source's cursor or its lease is not what the caller believed: somebody else went on."""
+    """The source's cursor or its lease is not as expected: another node runs the source."""
 
 
 class Unusable(Exception):
-    """There can be no log: a sentence for whoever started the daemon."""
+    """The journal cannot be used at all; the text is for the person who started the daemon."""
 
 
 class Away(Refused):
     """The journal cannot commit now.
 
-    :ivar message: why, in words fit for a wall.
+    :ivar message: the reason, a sentence that walls show.
     """
 
     def __init__(self, why: str) -> None:
@@ -77,50 +79,51 @@ class Away(Refused):
 
 
 class Follower(Protocol):
-    """Who is told what the log says.  What it raises is logged, and undoes nothing."""
+    """The object that is told about the log.  Its exceptions are logged; updates stay committed."""
 
     def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
-        """This is the log; what was known of it before is void.
+        """Replace everything with the content of a log.
 
-        Told at the start, and whenever there is another log than before, or its end was missed.
+        The journal calls this at the start, when there is a new log, and when this node missed a part
+        of the log.
 
-        :param life: of the log; its positions carry it.
-        :param held: in order; a stream's first one, when it has no value or a ``seq`` above 1, is the
-            mark: it was let go.
+        :param life: the life of the log; its positions contain it.
+        :param held: the updates in order.  The first one of a stream is its mark if it has no value or
+            a ``seq`` above 1: this update counts as dropped.
         :param horizon: see :meth:`Journal.trim`.
         """
 
     def committed(self, updates: Sequence[Update]) -> None:
-        """These were, in this order."""
+        """Apply updates that were committed, in this order."""
 
     def away(self, why: str | None) -> None:
-        """Nothing can be committed or heard, in words fit for a wall; None: it can again."""
+        """Note that the journal is away, and why, a sentence that walls show; None if it is back."""
 
     def skipped(self, streams: Collection[str], why: str) -> None:
-        """Entries of these streams in the log could not be read, for a reason fit for a wall."""
+        """Note that the log has unreadable entries of these streams, and why."""
 
     def lost(self, why: str) -> None:
-        """The log that was is gone, and why, in words fit for a wall: another one was restored."""
+        """Note that the old log is lost, and why; the new one was restored before."""
 
 
 class Journal(Protocol):
-    """The promise that every kind of journal keeps.
+    """The interface of every kind of journal.
 
-    What is asked of it in one turn of the reactor or another is done in that order, one thing after the
-    other.  An append is atomic: all of its updates are committed, in the order given, or none.  The
-    follower is told what was committed before the append's Deferred fires.
+    Requests are carried out one after the other, in the order in which they were made.  An append is
+    atomic: all of its updates are committed, in the given order, or none.  The follower is told about
+    the updates before the append's Deferred fires.
     """
 
     @property
     def life(self) -> int:
-        """The life of this log, once it has started."""
+        """The life of this log; valid once the journal has started."""
 
     @property
     def shared(self) -> bool:
-        """Whether other processes may have the same log at the same time."""
+        """Whether other processes may use the same log at the same time."""
 
     def start(self, follower: Follower) -> Deferred[None]:
-        """Open the log, tell what it holds, and from then on all that is committed.
+        """Open the log; tell the follower its content, and from then on every committed update.
 
         :raises Unusable: at once, or by the Deferred.
         """
@@ -133,45 +136,46 @@ class Journal(Protocol):
     ) -> Deferred[Sequence[Update]]:
         """Commit updates.
 
-        :returns: them with ``seq`` and ``at``; for a key seen before, those of the first time.
-        :raises Conflict: the key was used for something else.
-        :raises Outrun: ``cursor`` is not the newest.
-        :raises Away: nothing was committed as far as is known; with its key, or its cursor, it may be
-            tried again.
+        :returns: the updates with ``seq`` and ``at``.  For a repeated key, those of the first request.
+        :raises Conflict: the key was used for another request.
+        :raises Outrun: the stored cursor is not the expected one of ``cursor``.
+        :raises Away: nothing was committed, as far as the journal knows.  With the same key or cursor
+            the append may safely be tried again.
         :raises Refused: 429 while there are too many keys.
         """
 
     def receipt(self, key: Key) -> Deferred[Sequence[Update] | None]:
-        """What was committed under a key, as :meth:`append` would answer; None for a new one.
+        """Return the updates that :meth:`append` committed with a key; None if the key is new.
 
-        :raises Conflict: the key was used for something else.
+        :raises Conflict: the key was used for another request.
         """
 
     def place(self, source: str) -> Deferred[str | None]:
-        """The stored cursor of a source."""
+        """Return the stored cursor of a source; None if there is none."""
 
     def put(self, kind: str, name: str, record: bytes, seconds: float | None) -> Deferred[None]:
-        """Keep a small record, instead of the one of this name.
+        """Store a small record; it replaces the record with the same kind and name.
 
-        :param seconds: for so long; 0: take it away, None: for ever.
+        :param seconds: how long the record is kept; 0 deletes it, None keeps it forever.
         """
 
     def records(self, kind: str) -> Deferred[Mapping[str, bytes]]:
-        """The records of a kind that have not expired, by name."""
+        """Return the records of a kind that have not expired, by name."""
 
     def trim(self, first: Mapping[str, Position], horizon: Position) -> Deferred[None]:
-        """Let go of what the follower let go of.
+        """Delete the updates that the follower has dropped.
 
-        :param first: of each stream the position before which nothing is needed any more.
-        :param horizon: nor are their tombstones up to here; a cursor before it is worth nothing.
+        :param first: stream -> the position before which its updates are not needed any more.
+        :param horizon: tombstones of these streams up to this position are not needed, either.  A
+            cursor before it cannot resume.
         """
 
     def stop(self) -> Deferred[None]:
-        """Commit what is under way, and close; what is asked from then on is :class:`Away`."""
+        """Commit waiting appends, and close; later requests fail with :class:`Away`."""
 
 
 class SharedJournal(Journal, Protocol):
-    """The promise of a journal that several processes have at the same time."""
+    """The interface of a journal that several processes use at the same time."""
 
     def append(
         self,
@@ -180,22 +184,22 @@ class SharedJournal(Journal, Protocol):
         cursor: SourceCursor | None = None,
         fence: Fence | None = None,
     ) -> Deferred[Sequence[Update]]:
-        """Commit updates under a lease, see :meth:`Journal.append`.
+        """Commit updates under a lease; see :meth:`Journal.append`.
 
-        :raises Outrun: ``fence`` is not the newest of its lease, too.
+        :raises Outrun: also if ``fence`` is not the newest fencing token of its lease.
         """
 
     def acquire(self, lease: str, seconds: float) -> Deferred[Fence | None]:
         """Take a lease for some time, or extend the lease that this process holds.
 
-        :returns: the fencing token for what is appended under the lease: its number grows with every
-            change of hands.  None if another process holds the lease.
+        :returns: the fencing token for appends under the lease; its number grows with every new holder.
+            None if another process holds the lease.
         """
 
     def release(self, lease: str) -> Deferred[None]:
-        """Give a lease back, so that others can have it at once."""
+        """Release a lease, so that another process can take it at once."""
 
 
 def as_shared(journal: Journal) -> SharedJournal | None:
-    """Return the journal if other processes may have it too, or None."""
+    """Return the journal if other processes may use it, too; else None."""
     return cast(SharedJournal, journal) if journal.shared else None

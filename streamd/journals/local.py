@@ -1,4 +1,4 @@
-"""A journal that one process has for itself: all but the place where the log is kept."""
+"""The base of journals that only one process uses; a subclass stores the log."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from streamd.journals.queue import TRIM_BYTES, Outcome, QueuedJournal, cost_of
 
 T = TypeVar("T")
 Question = Callable[[Batch], Any]
-"""A request: it changes the batch, and returns the answer.  If it raises, it changes nothing."""
+"""A request: a function that changes a batch and returns the answer, or raises and changes nothing."""
 
 
 class LocalJournal(QueuedJournal[Question]):
-    """Keeps the promise of a journal; a kind says in :meth:`_store` where the log is kept."""
+    """A journal that only one process uses; a subclass stores the log in :meth:`_store`."""
 
     shared = False
 
     def __init__(
         self, now: Callable[[], float], elapsed: Callable[[], float], life: int, store: str
     ) -> None:
-        """:param now: seconds since the epoch, for positions and times.
+        """:param now: returns seconds since the epoch, for positions and times.
 
-        :param elapsed: seconds on a monotonic clock, for what expires.
+        :param elapsed: returns seconds on a monotonic clock, for records that expire.
         """
         super().__init__(life, store)
         self._now = now
@@ -77,6 +77,6 @@ class LocalJournal(QueuedJournal[Question]):
     def _store(self, batch: Batch) -> Awaitable[None]:
         """Store a batch durably.
 
-        :raises Away: nothing of it was stored, and nothing of it ever will be.
+        :raises Away: nothing was stored, and nothing will be stored later.
         """
         raise NotImplementedError

@@ -1,7 +1,7 @@
-"""The SQLite file that holds a log: what is read from it and written to it.
+"""The SQLite file that holds a log: reads and writes it.
 
-Everything here blocks, and one thread at a time may use a file.  Beside ``streamd.db`` lies
-``streamd.db-told``: see :class:`HighWaterMark`.
+All functions here block, and only one thread at a time may use a file.  A second file beside
+``streamd.db`` is called ``streamd.db-told``: see :class:`HighWaterMark`.
 """
 
 from __future__ import annotations
@@ -37,24 +37,28 @@ from streamd.journals.file_format import (
 )
 
 PROBE = 64 * 1024
-"""Bytes for which the disk must have room before appends are taken again: the largest value's size."""
+"""Bytes of free space that a probe requires before appends are accepted again: one largest value."""
 
 WAL_PAGES = 250
-"""Pages of 4 KiB in the write-ahead log after which SQLite checkpoints.  Appends wait meanwhile: 10 ms
-at most with 250 pages; 25 ms with 1000 pages, which gives a sixth more appends a second."""
+"""Pages of 4 KiB in the write-ahead log after which SQLite makes a checkpoint.  Appends wait for it: at
+most 10 ms with 250 pages.  With 1000 pages they wait 25 ms, for a sixth more appends a second."""
 
 WAL_LIMIT = 4 * 2**20
 """Bytes to which SQLite cuts the write-ahead log after a large transaction."""
 
 _BESIDE = ("", "-wal", "-shm", "-journal", "-told")
-"""How the names of the files end that belong to a log."""
+"""The endings of the names of all files that belong to a log."""
 
 
 class Held(NamedTuple):
-    """What a file holds when it is opened.
+    """The content of a file when it is opened.
 
-    :ivar renewed: why the log has a new life; None: it goes on with the life it had.
-    :ivar records: kind, name, data, expiry in seconds since the epoch (None: never), and weight.
+    :ivar life: the life of the log from now on.
+    :ivar renewed: the reason why the log has a new life; None if it keeps its life.
+    :ivar horizon: see :meth:`Journal.trim`.
+    :ivar updates: in the order of the log.
+    :ivar places: source -> its cursor.
+    :ivar records: kind, name, data, expiry in seconds since the epoch (None for never), and weight.
     """
 
     life: int
@@ -66,10 +70,10 @@ class Held(NamedTuple):
 
 
 class HighWaterMark:
-    """The newest position that anybody was told, in a small file beside the database.
+    """The newest position that was ever published, in a small file beside the database.
 
-    A database that does not reach it is an older copy: what it will say next was said before, of other
-    updates.  Without the file nobody knows, and a database may be such a copy.
+    If the database ends before this position, it is an older copy.  Its next positions were used
+    before, for other updates.  If the mark is missing, the database may also be an older copy.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,16 +81,16 @@ class HighWaterMark:
         self._file: int | None = None
 
     def read(self) -> Position | None:
-        """Return the mark; None if there is no legible one."""
+        """Return the mark; None if the file is missing or unreadable."""
         try:
             return parse_position(self._path.read_text("ascii").strip())
         except (OSError, ValueError):
             return None
 
     def write(self, at: Position) -> None:
-        """Overwrite the mark in place: that takes 2 µs, and no room on a full disk.
+        """Overwrite the mark in place: this takes 2 µs, and needs no space on a full disk.
 
-        Errors are ignored: a mark that is too old finds fewer copies, and changes nothing else.
+        Errors are ignored: with a mark that is too old, only fewer copies are recognized.
         """
         with suppress(OSError):
             if self._file is None:
@@ -101,21 +105,21 @@ class HighWaterMark:
 
 
 class LogFile:
-    """A log in a SQLite file, which this process has for itself."""
+    """A log in a SQLite file, which no other process can open at the same time."""
 
     def __init__(self, path: Path, full: bool) -> None:
-        """:param full: whether a commit waits until the disk has it."""
+        """:param full: whether a commit waits until it is on the disk."""
         self._path = path
         self._full = full
         self._told = HighWaterMark(Path(f"{path}-told"))
         self._db: sqlite3.Connection
-        self._noted = False  # whether the file says which life it has, and that it is open
+        self._noted = False  # whether the file contains its life and the mark that it is open
 
     def open(self) -> Held:
         """Open the file, upgrade an older format, and read everything.
 
-        :raises Unusable: the file cannot be had, or is not ours.
-        :raises Damaged: the file is no log any more.
+        :raises Unusable: the file cannot be opened, or belongs to another program.
+        :raises Damaged: the file is not a valid log.
         """
         check_head(self._path)
         with suppress(OSError):  # SQLite says what is wrong
@@ -132,13 +136,13 @@ class LogFile:
             raise unusable(self._path, explain(error) or str(error)) from error
 
     def _make_private(self) -> None:
-        """Let only this user read the log.  SQLite gives its other files the rights of the first."""
+        """Let only this user read the log.  SQLite gives its other files the same permissions."""
         for end in _BESIDE:
             with suppress(OSError):  # the file is not there, or is another user's
                 os.chmod(f"{self._path}{end}", 0o600)
 
     def _run(self, statement: str) -> list[Any]:
-        """Return all rows: a statement that was not read to its end holds locks."""
+        """Run a statement and return all rows: a statement that is not read to its end holds locks."""
         return self._db.execute(statement).fetchall()
 
     def _take(self) -> Held:
@@ -165,7 +169,7 @@ class LogFile:
         run("PRAGMA cache_size = -16000")
         held = self._read()
         if version < len(UPGRADES):
-            run("PRAGMA wal_checkpoint(TRUNCATE)")  # the head has to say the version
+            run("PRAGMA wal_checkpoint(TRUNCATE)")  # so that the file's head contains the version
         return held
 
     def _read(self) -> Held:
@@ -184,7 +188,7 @@ class LogFile:
         self._head = Position(head_ms, first + head_i)
         names: dict[str, str] = {}
         rows = run(
-            # An impossible time becomes that of the append, when the value was true for all we know.
+            # An impossible time is replaced by the time of the append.
             "SELECT stream, seq, ms, i, CASE WHEN time BETWEEN 0 AND ? THEN time ELSE ms / 1000.0 END,"
             " value FROM updates ORDER BY id",
             (MAX_TIME,),
@@ -207,7 +211,7 @@ class LogFile:
         )
 
     def _why_renewed(self, life: int, boot: str | None, head: Position) -> str | None:
-        """Return why its next positions may have been used before; None: they were not."""
+        """Return why the next positions may have been used before; None if they were not."""
         if not life:
             return None
         if boot is not None and boot != this_boot():
@@ -222,7 +226,7 @@ class LogFile:
     def write(self, batch: Batch) -> None:
         """Commit a batch.
 
-        :raises sqlite3.Error: nothing of it was committed.
+        :raises sqlite3.Error: nothing was committed.
         """
         if batch.probing:
             self._probe()
@@ -272,7 +276,7 @@ class LogFile:
         if not self._noted:
             boot = None if self._full else this_boot()
             run("UPDATE about SET life = ?, boot = ?", (self._life, boot))
-            # On the disk before anything is committed, or a power failure loses both together.
+            # It must be on the disk before the first commit, or a power failure could lose both.
             run("PRAGMA wal_checkpoint(FULL)").fetchall()
             self._told.write(self._head)
             self._noted = True
@@ -287,9 +291,9 @@ class LogFile:
             raise
 
     def _probe(self) -> None:
-        """Write and take away as much as the largest value takes.
+        """Write and delete as many bytes as the largest value has.
 
-        :raises sqlite3.Error: there is no room, or the disk fails.
+        :raises sqlite3.Error: the disk is full or has errors.
         """
         for size in (PROBE, 0):
             with self._transaction():
@@ -298,27 +302,27 @@ class LogFile:
     def backup(self, path: Path) -> None:
         """Copy the log to a new file, as it is after the newest commit.
 
-        The copy has no high-water mark: the log has a new life wherever the copy is opened.
+        The copy has no high-water mark.  Therefore the log gets a new life when the copy is opened.
 
-        :raises FileExistsError: there is such a file.
-        :raises OSError: it cannot be written.
-        :raises sqlite3.Error: the same.
+        :raises FileExistsError: the new file exists already.
+        :raises OSError: the new file cannot be written.
+        :raises sqlite3.Error: the copy failed.
         """
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with closing(sqlite3.connect(path)) as copy:
             self._db.backup(copy)
 
     def close(self) -> None:
-        """Note that the log is complete, and close the file."""
+        """Note in the file that no update can be missing, and close it."""
         with suppress(sqlite3.Error):
             if self._noted:
                 self._db.execute("UPDATE about SET boot = NULL")
         self._drop()
 
     def set_aside(self, stamp: str) -> Path:
-        """Rename the file and what belongs to it; return its new path.
+        """Rename the file and the files that belong to it; return its new path.
 
-        :raises OSError: it stays where it is.
+        :raises OSError: the file could not be renamed.
         """
         aside = self._path.with_name(f"{self._path.name}.damaged-{stamp}")
         for end in _BESIDE:

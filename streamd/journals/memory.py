@@ -15,12 +15,12 @@ from streamd.journals.local import LocalJournal
 
 
 class MemoryJournal(LocalJournal):
-    """Keeps the book alone; the history is the follower's."""
+    """A journal without a store: it keeps only the book, and the follower keeps the history."""
 
     def __init__(
         self, now: Callable[[], float], elapsed: Callable[[], float], life: int | None = None
     ) -> None:
-        """:param life: of the log; None: a random one."""
+        """:param life: the life of the log; None for a random one."""
         super().__init__(now, elapsed, draw_life() if life is None else life, "memory")
 
     def start(self, follower: Follower) -> Deferred[None]:
@@ -34,7 +34,7 @@ class MemoryJournal(LocalJournal):
 
 
 class MemorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[journal]`` with ``kind = "memory"``."""
+    """The table ``[journal]`` with ``kind = "memory"``."""
 
 
 def _make(name: str, settings: MemorySettings, surroundings: Surroundings) -> MemoryJournal:

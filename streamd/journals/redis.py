@@ -1,8 +1,8 @@
 """The log in Redis (6.2 and later): many nodes, one system.
 
 Requests go to Redis in steps, one step at a time.  A step is one call of ``redis.lua``, which decides
-and writes all of it at once.  Every node hears of every update as an entry of the log, over a second
-connection.  An append is answered when its node has followed the log so far.
+and writes all of it at once.  Over a second connection every node reads every update as an entry of the
+log.  An append is answered when its node has read the log up to it.
 
 All keys have one prefix (``streamd:``), and anybody with redis-cli can read them:
 
@@ -21,9 +21,9 @@ All keys have one prefix (``streamd:``), and anybody with redis-cli can read the
                                 the node that wrote last, and the version of this format
 =====================  =======  ==================================================================
 
-An acknowledged update is in Redis, in the master.  How long it lasts there is the business of Redis
-(``appendonly yes`` and ``appendfsync always`` for all that may happen to the machine).  When Redis
-comes back with less than a node has seen, or with nothing, the log gets a new life.
+An acknowledged update is in the memory of the Redis master.  The configuration of Redis decides whether
+it survives a crash: with ``appendonly yes`` and ``appendfsync always`` it does.  If Redis comes back
+with less than a node has read, or with nothing, the log gets a new life.
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ TOLD = {
     "lost": "Redis lost the end of the log: another life of it has begun",
     "other": "Redis has another log than before",
 }
-"""What is said of a log that is not the one that was followed."""
+"""The messages for a log that is not the one that this node followed."""
 
 
 class RedisJournal(QueuedJournal[RedisRequest]):
-    """Keeps the promise of a shared journal for this node.
+    """The journal of this node in Redis; see :class:`~streamd.journals.journal.SharedJournal`.
 
-    :ivar life: of the log that is followed.
+    :ivar life: the life of the log that this node follows.
     """
 
     shared = True
@@ -86,7 +86,7 @@ class RedisJournal(QueuedJournal[RedisRequest]):
         now: Callable[[], float],
         prefix: str = PREFIX,
     ) -> None:
-        """:param now: seconds since the epoch, for positions and times."""
+        """:param now: returns seconds since the epoch, for positions and times."""
         super().__init__(0, "Redis")
         self.node = secrets.token_hex(6)
         self._about = RedisNode(self.node, prefix, now)
@@ -98,13 +98,13 @@ class RedisJournal(QueuedJournal[RedisRequest]):
         self._session: RedisSession | None = None
         self._serving: Deferred[None] | None = None
 
-    # -- the promise, see there --------------------------------------------------------------------
+    # -- the methods of SharedJournal --------------------------------------------------------------
 
     def start(self, follower: Follower) -> Deferred[None]:
         """See :meth:`Journal.start`.
 
-        It fires when the log was read, or when the follower was told that Redis is away.  Then the
-        follower hears of a log when there is one.
+        The Deferred fires when the log was read, or when the follower was told that Redis is away.  In
+        the second case the follower is told the log as soon as Redis is back.
         """
         self._follower = follower
         self._serving = Deferred.fromCoroutine(self._serve())
@@ -152,7 +152,7 @@ class RedisJournal(QueuedJournal[RedisRequest]):
             serving.cancel()
             return serving
 
-        # Not at once: the coroutine that is to be cancelled may be what answers the caller just now.
+        # In the next turn: the coroutine to cancel may be the one that is calling this method.
         return deferLater(self._reactor, 0).addCallback(end)
 
     # -- steps -------------------------------------------------------------------------------------
@@ -180,19 +180,19 @@ class RedisJournal(QueuedJournal[RedisRequest]):
         return Outcome(answers, at)
 
     def _step_failed(self, error: Exception) -> Away:
-        """Redis refused a step, or it is unknown whether the step was carried out; return why."""
+        """Return the error for a step that Redis refused, or that Redis may have carried out."""
         if is_said(error) and str(error).startswith("LIFE"):
             error = Another()
         elif is_said(error) and refusal(str(error)) and "READONLY" not in str(error):
-            return self._lose(self._reason(error))  # reading goes on, and probes try again
+            return self._lose(self._reason(error))  # the node still reads, and probes try again
         if self._session is not None:
-            # Redis is looked for again, and opening the log mends what somebody else made of it.
+            # The node connects again; opening the log repairs keys that other programs have damaged.
             self._session.end(error)
         away = Away(self._reason(error))
         self._queue.refuse(away)
         return away
 
-    # -- being there, and being away ---------------------------------------------------------------
+    # -- connect, and connect again ----------------------------------------------------------------
 
     def _lose(self, why: str) -> Away:
         away = super()._lose(why)
@@ -204,7 +204,7 @@ class RedisJournal(QueuedJournal[RedisRequest]):
             self._started.callback(None)
 
     def _reason(self, error: BaseException) -> str:
-        """Return why Redis cannot be used, in words fit for a wall."""
+        """Return the reason why Redis cannot be used, a sentence that walls show."""
         if isinstance(error, Another):
             return TOLD["other"]
         if isinstance(error, Unusable):
@@ -215,9 +215,9 @@ class RedisJournal(QueuedJournal[RedisRequest]):
         return why or "the journal failed, see the log"
 
     async def _serve(self) -> None:
-        """Follow the log, whatever happens to Redis.
+        """Follow the log, and connect again after every failure, until the journal is closed.
 
-        :raises Unusable: before the start is told: Redis will never do.
+        :raises Unusable: during the start, if this Redis can never be used.
         """
         while not self._closed:
             session = RedisSession(self._reactor, self._about)
@@ -235,12 +235,12 @@ class RedisJournal(QueuedJournal[RedisRequest]):
             await deferLater(self._reactor, RETRY)
 
     def _ended(self, why: Exception) -> None:
-        """Say why a session ended.
+        """Tell the follower why a session ended.
 
-        :raises Unusable: as above.
+        :raises Unusable: during the start, if this Redis can never be used.
         """
         is_final = isinstance(why, Unusable) or (is_said(why) and not refusal(str(why)))
-        if isinstance(why, Another):  # nothing is asked of the other log before it was read
+        if isinstance(why, Another):  # no request goes to the other log before it was read
             self._queue.refuse(Away(self._reason(why)))
         elif self._started.called or not is_final:
             self._lose(self._reason(why))
@@ -254,7 +254,7 @@ class RedisJournal(QueuedJournal[RedisRequest]):
             self._log.failure("the journal stands still", failure)
 
     async def _run(self, session: RedisSession) -> None:
-        """Follow the log as long as a session lasts."""
+        """Follow the log until the session ends."""
         await session.connect(self._url, self._password)
         self._session = session
         if not self._checked:
@@ -270,12 +270,14 @@ class RedisJournal(QueuedJournal[RedisRequest]):
         self._tell_started()
         await self._follow(session.news, log)
 
-    # -- what the log says -------------------------------------------------------------------------
+    # -- read the log ------------------------------------------------------------------------------
 
     async def _open_log(self, session: RedisSession) -> tuple[str, RedisLog]:
-        """Go on where this node was; begin anew with another log, or if too much was missed.
+        """Continue the log after the last entry that was read, or read all of it again.
 
-        :returns: why Redis cannot be written (empty: it can), and the log.
+        All of it is read if Redis has another log, or if this node missed a part of it.
+
+        :returns: the reason why Redis cannot be written (empty if it can), and the log.
         :raises Unusable: a newer streamd has made the log.
         """
         known = None if self._read is None else (self._read.life, self._read.followed)
@@ -302,7 +304,7 @@ class RedisJournal(QueuedJournal[RedisRequest]):
         return opened.refused, log
 
     async def _follow(self, link: RedisConnection, log: RedisLog) -> None:
-        """Tell what is committed from now on."""
+        """Read new entries of the log, and tell the follower about them, until the session ends."""
         while True:
             awaited = self._queue.awaited
             updates, strange = await log.hear(link, "BLOCK", int(WAIT * 1000))
@@ -312,7 +314,7 @@ class RedisJournal(QueuedJournal[RedisRequest]):
             self._tell(updates)
             self._tell_strange(strange)
             self._queue.follow(log.followed)
-            # As in a failover: the one connection ends at one Redis, and the other at another.
+            # In a failover the two connections may lead to two different servers.
             if awaited is not None and not updates and awaited is self._queue.awaited:
                 raise Broken("two Redises answer to one name")
 
@@ -322,9 +324,9 @@ class RedisJournal(QueuedJournal[RedisRequest]):
 
 
 class RedisJournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``[journal]`` with ``url``.
+    """The table ``[journal]`` with ``url``.
 
-    :ivar prefix: what all keys begin with: two systems in one Redis need two.
+    :ivar prefix: the prefix of all keys; two systems in one Redis need different ones.
     """
 
     url: RedisUrl

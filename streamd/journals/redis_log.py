@@ -1,7 +1,7 @@
-"""The log in Redis as one node reads it: first the histories, then entry after entry.
+"""Reads the log in Redis for one node: first the histories, then each new entry.
 
-Anybody with redis-cli can write into Redis.  What is read is checked like what is published: a bad
-entry is skipped, its stream fails, and nothing else does.
+Any program can write into Redis.  Therefore entries are checked like published values.  A bad entry is
+skipped and fails only its own stream.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ READ = 500
 """Entries that are read at once."""
 
 STRANGE = "an entry of the log was not written by streamd, and is skipped"
-"""Why a stream fails whose entry cannot be read."""
+"""The error of a stream with an entry that cannot be read."""
 
 
 LATEST = 10**15
-"""Milliseconds that no position of ours reaches; see ``redis.lua``."""
+"""Milliseconds above those of every position that streamd makes; see ``redis.lua``."""
 
 SHORT = 100
-"""Bytes of a value that cannot be too large or too deep, or hold too large a number."""
+"""Bytes of a value so short that it cannot break the limits of size, depth and numbers."""
 
 _ENTRY = [b"stream", b"seq", b"time", b"value"]
 _HELD = _ENTRY[1:]
 
 
 class Another(Exception):
-    """Redis has another log than the one that was followed, or the end of this one was missed."""
+    """Redis has another log than the one that this node followed, or this node missed a part of it."""
 
 
 class News(NamedTuple):
-    """What was read.
+    """The result of reading the log or the histories.
 
-    :ivar updates: in the order of the log.  In a history, an empty value is one that cannot be read.
+    :ivar updates: in the order of the log.  An empty value in a history stands for an unreadable one.
     :ivar strange: streams of this log with an entry that was skipped.
     """
 
@@ -67,7 +67,10 @@ class RedisLog:
     def __init__(
         self, prefix: str, reactor: Any, life: int, head: Position, seqs: Mapping[str, int]
     ) -> None:
-        """:param head: where the log stands; :param seqs: stream -> its last ``seq`` there, or 0."""
+        """:param head: the position of the newest entry.
+
+        :param seqs: stream -> its last ``seq`` at that position, or 0.
+        """
         self.life = life
         self.followed = head
         self._prefix = prefix
@@ -77,9 +80,9 @@ class RedisLog:
     # -- the histories -----------------------------------------------------------------------------
 
     async def read_all(self, link: RedisConnection) -> News:
-        """Read the histories up to where the log stands, and what came meanwhile.
+        """Read all histories, and the entries that the log got meanwhile.
 
-        :raises Another: the log does not go on from there.
+        :raises Another: the log was replaced, or has dropped entries that this node did not read.
         """
         held: list[Update] = []
         strange: set[str] = set()
@@ -123,23 +126,23 @@ class RedisLog:
     # -- the log -----------------------------------------------------------------------------------
 
     async def hear(self, link: RedisConnection, *wait: str | int) -> News:
-        """Read what the log says next.
+        """Read the next entries of the log.
 
-        :param wait: ``"BLOCK", ms``: wait for an entry for so long.
-        :raises Another: the log does not go on where it was.
+        :param wait: ``"BLOCK", ms`` to wait so many milliseconds for an entry.
+        :raises Another: the log was replaced, or has dropped entries that this node did not read.
         """
         key = f"{self._prefix}log"
         words = ("COUNT", READ, *wait, "STREAMS", key, str(self.followed))
         answer = await self._said(link, "XREAD", *words)
         entries = answer[0][1] if answer else ()
-        if len(entries) == READ:  # so far behind that Redis may have dropped what came before them
+        if len(entries) == READ:  # so many that Redis may have dropped entries before them
             first = await self._said(link, "XRANGE", key, "-", "+", "COUNT", 1)
             if not first or position(first[0][0]) > self.followed:
                 raise Another
         news = News([], set())
         for at, fields in entries:
             place = position(at)
-            if place.ms >= LATEST:  # nothing comes after it: opening the log takes it away
+            if place.ms >= LATEST:  # no entry can follow it; opening the log deletes it
                 self.followed = ORIGIN
                 raise Another
             is_mark = fields[0] == b"life"
@@ -172,7 +175,7 @@ class RedisLog:
             return
         if seq != self._seqs.get(name, 0) + 1:
             self._log.error("an entry of the log was missed")
-            self.followed = ORIGIN  # which Redis takes for a position that it dropped
+            self.followed = ORIGIN  # then open_log() finds that a part was missed
             raise Another
         news.updates.append(update)
         self._seqs[name] = seq if value else 0
@@ -181,7 +184,7 @@ class RedisLog:
         self._log.error(
             "skipped in Redis what streamd did not write, of {name!r}: {why}", name=name, why=why
         )
-        if name in self._seqs:  # a stream that nobody knows is not made by garbage
+        if name in self._seqs:  # a foreign entry must not make a stream
             strange.add(name)
 
     async def _check_life(self, link: RedisConnection) -> None:
@@ -194,10 +197,10 @@ class RedisLog:
 
 
 def _read(name: str, seq: int, at: Position, time: bytes, value: bytes) -> Update:
-    """Return the update that an entry is, checked as it is checked where it is published.
+    """Decode an entry of the log, with the same checks as when an update is published.
 
-    :raises Refused: as there.
-    :raises ValueError: a number is none, or the value is no JSON.
+    :raises Refused: the time or the value breaks a rule.
+    :raises ValueError: a number cannot be parsed, or the value is not JSON.
     """
     seconds = float(time)
     check_time(seconds)
@@ -209,7 +212,7 @@ def _read(name: str, seq: int, at: Position, time: bytes, value: bytes) -> Updat
 
 
 def _read_held(name: str, at: Position, fields: Sequence[bytes]) -> Update:
-    """Return the update that an entry of a history is; with an empty value if it cannot be read."""
+    """Decode an entry of a history; the value is empty if it cannot be read."""
     seq = 0
     try:
         if fields[0:6:2] != _HELD:
@@ -224,7 +227,7 @@ def _read_held(name: str, at: Position, fields: Sequence[bytes]) -> Update:
 def _sound(history: Sequence[Update], seq: int) -> list[Update]:
     """Return the updates whose ``seq`` is in order: it grows until the stream is forgotten.
 
-    :param seq: the stream's last one; 0: it is forgotten.
+    :param seq: the stream's last ``seq``; 0 if it is forgotten.
     """
     sound: list[Update] = []
     for update in reversed(history):

@@ -1,4 +1,4 @@
-"""The requests that ``redis.lua`` carries out: their words, and how its answers are read."""
+"""The requests to ``redis.lua``: encodes their arguments, and decodes the replies."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from streamd.core.update import (
 from streamd.journals.journal import KEY_LIFETIME, Conflict, Fence, Key, Outrun, SourceCursor
 
 LOG_SIZE = 128 * 2**20
-"""Bytes of the log in Redis beyond which half of it goes."""
+"""Bytes of the log in Redis beyond which half of its entries are dropped."""
 
 Words = list[str | bytes | int]
 
 
 class RedisRequest(NamedTuple):
-    """One request.
+    """One request to the script ``redis.lua``.
 
-    :ivar words: its name and arguments, as the script takes them.
-    :ivar read: returns the answer from the script's reply, or raises what the request raises.
-    :ivar commits: whether the answer is a list of updates, which have to be followed first.
+    :ivar words: the name and the arguments of the request.
+    :ivar read: turns the script's reply into the answer, or raises the error of the request.
+    :ivar commits: whether the answer is a list of updates.  It is given when the node has read them in
+        the log.
     """
 
     words: Words
@@ -49,7 +50,7 @@ def append(
 
     :param now: seconds since the epoch: the time of drafts that have none.
     """
-    now = min(max(now, 0.0), MAX_TIME)  # what other nodes take for a time, whatever the clock says
+    now = min(max(now, 0.0), MAX_TIME)  # other nodes refuse other times
     words: Words = ["append"]
     words += ("", "", 0) if key is None else (*_key(key), int(KEY_LIFETIME * 1000))
     words += ("", "", "") if cursor is None else (cursor.source, *_places(cursor))
@@ -93,7 +94,7 @@ def put(kind: str, name: str, record: bytes, seconds: float | None) -> RedisRequ
 
 
 def records(kind: str) -> RedisRequest:
-    """See :meth:`Journal.records`.  Names that are no UTF-8 are left out: no node wrote them."""
+    """See :meth:`Journal.records`.  Names that are not UTF-8 are left out: no node wrote them."""
 
     def read(flat: Any) -> Mapping[str, bytes]:
         found = zip(flat[::2], flat[1::2], strict=True)
@@ -125,18 +126,18 @@ def trim(first: Mapping[str, Position], horizon: Position) -> RedisRequest:
 
 
 def probe() -> RedisRequest:
-    """Write something, to know whether Redis takes it."""
+    """Return a request that writes, to find out whether Redis accepts writes."""
     return RedisRequest(["probe"], _read_nothing)
 
 
 def position(at: bytes) -> Position:
-    """Return the position that the id of a stream entry is."""
+    """Return the position for the id of an entry in a Redis Stream."""
     ms, n = at.split(b"-")
     return Position(int(ms), int(n))
 
 
 def text(name: bytes) -> str:
-    """Return a name in Redis; empty if it is no UTF-8."""
+    """Return a name in Redis as text; empty if it is not UTF-8."""
     try:
         return name.decode()
     except UnicodeError:
@@ -152,7 +153,7 @@ def _key(key: Key) -> tuple[str, str]:
 
 
 def _places(cursor: SourceCursor) -> tuple[str, str]:
-    """Return the expected cursor and the new one; no cursor differs from an empty text."""
+    """Return the expected cursor, with ``=`` before it or empty if there is none, and the new one."""
     return "" if cursor.expected is None else f"={cursor.expected}", cursor.place
 
 

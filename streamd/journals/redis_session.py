@@ -21,16 +21,18 @@ SCRIPT = Path(__file__).with_name("redis.lua").read_text("utf-8")
 _SHA = sha1(SCRIPT.encode()).hexdigest()
 
 STEP = 10.0
-"""Seconds that a step may take: one of 10,000 updates takes a tenth of a second."""
+"""Seconds that a step may take: a step with 10,000 updates takes a tenth of a second."""
 
 OLDEST = (6, 2)
-"""The first version of Redis that has every command that is needed."""
+"""The first version of Redis that has all commands that streamd uses."""
 
 
 class RedisNode(NamedTuple):
-    """This node, as Redis knows it.
+    """The identity of this node in Redis.
 
-    :ivar name: of the node; :ivar prefix: of all keys; :ivar now: gives seconds since the epoch.
+    :ivar name: the name of the node.
+    :ivar prefix: the prefix of all keys.
+    :ivar now: returns seconds since the epoch.
     """
 
     name: str
@@ -41,10 +43,12 @@ class RedisNode(NamedTuple):
 class Opened(NamedTuple):
     """The log in Redis, as a session found it.
 
-    :ivar said: ``same``: it goes on where the node was; otherwise why it has to be read.
-    :ivar head: its last position; :ivar horizon: see :meth:`Journal.trim`.
-    :ivar refused: why Redis cannot be written; empty: it can.
-    :ivar seqs: stream -> its last ``seq``; 0: it was forgotten.
+    :ivar said: ``same`` if the node can continue where it was; else why it has to read the log again.
+    :ivar life: the life of the log.
+    :ivar head: its last position.
+    :ivar horizon: see :meth:`Journal.trim`.
+    :ivar refused: the reason why Redis cannot be written; empty if it can.
+    :ivar seqs: stream -> its last ``seq``; 0 if it was forgotten.
     """
 
     said: str
@@ -56,10 +60,10 @@ class Opened(NamedTuple):
 
 
 class RedisSession:
-    """Two connections, which end together.
+    """Two connections to Redis, which end together: one for steps, one for reading the log.
 
-    :ivar news: the connection that waits for news.
-    :ivar ended: why a step ended the session, if one did.
+    :ivar news: the connection that waits for new entries of the log.
+    :ivar ended: the error of the step that ended the session, or None.
     """
 
     _log = Logger()
@@ -75,7 +79,7 @@ class RedisSession:
     async def connect(self, url: RedisUrl, password: str) -> None:
         """Open both connections.
 
-        :raises Exception: what :func:`~streamd.reactor.redis_client.explain` can explain.
+        :raises Exception: :func:`~streamd.reactor.redis_client.explain` turns it into a sentence.
         """
         for _ in range(2):
             self._links.append(await connect(self._reactor, url, password))
@@ -83,9 +87,9 @@ class RedisSession:
         self._steps.on_lost = self.news.abort
 
     async def call(self, life: str, *words: str | bytes | int) -> Any:
-        """Return the script's reply.  Redis forgets scripts: then the whole script is sent.
+        """Call the script and return its reply; send the whole script if Redis has forgotten it.
 
-        :param life: the log's; empty: the words open the log.
+        :param life: the life of the log; empty if the words open the log.
         """
         now = self._node.now()
         node = (life, int(now * 1000), repr(now), self._node.name, MAX_RECORDED)
@@ -99,9 +103,10 @@ class RedisSession:
         raise AssertionError
 
     async def open_log(self, known: tuple[int, Position] | None) -> Opened:
-        """Look at the log; begin one if there is none.
+        """Open the log; make one if there is none.
 
-        :param known: the life and the position up to which this node has followed; None: nothing.
+        :param known: the life and the position up to which this node has read the log; None if it has
+            read nothing.
         :raises Unusable: a newer streamd has made the log.
         """
         life, at = ("", "") if known is None else (str(known[0]), str(known[1]))
@@ -116,7 +121,7 @@ class RedisSession:
         return Opened(said.decode(), found, head, horizon, reply[4].decode(), _seqs(reply[5]))
 
     async def check(self) -> None:
-        """:raises Unusable: this Redis cannot keep a log."""
+        """:raises Unusable: the version or the configuration of this Redis does not suit."""
         said: Deferred[bytes] = self.news.say("INFO")
         about = (await said.addTimeout(TIMEOUT, self._reactor)).decode()
         lines = dict(line.split(":", 1) for line in about.splitlines() if ":" in line)
@@ -130,7 +135,7 @@ class RedisSession:
             )
 
     def end(self, why: Exception) -> None:
-        """End the session, because of a step; what waits for news fails."""
+        """End the session because a step failed; reading the log then fails, too."""
         self.ended = why
         self._steps.abort()
 
@@ -142,7 +147,7 @@ class RedisSession:
 
 
 def _seqs(flat: Sequence[bytes]) -> dict[str, int]:
-    """Return the last ``seq`` of each stream, without names that no stream can have."""
+    """Return the last ``seq`` of each stream; invalid names are left out."""
     seqs: dict[str, int] = {}
     for name, seq in zip(flat[::2], flat[1::2], strict=True):
         try:

@@ -1,13 +1,13 @@
-"""The log in a file: SQLite, in a thread of its own.
+"""The log in a SQLite file, written in a thread of its own.
 
-All requests that wait when the thread becomes free are one transaction, told and answered after it was
-committed.  When a disk is full, read-only or gives errors, requests are refused, and the journal tries
-again every second.  A damaged file is set aside, and another log begins.
+When the thread becomes free, all waiting requests become one transaction.  They are answered after the
+commit.  If the disk is full, read-only or has errors, requests are refused, and the journal tries again
+every second.  A damaged file is renamed, and a new log begins.
 
-Acknowledged updates survive any end of the process, ``kill -9`` included.  They survive a power
-failure with ``synchronous = "full"``, if the disk keeps what it says it has.  With ``"normal"`` the
-last moments may be lost: then the log gets a new life, so that a client cannot mistake its positions
-for lost ones.
+Acknowledged updates survive any end of the process, also ``kill -9``.  With ``synchronous = "full"``
+they also survive a power failure, if the disk really stores what it confirms.  With ``"normal"`` a
+power failure may lose the last moments.  Then the log gets a new life, so that a client cannot mistake
+new positions for lost ones.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from streamd.reactor.timer import Timer
 from streamd.reactor.worker import Worker
 
 FILE = "streamd.db"
-"""The name of the file where the configuration names none."""
+"""The name of the file if the configuration names none."""
 
 RETRY = 1.0
 """Seconds between two attempts to write while writing fails."""
 
 HUNG = 5.0
-"""Seconds after which a disk that does not answer is away."""
+"""Seconds without an answer after which the disk counts as away."""
 
 LOST = "the log was damaged: another one has begun"
 NO_OTHER = "the log is damaged, and there can be no other"
 
 
 class SqliteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``[journal]`` with ``path``.
+    """The table ``[journal]`` with ``path``.
 
-    :ivar synchronous: ``full``: every commit waits until the disk has it.
+    :ivar synchronous: with ``full``, every commit waits until it is on the disk.
     """
 
     path: str
@@ -58,9 +58,10 @@ class SqliteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class SqliteJournal(LocalJournal):
-    """Keeps what the follower keeps, and of each stream the newest update that was let go.
+    """The journal in a SQLite file.
 
-    The file grows to the most that it held at one time: SQLite uses free pages again.
+    It keeps the updates that the follower keeps, and the newest dropped update of each stream.  The
+    file does not shrink, but SQLite uses free pages again.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class SqliteJournal(LocalJournal):
         reactor: Any,
         full: bool = False,
     ) -> None:
-        """:param full: every commit waits until the disk has it."""
+        """:param full: whether every commit waits until it is on the disk."""
         super().__init__(now, elapsed, 0, "the disk")
         self._path = path
         self._full = full
@@ -82,12 +83,12 @@ class SqliteJournal(LocalJournal):
         self._open_other: Callable[[], Held] | None = None  # while the file is damaged
 
     def start(self, follower: Follower) -> Deferred[None]:
-        """See :meth:`Journal.start`.  The file is opened in this thread: nobody can be served yet.
+        """See :meth:`Journal.start`.  This blocks: nobody can be served before the log was read.
 
-        :raises Exception: the follower's own, from :meth:`Follower.restore`; the file stays as it is.
+        :raises Exception: an exception of :meth:`Follower.restore`; the file is unchanged.
         """
         self._follower = follower
-        gc.disable()  # nothing that is read now is garbage, and looking takes as long as reading
+        gc.disable()  # a log has no garbage, and a collection takes as long as reading it
         try:
             held, damaged = self._open()
             self._keep_book(held)
@@ -100,7 +101,10 @@ class SqliteJournal(LocalJournal):
         return succeed(None)
 
     def _open(self) -> tuple[Held, bool]:
-        """Open the file, or another one in place of a damaged one, and say so."""
+        """Open the file; replace a damaged one.
+
+        :returns: the content, and whether the file was damaged.
+        """
         try:
             return self._file.open(), False
         except Damaged as damaged:
@@ -112,7 +116,7 @@ class SqliteJournal(LocalJournal):
                 ) from error
 
     def _keep_book(self, held: Held) -> None:
-        """Begin the book with what a file holds."""
+        """Make the book from the content of a file."""
         self.life = held.life
         self._book = book = Book()
         for update in held.updates:
@@ -123,9 +127,7 @@ class SqliteJournal(LocalJournal):
         now, elapsed = self._now(), self._elapsed()
         for kind, name, data, expires, weight in held.records:
             left = None if expires is None else expires - now
-            if (
-                kind == KEYS
-            ):  # however the clock was set meanwhile, no key lasts longer than a new one
+            if kind == KEYS:  # even if the clock went back, no key lasts longer than a new one
                 left = min(left or 0.0, KEY_LIFETIME)
             record = Record(data, None if left is None else elapsed + left, weight)
             book.records.setdefault(kind, {})[name] = record
@@ -142,10 +144,10 @@ class SqliteJournal(LocalJournal):
             )
 
     def _replace(self, reason: str) -> Held:
-        """Set the damaged file aside, and begin another log.
+        """Rename the damaged file, and begin a new log.
 
-        :raises OSError: the file stays.
-        :raises Unusable: it is out of the way, but there can be no other.
+        :raises OSError: the file could not be renamed.
+        :raises Unusable: the file was renamed, but no new log could be made.
         """
         aside = self._file.set_aside(time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._now())))
         self._log.critical(
@@ -155,12 +157,12 @@ class SqliteJournal(LocalJournal):
             aside=aside,
         )
         self._file = LogFile(self._path, self._full)
-        self._open_other = self._file.open  # whatever comes, the damaged one is out of the way
+        self._open_other = self._file.open  # from now on only this step has to be tried again
         held = self._file.open()
         self._open_other = None
         return held
 
-    # -- in the thread, and what comes of it -------------------------------------------------------
+    # -- write in the thread -----------------------------------------------------------------------
 
     async def _store(self, batch: Batch) -> None:
         hung = self._reactor.callLater(HUNG, self._lose, "the disk does not answer")
@@ -173,11 +175,11 @@ class SqliteJournal(LocalJournal):
         finally:
             if hung.active():
                 hung.cancel()
-        if self._told_away is not None:  # it took long, or was a probe
+        if self._told_away is not None:  # the write hung before, or was a probe
             self._find()
 
     async def _failed(self, error: SqliteError) -> Away:
-        """Nothing was stored: return why, and refuse everything until the disk works again."""
+        """Refuse everything until the disk works again, and return the error; nothing was stored."""
         if reason := damage(error):
             return await self._begin_other(partial(self._replace, reason))
         words = explain(error)
@@ -186,7 +188,7 @@ class SqliteJournal(LocalJournal):
         return self._lose(words or "the journal failed, see the log")
 
     async def _begin_other(self, open_other: Callable[[], Held]) -> Away:
-        """Go on with another log in place of a damaged one."""
+        """Replace a damaged log by a new one, and return the error for the waiting requests."""
         self._open_other = open_other
         try:
             held = await self._worker.run(open_other)
@@ -215,7 +217,7 @@ class SqliteJournal(LocalJournal):
         super()._find()
 
     def _probe(self) -> None:
-        """Try whether the disk works again."""
+        """Test whether the disk works again."""
         if self._queue.idle:
             probe: Request[Question] = Request(Batch.probe, Deferred(), 0, 0)
             self._queue.put(probe).addErrback(lambda failure: failure.trap(Away))
@@ -223,7 +225,7 @@ class SqliteJournal(LocalJournal):
     def backup(self, path: Path) -> Deferred[None]:
         """Copy the log to a new file while it is in use.
 
-        :raises OSError: by the Deferred, as any of :meth:`LogFile.backup`.
+        :raises OSError: by the Deferred, like the other exceptions of :meth:`LogFile.backup`.
         """
         return self._worker.run(self._file.backup, path)
 
