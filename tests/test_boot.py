@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from tests.support.daemon import Daemon, StartDaemon
 from tests.support.net import wait_until
 from tests.support.nginx import StartNginx
 from tests.support.proxy import Proxy
-from tests.support.wall import post, shows
+from tests.support.wall import post, shows, tile
 
 # The page is live so many milliseconds after the moment when it could be.
 BACK_MS = 10_000
@@ -244,6 +245,65 @@ def test_screen_whose_network_is_back_does_not_wait(wall: Daemon, page: Page) ->
     expect(page.locator("body")).to_have_attribute("data-link", "live", timeout=2000)
     shows(page, "orders", "43")
     proxy.close()
+
+
+def test_empty_lists_say_so(wall: Daemon, bare_page: Page) -> None:
+    bare_page.goto(wall.url)
+    values: list[object] = [[], {}]
+    for value in values:
+        post(wall, "orders", value)
+        expect(tile(bare_page, "orders").locator("td")).to_have_text(["empty"])
+        post(wall, "orders", ["full"])
+        expect(tile(bare_page, "orders").locator("td")).to_have_text(["full"])
+
+
+def test_screen_without_storage_keeps_its_name(wall: Daemon, bare_page: Page) -> None:
+    bare_page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no'); } })"
+    )
+    names = set()
+    for _ in range(3):
+        bare_page.goto(wall.url)
+        shows(bare_page, "orders", "42")
+        names.add(bare_page.evaluate("window.name"))
+    assert len(names) == 1
+    assert names.pop().startswith("screen-")
+
+
+@pytest.mark.parametrize("title", ["Outstanding " * 8, "W" * 60, "a-very_long.name" * 4])
+def test_long_title_of_a_critical_tile_fits_a_phone(
+    start_daemon: StartDaemon, bare_page: Page, title: str
+) -> None:
+    config = CONFIG.replace("keep = 10", f'keep = 10\ntitle = "{title.strip()}"\ncritical = "> 1"')
+    daemon = start_daemon(config=config)
+    post(daemon, "orders", 42)
+    bare_page.set_viewport_size({"width": 390, "height": 844})
+    bare_page.goto(daemon.url)
+    shows(bare_page, title.strip(), "42")
+    assert bare_page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_messages_fit_and_are_withdrawn(start_daemon: StartDaemon, bare_page: Page) -> None:
+    token = "t" * 32
+    daemon = start_daemon(config=CONFIG.replace("[access]", f'[access]\nadmin = ["{token}"]'))
+    post(daemon, "orders", 42)
+    overlay = bare_page.locator("#overlay")
+    for width, height in [(1920, 1080), (640, 360), (400, 800)]:
+        bare_page.set_viewport_size({"width": width, "height": height})
+        bare_page.goto(f"{daemon.url}/?screen=tv")
+        shows(bare_page, "orders", "42")
+        wait_until(lambda: '"connected":true' in daemon.request("GET", "/screens").text)
+        for message in ("word " * 100, "W" * 500, "Fire drill"):
+            body = json.dumps({"command": "message", "message": message})
+            asked = {"Authorization": f"Bearer {token}"}
+            answer = daemon.request("POST", "/screens/tv", body, asked)
+            assert answer.status < 300, answer.text
+            expect(overlay).to_have_text(message.strip())
+            fits = "(e) => e.scrollHeight <= e.clientHeight && e.scrollWidth <= e.clientWidth"
+            assert overlay.evaluate(fits), (width, message)
+        body = json.dumps({"command": "message", "message": "  "})
+        daemon.request("POST", "/screens/tv", body, {"Authorization": f"Bearer {token}"})
+        expect(overlay).to_be_hidden()
 
 
 def test_proxy_that_passes_another_host(

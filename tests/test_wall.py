@@ -441,7 +441,7 @@ def test_late_is_not_unchanged(start_daemon: StartDaemon, page: Page) -> None:
 
 
 def test_old_values_are_not_current_on_the_way(daemon: Daemon, page: Page) -> None:
-    """Catching up, and a server that cannot hear what is new itself: the server's words, held back.
+    """Catching up, and a server that cannot receive new values itself: the server's words, held back.
 
     All but its hello, and not the updates alone: after a tick there is nothing to catch up with.
     """
@@ -469,7 +469,7 @@ def test_old_values_are_not_current_on_the_way(daemon: Daemon, page: Page) -> No
         json.dumps({"type": "journal", "state": "away", "since": 0, "error": "no disk"})
     )
     shows(page, "orders", "1", "unconfirmed")
-    expect(page.locator("#notice")).to_have_text("The server cannot hear what is new: no disk")
+    expect(page.locator("#notice")).to_have_text("The server cannot receive new values: no disk")
     expect(tile(page, "orders").locator(".value")).to_have_css("color", rgb(MUTED))
     sockets[-1].send(json.dumps({"type": "journal", "state": "ok", "error": "another log"}))
     shows(page, "orders", "1")

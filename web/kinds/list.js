@@ -25,7 +25,7 @@ class ListBody {
     // The day belongs to it: a time of day gets its date at midnight.
     const made = `${stream.at} ${latest.length} ${new Date(now * 1000).toDateString()}`;
     if (made === this.#made) return;
-    this.#fill(isLog ? logTable(latest, now) : tableOf(stream.value), now);
+    this.#fill(isLog ? logTable(latest, now) : orEmpty(tableOf(stream.value)), now);
     this.#made = made;
   }
 
@@ -72,6 +72,11 @@ export const list = {
   weight: 2,
   Body: ListBody,
 };
+
+/** A table without a cell says so: a blank tile would look broken. @param {{head: string[], rows: any[][]}} table */
+function orEmpty(table) {
+  return table.rows.some((row) => row.length) ? table : { head: [], rows: [["empty"]] };
+}
 
 /** A cell's text. A date with a time, as databases write it, becomes a time of day. */
 function cellText(cell, now) {

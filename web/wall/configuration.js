@@ -1,5 +1,8 @@
 /** A wall's configuration, and the tiles that it makes of the streams. Pure. */
 
+/** Names as people count: "web-2" is before "web-10", on every screen alike. */
+const NAMES = new Intl.Collator("en", { numeric: true });
+
 /**
  * @typedef {object} WallConfiguration  as GET /walls/NAME answers
  * @property {string} name
@@ -24,20 +27,22 @@ export function selectionOf({ tiles }) {
 }
 
 /**
- * The tiles of a wall, in order. A named stream has its tile even if there is no such stream; a glob does not repeat it.
+ * The tiles of a wall, in the order of its configuration, and those of a glob in the order of their names. A named stream has its tile even if there is no such stream; a glob does not repeat it.
  * @param {WallConfiguration["tiles"]} tiles
  * @param {string[]} names  of the streams
  * @returns {Map<string, Spec>}  by a key that stays the same while streams come and go
  */
 export function expandTiles(tiles, names) {
   const specs = new Map();
+  // The server's order is that of first updates, which a restart changes.
+  const sorted = [...names].sort(NAMES.compare);
   const named = new Set(tiles.map((tile) => ("stream" in tile ? tile.stream : "")));
   /** @type {any[]} */ (tiles).forEach(({ stream, streams, title, show }, i) => {
     // No stream's name has a colon, so these keys cannot clash with those of a glob's tiles.
     if (streams || !/[*?]/.test(stream)) specs.set(`${i}:`, { names: streams ?? [stream], title, show });
     else {
       const glob = globPattern(stream);
-      for (const name of groupByPrefix(names)) {
+      for (const name of groupByPrefix(sorted)) {
         if (glob.test(name) && !named.has(name) && !specs.has(name)) specs.set(name, { names: [name], title, show });
       }
     }

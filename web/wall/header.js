@@ -86,7 +86,7 @@ export class Header {
   /** The most important text about more than one stream. */
   #notice() {
     const { state, error } = this.#link.journal;
-    if (state === "away") return `The server cannot hear what is new${error ? `: ${error}` : ""}`;
+    if (state === "away") return `The server cannot receive new values${error ? `: ${error}` : ""}`;
     return this.#foreign || this.#refused || (error ?? this.#configuration.note ?? "");
   }
 

@@ -1,6 +1,6 @@
 /** The screen that shows this wall. It has a name, reports its state to the server, and obeys the server's commands. */
 
-import { byId, setData, setText } from "../page/dom.js";
+import { byId, setData, setProperty, setText } from "../page/dom.js";
 import { isName } from "../text/names.js";
 import { Renewal, renew } from "./renewal.js";
 
@@ -85,10 +85,13 @@ export class Screen {
 
   #show(text, seconds, kind) {
     const overlay = byId("overlay");
+    clearTimeout(this.#hide);
+    overlay.hidden = !text.trim(); // a message of spaces withdraws the one before
+    if (overlay.hidden) return;
     setText(overlay, text);
     setData(overlay, "kind", kind);
-    overlay.hidden = false;
-    clearTimeout(this.#hide);
+    // A character's area shrinks with their number, so that the longest message of 500 fits.
+    setProperty(overlay, "--size", String(Math.min(9, 80 / Math.sqrt(text.length))));
     this.#hide = setTimeout(() => (overlay.hidden = true), seconds * 1000);
   }
 }
@@ -103,6 +106,8 @@ function screenName() {
     localStorage.setItem("streamd.screen", kept);
     return kept;
   } catch {
-    return made; // the storage is blocked
+    // The storage is blocked. The window's name survives a reload, though not a start of the browser.
+    if (!isName(window.name)) window.name = made;
+    return window.name;
   }
 }

@@ -12,9 +12,18 @@ test("a named tile has its place whether or not its stream exists or has another
 
 test("a glob makes a tile for each stream, groups prefixes, and repeats none", () => {
   const names = ["db.a", "web.a", "db.b", "a", "db.c", "webs"];
-  assert.deepEqual(shown([{ stream: "*" }], names), ["db.a", "db.b", "db.c", "web.a", "a", "webs"]);
+  assert.deepEqual(shown([{ stream: "*" }], names), ["a", "db.a", "db.b", "db.c", "web.a", "webs"]);
   const tiles = [{ stream: "web.?" }, { stream: "*", show: "list" }, { stream: "db.b", show: "chart" }, { streams: ["a", "webs"] }];
-  assert.deepEqual(shown(tiles, names), ["web.a", "db.a list", "db.c list", "a list", "webs list", "db.b chart", "a+webs"]);
+  assert.deepEqual(shown(tiles, names), ["web.a", "a list", "db.a list", "db.c list", "webs list", "db.b chart", "a+webs"]);
+});
+
+test("the order of a glob's tiles is that of their names, whatever order the server has", () => {
+  const names = ["web-10", "b", "web-2", "a.z", "a-x", "a.b", "B2"];
+  for (let i = 0; i < names.length; i++) {
+    names.push(names.shift() ?? "");
+    assert.deepEqual(shown([{ stream: "*" }], names), shown([{ stream: "*" }], [...names].reverse()));
+  }
+  assert.deepEqual(shown([{ stream: "web*" }, { stream: "*" }], names).slice(0, 2), ["web-2", "web-10"]);
 });
 
 test("names with the same prefix stand together, where the first of them is", () => {
