@@ -105,7 +105,11 @@ def assert_serves_page(server: Server) -> None:
         answer = request(server.port, "GET", "/")
         assert answer.status == 200
         page = re.sub('name="build" content="[0-9a-f]{16}"', 'name="build" content=""', answer.text)
-        before, after = re.split("<!-- .* -->", (CHECKOUT / "web" / "index.html").read_text())
+        web = CHECKOUT / "web"
+        first = f"<script>{(web / 'boot.js').read_text()}</script>"
+        index = (web / "index.html").read_text().replace('<script src="boot.js"></script>', first)
+        before, after = re.split("<!-- .* -->", index)
+        assert first in before
         assert page.startswith(before)
         assert page.endswith(after)
         assert 'href="kinds/registry.js"' in page
