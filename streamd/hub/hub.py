@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from itertools import chain
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -57,7 +58,8 @@ class Hub:
         self._overviews = Overviews(state)
         self._audiences = Audiences(clock, self.broadcast)
         self.slices = Slices(clock)
-        self._arriving: dict[Viewer, object] = {}  # whose selections are still being matched
+        # Whose selections are still being matched.
+        self._arriving: dict[Viewer, Deferred[None]] = {}
         self._ticks = Tick(state, 0, 0), Tick(state, 0, 0)
         self._ticking: Iterator[Audience] = iter(())
         self._last_tick = 0.0
@@ -104,13 +106,13 @@ class Hub:
             return
         asked = self.clock.seconds()
 
-        def matched(_: object) -> None:
-            if self._arriving.get(viewer) is matched:  # it has not left meanwhile
-                del self._arriving[viewer]
-                begin(now + self.clock.seconds() - asked)
+        def matched(_: None) -> None:
+            del self._arriving[viewer]
+            begin(now + self.clock.seconds() - asked)
 
-        self._arriving[viewer] = matched
-        self.slices.run(matches.steps()).addCallback(matched).addErrback(self._lose, viewer)
+        self._arriving[viewer] = arriving = self.slices.run(matches.steps())
+        arriving.addCallbacks(matched, lambda failure: failure.trap(CancelledError))
+        arriving.addErrback(self._lose, viewer)
 
     def _begin(
         self,
@@ -141,7 +143,9 @@ class Hub:
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer; one that is not known is no error."""
-        self._arriving.pop(viewer, None)
+        arriving = self._arriving.pop(viewer, None)
+        if arriving is not None:
+            arriving.cancel()
         self._audiences.leave(viewer)
 
     def drained(self, viewer: Viewer) -> None:

@@ -41,13 +41,24 @@ class Slices:
         return lambda: self._clock.seconds() >= end
 
     def run(self, steps: Generator[None, None, T]) -> Deferred[T]:
-        """Return what the generator returns; what it raises is the failure."""
-        results: list[T] = []
+        """Return what the generator returns; what it raises is the failure.
+
+        If the Deferred is cancelled, no further step is taken: clients that ask and leave at once must
+        not pile up work.
+        """
+        done: Deferred[T] = Deferred()
 
         def work() -> Generator[None, None, None]:
-            results.append((yield from steps))
+            try:
+                while not done.called:
+                    next(steps)
+                    yield
+            except StopIteration as end:
+                done.callback(end.value)
+            except Exception:
+                done.errback()
 
-        done: Deferred[T] = self._cooperator.coiterate(work()).addCallback(lambda _: results[0])
+        self._cooperator.coiterate(work())
         return done
 
     def stop(self) -> None:

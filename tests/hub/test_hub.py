@@ -450,11 +450,22 @@ class ArrivingTests(HubTestCase):
         self.assertGreater(turns, 4)
 
     def test_one_who_leaves_meanwhile(self) -> None:
-        viewer = self.join(streams=["*1", "*2"])
+        looks = 0
+
+        class Counting(Selection):
+            def __contains__(_, name: str) -> bool:
+                nonlocal looks
+                looks += 1
+                return False
+
+        viewer, subscription = FakeViewer(), Subscription(Counting(["*1", "*2"]))
+        self.hub.join(viewer, subscription, PLAIN_WEBSOCKET, self.daemon.times.now())
         self.hub.leave(viewer)
         self.assertEqual(0, len(self.hub))
+        before = looks
         self.take_turns()
         self.assertEqual([], viewer.written)
+        self.assertEqual(before, looks, "nothing is matched for it any more")
         self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_one_that_cannot_begin(self) -> None:

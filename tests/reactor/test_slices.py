@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -44,6 +45,17 @@ class SlicesTests(SynchronousTestCase):
         failing = self.slices.run(bad())
         self.clock.pump([PAUSE] * 3)
         self.failureResultOf(failing, ZeroDivisionError)
+
+    def test_what_nobody_waits_for_any_more_is_not_computed(self) -> None:
+        leaving, staying = self.slices.run(self.work("a", 60)), self.slices.run(self.work("b", 60))
+        self.clock.advance(PAUSE)
+        leaving.cancel()
+        self.failureResultOf(leaving, CancelledError)
+        done = self.steps.count("a")
+        self.clock.pump([PAUSE] * 30)
+        self.assertEqual(done, self.steps.count("a"))
+        self.assertEqual("B", self.successResultOf(staying))
+        self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_stop(self) -> None:
         running = self.slices.run(self.work("a", 60))
