@@ -1,8 +1,8 @@
-"""Access: the rules for reading, publishing and commanding, decided from the head of a request.
+"""Access: the rules who may read, publish and command screens, decided from the head of a request.
 
-Browsers send an ``Origin``, and a foreign page may neither read nor publish.  ``Host`` is checked
-against DNS rebinding: a name that an attacker points at this machine would make his page "the same
-origin".  An address literal cannot be pointed anywhere.
+Browsers send an ``Origin``.  A page of a foreign origin may neither read nor publish.  The ``Host`` is
+checked against DNS rebinding: an attacker's name that points to this machine would make his page "the
+same origin".  With an address literal this attack is impossible.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DEFAULT_PORT = {"http": "80", "https": "443"}
 FORWARDING = frozenset(
     ("forwarded", "via", "x-real-ip", "true-client-ip", "cf-connecting-ip", "x-client-ip")
 )
-"""Headers of proxies, besides x-forwarded-…: the peer's address is not the client's."""
+"""Headers that only proxies send, besides x-forwarded-…: then the peer is not the client."""
 
 
 class Tokens(NamedTuple):
@@ -42,11 +42,11 @@ NO_TOKENS = Tokens()
 class Access:
     """The rules of one daemon.
 
-    :ivar tokens: the secrets.
+    :ivar tokens: the tokens for publishers and administrators.
     :ivar loopback: whether programs on this machine may publish without a token.
     :ivar origins: foreign origins that may read, such as ``https://intranet.example``.
     :ivar any_origin: whether every origin may read, also a page opened from disk.
-    :ivar hosts: names under which browsers may reach this daemon, besides address literals.
+    :ivar hosts: host names under which browsers may reach this daemon; address literals always may.
     """
 
     tokens: Tokens = NO_TOKENS
@@ -56,7 +56,7 @@ class Access:
     hosts: frozenset[str] = frozenset(("localhost",))
 
     def check_head(self, request: Request) -> None:
-        """Refuse a request that no honest client sends, before anything else reads it.
+        """Refuse a malformed or forged request, before anything else reads it.
 
         :raises Refused: 400 for control bytes or a missing Host; 421 for an unknown Host.
         """
@@ -85,7 +85,7 @@ class Access:
     def check_reader(self, headers: Mapping[str, str]) -> None:
         """Refuse a reader that is a page of a foreign origin.
 
-        :raises Refused: 403, with the line of configuration to add.
+        :raises Refused: 403; the message has the line of configuration to add.
         """
         origin = headers.get("origin")
         if origin is None or self.any_origin or self._is_own(origin, headers):
@@ -99,14 +99,14 @@ class Access:
         )
 
     def check_publisher(self, request: Request, token: str | None = None) -> None:
-        """Refuse a publisher without a token, unless it is a program on this machine that needs none.
+        """Refuse a publisher without a valid token; local programs may need none.
 
-        :param token: from the body, for clients that send no ``Authorization`` header.
+        :param token: a token from the body, for clients that send no ``Authorization`` header.
         :raises Refused: 401 without a valid token, 403 for a foreign origin.
         """
         bearer = self._bearer(request.headers)
         if bearer is None and not self.tokens.publish:
-            token = None  # Smashing's senders always send a token; without tokens it says nothing
+            token = None  # clients of Smashing always send a token; ignore it if none is configured
         token = token if bearer is None else bearer
         if token is not None:
             if not _is_one_of(token, self.tokens.publish):
@@ -136,7 +136,7 @@ class Access:
             raise Refused(401, "bad-token", "this token may not command screens")
 
     def _bearer(self, headers: Mapping[str, str]) -> str | None:
-        """Return the token of a request that changes something; None without one."""
+        """Return the bearer token of a request that changes something, or None."""
         origin = headers.get("origin")
         if origin is not None and not self._is_own(origin, headers):
             raise Refused(403, "foreign-origin", "pages of other origins may only read here")
@@ -155,7 +155,7 @@ class Access:
 
 def _is_one_of(token: str, tokens: Iterable[str]) -> bool:
     given = token.strip().encode("utf-8", "replace")
-    # All tokens are compared, each in constant time: the duration tells nothing about them.
+    # All tokens are compared, each in constant time, so that the duration reveals nothing about them.
     return sum(hmac.compare_digest(given, known.encode()) for known in tokens) > 0
 
 
@@ -199,7 +199,7 @@ def _is_address(name: str) -> bool:
 
 
 def _is_local(request: Request) -> bool:
-    """Return True for a request from a program on this machine that is not a proxy."""
+    """Return True for a request from a program on this machine, if it did not pass a proxy."""
     if request.version == "HTTP/1.0" or any(
         name in FORWARDING or name.startswith("x-forwarded-") for name in request.headers
     ):

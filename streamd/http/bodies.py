@@ -1,4 +1,4 @@
-"""Bodies of answers: in parts, compressed, and sent no faster than they are read."""
+"""Bodies of answers: sent in parts, compressed, and no faster than the client reads them."""
 
 from __future__ import annotations
 
@@ -25,28 +25,31 @@ WORTH_PACKING = 1024
 
 LEVEL = 6
 LONG_LEVEL = 1
-"""Levels of zlib for answers of one part and for longer ones: 1 takes a quarter of the CPU of 6."""
+"""Levels of zlib for short and for long answers: level 1 takes a quarter of the CPU of level 6."""
 
 MAX_LONG = 4
-"""Long answers that are compressed at the same time; others are sent as they are."""
+"""How many long answers are compressed at the same time; others are sent uncompressed."""
 
 _GZIP = re.compile(r"(?:^|[,\s])(?:gzip|\*)\s*(?:$|,|;\s*q=(?:1|0\.[0-9]*[1-9]))", re.IGNORECASE)
-"""An Accept-Encoding that takes gzip (RFC 9110, section 12.5.3)."""
+"""Matches an Accept-Encoding that accepts gzip (RFC 9110, section 12.5.3)."""
 
 
 @implementer(IPullProducer)
 class Parts:
-    """Writes a large answer part by part, each when the one before it has left."""
+    """Writes a large answer in parts; each is made when the one before it was sent."""
 
     def __init__(self, exchange: Any, parts: Iterator[bytes], site: Any) -> None:
-        """:param exchange: the request that is answered, and ``site`` the one that answers it."""
+        """:param exchange: the request to answer.
+
+        :param site: the site, for its clock and its log.
+        """
         self._exchange = exchange
         self._parts = parts
         self._site = site
         self._deadline = Deadline(site.clock)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Begin to write the answer."""
         self._exchange.notifyFinish().addBoth(lambda _: self._deadline.cancel())
         self._exchange.registerProducer(self, False)
 
@@ -54,12 +57,12 @@ class Parts:
         self._deadline.cancel()
         try:
             part = next(self._parts, None)
-        except Exception:  # half an answer must not be taken for a whole one
+        except Exception:  # the client must not mistake half an answer for a whole one
             self._site.note_failure("an answer broke off", Failure())
             self._exchange.unregisterProducer()
             self._exchange.channel.abort()
             return
-        if part == b"":  # the compressor has taken a part in; others come first
+        if part == b"":  # the compressor has no output yet; other connections come first
             self._deadline.set(0, self.resumeProducing)
         elif part is not None:
             self._deadline.set(READ_WITHIN, self._exchange.channel.abort)
@@ -73,7 +76,7 @@ class Parts:
 
 
 def whole(parts: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
-    """Return a body of only one part as bytes: it is sent with its length."""
+    """Return a body that has only one part as bytes, so that it is sent with its length."""
     if isinstance(parts, bytes):
         return parts
     first, second = next(parts, b""), next(parts, None)
@@ -99,9 +102,9 @@ def is_worth_packing(response: Response, body: bytes | Iterator[bytes]) -> bool:
 
 
 class Packer:
-    """Compresses answers with gzip, and only few long ones at a time.
+    """Compresses answers with gzip, but only few long ones at a time.
 
-    Anybody may ask for all streams as often as he likes; 120 MB took 5.8 s of CPU for each request.
+    Any client may request all streams repeatedly.  An answer of 120 MB took 5.8 s of CPU.
     """
 
     def __init__(self) -> None:
@@ -110,10 +113,10 @@ class Packer:
     def pack(
         self, body: bytes | Iterator[bytes], finished: Deferred[Any]
     ) -> bytes | Iterator[bytes] | None:
-        """Return a compressed body, of parts each made when it is asked for; None: send it as it is.
+        """Return a compressed body, whose parts are made lazily; None to send it uncompressed.
 
         :param body: bytes, or the parts of a long answer.
-        :param finished: fires when the answer has been sent or will not be.
+        :param finished: fires when the answer was sent, or when the connection is lost.
         """
         if isinstance(body, bytes):
             return gzip.compress(body, LEVEL, mtime=0)
@@ -129,5 +132,5 @@ class Packer:
 
 
 def _last(packer: Any) -> Iterator[bytes]:
-    # A generator: the packer is asked for its rest after all parts went through it.
+    # A generator, because flush() must be called after all parts were compressed.
     yield packer.flush()

@@ -1,7 +1,7 @@
 """Viewers on event streams: ``GET /events``, for ``curl -N``, EventSource and behind any proxy.
 
-After the head of the answer, the connection is a link like a WebSocket's: broadcasts go straight to the
-transport, and the end of the connection is the end of the answer.
+After the head of the answer, the connection is used like a WebSocket: the hub writes straight to the
+transport.  The answer ends with the connection.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streamd.wire.requests import Subscription, parse_query
 from streamd.wire.v1 import v1_message
 
 MAX_SAID = 64 * 1024
-"""Bytes that a viewer may send after its request; it has nothing to say."""
+"""Bytes that a viewer may send after its request; they are ignored."""
 
 _ENCODINGS = {"": PLAIN_EVENTS, "plain": PLAIN_EVENTS, "v1": V1_EVENTS}
 
@@ -69,7 +69,7 @@ class EventProtocol(FastLink, Protocol):
         self._streams.closed(self)
 
     def restart(self) -> None:
-        """Ask the viewer to come back to the daemon that comes after this one."""
+        """Ask the viewer to reconnect to the next daemon, and close."""
         self.hub.leave(self)
         if self.unsent:  # the rest is not made for a viewer that may not read it
             self.lose()
@@ -94,14 +94,14 @@ class EventStreams:
     """Tracks the open event streams.
 
     :ivar protocols: the viewers.
-    :ivar greeting: the message after the welcome to viewers that speak v1: the build of the page.
-    :ivar lost: how many viewers were given up because they accepted nothing.
+    :ivar greeting: the message that v1 viewers get after the welcome: the build of the page.
+    :ivar lost: how many viewers were dropped because they accepted no bytes for too long.
     """
 
     def __init__(self, hub: Hub, sweep: Sweep, now: Callable[[], float], build: str) -> None:
         """:param now: returns the time in seconds since the epoch, for messages to viewers.
 
-        :param build: names the page and the walls.
+        :param build: an identifier that changes with the page's files and the walls.
         """
         self.hub = hub
         self.greeting = event(*v1_message("build", {"build": build}))
@@ -118,7 +118,7 @@ class EventStreams:
     def get_events(self, request: Request) -> Handover:
         """``GET /events?streams=&after=&history=&pace=&format=v1``.
 
-        :raises Refused: 400 for a subscription that cannot be, 503 when there are too many viewers.
+        :raises Refused: 400 for an invalid subscription, 503 if there are too many viewers.
         """
         subscription = parse_query(request.query)
         last = request.headers.get("last-event-id")
@@ -128,21 +128,21 @@ class EventStreams:
         if encoding is None:
             raise Refused(400, "bad-format", "format: expected plain or v1")
         self.hub.check_room()
-        # A wait of its own for each viewer: after a restart they must not come back all at once.
+        # A random wait for each viewer: after a restart they must not come back all at once.
         start = retry(random.uniform(*COME_BACK))
         protocol = EventProtocol(self, subscription, encoding)
         return Handover(protocol, Response(200, b"", _HEADERS), start)
 
     def opened(self, protocol: EventProtocol) -> None:
-        """Track a viewer: the head of its answer is out."""
+        """Track a viewer whose head of the answer was sent."""
         protocol.slot = self._sweep.next_slot()
         self.protocols.add(protocol)
 
     def closed(self, protocol: EventProtocol) -> None:
-        """Forget a viewer: its connection is gone."""
+        """Forget a viewer whose connection has ended."""
         self.hub.leave(protocol)
         self.protocols.discard(protocol)
 
     def close_all(self) -> Deferred[None]:
-        """Tell every viewer to come back; fires when all have gone."""
+        """Ask every viewer to reconnect later, and close; fires when all are closed."""
         return self.protocols.close_all(EventProtocol.restart, EventProtocol.lose)

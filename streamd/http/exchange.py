@@ -1,7 +1,7 @@
 """One HTTP request and its answer, on a connection of ``twisted.web``.
 
-Twisted writes bodies of requests to files and answers errors as HTML; here bodies are bounded and in
-memory, errors are JSON, and answers are compressed and sent no faster than they are read.
+Twisted writes request bodies to files and sends errors as HTML.  Here bodies are bounded and stay in
+memory, errors are JSON, and answers are compressed and sent no faster than the client reads them.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from streamd.http.bodies import Packer, Parts, is_worth_packing, takes_gzip, who
 from streamd.http.request import Handover, Request, Response, error_response, last_head, phrase
 
 MAX_BODY = 1024 * 1024
-"""Bytes: some ten thousand numbers in one PATCH."""
+"""The most bytes of a body: some ten thousand numbers in one PATCH."""
 
 MAX_BODIES = 8 * MAX_BODY
-"""Bytes of all bodies under way, as far as they are longer than :data:`SMALL_BODY`."""
+"""The most bytes of all bodies being received; of each, only those beyond :data:`SMALL_BODY` count."""
 
 SMALL_BODY = 16 * 1024
-"""Bytes of a body that is never refused for what others send: clients that fill :data:`MAX_BODIES` and
-stop cannot keep a shell from publishing a number."""
+"""Bytes of a body that is accepted even while :data:`MAX_BODIES` is reached: clients that send large
+bodies and stop cannot prevent others from publishing a number."""
 
 CHUNK = 64
-"""Bytes that a piece of a body counts at least: a megabyte in chunks of one byte takes a second."""
+"""The least bytes that a chunk of a body counts: a megabyte in chunks of one byte takes a second."""
 
 _ABSOLUTE = re.compile(rb"^https?://[^/?]*", re.IGNORECASE)
 """The scheme and host that a proxy may put before a request's path (RFC 9112, section 3.2.2)."""
@@ -50,10 +50,10 @@ Answer = Response | Handover | Deferred[Response]
 
 
 class Answers(Protocol):
-    """What a connection asks of its site.
+    """The site, as a connection uses it.
 
-    :ivar bodies: bytes of all bodies under way, as :data:`MAX_BODIES` counts them.
-    :ivar security: headers of every answer.
+    :ivar bodies: bytes of all bodies being received, as :data:`MAX_BODIES` counts them.
+    :ivar security: headers that every answer gets.
     :ivar packer: compresses answers.
     """
 
@@ -70,26 +70,26 @@ class Answers(Protocol):
         """
 
     def viewer(self, request: Request) -> Handover | None:
-        """Make a viewer of a WebSocket handshake; None if the request is not one.
+        """Make a viewer from a WebSocket handshake; return None for any other request.
 
         :raises Refused: with a text for the client.
         """
 
     def connected(self, channel: Any) -> None:
-        """Note a connection that speaks HTTP, or has said nothing yet."""
+        """Note a connection that speaks HTTP or has sent nothing yet."""
 
     def disconnected(self, channel: Any) -> None:
-        """Note that a connection does not speak HTTP any more."""
+        """Note that a connection has ended or become a viewer's."""
 
     def note_failure(self, what: str, failure: Failure) -> None:
-        """Log a failure, of which no client may read."""
+        """Log a failure that clients must not see."""
 
     def note_refused(self, error: Refused) -> None:
-        """Log a refusal that the operator can cure, once a minute."""
+        """Log a refusal that the operator can resolve, once a minute."""
 
 
 class Exchange(http.Request):
-    """One request as it arrives, and its answer as it leaves."""
+    """Receives one request, and sends its answer."""
 
     channel: Any  # the Channel, or None once the connection is lost
     content: BytesIO
@@ -103,7 +103,7 @@ class Exchange(http.Request):
         self.content = BytesIO()  # never a temporary file
 
     def parseCookies(self) -> None:
-        """Nothing here reads cookies."""
+        """Skip cookies: streamd reads none."""
 
     def handleContentChunk(self, data: bytes) -> None:
         before = self._size
@@ -119,7 +119,7 @@ class Exchange(http.Request):
             self.content.write(data)
 
     def forget_body(self) -> None:
-        """Count the body no longer among those under way."""
+        """Stop counting this body among those being received."""
         self._site.bodies -= _large(self._size)
         self._size = 0
 
@@ -192,7 +192,7 @@ class Exchange(http.Request):
             self.channel.hand_over(handover)
 
     def _cross_origin(self, response: Response) -> Mapping[str, str]:
-        """The headers that let a page of another origin read; access has judged before if it may."""
+        """Return the headers that let a page of another origin read; access was checked before."""
         origin = self._header(b"origin")
         if not origin or response.status >= 400:
             return {}
@@ -220,9 +220,9 @@ def make_request(
     connection: Any,
     body: bytes = b"",
 ) -> Request:
-    """Make a request of what its head says.
+    """Make a :class:`Request` from the head and the body of a request.
 
-    :param connection: from whom the request came; anything with ``getPeer``.
+    :param connection: the channel or transport of the request; only ``getPeer`` is used.
     :raises Refused: 400 if the request line cannot be read.
     """
     path, _, query = _ABSOLUTE.sub(b"", uri).partition(b"?")
@@ -242,5 +242,5 @@ def make_request(
 
 
 def _large(size: int) -> int:
-    """Return how much of a body of this size counts towards :data:`MAX_BODIES`."""
+    """Return how many bytes of a body with this size count towards :data:`MAX_BODIES`."""
     return max(0, size - SMALL_BODY)

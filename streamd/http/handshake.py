@@ -1,7 +1,7 @@
-"""The opening handshake of a WebSocket (RFC 6455, section 4), judged from the head of its request.
+"""Checks the opening handshake of a WebSocket (RFC 6455, section 4).
 
-Autobahn parses the head again and splits it at bytes where HTTP does not.  So streamd judges the
-headers that HTTP has parsed, and Autobahn is given only what its answer depends on.
+Autobahn would parse the head again, and split it differently from HTTP.  Therefore streamd checks the
+headers that HTTP has parsed, and gives Autobahn only the fields that the answer needs.
 """
 
 from __future__ import annotations
@@ -18,21 +18,24 @@ from streamd.http.request import Request
 V1 = "streamd.v1"
 
 TOKEN = "streamd.token."
-"""A browser may offer this beside :data:`V1`, followed by its token; it is never selected."""
+"""The prefix of a subprotocol that carries a token; browsers may offer it with :data:`V1`.
+
+The server never selects it.
+"""
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-"""To be hashed with the client's key (RFC 6455, section 1.3)."""
+"""The constant that is hashed with the client's key (RFC 6455, section 1.3)."""
 
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 """16 bytes as base64 (RFC 6455, section 4.1)."""
 
 
 class Handshake(NamedTuple):
-    """What the answer to a valid handshake depends on.
+    """The fields of a valid handshake that its answer needs.
 
-    :ivar key: of the client, to be answered.
-    :ivar protocol: the subprotocol that is spoken: :data:`V1`, or None.
-    :ivar extensions: the header ``Sec-WebSocket-Extensions``: what the client offers.
+    :ivar key: the client's key.
+    :ivar protocol: the selected subprotocol: :data:`V1`, or None.
+    :ivar extensions: the header ``Sec-WebSocket-Extensions`` with the client's offers.
     """
 
     key: str
@@ -41,7 +44,7 @@ class Handshake(NamedTuple):
 
 
 def wants_websocket(request: Request) -> bool:
-    """Return True if a request asks for a WebSocket, and at a path that has one."""
+    """Return True if a request asks for a WebSocket at a path that has one."""
     return (
         request.method == "GET"
         and request.path in ("/", "/ws")
@@ -50,7 +53,7 @@ def wants_websocket(request: Request) -> bool:
 
 
 def refuse_plain_request(request: Request) -> NoReturn:
-    """:raises Refused: 426: there is nothing but a WebSocket at this path."""
+    """:raises Refused: always, with 426: this path serves only WebSockets."""
     raise Refused(426, "upgrade-required", "this path is a WebSocket")
 
 
@@ -88,5 +91,5 @@ def _refused(message: str) -> Refused:
 
 
 def _items(value: str) -> list[str]:
-    """Return the items of a header that is a list."""
+    """Return the items of a header with a comma-separated list."""
     return [item.strip() for item in value.split(",")] if value else []

@@ -1,4 +1,4 @@
-"""``GET /healthz``: whether the daemon lives, for monitors and load balancers."""
+"""``GET /healthz``: whether the daemon works, for monitors and load balancers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from streamd.http.request import Request, Response, Routes, json_response
 
 
 class Health:
-    """Answers from the state, also while the journal is away and before there is a log."""
+    """Answers ``GET /healthz``, even while the journal is away and before the log was read."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -17,9 +17,10 @@ class Health:
         return {"/healthz": {"GET": self.get_health}}
 
     def get_health(self, request: Request) -> Response:
-        """``GET /healthz``: 200 while the daemon lives, without names of streams and servers.
+        """``GET /healthz``: always 200, without names of streams and servers.
 
-        With ``?strict`` 503 while a stream is failed or late, or the journal is away, with the reasons.
+        With ``?strict`` it is 503, with the reasons, while a stream is failed or late or the journal is
+        away.
         """
         journal = self._state.journal
         away = journal is not None and journal["state"] == "away"

@@ -1,4 +1,4 @@
-"""Histories in few points: thinned in slices, once for equal questions, and kept for the next."""
+"""Thinned histories: computed in slices, once for equal requests, and cached."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from streamd.core.update import Update
 from streamd.reactor.slices import Slices
 
 KEPT_BYTES = 4 * 2**20
-"""Bytes of points that are kept: some 100 histories of 500 points."""
+"""Bytes of cached histories: some 100 histories of 500 points."""
 
 MAX_UNDER_WAY = 32
-"""Different questions that may be under way: each holds a list of its whole history."""
+"""How many different requests may be computed at a time: each holds a list of its whole history."""
 
 
 class ThinHistory(msgspec.Struct, frozen=True):
-    """A history in few points.
+    """A thinned history.
 
-    :ivar parts: JSON texts of the points, in parts with commas in them.
+    :ivar parts: the points as JSON; each part has many points with commas between.
     :ivar thinned: whether updates were left out.
     """
 
@@ -38,7 +38,7 @@ class ThinHistory(msgspec.Struct, frozen=True):
 
 
 class Thinner:
-    """Answers questions for the newest ``length`` updates of a stream in ``points`` points."""
+    """Thins the histories of streams for requests, and caches the results."""
 
     def __init__(self, slices: Slices) -> None:
         self._slices = slices
@@ -47,9 +47,10 @@ class Thinner:
         self._under_way: dict[object, list[Deferred[ThinHistory]]] = {}
 
     def ask(self, stream: Stream, length: int, points: int) -> Deferred[ThinHistory]:
-        """Return the history; ``length`` 0 means all of it.
+        """Return the history of a stream, thinned to about ``points`` points.
 
-        :raises Refused: 503 if too many different questions are under way.
+        :param length: how many of the newest updates it covers; 0 for all.
+        :raises Refused: 503 if too many different requests are being computed.
         """
         newest = stream.newest
         key = stream.name, newest and newest.at, stream.lost, length, points

@@ -1,4 +1,4 @@
-"""Answers about selected streams: first the selection is matched, in slices if that takes long."""
+"""Delays an answer until its selection is matched, which happens in slices if it takes long."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamd.reactor.slices import Slices
 def when_matched(
     slices: Slices, matches: Matches, answer: Callable[[], Response | Deferred[Response]]
 ) -> Response | Deferred[Response]:
-    """Return the answer, or a Deferred of it while the names of streams are still being matched."""
+    """Return the answer, or a Deferred of it if the names of streams must first be matched."""
     if matches.advance():
         return answer()
 

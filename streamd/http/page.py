@@ -1,4 +1,4 @@
-"""The page and the walls for browsers, and the build that tells a browser of a newer page."""
+"""Serves the page and the walls to browsers; a build identifier tells them when the page is newer."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from streamd.core.errors import Refused, shorten
 from streamd.http.request import NAME, Request, Response, Routes, unless_known
 
 _BUILD = b'<meta name="build" content="">'
-"""Where ``index.html`` says its own build."""
+"""The place in ``index.html`` for the build identifier."""
 
 _LINKS = b"<!-- the server links the kinds' style sheets and all modules here -->"
-"""Where ``index.html`` names the rest of its files.  Browsers then fetch them at once, and a renewal
-and the service worker learn from it what belongs to the page."""
+"""The place in ``index.html`` for links to its other files.  Browsers then fetch them at once.  The
+service worker and the check for a newer page find the list of the page's files there."""
 
 _BOOT = b'<script src="boot.js"></script>'
-"""Where ``index.html`` names its first script, which replaces this: then it cannot be missing alone."""
+"""The place in ``index.html`` for its first script, made inline, so that it is never missing."""
 
 _SCRIPT = re.compile(rb'<script[^>]* src="([^"]+)"')
 _IMPORT = re.compile(rb'^(?:import|export)\b(?:[^;"]*\bfrom)?\s*"(\.\.?/[^"]+)"', re.MULTILINE)
 
 _EVERYTHING = Wall(name="all")
-"""What there is without any configured wall."""
+"""The wall if none is configured: all streams."""
 
 
 class Page:
-    """The static page and the walls, read once.  Nothing else of the disk can be asked for.
+    """The static page and the walls.  All files are read at the start; no other file can be requested.
 
-    :ivar build: names this page with these walls: changes of either give another.
+    :ivar build: an identifier that changes with the page's files and the walls.
     :ivar index: ``index.html``, with its build, its first script and its links.
-    :ivar script: the source expression of a Content-Security-Policy that admits the first script.
-    :ivar walls: the name of each, the first first.
+    :ivar script: the source in a Content-Security-Policy that allows the first script.
+    :ivar walls: the names of the walls, in the order of the configuration.
     """
 
     def __init__(self, folder: Path, walls: Sequence[Wall] = (), note: str = "") -> None:
-        """:param note: what every wall says at its bottom.
+        """:param note: a text that every wall shows at its bottom.
 
         :raises FileNotFoundError: if there is no ``index.html``.
         """
@@ -78,13 +78,13 @@ class Page:
 
     @property
     def files(self) -> Collection[str]:
-        """The paths of the page's own files: they hold no data and no configuration."""
+        """The paths of the page's own files, which contain no data and no configuration."""
         return self._files.keys()
 
     def get_wall(self, request: Request, name: str) -> Response:
-        """``GET /walls/NAME``: what a screen is to show.
+        """``GET /walls/NAME``: the title, the theme and the tiles of a wall.
 
-        :raises Refused: 404 if there is no such wall.
+        :raises Refused: 404 if the wall does not exist.
         """
         if name not in self._walls:
             raise Refused(404, "unknown-wall", f"there is no wall {shorten(name)}")
@@ -92,7 +92,7 @@ class Page:
 
 
 def _read(folder: Path) -> dict[str, bytes]:
-    """Every file below ``folder`` that is not hidden: its name from there -> what is in it."""
+    """Return every file below ``folder`` that is not hidden: relative path -> content."""
     found = {}
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder)
@@ -102,7 +102,7 @@ def _read(folder: Path) -> dict[str, bytes]:
 
 
 def _links(files: Mapping[str, bytes]) -> Iterator[str]:
-    """The links for ``index.html``: style sheets that it does not name, and modules that it runs."""
+    """Yield the links for ``index.html``: other style sheets, and all modules that it imports."""
     index = files["index.html"]
     for name in files:
         if name.endswith(".css") and f'"{name}"'.encode() not in index:
@@ -113,7 +113,7 @@ def _links(files: Mapping[str, bytes]) -> Iterator[str]:
 
 
 def _imported(files: Mapping[str, bytes], scripts: Sequence[str]) -> set[str]:
-    """The names of these modules and of all that they import, directly or not."""
+    """Return the names of these modules and of all that they import, directly or indirectly."""
     found: set[str] = set()
     waiting = list(scripts)
     while waiting:
@@ -148,7 +148,7 @@ def _digest(data: bytes) -> str:
 
 
 def web_folder() -> Path:
-    """The folder of the page: inside the package when installed, beside it in a checkout."""
+    """Return the folder of the page: inside the package if installed, beside it in a checkout."""
     package = Path(__file__).parents[1]
     inside = package / "web"
     return inside if inside.is_dir() else package.parent / "web"

@@ -1,4 +1,4 @@
-"""Long polls: ``GET /updates``, a viewer that leaves after one answer, for shells and small devices."""
+"""Long polls: ``GET /updates``, a viewer that gets one answer, for shells and small devices."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from streamd.wire.v1 import v1_update
 
 DEFAULT_WAIT = 25.0
 MAX_WAIT = 60.0
-"""Seconds of a poll: a proxy in between would give up on a longer one."""
+"""Seconds that a poll may wait: proxies end longer requests."""
 
 BETWEEN = 30.0
-"""Seconds that a client may take from one poll to the next.  Health and descriptions have no position:
-changes since the last poll are told at the end of the next wait, at the latest."""
+"""Seconds that a client may take from one poll to the next.  Changes of health have no position.
+Therefore a poll that ends without news also answers with changes from so long before it began."""
 
 
 class Poll:
-    """A request that waits: a viewer whose first message is its last."""
+    """A request that waits: a viewer of the hub that leaves after its first message."""
 
     def __init__(self, hub: Hub) -> None:
         self.ready = True
@@ -46,7 +46,7 @@ class Poll:
         self._pieces: list[bytes] = []
 
     def write(self, data: bytes) -> None:
-        """Take the answer, or a piece of it."""
+        """Take the answer or a piece of it, and end the wait after the last piece."""
         self._pieces.append(data)
         if self.unsent:
             return
@@ -60,7 +60,7 @@ class Poll:
 
 
 class Polls:
-    """Answers polls, at once or when there is something to tell."""
+    """Answers polls: at once if the client missed an update, else at the next change."""
 
     def __init__(self, hub: Hub, now: Callable[[], float], clock: IReactorTime) -> None:
         self._hub = hub
@@ -70,7 +70,7 @@ class Polls:
         self._waiting: set[Poll] = set()
 
     def close_all(self) -> None:
-        """Answer all that wait with what there is, as at the end of their wait."""
+        """Answer all waiting polls now, as at the end of their wait."""
         for poll in list(self._waiting):
             poll.lose()
 
@@ -82,7 +82,7 @@ class Polls:
     def get_updates(self, request: Request) -> Response | Deferred[Response]:
         """``GET /updates?streams=&after=&history=&wait=25``.
 
-        :raises Refused: 400 for a subscription that cannot be, 503 if there are too many viewers.
+        :raises Refused: 400 for an invalid subscription, 503 if there are too many viewers.
         """
         subscription = parse_query(request.query)
         wait = _wait(request.query.get("wait"))
@@ -106,16 +106,16 @@ class Polls:
         return cursor._replace(backlog=None) if resumed else None
 
     def _anew(self, subscription: Subscription) -> Response:
-        """Answer with the whole backlog: no cursor could ask for the rest of one."""
+        """Answer with the whole backlog, because a position cannot identify the rest of a backlog."""
         state = self._state
-        # At this revision: descriptions and health are told below, whether they changed or not.
+        # At the current revision, because all descriptions and health are added below.
         cursor = catchup.start(state, subscription.history)._replace(revision=state.revision)
         updates = catchup.since(state, cursor, subscription.selection, whole=True).updates
         found = joined(map(v1_update, updates), poll_opening(state.head, False), b"],")
         return _response(chain(found, self._about(subscription), (b"\n",)), state.head)
 
     def _all(self, subscription: Subscription, answer: Answer) -> Response:
-        """Answer with what the client missed, and with how all selected streams are."""
+        """Answer with the updates that the client missed, and the health of all selected streams."""
         texts = map(v1_update, answer.updates)
         parts, at = poll_answer(answer, texts, self._about(subscription, answer.gone))
         return _response(chain(parts, (b"\n",)), at)

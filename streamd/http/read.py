@@ -1,4 +1,4 @@
-"""Reading over HTTP, one answer a request: the state, the streams, one stream."""
+"""The HTTP requests that read: the state, the streams, or one stream with its history."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _JSON = "application/json"
 
 
 class Reader:
-    """Answers from the state."""
+    """Answers the requests that read, from the state."""
 
     def __init__(self, state: State, slices: Slices) -> None:
         self._state = state
@@ -44,7 +44,7 @@ class Reader:
     def get_state(self, request: Request) -> Response | Deferred[Response]:
         """``GET /state?streams=``: ``{NAME: value, …}``; the position is the ETag.
 
-        :raises Refused: 400 for a selection that cannot be.
+        :raises Refused: 400 for an invalid selection.
         """
         selection = parse_query(request.query).selection
 
@@ -60,7 +60,7 @@ class Reader:
     def get_streams(self, request: Request) -> Response | Deferred[Response]:
         """``GET /streams?streams=``: description, newest update and health of every stream.
 
-        :raises Refused: 400 for a selection that cannot be.
+        :raises Refused: 400 for an invalid selection.
         """
         selection = parse_query(request.query).selection
 
@@ -81,8 +81,8 @@ class Reader:
     def get_stream(self, request: Request, name: str) -> Response | Deferred[Response]:
         """``GET /streams/NAME?history=N&points=M``: one stream, and its history.
 
-        :raises Refused: 404 if there is no such stream, 400 for a history that cannot be, 503 if too
-            many histories are asked for.
+        :raises Refused: 404 if the stream does not exist, 400 for an invalid history, 503 if too many
+            histories are being thinned.
         """
         stream = self._state.get(name)
         if stream is None:

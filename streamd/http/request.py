@@ -1,4 +1,4 @@
-"""One HTTP request and its answer as plain values.  Pure.
+"""One HTTP request and its answer as plain values.  This module is pure.
 
 :mod:`streamd.http.exchange` makes the :class:`Request` and writes the :class:`Response`.
 """
@@ -19,15 +19,15 @@ NAME = "([^/]+)"
 """One part of a path, as a group of a route's pattern."""
 
 Routes = Mapping[str, Mapping[str, Callable[..., Any]]]
-"""The routes of a part of the site: pattern for the whole path -> method -> view.  A view is called
-with the request and the groups of the pattern."""
+"""The routes of a part of the site: pattern of the whole path -> method -> view.  A view is a function
+that takes the request and the groups of the pattern."""
 
 
 def security(script: str, frame_ancestors: Iterable[str] = ()) -> Mapping[str, str]:
-    """Return the headers of every answer.
+    """Return the security headers that every answer gets.
 
-    :param script: admits the one script that is part of the page, ``'sha256-…'``.
-    :param frame_ancestors: origins whose pages may show this page in a frame, besides its own.
+    :param script: the CSP source that allows the inline script of the page, ``'sha256-…'``.
+    :param frame_ancestors: other origins whose pages may show this page in a frame.
     """
     framed_by = " ".join(["'self'", *frame_ancestors])
     return {
@@ -45,7 +45,7 @@ class Request:
 
     :ivar path: decoded, without the query: ``/streams/orders``.
     :ivar query: the last value of each key.
-    :ivar headers: names in lower case; several of one name are joined by ``", "``.
+    :ivar headers: names in lower case; repeated headers are joined by ``", "``.
     :ivar host: the peer's address, ``127.0.0.1``.
     :ivar version: ``HTTP/1.1``.
     """
@@ -63,8 +63,8 @@ class Request:
 class Response:
     """An answer.
 
-    :ivar body: bytes; or an iterator of parts, each made when the one before it has left, so that a
-        large answer to a slow reader is never in memory whole.
+    :ivar body: bytes or an iterator of parts.  Each part is made when the one before it was sent, so
+        that a large answer to a slow reader is never in memory as a whole.
     """
 
     status: int = 200
@@ -77,7 +77,7 @@ class Handover:
     """An answer that gives the connection to another protocol.
 
     :ivar protocol: the Twisted protocol that gets the connection.
-    :ivar head: the answer before that; the protocol writes its body.
+    :ivar head: an answer whose head is sent first; the protocol then writes its body.
     :ivar start: the first bytes of that body.
     """
 
@@ -89,13 +89,13 @@ class Handover:
 def json_response(
     value: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return an answer with ``value`` as JSON, on one line with its end."""
+    """Return an answer with ``value`` as JSON on one line, with a line break at the end."""
     body = msgspec.json.encode(value) + b"\n"
     return Response(status, body, {"Content-Type": "application/json", **(headers or {})})
 
 
 def unless_known(response: Response, request: Request) -> Response:
-    """Return an answer that has an ``ETag``, or 304 to a client that has it already."""
+    """Return the answer, or 304 if the client already has the version with its ``ETag``."""
     if response.headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(304, b"", response.headers)
     return response
@@ -104,7 +104,7 @@ def unless_known(response: Response, request: Request) -> Response:
 def error_response(
     status: int, code: str, message: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return an error; every one has the form ``{"error": {"code", "message"}}``."""
+    """Return the answer for an error: ``{"error": {"code", "message"}}``."""
     return json_response({"error": {"code": code, "message": message}}, status, headers)
 
 
@@ -114,7 +114,7 @@ def phrase(status: int) -> str:
 
 
 def last_head(status: int, headers: Mapping[str, str]) -> bytes:
-    """Return the head of an answer that ends with the connection."""
+    """Return the head of an answer whose end is the end of the connection."""
     lines = [f"HTTP/1.1 {status} {phrase(status)}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")

@@ -16,7 +16,7 @@ from streamd.hub.screens import Screens
 from streamd.wire.v1 import v1_message
 
 MAX_SHOWN = 3600.0
-"""Seconds for which a message may cover a wall."""
+"""The most seconds for which a message may cover a wall."""
 
 
 class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="command"):
@@ -24,7 +24,7 @@ class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
 
 class Reload(_Command, tag="reload", frozen=True):
-    """Fetch the page anew."""
+    """Reload the page."""
 
 
 class Identify(_Command, tag="identify", frozen=True):
@@ -48,7 +48,7 @@ _COMMAND = msgspec.json.Decoder(Reload | Identify | ShowWall | ShowMessage)
 
 
 class Commands:
-    """Lists screens, and commands them."""
+    """Answers the requests that list screens and send commands to them."""
 
     def __init__(
         self, access: Access, screens: Screens, walls: Collection[str], now: Callable[[], float]
@@ -74,7 +74,7 @@ class Commands:
         return json_response({"screens": self._screens.listing(self._now())})
 
     def post_screen(self, request: Request, name: str) -> Deferred[Response]:
-        """``POST /screens/NAME``: have it reload, show its name, a wall or a message.
+        """``POST /screens/NAME``: make a screen reload, or show its name, a wall or a message.
 
         :raises Refused: 400, 401, 403, 404, 409 or 503.
         """

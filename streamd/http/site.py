@@ -29,29 +29,32 @@ from streamd.reactor.connections import Connections
 View = Callable[..., Answer]
 
 _CURABLE = frozenset(("foreign-origin", "unknown-host"))
-"""Codes of refusals that a line in ``streamd.toml`` cures."""
+"""Codes of refusals that the operator can resolve with a line in ``streamd.toml``."""
 
 _SAY_EVERY = 60.0
-"""Seconds between two lines in the log about refusals of one code: a page retries for ever."""
+"""Seconds between two log lines about refusals with the same code: a page retries forever."""
 
 
 class Part(Protocol):
-    """A part of the site."""
+    """A part of the site, which answers some paths."""
 
     @property
     def routes(self) -> Routes:
-        """The paths that it answers; several parts may share a path with different methods."""
+        """The paths of this part; parts may share a path if their methods differ."""
 
 
 class Route(NamedTuple):
-    """A path, and its views by method."""
+    """The pattern of a path, and the view for each method."""
 
     pattern: re.Pattern[str]
     views: Mapping[str, View]
 
 
 class _TurnedAway(protocol.Protocol):
-    """A connection beyond the bound.  (buildProtocol may return None for TCP, but not for TLS.)"""
+    """A connection beyond ``max_connections``, which is closed at once.
+
+    It exists because buildProtocol may return None for TCP, but not for TLS.
+    """
 
     transport: Any
 
@@ -61,12 +64,12 @@ class _TurnedAway(protocol.Protocol):
 
 @implementer(IProtocolNegotiationFactory)
 class Site(http.HTTPFactory):
-    """Everything that is served on the ports.
+    """The factory for all connections on the ports: routes requests and bounds connections.
 
-    :ivar channels: connections that speak HTTP now, or have said nothing yet.
-    :ivar bodies: bytes of bodies that are under way.
-    :ivar turned_away: how many connections there were beyond the bound.
-    :ivar left: how many connections have stopped speaking HTTP since the start.
+    :ivar channels: connections that speak HTTP or have sent nothing yet.
+    :ivar bodies: bytes of request bodies that are being received.
+    :ivar turned_away: how many connections were closed because there were too many.
+    :ivar left: how many HTTP connections have ended or become viewers since the start.
     """
 
     noisy = False
@@ -85,16 +88,16 @@ class Site(http.HTTPFactory):
         security: Mapping[str, str],
         public: Collection[str] = (),
     ) -> None:
-        """:param parts: answer always.
+        """:param parts: the parts that can always answer.
 
-        :param log_parts: answer from the log, and are not asked while it is missing.
-        :param log_missing: tells why there is no log yet; None once there is one.
-        :param upgrade: makes a viewer of a WebSocket handshake.
+        :param log_parts: the parts that answer from the log; while there is none, they get no requests.
+        :param log_missing: returns the reason why there is no log yet; None once there is one.
+        :param upgrade: makes a viewer from a WebSocket handshake.
         :param links: the connections of viewers.
-        :param max_connections: how many connections there may be, those of viewers included.
-        :param security: headers of every answer.
-        :param public: paths that pages of every origin may read.  They are files without data: behind a
-            proxy that passes another Host, the wall's own modules come with a foreign Origin.
+        :param max_connections: how many connections there may be, including those of viewers.
+        :param security: headers that every answer gets.
+        :param public: paths of files without data, which pages of every origin may read.  If a proxy
+            changes the Host header, requests for the wall's own modules have a foreign Origin.
         """
         super().__init__(reactor=clock)
         self.access = access
@@ -133,7 +136,7 @@ class Site(http.HTTPFactory):
         return channel
 
     def acceptableProtocols(self) -> list[bytes]:
-        """Return the protocols for ALPN; browsers hang up on a TLS server that has none."""
+        """Return the protocols for ALPN; browsers reject a TLS server that offers none."""
         return [b"http/1.1"]
 
     def startFactory(self) -> None:
@@ -149,7 +152,7 @@ class Site(http.HTTPFactory):
         self._log.failure(what, failure)
 
     def note_refused(self, error: Refused) -> None:
-        """Log how the operator lets a page in, once a minute: a browser shows no reason."""
+        """Log which line of configuration admits a page, once a minute: a browser shows no reason."""
         now = self.clock.seconds()
         if error.code in _CURABLE and now - self._said.get(error.code, -_SAY_EVERY) >= _SAY_EVERY:
             self._said[error.code] = now
@@ -163,9 +166,9 @@ class Site(http.HTTPFactory):
         self.left += isinstance(channel, Channel)
 
     def close_all(self) -> Deferred[None]:
-        """Close each HTTP connection when its answer has left; fires when all have gone.
+        """Close each HTTP connection when its answer was sent; fires when all are closed.
 
-        Connections that do not read their answer are dropped a moment later.
+        Connections that do not read their answer are aborted after a short time.
         """
         return self.channels.close_all(lambda channel: channel.loseConnection(), _abort)
 
@@ -187,7 +190,7 @@ class Site(http.HTTPFactory):
         return self._upgrade(request)
 
     def _check_log(self) -> None:
-        """:raises Away: while there is no log: an empty state would be a lie about every stream."""
+        """:raises Away: while there is no log: an empty state would look as if no streams existed."""
         why = self._log_missing()
         if why is not None:
             raise Away(why)

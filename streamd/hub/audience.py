@@ -1,4 +1,4 @@
-"""Audiences: viewers that are sent the same bytes."""
+"""Audiences: groups of viewers that get the same messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamd.wire.encoding import Encoding, packed
 
 
 class Pieces:
-    """Pieces of a message, each made when the one before it is taken; false when there are no more."""
+    """The pieces of a message, made one ahead; the object is false when there are no more."""
 
     def __init__(self, parts: Iterable[bytes] = ()) -> None:
         self._pieces = packed(parts)
@@ -21,21 +21,22 @@ class Pieces:
         return self._next is not None
 
     def pop(self) -> bytes:
-        """Return the next piece; there has to be one."""
+        """Return the next piece; call this only if there is one."""
         piece, self._next = self._next or b"", next(self._pieces, None)
         return piece
 
 
 class Viewer(Protocol):
-    """What the hub asks of a transport.
+    """The interface of a viewer, as the hub uses it.
 
-    :ivar ready: whether all that was written has left for the kernel.  The transport clears it in
-        :meth:`write` when something stays behind, and calls :meth:`Hub.drained` when that has left.
-    :ivar audience: the viewers that are sent the same, None before :meth:`Hub.join` and after
-        :meth:`Hub.leave`; the hub's alone, as are the next three.
+    Only the hub changes ``audience``, ``cursor``, ``unsent`` and ``ticked``.
+
+    :ivar ready: whether the kernel has taken all bytes that were written.  The transport clears it in
+        :meth:`write` if some bytes remain, and calls :meth:`Hub.drained` when they were sent.
+    :ivar audience: the viewer's audience; None before :meth:`Hub.join` and after :meth:`Hub.leave`.
     :ivar cursor: how far this viewer has read.
-    :ivar unsent: the rest of a long message, None if there is no rest.
-    :ivar ticked: whether this viewer was told of the last tick.
+    :ivar unsent: the rest of a long message, or None.
+    :ivar ticked: whether this viewer got the last tick.
     """
 
     ready: bool
@@ -45,19 +46,19 @@ class Viewer(Protocol):
     ticked: bool
 
     def write(self, data: bytes) -> None:
-        """Send all of this after what was sent before."""
+        """Send these bytes after all earlier ones."""
 
     def lose(self) -> None:
-        """Drop this viewer: writing to it failed."""
+        """Drop the connection of this viewer at once."""
 
 
 class Audience:
-    """Viewers that want the same streams in the same encoding at the same pace.
+    """Viewers with the same selection, encoding and pace.
 
     :ivar pace: seconds between two flushes.
     :ivar matches: the streams that their selection matches.
-    :ivar viewers: in the order in which they came, and lie in memory.
-    :ivar flushed: how far the viewers are to be brought.
+    :ivar viewers: in the order in which they joined, which is mostly their order in memory.
+    :ivar flushed: the cursor up to which the last flush brings the viewers.
     """
 
     def __init__(self, pace: float, encoding: Encoding, matches: Matches, flushed: Cursor) -> None:
@@ -69,7 +70,7 @@ class Audience:
         self.flushed = flushed
 
     def is_behind(self, cursor: Cursor) -> bool:
-        """Whether a viewer at ``cursor`` has not been told all that was flushed."""
+        """Return whether a viewer at ``cursor`` lacks something of the last flush."""
         flushed = self.flushed
         return (
             cursor.backlog is not None

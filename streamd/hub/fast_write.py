@@ -1,8 +1,8 @@
 """The fast write: a message to a viewer goes to its socket at once.
 
-``transport.write`` keeps the message for the next turn of the reactor and waits for epoll: two system
-calls and a turn for every message, to a socket that nearly always has room.  The daemon works without
-this module: with ``STREAMD_WRITES=plain`` in the environment it is slower, and otherwise the same.
+``transport.write`` keeps the message for the next turn of the reactor and waits for epoll.  This costs
+two system calls and a turn for every message, although the socket nearly always has room.  The daemon
+also works without this module: with ``STREAMD_WRITES=plain`` in the environment it is only slower.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from streamd.reactor.private_twisted import direct_send
 ENABLED = os.environ.get("STREAMD_WRITES") != "plain"
 
 SHORT = 16 * 1024
-"""Bytes; longer data, such as the pieces of a long message, waits for its turn: others come between."""
+"""The most bytes of a fast write.  Longer data is left to the reactor, so that others get a turn."""
 
 
 class FastLink(Link):
-    """A link that leaves to the reactor only what the kernel does not take at once."""
+    """A link that leaves to the reactor only the bytes that the kernel does not take at once."""
 
     __slots__ = ("_send_now",)
 
@@ -31,7 +31,7 @@ class FastLink(Link):
 
     def resumeProducing(self) -> None:
         if ENABLED and self._pulls and self._send_now is None:
-            # From now on all is sent by write(); bytes from before it have to leave first.
+            # From now on write() sends everything.  Bytes written earlier must be sent first.
             self._send_now = direct_send(self.transport)
         super().resumeProducing()
 
@@ -40,7 +40,7 @@ class FastLink(Link):
         if self.ready and self._send_now is not None and len(data) <= SHORT:
             try:
                 sent = self._send_now(data)
-            except OSError:  # no room, or no connection: the reactor finds out which
+            except OSError:  # the socket is full or closed; the reactor finds out which
                 sent = 0
             if sent == len(data):
                 return

@@ -1,9 +1,9 @@
-"""The hub: brings every viewer up to date, and none at the cost of another.
+"""The hub: brings every viewer up to date; a slow viewer does not delay the others.
 
-A viewer is a cursor and a way to write.  Viewers with the same selection, encoding and pace are an
-audience: the next message for a cursor is made once, and every viewer at that cursor gets the same
-bytes.  Usually all are at the same cursor.  A viewer whose socket is full is skipped and keeps its
-cursor; when the socket has drained, it gets what it missed.  So no viewer has a queue.
+A viewer is a cursor and a method to write.  Viewers with the same selection, encoding and pace are an
+audience.  The next message for a cursor is made once, and every viewer of the audience at that cursor
+gets the same bytes.  Usually all are at the same cursor.  A viewer whose socket is full is skipped and
+keeps its cursor; when the socket has drained, it gets what it missed.  So no viewer has a queue.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from streamd.wire.requests import PACE, Subscription
 
 
 class Hub:
-    """Knows the viewers, and writes to them.
+    """Keeps the list of viewers, and writes to them.
 
-    :ivar clock: for delays only; it need not know the date.
-    :ivar delivered: messages written so far.
-    :ivar dropped: viewers lost because writing to them failed.
-    :ivar slices: for computations on behalf of viewers.
+    :ivar clock: for delays only; its times need not be dates.
+    :ivar delivered: how many messages were written.
+    :ivar dropped: how many viewers were dropped because writing to them failed.
+    :ivar slices: runs long computations for viewers.
     """
 
     _log = Logger()
@@ -47,7 +47,7 @@ class Hub:
     def __init__(
         self, state: State, clock: IReactorTime, max_viewers: int = 10_000, pace: float = PACE
     ) -> None:
-        """:param pace: seconds between two flushes of one audience; a viewer may ask for more."""
+        """:param pace: the least seconds between two flushes; a viewer may ask for more."""
         self.state = state
         self._pace = pace
         self._max_viewers = max_viewers
@@ -58,7 +58,7 @@ class Hub:
         self._overviews = Overviews(state)
         self._audiences = Audiences(clock, self.broadcast)
         self.slices = Slices(clock)
-        # Whose selections are still being matched.
+        # Viewers whose selections are being matched.
         self._arriving: dict[Viewer, Deferred[None]] = {}
         self._ticks = Tick(state, 0, 0), Tick(state, 0, 0)
         self._ticking: Iterator[Audience] = iter(())
@@ -89,14 +89,14 @@ class Hub:
         known: Selection = ALL_STREAMS,
         also: bytes = b"",
     ) -> None:
-        """Keep a viewer up to date from now on; the first answer goes out at once.
+        """Keep a viewer up to date from now on; the first answer is sent at once.
 
-        A viewer with a cursor resumes if no update that it selects was lost since; see
-        :func:`streamd.core.catchup.begin`.
+        A viewer that brings a position resumes there if no update that it selects was dropped since;
+        see :func:`streamd.core.catchup.begin`.
 
         :param now: seconds since the epoch.
-        :param known: the streams of which the viewer has all up to its cursor.
-        :param also: bytes that its transport has to send right after the welcome.
+        :param known: the streams whose updates the viewer has up to that position.
+        :param also: bytes to send right after the welcome.
         """
         self.leave(viewer)
         matches = self.state.roster.matches(subscription.selection)
@@ -126,7 +126,7 @@ class Hub:
     ) -> None:
         after, selection = subscription.after, subscription.selection
         cursor, resumed = catchup.begin(self.state, after, selection, subscription.history, known)
-        if not encoding.newest:  # a hello tells how everything is
+        if not encoding.newest:  # the hello has all health and descriptions
             cursor = cursor._replace(revision=self.state.revision)
         head = self._messages.head()
         pace = max(subscription.pace, self._pace)
@@ -142,46 +142,46 @@ class Hub:
         self._serve(viewer, audience, newcomer=True)
 
     def leave(self, viewer: Viewer) -> None:
-        """Forget a viewer; one that is not known is no error."""
+        """Forget a viewer; an unknown viewer is ignored."""
         arriving = self._arriving.pop(viewer, None)
         if arriving is not None:
             arriving.cancel()
         self._audiences.leave(viewer)
 
     def drained(self, viewer: Viewer) -> None:
-        """Give a viewer what it missed: all that was written to it has left."""
+        """Send a viewer what it missed: its socket has drained."""
         if viewer.audience is not None:
             self._serve(viewer, viewer.audience)
 
     def wake(self) -> None:
-        """Flush, as soon as each pace allows it, if the state has changed."""
+        """If the state has changed, flush every audience as soon as its pace allows."""
         news = (self.state.head, self.state.revision)
         if news == self._woken_for:
-            return  # a flush without news would delay the next one by a pace
+            return  # a flush without changes would delay the next one by a pace
         self._woken_for = news
         self._audiences.wake()
 
     def restart(self) -> None:
-        """Drop every viewer: the state follows another log.  They come back and begin anew."""
+        """Drop every viewer, because the state has a new log; they reconnect and begin anew."""
         viewers = [viewer for audience in self._audiences for viewer in audience.viewers]
         for viewer in viewers + list(self._arriving):
             self._dismiss(viewer)
 
     def broadcast(self, audience: Audience) -> None:
-        """Bring every viewer of an audience that can take it to what the state is now."""
+        """Flush an audience: bring every viewer that is ready up to the current state."""
         head = self._messages.head()
         if audience.flushed == head:
             return
         audience.flushed = head
-        usual: Cursor | None = None  # where most are
-        data, after = b"", audience.flushed  # what they get, and where they are then
+        usual: Cursor | None = None  # the cursor of most viewers
+        data, after = b"", audience.flushed  # their message, and their cursor after it
         for viewer in list(audience.viewers):
             cursor = viewer.cursor
             if cursor is usual and viewer.ready and viewer.unsent is None:
                 viewer.cursor = after
                 if data:
                     self.delivered += 1
-                    try:  # as _send: a call less for each of very many
+                    try:  # inlined _send: saves a call for each of many viewers
                         viewer.write(data)
                     except Exception:
                         self._lose(Failure(), viewer)
@@ -191,7 +191,7 @@ class Hub:
                 usual, data, after = cursor, step.data, step.after
 
     def _step(self, cursor: Cursor, audience: Audience) -> Step | None:
-        """Return the step just made, if it brings all from ``cursor`` to what was flushed."""
+        """Return the last step, if it brings viewers at ``cursor`` all the way up to date."""
         step = self._messages.last
         if step is None or step.cursor is not cursor or step.audience is not audience:
             return None
@@ -199,7 +199,7 @@ class Hub:
         return step if is_whole else None
 
     def tick(self, now: float) -> None:
-        """Tell every viewer that is up to date the time, and what was proved since the last tick.
+        """Send a tick to every viewer that is up to date: the time, and the proofs since the last tick.
 
         :param now: seconds since the epoch.
         """
@@ -228,13 +228,13 @@ class Hub:
             if not viewer.ready or viewer.unsent or audience.is_behind(viewer.cursor):
                 viewer.ticked = False
                 continue
-            tick = usual if viewer.ticked else whole  # it was not told the last time
+            tick = usual if viewer.ticked else whole  # all proofs if it missed the last tick
             viewer.ticked = True
             self._write(viewer, (tick.message(audience),))
-            self._serve(viewer, audience)  # the slices of a long one
+            self._serve(viewer, audience)  # sends the rest of a long tick
 
     def _serve(self, viewer: Viewer, audience: Audience, newcomer: bool = False) -> None:
-        """Write what a viewer lacks of what was flushed; a newcomer does not wait for a flush."""
+        """Write the flushed updates that a viewer lacks; a newcomer does not wait for a flush."""
         while viewer.ready:
             if viewer.unsent is not None:
                 self._send_next(viewer, viewer.unsent)
@@ -262,7 +262,7 @@ class Hub:
                 return
 
     def _write(self, viewer: Viewer, parts: Iterable[bytes]) -> None:
-        """Send a message; a long one in pieces, each when the one before it has left."""
+        """Send a message.  A long one is sent in pieces, each when the socket has drained."""
         pieces = Pieces(parts)
         if pieces:
             self._send_next(viewer, pieces)
@@ -279,7 +279,7 @@ class Hub:
             self._lose(Failure(), viewer)
 
     def _lose(self, failure: Failure, viewer: Viewer) -> None:
-        """Drop a viewer after a failure, which stays its own."""
+        """Drop a viewer because writing to it failed; the others are not affected."""
         self._log.failure("a viewer was lost: writing to it failed", failure)
         self.dropped += 1
         self._dismiss(viewer)
@@ -294,6 +294,6 @@ class Hub:
             self._log.failure("and closing it failed too")
 
     def stop(self) -> None:
-        """Do not flush any more, and end what takes turns."""
+        """Stop flushing, and stop the computations."""
         self._audiences.stop()
         self.slices.stop()

@@ -1,4 +1,4 @@
-"""The link to a viewer whose connection stays open: it knows whether all that was written has left."""
+"""The link to a viewer whose connection stays open: notices when its socket is full and has drained."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from streamd.hub.audience import Audience, Pieces
 from streamd.hub.hub import Hub
 
 SLOWEST = 2048
-"""Bytes a second of the slowest viewer that is kept: on such a line a page is current in a minute."""
+"""Bytes a second of the slowest viewer that is kept: such a line loads a page in a minute."""
 
 STALLED = 600.0
-"""Seconds after which a lagging viewer is given up if its system has accepted no byte."""
+"""Seconds after which a lagging viewer is dropped if its system has acknowledged no byte."""
 
 UNSENT = 64 * 1024
-"""Bytes that the kernel may hold unsent for one viewer: one message.  More would be old state."""
+"""Bytes that the kernel may hold unsent for one viewer: one message.  More would only be outdated."""
 
 
 @implementer(IPushProducer, IPullProducer)
 class Link:
-    """A viewer, as the hub sees it, with a transport of its own.
+    """The hub's view of a viewer with a Twisted transport.
 
-    A mixin for a protocol: it uses ``transport`` and ``hub``.
+    This is a mixin for a protocol: it uses ``transport`` and ``hub``.
 
-    :ivar slot: the sweep's.
+    :ivar slot: see :class:`~streamd.hub.sweep.Sweep`.
     """
 
-    # Slots are together in memory: a broadcast looks at them in every viewer.
+    # Slots lie together in memory, and a broadcast reads them for every viewer.
     __slots__ = (
         "_accepted",
         "_progress",
@@ -67,13 +67,13 @@ class Link:
         raise NotImplementedError
 
     def take_transport(self) -> None:
-        """Have the transport tell when all that was written has left."""
+        """Register with the transport, so that it reports when everything written was sent."""
         transport = self.transport
         # The HTTP channel is still registered.
         transport.unregisterProducer()
-        # A push producer is told only after more than 64 KiB stayed behind, a pull producer whenever
-        # all has left.  TLS would ask a pull producer in a loop, and pauses a push producer for more
-        # than 64 KiB.  (bufferSize = 0 would help, but it is also how much is read at once.)
+        # TCP calls a push producer only if more than 64 KiB were waiting, but a pull producer always
+        # when all bytes are sent.  TLS would call a pull producer in a loop, and pauses a push producer
+        # if more than 64 KiB wait.  (bufferSize = 0 would help, but it is also the size of a read.)
         self._pulls = not isinstance(transport, ProtocolWrapper)
         transport.registerProducer(self, not self._pulls)
         transport.setTcpKeepAlive(True)
@@ -93,21 +93,24 @@ class Link:
         self.transport.abortConnection()
 
     def pauseProducing(self) -> None:
-        """Write no more: the transport has much to send."""
+        """Stop writing: the transport's buffer is full."""
         self.ready = False
 
     def resumeProducing(self) -> None:
-        """Go on: all has left."""
+        """Write again: everything was sent."""
         self.ready = True
         self._accepted = -1
         self.hub.drained(self)
 
     def stopProducing(self) -> None:
-        """Write no more: the connection is gone."""
+        """Stop writing: the connection has ended."""
         self.ready = False
 
     def is_stalled(self, now: float) -> bool:
-        """Return True if a lagging viewer accepted nothing for too long; to be asked regularly."""
+        """Return True if a lagging viewer acknowledged no byte for :data:`STALLED` seconds.
+
+        The sweep calls this regularly, because each call notes the progress.
+        """
         if self.ready:
             return False
         accepted = bytes_acknowledged(self.transport)
@@ -117,9 +120,9 @@ class Link:
 
 
 def bytes_acknowledged(transport: Any) -> int:
-    """Return how many bytes the peer's system has taken so far; 0 where that is not known.
+    """Return how many bytes the peer's system has acknowledged; 0 if the system does not tell.
 
-    It is Linux's ``tcpi_bytes_acked``, at byte 120 of ``tcp_info``.
+    The number is Linux's ``tcpi_bytes_acked``, at byte 120 of ``tcp_info``.
     """
     try:
         info = transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)

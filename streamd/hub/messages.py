@@ -1,8 +1,8 @@
-"""Messages that viewers share: each is made once while the state stands still.
+"""Messages that viewers share: each is made once, and kept until the state changes.
 
-Two viewers at the same cursor get the same bytes if their selections match the same streams, however
-these are written; and two messages share the text of an update that is in both.  So many different
-selections cost little more than one.
+Two viewers at the same cursor get the same bytes if their selections match the same streams.  Two
+different messages share the text of an update that is in both.  So many different selections cost
+little more than one.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from streamd.hub.audience import Audience
 from streamd.wire.encoding import Encoding, Message
 
 REMEMBERED = 64
-"""Messages that are kept, of 64 KiB and one update at most."""
+"""How many messages are kept; each has at most 64 KiB or one update."""
 
 STRAGGLERS = 8
-"""Cursors without a backlog that are kept: usually all viewers of one pace are at the same one."""
+"""How many cursors keep their changes: usually all viewers of one pace are at the same cursor."""
 
 
 class Step(NamedTuple):
     """A message that brings the viewers of an audience from one cursor to the next.
 
-    :ivar data: empty if there is nothing to tell.
+    :ivar cursor: the cursor before the message.
+    :ivar data: the message; empty if there is nothing to tell.
+    :ivar after: the cursor after the message.
     """
 
     audience: Audience
@@ -40,7 +42,7 @@ class Step(NamedTuple):
 class Messages:
     """Makes the messages of a hub's viewers.
 
-    :ivar last: the step that :meth:`next` returned last, if it returned one.
+    :ivar last: the step that :meth:`next` returned last, or None.
     """
 
     def __init__(self, state: State) -> None:
@@ -52,7 +54,7 @@ class Messages:
         self._epoch = 0
 
     def head(self) -> Cursor:
-        """Return the cursor of a viewer that was told everything."""
+        """Return the cursor of a viewer that is up to date."""
         return Cursor(self._state.head, self._state.revision)
 
     def next(self, cursor: Cursor, audience: Audience) -> Step:
@@ -95,7 +97,7 @@ class Messages:
         return missed
 
     def _renew(self) -> None:
-        """Forget the messages of a state that is no more."""
+        """Drop the messages if the state has changed."""
         state = self._state
         head, revision = self._made_at.at, self._made_at.revision
         if (state.head, state.revision, state.roster.epoch) != (head, revision, self._epoch):
@@ -105,7 +107,7 @@ class Messages:
 
 
 class _Shared(Missed):
-    """What happened after a cursor, with the texts of its updates, each made once for all messages."""
+    """The changes after a cursor, with the texts of the updates, which all messages share."""
 
     def __init__(self, state: State, cursor: Cursor, newest: bool) -> None:
         super().__init__(state, cursor, newest)
@@ -126,12 +128,12 @@ class _Shared(Missed):
 
 
 class Tick:
-    """The messages of one tick: the time, and what was proved."""
+    """The messages of one tick: the time, and the proofs of streams."""
 
     def __init__(self, state: State, now: float, after: float) -> None:
-        """:param now: the time that is told, seconds since the epoch.
+        """:param now: the time in the message, in seconds since the epoch.
 
-        :param after: only proves after this time are told; 0: all.
+        :param after: only proofs later than this time are in the message; 0 for all.
         """
         self._now = now
         self._state = state
@@ -140,11 +142,11 @@ class Tick:
         self._made: dict[object, bytes] = {}
 
     def message(self, audience: Audience) -> bytes:
-        """Return what the viewers of an audience are told that know what was flushed."""
+        """Return the message for the viewers of an audience that are up to date with its last flush."""
         encoding, until = audience.encoding, audience.flushed.at
         if encoding.tick is None:
             return b""
-        # A plain encoding says nothing of proofs.
+        # Plain encodings have no proofs.
         hits = 0 if encoding.newest else audience.matches.bits & self._proved
         key = encoding.name, hits, until
         found = self._made.get(key)

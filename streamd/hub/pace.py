@@ -1,4 +1,4 @@
-"""Audiences by pace, and when each is flushed."""
+"""Decides when each audience is flushed, by its pace."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from streamd.reactor.deadline import Deadline
 from streamd.wire.encoding import Encoding
 
 TIMER = 0.003
-"""Seconds by which a reactor's timer may be late when there is little to do."""
+"""Seconds by which a timer may be late even if the reactor is idle."""
 
 LARGE = 16
-"""An audience is large if it has a sixteenth of the viewers of its pace: there are no more than 16."""
+"""An audience is large if it has a sixteenth of its pace's viewers, so at most 16 are large."""
 
 BUDGET = 0.01
-"""Seconds of one turn of the reactor for all audiences that are not large; others come between."""
+"""Seconds in one turn of the reactor for all small audiences; other work comes between two turns."""
 
 
 class Pace:
-    """The audiences of one pace, flushed together: at once after a pause, else one pace apart.
+    """The audiences of one pace.
 
-    Every large audience is flushed on time.  The others take turns; those that are not reached before
-    the next flush come first after it.  A thousand viewers with selections of their own delay each
-    other alone.
+    After a pause they are flushed at once, in a burst once in each pace.  Every large audience is
+    flushed on time.  The small ones take turns; those that were not reached before the next flush come
+    first after it.  So a thousand viewers with different selections delay only each other.
 
-    :ivar audiences: those that waited longest for a flush come first.
+    :ivar audiences: the audiences that have waited longest come first.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Pace:
         self._broadcast = flush
         self._earliest = 0.0
         self._call: IDelayedCall | None = None  # the next flush
-        self._rest = Deadline(clock)  # the next turn of this one
+        self._rest = Deadline(clock)  # the next turn for small audiences
 
     def wake(self) -> None:
         """Flush as soon as the pace allows it."""
@@ -60,12 +60,12 @@ class Pace:
     def _flush(self) -> None:
         self._call = None
         now = self._clock.seconds()
-        # A timer is late by a moment: kept out of the account, it does not add up.
+        # Timers are slightly late.  The next flush is planned from the planned time, or this adds up.
         self._earliest = (self._earliest if now - self._earliest < TIMER else now) + self._seconds
         self._flush_small(list(self._flush_large()))
 
     def _flush_small(self, audiences: list[Audience]) -> None:
-        """Flush these, as many as one turn allows, and the rest in later ones."""
+        """Flush as many of these audiences as one turn allows, and the rest in later turns."""
         self._rest.cancel()
         end = self._clock.seconds() + BUDGET
         for number, audience in enumerate(audiences):
@@ -90,7 +90,7 @@ class Pace:
                 yield audience
 
     def stop(self) -> None:
-        """Do not flush again."""
+        """Stop flushing."""
         self._rest.cancel()
         if self._call is not None:
             self._call.cancel()
@@ -115,10 +115,10 @@ class Audiences:
     def seat(
         self, viewer: Viewer, seconds: float, encoding: Encoding, matches: Matches, flushed: Cursor
     ) -> Audience:
-        """Give a viewer an audience, a new one if nobody else wants the same.
+        """Put a viewer into the audience for its wishes; make the audience if there is none.
 
-        :param seconds: its pace.
-        :param flushed: how far a new audience is to be brought.
+        :param seconds: the viewer's pace.
+        :param flushed: the cursor up to which a new audience counts as flushed.
         """
         pace = self._paces.get(seconds)
         if pace is None:
@@ -133,7 +133,7 @@ class Audiences:
         return audience
 
     def leave(self, viewer: Viewer) -> None:
-        """Take a viewer out of its audience, if it has one."""
+        """Remove a viewer from its audience, if it has one."""
         audience, viewer.audience = viewer.audience, None
         if audience is None:
             return
@@ -152,6 +152,6 @@ class Audiences:
             pace.wake()
 
     def stop(self) -> None:
-        """Do not flush again."""
+        """Stop flushing."""
         for pace in self._paces.values():
             pace.stop()

@@ -1,4 +1,4 @@
-"""The sweep: pings every viewer, without a timer for any of them."""
+"""The sweep: pings all viewers, without a timer for each."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ PING_EVERY = 25
 """Seconds between pings of one viewer: below the 30 to 60 s after which proxies drop idle links."""
 
 PONG_WITHIN = 8
-"""Seconds; two round trips over the worst link that still shows a live picture."""
+"""Seconds to answer a ping: two round trips over the slowest link that is usable for a wall."""
 
 
 class Watched(Protocol):
-    """What the sweep asks of a viewer.
+    """The interface of a viewer, as the sweep uses it.
 
-    :ivar slot: from :meth:`Sweep.next_slot`.
+    :ivar slot: the result of :meth:`Sweep.next_slot`.
     """
 
     slot: int
 
     def ping(self, now: float) -> None:
-        """Ask whether somebody is there."""
+        """Send a ping."""
 
     def check_pong(self, now: float) -> None:
-        """Give the viewer up if it did not answer the last ping."""
+        """Drop the viewer if it did not answer the last ping."""
 
 
 class Sweep:
-    """Looks each second at the viewers whose slot has come.
+    """Each second pings the viewers of one slot, and checks the answers of an earlier one.
 
-    A walk over all of 10,000 viewers takes half a millisecond a second; it saves the set of each slot
-    and the slot of each viewer.
+    To search 10,000 viewers takes half a millisecond each second, which is cheaper than to keep a set
+    of viewers for each slot.
     """
 
     _log = Logger()
@@ -48,20 +48,19 @@ class Sweep:
         return sum(map(len, self._kinds))
 
     def watch(self, viewers: Collection[Watched]) -> None:
-        """Look at the open viewers of one transport from now on: at those that are open each time."""
+        """Include the viewers of one transport; the collection may change at any time."""
         self._kinds.append(viewers)
 
     def next_slot(self) -> int:
         """Return the second, out of every :data:`PING_EVERY`, in which a new viewer is pinged.
 
-        Slots are given in turn: viewers that come back together, after a restart, are not pinged
-        together.
+        Slots are assigned in turn, so that viewers that reconnect together are not pinged together.
         """
         self._slot = (self._slot - 1) % PING_EVERY
         return self._slot
 
     def turn(self, now: float) -> None:
-        """Look at the viewers of one slot; to be called once a second.
+        """Check and ping the viewers whose slot has come; to be called once a second.
 
         :param now: seconds on a monotonic clock.
         """
@@ -72,7 +71,7 @@ class Sweep:
             self._look(viewer.ping, now)
 
     def _of(self, slot: int) -> list[Watched]:
-        # A list: a viewer that is given up may leave its collection at once.
+        # A list, because a viewer that is dropped may leave its collection at once.
         return [viewer for viewer in chain(*self._kinds) if viewer.slot == slot]
 
     def _look(self, look: Callable[[float], None], now: float) -> None:
