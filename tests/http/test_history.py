@@ -104,6 +104,14 @@ class ThinnerTests(SynchronousTestCase):
             self.assertLessEqual(kept, 50_000)
             self.assertEqual(kept, self.thinner._size)
 
+    def test_so_are_answers_without_points(self) -> None:
+        self.patch(module, "KEPT_BYTES", 50_000)
+        empty = Stream("b", Description(), True, 0.0)
+        for points in range(100, 400):
+            self.thinner.ask(empty, 0, points)
+            self.take_turns()
+        self.assertLess(len(self.thinner._kept), 200)
+
     def test_what_is_under_way_is_bounded(self) -> None:
         for points in range(100, 100 + MAX_UNDER_WAY):
             self.thinner.ask(self.stream, 0, points)
