@@ -107,7 +107,10 @@ class LeanProtocol(WebSocketServerProtocol):
             self.transport.setTcpNoDelay(True)
 
     def dataReceived(self, data: bytes) -> None:
-        self._dataReceived(data)  # Autobahn's dataReceived formats a line for its debug log first
+        # Autobahn keeps what comes after the end: over TLS that is all that a peer sends until the rest
+        # of ours has left.  (Autobahn's own dataReceived formats a line for its debug log first.)
+        if self.state != self.STATE_CLOSED:
+            self._dataReceived(data)
 
     def processHandshake(self) -> None:
         # Autobahn's parses the head, which HTTP has parsed and judged (see handshake.py), and keeps

@@ -114,3 +114,10 @@ class HandshakeTests(SynchronousTestCase):
         viewer.dataReceived(b"\x88\x80\0\0\0\0")  # a close frame
         self.assertEqual(["open", "fail", "close"], viewer.told)
         self.assertFalse(viewer.is_writable)
+
+    def test_nothing_is_kept_of_what_comes_after_the_end(self) -> None:
+        viewer, _ = self.viewer()
+        viewer.dataReceived(b"\x88\x80\0\0\0\0")
+        for _ in range(10):
+            viewer.dataReceived(b"\x81\xfe\x04\0" + b"x" * 1024)
+        self.assertEqual(b"", viewer.data)
