@@ -111,6 +111,9 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
             super().resumeProducing()
             self._answer()
 
+    def proceed(self) -> None:
+        self._answer()
+
     # -- messages from the viewer ------------------------------------------------------------------
 
     def dataReceived(self, data: bytes) -> None:
@@ -157,18 +160,14 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         :raises Refused: 503 if too many messages wait already.
         """
         if len(self._due) >= MAX_DUE:
-            raise Refused(
-                503, "screen-lags", "the screen has not yet taken what it was told before"
-            )
+            raise Refused(503, "screen-lags", "the screen has not yet taken earlier messages")
         self._due.append(frame(text))
         self._answer()
 
     def _answer(self) -> None:
-        """Send waiting answers and commands, once earlier messages were sent.
-
-        They also wait for the end of the first answer: until then the viewer lacks part of its streams.
-        """
-        while self._due and self._is_free() and self.cursor.backlog is None:
+        """Send waiting answers and commands, once earlier messages and the first answer were sent."""
+        # Until the end of its first answer the viewer lacks part of its streams.
+        while self._due and self._is_free() and self.audience and not self.cursor.backlog:
             due = self._due.pop(0)
             if isinstance(due, Subscription):
                 self._join(due, known=self._subscription.selection)

@@ -48,6 +48,9 @@ class Viewer(Protocol):
     def write(self, data: bytes) -> None:
         """Send these bytes after all earlier ones."""
 
+    def proceed(self) -> None:
+        """Do what waits for the end of the first answer: the hub has written more of it by itself."""
+
     def lose(self) -> None:
         """Drop the connection of this viewer at once."""
 

@@ -109,6 +109,7 @@ class Hub:
         def matched(_: None) -> None:
             del self._arriving[viewer]
             begin(now + self.clock.seconds() - asked)
+            viewer.proceed()
 
         self._arriving[viewer] = arriving = self.slices.run(matches.steps())
         arriving.addCallbacks(matched, lambda failure: failure.trap(CancelledError))
@@ -152,6 +153,10 @@ class Hub:
         """Send a viewer what it missed: its socket has drained."""
         if viewer.audience is not None:
             self._serve(viewer, viewer.audience)
+
+    def _proceed(self, viewer: Viewer) -> None:
+        self.drained(viewer)
+        viewer.proceed()
 
     def wake(self) -> None:
         """If the state has changed, flush every audience as soon as its pace allows."""
@@ -258,7 +263,7 @@ class Hub:
                 else:
                     self._write(viewer, (data,))
             if viewer.ready and viewer.unsent is None and audience.is_behind(cursor):
-                self.clock.callLater(0, self.drained, viewer)  # there is more: others come first
+                self.clock.callLater(0, self._proceed, viewer)  # there is more: others come first
                 return
 
     def _write(self, viewer: Viewer, parts: Iterable[bytes]) -> None:

@@ -88,6 +88,9 @@ class Link:
         self.ready = not self._pulls
         self.transport.write(data)
 
+    def proceed(self) -> None:
+        """Do nothing: nothing waits for the end of the first answer."""
+
     def lose(self) -> None:
         """Drop the connection at once."""
         self.transport.abortConnection()

@@ -236,6 +236,20 @@ class SlowTests(HubTestCase):
         for text in texts(b"".join(viewer.written)):
             self.assertLessEqual(len(text), MAX_MESSAGE)
 
+    def test_the_viewer_hears_of_the_end_of_a_long_answer(self) -> None:
+        """Even if its socket always has room, and so never tells that all has left."""
+        ends: list[bool] = []
+
+        class Waiting(FakeViewer):
+            def proceed(self) -> None:
+                ends.append(self.cursor.backlog is None)
+
+        self.publish(**{f"s{number}": "x" * 1000 for number in range(200)})
+        self.join(Waiting())
+        self.assertEqual([], ends)
+        self.take_turns()
+        self.assertEqual([False, False, True], ends)
+
     def test_a_long_hello_is_made_as_it_leaves(self) -> None:
         names = [f"stream-{number:060}" for number in range(6000)]
         self.publish(**dict.fromkeys(names, 1))

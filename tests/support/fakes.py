@@ -64,6 +64,9 @@ class FakeViewer:
         self._room -= 1
         self.ready = self._room > 0
 
+    def proceed(self) -> None:
+        """Do nothing: nothing waits."""
+
     def lose(self) -> None:
         self.lost = True
 

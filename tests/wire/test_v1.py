@@ -300,6 +300,25 @@ def test_subscribe_anew_without_a_cursor(served: Served) -> None:
 
 
 @in_thread
+def test_subscribe_waits_until_the_one_before_is_answered(served: Served) -> None:
+    # So many that their names are matched in slices, between which the viewer is heard.
+    served.post_at_once(*((f"s{number}", number) for number in range(6000)))
+    wire = v1(served, "?streams=s1")
+    wire.message()
+    at = wire.message()["at"]
+    text = b'{"type":"subscribe","streams":[%s],"after":"%s"}'
+    both = [text % (streams, at.encode()) for streams in (b'"*1","*2"', b'"*1"')]
+    wire.send(b"".join(frame(TEXT, each) for each in both))
+    told: set[str] = set()
+    hellos = 0
+    while hellos < 2 or len(told) < 599:
+        message = next_of(wire, "hello", "updates")
+        hellos += message["type"] == "hello"
+        if message["type"] == "updates":
+            told |= {name for name, _ in seqs(message) if name.endswith("1")}
+
+
+@in_thread
 def test_newly_selected_stream_gets_its_newest_whatever_after_says(served: Served) -> None:
     served.post("b", 1)
     served.post("b", 2)
