@@ -113,7 +113,8 @@ def since(
     backlog = cursor.backlog
     bits = state.roster.matches(selection).bits
     if backlog is None:
-        return Missed(state, cursor, newest).answer(bits)
+        missed = Missed(state, cursor, newest)
+        return missed.answer(bits, missed.pick(bits))
     at, more = state.head, False
     if newest:
         updates = _newest(state, cursor, bits, state.head)
@@ -124,7 +125,7 @@ def since(
     else:
         updates, at = _after(state, cursor, backlog, bits, whole)
         more = at < state.head
-    changes = Missed(state, cursor._replace(at=state.head), newest).answer(bits)
+    changes = Missed(state, cursor._replace(at=state.head), newest).answer(bits, ())
     return changes._replace(
         updates=updates,
         at=max(at, cursor.at),  # the cursor may come from a node that is further
@@ -143,6 +144,7 @@ class Missed:
     :ivar end: the cursor of a viewer that has got these changes.
     :ivar more: whether the log has updates after ``end``.
     :ivar journal: as in :class:`Answer`.
+    :ivar touched: the bits of those streams of which there is anything to tell.
     """
 
     def __init__(self, state: State, cursor: Cursor, newest: bool = False) -> None:
@@ -157,15 +159,15 @@ class Missed:
         self.end = Cursor(max(at, cursor.at), state.revision)
         self._since = since = state.revision if newest else cursor.revision
         self.journal = state.journal if state.journal_noted > since else None
-        self._noted = list(takewhile(lambda s: s.noted > since, reversed(state.noted.values())))
-        self._numbers = [state.roster.numbers[update.stream] for update in self.updates]
-        self._updated = state.roster.bits_of({update.stream for update in self.updates})
-        self._changed = state.roster.bits_of(stream.name for stream in self._noted)
-        self._roster = state.roster
-
-    def hits(self, bits: int) -> int:
-        """Return the subset of ``bits`` whose streams have changed."""
-        return bits & (self._updated | self._changed)
+        self._roster = roster = state.roster
+        self._numbers = [roster.numbers[update.stream] for update in self.updates]
+        self._updated = roster.bits_of(self._numbers)
+        self._noted: Sequence[Stream] = ()
+        self._changed = 0
+        if state.revision > since:
+            self._noted = list(takewhile(lambda s: s.noted > since, reversed(state.noted.values())))
+            self._changed = roster.bits_of([roster.numbers[stream.name] for stream in self._noted])
+        self.touched = self._updated | self._changed
 
     def pick(self, bits: int) -> Sequence[int]:
         """Return the indexes of the updates of these streams."""
@@ -178,9 +180,11 @@ class Missed:
         flags += bytes(len(self._roster.names) // 8 + 1 - len(flags))
         return [i for i, n in enumerate(self._numbers) if flags[n >> 3] >> (n & 7) & 1]
 
-    def answer(self, bits: int) -> Answer:
-        """Return the answer for the streams with these bits."""
-        picked = self.pick(bits)
+    def answer(self, bits: int, picked: Sequence[int]) -> Answer:
+        """Return the answer for the streams with these bits.
+
+        :param picked: see :meth:`pick`.
+        """
         all_of_them = len(picked) == len(self.updates)
         updates = self.updates if all_of_them else [self.updates[index] for index in picked]
         gone, streams, health = self._changes(bits)

@@ -102,11 +102,10 @@ class Roster:
         flags = map(int, reversed(f"{wanted:b}"))
         return [name for name in compress(self.names[start : start + CHUNK], flags) if name]
 
-    def bits_of(self, names: Iterable[str]) -> int:
-        """Return the bits of some names."""
+    def bits_of(self, numbers: Iterable[int]) -> int:
+        """Return the bits of some numbers."""
         flags = bytearray(len(self.names) // 8 + 1)
-        for name in names:
-            number = self.numbers[name]
+        for number in numbers:
             flags[number >> 3] |= 1 << (number & 7)
         return int.from_bytes(flags, "little")
 
@@ -127,7 +126,7 @@ class Matches:
     @property
     def bits(self) -> int:
         """The bits of all matching names; this matches all new names first."""
-        for _ in self.steps():
+        while not self.advance():
             pass
         return self._bits
 
@@ -147,7 +146,8 @@ class Matches:
         if self._seen == len(news):
             return True
         if not self._seen and not selection.globs:
-            self._bits = roster.bits_of(roster.numbers.keys() & selection.names)
+            names = roster.numbers.keys() & selection.names
+            self._bits = roster.bits_of(roster.numbers[name] for name in names)
             self._seen = len(news)
             return True
         end = min(len(news), self._seen + SLICE // (1 + selection.stars))

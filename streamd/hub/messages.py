@@ -7,7 +7,7 @@ little more than one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from streamd.core import catchup
@@ -50,8 +50,7 @@ class Messages:
         self._state = state
         self._made: dict[object, tuple[bytes, Cursor]] = {}
         self._missed: dict[tuple[Cursor, bool], _Shared] = {}
-        self._made_at = self.head()
-        self._epoch = 0
+        self._made_at = (state.head, state.revision, state.roster.epoch)
 
     def head(self) -> Cursor:
         """Return the cursor of a viewer that is up to date."""
@@ -62,7 +61,7 @@ class Messages:
         self._renew()
         missed = None if cursor.backlog else self._missed_after(cursor, audience.encoding.newest)
         bits = audience.matches.bits
-        hits = bits if missed is None else missed.hits(bits)
+        hits = bits if missed is None else bits & missed.touched
         if missed is not None and not hits and missed.journal is None:
             self.last = Step(audience, cursor, b"", missed.end)
             return self.last
@@ -81,7 +80,7 @@ class Messages:
         encoding = audience.encoding
         if missed is not None:
             message = missed.encode(encoding, hits)
-            return message.data, missed.end._replace(at=message.at)
+            return message.data, Cursor(message.at, missed.end.revision)
         answer = catchup.since(self._state, cursor, audience.selection, encoding.newest)
         message = encoding.encode(answer)
         backlog = cursor.backlog if message.more else None
@@ -99,11 +98,11 @@ class Messages:
     def _renew(self) -> None:
         """Drop the messages if the state has changed."""
         state = self._state
-        head, revision = self._made_at.at, self._made_at.revision
-        if (state.head, state.revision, state.roster.epoch) != (head, revision, self._epoch):
+        now = (state.head, state.revision, state.roster.epoch)
+        if now != self._made_at:
             self._made.clear()
             self._missed.clear()
-            self._made_at, self._epoch = self.head(), state.roster.epoch
+            self._made_at = now
 
 
 class _Shared(Missed):
@@ -111,20 +110,28 @@ class _Shared(Missed):
 
     def __init__(self, state: State, cursor: Cursor, newest: bool) -> None:
         super().__init__(state, cursor, newest)
-        self._texts: dict[Callable[[Update], bytes], dict[int, bytes]] = {}
+        self._texts: dict[Callable[[Update], bytes], _Texts] = {}
 
     def encode(self, encoding: Encoding, bits: int) -> Message:
         """Make the message about the streams with these bits."""
-        texts = self._texts_of(self.pick(bits), encoding.text)
-        return encoding.write(self.answer(bits), texts)
+        picked = self.pick(bits)
+        texts = self._texts.get(encoding.text)
+        if texts is None:
+            texts = self._texts[encoding.text] = _Texts(self.updates, encoding.text)
+        return encoding.write(self.answer(bits, picked), map(texts.__getitem__, picked))
 
-    def _texts_of(self, indexes: Iterable[int], make: Callable[[Update], bytes]) -> Iterator[bytes]:
-        texts = self._texts.setdefault(make, {})
-        for index in indexes:
-            text = texts.get(index)
-            if text is None:
-                text = texts[index] = make(self.updates[index])
-            yield text
+
+class _Texts(dict[int, bytes]):
+    """The texts of updates by their indexes, each made when it is asked for first."""
+
+    def __init__(self, updates: Sequence[Update], make: Callable[[Update], bytes]) -> None:
+        super().__init__()
+        self._updates = updates
+        self._make = make
+
+    def __missing__(self, index: int) -> bytes:
+        text = self[index] = self._make(self._updates[index])
+        return text
 
 
 class Tick:
@@ -137,7 +144,8 @@ class Tick:
         """
         self._now = now
         self._state = state
-        proved = (s.name for s in state if s.proof is not None and s.proof > after)
+        numbers = state.roster.numbers
+        proved = (numbers[s.name] for s in state if s.proof is not None and s.proof > after)
         self._proved = state.roster.bits_of(proved)
         self._made: dict[object, bytes] = {}
 

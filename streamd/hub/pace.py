@@ -62,11 +62,12 @@ class Pace:
         now = self._clock.seconds()
         # Timers are slightly late.  The next flush is planned from the planned time, or this adds up.
         self._earliest = (self._earliest if now - self._earliest < TIMER else now) + self._seconds
-        self._flush_small(list(self._flush_large()))
+        self._rest.cancel()
+        if small := self._flush_large():
+            self._flush_small(small)
 
     def _flush_small(self, audiences: list[Audience]) -> None:
         """Flush as many of these audiences as one turn allows, and the rest in later turns."""
-        self._rest.cancel()
         end = self._clock.seconds() + BUDGET
         for number, audience in enumerate(audiences):
             if self._clock.seconds() >= end:
@@ -77,17 +78,19 @@ class Pace:
                 self.audiences[key] = self.audiences.pop(key)
                 self._broadcast(audience)
 
-    def _flush_large(self) -> Iterator[Audience]:
-        """Flush the large audiences, and yield the others."""
+    def _flush_large(self) -> list[Audience]:
+        """Flush the large audiences, and return the others."""
         audiences = list(self.audiences.values())
         least = 0.0
         if len(audiences) > LARGE:
             least = sum(len(audience.viewers) for audience in audiences) / LARGE
+        small = []
         for audience in audiences:
             if len(audience.viewers) >= least:
                 self._broadcast(audience)
             else:
-                yield audience
+                small.append(audience)
+        return small
 
     def stop(self) -> None:
         """Stop flushing."""

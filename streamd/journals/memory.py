@@ -29,8 +29,8 @@ class MemoryJournal(LocalJournal):
         self._queue.admit()
         return succeed(None)
 
-    def _store(self, batch: Batch) -> Deferred[None]:
-        return succeed(None)
+    async def _store(self, batch: Batch) -> None:
+        """Store nothing: the follower keeps the updates."""
 
 
 class MemorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -40,9 +40,13 @@ from streamd.wire.encoding import (
 
 def _write_v1(answer: Answer, texts: Iterable[bytes]) -> Formatted:
     """Make ``streams``, ``health``, ``journal`` and ``updates`` messages, those that are not empty."""
-    payloads = [*_notes("streams", dict.fromkeys(answer.gone))]
-    payloads += _notes("streams", answer.streams)
-    payloads += _notes("health", answer.health)
+    payloads: list[Payload] = []
+    if answer.gone:
+        payloads += _notes("streams", dict.fromkeys(answer.gone))
+    if answer.streams:
+        payloads += _notes("streams", answer.streams)
+    if answer.health:
+        payloads += _notes("health", answer.health)
     if answer.journal is not None:
         payloads.append(v1_message("journal", answer.journal))
     if not answer.updates:
