@@ -1,4 +1,4 @@
-"""Calls a Python function of the user's at an interval, or takes what a generator yields."""
+"""Calls a Python function of the user at an interval, or publishes what a generator yields."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ EVERY = 5.0
 """Seconds between two calls of a function, unless its table says otherwise."""
 
 STEP = 0.001
-"""Seconds between two steps of a generator, so that one that never waits leaves time to others."""
+"""The least seconds between two steps of a generator, so that a busy one does not block the rest."""
 
 
 class Call(str):
-    """``module.function``."""
+    """The path of a function: ``module.function``."""
 
     @classmethod
     def parse(cls, written: Any) -> Call:
-        """:raises ValueError: with an example of what is expected."""
+        """:raises ValueError: the message says which form is expected."""
         if not isinstance(written, str) or not re.fullmatch(r"([^\W\d]\w*\.)+[^\W\d]\w*", written):
             raise ValueError('expected a module and its function, such as "office.queue_depth"')
         return cls(written)
 
 
 class CallSettings(SourceSettings, frozen=True):
-    """``[sources.NAME]`` with ``call``.
+    """The table ``[sources.NAME]`` with ``call``.
 
-    :ivar every: the interval of calls; None: :data:`EVERY` for a function, none for a generator.
+    :ivar every: the interval of calls; None for :data:`EVERY`, or for no interval with a generator.
     """
 
     call: Call
@@ -52,9 +52,9 @@ class CallSettings(SourceSettings, frozen=True):
 
 
 class CallSource:
-    """Calls a function at an interval, or takes what a generator yields.
+    """Calls a function at an interval, or publishes what a generator yields.
 
-    Coroutines and functions that return Deferreds run on the reactor, everything else in a thread.
+    Coroutines and functions that return Deferreds run on the reactor, all others in a thread.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class CallSource:
     def _returned(self, result: Any) -> Any:
         """Wait for a Deferred or a coroutine, and make the next call on the reactor.
 
-        Only the result shows that a function without annotations belongs there.
+        A function without annotations must be called once to find out what it returns.
         """
         self._on_reactor = isinstance(result, Deferred) or inspect.iscoroutine(result)
         return Deferred.fromCoroutine(result) if inspect.iscoroutine(result) else result
@@ -134,9 +134,9 @@ class CallSource:
 
 
 def _without_passwords(failure: Failure) -> Failure:
-    """Take the passwords of addresses out of the texts of an exception and its causes.
+    """Remove passwords in URLs from the texts of an exception and its causes.
 
-    The log has the whole of an exception, and drivers like to quote the address they were given.
+    The log shows the whole exception, and drivers often quote the address.
     """
     error: BaseException | None = failure.value
     seen: set[int] = set()
@@ -154,7 +154,7 @@ async def _next(generator: Any) -> Any:
 def _is_for_reactor(function: Callable[..., Any]) -> bool:
     """Return True if the function declares that it returns a coroutine or a Deferred.
 
-    For others the first result shows it.
+    For functions without annotations the first result shows it.
     """
     return (
         inspect.iscoroutinefunction(function)
@@ -168,8 +168,8 @@ def _find(path: str, call: Call, folder: str) -> Callable[..., Any]:
     """Import the function.
 
     :param path: the key path, for errors.
-    :param folder: where modules are searched last.
-    :raises ConfigError: if there is no such module or function.
+    :param folder: a folder that is searched for modules after all others.
+    :raises ConfigError: if the module or the function does not exist.
     """
     if folder not in sys.path:
         sys.path.append(folder)

@@ -1,4 +1,4 @@
-"""Runs a program: each line that it prints is a reading."""
+"""Runs a program, and publishes each line that it prints as a reading."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from streamd.sources.texts import MAX_TEXT, Texts
 from streamd.wire.requests import PACE
 
 ROOM = 65536
-"""Bytes that are read from a program in each :data:`PACE`, 2 MB a second; then it has to wait."""
+"""Bytes that are read from a program in each :data:`PACE`, 2 MB a second; more output has to wait."""
 
 MAX_STDERR_LINE = 500
-"""Bytes of one line on stderr that are logged."""
+"""The most bytes of a line on stderr that are logged."""
 
 STDERR_LINES = 20
-"""Lines of stderr that are logged in a minute."""
+"""The most lines of stderr that are logged in a minute."""
 
 MARK = "STREAMD_RUN"
-"""The environment variable that marks all that a run starts, even if it leaves its process group."""
+"""The environment variable by which the processes of a run are found outside its process group."""
 
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
 
 
 class Command:
-    """A line for ``sh``, or a program and its arguments.
+    """A command line for ``sh``, or a program and its arguments.
 
     :ivar words: the program and its arguments.
     """
@@ -56,7 +56,7 @@ class Command:
 
     @classmethod
     def parse(cls, written: Any) -> Command:
-        """:raises ValueError: with an example of what is expected."""
+        """:raises ValueError: the message says which form is expected."""
         if isinstance(written, str) and written.strip() and "\0" not in written:
             return cls("sh", "-c", written)
         words = written if isinstance(written, list) else []
@@ -66,10 +66,10 @@ class Command:
 
 
 class CommandSettings(SourceSettings, frozen=True):
-    """``[sources.NAME]`` with ``command``.
+    """The table ``[sources.NAME]`` with ``command``.
 
-    :ivar every: the interval of runs; None: the program is expected to run on.
-    :ivar timeout: with ``every``: the longest time of a run.
+    :ivar every: the interval of runs; None if the program is expected not to end.
+    :ivar timeout: with ``every``, the longest time of a run.
     """
 
     command: Command
@@ -81,7 +81,7 @@ class Lines:
     """Splits a byte stream into lines."""
 
     def __init__(self, limit: int, take: Callable[[bytes], None]) -> None:
-        """:param limit: bytes; of a longer line, the rest may be dropped.
+        """:param limit: the most bytes of a line; the rest of a longer line may be dropped.
 
         :param take: called with each line that is not empty.
         """
@@ -110,9 +110,9 @@ class Lines:
 
 
 class Run(ProcessProtocol):
-    """One process, in a process group of its own with what it starts.
+    """One run of a program, in a process group of its own.
 
-    :ivar environment: for the process; it marks the run.
+    :ivar environment: the environment of the process, with :data:`MARK`.
     :ivar gone: fires with a ProcessDone or ProcessTerminated when the process and its group have ended.
     :ivar too_long: True if the run took longer than its limit.
     """
@@ -142,7 +142,7 @@ class Run(ProcessProtocol):
 
     def processExited(self, reason: Failure) -> None:
         self._signal(signal.SIGKILL)  # children that still run may hold the pipes open
-        # So may children that left the group, for example as daemons.
+        # Children that left the group, for example daemons, may hold them open, too.
         self._timers.append(self._reactor.callLater(GRACE, self.transport.loseConnection))
 
     def processEnded(self, reason: Failure) -> None:
@@ -154,11 +154,11 @@ class Run(ProcessProtocol):
         self.gone.callback(reason.value)
 
     def limit(self, seconds: float) -> None:
-        """End the run after so many seconds."""
+        """End the run if it lasts longer than ``seconds``."""
         self._timers.append(self._reactor.callLater(seconds, self._late))
 
     def stop(self) -> None:
-        """End the process and all that it started: SIGTERM, and SIGKILL after :data:`GRACE`."""
+        """End the process and its children: with SIGTERM, and with SIGKILL after :data:`GRACE`."""
         for pid in _marked(self.environment[MARK]):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGTERM)
@@ -177,7 +177,7 @@ class Run(ProcessProtocol):
 
 
 def _marked(mark: str) -> Iterator[int]:
-    """The processes of a run that have left its process group, where there is a ``/proc``."""
+    """Yield the ids of all processes with this mark, on systems that have ``/proc``."""
     wanted = f"{MARK}={mark}".encode()
     for folder in Path("/proc").glob("[0-9]*"):
         # A process may end meanwhile, or belong to another user.
@@ -251,7 +251,7 @@ class CommandSource:
         return DONE
 
     def _log_line(self, line: bytes) -> None:
-        """Log a line of stderr, but not more than :data:`STDERR_LINES` a minute."""
+        """Log a line of stderr, at most :data:`STDERR_LINES` a minute."""
         minute = self._reactor.seconds() // 60
         if minute != self._minute:
             self._minute, self._stderr_lines = minute, STDERR_LINES

@@ -51,13 +51,13 @@ DESCRIPTIONS: Mapping[str, Description] = {
 
 
 class DemoSettings(SourceSettings, frozen=True):
-    """``kind = "demo"``."""
+    """The table ``[sources.NAME]`` with ``kind = "demo"``."""
 
     every: Duration = Duration(EVERY)
 
 
 class Shop:
-    """Numbers that wander about a mean, with the rhythm of a day in a minute and a half."""
+    """Simulates a shop: its numbers vary around means that rise and fall every 90 seconds."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -72,7 +72,7 @@ class Shop:
         self._last = "—"
 
     def read(self) -> dict[str, Any]:
-        """The next value of each stream; each changes at a rate of its own."""
+        """Return the next value of each stream; the streams change at different rates."""
         self._tick += 1
         rush = 1 + 0.4 * math.sin(self._tick * EVERY / 90 * math.tau)
         self._sell(rush)

@@ -1,4 +1,4 @@
-"""Publishing entries of a log, such as rows or a Redis stream: each is an update, and none is lost."""
+"""Publishes entries of a log, such as rows or a Redis stream: each becomes an update, none is lost."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from streamd.sources.feed import Feed
 class Entry(NamedTuple):
     """One entry of the log that a source reads.
 
-    :ivar name: what an error calls it, such as ``entry 17-0``.
-    :ivar value: Python's for JSON, or the reason why it cannot be had.
-    :ivar time: seconds since the epoch when it was true; None: now.
+    :ivar name: its name in errors, such as ``entry 17-0``.
+    :ivar value: a Python value that JSON can express, or a :class:`BadValue`.
+    :ivar time: when it was true, in seconds since the epoch; None for now.
     """
 
     name: str
@@ -29,22 +29,22 @@ class Entry(NamedTuple):
 
 
 class Entries:
-    """Adds entries to a feed, and skips those that no stream can hold.
+    """Publishes entries through a feed, and skips those that no stream can hold.
 
-    A bad entry never becomes a good one, so the others must not wait for it.  The stream is failed
-    from a bad entry until the next good one.
+    A bad entry stays bad, so later entries must not wait for it.  The stream is failed from a bad entry
+    until the next good one.
     """
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._wrong: SourceError | None = None  # about the newest entry, if that was bad
+        self._wrong: SourceError | None = None  # the error of the newest entry, if that was bad
 
     async def add(self, entries: Sequence[Entry], cursor: SourceCursor) -> None:
         """Publish entries, and store the cursor in the same step.
 
         :param entries: in order.
         :raises Refused: if the journal or the state has no room.
-        :raises Outrun: if another node runs this source by now.
+        :raises Outrun: if another node runs this source now.
         """
         good = [(entry.value, entry.time) for entry in self._good(entries)]
         await self._feed.add(good, cursor)
@@ -52,7 +52,7 @@ class Entries:
             self._feed.failed(Failure(self._wrong))
 
     def unchanged(self) -> None:
-        """The source was read and had nothing new."""
+        """Record that the source was read and had no new entries."""
         if self._wrong is None:
             self._feed.proved()
         else:

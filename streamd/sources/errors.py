@@ -1,23 +1,24 @@
-"""Errors of sources, told on the wall."""
+"""Errors of sources, which walls show."""
 
 from __future__ import annotations
 
 
 class SourceError(Exception):
-    """A source cannot say what is.
+    """A source failed; its streams are shown as failed, with the message.
 
-    :ivar message: for the wall: short, without passwords, addresses or traces.
-    :ivar detail: for the log.
-    :ivar key: of the source's table, which this is about; empty: the one that tells what it does.
+    :ivar message: the text that walls show: short, without passwords, addresses or traces.
+    :ivar detail: more text, for the log only.
+    :ivar key: the key of the source's table that the error refers to; empty for its main key, such as
+        ``query``.
     """
 
     def __init__(self, message: str, detail: str = "", key: str = "") -> None:
         super().__init__(message)
-        # A kind from elsewhere may hand over what it caught, or nothing: a wall needs a text.
+        # Kinds of other packages may pass an exception or nothing, but a wall needs a text.
         self.message = str(message or "").strip() or "the source failed and did not say why"
         self.detail = detail
         self.key = key
 
 
 class Unreachable(SourceError):
-    """What it reads is not there to be asked: to try again soon costs nobody anything."""
+    """The server cannot be reached; the source tries again soon, because that is no load for it."""

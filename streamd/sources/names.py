@@ -1,4 +1,4 @@
-"""Ends of stream names made of what others call their things: rows, columns, fields.  Pure."""
+"""Turns names of rows, columns and fields into valid ends of stream names.  Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _NO_NAME = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 def end_of_name(text: str) -> str:
-    """A text as the end of a stream's name: each character that no name may have becomes ``_``."""
+    """Return a text as the end of a stream's name: each invalid character becomes ``_``."""
     return _NO_NAME.sub("_", text) or "_"
 
 
 def by_name(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by the ends of their streams' names; if two would be the same, both are bad."""
+    """Return the values by the ends of their streams' names; duplicates become bad values."""
     found: dict[str, Any] = {}
     written: dict[str, str] = {}
     for text, value in parts.items():

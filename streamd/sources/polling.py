@@ -18,10 +18,10 @@ MIN_RETRY = 1.0
 """Seconds from a failure to the first new attempt.  The pause doubles with each further failure."""
 
 MAX_RETRY = 8.0
-"""The longest pause in seconds: a source works again within ten seconds of the moment when it could."""
+"""The longest pause in seconds: a source works again within ten seconds after its server does."""
 
 MAX_UNREACHABLE = 4.0
-"""The longest pause while nobody can be asked: a server that is back is on the wall within five."""
+"""The longest pause in seconds while the server is unreachable: it is on the wall again within five."""
 
 MAX_LATER = 3600.0
 """The longest pause in seconds that a :class:`RetryLater` gets."""
@@ -30,14 +30,14 @@ PING = 1.0
 """Seconds between two pings."""
 
 STEADY = 10.0
-"""A run that fails after so many seconds worked for a while: the pauses begin again with the first."""
+"""Seconds after which a run that fails had worked: then the pauses begin again with the shortest."""
 
 DONE = object()
-"""The result of a run that has called the feed itself."""
+"""The result of a run that has already published through the feed."""
 
 
 class RetryLater(SourceError):
-    """The other side asks for a pause.
+    """The server asks for a pause before the next attempt.
 
     :ivar seconds: the pause until the next attempt; more than an hour counts as an hour.
     """
@@ -46,10 +46,10 @@ class RetryLater(SourceError):
 
 
 class Polling:
-    """Runs a function at an interval; after a failure again, with jittered, growing pauses.
+    """Runs a function at an interval; after failures it retries with growing, jittered pauses.
 
-    There is never more than one run at a time.  Runs begin ``every`` seconds apart.  If one takes
-    longer, the next follows at once.
+    There is never more than one run at a time.  Runs begin ``every`` seconds apart.  If a run takes
+    longer, the next one begins at once.
 
     :ivar stopped: True after :meth:`stop`.
     """
@@ -69,8 +69,8 @@ class Polling:
 
         :param every: the interval in seconds.
         :param clock: usually the reactor.
-        :param rng: a number from 0 to 1 for the jitter.
-        :param gently: the pause after a run is at least as long as the run took.
+        :param rng: returns a number from 0 to 1 for the jitter.
+        :param gently: make the pause after a run at least as long as the run took.
         :param ping: called every second between two runs, to notice early that nobody answers; it
             raises, or returns a Deferred that fails.
         """
@@ -88,7 +88,7 @@ class Polling:
         self.stopped = False
 
     def start(self, feed: Feed) -> None:
-        """Run for the first time, now.
+        """Begin the first run now.
 
         :param feed: gets the readings and the failures.
         """
@@ -96,19 +96,19 @@ class Polling:
         self._turn()
 
     def stop(self) -> None:
-        """Run no more; the result of a run under way is ignored."""
+        """Stop; the result of a run that has begun is ignored."""
         self.stopped = True
         if self._next is not None and self._next.active():
             self._next.cancel()
 
     def wake(self) -> None:
-        """Run as soon as possible: there is news.  If a run is under way, run once more after it."""
+        """Run as soon as possible, because there is news; during a run, run once more after it."""
         self._woken = True
         if self._next is not None and self._next.active():
             self._next.reset(max(0.0, self._when() - self._clock.seconds()))
 
     def _when(self) -> float:
-        """The time on the clock at which the next run is due."""
+        """Return the time on the clock at which the next run is due."""
         return self._earliest if self._woken else self._due
 
     def _turn(self) -> None:

@@ -16,14 +16,14 @@ from streamd.sources.feed import Feed
 from streamd.sources.settings import SourceSettings
 
 MAX_WAIT = 1.0
-"""Seconds that a wait is shorter than."""
+"""Seconds: each wait is shorter than this."""
 
 MAX_STEP = 10
-"""The most that the number grows by in one step."""
+"""The largest step by which the number grows."""
 
 
 class RandomWalkSettings(SourceSettings, frozen=True):
-    """``[sources.NAME]`` with ``kind = "random_walk"``."""
+    """The table ``[sources.NAME]`` with ``kind = "random_walk"``."""
 
     expect: Duration | None = Duration(3 * MAX_WAIT)
 

@@ -1,4 +1,4 @@
-"""Reads Redis: the messages of channels, the entries of a stream, or a command's reply at intervals."""
+"""Reads Redis: messages of channels, entries of a stream, or replies to a command at an interval."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ EVERY = 1.0
 """Seconds between two commands."""
 
 BATCH = 100
-"""Entries of a stream in one XREAD."""
+"""The most entries of a stream in one XREAD."""
 
 MAX_FIRST = 1000
-"""Entries of a stream that are published at the very first start."""
+"""The most entries of a stream that are published at the first start."""
 
 
 class RedisSettings(SourceSettings, frozen=True):
-    """``[sources.NAME]`` with a ``url`` of Redis, and exactly one of :data:`COMMANDS`."""
+    """The table ``[sources.NAME]`` for Redis, with exactly one key of :data:`COMMANDS`."""
 
     SUBSCRIBING: ClassVar = ("subscribe", "psubscribe")
     POLLED: ClassVar = ("get", "hgetall", "hlen", "llen", "scard", "strlen", "xlen", "zcard")
@@ -81,7 +81,7 @@ class RedisSource:
         password: str,
         surroundings: Surroundings,
     ) -> None:
-        """:param command: one of :attr:`RedisSettings.COMMANDS`, the one that the table has."""
+        """:param command: the key of :attr:`RedisSettings.COMMANDS` that the table has."""
         self._name = name
         self._settings = settings
         self._command, self._key = command, getattr(settings, command)
@@ -107,7 +107,7 @@ class RedisSource:
             self._running.cancel()
 
     def _run(self) -> Deferred[None]:
-        """One run lasts as long as its connection."""
+        """Read Redis until the connection ends."""
         self._running = Deferred.fromCoroutine(self._connected())
         return self._running
 
@@ -136,9 +136,9 @@ class RedisSource:
     # -- the three ways to read --------------------------------------------------------------------
 
     async def _hear(self, link: RedisConnection) -> None:
-        """Each message is a reading.
+        """Publish each message of the channels as a reading.
 
-        Redis keeps none for later: each stream is failed after a gap, until its next message.
+        Redis does not keep messages.  After a gap each stream is failed until its next message.
         """
         link.on_message = self._texts.put
         for channel in [self._key] if isinstance(self._key, str) else self._key:
@@ -153,7 +153,7 @@ class RedisSource:
             await self._ask(link, "PING")
 
     async def _poll(self, link: RedisConnection) -> None:
-        """Each reply to the command is a reading."""
+        """Send the command at an interval, and publish each reply as a reading."""
         assert self.every is not None
         while True:
             reply = await self._ask(link, self._command, self._key)
@@ -169,9 +169,9 @@ class RedisSource:
             await self._wait(link, self.every)
 
     async def _follow(self, link: RedisConnection) -> None:
-        """Each entry of the stream is an update.
+        """Publish each entry of the stream as an update.
 
-        The id of the last one is stored with the updates, so that none is lost or published twice.
+        The id of the last entry is stored with the updates, so that none is lost or published twice.
         """
         place = await self._feed.place()
         if place is None:  # of the entries from before the first start, only the newest
@@ -190,7 +190,7 @@ class RedisSource:
                 self._entries.unchanged()
 
     async def _is_other_stream(self, link: RedisConnection, after: str) -> bool:
-        """Return True if the stream was deleted and made anew: its last id is below one read before."""
+        """Return True if the stream was deleted and made again: its last id is below ``after``."""
         try:
             about = await self._ask(link, "XINFO", "STREAM", self._key)
         except Exception as error:
@@ -203,8 +203,8 @@ class RedisSource:
     async def _add(self, entries: list[Any], place: str | None) -> str:
         """Publish entries.
 
-        :param place: the id that is stored.
-        :returns: the id of the last entry, which is stored now.
+        :param place: the id that is stored before.
+        :returns: the id of the last entry, which is stored afterwards.
         """
         last: str = entries[-1][0].decode()
         cursor = SourceCursor(self._name, place, last)
@@ -213,9 +213,9 @@ class RedisSource:
 
 
 def _fit_for_a_wall(error: Exception, key: str) -> Exception:
-    """The error with neither address nor password in it.
+    """Return the error as one that walls may show, without addresses and passwords.
 
-    :param key: of the source's table, which to look at if Redis refuses for good.
+    :param key: the configuration key that the error refers to if Redis refuses permanently.
     """
     text = explain(error)
     if text is None:
@@ -226,22 +226,22 @@ def _fit_for_a_wall(error: Exception, key: str) -> Exception:
 
 
 def _number(id: str) -> tuple[int, ...]:
-    """An id of a stream as numbers, which are ordered as its entries are."""
+    """Return the id of an entry as numbers, which sort in the order of the entries."""
     return tuple(map(int, id.split("-")))
 
 
 def _entry(id: str, fields: Iterable[bytes]) -> Entry:
-    """An entry of a stream; its time is the one that its id begins with.
+    """Return an entry of a stream, with the time in its id.
 
-    Redis draws ids from the clock in milliseconds, but a writer may choose others.  If the id cannot
-    be a time in milliseconds, the entry counts as of now.
+    Redis makes ids from the clock in milliseconds, but a writer may choose others.  If the id is not a
+    valid time, the entry gets the current time.
     """
     time = int(id.partition("-")[0]) / 1000
     return Entry(f"entry {id}", _object(fields), time if time <= MAX_TIME else None)
 
 
 def _object(flat: Iterable[bytes]) -> dict[str, Any]:
-    """The object of Redis's ``[key, value, key, value]``; a value that cannot be read is bad alone."""
+    """Return ``[key, value, key, value]`` as an object; bad values become :class:`BadValue`."""
     words = [*flat]
     pairs = zip(words[::2], words[1::2], strict=True)
     return {key.decode(errors="replace"): _value(value) for key, value in pairs}

@@ -1,4 +1,4 @@
-"""Settings that every ``[sources.NAME]`` has."""
+"""The settings that every table ``[sources.NAME]`` has."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import msgspec
 from streamd.core.duration import Duration
 
 LATE_AFTER = 3
-"""Intervals without proof after which a stream is late, if nothing else was said."""
+"""How many intervals without a proof make a stream late, unless ``expect`` is configured."""
 
 
 class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Keys of every ``[sources.NAME]``.
+    """The keys of every table ``[sources.NAME]``.
 
-    :ivar whole: an object is one value, not one stream a member.
-    :ivar repeat: values equal to the last go out too.
-    :ivar expect: a proof is expected this often.
+    :ivar whole: publish an object as one value, instead of one stream for each member.
+    :ivar repeat: publish a value even if it equals the last one.
+    :ivar expect: the most seconds between two proofs; after more the streams are late.
     """
 
     whole: bool = False

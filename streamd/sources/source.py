@@ -1,4 +1,4 @@
-"""The promise that every kind of source keeps."""
+"""The interface of every kind of source."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from streamd.sources.feed import Feed
 
 
 class Source(Protocol):
-    """Makes updates until it is stopped.
+    """Publishes updates through a feed until it is stopped.
 
-    One that runs on a schedule that its settings do not tell has an attribute ``every``: seconds, or
-    None when it does not.
+    A source whose schedule is not the ``every`` of its settings has an attribute ``every``: the
+    interval in seconds, or None if it has no schedule.
     """
 
     def start(self, feed: Feed) -> None:
-        """Begin to tell ``feed`` what is; never raises for what the outside does."""
+        """Begin to publish through ``feed``; raise no exception if, for example, a server is down."""
 
     def stop(self) -> Deferred[None] | None:
-        """Tell nothing more; fires when all is given back."""
+        """Stop publishing; fires when threads, processes and connections have ended."""
 
 
 def furnish(
@@ -36,7 +36,7 @@ def furnish(
     now: Callable[[], float],
     changed: Callable[[], None],
 ) -> tuple[Source, Feed]:
-    """The source of a table, and the feed that it is to be started with; does nothing yet.
+    """Make the source of a table and its feed; the source is not started yet.
 
     :raises ConfigError: see :class:`~streamd.config.kind.Kind`.
     """

@@ -12,7 +12,7 @@ from streamd.sources.polling import Polling
 
 
 class SqlSettings(QuerySettings, frozen=True, kw_only=True):
-    """``[sources.NAME]`` with ``query``."""
+    """The table ``[sources.NAME]`` with ``query``."""
 
     query: Query
     every: Duration = Duration(5)

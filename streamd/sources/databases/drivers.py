@@ -1,4 +1,4 @@
-"""Which databases there are, and the driver of each, which is imported when it is configured."""
+"""Chooses the driver for the address of a database; imports it only when it is needed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from streamd.sources.databases.sqlite_driver import SqliteDriver
 
 
 def make_driver(address: str, base: Path, timeout: float) -> DatabaseDriver:
-    """The driver for a database.
+    """Return the driver for a database.
 
-    :raises ValueError: if it is not installed, or the address is wrong.
+    :raises ValueError: if the driver is not installed, or the address is invalid.
     """
     scheme = check_address(address).partition(":")[0]
     if scheme == "sqlite":

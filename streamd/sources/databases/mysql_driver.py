@@ -1,4 +1,4 @@
-"""MySQL and MariaDB by PyMySQL."""
+"""The driver for MySQL and MariaDB, by PyMySQL."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class MySqlDriver(DatabaseDriver):
 
 
 def _stamped(row: Sequence[Any], stamps: Sequence[int], zone: tzinfo | None) -> Sequence[Any]:
-    """The row; its cells in these places are instants."""
+    """Return the row; its naive datetimes at these indexes get the zone."""
     if not stamps:
         return row
     cells = list(row)
@@ -112,7 +112,7 @@ def _stamped(row: Sequence[Any], stamps: Sequence[int], zone: tzinfo | None) -> 
 
 
 def _in_zone(after: Any, zone: tzinfo | None) -> Any:
-    """An instant that was stored as text, as the session writes it; any other value as it is."""
+    """Return a stored instant as a naive text in the session's zone; other values are unchanged."""
     try:
         instant = datetime.fromisoformat(after)
     except (TypeError, ValueError):

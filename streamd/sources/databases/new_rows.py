@@ -1,12 +1,13 @@
 """Finds the new rows of a query: each becomes one update, although values do not commit in order.
 
-Every run reads again from a low-water mark, and drops what it has read before.  The mark moves past a
-row when every transaction that may have drawn a lower value has ended: ``settle`` after the row was
-read, and on PostgreSQL not before all transactions that were in flight then have ended.  Mark and
-values above it are the source's cursor, stored with the updates.
+Every run reads again from a low-water mark, and drops the rows that it has read before.  The mark moves
+past a row ``settle`` after the row was read.  On PostgreSQL it also waits until all transactions have
+ended that were running at that time.  So no lower value can appear later.  The mark and the values
+above it are the source's cursor, which is stored with the updates.
 
-Some rows are still missed: those of a transaction that takes longer than ``settle`` on other databases,
-those beyond :data:`MAX_SEEN` in that time, and those whose value was used before, such as a rowid.
+Some rows are still missed.  On other databases these are rows of a transaction that takes longer than
+``settle``.  On all databases these are late rows after :data:`MAX_SEEN` newer ones, and rows with a
+value that was used before, such as a rowid.
 """
 
 from __future__ import annotations
@@ -26,26 +27,26 @@ from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 
 BATCH = 1000
-"""Rows that become updates in one step: some ten milliseconds of the reactor."""
+"""How many rows become updates in one step: they take some ten milliseconds of the reactor."""
 
 MAX_FIRST = 10_000
-"""Rows of one step at the first start, when only the newest become updates."""
+"""How many rows one step reads at the first start, when only the newest become updates."""
 
 MAX_SEEN = 10_000
-"""Rows above the low-water mark that are remembered: in ``settle``, a thousand a second."""
+"""How many rows above the low-water mark are remembered: a thousand a second with ``settle`` = 10 s."""
 
 WITNESSES = 10
-"""Rows that stay above the mark although they have settled.
+"""How many rows stay above the mark although ``settle`` is over.
 
-If the newest of them is gone, and no other has the content that it had, then the table was emptied and
-its numbers began again: all its rows are new."""
+If the newest of them is gone and all others have changed, the table was emptied and its numbers began
+again.  Then all its rows are new."""
 
 
 class Seen(NamedTuple):
     """A row above the mark that has been read.
 
-    :ivar since: when it was read first, or a little later, on the reactor's clock.
-    :ivar newest: the first transaction id that had not begun by then.
+    :ivar since: when it was first read, or a little later, in seconds on the reactor's clock.
+    :ivar newest: the lowest transaction id that had not begun at that time.
     """
 
     since: float
@@ -80,14 +81,14 @@ class NewRows:
         self._loaded = False
         self._stored: str | None = None
         self._low: Any = None
-        # None: read by the run before.  The next run puts its own time there, because a transaction
-        # may have begun between a run's horizon and its rows.
+        # value -> when it was seen.  None: read by the last run; the next run enters its own time,
+        # because a transaction may have begun between a run's horizon and its rows.
         self._seen: dict[Any, Seen | None] = {}
         self._entries: Entries | None = None
         self._told: dict[Any, int] = {}  # value -> content of the newest rows that became updates
 
     async def run(self, feed: Feed) -> None:
-        """Publish the new rows."""
+        """Publish the rows that are new since the last run."""
         if self._entries is None:
             self._entries = Entries(feed)
         try:
@@ -95,7 +96,7 @@ class NewRows:
                 await self._load(feed)
             await (self._first(feed) if self._stored is None else self._look(feed))
         except BaseException:
-            self._loaded = False  # nobody knows what was stored: read the cursor again
+            self._loaded = False  # it is unknown what was stored: read the cursor again
             raise
         self._entries.unchanged()
 
@@ -110,13 +111,13 @@ class NewRows:
         self._loaded = True
 
     async def _beginning(self) -> Any:
-        """The value of ``:after`` that the first row of all is above."""
+        """Return the value of ``:after`` for the first run."""
         if self._start is None or self._start == "now":
             return await self._session.lowest(self._query, self._after)
         return plain(self._start)
 
     async def _first(self, feed: Feed) -> None:
-        """Publish only the newest of the rows that were there before the first start."""
+        """Publish only the newest rows of those that existed before the first start."""
         keep = min(feed.keep.updates or MAX_SEEN, MAX_SEEN)
         last: deque[Row] = deque(maxlen=0 if self._start == "now" else keep)
         scan = self._low
@@ -153,7 +154,7 @@ class NewRows:
         self._drop(min(settled, len(self._seen) - WITNESSES))
 
     def _is_other_table(self, known: Mapping[Any, Seen], rows: Sequence[Row]) -> bool:
-        """Return True if no row that was read before is still there: see :data:`WITNESSES`."""
+        """Return True if the table was emptied since the last run; see :data:`WITNESSES`."""
         content = {row.value: row.content for row in rows}
         return not (
             len(rows) == BATCH
@@ -172,13 +173,13 @@ class NewRows:
             del self._told[value]
 
     def _drop(self, count: int) -> None:
-        """Move the mark past so many rows."""
+        """Move the mark past the next ``count`` rows."""
         for value in list(islice(self._seen, max(0, count))):
             self._low = value
             del self._seen[value]
 
     async def _batch(self, after: Any, limit: int) -> list[Row]:
-        """The next rows, in order."""
+        """Read the next rows, in order."""
         table = await self._session.read(self._query, limit, after)
         column = index(table, self._after, "after")
         found = [row[column] for row in table.rows]
@@ -194,13 +195,13 @@ class NewRows:
         return rows
 
     def _entry(self, value: Any, row: Any, time: float | SourceError | None) -> Entry:
-        """:param time: of the row, or the error that says why it is unknown."""
+        """:param time: the time of the row, or the error if it is unknown."""
         if isinstance(time, SourceError):
             row, time = BadValue(time.message), None
         return Entry(f"the row with {self._after} {value}", row, time)
 
     def _times(self, table: Table) -> Iterable[float | SourceError | None]:
-        """The time at which each row was true, or the error that says why it is unknown."""
+        """Return the time when each row was true, or the error if it is unknown."""
         if self._time is None:
             return [None] * len(table.rows)
         place = index(table, self._time, "time")
@@ -215,11 +216,11 @@ def _time(cell: Any, column: str) -> float | SourceError | None:
 
 
 def _check_order(values: Sequence[Any], column: str) -> None:
-    """A batch that leaves something out would have to get it later.
+    """Check that a batch is sorted: otherwise the mark would move past unread rows.
 
-    Texts are left to the database, which sorts in its own way.
+    Texts are not checked, because each database has its own order.
 
-    :raises SourceError: if the rows are not sorted, or one has no value that can be compared.
+    :raises SourceError: if the rows are not sorted, or a value is missing or bad.
     """
     for value in values:
         if value is None:

@@ -25,8 +25,8 @@ _UUID = "00000000-0000-0000-0000-000000000000"
 class PostgresDriver(DatabaseDriver):
     """PostgreSQL by psycopg, directly or through PgBouncer.
 
-    Behind PgBouncer a server's session is shared with other programs.  So nothing of ours outlives a
-    transaction: no SET, no prepared statement.
+    Behind PgBouncer other programs share the server's session.  Therefore no setting and no prepared
+    statement of streamd outlives a transaction.
     """
 
     def __init__(self, psycopg: Any, address: str, timeout: float) -> None:
@@ -68,12 +68,12 @@ class PostgresDriver(DatabaseDriver):
             yield
 
     def read(self, connection: Any, query: str, after: Any, limit: int) -> tuple[Any, Any]:
-        # A cursor of the server's: what is beyond the limit stays there.
+        # A server-side cursor: rows beyond the limit are not sent.
         with self._transaction(connection), connection.cursor("streamd") as cursor:
             cursor.execute(*with_parameter(query, "postgresql", after))
             description = [(column.name, column.type_code) for column in cursor.description or ()]
             if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
-                # As UTF-8 the server would refuse all rows for one text that is none.
+                # With UTF-8 the server would refuse all rows because of one invalid text.
                 connection.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
             return description, cursor.fetchmany(limit)
 
@@ -99,8 +99,8 @@ class PostgresDriver(DatabaseDriver):
     def listen(self, connection: Any, channel: str) -> None:
         self._notified = []
         connection.execute(f'LISTEN "{channel}"')
-        # PgBouncer invents the number that it tells at login.  It would give the session that listens
-        # to somebody else, and drop what is notified.
+        # PgBouncer sends an invented backend id at login.  It would give the listening session to
+        # another client, and drop the notifications.
         [pid] = connection.execute("SELECT pg_backend_pid()").fetchone()
         if pid != connection.info.backend_pid:
             raise SourceError(POOLED, key="database")
@@ -109,7 +109,7 @@ class PostgresDriver(DatabaseDriver):
         poll = select.poll()
         poll.register(connection.fileno(), select.POLLIN)
         poll.poll(seconds * 1000)
-        self.ping(connection)  # takes in what came
+        self.ping(connection)  # reads the notifications that arrived
         notified, self._notified[:] = [*self._notified], []
         return notified
 
@@ -140,7 +140,7 @@ class PostgresDriver(DatabaseDriver):
 
 
 def _loaders(psycopg: Any) -> Iterator[tuple[str, Any]]:
-    """A loader for each type that psycopg cannot always load: one bad cell would fail all rows."""
+    """Yield a loader for each type with values that psycopg cannot load: they would fail all rows."""
     types = psycopg.types
     for name in ("date", "time", "timetz", "timestamp", "timestamptz", "interval"):
         yield name, _forgiving(getattr(types.datetime, f"{name.title()}Loader"))
@@ -155,7 +155,7 @@ def _loaders(psycopg: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _forgiving(loader: Any) -> Any:
-    """The loader, but it falls back to the text that PostgreSQL sent: ``infinity``, ``24:00:00``."""
+    """Return a loader that falls back to the text that PostgreSQL sent, such as ``infinity``."""
 
     class Forgiving(loader):  # type: ignore[misc]
         def load(self, data: Any) -> Any:

@@ -1,6 +1,6 @@
-"""Queries: the keys of a table with ``query``, and what the rows become.
+"""Queries: the settings of a table with ``query``, and how its rows are published.
 
-Shared by the kinds of source that read databases.
+The kinds of source that read databases share this module.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from streamd.sources.polling import DONE
 from streamd.sources.settings import SourceSettings
 
 MAX_ROWS = 10_000
-"""Rows of one reading."""
+"""The most rows of one reading."""
 
 
 class Query(str):
@@ -31,22 +31,22 @@ class Query(str):
 
     @classmethod
     def parse(cls, written: Any) -> Query:
-        """:raises ValueError: with an example of what is expected."""
+        """:raises ValueError: if the text is empty."""
         if not isinstance(written, str) or not written.strip(" \n\t;"):
             raise ValueError("expected a SELECT")
         return cls(written.strip(" \n\t;"))
 
 
 class QuerySettings(SourceSettings, frozen=True, kw_only=True):
-    """Keys of every table with ``query``.
+    """The keys of every table with ``query``.
 
-    :ivar key: a column that tells the rows apart: one stream a row and column.
-    :ivar table: all rows are one value.
-    :ivar after: a column that grows: each new row is an update.
-    :ivar start: where ``after`` starts: a value, or ``"now"``; None: below everything.
-    :ivar time: the column that says when a row of ``after`` was true.
-    :ivar settle: how long a transaction may take from drawing a value of ``after`` to its commit.
-    :ivar timeout: for connecting and reading.
+    :ivar key: a column that identifies the rows; each row and column then becomes a stream.
+    :ivar table: publish all rows as one value.
+    :ivar after: a column whose values grow; each new row then becomes an update.
+    :ivar start: where ``after`` starts: a value, or ``"now"``; None for the lowest value.
+    :ivar time: with ``after``, the column with the time when a row was true.
+    :ivar settle: the most seconds from taking a value of ``after`` to the commit of its transaction.
+    :ivar timeout: the most seconds to connect and to read.
     """
 
     database: Address
@@ -74,9 +74,9 @@ class QuerySettings(SourceSettings, frozen=True, kw_only=True):
 
 
 def open_session(name: str, settings: QuerySettings, surroundings: Surroundings) -> DatabaseSession:
-    """A session on the database of a source; connects to nothing yet.
+    """Return a session for the database of a source; it does not connect yet.
 
-    :raises ConfigError: if the address is wrong, or its driver is not installed.
+    :raises ConfigError: if the address is invalid, or its driver is not installed.
     """
     address = surroundings.reveal(f"sources.{name}.database", settings.database)
     try:
@@ -87,7 +87,7 @@ def open_session(name: str, settings: QuerySettings, surroundings: Surroundings)
 
 
 class Reading:
-    """Runs a query, and gives its rows to a feed."""
+    """Runs a query, and publishes its rows through a feed."""
 
     def __init__(self, session: DatabaseSession, settings: QuerySettings, reactor: Any) -> None:
         self._session = session
@@ -101,10 +101,10 @@ class Reading:
         self._lock = DeferredLock()
 
     def run(self, feed: Feed) -> Deferred[object]:
-        """Read once; a second call waits for the first one's end.
+        """Run the query once; a second call waits until the first has ended.
 
         :returns: fires with :data:`~streamd.sources.polling.DONE`.
-        :raises SourceError: if the rows cannot be read, or make no streams.
+        :raises SourceError: if the rows cannot be read, or cannot become streams.
         """
         return self._lock.run(self._run, feed)
 

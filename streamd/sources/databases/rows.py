@@ -1,4 +1,4 @@
-"""Turns the rows of a query into values and streams.  Pure, because it runs in a thread too.
+"""Turns the rows of a query into values and streams.  Pure, because it also runs in a thread.
 
 A cell that no stream can hold becomes a :class:`BadValue`, so that only its own stream fails.
 """
@@ -20,20 +20,20 @@ from streamd.sources.errors import SourceError
 from streamd.sources.names import by_name, end_of_name
 
 _EXPRESSION = re.compile(r"[(?*+'\"]")
-"""A column that the query gives no name is called as its expression, ``count(*)`` or ``?column?``."""
+"""Matches the name that databases give an unnamed column, such as ``count(*)`` or ``?column?``."""
 
 _PLAIN = frozenset((type(None), bool, int, str, BadValue))
 _KNOWN = (list, tuple, dict, date, time, timedelta, UUID)
 
 EXACT = 2**53
-"""From here on a double has no halves: a DECIMAL with a fraction would be off by one and more."""
+"""From this number on a double cannot hold a fraction, so a DECIMAL with one would lose it."""
 
 
 class Table(NamedTuple):
     """The result of a query.
 
-    :ivar columns: their names, each different.
-    :ivar rows: one cell a column, each a Python value for JSON or a :class:`BadValue`.
+    :ivar columns: the names of the columns, all different.
+    :ivar rows: for each row its cells: a Python value that JSON can express, or a :class:`BadValue`.
     """
 
     columns: Sequence[str]
@@ -41,9 +41,9 @@ class Table(NamedTuple):
 
 
 def make_table(description: Any, rows: Iterable[Sequence[Any]]) -> Table:
-    """The table of a DB-API cursor's description and rows.
+    """Make a table from the description and the rows of a DB-API cursor.
 
-    :raises SourceError: if there are no columns, or two of one name.
+    :raises SourceError: if there are no columns, or two with the same name.
     """
     if description is None:
         raise SourceError("the query gives no columns")
@@ -55,7 +55,7 @@ def make_table(description: Any, rows: Iterable[Sequence[Any]]) -> Table:
 
 
 def _cell(column: str, value: Any) -> Any:
-    """A cell as a value for JSON; as text where that has no such type."""
+    """Return a cell as a value that JSON can express; as text if JSON has no such type."""
     if type(value) in _PLAIN:
         if type(value) is BadValue:
             return BadValue(f"column {column}: {value.reason}")
@@ -81,14 +81,14 @@ def _number(column: str, value: float | Decimal) -> Any:
 
 
 def _has_instant(value: datetime) -> bool:
-    """Return True unless a naive time is too near the year 1 or 9999 to get this machine's offset."""
+    """Return True if a time has an offset or can get one: not near the years 1 and 9999."""
     with suppress(ValueError, OverflowError):
         return value.tzinfo is not None or value.astimezone() is not None
     return False
 
 
 def decode(data: bytes) -> str | BadValue:
-    """The text of a cell that a database sent as bytes."""
+    """Decode the text of a cell that a database sent as bytes."""
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -96,19 +96,19 @@ def decode(data: bytes) -> str | BadValue:
 
 
 def objects(table: Table) -> list[dict[str, Any]]:
-    """Each row by its columns."""
+    """Return each row as an object: column -> cell."""
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
 def fitting(table: Table) -> list[dict[str, Any]]:
-    """All rows by their columns as one value; those beyond its size are counted in a last row."""
+    """Return the rows as objects for one value; if they are too large, a last row counts the rest."""
     found = objects(table)
     # Room for the last row, whose column may have a long name.
     size = 100 + max(map(len, table.columns))
     for number, row in enumerate(found):
         try:
             size += len(from_python(row)) + 1
-        except Refused:  # so is the whole value, with the reason of this row
+        except Refused:  # then the feed refuses the whole value, with the reason of this row
             return found
         if size > MAX_VALUE and number:
             left_out = {table.columns[0]: f"… and {len(found) - number} rows more"}
@@ -117,9 +117,9 @@ def fitting(table: Table) -> list[dict[str, Any]]:
 
 
 def first_row(table: Table, whole: bool) -> dict[str, Any]:
-    """End of a stream's name -> value, for each column; NULL if there is no row.
+    """Return the first row: end of a stream's name -> value; all are NULL if there is no row.
 
-    :param whole: the row is one value, so its columns need no such names.
+    :param whole: the row becomes one value, so its columns need no valid names.
     """
     values = table.rows[0] if table.rows else [None] * len(table.columns)
     cells = dict(zip(table.columns, values, strict=True))
@@ -127,7 +127,7 @@ def first_row(table: Table, whole: bool) -> dict[str, Any]:
 
 
 def _with_names(cells: Mapping[str, Any]) -> dict[str, Any]:
-    """The cells; those of columns that the query gives no name are bad."""
+    """Return the cells; a cell of an unnamed column becomes a :class:`BadValue`."""
     return {
         column: BadValue(
             f"the column has no name: write {column.replace('?column?', '…')} AS a_name"
@@ -139,10 +139,10 @@ def _with_names(cells: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def by_key(table: Table, key: str, whole: bool) -> dict[str, Any]:
-    """End of a stream's name -> value, for each row and column but the key.
+    """Return the cells of all rows, without the key column: end of a stream's name -> value.
 
-    :param whole: a row is one value.
-    :raises SourceError: if two rows would have the same name, or the key of one is bytes.
+    :param whole: each row becomes one value.
+    :raises SourceError: if two rows would get the same name, or the key of a row is bytes.
     """
     index(table, key, "key")
     found: dict[str, dict[str, Any]] = {}
@@ -162,10 +162,10 @@ def by_key(table: Table, key: str, whole: bool) -> dict[str, Any]:
 
 
 def index(table: Table, column: str, key: str) -> int:
-    """The place of a column.
+    """Return the index of a column.
 
-    :param key: of the source's table, which names the column.
-    :raises SourceError: if the query gives no such column.
+    :param key: the configuration key that names the column, for the error.
+    :raises SourceError: if the query has no such column.
     """
     if column not in table.columns:
         raise SourceError(f"the query gives no column {column}", key=key)
@@ -173,8 +173,9 @@ def index(table: Table, column: str, key: str) -> int:
 
 
 def seconds(value: Any, column: str) -> float | None:
-    """The time at which a row was true, from a date and time, ISO 8601, or seconds since the epoch.
+    """Return the time when a row was true, in seconds since the epoch; None for NULL.
 
+    :param value: a date, a datetime, an ISO 8601 text, or seconds since the epoch.
     :raises SourceError: for anything else.
     """
     try:
@@ -185,8 +186,8 @@ def seconds(value: Any, column: str) -> float | None:
         if value is None:
             return None
         if isinstance(value, datetime):
-            # By way of the zone, as the cell's own value: in the hour that a clock leaves out,
-            # timestamp() of a naive time is another instant.
+            # Converted by astimezone(), like the value of the cell itself: in the hour that daylight
+            # saving time skips, timestamp() of a naive time gives another instant.
             return (value if value.tzinfo else value.astimezone()).timestamp()
         found = float(value)
         if not math.isfinite(found):
@@ -197,5 +198,5 @@ def seconds(value: Any, column: str) -> float | None:
 
 
 def plain(value: Any) -> Any:
-    """A value of ``after`` as it can be stored, and as every driver takes it again."""
+    """Return a value of ``after`` in a form that JSON can store and every driver accepts again."""
     return value if isinstance(value, int | float | str) else str(value)

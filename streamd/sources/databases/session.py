@@ -1,6 +1,6 @@
-"""One connection to a database and its thread; each use of it has a time limit.
+"""One connection to a database and its thread; each call has a time limit.
 
-:class:`DatabaseSession` is the same for all databases; a :class:`DatabaseDriver` knows one of them.
+:class:`DatabaseSession` is the same for all databases; each has its own :class:`DatabaseDriver`.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from streamd.sources.errors import SourceError, Unreachable
 T = TypeVar("T")
 
 GRACE = 0.5
-"""Seconds beyond ``timeout`` in which the database may report itself that a query took too long."""
+"""Seconds after ``timeout`` in which the database itself may report that a query took too long."""
 
 UNREACHABLE = "the database cannot be reached"
 LOST = "the connection to the database was lost"
 LOGIN = "the database refused the login"
-"""Reasons that more than one driver gives."""
+"""Error messages that more than one driver uses."""
 
 _SCHEMES = ("sqlite:///", "postgresql://", "postgres://", "mysql://", "mariadb://")
 
 
 class Address(Secret):
-    """The address of a database; it holds a password, so it may be kept where secrets are."""
+    """The address of a database.  It may contain a password, so it can be written like a secret."""
 
     @classmethod
     def parse(cls, written: Any) -> Address:
-        """:raises ValueError: with an example of what is expected."""
+        """:raises ValueError: the message says which form is expected."""
         address = super().parse(written)
         if address.text is not None:
             check_address(address.text)
@@ -43,9 +43,9 @@ class Address(Secret):
 
 
 def check_address(address: str) -> str:
-    """Return an address that begins with a known scheme.
+    """Return ``address`` if it begins with a known scheme.
 
-    :raises ValueError: with an example of what is expected.
+    :raises ValueError: if it does not; the message has examples.
     """
     if not any(address.startswith(scheme) and address != scheme for scheme in _SCHEMES):
         raise ValueError(
@@ -55,15 +55,18 @@ def check_address(address: str) -> str:
 
 
 def too_long(timeout: float) -> str:
-    """The reason of a query that took longer than ``timeout`` seconds."""
+    """Return the error message for a query that took longer than ``timeout`` seconds."""
     return f"the query took longer than {timeout:g} s"
 
 
 class DatabaseDriver:
-    """One kind of database.  All methods but :meth:`abort` and :meth:`explain` run in a thread."""
+    """The interface to one kind of database.
+
+    All methods except :meth:`abort` and :meth:`explain` run in the session's thread.
+    """
 
     def connect(self) -> Any:
-        """A new connection that can only read, and on which no query takes longer than ``timeout``."""
+        """Open a read-only connection on which no query takes longer than ``timeout``."""
         raise NotImplementedError
 
     def lost(self, connection: Any) -> bool:
@@ -71,54 +74,54 @@ class DatabaseDriver:
         raise NotImplementedError
 
     def ping(self, connection: Any) -> None:
-        """Fail if the server does not answer."""
+        """Raise an exception if the server does not answer."""
 
     def read(self, connection: Any, query: str, after: Any, limit: int) -> tuple[Any, Any]:
         """Run a query.
 
-        :param after: the value of ``:after`` in it.
-        :returns: the DB-API's description of its columns, and its first ``limit`` rows at most.
+        :param after: the value of ``:after`` in the query.
+        :returns: the DB-API's description of the columns, and at most ``limit`` rows.
         """
         raise NotImplementedError
 
     def lowest(self, type: Any) -> Any:
-        """A value of ``:after`` below everything in a column.
+        """Return a value for ``:after`` that is lower than all values of a column.
 
-        :param type: of the column, from the DB-API's description.
+        :param type: the type of the column, from the DB-API's description.
         """
         raise NotImplementedError
 
     def horizon(self, connection: Any) -> tuple[int, int]:
-        """Two transaction ids: all below the first have ended, none from the second on has begun.
+        """Return two transaction ids, or 0 and 0 if the database has none.
 
-        A database that cannot tell gives 0 and 0.
+        All transactions below the first id have ended.  No transaction from the second id on has begun.
         """
         return 0, 0
 
     def listen(self, connection: Any, channel: str) -> None:
         """Begin to receive the notifications of a channel.
 
-        :raises SourceError: if they would not arrive.
+        :raises SourceError: if a connection pool would lose them.
         """
         raise NotImplementedError
 
     def notifications(self, connection: Any, seconds: float) -> list[str]:
-        """Wait for notifications, at most so long, and return their payloads."""
+        """Wait at most ``seconds`` for notifications, and return their payloads."""
         raise NotImplementedError
 
     def abort(self, connection: Any) -> None:
-        """Make the thread that waits for this connection fail soon."""
+        """Interrupt the thread that waits for this connection."""
 
     def explain(self, error: BaseException | None) -> str | None:
-        """The error in words fit for a wall; None if it is not one of the database."""
+        """Return an error as a sentence that walls show; None if it is not an error of the database."""
         raise NotImplementedError
 
 
 class DatabaseSession:
-    """A connection and the thread that uses it; connects when it is used, and again when needed."""
+    """A connection and the thread that uses it; connects at the first call, and again when needed."""
 
     def __init__(self, driver: DatabaseDriver, timeout: float, reactor: Any) -> None:
-        """:param timeout: seconds that one use may take, connecting included."""
+        """:param timeout: seconds that one call may take, including the time to connect."""
         self._driver = driver
         self._timeout = timeout
         self._reactor = reactor
@@ -132,7 +135,7 @@ class DatabaseSession:
     def stop(self) -> Deferred[None]:
         """Close the connection.
 
-        :returns: fires when it is closed, at the latest when the time of a use under way is over.
+        :returns: fires when it is closed; a running call is interrupted or reaches its time limit.
         """
         self._abort()
         if self._running is not None:
@@ -153,7 +156,7 @@ class DatabaseSession:
         return self._run(lambda c: make_table(*self._driver.read(c, query, after, limit)), "query")
 
     def lowest(self, query: str, column: str) -> Deferred[Any]:
-        """A value of ``:after`` below everything in this column of the query."""
+        """Return a value for ``:after`` that is lower than all values of a column of the query."""
 
         def find(connection: Any) -> Any:
             description, _ = self._driver.read(connection, query, None, 1)
@@ -180,18 +183,18 @@ class DatabaseSession:
         return self._run(lambda connection: self._driver.listen(connection, channel), "listen")
 
     def notifications(self) -> Deferred[list[str]]:
-        """See :meth:`DatabaseDriver.notifications`; a server that hangs is noticed within a second.
+        """Wait up to a second for notifications; see :meth:`DatabaseDriver.notifications`.
 
-        This never connects anew: a new connection listens to nothing.
+        If the connection is lost, this does not connect again: a new connection would have no LISTEN.
         """
         wait = min(1, self._timeout / 2)
         return self._run(lambda c: self._driver.notifications(c, wait), anew=False)
 
     def _run(self, use: Callable[[Any], T], key: str = "", anew: bool = True) -> Deferred[T]:
-        """Use the connection in the thread.
+        """Call ``use`` with the connection, in the thread.
 
-        :param key: of the source's table, which to look at when the database refuses.
-        :param anew: connect again if the connection was lost.
+        :param key: the configuration key that an error of the database refers to.
+        :param anew: whether to connect again if the connection was lost.
         """
         if self._busy:  # a thread cannot be ended from outside
             return fail(Unreachable("the database does not answer", key="database"))
@@ -211,7 +214,7 @@ class DatabaseSession:
             except Exception:
                 if not (known and anew) or self._connection is not None or self._given_up:
                     raise
-            return self._use(use)  # it broke while it was idle: the server was started again
+            return self._use(use)  # the idle connection was broken: the server was restarted
         finally:
             self._busy = False
 

@@ -1,4 +1,4 @@
-"""SQLite: opens the file for each run, and may only read it."""
+"""The driver for SQLite: opens the file for each run, read-only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamd.sources.databases.rows import decode
 from streamd.sources.databases.session import DatabaseDriver, too_long
 
 _STEPS = 10_000
-"""Instructions of SQLite's machine between two looks at the clock: some hundred microseconds."""
+"""SQLite instructions between two checks of the time limit: some hundred microseconds."""
 
 _READING = {
     sqlite3.SQLITE_SELECT,
@@ -31,11 +31,11 @@ _READING = {
 _PRAGMA = re.compile(
     "(table|index|foreign_key|collation|function|database|module|pragma)_.*list|.*info"
 )
-"""Pragmas that may have an argument, the name of a table; others would set something."""
+"""Matches the pragmas whose argument is a name; the argument of others would change a setting."""
 
 
 class SqliteDriver(DatabaseDriver):
-    """Opens the file for each run, and never creates it: a file that was replaced is seen at once."""
+    """Opens the file for each run, so that a replaced file is noticed; never creates it."""
 
     def __init__(self, file: Path, timeout: float) -> None:
         self._uri = f"file:{quote(str(file.absolute()))}?mode=ro"
