@@ -1,4 +1,4 @@
-"""The open connections of one kind: counted, and closed together when the daemon stops."""
+"""A set of the open connections of one kind: counts them, and closes them when the daemon stops."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from twisted.python.failure import Failure
 C = TypeVar("C")
 
 CLOSE_GRACE = 2.0
-"""Seconds for the other end to answer a close frame, or to read an answer when the daemon stops."""
+"""Seconds that a peer has to answer a close frame, or to read an answer when the daemon stops."""
 
 
 class Connections(set[C]):
-    """A set of open connections that knows when the last of them has gone.
+    """A set of open connections that reports when all of them have ended.
 
     :ivar left: how many connections have left the set since the daemon started.
     """
@@ -28,7 +28,7 @@ class Connections(set[C]):
         self._emptied: Deferred[None] | None = None
 
     def discard(self, connection: object) -> None:
-        """Remove a connection; one that is not in the set is no error."""
+        """Remove a connection; one that is not in the set is ignored."""
         if connection in self:
             super().discard(connection)
             self.left += 1
@@ -37,9 +37,9 @@ class Connections(set[C]):
             emptied.callback(None)
 
     def close_all(self, close: Callable[[C], None], abort: Callable[[C], None]) -> Deferred[None]:
-        """Call ``close`` for every connection, and ``abort`` for those still open a moment later.
+        """Call ``close`` for every connection; after :data:`CLOSE_GRACE` ``abort`` those still open.
 
-        :returns: a Deferred that fires when all have gone, or :data:`CLOSE_GRACE` later.
+        :returns: a Deferred that fires when all have ended, at the latest after that time.
         """
         for connection in list(self):
             close(connection)

@@ -1,4 +1,4 @@
-"""A deadline: at most one call later."""
+"""A deadline: one delayed call, which can be replaced or cancelled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
 class Deadline:
-    """Calls something later, unless it is cancelled or set anew before."""
+    """Calls a function after a delay, unless it is cancelled or set again before."""
 
     __slots__ = ("_call", "_clock")
 
@@ -17,17 +17,17 @@ class Deadline:
         self._call: IDelayedCall | None = None
 
     def __bool__(self) -> bool:
-        """Return True while the call is still to come."""
+        """Return True while a call is pending."""
         return self._call is not None and bool(self._call.active())
 
     def set(self, seconds: float, call: Callable[[], object]) -> None:
-        """Call ``call`` in so many seconds, and no longer what was set before."""
+        """Call ``call`` after ``seconds``; this replaces an earlier call."""
         if self._call is not None:
             self.cancel()
         self._call = self._clock.callLater(seconds, call)
 
     def cancel(self) -> None:
-        """Call nothing."""
+        """Cancel the pending call, if there is one."""
         call, self._call = self._call, None
         if call is not None and call.active():
             call.cancel()

@@ -1,4 +1,4 @@
-"""The log's rate limit: some lines of one kind a second, and a count of the rest."""
+"""Limits the rate of the log: a few lines of each kind a second, and a count of the rest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamd.reactor.private_twisted import log_observers
 
 LINES_PER_SECOND = 5
 MAX_KINDS = 1000
-"""Kinds of lines counted apart within a second, which bounds the memory; all others are one kind."""
+"""How many kinds of lines are counted separately in a second; all further ones count as one kind."""
 
 
 @implementer(ILogObserver)
@@ -41,12 +41,12 @@ class Quieted:
             kind = ("", "", None)
         self._counts[kind] = count = self._counts.get(kind, 0) + 1
         if count <= LINES_PER_SECOND:
-            # Names, values and errors may be what somebody else sent.
+            # Names, values and errors may contain text from outside.
             told = {k: printable(v) if _is_text(k, v) else v for k, v in event.items()}
             self._observer(told)
 
     def _tell_suppressed(self, event: LogEvent) -> None:
-        """:param event: the first one of this second, which has the time."""
+        """:param event: the first event of this second, for its time."""
         for (namespace, form, _), count in self._counts.items():
             if count > LINES_PER_SECOND:
                 told: LogEvent = {key: event[key] for key in ("log_time", "time") if key in event}
@@ -58,11 +58,11 @@ class Quieted:
 
 
 def _is_text(key: str, value: Any) -> bool:
-    """Return True for a field that a format quotes; Twisted's own fields are no such texts."""
+    """Return True for a text field of an event, except Twisted's own fields."""
     return isinstance(value, str) and not key.startswith("log_") and key != "format"
 
 
 def quiet_log(clock: IReactorTime) -> None:
-    """Put every observer that logs now behind a :class:`Quieted`; one that is behind one stays."""
+    """Wrap every current observer of the log in a :class:`Quieted`, unless it is wrapped already."""
     observers = log_observers()
     observers[:] = [o if isinstance(o, Quieted) else Quieted(o, clock) for o in observers]

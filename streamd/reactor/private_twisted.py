@@ -1,7 +1,7 @@
-"""All private parts of Twisted that streamd uses, each with the reason why.
+"""All private parts of Twisted that streamd uses, each with the reason.
 
-No other module may use one.  ``tests/reactor/test_private_twisted.py`` names the part that a new
-version of Twisted no longer has.
+No other module may use one.  If a new version of Twisted lacks a part,
+``tests/reactor/test_private_twisted.py`` fails and names it.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from twisted.web.http import HTTPChannel
 
 
 class OpenChannel(HTTPChannel):
-    """``twisted.web``'s side of an HTTP connection, for a subclass that keeps its own bounds."""
+    """``twisted.web``'s HTTP connection, opened for a subclass that has its own bounds."""
 
     transport: Any
     callLater: Any  # HTTPFactory.buildProtocol sets it: the reactor whose clock is ours
 
     def has_more(self) -> bool:
-        """Return True if something was received and not parsed, because parsing is paused.
+        """Return True if bytes were received but not parsed yet, because parsing is paused.
 
-        ``LineReceiver._buffer``: the public way to see it, ``clearLineBuffer``, takes it away.
+        This reads ``LineReceiver._buffer``: the public ``clearLineBuffer`` would empty it.
         """
         return bool(self._buffer)
 
     def refuse_malformed(self) -> None:
-        """Answer a request that cannot be read; a subclass may say more than Twisted."""
+        """Answer a malformed request; a subclass may give a better answer than Twisted."""
         super()._respondToBadRequestAndDisconnect()
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        # Twisted answers what it cannot parse here, and has no public place for another answer.  Its
-        # own has no headers and no body, and closes over unread input, which resets the connection.
+        # Twisted answers malformed requests in this method, and has no public hook for it.  Its answer
+        # has no headers and no body.  It also closes with unread input, which resets the connection.
         self.refuse_malformed()
 
 
 def give_transport(transport: Any, protocol: Any) -> None:
     """Connect a transport that had a protocol to another protocol.
 
-    Both names are public, but that they may be replaced is not: a transport looks its protocol up for
-    each event.  ``wrappedProtocol`` is TLS's.
+    ``protocol`` and ``wrappedProtocol`` (TLS) are public attributes.  It is not documented that they
+    may be replaced.  It works because a transport looks up its protocol for each event.
     """
     if isinstance(transport, ProtocolWrapper):
         transport.wrappedProtocol = protocol
@@ -52,10 +52,10 @@ def give_transport(transport: Any, protocol: Any) -> None:
 
 
 def direct_send(transport: Any) -> Callable[[bytes], int] | None:
-    """The ``send`` of a plain transport's socket; None for TLS, or while anything waits to be sent.
+    """Return the ``send`` of a plain transport's socket; None for TLS, or while bytes wait to be sent.
 
-    ``FileDescriptor.dataBuffer`` and ``_tempDataBuffer`` hold what waits: bytes that go straight to the
-    socket would overtake it.
+    Waiting bytes are in ``FileDescriptor.dataBuffer`` and ``_tempDataBuffer``.  Bytes that go straight
+    to the socket would overtake them.
     """
     if not isinstance(transport, Connection):
         return None
@@ -64,9 +64,9 @@ def direct_send(transport: Any) -> Callable[[bytes], int] | None:
 
 
 def log_observers() -> list[Any]:
-    """The observers of the global log, to be replaced in place.
+    """Return the list of observers of the global log; the caller may change the list.
 
-    ``LogPublisher._observers``: twistd adds its observer between ``makeService`` and ``startService``,
-    and offers no place for a filter in between.
+    This reads ``LogPublisher._observers``: twistd adds its observer between ``makeService`` and
+    ``startService``, and has no hook for a filter.
     """
     return globalLogPublisher._observers

@@ -1,4 +1,4 @@
-"""A small client for Redis: its URL, one connection, and one table of errors fit for a wall."""
+"""A small client for Redis: its URL, one connection, and error messages that walls may show."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ REFUSALS = {
     "LOADING ": "Redis is starting",
     "BUSY ": "Redis is busy with a script",
 }
-"""Error replies that may end by themselves, by the code within them, and the text for a wall.
+"""Error replies for problems that may be temporary: the code in the reply -> the text for walls.
 
-The codes are those of Redis's ``src/server.c`` (``createSharedObjects``)."""
+The codes are from Redis's ``src/server.c`` (``createSharedObjects``)."""
 
 _MESSAGES = ([b"message"], [b"pmessage"])
-"""The first words of what a subscriber receives without asking: [kind, (pattern,) channel, payload]."""
+"""The first word of a pushed message: [kind, (pattern,) channel, payload]."""
 
 
 class RedisUrl:
@@ -58,9 +58,9 @@ class RedisUrl:
             raise ValueError(wanted) from None
 
     def greeting(self, password: str) -> list[tuple[str | int, ...]]:
-        """The commands that open a connection.
+        """Return the commands that begin a connection: log in, select the database, ping.
 
-        PING is one of them because a Redis that hangs still accepts connections.
+        The ping finds a Redis that hangs, because it still accepts connections.
         """
         words: list[tuple[str | int, ...]] = [("PING",)]
         if self.database:
@@ -72,7 +72,7 @@ class RedisUrl:
         return words
 
     def endpoint(self, reactor: Any) -> Any:
-        """The endpoint to connect to."""
+        """Return the endpoint to connect to."""
         endpoint: Any = HostnameEndpoint(reactor, self.host, self.port)
         if self.tls:
             from twisted.internet.ssl import optionsForClientTLS
@@ -82,7 +82,7 @@ class RedisUrl:
 
 
 class Broken(Exception):
-    """The connection ended, or the peer does not speak Redis's protocol; the text is fit for a wall."""
+    """The connection ended, or the peer is not Redis; walls may show the text."""
 
 
 class RedisConnection(Protocol):
@@ -108,7 +108,7 @@ class RedisConnection(Protocol):
 
         :returns: fires with the reply.  If it is cancelled, a late reply is dropped.
         :raises hiredis.ReplyError: if Redis answers with an error.
-        :raises Broken: if the connection ends first: the command may have been executed or not.
+        :raises Broken: if the connection ends first; the command may or may not have been executed.
         """
         if self._broken is not None:
             return fail(self._broken)
@@ -165,7 +165,7 @@ class RedisConnection(Protocol):
 async def connect(reactor: Any, url: RedisUrl, password: str) -> RedisConnection:
     """Open a connection, log in, and wait until Redis has answered a PING.
 
-    :raises Exception: what :func:`explain` can explain, such as TimeoutError after :data:`TIMEOUT`.
+    :raises Exception: :func:`explain` turns it into a sentence; TimeoutError after :data:`TIMEOUT`.
     """
     factory = Factory.forProtocol(RedisConnection)
     factory.noisy = False
@@ -187,14 +187,14 @@ def is_said(error: BaseException) -> bool:
 
 
 def refusal(said: str) -> str | None:
-    """The reason, fit for a wall, if Redis refuses only for a while; None if it refuses for good."""
+    """Return a text for walls if Redis may refuse only temporarily; else None."""
     return next((words for code, words in REFUSALS.items() if code in said), None)
 
 
 def explain(error: BaseException) -> str | None:
-    """Why Redis cannot be used, in words fit for a wall: without addresses and passwords.
+    """Return why Redis cannot be used, as a text that walls may show: no addresses, no passwords.
 
-    :returns: None for an error that has nothing to do with Redis.
+    :returns: None for an error that is not about Redis.
     """
     if isinstance(error, Broken):
         return str(error)

@@ -1,4 +1,4 @@
-"""Long computations in slices: between two of them the reactor does everything else."""
+"""Runs long computations in slices, so that they do not block the reactor."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from twisted.internet.task import Cooperator
 T = TypeVar("T")
 
 TURN = 0.005
-"""Seconds of one turn of the reactor for all computations together."""
+"""Seconds in one turn of the reactor for all computations together."""
 
 PAUSE = 0.005
-"""Seconds between two such turns: computations have at most half a core."""
+"""Seconds between two such turns: computations use at most half a core."""
 
 
 class Slices:
-    """Runs computations side by side, each a generator that yields about every millisecond.
+    """Runs computations in turns; each is a generator that yields about every millisecond.
 
-    A thread would be worse: it takes the interpreter for 5 ms whenever the reactor lets go of it, which
-    is at every send.
+    A thread would be worse.  It takes the interpreter lock for 5 ms whenever the reactor releases it,
+    and the reactor releases it at every send.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -41,10 +41,10 @@ class Slices:
         return lambda: self._clock.seconds() >= end
 
     def run(self, steps: Generator[None, None, T]) -> Deferred[T]:
-        """Return what the generator returns; what it raises is the failure.
+        """Run a generator; fires with its return value, or fails with its exception.
 
-        If the Deferred is cancelled, no further step is taken: clients that ask and leave at once must
-        not pile up work.
+        If the Deferred is cancelled, the generator is not continued: clients that send requests and
+        leave at once must not pile up work.
         """
         done: Deferred[T] = Deferred()
 

@@ -1,4 +1,4 @@
-"""A timer that survives exceptions."""
+"""A timer that continues after exceptions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.logger import Logger
 class Timer:
     """Calls a function at an interval until it is stopped.
 
-    Twisted's LoopingCall ends for good at the first exception; this timer logs it and goes on.
+    Twisted's LoopingCall ends at the first exception; this timer logs it and continues.
     """
 
     _log = Logger()
@@ -24,11 +24,11 @@ class Timer:
         self._next: IDelayedCall | None = None
 
     def start(self) -> None:
-        """Call for the first time one interval from now."""
+        """Make the first call one interval from now."""
         self._next = self._clock.callLater(self._interval, self._run)
 
     def stop(self) -> None:
-        """Do not call again."""
+        """Make no more calls."""
         if self._next is not None and self._next.active():
             self._next.cancel()
         self._next = None

@@ -1,4 +1,4 @@
-"""A thread for calls that block; it delays neither the reactor nor the end of the daemon."""
+"""A thread for calls that block; it delays neither the reactor nor the exit of the daemon."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Worker:
         self._thread = Thread(target=self._work, name=name, daemon=True)
 
     def run(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
-        """Call ``function`` in the thread, after all calls before.
+        """Call ``function`` in the thread, after all earlier calls.
 
         :returns: fires with its result, or fails with its exception.
         """
@@ -36,7 +36,7 @@ class Worker:
         return done
 
     def stop(self) -> None:
-        """End the thread after the calls so far.  Nobody waits for it: a call may never end."""
+        """End the thread after all earlier calls; do not wait for it, because a call may never end."""
         self._calls.put(None)
 
     def _work(self) -> None:

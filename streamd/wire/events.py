@@ -15,19 +15,19 @@ from streamd.wire.v1 import V1_FORMAT, v1_hello, v1_ticks
 
 
 def event(type: str, text: bytes, at: Position | None = None) -> bytes:
-    """One event; JSON has no line breaks (WHATWG HTML, section 9.2)."""
+    """Return one event (WHATWG HTML, section 9.2); ``text`` must not contain a line break."""
     name = b"" if type == "state" else b"event: %b\n" % type.encode()
     place = b"" if at is None else b"id: %b\n" % bytes(at)
     return b"%b%bdata: %b\n\n" % (name, place, text)
 
 
 def retry(seconds: float) -> bytes:
-    """Tell an EventSource to wait so long before it comes back; its own default is 3 s or more."""
+    """Return the line that sets how long an EventSource waits before it reconnects."""
     return b"retry: %d\n\n" % round(seconds * 1000)
 
 
 def _evented(name: str, format: Format) -> Encoding:
-    """Return the encoding that carries a format's messages in events; the last one has the id."""
+    """Return the encoding that puts the messages of a format into events; the last one has the id."""
 
     def write(answer: Answer, texts: Iterable[bytes]) -> Message:
         payloads, at, more = format.write(answer, texts)

@@ -1,4 +1,4 @@
-"""WebSocket frames (RFC 6455), compressed where that pays (RFC 7692)."""
+"""WebSocket frames (RFC 6455), compressed if that makes them smaller (RFC 7692)."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from streamd.wire.plain import PLAIN_FORMAT
 from streamd.wire.v1 import V1_FORMAT, v1_hello, v1_ticks
 
 MAX_INBOUND = 64 * 1024
-"""Bytes of one frame, and of one message, from a viewer."""
+"""The most bytes of one frame, and of one message, from a viewer."""
 
 WORTH_DEFLATING = 200
-"""Bytes: below it compression saves less than a TCP segment's headers and costs more than a send."""
+"""Bytes of the shortest message that is compressed.
+
+For a shorter one, compression saves less than the headers of a TCP segment and costs more than a send.
+"""
 
 DEFLATE_LEVEL = 1
 
 DEFLATE_WINDOW = 12
-"""A window of 4 KiB: what the smallest common offer allows, so that one frame serves all."""
-
-
-# -- carried by a WebSocket ------------------------------------------------------------------------
+"""A window of 4 KiB, which every common client accepts, so that one frame serves all viewers."""
 
 
 def frame(text: bytes) -> bytes:
-    """One unmasked, final WebSocket text frame (RFC 6455, section 5.2)."""
+    """Return an unmasked, final WebSocket text frame (RFC 6455, section 5.2)."""
     return _frame_header(0x81, len(text)) + text
 
 
 def deflated_frame(text: bytes) -> bytes:
-    """The same compressed, if that makes it shorter (RFC 7692, without context takeover)."""
+    """Return a text frame, compressed if that is shorter (RFC 7692, without context takeover)."""
     if len(text) < WORTH_DEFLATING:
         return frame(text)
     deflate = zlib.compressobj(DEFLATE_LEVEL, zlib.DEFLATED, -DEFLATE_WINDOW)
@@ -43,7 +43,7 @@ def deflated_frame(text: bytes) -> bytes:
 
 
 def fragments(texts: Iterable[bytes]) -> Iterator[bytes]:
-    """One text message in as many frames (RFC 6455, section 5.4); usually there is one text only."""
+    """Yield one text message, with a frame for each text (RFC 6455, section 5.4); usually one."""
     first, last = 0x01, None
     for text in texts:
         if last is not None:
@@ -65,7 +65,7 @@ PING = _frame_header(0x89, 0)
 
 
 def _framed(name: str, format: Format, frame_of: Callable[[bytes], bytes]) -> Encoding:
-    """Return the encoding that carries a format's messages in frames."""
+    """Return the encoding that puts the messages of a format into WebSocket frames."""
 
     def write(answer: Answer, texts: Iterable[bytes]) -> Message:
         payloads, at, more = format.write(answer, texts)

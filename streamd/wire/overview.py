@@ -1,4 +1,4 @@
-"""Overviews: descriptions and health of all streams that a viewer selected, as a message ends."""
+"""Overviews: the description and the health of every selected stream, as the end of a message."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from streamd.wire.encoding import closing, member
 
 KEPT_BYTES = 4 * 2**20
 KEPT_TEXTS = 1024
-"""What is kept at most: two hellos of 9,000 streams, or the hellos of 500 small selections."""
+"""The bounds of the cache: two hellos of 9,000 streams, or the hellos of 500 small selections."""
 
 
 def overview(
     state: State, selection: Selection, journal: Any = None, gone: Iterable[str] = ()
 ) -> Iterator[bytes]:
-    """Yield the end of a message about all selected streams, each part as things are by then.
+    """Yield the closing part of a message: descriptions and health of all selected streams.
 
-    :param journal: the fields of a ``journal`` message, if they belong in it.
+    Each piece is made when it is asked for, from the state at that time.
+
+    :param journal: the fields of a ``journal`` message; None leaves them out.
     :param gone: names of streams that were forgotten.
     """
     overviews = Overviews(state)
@@ -28,9 +30,9 @@ def overview(
 
 
 class Overviews:
-    """Makes overviews and keeps their texts: a thousand viewers that reconnect are told the same.
+    """Makes overviews and caches their texts, which many viewers share after a restart.
 
-    A viewer that does not read holds no text, only its place: each is asked for in its turn.
+    Texts are made lazily, so a viewer that does not read takes no memory for them.
     """
 
     def __init__(self, state: State) -> None:
@@ -40,7 +42,7 @@ class Overviews:
         self._revision = state.revision
 
     def renew(self) -> None:
-        """Make all texts anew: those that are kept do not have the newest proofs."""
+        """Drop the cached texts, because they lack the newest proofs."""
         self._kept.clear()
         self._size = 0
         self._revision = self._state.revision

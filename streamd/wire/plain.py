@@ -16,12 +16,12 @@ from streamd.wire.encoding import Format, Formatted, Payload, fitting, member
 
 
 def plain_update(update: Update) -> bytes:
-    """Return the member of one update; ``null`` says that the stream was forgotten."""
+    """Return the JSON member for one update; its value is ``null`` if the stream was forgotten."""
     return member(update.stream, update.value or b"null")
 
 
 def _write_plain(answer: Answer, texts: Iterable[bytes]) -> Formatted:
-    """Make one JSON object of the members that changed; first ``{}`` if there are no streams yet."""
+    """Make one JSON object of the changed members; the first may be ``{}``, if there are no streams."""
     if not answer.updates:
         return Formatted([Payload("state", b"{}")] if answer.first else [], answer.at, False)
     updates = answer.updates

@@ -1,4 +1,4 @@
-"""The answer to a long poll: one JSON object a request."""
+"""The answer to a long poll: one JSON object for each request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamd.wire.v1 import v1_update
 
 
 def poll_opening(at: Position, resumed: bool) -> bytes:
-    """Return the beginning of an answer, up to its updates."""
+    """Return the opening part of an answer, up to its updates."""
     told = b"true" if resumed else b"false"
     return b'{"type":"updates","at":"%b","resumed":%b,"updates":[' % (bytes(at), told)
 
@@ -20,10 +20,10 @@ def poll_opening(at: Position, resumed: bool) -> bytes:
 def poll_answer(
     answer: Answer, texts: Iterable[bytes], about: Iterable[bytes]
 ) -> tuple[Iterator[bytes], Position]:
-    """Return the answer to a poll that resumes, as much as fits one message, and its position.
+    """Return the answer to a poll that resumes, and its position; it has as many updates as fit.
 
-    :param texts: of the updates.
-    :param about: the end of the message, as :func:`streamd.wire.encoding.closing` yields it.
+    :param texts: the texts of the updates.
+    :param about: the closing part, as :func:`streamd.wire.encoding.closing` yields it.
     """
     some = fitting(texts)
     cut = len(some) < len(answer.updates)

@@ -1,4 +1,4 @@
-"""Requests: what a viewer asks for in a query string or a ``streamd.v1`` message."""
+"""Parses the requests of viewers: query strings and ``streamd.v1`` messages."""
 
 from __future__ import annotations
 
@@ -21,15 +21,13 @@ MAX_HISTORY = 100_000
 POINTS = (2, 5000)
 
 
-# -- what is asked ---------------------------------------------------------------------------------
-
-
 class Subscription(NamedTuple):
-    """What a viewer wants, from a query string or a ``subscribe`` message.
+    """The wishes of a viewer, from a query string or a ``subscribe`` message.
 
+    :ivar selection: the streams.
     :ivar pace: seconds between two flushes, :data:`PACE` times a power of two.
-    :ivar after: the position that the viewer brought; None if it brought none that is valid.
-    :ivar asked: whether it brought a position, valid or not.
+    :ivar after: the position after which the viewer asks to resume; None if it sent no valid one.
+    :ivar asked: whether it sent a position, valid or not.
     :ivar history: the number of updates of each stream in the first answer.
     """
 
@@ -41,9 +39,9 @@ class Subscription(NamedTuple):
 
 
 def parse_query(query: Mapping[str, str]) -> Subscription:
-    """Read ``?streams=orders,db.*&after=…&history=100&pace=1s``; unknown keys are ignored.
+    """Parse ``?streams=orders,db.*&after=…&history=100&pace=1s``; unknown keys are ignored.
 
-    :raises Refused: 400, naming the key.
+    :raises Refused: 400; the message names the key.
     """
     after = query.get("after")
     return Subscription(
@@ -72,7 +70,7 @@ def parse_history(text: str) -> int:
 
 
 def parse_points(text: str) -> int:
-    """Return the number in ``?points=``: of points that show a whole history.
+    """Return the number in ``?points=``, to which a history is thinned.
 
     :raises Refused: 400 if it is not a whole number within :data:`POINTS`.
     """
@@ -83,15 +81,15 @@ def parse_points(text: str) -> int:
 
 
 def _whole(text: str) -> int:
-    """Return the whole number that a text stands for; 0 if it stands for none."""
+    """Return the whole number in a text; 0 if there is none."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 class ScreenReport(msgspec.Struct, frozen=True, tag_field="type", tag="screen"):
-    """``-> {"type": "screen", …}``: which screen shows which wall.
+    """The message ``-> {"type": "screen", …}``: a screen reports which wall it shows.
 
     :ivar at: the position up to which the screen shows the state.
-    :ivar delay: seconds by which it is behind; None if it cannot tell.
+    :ivar delay: seconds by which it lags; None if it does not know.
     """
 
     name: Name
@@ -101,7 +99,7 @@ class ScreenReport(msgspec.Struct, frozen=True, tag_field="type", tag="screen"):
 
 
 class Subscribe(msgspec.Struct, frozen=True, tag_field="type", tag="subscribe"):
-    """``-> {"type": "subscribe", "streams": […], "after": "…", "history": 100, "pace": "1s"}``."""
+    """The message ``-> {"type": "subscribe", …}``: a viewer changes its subscription."""
 
     streams: list[str] | None = None
     after: str | None = None
@@ -111,7 +109,7 @@ class Subscribe(msgspec.Struct, frozen=True, tag_field="type", tag="subscribe"):
     def subscription(self) -> Subscription:
         """Return the subscription.
 
-        :raises Refused: 400, naming the field.
+        :raises Refused: 400; the message names the field.
         """
         after = None if self.after is None else parse_position(self.after)
         return Subscription(
@@ -127,10 +125,10 @@ _SAID = msgspec.json.Decoder(Subscribe | ScreenReport)  # of two, a tag may not 
 
 
 def parse_message(text: bytes) -> Subscription | ScreenReport:
-    """Read what a viewer says in ``streamd.v1``.
+    """Parse a ``streamd.v1`` message from a viewer.
 
-    :raises Refused: with the code ``bad-message``, or that of the field that is wrong; the connection
-        stays open.
+    :raises Refused: with the code ``bad-message`` or the code for a wrong field.  The connection stays
+        open.
     """
     try:
         said = _SAID.decode(text)
@@ -142,9 +140,9 @@ def parse_message(text: bytes) -> Subscription | ScreenReport:
 
 
 def round_pace(text: str | None) -> float:
-    """Round a pace up to one of few, so that viewers can share messages.
+    """Round a pace up to :data:`PACE` times a power of two, so that viewers can share messages.
 
-    :raises Refused: 400 if it is not a duration.
+    :raises Refused: 400 if the text is not a duration.
     """
     if text is None:
         return PACE
@@ -159,7 +157,7 @@ def round_pace(text: str | None) -> float:
 
 
 def parse_json_object(text: bytes) -> dict[str, Any]:
-    """Decode a message or body that has to be a JSON object.
+    """Decode a message or body that must be a JSON object.
 
     :raises Refused: 400 if it is not a JSON object.
     """

@@ -1,4 +1,4 @@
-"""The wire format ``streamd.v1``: positions, health and proofs beside the values.
+"""The wire format ``streamd.v1``: values with positions, health and proofs.
 
 Every message is one JSON object with a ``type``.  ``<-`` goes to a viewer, ``->`` comes from one::
 
@@ -15,7 +15,7 @@ Every message is one JSON object with a ``type``.  ``<-`` goes to a viewer, ``->
     -> {"type": "subscribe", "streams": […], "after": "…", "history": 100}
     -> {"type": "screen", "name": "kitchen-tv", "wall": "kitchen", "at": "…", "delay": 0.2}
 
-:mod:`streamd.wire.requests` reads what comes from a viewer.
+:mod:`streamd.wire.requests` parses the messages from a viewer.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from streamd.wire.encoding import (
 
 
 def _write_v1(answer: Answer, texts: Iterable[bytes]) -> Formatted:
-    """Make ``streams``, ``health``, ``journal`` and ``updates`` messages, those that are not empty."""
+    """Make the messages ``streams``, ``health``, ``journal`` and ``updates``; leave out empty ones."""
     payloads: list[Payload] = []
     if answer.gone:
         payloads += _notes("streams", dict.fromkeys(answer.gone))
@@ -65,7 +65,7 @@ def _write_v1(answer: Answer, texts: Iterable[bytes]) -> Formatted:
 
 
 def v1_update(update: Update) -> bytes:
-    """Return ``{"stream", "seq", "at", "time", "value"}``; names need no escapes, values are JSON."""
+    """Return ``{"stream", "seq", "at", "time", "value"}`` as JSON; names need no escapes."""
     return b'{"stream":"%b","seq":%d,"at":"%b","time":%b,"value":%b}' % (
         update.stream.encode(),
         update.seq,
@@ -95,7 +95,7 @@ def v1_ticks(now: float, proofs: Mapping[str, float]) -> Iterator[bytes]:
 
 
 def v1_hello(welcome: Welcome) -> Iterator[bytes]:
-    """Yield a hello in parts: a viewer that does not read must not hold thousands of descriptions."""
+    """Yield a hello in parts, so that thousands of descriptions never wait for one slow viewer."""
     fields = {
         "server": f"streamd/{__version__}",
         "now": welcome.now,
@@ -109,7 +109,7 @@ def v1_hello(welcome: Welcome) -> Iterator[bytes]:
 
 
 def _notes(type: str, members: Mapping[str, Any]) -> Iterator[Payload]:
-    """Yield messages of at most :data:`MAX_MESSAGE` with all the members."""
+    """Yield the messages for these members, each at most :data:`MAX_MESSAGE` bytes long."""
     texts = [member(name, encode_json(value)) for name, value in members.items()]
     while texts:
         some = fitting(texts)
