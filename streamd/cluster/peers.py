@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from streamd.cluster.shift import Shift
 from streamd.core.errors import Refused
 from streamd.core.state import State
+from streamd.core.stream import VOUCHED
 from streamd.core.update import ORIGIN, Position, parse_position
 from streamd.hub.screens import Screens, newest_of
 from streamd.journals.journal import Away, Journal
@@ -33,9 +34,6 @@ TURN = 1.0
 
 LASTS = 10.0
 """Seconds until a record expires; its node renews it after half of that."""
-
-VOUCHED = 4.0
-"""Seconds until a report of a source's health expires; its node renews it every second."""
 
 REMEMBERED = 2 * LASTS
 """Seconds for which an obeyed command is remembered after its record was last read.  This is longer
@@ -118,7 +116,7 @@ class Peers:
         heard = await self._journal.records(SOURCES)
         for shift in self._shifts:
             if shift.name in heard and not shift.runs:
-                shift.feed.follow(heard[shift.name], VOUCHED)
+                shift.feed.follow(heard[shift.name])
 
     async def _tell(self, kind: str, name: str, record: bytes) -> None:
         """Write a record if it has changed or would expire soon."""

@@ -1,14 +1,42 @@
-"""The health of one source: whether its last run worked, or the error."""
+"""The health of one source: whether its last run worked, or the error, and how nodes report it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 
 from streamd.core.description import Description
 from streamd.core.duration import Duration
 from streamd.core.health import Trouble, standing
+
+
+class StreamReport(NamedTuple):
+    """The health of a stream, as the node that runs its source reports it to other nodes.
+
+    :ivar proof: when the value was last confirmed, in seconds since the epoch; None if it was not
+        confirmed since that node read the log.
+    :ivar error: the reason why the stream is failed, or None.
+    :ivar late: whether that node shows the stream as late.
+    """
+
+    proof: float | None
+    error: str | None
+    late: bool
+
+
+class SourceReport(NamedTuple):
+    """The health of a source, as the node that runs it reports it to other nodes.
+
+    :ivar failure: the reason why the source fails, or None.
+    :ivar refused: the errors of members that have no stream, or None.
+    :ivar streams: by name.
+    """
+
+    failure: str | None
+    refused: str | None
+    streams: Mapping[str, StreamReport]
 
 
 class SourceHealth:

@@ -13,8 +13,8 @@ from streamd.core.description import Description
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
 from streamd.core.health import Trouble
-from streamd.core.source_health import SourceHealth
-from streamd.core.stream import Stream
+from streamd.core.source_health import SourceHealth, SourceReport, StreamReport
+from streamd.core.stream import VOUCHED, Stream
 from streamd.core.streams import Streams
 from streamd.core.update import Draft, check_name
 
@@ -37,35 +37,12 @@ class Reading(NamedTuple):
     complaint: str
 
 
-class StreamReport(NamedTuple):
-    """The health of a stream, as the node that runs its source reports it to other nodes.
-
-    :ivar proof: when the value was last confirmed, in seconds since the epoch; None if it was not
-        confirmed since that node read the log.
-    :ivar error: the reason why the stream is failed, or None.
-    :ivar late: whether that node shows the stream as late.
-    """
-
-    proof: float | None
-    error: str | None
-    late: bool
-
-
-class SourceReport(NamedTuple):
-    """The health of a source, as the node that runs it reports it to other nodes.
-
-    :ivar failure: the reason why the source fails, or None.
-    :ivar refused: the errors of members that have no stream, or None.
-    :ivar streams: by name.
-    """
-
-    failure: str | None
-    refused: str | None
-    streams: Mapping[str, StreamReport]
-
-
 class Sources:
-    """The health of all sources, and its effect on the health of their streams."""
+    """The health of all sources, and its effect on the health of their streams.
+
+    The class is long because each of its events changes the same records and the same streams, in the
+    order of one count.
+    """
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
@@ -170,11 +147,10 @@ class Sources:
         refused = source.refused if source.refuses else None
         return SourceReport(failure and failure.message, refused and refused.message, told)
 
-    def hear(self, source: SourceHealth, report: SourceReport, now: float, seconds: float) -> None:
+    def hear(self, source: SourceHealth, report: SourceReport, now: float) -> None:
         """Take over the report of the node that runs a source.
 
-        :param seconds: how long the report counts.  Until then a stream that is not late in the report
-            is not late here.
+        While the report counts, a stream that is not late in it is not late here.
         """
         failing, proving = self._next(), self._next()
         source.failure = Trouble(failing, report.failure) if report.failure else None
@@ -192,7 +168,7 @@ class Sources:
                 stream.proof, stream.restored = max(how.proof, stream.proof or how.proof), False
             stream.proved = failing if how.error else proving
             stream.refused = Trouble(proving, how.error) if how.error else None
-            stream.vouched = 0.0 if how.late else now + seconds
+            stream.vouched = 0.0 if how.late else now + VOUCHED
         self._wait(source)
         self._release(source, now)
         self._judge(source, now)

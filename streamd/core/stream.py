@@ -15,6 +15,9 @@ from streamd.core.values import to_python
 MAX_SILENCES = 64
 """How many silences (gaps in a chart's line) one stream remembers: a chart shows no more."""
 
+VOUCHED = 4.0
+"""Seconds until a report of a source's health expires; the node that runs it renews it every second."""
+
 UNREADABLE = "its last value cannot be read in the log"
 """The error of a stream whose newest value is not JSON, until its next value."""
 
@@ -94,11 +97,12 @@ class Stream:
         self.restored, self.unreadable = False, None
 
     def bound(self, now: float) -> None:
-        """Move a proof that lies in the future to ``now``: the clock was set back.
+        """Move times that lie too far in the future: the clock was set back.
 
         Otherwise the stream could not become late until the clock reached that time again.
         """
         self.began = min(self.began, now)
+        self.vouched = min(self.vouched, now + VOUCHED)
         if self.proof is not None and self.proof > now:
             self.proof = now
 

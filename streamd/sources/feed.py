@@ -13,7 +13,8 @@ from twisted.python.failure import Failure
 from streamd.core.description import Keep
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
-from streamd.core.sources import Reading, SourceReport
+from streamd.core.source_health import SourceReport
+from streamd.core.sources import Reading
 from streamd.core.state import State
 from streamd.core.update import Draft, check_time
 from streamd.core.values import from_python
@@ -92,14 +93,13 @@ class Feed:
         """Return the source's health as JSON, for the nodes that do not run the source."""
         return msgspec.json.encode(self._state.sources.report(self._source))
 
-    def follow(self, report: bytes, seconds: float) -> None:
+    def follow(self, report: bytes) -> None:
         """Take over the health that the node that runs the source reports.
 
         :param report: what :meth:`report` returned there.
-        :param seconds: how long the report counts.
         """
         said = msgspec.json.decode(report, type=SourceReport)
-        self._state.sources.hear(self._source, said, self._now(), seconds)
+        self._state.sources.hear(self._source, said, self._now())
 
     def restart(self) -> None:
         """Begin with a new log: the list of streams must be written to it again."""

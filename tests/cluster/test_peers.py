@@ -11,8 +11,9 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.cluster.peers import COMMANDS, LASTS, REMEMBERED, SOURCES, TURN, VOUCHED, Peers
+from streamd.cluster.peers import COMMANDS, LASTS, REMEMBERED, SOURCES, TURN, Peers
 from streamd.core.errors import Refused
+from streamd.core.stream import VOUCHED
 from streamd.core.update import Draft, Update
 from streamd.hub.screens import Screens
 from streamd.journals.journal import Away

@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamd.core.description import Description
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
-from streamd.core.sources import Reading, SourceReport, StreamReport
+from streamd.core.source_health import SourceReport, StreamReport
+from streamd.core.sources import Reading
 from tests.support.fakes import Daemonette
 
 WRONG = Refused(400, "bad-value", "cannot be JSON")
@@ -127,7 +128,7 @@ class HearingTests(SourcesTestCase):
     ) -> None:
         named = {f"shop.{end}": report for end, report in streams.items()}
         report = SourceReport(failure, refused, named)
-        self.sources.hear(self.shop, report, self.now(), 4.0)
+        self.sources.hear(self.shop, report, self.now())
 
     def publish(self) -> None:
         self.end(self.begin(a=b"1", b=b"1"))
@@ -144,6 +145,15 @@ class HearingTests(SourcesTestCase):
         self.hear(a=StreamReport(self.now() - 100, None, False))
         self.assertEqual("fresh", self.states()["shop.a"])
         self.daemon.clock.advance(4)
+        self.daemon.judge()
+        self.assertEqual("late", self.states()["shop.a"])
+
+    def test_a_clock_that_is_set_back_does_not_prolong_that(self) -> None:
+        self.publish()
+        self.hear(a=StreamReport(self.now(), None, False))
+        self.daemon.times.set_back(3600)
+        self.daemon.judge()
+        self.daemon.clock.advance(100)
         self.daemon.judge()
         self.assertEqual("late", self.states()["shop.a"])
 
