@@ -301,7 +301,8 @@ def proofs(state: State, bits: int, until: Position) -> dict[str, float]:
     :param until: the position up to which the viewers have read.  A stream with a newer update is left
         out, because the viewers would apply its proof to the older value.
     """
-    streams = map(state.streams.__getitem__, state.roster.select(bits))
+    # A name may have changed hands since the bits were found: an entry of a source has no proof.
+    streams = filter(None, map(state.streams.get, state.roster.select(bits)))
     return {
         s.name: s.proof
         for s in streams

@@ -154,3 +154,13 @@ class ResumeTests(StateTestCase):
         self.assertEqual(2, len(self.state.kept.tombs))
         self.assertFalse(self.resumes(cursor, "a"))
         self.assertTrue(self.resumes(after, "a"))
+
+
+class ProofsTests(StateTestCase):
+    def test_names_that_changed_hands_meanwhile_are_left_out(self) -> None:
+        """A tick is told in slices: by then the number of a stream may be an entry's."""
+        self.publish("a", 1)
+        shop = self.state.sources.record("shop", None)
+        self.state.sources.fail(shop, "no answer", self.now())
+        bits = self.state.roster.bits_of(["a", "shop"])
+        self.assertEqual({"a"}, catchup.proofs(self.state, bits, self.state.head).keys())
