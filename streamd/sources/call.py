@@ -84,6 +84,8 @@ class CallSource:
             self._running.cancel()
         if inspect.isgenerator(self._generator):
             self._worker.run(self._generator.close).addErrback(lambda failure: None)
+        elif self._generator is not None:
+            Deferred.fromCoroutine(_close(self._generator)).addErrback(lambda failure: None)
         self._worker.stop()
 
     def _begin(self) -> Deferred[Any]:
@@ -149,6 +151,10 @@ def _without_passwords(failure: Failure) -> Failure:
 
 async def _next(generator: Any) -> Any:
     return await anext(generator)
+
+
+async def _close(generator: Any) -> None:
+    await generator.aclose()
 
 
 def _is_for_reactor(function: Callable[..., Any]) -> bool:

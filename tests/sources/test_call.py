@@ -250,18 +250,26 @@ async def waits():
         await Deferred()
     finally:
         open("cancelled", "w").close()
+async def rests():
+    try:
+        while True:
+            yield 3
+    finally:
+        open("rested", "w").close()
 def stuck():
     time.sleep(60)
 """
     write(module, text)
     tables = "".join(f'[sources.{n}]\ncall = "{module}.{n}"\n' for n in ("steps", "waits", "stuck"))
-    served = serve(tables)
+    served = serve(tables + f'[sources.rests]\ncall = "{module}.rests"\nevery = "1h"\n')
     Streams(served).expect("steps", 2)
+    Streams(served).expect("rests", 3)
     began = time.monotonic()
     for source, _ in served.service.sources:
         served.run(source.stop)
     wait_until(Path("closed").exists)
     assert Path("cancelled").exists()
+    assert Path("rested").exists()
     assert time.monotonic() - began < 30, "it waited for the one that is stuck"
 
 
