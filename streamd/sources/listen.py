@@ -10,12 +10,10 @@ from twisted.internet.task import deferLater
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
-from streamd.core.errors import Refused
-from streamd.core.values import BadValue
 from streamd.sources.databases.queries import QuerySettings, Reading, open_session
 from streamd.sources.feed import Feed
 from streamd.sources.polling import MIN_RETRY, Polling
-from streamd.sources.texts import ROOM, missing_since, read_text
+from streamd.sources.texts import ROOM, missing_since, read_text_or_why
 
 
 class NotifyChannel(str):
@@ -91,7 +89,7 @@ class ListenSource:
             payloads = await self._notifying.notifications()
             self._heard = self._now()
             for number, payload in enumerate(payloads, 1):
-                await self._feed.put(_value(payload))
+                await self._feed.put(read_text_or_why(payload.encode()))
                 if number % ROOM == 0:  # a flood lets others have their turn
                     await deferLater(self._reactor, 0)
             if not gap:
@@ -100,13 +98,6 @@ class ListenSource:
     def _read(self) -> Deferred[object]:
         assert self._reading is not None
         return self._reading.run(self._feed)
-
-
-def _value(payload: str) -> Any:
-    try:
-        return read_text(payload.encode())
-    except Refused as refused:
-        return BadValue(refused.message)
 
 
 def _make(name: str, settings: ListenSettings, surroundings: Surroundings) -> ListenSource:

@@ -15,7 +15,6 @@ from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
 from streamd.core.update import MAX_TIME
-from streamd.core.values import BadValue
 from streamd.journals.journal import SourceCursor
 from streamd.reactor.redis_client import (
     TIMEOUT,
@@ -32,7 +31,7 @@ from streamd.sources.feed import Feed
 from streamd.sources.names import by_name
 from streamd.sources.polling import MIN_RETRY, Polling
 from streamd.sources.settings import SourceSettings
-from streamd.sources.texts import Texts, missing_since, read_text
+from streamd.sources.texts import Texts, missing_since, read_text, read_text_or_why
 
 PING = 1.0
 """Seconds between two checks that Redis still answers."""
@@ -244,14 +243,7 @@ def _object(flat: Iterable[bytes]) -> dict[str, Any]:
     """Return ``[key, value, key, value]`` as an object; bad values become :class:`BadValue`."""
     words = [*flat]
     pairs = zip(words[::2], words[1::2], strict=True)
-    return {key.decode(errors="replace"): _value(value) for key, value in pairs}
-
-
-def _value(text: bytes) -> Any:
-    try:
-        return read_text(text)
-    except Refused as refused:
-        return BadValue(refused.message)
+    return {key.decode(errors="replace"): read_text_or_why(value) for key, value in pairs}
 
 
 def _make(name: str, settings: RedisSettings, surroundings: Surroundings) -> RedisSource:

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
+from streamd.core.values import BadValue
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 from streamd.wire.requests import PACE
@@ -27,7 +28,7 @@ def read_text(text: bytes) -> Any:
     :raises Refused: if the text is neither JSON nor UTF-8, or longer than 1 MiB.
     """
     if len(text) > MAX_TEXT:
-        raise too_long()
+        raise Refused(413, "too-large", f"a text may have {MAX_TEXT // 2**20} MiB, this has more")
     try:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -38,9 +39,12 @@ def read_text(text: bytes) -> Any:
         raise Refused(400, "bad-value", "what came is neither JSON nor UTF-8 text") from None
 
 
-def too_long() -> Refused:
-    """Return the error for a text longer than :data:`MAX_TEXT`."""
-    return Refused(413, "too-large", f"a text may have {MAX_TEXT // 2**20} MiB, this has more")
+def read_text_or_why(text: bytes) -> Any:
+    """Return the value of a text, or a :class:`BadValue` with the reason: only its own stream fails."""
+    try:
+        return read_text(text)
+    except Refused as refused:
+        return BadValue(refused.message)
 
 
 def missing_since(when: float) -> Failure:
