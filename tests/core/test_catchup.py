@@ -162,5 +162,6 @@ class ProofsTests(StateTestCase):
         self.publish("a", 1)
         shop = self.state.sources.record("shop", None)
         self.state.sources.fail(shop, "no answer", self.now())
-        bits = self.state.roster.bits_of(["a", "shop"])
+        roster = self.state.roster
+        bits = roster.bits_of([roster.numbers["a"], roster.numbers["shop"]])
         self.assertEqual({"a"}, catchup.proofs(self.state, bits, self.state.head).keys())
