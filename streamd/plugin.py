@@ -1,7 +1,7 @@
 """The public interface for kinds of sources in other packages.
 
 Every name here keeps its meaning between minor versions.  Everything else in streamd may change.
-``docs/extending.rst`` is a guide, and ``examples/die`` a package that runs.
+``docs/extending.rst`` is a guide, and ``examples/die`` is a complete package.
 """
 
 from streamd.config.fields import ConfigError, Secret, Size

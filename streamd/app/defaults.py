@@ -1,4 +1,4 @@
-"""The sources and the journal that run where the configuration names none."""
+"""The default sources and the default journal."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from streamd.sources import demo, random_walk
 
 
 def source_tables(config: Config) -> Mapping[str, SourceTable]:
-    """The configured sources; without a configuration file, the source of the demo stream."""
+    """Return the configured sources; without a configuration file, the source of the demo stream."""
     if config.file or config.sources:
         return config.sources
     return {"variable": SourceTable(random_walk.KIND, random_walk.RandomWalkSettings())}
 
 
 def with_demo(config: Config) -> Config:
-    """Add the sources and streams of ``--demo`` to a configuration; its own names win."""
+    """Add the sources and streams of ``--demo`` to a configuration; configured ones take precedence."""
     table = SourceTable(demo.KIND, demo.DemoSettings())
     return config._replace(
         sources={demo.NAME: table, **config.sources},
@@ -31,8 +31,8 @@ def with_demo(config: Config) -> Config:
 def make_journal(config: Config, surroundings: Surroundings) -> Journal:
     """Make the configured journal.
 
-    Without one, it is a SQLite file in the folder that systemd gives a service (``StateDirectory=``),
-    and elsewhere it is in memory.
+    If none is configured, it is a SQLite file in the folder that systemd gives the service
+    (``StateDirectory=``).  Without such a folder, the journal is in memory.
     """
     kind, settings = config.journal or SourceTable(memory.KIND, memory.MemorySettings())
     folder = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]

@@ -1,4 +1,4 @@
-"""A configuration file, read from the disk with its secrets."""
+"""Reads a configuration file and its secrets from the disk."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from streamd.sources.registry import find_kinds
 
 
 class Loaded(NamedTuple):
-    """A configuration file that has no mistakes.
+    """The content of a configuration file without mistakes.
 
-    :ivar base: the file's folder, from which relative paths start.
+    :ivar config: the configuration.
+    :ivar tokens: the tokens of ``[access]`` in plain text.
+    :ivar base: the folder of the file, from which relative paths start.
     """
 
     config: Config
@@ -30,8 +32,8 @@ class Loaded(NamedTuple):
 def load(file: str | None, reactor: Any) -> Loaded:
     """Read a configuration file; without one, the configuration is empty.
 
-    :param reactor: for the sources and the journal, which are made if the file has other problems.
-    :raises ConfigError: with everything that is wrong with the file.
+    :param reactor: for sources and the journal.  If the file has a mistake, they are made to find all.
+    :raises ConfigError: lists all mistakes in the file.
     """
     if file is None:
         return Loaded(Config(), NO_TOKENS, Path.cwd())
@@ -52,9 +54,9 @@ def load(file: str | None, reactor: Any) -> Loaded:
 
 
 def making_problems(config: Config, surroundings: Surroundings) -> Problems:
-    """Every reason why the journal or a source of a configuration cannot be made.
+    """Return every reason why the journal or a source of a configuration cannot be made.
 
-    The daemon makes them one by one, and stops at the first problem.  Making has no effect outside.
+    The daemon would stop at the first such problem.  To make a journal or a source has no side effects.
     """
     problems = Problems()
     with problems.collect():

@@ -1,4 +1,4 @@
-"""Ports: the values of ``--port``, as endpoint strings of Twisted, and how they are opened."""
+"""Ports: turns the values of ``--port`` into Twisted's endpoint strings, and opens them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from streamd.config.fields import ConfigError
 DEFAULT_PORT = "5000"
 
 BACKLOG = 4096
-"""Connections that wait to be accepted: with the default of 50 a storm of 2000 takes a minute."""
+"""How many connections may wait to be accepted: with 50, the default, 2000 at once take a minute."""
 
 
 def endpoint(port: str) -> str:
-    """The endpoint string for a value of ``--port``: a port number, or an endpoint string already.
+    """Return the endpoint string for a value of ``--port``: a port number or an endpoint string.
 
     :raises ConfigError: if the number is above 65535.
     """
@@ -32,14 +32,14 @@ def endpoint(port: str) -> str:
 
 
 def default_port(number: int) -> str:
-    """The endpoint of a port on all interfaces, for IPv6 and IPv4 where the system has both."""
+    """Return the endpoint of a port on all interfaces, for IPv6 and IPv4 if the system has both."""
     if socket.has_dualstack_ipv6() and sys.platform != "darwin":
         return rf"tcp6:{number}:interface=\:\::backlog={BACKLOG}"
     return f"tcp:{number}:backlog={BACKLOG}"
 
 
 def _as_given(port: str) -> str:
-    """The port as the user wrote it, for error texts: undo :func:`default_port`."""
+    """Return a port as the user wrote it, for error messages: this reverses :func:`default_port`."""
     number = port.split(":")[1] if ":" in port else ""
     return number if number.isdecimal() and port == default_port(int(number)) else port
 
@@ -63,7 +63,7 @@ def listen(reactor: Any, port: str, factory: IProtocolFactory) -> IListeningPort
     """Open a port.
 
     :param port: an endpoint string.
-    :raises ConfigError: with the reason, such as an address in use.
+    :raises ConfigError: the message has the reason, such as an address in use.
     """
     outcome: list[Any] = []
     # Every server endpoint of Twisted listens, or fails, at once.

@@ -1,4 +1,4 @@
-"""The daemon: its parts, how they are connected, how it starts and stops."""
+"""The daemon: makes its parts, connects them, and starts and stops them."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ from streamd.sources.feed import Feed
 from streamd.sources.source import Source, furnish
 
 STOP_WITHIN = 3.5
-"""Seconds for sources and viewers to end.  The journal has one more: the process ends within 5."""
+"""Seconds for sources and viewers to end.  The journal gets one more, so the process ends within 5."""
 
 SPARE_CONNECTIONS = 1000
-"""Connections beyond the viewers: pages, publishers, and requests that do not finish."""
+"""How many connections there may be besides viewers: pages, publishers, and unfinished requests."""
 
 DEMO_NOTE = "demo · add yours to streamd.toml"
 
 
 class Streamd(MultiService):
-    """The service.  Each part is made once, in :meth:`__init__`, and is an attribute."""
+    """The Twisted service.  :meth:`__init__` makes each part once and sets it as an attribute."""
 
     log = Logger()
 
@@ -72,7 +72,7 @@ class Streamd(MultiService):
     ) -> None:
         """:param ports: endpoint strings such as ``tcp:5000``.
 
-        :param base: the folder that relative paths in the configuration start from.
+        :param base: the folder from which relative paths in the configuration start.
         """
         super().__init__()
         server = config.server
@@ -142,7 +142,7 @@ class Streamd(MultiService):
         ]
 
     def _count_left(self) -> tuple[int, int]:
-        """How many viewers, and how many other connections, have left since the start."""
+        """Return how many viewers, and how many other connections, have ended since the start."""
         return self.viewers.protocols.left + self.events.protocols.left, self.site.left
 
     @property
@@ -209,9 +209,9 @@ class Streamd(MultiService):
         self._reactor.stop()
 
     def stopService(self) -> Deferred[Any]:
-        """Stop the sources, close the ports, and tell every viewer to come back.
+        """Stop the sources, close the ports, and ask every viewer to reconnect later.
 
-        Fires after :data:`STOP_WITHIN` and a second at the latest.
+        The Deferred fires at the latest after :data:`STOP_WITHIN` and one second.
         """
         if self.peers is not None:
             self.peers.stop()
@@ -255,7 +255,7 @@ class Streamd(MultiService):
         self.hub.wake()
 
     def away(self, why: str | None) -> None:
-        """Mark the journal as away, with the reason, or as back (None)."""
+        """Tell viewers that the journal is away, and why; None: that it is back."""
         self.state.set_journal("ok" if why is None else "away", self._now(), why)
         self._read_ports()
         self.hub.wake()

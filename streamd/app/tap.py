@@ -1,4 +1,4 @@
-"""``twistd streamd``: its command line, and the service that the command line describes."""
+"""``twistd streamd``: parses its command line, and makes the service."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Options(usage.Options):
 def makeService(options: Options) -> IService:
     """Make the service for a command line.
 
-    :raises SystemExit: with a line for each problem.
+    :raises SystemExit: after a line for each problem.
     """
     from twisted.internet import reactor
 

@@ -1,4 +1,4 @@
-"""The work that a daemon does every so often, whatever its sources and viewers do."""
+"""The regular work of the daemon, independent of sources and viewers."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from streamd.reactor.timer import Timer
 from streamd.wire.encoding import TICK
 
 MANY_LEFT = 100
-"""Viewers, or other connections, after whose end memory is given back to the system."""
+"""After so many viewers or other connections have ended, memory is returned to the system."""
 
 FORGET_EVERY = 60.0
-"""Seconds between two searches for streams that nobody updates any more."""
+"""Seconds between two searches for streams without updates."""
 
 TRIM_EVERY = 5.0
-"""Seconds between two times that the journal drops what the state has dropped."""
+"""Seconds between two requests to the journal to delete the updates that the state has dropped."""
 
 MEMORY_EVERY = 10.0
-"""Seconds between two looks at how many viewers have left."""
+"""Seconds between two checks how many viewers and connections have ended."""
 
 
 class Upkeep:
-    """Judges health, pings viewers, forgets streams, trims the journal, and gives memory back.
+    """Updates health, pings viewers, forgets streams, trims the journal, and returns memory.
 
-    :ivar now: gives seconds since the epoch.
-    :ivar elapsed: gives seconds on a clock that nobody sets.
-    :ivar lease: only the node that holds it forgets streams; None: there is one node.
+    :ivar now: returns seconds since the epoch.
+    :ivar elapsed: returns seconds on a monotonic clock.
+    :ivar lease: only the node that holds this lease forgets streams; None if there is only one node.
     """
 
     _log = Logger()
@@ -54,7 +54,7 @@ class Upkeep:
         now: Callable[[], float],
         reactor: Any,
     ) -> None:
-        """:param left: returns how many viewers, and how many other connections, have left ever.
+        """:param left: returns how many viewers, and how many other connections, have ended so far.
 
         :param forget: seconds without an update after which a stream is forgotten.
         """
@@ -76,20 +76,20 @@ class Upkeep:
         self._trimmed = (0, 0)
 
     def start(self) -> None:
-        """Begin, once the journal is open."""
+        """Start all timers; to be called once the journal is open."""
         for timer in self._timers:
             timer.start()
         if self.lease is not None:
             self.lease.start()
 
     def stop(self) -> Deferred[None]:
-        """Stop all timers; fires when the lease is given back."""
+        """Stop all timers; fires when the lease is released."""
         for timer in self._timers:
             timer.stop()
         return succeed(None) if self.lease is None else self.lease.stop()
 
     def tick(self) -> None:
-        """Tell viewers the time, so that each knows that its connection lives."""
+        """Send a tick to viewers, so that each knows that its connection works."""
         self._hub.tick(self.now())
 
     def _judge(self) -> None:

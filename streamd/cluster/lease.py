@@ -1,4 +1,4 @@
-"""Leases: one node at a time does a thing, and another one when that node is gone."""
+"""Leases: make sure that only one node at a time does a task; another node takes over if it fails."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ LASTS = 3.0
 """Seconds after which another node may take a lease that its holder does not renew."""
 
 RENEW = 0.5
-"""Seconds between two attempts to take a lease, or to keep it: with what a source takes to start,
-another node goes on within five seconds."""
+"""Seconds between two attempts to take or renew a lease.  With the time that a source needs to start,
+another node takes over within five seconds."""
 
 PAUSE = 10.0
-"""Seconds for which a node leaves the lease to others when it could not begin what the lease is for."""
+"""Seconds for which a node leaves the lease to others after its task could not be started."""
 
 
 class Lease:
-    """Tries to hold a lease of a shared journal, and says when it begins and ends to hold it."""
+    """Tries to take and keep a lease of a shared journal, and starts and stops its task."""
 
     _log = Logger()
 
@@ -37,9 +37,10 @@ class Lease:
         begin: Callable[[Fence], Any] = lambda fence: None,
         end: Callable[[], Any] = lambda: None,
     ) -> None:
-        """:param begin: called with the fencing token when this node holds the lease.
+        """:param begin: starts the task; called with the fencing token when this node gets the lease.
+            It may return a Deferred.  If it fails, the lease is released for :data:`PAUSE` seconds.
 
-        It may return a Deferred, as may ``end``.  If it fails, the lease is given back for a while.
+        :param end: stops the task when this node loses the lease; may return a Deferred.
         """
         self.name = name
         self._journal = journal
@@ -53,22 +54,22 @@ class Lease:
 
     @property
     def fence(self) -> Fence | None:
-        """The current fencing token; None without the lease, also if it may have expired."""
+        """The fencing token; None if this node does not hold the lease or it may have expired."""
         expired = self._clock.seconds() - self._renewed > LASTS
         return None if expired else self._fence
 
     def start(self) -> None:
-        """Try to take the lease, from now on."""
+        """Begin to try to take the lease, at an interval."""
         self._timer.start()
         self._turn()
 
     def lose(self) -> None:
-        """End, because another node holds the lease; then try again."""
+        """Stop the task because another node holds the lease; then try to take it again."""
         self._outrun = True
         self._turn()
 
     def stop(self) -> Deferred[None]:
-        """End, and let other nodes take the lease at once."""
+        """Stop the task, and release the lease so that another node can take it at once."""
         self._stopped = True
         self._timer.stop()
         turning = self._turning or succeed(None)
@@ -93,7 +94,8 @@ class Lease:
         try:
             fence = await self._journal.acquire(self.name, LASTS)
         except Away:
-            # While the journal is away no other node takes the lease, unless only this node is cut off.
+            # While the journal is away no other node can take the lease, unless only this node is cut
+            # off.  So the task goes on until the lease may have expired.
             fence = self._fence if asked - self._renewed <= LASTS else None
         else:
             self._renewed = asked
@@ -105,7 +107,7 @@ class Lease:
             try:
                 await maybeDeferred(self._begin, fence)
             except Exception:
-                # Another node may be able to: it must not wait for one that is not.
+                # Another node may be able to start the task, so it must get the lease.
                 self._pause_until = self._clock.seconds() + PAUSE
                 await self._give_back()
 

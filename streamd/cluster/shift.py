@@ -1,4 +1,4 @@
-"""Shifts: a source is run by one node at a time."""
+"""Shifts: run a source on only one node at a time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from streamd.sources.source import Source
 
 
 class Shift:
-    """A source, run by one node: made anew whenever this node's turn comes again.
+    """Runs a source while this node holds its lease; makes the source again for each lease.
 
-    Where no other node can have the journal, the source runs from start to stop, without a lease.
+    If the journal cannot be shared, the source runs all the time, without a lease.
 
-    :ivar source: as it runs, ran last, or will run first.
-    :ivar feed: where it puts what it reads.
+    :ivar source: the source that runs now, ran last, or will run first.
+    :ivar feed: the feed of that source.
     """
 
     def __init__(
@@ -33,7 +33,10 @@ class Shift:
         journal: Journal,
         clock: IReactorTime,
     ) -> None:
-        """:raises ConfigError: see :func:`~streamd.sources.source.furnish`."""
+        """:param make: makes the source and its feed.
+
+        :raises ConfigError: see :func:`~streamd.sources.source.furnish`.
+        """
         self.name = name
         self.source, self.feed = make()
         self._make = make
@@ -45,18 +48,18 @@ class Shift:
 
     @property
     def runs(self) -> bool:
-        """Whether this node runs the source, and no other node may by now."""
+        """Whether this node runs the source; False once another node may run it."""
         return self._lease is None or self._lease.fence is not None
 
     def start(self) -> None:
-        """Run the source, or try to get its lease from now on."""
+        """Start the source, or begin to try to take its lease."""
         if self._lease is not None:
             self._lease.start()
         else:
             Deferred.fromCoroutine(self._start()).addErrback(self._failed)
 
     def stop(self) -> Deferred[Any]:
-        """Stop the source, and let other nodes have it at once."""
+        """Stop the source, and let another node run it at once."""
         self._stopped = True
         return maybeDeferred(self._end) if self._lease is None else self._lease.stop()
 
@@ -75,7 +78,7 @@ class Shift:
             self.source.start(self.feed)
 
     def _failed_to_start(self, failure: Failure) -> Failure:
-        """Say so on the streams of the source; the lease tries again, here or on another node."""
+        """Show the error on the streams of the source; this or another node will try again."""
         self._failed(failure)
         return failure
 

@@ -1,10 +1,10 @@
-"""The text that tells how to install an optional dependency."""
+"""The error message that says how to install an optional dependency."""
 
 from __future__ import annotations
 
 
 def needs_extra(what: str, package: str, extra: str) -> str:
-    """Say that a package is missing, with a line that installs it.
+    """Return a message that a package is missing, with the command that installs it.
 
     The line names the checkout, because the distribution is not on a package index.
 

@@ -1,6 +1,6 @@
-"""Every fault of one table of the configuration, each with its key path.  Pure.
+"""Finds every fault of one table of the configuration, with its key path.  Pure.
 
-msgspec stops at the first fault.  After that the table is checked again, key by key.
+msgspec stops at the first fault.  Then this module checks the table again, key by key.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from streamd.core.limit import Limit
 T = TypeVar("T")
 
 LIKENESS = 0.7
-"""How like two names are, for one to be the other misspelt: ``wran`` and ``warn`` are 0.75."""
+"""The least similarity of a misspelt name to a suggestion: ``wran`` and ``warn`` have 0.75."""
 
 _AT = re.compile(r"(?s)(.*?)(?: - at `\$\.?(.*)`)?")
 _CHOICE = re.compile(r"Expected `str` matching regex '\^\(([\w|-]+)\)(?:\$|\\+Z)'")
 
 
 def convert(value: Any, type: type[T]) -> T:
-    """Make a structure of a table.
+    """Convert a table of the configuration to a structure.
 
-    :raises msgspec.ValidationError: for the first fault; :func:`faults` tells all.
+    :raises msgspec.ValidationError: for the first fault; :func:`faults` finds all faults.
     """
     return msgspec.convert(value, type, dec_hook=_read_own_type)
 
@@ -40,10 +40,10 @@ def _read_own_type(type: Any, written: Any) -> Any:
 
 
 def faults(path: str, value: Any, type: Any) -> Iterator[str]:
-    """One line ``PATH: MESSAGE`` for each fault of a value.
+    """Yield a line ``PATH: MESSAGE`` for each fault of a value.
 
-    :param path: the value's key path.
-    :param type: its type, as a field of a structure declares it.
+    :param path: the key path of the value.
+    :param type: the type of the value, as a field of a structure declares it.
     """
     try:
         convert(value, type)
@@ -52,7 +52,7 @@ def faults(path: str, value: Any, type: Any) -> Iterator[str]:
 
 
 def _inner_faults(path: str, value: Any, type: Any) -> Iterator[str]:
-    """The faults of the members of a table or an array."""
+    """Yield the faults of the members of a table or an array."""
     if isinstance(value, list) and (array := _part(type, lambda t: get_origin(t) is tuple)):
         for number, member in enumerate(value):
             yield from faults(f"{path}[{number}]", member, get_args(array)[0])
@@ -77,7 +77,7 @@ _STRUCTURE = type(msgspec.Struct)
 
 
 def _part(type: Any, wanted: Callable[[Any], bool]) -> Any:
-    """The first type inside ``type`` (``X`` in ``X | None``) that is wanted, or None."""
+    """Return the first type in ``type`` (``X`` in ``X | None``) that ``wanted`` accepts, or None."""
     if wanted(type):
         return type
     return next(filter(None, (_part(inner, wanted) for inner in get_args(type))), None)
@@ -88,19 +88,19 @@ def _is_structure(type: Any) -> bool:
 
 
 def suggestion(written: str, known: Iterable[str]) -> str:
-    """The rest of an error text: the known name that is meant, or all that exist."""
+    """Return the end of an error text: the name that is probably meant, or all names."""
     names = sorted(known)
     near = closest(written, names)
     return f"did you mean {near}?" if near else f"there are {', '.join(names) or 'no keys here'}"
 
 
 def closest(written: str, known: Iterable[str]) -> str | None:
-    """The known name that a misspelt one probably means."""
+    """Return the known name that is most similar to a misspelt one, or None."""
     return next(iter(get_close_matches(written, known, 1, LIKENESS)), None)
 
 
 def _in_words(path: str, message: str) -> str:
-    """A message of msgspec in our words: "sources.shop.every: expected …"."""
+    """Rewrite a message of msgspec in streamd's form: "sources.shop.every: expected …"."""
     match = _AT.fullmatch(message)
     assert match is not None  # the pattern matches any text
     text, key = match[1], match[2]

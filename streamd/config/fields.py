@@ -1,4 +1,4 @@
-"""Types of configuration values with a written form of their own, and the error for bad ones."""
+"""Types of configuration values that are parsed from a text, and the error for invalid ones."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class ConfigError(Exception):
 
 
 class Problems(list[str]):
-    """Collects what is wrong with a configuration, so that one mistake hides no other."""
+    """Collects the problems of a configuration, so that all are reported together."""
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """Take over the problems of a :class:`ConfigError` that the block raises."""
+        """Add the problems of a :class:`ConfigError` that the ``with`` block raises."""
         try:
             yield
         except ConfigError as error:
@@ -39,14 +39,14 @@ class Problems(list[str]):
 
 
 class Size(int):
-    """A number of bytes, written ``"64KiB"``, ``"256MiB"``, ``"1GiB"``."""
+    """A number of bytes, written ``"64KiB"``, ``"256MiB"`` or ``"1GiB"``."""
 
     _FORM = re.compile(r"([0-9]{1,9})\s*(B|KiB|MiB|GiB)")
     _UNITS = ("B", "KiB", "MiB", "GiB")
 
     @classmethod
     def parse(cls, written: Any) -> Size:
-        """:raises ValueError: telling what is expected."""
+        """:raises ValueError: the message says which form is expected."""
         match = cls._FORM.fullmatch(written) if isinstance(written, str) else None
         if not match:
             raise ValueError('expected a size such as "64KiB" or "256MiB"')
@@ -54,9 +54,9 @@ class Size(int):
 
 
 class Secret(Written):
-    """A secret, or the place that holds it.  Its repr never shows it.
+    """A secret, or a reference to it; its repr never shows the secret.
 
-    Written ``"…"``, ``{ env = "NAME" }`` or ``{ file = "…" }``.
+    It is written ``"…"``, ``{ env = "NAME" }`` or ``{ file = "…" }``.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Secret(Written):
 
     @classmethod
     def parse(cls, written: Any) -> Secret:
-        """:raises ValueError: telling what is expected."""
+        """:raises ValueError: the message says which form is expected."""
         if isinstance(written, str) and written:
             return cls(text=written)
         if isinstance(written, dict) and len(written) == 1:
@@ -78,8 +78,8 @@ class Secret(Written):
     def reveal(self, environ: Mapping[str, str], read: Callable[[str], str]) -> str:
         """Return the text of the secret.
 
-        :param read: returns the text of a file, given the name that the configuration has.
-        :raises ValueError: naming the variable or file that is missing or empty.
+        :param read: a function that takes the name of a file in the configuration and returns its text.
+        :raises ValueError: the message names the variable or file that is missing or empty.
         """
         if self.env is not None:
             found, place = environ.get(self.env, ""), f"the environment variable {self.env}"

@@ -1,4 +1,4 @@
-"""Kinds: the interface of a module that makes sources or journals, and its surroundings."""
+"""Kinds: the interface of a module that makes sources or journals, and what such a module may use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Kind(NamedTuple):
     """A kind of source or journal: the constant ``KIND`` of a module in ``sources`` or ``journals``.
 
     :ivar name: the value of ``kind = "…"``.
-    :ivar told_by: keys, and schemes of a ``url``, that imply the kind when ``kind`` is left out.
+    :ivar told_by: keys, and schemes of a ``url``, that imply this kind if ``kind`` is left out.
     :ivar settings: the msgspec structure of its table.
     :ivar make: takes a table's name, settings and surroundings, and returns a source (see
         ``source.py``) that does nothing yet.  It imports the driver, so that only users of the kind
@@ -29,7 +29,7 @@ class Kind(NamedTuple):
 
 
 class SourceTable(NamedTuple):
-    """One ``[sources.NAME]``, or ``[journal]``, with its kind and its settings."""
+    """A table ``[sources.NAME]`` or ``[journal]``: its kind and its settings."""
 
     kind: Kind
     settings: Any

@@ -1,8 +1,7 @@
-"""``streamd.toml`` as frozen structures, and every mistake in it with its key path.  Pure.
+"""Parses ``streamd.toml`` into frozen structures, and finds every mistake with its key path.  Pure.
 
-Secrets are still references afterwards (``{ env = "NAME" }``): :mod:`streamd.app.load`, which may read
-files and the environment, resolves them with :meth:`Secret.reveal`.  Each kind of source brings its own
-structure.
+Secrets stay references (``{ env = "NAME" }``).  :mod:`streamd.app.load` may read files and the
+environment, and resolves them with :meth:`Secret.reveal`.  Each kind of source has its own structure.
 """
 
 from __future__ import annotations
@@ -27,10 +26,11 @@ TABLES = ("server", "access", "sources", "streams", "walls", "journal")
 
 
 def parse(text: str, kinds: Iterable[Kind], journals: Iterable[Kind] = ()) -> Config:
-    """Read ``streamd.toml``.
+    """Parse the text of ``streamd.toml``.
 
-    :param kinds: of sources, in the order in which their keys are looked for.
-    :raises ConfigError: with every mistake.
+    :param kinds: the kinds of sources; the first one whose keys a table has is chosen.
+    :param journals: the kinds of journals.
+    :raises ConfigError: lists every mistake.
     """
     config, problems = read(text, kinds, journals)
     problems.check()
@@ -40,7 +40,7 @@ def parse(text: str, kinds: Iterable[Kind], journals: Iterable[Kind] = ()) -> Co
 def read(
     text: str, kinds: Iterable[Kind], journals: Iterable[Kind] = ()
 ) -> tuple[Config, Problems]:
-    """Read ``streamd.toml``, and return what could be read beside the problems.
+    """Parse the text of ``streamd.toml``; return the valid tables, and the problems of the others.
 
     :raises ConfigError: if the text is not TOML.
     """
@@ -69,7 +69,7 @@ def read(
 
 
 class _Reader:
-    """Reads table by table, so that a mistake in one table hides none in another."""
+    """Reads the configuration table by table, so that the mistakes of all tables are found."""
 
     def __init__(self, kinds: Mapping[str, Kind]) -> None:
         self._kinds = kinds
@@ -109,7 +109,7 @@ class _Reader:
         return None if settings is None else SourceTable(kind, settings)
 
     def streams(self, path: str, tables: Any) -> Iterable[tuple[str, Description]]:
-        """Read the streams; a table inside a stream makes a longer name: ``[streams.shop.revenue]``."""
+        """Yield the streams; a table within a table has a longer name: ``[streams.shop.revenue]``."""
         for name, table in self._named(path, tables):
             inner = {key: value for key, value in table.items() if isinstance(value, dict)}
             own = {key: value for key, value in table.items() if key not in inner}
@@ -178,7 +178,7 @@ class _Reader:
         return found
 
     def _no_kind(self, path: str, table: dict[str, Any], kinds: Mapping[str, Kind]) -> None:
-        """No key tells the kind: one of them may be misspelt, as in ``comand = "uptime"``."""
+        """Report that no key implies a kind; a key may be misspelt, as in ``comand = "uptime"``."""
         known = {key for kind in kinds.values() for key in kind.settings.__struct_fields__}
         telling = {key for kind in kinds.values() for key in kind.told_by if key in known}
         meant = {key: closest(key, sorted(telling)) for key in table.keys() - known}

@@ -20,7 +20,7 @@ from streamd.wire.requests import PACE
 class Tile(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
 ):
-    """One ``[[walls.tiles]]``: a tile for each match of ``stream``, or one for all ``streams``."""
+    """A table ``[[walls.tiles]]``: a tile for each match of ``stream``, or one for all ``streams``."""
 
     stream: Pattern | None = None
     streams: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)] | None = None
@@ -33,12 +33,12 @@ class Tile(
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """The names and globs of the streams that it shows."""
+        """The names and globs of the streams that the tile shows."""
         return self.streams or (self.stream or "",)
 
 
 class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One ``[[walls]]``: the tiles of a screen; all streams, without ``streams`` and ``tiles``.
+    """A table ``[[walls]]``: the tiles of a wall; without ``streams`` and ``tiles`` it has all streams.
 
     :ivar rotate: seconds that each page is shown, if the tiles need more than one.
     """
@@ -63,7 +63,7 @@ class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return self.tiles or tuple(Tile(stream=stream) for stream in self.streams or ("*",))
 
     def public(self) -> dict[str, Any]:
-        """The members of ``GET /walls/NAME``, which the page reads."""
+        """Return the members of ``GET /walls/NAME``, which the page reads."""
         return {
             "name": self.name,
             "title": self.title or self.name,
@@ -76,11 +76,11 @@ class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 FrameAncestor = Annotated[
     str, msgspec.Meta(pattern=r"^(https?://(\*\.)?[A-Za-z0-9.-]+(:([0-9]{1,5}|\*))?|https?:|\*)$")
 ]
-"""A page that may show the wall in a frame: a host source of CSP (W3C CSP Level 3, section 2.3.1)."""
+"""An origin whose pages may show the wall in a frame, as a CSP source (CSP Level 3, section 2.3.1)."""
 
 
 class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``[server]``: the port's rules and the daemon's bounds."""
+    """The table ``[server]``: who may connect, and the bounds of the daemon."""
 
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -93,10 +93,10 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class AccessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``[access]``: the tokens of publishers and admins.
+    """The table ``[access]``: the tokens of publishers and administrators.
 
-    :ivar publish: secrets, or ``"loopback"``: programs on this machine publish without a token.
-    :ivar admin: secrets of those who command screens.
+    :ivar publish: tokens, or ``"loopback"`` if programs on this machine may publish without one.
+    :ivar admin: tokens that allow commands to screens.
     """
 
     publish: tuple[Secret, ...] | str = ()
@@ -106,9 +106,10 @@ class AccessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 class Config(NamedTuple):
     """A whole configuration.
 
-    :ivar walls: with different names; a screen that asks for none gets the first.
-    :ivar journal: ``[journal]``, or None for the default.
-    :ivar file: whether it came from a file; without one anybody on this machine may publish.
+    :ivar walls: the walls, with different names; the first one is the default.
+    :ivar journal: the table ``[journal]``, or None for the default.
+    :ivar file: whether there is a configuration file.  Without one, any program on this machine may
+        publish.
     """
 
     server: ServerSettings = ServerSettings()

@@ -21,7 +21,7 @@ def command(
 
     :param run: takes the parsed arguments.
     :param help: a sentence without its full stop, for ``streamd --help``.
-    :param more: what ``streamd COMMAND --help`` says besides.
+    :param more: further text for ``streamd COMMAND --help``.
     """
     parser: argparse.ArgumentParser = commands.add_parser(
         name, help=help, description=f"{help}. {more}"
@@ -40,5 +40,5 @@ def add_url(parser: argparse.ArgumentParser) -> None:
 
 
 def remote_daemon(arguments: Any) -> RemoteDaemon:
-    """The daemon that ``--url`` names."""
+    """Return the daemon that ``--url`` names."""
     return RemoteDaemon(arguments.url, os.environ.get("STREAMD_TOKEN", "").strip())

@@ -15,7 +15,7 @@ from streamd.app.cli.run_source import Outcome, listen_to_log, run_reactor, run_
 from streamd.app.load import load
 
 SHOWN = 40
-"""Characters of a value that are printed: a line with its name fits a terminal."""
+"""The most characters of a value that are printed, so that a line fits a terminal."""
 
 
 def add_parser(commands: Commands) -> None:
@@ -45,7 +45,7 @@ def check(arguments: Any) -> None:
 
 
 def _report(outcomes: Sequence[Outcome], described: AbstractSet[str]) -> Sequence[str]:
-    """Print what every source said; return the problems."""
+    """Print the values of all sources; return the problems."""
     said = [stream for outcome in outcomes for stream in outcome.said]
     width = max((len(name) for name, _, _ in said), default=0)
     for name, value, level in said:

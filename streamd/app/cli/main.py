@@ -24,7 +24,7 @@ The daemon itself: twistd -n streamd --port 5000 --config streamd.toml
 
 
 def main() -> None:
-    """Run the command of the command line; never returns.
+    """Run the command that the command line names; never return.
 
     :raises SystemExit: 0; 1 after a line for each problem; 2 for a wrong command line.
     """

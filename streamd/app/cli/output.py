@@ -1,4 +1,4 @@
-"""What the commands print: answers on standard output, all else on standard error."""
+"""Prints for the commands: answers on standard output, all other text on standard error."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import NoReturn
 
 
 def answer(text: str) -> None:
-    """Print what the command was asked for."""
+    """Print the result of a command on standard output."""
     print(text, flush=True)  # noqa: T201
 
 
 def note(text: str) -> None:
-    """Tell the user something, so that it does not mix with the answer."""
+    """Print a message on standard error, apart from the result of the command."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def warn(problem: str) -> None:
-    """Tell the user of a problem."""
+    """Print a problem on standard error."""
     note(f"streamd: {problem}")
 
 

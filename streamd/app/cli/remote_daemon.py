@@ -14,7 +14,7 @@ ANSWER_WITHIN = 15.0
 """Seconds: the daemon writes every 5 s, so a connection without three of these writes is dead."""
 
 COME_BACK = (0.5, 2.0)
-"""Seconds before a reconnect, from and to, unless the daemon names others in its ``bye``."""
+"""The range of the random wait before a reconnect, in seconds, unless a ``bye`` has another one."""
 
 
 class DaemonUnreachable(Exception):
@@ -38,8 +38,9 @@ class RemoteDaemon(NamedTuple):
     def publish(self, stream: str, value: bytes) -> None:
         """Publish a value; it is in the journal when this returns.
 
-        :param value: JSON, or text.
-        :raises DaemonUnreachable, Declined:
+        :param value: JSON or text, as bytes.
+        :raises DaemonUnreachable: if no daemon answers.
+        :raises Declined: if the daemon refuses the value.
         """
         if self._ask("POST", f"/streams/{quote(stream, safe='')}", value).status != 201:
             raise Declined(f"{self.url} is no streamd")
@@ -47,12 +48,12 @@ class RemoteDaemon(NamedTuple):
     def follow(
         self, streams: Sequence[str], history: int, note: Callable[[str], None]
     ) -> Iterator[dict[str, Any]]:
-        """Yield every update, beginning with the newest ``history`` of each stream, for ever.
+        """Yield every update, beginning with the newest ``history`` of each stream; never end.
 
         :param streams: names and globs; if empty, all streams.
-        :param note: takes a line about a lost connection or missed updates.
+        :param note: called with a line about a lost connection or missed updates.
         :raises DaemonUnreachable: if the first connection fails; later ones are tried again.
-        :raises Declined:
+        :raises Declined: if the daemon refuses the request.
         """
         query: dict[str, Any] = {"format": "v1", "history": history}
         if streams:

@@ -1,6 +1,6 @@
-"""One source, run once, without a daemon.
+"""Runs one source once, without a daemon.
 
-Each source has a journal and a state of its own, so that the state holds the values of this source.
+Each source gets its own journal and state, so that the state contains only values of this source.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ STOPPED_WITHIN = 3.0
 class Outcome(NamedTuple):
     """The result of one source's run.
 
-    :ivar said: of each stream the name, the newest value as JSON, and its level.
+    :ivar said: for each stream the name, the newest value as JSON, and the level.
     :ivar problems: a line for each problem, with its key path.
-    :ivar stopped: whether the source ended; a thread of it may still run otherwise.
+    :ivar stopped: whether the source has ended; if not, its thread may still run.
     """
 
     name: str
@@ -52,10 +52,10 @@ class Outcome(NamedTuple):
 
 
 class Reasons:
-    """A log observer that keeps why sources failed, in more detail than a wall may show.
+    """A log observer that collects why sources failed, in more detail than walls show.
 
-    :ivar problems: source -> reasons, each with the key path to look at.
-    :ivar aloud: whether warnings are printed too.  Unexpected errors always are, without their trace.
+    :ivar problems: source -> reasons, each with a key path.
+    :ivar aloud: whether to print warnings.  Unexpected errors are always printed, without a traceback.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class _StateFollower:
 
 
 def listen_to_log() -> Reasons:
-    """Take over Twisted's log: it is not printed, only the reasons are kept."""
+    """Take over Twisted's log: collect the reasons of failures instead of printing the log."""
     reasons = Reasons()
     globalLogBeginner.beginLoggingTo([reasons], redirectStandardIO=False)  # type: ignore[list-item]
     return reasons
@@ -121,7 +121,7 @@ async def run_source(
 ) -> Outcome:
     """Start a source, wait for its first values, and stop it.
 
-    :param base: the folder that relative paths in its table start from.
+    :param base: the folder from which relative paths in its table start.
     """
     state = State(time.time(), descriptions)
     journal = MemoryJournal(time.time, reactor.seconds)

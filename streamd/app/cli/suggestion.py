@@ -1,7 +1,7 @@
-"""The ``streamd.toml`` that fits the result of a SELECT.  Pure.
+"""Suggests a ``streamd.toml`` for the result of a SELECT.  Pure.
 
-One row becomes a tile a column.  Several rows become a tile a row and column if the first column tells
-them apart.  Otherwise they become one list, as do no rows and too many.
+Each column of a single row becomes a tile.  Of several rows, each row and column becomes a tile if the
+first column identifies the rows.  Otherwise, or if there are too many rows or none, they become a list.
 """
 
 from __future__ import annotations
@@ -16,38 +16,40 @@ from streamd.core.errors import Refused
 from streamd.core.update import check_name
 
 MAX_TILES = 24
-"""The most tiles of one query: more become a list."""
+"""The most tiles for one query; a result that needs more becomes a list."""
 
 UNITS = {"percent": "%", "pct": "%", "eur": "€", "usd": "$", "ms": "ms", "seconds": "s", "c": "°C"}
-"""The last word of a column's name -> the unit that it tells: ``latency_ms``."""
+"""The last word of a column's name, as in ``latency_ms`` -> the unit that it means."""
 
 Rows = Sequence[Mapping[str, Any]]
 
 
 def database_url(written: str) -> str:
-    """The URL of a database; a path is a SQLite file, and a relative path stays relative."""
+    """Return the URL of a database; a path means a SQLite file, and a relative path stays relative."""
     return written if "://" in written else f"sqlite:///{quote(written)}"
 
 
 def source_name(url: str) -> str:
-    """The name of the source: that of the file or the database."""
+    """Return a name for the source: the name of the file or the database."""
     last = unquote(urlsplit(url).path).rstrip("/").rpartition("/")[2]
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", last.partition(".")[0]).strip("-_")
     return name[:40] or "query"
 
 
 def source_table(name: str, **keys: str | bool) -> str:
-    """``[sources.NAME]``."""
-    # A text in JSON is one in TOML too, but for DEL.
+    """Return a table ``[sources.NAME]`` with these keys as TOML."""
+    # A JSON string is also a TOML string, except for the character DEL.
     lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items())
     return "\n".join([f"[sources.{name}]", *lines]).replace("\x7f", "\\u007f") + "\n"
 
 
 def suggest(name: str, rows: Rows, **keys: str) -> str:
-    """The configuration that shows ``rows``.
+    """Return a configuration that shows the result of a query.
 
-    :param keys: of the source.
-    :raises ValueError: naming a column that cannot be the name of a stream.
+    :param name: the name of the source.
+    :param rows: the result of its query.
+    :param keys: the keys of the source's table.
+    :raises ValueError: the message names a column that cannot be the name of a stream.
     """
     if len(rows) == 1:
         for column in rows[0]:
@@ -61,7 +63,7 @@ def suggest(name: str, rows: Rows, **keys: str) -> str:
 
 
 def _key(rows: Rows) -> str | None:
-    """The first column, if its values tell the rows apart and can be names of streams."""
+    """Return the first column if its values identify the rows and can be names of streams; or None."""
     if not rows:
         return None
     first, *others = rows[0]
@@ -82,7 +84,7 @@ def _tile(name: str, column: str) -> str:
 
 
 def _is_name(end: str) -> bool:
-    """Whether the name of a stream can end in this."""
+    """Return True if the name of a stream can end with this text."""
     try:
         return bool(check_name(f"x.{end}"))
     except Refused:

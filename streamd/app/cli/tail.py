@@ -43,7 +43,7 @@ def _as_line(update: Mapping[str, Any]) -> str:
 
 
 def iso_time(time: float) -> str:
-    """A time in seconds since the epoch as ISO 8601, or as a number if no calendar has it."""
+    """Return a time in seconds since the epoch as ISO 8601, or as a number if it has no date."""
     try:
         return datetime.fromtimestamp(time).astimezone().isoformat(timespec="milliseconds")
     except (ValueError, OverflowError, OSError):

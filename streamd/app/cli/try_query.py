@@ -1,4 +1,4 @@
-"""``streamd try``: put a query on a wall, without a file."""
+"""``streamd try``: show the result of a query on a wall, without a configuration file."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def try_query(arguments: Any) -> None:
 
 
 async def _serve(reactor: Any, service: Streamd, port: str, text: str, reasons: Reasons) -> None:
-    """Print the configuration and the wall's address, and serve until Ctrl-C."""
+    """Print the configuration and the address of the wall, and serve until Ctrl-C."""
     service.privilegedStartService()
     service.startService()
     reasons.aloud = True
