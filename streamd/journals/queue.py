@@ -132,7 +132,7 @@ class AppendQueue(Generic[W]):
         return request.answer
 
     def follow(self, at: Position) -> None:
-        """Give the answers that were held back until the follower was told the log up to ``at``."""
+        """Note that the follower was told the log up to ``at``; give the answers that wait for it."""
         self.followed = at
         while self._held_back and self._held_back[0][1].at <= at:
             requests, outcome = self._held_back.popleft()

@@ -1,4 +1,4 @@
-"""Decodes HTTP answers: bytes and headers become a value, or an error with a clear reason.  Pure."""
+"""Decodes the answers of HTTP servers into values, or raises errors with a clear reason.  Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streamd.core.values import BadValue
 from streamd.sources.errors import SourceError
 
 MAX_BODY = 2**20
-"""Bytes of an answer, before and after its compression is undone."""
+"""The most bytes of an answer, both compressed and decompressed."""
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -29,18 +29,18 @@ _CHARSET = re.compile(r"""charset\s*=\s*"?([^\s";]+)""", re.IGNORECASE)
 
 
 def too_long() -> SourceError:
-    """An answer is longer than :data:`MAX_BODY`."""
+    """Return the error for an answer longer than :data:`MAX_BODY`."""
     return SourceError(f"the answer is longer than {MAX_BODY // 2**20} MiB")
 
 
 def read_json(data: bytes, content_type: str = "", encoding: str = "") -> Any:
-    """The value that an answer's body says.
+    """Decode the JSON in the body of an answer.
 
-    NaN and Infinity, which JSON does not have, become :class:`BadValue` where they are.
+    NaN and Infinity, which JSON does not have, become :class:`BadValue`.
 
     :param content_type: the header ``Content-Type``; its charset counts unless the body has a BOM.
     :param encoding: the header ``Content-Encoding``.
-    :raises SourceError: if the body is no JSON, with what it is instead.
+    :raises SourceError: if the body is not JSON; the message says what it seems to be.
     """
     text = _text(_plain(data, encoding), content_type)
     try:
@@ -54,14 +54,14 @@ def read_json(data: bytes, content_type: str = "", encoding: str = "") -> Any:
 
 
 def _plain(data: bytes, encoding: str) -> bytes:
-    """The body without its compression (RFC 9110, section 8.4.1)."""
+    """Decompress a body (RFC 9110, section 8.4.1)."""
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return data
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise SourceError(f"the answer is compressed as {shorten(encoding)}, not as gzip")
     try:
-        # 32 more than the window's 15 bits: zlib finds out by itself whether it is gzip.
+        # 32 + the window's 15 bits: zlib recognizes gzip and zlib formats by itself.
         unpacking = zlib.decompressobj(32 + zlib.MAX_WBITS)
         plain = unpacking.decompress(data, MAX_BODY + 1)
         if len(plain) > MAX_BODY:
@@ -89,7 +89,7 @@ def _text(data: bytes, content_type: str) -> str:
 
 
 def _other(text: str, content_type: str) -> str:
-    """The reason why a text is not JSON: what it seems to be instead."""
+    """Return the error message for a text that is not JSON: what the text seems to be."""
     begin = text.strip()[:200]
     if not begin:
         return "the answer is empty"
@@ -101,9 +101,10 @@ def _other(text: str, content_type: str) -> str:
 
 
 def seconds_to_wait(retry_after: str, now: float) -> float:
-    """The pause that a header ``Retry-After`` asks for (RFC 9110, section 10.2.3); 0 for none.
+    """Return the seconds that a header ``Retry-After`` asks to wait (RFC 9110, section 10.2.3).
 
-    :param now: seconds since the epoch.
+    :param now: seconds since the epoch, because the header may contain a date.
+    :returns: 0 if the header is missing or malformed.
     """
     if re.fullmatch("[0-9]{1,9}", retry_after):
         return float(retry_after)

@@ -153,7 +153,7 @@ class Polling:
         self._next = self._clock.callLater(wait, self._turn)
 
     def _pause(self) -> float:
-        """Seconds until the next attempt after a failure."""
+        """Return the seconds from a failure to the next attempt."""
         # The exponent is bounded: 2.0**1024 overflows after a night of failures.
         pause = min(MIN_RETRY * 2.0 ** min(self._failures - 1, 10), self._longest)
         return max(MIN_RETRY, pause * (0.5 + self._rng() / 2))
