@@ -32,7 +32,7 @@ class Loaded(NamedTuple):
 def load(file: str | None, reactor: Any) -> Loaded:
     """Read a configuration file; without one, the configuration is empty.
 
-    :param reactor: for sources and the journal.  If the file has a mistake, they are made to find all.
+    :param reactor: for the sources and the journal, which are made only to find further mistakes.
     :raises ConfigError: lists all mistakes in the file.
     """
     if file is None:

@@ -147,7 +147,7 @@ class Streamd(MultiService):
 
     @property
     def sources(self) -> list[tuple[Source, Feed]]:
-        """Each source with its feed."""
+        """All sources, each with its feed."""
         return [(shift.source, shift.feed) for shift in self.shifts]
 
     # -- from start to stop ------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class Cursor(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a viewer has to be told; an encoding makes a message of it.
+    """The updates and changes that a viewer must be told; an encoding turns them into a message.
 
     :ivar updates: in the order of the log.  Where only the newest of each stream is asked for, a
         forgotten stream has an update without a value; elsewhere ``gone`` names it.

@@ -21,7 +21,7 @@ from streamd.http.request import Handover
 from streamd.reactor.deadline import Deadline
 
 _HEAD = re.compile(rb"GET ([!-~]+) HTTP/1\.1\r\n((?:[!#-'*+.0-9A-Z^-z|~-]+:[\t -~]*\r\n)+)\r\n")
-"""A head that all HTTP parsers understand alike: printable ASCII, no folded lines."""
+"""Matches a head that all HTTP parsers understand alike: printable ASCII, no folded lines."""
 
 _MORE = frozenset(("content-length", "expect", "transfer-encoding"))
 """The headers of requests that have a body."""

@@ -38,7 +38,7 @@ _HEADERS = {
 
 
 class EventProtocol(FastLink, Protocol):
-    """One viewer."""
+    """The event stream of one viewer."""
 
     def __init__(
         self, streams: EventStreams, subscription: Subscription, encoding: Encoding

@@ -36,7 +36,7 @@ class ThinHistory(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """The bytes of memory that it takes while it is kept."""
+        """The bytes of memory that it takes in the cache."""
         return ENTRY_BYTES + sum(map(len, self.parts))
 
 

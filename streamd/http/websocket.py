@@ -58,7 +58,7 @@ _ENCODINGS = (PLAIN_WEBSOCKET, PLAIN_DEFLATED), (V1_WEBSOCKET, V1_DEFLATED)
 
 
 class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn's own bases
-    """One viewer."""
+    """The WebSocket of one viewer."""
 
     # Initial values are attributes of the class, to save memory: there may be 10,000 viewers.
     factory: StreamFactory

@@ -11,7 +11,7 @@ from streamd.wire.encoding import Encoding, packed
 
 
 class Pieces:
-    """The pieces of a message, made one ahead; the object is false when there are no more."""
+    """The pieces of a long message, each made shortly before it is sent; false when none is left."""
 
     def __init__(self, parts: Iterable[bytes] = ()) -> None:
         self._pieces = packed(parts)

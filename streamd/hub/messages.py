@@ -122,7 +122,7 @@ class _Shared(Missed):
 
 
 class _Texts(dict[int, bytes]):
-    """The texts of updates by their indexes, each made when it is asked for first."""
+    """The texts of updates: index -> text; each text is made at its first use."""
 
     def __init__(self, updates: Sequence[Update], make: Callable[[Update], bytes]) -> None:
         super().__init__()

@@ -101,7 +101,7 @@ class Pace:
 
 
 class Audiences:
-    """All audiences, and the pace of each; counts their viewers."""
+    """All audiences, grouped by pace; also counts their viewers."""
 
     def __init__(self, clock: IReactorTime, flush: Callable[[Audience], None]) -> None:
         self._clock = clock

@@ -133,7 +133,7 @@ class Screens:
 
 
 def newest_of(nodes: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, Mapping[str, Any]]:
-    """Return the entries of all nodes by name; of a screen of two, that of its newest connection."""
+    """Return all entries by name; of two, the connected one, or else the one with the newer report."""
     found: dict[str, Mapping[str, Any]] = {}
     for entries in nodes:
         for name, entry in entries.items():

@@ -219,7 +219,7 @@ class Batch:
         self.horizon = max(self.horizon, horizon)
 
     def probe(self) -> None:
-        """Have the store tested: can it be written?"""
+        """Request a test whether the store can be written."""
         self.probing = True
 
     def _known(self, kind: str, name: str) -> Record | None:

@@ -83,7 +83,7 @@ class SqliteJournal(LocalJournal):
         self._open_other: Callable[[], Held] | None = None  # while the file is damaged
 
     def start(self, follower: Follower) -> Deferred[None]:
-        """See :meth:`Journal.start`.  This blocks: nobody can be served before the log was read.
+        """See :meth:`Journal.start`.  This blocks, because requests need the log anyway.
 
         :raises Exception: an exception of :meth:`Follower.restore`; the file is unchanged.
         """

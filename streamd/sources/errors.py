@@ -21,4 +21,4 @@ class SourceError(Exception):
 
 
 class Unreachable(SourceError):
-    """The server cannot be reached; the source tries again soon, because that is no load for it."""
+    """The server cannot be reached; the source tries again soon, because this puts no load on it."""

@@ -208,7 +208,7 @@ class HttpSource:
         return self._last
 
     async def _follow_redirects(self, headers: dict[str, str]) -> Any:
-        """Return the first answer that is not a redirect; its body has to be delivered."""
+        """Return the first answer that is not a redirect; the caller must read its body."""
         url = self._url
         for _ in range(MAX_REDIRECTS + 1):
             sent = Headers({name: [value] for name, value in headers.items()})

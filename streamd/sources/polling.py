@@ -1,4 +1,4 @@
-"""The schedule of a source: runs at intervals, and retries after failures that never end."""
+"""The schedule of a source: runs it at an interval, and retries without end after failures."""
 
 from __future__ import annotations
 

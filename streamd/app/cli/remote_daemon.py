@@ -120,7 +120,7 @@ class RemoteDaemon(NamedTuple):
 
 
 def _messages(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
-    """The v1 messages of an event stream.  streamd writes the data of each on one line."""
+    """Yield the v1 messages of an event stream; streamd writes the data of each on one line."""
     for line in answer:
         if line.startswith(b"data:") and line.endswith(b"\n"):
             yield json.loads(line[5:])
