@@ -36,6 +36,9 @@ from streamd.wire.requests import PACE, Subscription
 class Hub:
     """Keeps the list of viewers, and writes to them.
 
+    The class is long because joins, flushes, ticks and the ends of long answers all write to a viewer
+    by the same steps.
+
     :ivar clock: for delays only; its times need not be dates.
     :ivar delivered: how many messages were written.
     :ivar dropped: how many viewers were dropped because writing to them failed.

@@ -11,6 +11,7 @@ from streamd.core.duration import Duration
 from streamd.core.errors import Refused
 from streamd.core.source_health import SourceReport, StreamReport
 from streamd.core.sources import Reading
+from streamd.core.update import Draft
 from tests.support.fakes import Daemonette
 
 WRONG = Refused(400, "bad-value", "cannot be JSON")
@@ -61,6 +62,27 @@ class SourcesTests(SourcesTestCase):
         self.assertEqual({"shop.a": "fresh"}, self.states())
         self.assertFalse(self.end(second))
         self.assertFalse(self.end(first))
+        self.assertEqual({"shop.a": "fresh"}, self.states())
+
+    def test_a_configured_stream_fails_with_its_source_until_it_is_made(self) -> None:
+        self.make({"shop.a": Description(), "shop.b": Description()})
+        before = self.begin(c=b"1")
+        self.fail_shop()
+        self.end(before)
+        self.assertEqual(
+            {"shop.a": "failed", "shop.b": "failed", "shop.c": "failed"}, self.states()
+        )
+        making = self.begin(a=b"1")
+        self.assertEqual("failed", self.states()["shop.a"])
+        self.end(making)
+        self.assertEqual({"shop.a": "fresh", "shop.b": "fresh", "shop.c": "failed"}, self.states())
+
+    def test_a_published_stream_of_its_name_fails_with_it_until_forgotten(self) -> None:
+        self.fail_shop()
+        for value, waiting in ((b"1", {"shop"}), (None, set())):
+            self.daemon.journal.append([Draft("shop", value)])
+            self.assertEqual(({"shop": "failed"}, waiting), (self.states(), self.shop.waiting))
+        self.end(self.begin(a=b"1"))
         self.assertEqual({"shop.a": "fresh"}, self.states())
 
     def test_a_failure_stays_with_streams_that_no_reading_names(self) -> None:
@@ -156,6 +178,13 @@ class HearingTests(SourcesTestCase):
         self.daemon.clock.advance(100)
         self.daemon.judge()
         self.assertEqual("late", self.states()["shop.a"])
+
+    def test_a_stream_that_is_the_source_s_no_more_does_not_fail_with_it(self) -> None:
+        self.publish()
+        both = StreamReport(self.now(), None, False)
+        self.hear(a=both, b=both)
+        self.hear("away", a=StreamReport(None, "away", False))
+        self.assertEqual({"shop.a": "failed", "shop.b": "fresh"}, self.states())
 
     def test_what_is_said_again_is_no_news(self) -> None:
         self.publish()
