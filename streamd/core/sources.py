@@ -150,7 +150,7 @@ class Sources:
     def hear(self, source: SourceHealth, report: SourceReport, now: float) -> None:
         """Take over the report of the node that runs a source.
 
-        While the report counts, a stream that is not late in it is not late here.
+        Until the report expires, a stream can become late only if the report says that it is late.
         """
         failing, proving = self._next(), self._next()
         source.failure = Trouble(failing, report.failure) if report.failure else None

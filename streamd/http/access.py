@@ -1,4 +1,4 @@
-"""Access: the rules who may read, publish and command screens, decided from the head of a request.
+"""Access: decides from the head of a request who may read, publish or command screens.
 
 Browsers send an ``Origin``.  A page of a foreign origin may neither read nor publish.  The ``Host`` is
 checked against DNS rebinding: an attacker's name that points to this machine would make his page "the

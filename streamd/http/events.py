@@ -81,7 +81,7 @@ class EventProtocol(FastLink, Protocol):
         self.transport.loseConnection()
 
     def ping(self, now: float) -> None:
-        """Watch a viewer that lags.  An event stream has no pings; ticks keep it busy."""
+        """Drop the viewer if it has stalled.  An event stream has no pings; the ticks replace them."""
         if self.is_stalled(now):
             self._streams.lost += 1
             self.lose()
@@ -134,7 +134,7 @@ class EventStreams:
         return Handover(protocol, Response(200, b"", _HEADERS), start)
 
     def opened(self, protocol: EventProtocol) -> None:
-        """Track a viewer whose head of the answer was sent."""
+        """Track a viewer, once the head of its answer was sent."""
         protocol.slot = self._sweep.next_slot()
         self.protocols.add(protocol)
 

@@ -250,7 +250,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     # -- called by the sweep -----------------------------------------------------------------------
 
     def ping(self, now: float) -> None:
-        """Ping the viewer; if it lags, drop it once it has stalled, because a ping would wait, too."""
+        """Ping the viewer.  One that lags gets no ping, but is dropped once it has stalled."""
         if not self.ready:
             if self.is_stalled(now):
                 self.factory.give_up(self)
