@@ -103,6 +103,7 @@ class LeaseTests(SynchronousTestCase):
     def test_who_has_it_and_is_outrun_begins_anew(self) -> None:
         self.lease.start()
         self.lease.lose()
+        self.pass_time(10)
         self.assertEqual([1, "end", 1], self.did)
 
     def test_away_for_a_moment(self) -> None:
@@ -255,6 +256,17 @@ class ShiftTests(SynchronousTestCase):
         self.assertEqual(([(2, None)], True), (self.did, shift.runs))
         self.successResultOf(shift.stop())
         self.assertEqual([(2, None), "stopped"], self.did)
+
+    def test_a_stop_while_it_takes_over_its_streams_starts_nothing(self) -> None:
+        records: Deferred[Any] = Deferred()
+        self.patch(self.daemon.journal, "records", lambda kind: records)
+        journal: Any = self.daemon.journal
+        shift = Shift("shop", self.make, journal, self.daemon.clock)
+        self.did.clear()
+        shift.start()
+        self.successResultOf(shift.stop())
+        records.callback({})
+        self.assertEqual([], self.did)
 
     def test_who_is_outrun_stops(self) -> None:
         self.shift.start()

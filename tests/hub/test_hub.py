@@ -207,6 +207,21 @@ class SlowTests(HubTestCase):
         self.assertEqual([{}, {"a": 1, "b": 1}], slow.messages)
         self.assertFalse(slow.ready)
 
+    def test_a_viewer_that_no_message_can_tell_of_a_forgotten_stream_begins_anew(self) -> None:
+        self.daemon = Daemonette(max_streams=2)
+        self.state = self.daemon.state
+        for encoding in (PLAIN_WEBSOCKET, V1_WEBSOCKET):
+            self.hub = Hub(self.state, self.daemon.clock)
+            self.publish(a=1)
+            viewer = self.join(encoding=encoding)
+            viewer.drain(room=0)
+            self.publish(a=forget)
+            self.publish(b=1, c=1)
+            self.publish(b=forget, c=forget)  # their tombstones push out that of a
+            viewer.drain()
+            self.hub.drained(viewer)
+            self.assertTrue(viewer.lost)
+
     def test_drained_with_nothing_missed(self) -> None:
         viewer = self.join(FakeViewer(room=1))
         viewer.drain()
