@@ -71,7 +71,7 @@ class SourceHealth:
 
     @property
     def refuses(self) -> bool:
-        """Whether its newest reading had members that could not become streams."""
+        """Whether its newest reading in the log, or one since, had members that cannot be streams."""
         return standing(self.refused, self.worked) is not None
 
     @property

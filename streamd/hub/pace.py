@@ -28,9 +28,10 @@ BUDGET = 0.01
 class Pace:
     """The audiences of one pace.
 
-    After a pause they are flushed at once, in a burst once in each pace.  Every large audience is
-    flushed on time.  The small ones take turns; those that were not reached before the next flush come
-    first after it.  So a thousand viewers with different selections delay only each other.
+    An update after a pause is flushed at once.  During a burst there is one flush every ``seconds``.
+    Every large audience is flushed on time.  The small ones take turns; those that were not reached
+    before the next flush come first after it.  So a thousand viewers with different selections delay
+    only each other.
 
     :ivar audiences: the audiences that have waited longest come first.
     """
@@ -118,7 +119,7 @@ class Audiences:
     def seat(
         self, viewer: Viewer, seconds: float, encoding: Encoding, matches: Matches, flushed: Cursor
     ) -> Audience:
-        """Put a viewer into the audience for its wishes; make the audience if there is none.
+        """Put a viewer into the audience with its selection, encoding and pace, or into a new one.
 
         :param seconds: the viewer's pace.
         :param flushed: the cursor up to which a new audience counts as flushed.

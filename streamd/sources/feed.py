@@ -72,7 +72,7 @@ class Feed:
     # -- before it runs, and while another node runs it --------------------------------------------
 
     def adopt(self) -> Deferred[None]:
-        """Take over the streams that this source made before the daemon started.
+        """Take over the streams that this source made before it was started here.
 
         :returns: fires when that has been tried; never fails.
         """

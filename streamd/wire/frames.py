@@ -22,7 +22,7 @@ For a shorter one, compression saves less than the headers of a TCP segment and 
 DEFLATE_LEVEL = 1
 
 DEFLATE_WINDOW = 12
-"""A window of 4 KiB, which every common client accepts, so that one frame serves all viewers."""
+"""A window of 4 KiB, the smallest that clients commonly ask for, so that one frame serves all."""
 
 
 def frame(text: bytes) -> bytes:

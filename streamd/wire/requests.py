@@ -22,7 +22,7 @@ POINTS = (2, 5000)
 
 
 class Subscription(NamedTuple):
-    """The wishes of a viewer, from a query string or a ``subscribe`` message.
+    """The request of a viewer, from a query string or a ``subscribe`` message.
 
     :ivar selection: the streams.
     :ivar pace: seconds between two flushes, :data:`PACE` times a power of two.
