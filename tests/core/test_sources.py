@@ -11,7 +11,7 @@ from streamd.core.duration import Duration
 from streamd.core.errors import Refused
 from streamd.core.source_health import SourceReport, StreamReport
 from streamd.core.sources import Reading
-from streamd.core.update import Draft
+from streamd.core.update import ORIGIN, Draft
 from tests.support.fakes import Daemonette
 
 WRONG = Refused(400, "bad-value", "cannot be JSON")
@@ -178,6 +178,11 @@ class HearingTests(SourcesTestCase):
         self.daemon.clock.advance(100)
         self.daemon.judge()
         self.assertEqual("late", self.states()["shop.a"])
+
+    def test_who_followed_the_log_confirms_no_stream_of_a_source(self) -> None:
+        self.publish()
+        self.daemon.state.confirm_since(ORIGIN, {"shop.a"}, self.now())
+        self.assertEqual({"shop.a": "late", "shop.b": "fresh"}, self.states())
 
     def test_a_stream_that_is_the_source_s_no_more_does_not_fail_with_it(self) -> None:
         self.publish()
