@@ -88,7 +88,8 @@ class State(Streams):
             if update.at.ms >= due:
                 due = update.at.ms + NOTE_EVERY
                 self._note_head(now, elapsed)
-            self.head = max(self.head, update.at)
+            if update.at > self.head:
+                self.head = update.at
             if not self._restore(update, now):
                 unreadable.add(update.stream)
         self._note_head(now, elapsed)

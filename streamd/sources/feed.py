@@ -189,8 +189,10 @@ class Feed:
         if reading.complaint:
             self._complain(reading.complaint)
             self._changed()
-        forgotten = [Draft(stream, None) for stream in gone]
-        return self._commit(reading._replace(drafts=[*forgotten, *reading.drafts]))
+        if gone:
+            forgotten = [Draft(stream, None) for stream in gone]
+            reading = reading._replace(drafts=[*forgotten, *reading.drafts])
+        return self._commit(reading)
 
     def _prepare(
         self,
