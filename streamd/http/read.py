@@ -26,7 +26,7 @@ _JSON = "application/json"
 
 
 class Reader:
-    """Answers the requests that read, from the state."""
+    """Answers the requests for the state, for the streams, and for one stream."""
 
     def __init__(self, state: State, slices: Slices) -> None:
         self._state = state

@@ -114,7 +114,7 @@ def phrase(status: int) -> str:
 
 
 def last_head(status: int, headers: Mapping[str, str]) -> bytes:
-    """Return the head of an answer whose end is the end of the connection."""
+    """Return the head of an answer after which the connection is closed."""
     lines = [f"HTTP/1.1 {status} {phrase(status)}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
