@@ -200,7 +200,8 @@ def _read(name: str, seq: int, at: Position, time: bytes, value: bytes) -> Updat
     """Decode an entry of the log, with the same checks as when an update is published.
 
     :raises Refused: the time or the value breaks a rule.
-    :raises ValueError: a number cannot be parsed, or the value is not JSON.
+    :raises ValueError: a number cannot be parsed, or the value is not UTF-8.
+    :raises MsgspecError: the value is not JSON.  Before msgspec 0.21 this is not a ValueError.
     """
     seconds = float(time)
     check_time(seconds)
@@ -220,7 +221,7 @@ def _read_held(name: str, at: Position, fields: Sequence[bytes]) -> Update:
         count, time, value = fields[1:6:2]
         seq = int(count)
         return _read(name, seq, at, time, value)
-    except (Refused, ValueError):
+    except (Refused, MsgspecError, ValueError):
         return Update(name, seq, at, at.ms / 1000, b"")
 
 

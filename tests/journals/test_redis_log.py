@@ -131,6 +131,20 @@ class TestEntries:
         await late.journal.stop()
         await goes_on(one, other)
 
+    @pytest.mark.parametrize(
+        "what", [what for what, fields in FIELDS.items() if fields[3:4] == (3,)]
+    )
+    async def test_newest_of_a_history(self, nodes: Nodes, redis: Redis, what: str) -> None:
+        """A node that starts reads entries up to the newest of the log, and so this one."""
+        one, _ = nodes
+        await begun(*nodes)
+        redis.say("XADD", "streamd:history:a", str(one.known[-1].at), *FIELDS[what][2:])
+        late = Node(one.url)
+        await late.start()
+        answers(late)
+        assert [u.value for u in late.held if u.stream == "a"] == [b"1", b"2"]
+        await late.journal.stop()
+
     async def test_what_looks_like_an_update_of_ours(self, nodes: Nodes, redis: Redis) -> None:
         one, other = nodes
         await begun(*nodes)
