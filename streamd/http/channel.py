@@ -57,14 +57,12 @@ class Channel(OpenChannel):
 
     def headerReceived(self, line: bytes) -> bool:
         # Python converts no more than 4300 digits, and raises ValueError for the length of a body that
-        # has more; Twisted 24.7 lets NUL pass.
+        # has more.
         try:
-            if b"\0" not in line:
-                return bool(super().headerReceived(line))
+            return bool(super().headerReceived(line))
         except ValueError:
-            pass
-        self.refuse_malformed()
-        return False
+            self.refuse_malformed()
+            return False
 
     def allContentReceived(self) -> None:
         if not self._deaf:
