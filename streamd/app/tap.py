@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from twisted.application.service import IService
@@ -34,6 +35,16 @@ class Options(usage.Options):
         self["ports"].append(port)
 
     opt_p = opt_port
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Read the command line.
+
+        :raises SystemExit: with a line for the mistake.  Twisted 26.4 would exit with status 0.
+        """
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            raise SystemExit(f"streamd: {error}; --help lists the options") from None
 
 
 def makeService(options: Options) -> IService:
