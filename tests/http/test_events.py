@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from typing import Any
 
 import pytest
@@ -253,9 +254,22 @@ def test_reader_that_stalls_in_its_hello_is_not_sent_the_rest_at_the_stop(served
         assert served.request("PATCH", "/state", json.dumps(values)).status == 200
     served.wire(head("GET", "/events?format=v1"), receive_buffer=4096)
     [protocol] = wait_until(lambda: list(served.service.events.protocols))
-    wait_until(lambda: protocol.unsent and not protocol.ready)
     lengths: list[int] = []
-    protocol.write = lambda data: lengths.append(len(data))  # type: ignore[method-assign]
+    write = protocol.write
+
+    def counting(data: bytes) -> None:
+        lengths.append(len(data))
+        write(data)
+
+    def stalls() -> bool:
+        """Whether nothing was written for a while: between two parts it is not ready, either."""
+        before = len(lengths)
+        time.sleep(0.3)
+        return bool(protocol.unsent) and not protocol.ready and len(lengths) == before
+
+    protocol.write = counting  # type: ignore[method-assign]
+    wait_until(stalls)
+    lengths.clear()
     served.run(served.service.events.close_all)
     assert sum(lengths) < 256 * 1024
     wait_until(lambda: not served.service.events.protocols)
