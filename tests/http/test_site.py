@@ -15,6 +15,7 @@ from itertools import repeat
 from typing import Any
 
 import pytest
+from twisted.logger import capturedLogs, formatEvent
 
 from streamd.app import service
 from streamd.config.fields import ConfigError
@@ -783,3 +784,15 @@ def test_who_is_no_browser_reads(served: Served) -> None:
     answer = served.request("GET", "/state")
     assert answer.status == 200
     assert answer.headers["Access-Control-Allow-Origin"] is None
+
+
+@in_thread
+def test_refused_page_is_in_the_log_once_a_minute(served: Served) -> None:
+    with capturedLogs() as events:
+        for _ in range(3):
+            foreign = served.wire(head("GET", "/state", "Origin: http://foreign.example"))
+            assert foreign.answer().status == 403
+        served.run(lambda: None)
+    lines = [line for event in events if "a page was refused" in (line := formatEvent(event))]
+    assert len(lines) == 1
+    assert 'origins = ["http://foreign.example"]' in lines[0]
