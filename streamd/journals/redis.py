@@ -45,7 +45,6 @@ from streamd.journals import redis_requests as requests
 from streamd.journals.journal import Away, Fence, Follower, Key, SourceCursor, Unusable
 from streamd.journals.queue import TRIM_BYTES, Outcome, QueuedJournal, Request, cost_of
 from streamd.journals.redis_log import STRANGE, WAIT, Another, RedisLog
-from streamd.journals.redis_requests import RedisRequest
 from streamd.journals.redis_session import RedisNode, RedisSession
 from streamd.reactor.redis_client import (
     Broken,
@@ -70,7 +69,7 @@ TOLD = {
 """The messages for a log that is not the one that this node followed."""
 
 
-class RedisJournal(QueuedJournal[RedisRequest]):
+class RedisJournal(QueuedJournal[requests.RedisRequest]):
     """The journal of this node in Redis; see :class:`~streamd.journals.journal.SharedJournal`.
 
     :ivar life: the life of the log that this node follows.
@@ -157,7 +156,7 @@ class RedisJournal(QueuedJournal[RedisRequest]):
 
     # -- steps -------------------------------------------------------------------------------------
 
-    async def _carry_out(self, step: Sequence[RedisRequest]) -> Outcome:
+    async def _carry_out(self, step: Sequence[requests.RedisRequest]) -> Outcome:
         words = [word for request in step for word in request.words]
         try:
             if self._session is None:
