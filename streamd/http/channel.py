@@ -56,6 +56,10 @@ class Channel(OpenChannel):
         super().dataReceived(data)
 
     def headerReceived(self, line: bytes) -> bool:
+        # Twisted before 26.10 takes a carriage return for a part of the value (RFC 9110, section 5.5).
+        if b"\r" in line:
+            self.refuse_malformed()
+            return False
         # Python converts no more than 4300 digits, and raises ValueError for the length of a body that
         # has more.
         try:

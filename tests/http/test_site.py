@@ -388,7 +388,7 @@ def test_number_that_is_too_long_to_convert_is_malformed(
     assert not logged_errors.flush()
 
 
-@pytest.mark.parametrize("byte", [0x01, 0x0B, 0x0C, 0x1B, 0x1C, 0x1D, 0x1E, 0x7F])
+@pytest.mark.parametrize("byte", [0x00, 0x01, 0x0B, 0x0C, 0x0D, 0x1B, 0x1C, 0x1D, 0x1E, 0x7F])
 @in_thread
 def test_control_bytes_in_a_header_are_refused(served: Served, byte: int) -> None:
     forged = f"X: a{chr(byte)}X-Forwarded-For: 10.0.0.1"

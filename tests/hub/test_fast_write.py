@@ -10,12 +10,14 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.daemon import StartDaemon
+from tests.support.net import wait_until
 
 PAGES = 4
 EVERY = 0.5
@@ -56,7 +58,8 @@ def visit(pages: Sequence[Page], url: str) -> None:
 def delay(pages: Sequence[Page], text: str, since: float) -> float:
     """Seconds until the last of the pages showed this value."""
     for page in pages:
-        page.wait_for_function("text => seen[text]", arg=text)
+        # Not wait_for_function, which the Content-Security-Policy forbids to an older Playwright.
+        wait_until(partial(page.evaluate, "text => seen[text]", text), what=text)
     shown: list[float] = [page.evaluate("text => seen[text]", text) for page in pages]
     return max(shown) - since
 
