@@ -48,7 +48,7 @@ class Shift:
 
     @property
     def runs(self) -> bool:
-        """Whether this node runs the source; False once another node may run it."""
+        """Return whether this node runs the source; False once another node may run it."""
         return self._lease is None or self._lease.fence is not None
 
     def start(self) -> None:

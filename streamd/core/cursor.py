@@ -25,7 +25,7 @@ class Backlog(NamedTuple):
 
     @property
     def is_newest(self) -> bool:
-        """Whether the backlog is only the newest update of each stream."""
+        """Return whether the backlog is only the newest update of each stream."""
         return self.history == 1 and not self.known.patterns
 
 

@@ -40,7 +40,7 @@ class SourceReport(NamedTuple):
 
 
 class SourceHealth:
-    """Whether one source works or fails; the health of its streams is derived from this object.
+    """The record of one source: it works or fails, and the health of its streams is derived from it.
 
     Only :class:`~streamd.core.sources.Sources` changes it.
 
@@ -66,17 +66,17 @@ class SourceHealth:
 
     @property
     def fails(self) -> bool:
-        """Whether the source failed, and no reading that began later is in the log."""
+        """Return whether the source failed, and no reading that began later is in the log."""
         return standing(self.failure, self.worked) is not None
 
     @property
     def refuses(self) -> bool:
-        """Whether its newest reading in the log, or one since, had members that cannot be streams."""
+        """Return whether the newest reading in the log, or one since, had invalid members."""
         return standing(self.refused, self.worked) is not None
 
     @property
     def speaks(self) -> bool:
-        """Whether the source needs an entry of its own, because none of its streams shows the error."""
+        """Return whether the source needs its own entry: none of its streams shows the error."""
         return self.refuses or (self.fails and not self.streams)
 
     def troubles(self, stream: str, proved: int) -> Iterator[Trouble | None]:

@@ -89,7 +89,7 @@ class LeanProtocol(WebSocketServerProtocol):
 
     @property
     def is_writable(self) -> bool:
-        """Whether frames may be sent: after the handshake, and not after a close frame.
+        """Return whether frames may be sent: after the handshake, and not after a close frame.
 
         ``state`` and ``STATE_OPEN`` are Autobahn's, and not documented.
         """
@@ -97,7 +97,7 @@ class LeanProtocol(WebSocketServerProtocol):
 
     @property
     def inflates(self) -> bool:
-        """Whether the viewer accepts compressed messages; see ``_perMessageCompress``."""
+        """Return whether the viewer accepts compressed messages; see ``_perMessageCompress``."""
         return self._perMessageCompress is not None
 
     def connectionMade(self) -> None:

@@ -84,7 +84,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
 
     @property
     def is_v1(self) -> bool:
-        """Whether the viewer speaks ``streamd.v1``."""
+        """Return whether the viewer speaks ``streamd.v1``."""
         return bool(self.websocket_protocol_in_use == V1)
 
     def onOpen(self) -> None:

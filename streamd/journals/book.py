@@ -133,7 +133,7 @@ class Batch:
         self._expired: set[str] = set()  # kinds whose expired records were deleted
 
     def __bool__(self) -> bool:
-        """Whether there is anything to store."""
+        """Return whether there is anything to store."""
         return any((self.updates, self.records, self.places, self.first, self.probing))
 
     def append(

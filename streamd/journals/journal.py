@@ -120,7 +120,7 @@ class Journal(Protocol):
 
     @property
     def shared(self) -> bool:
-        """Whether other processes may use the same log at the same time."""
+        """Return whether other processes may use the same log at the same time."""
 
     def start(self, follower: Follower) -> Deferred[None]:
         """Open the log; tell the follower its content, and from then on every committed update.

@@ -96,7 +96,7 @@ class AppendQueue(Generic[W]):
 
     @property
     def idle(self) -> bool:
-        """Whether every request was answered and no step is under way."""
+        """Return whether every request was answered and no step is under way."""
         return not (self._working or self._count)
 
     @property
