@@ -87,7 +87,8 @@ FLOORS = {
         "peers",
     ],
     "http": [
-        "history request",
+        "client_address history",
+        "request",
         "matched",
         "access bodies events handshake health page poll read",
         "exchange private_autobahn publish screens",

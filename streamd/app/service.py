@@ -25,10 +25,11 @@ from streamd.cluster.peers import Peers
 from streamd.cluster.shift import Shift
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Surroundings
-from streamd.config.tables import Config
+from streamd.config.tables import Config, ServerSettings
 from streamd.core.state import State
 from streamd.core.update import Position, Update
 from streamd.http.access import NO_TOKENS, Access, Tokens, normal_origin, own_hosts
+from streamd.http.client_address import TrustedProxies
 from streamd.http.events import EventStreams
 from streamd.http.health import Health
 from streamd.http.page import Page, web_folder
@@ -112,6 +113,7 @@ class Streamd(MultiService):
             server.max_viewers + SPARE_CONNECTIONS,
             security(page.script, server.frame_ancestors),
             page.files,
+            _proxies(server),
         )
         self.shifts = self._make_shifts(config, surroundings)
         self.peers: Peers | None = None
@@ -285,3 +287,8 @@ def _access(config: Config, tokens: Tokens) -> Access:
         any_origin=not config.file,
         hosts=own_hosts(socket.gethostname(), config.server.hosts),
     )
+
+
+def _proxies(server: ServerSettings) -> TrustedProxies:
+    networks = [proxy.network for proxy in server.trusted_proxies]
+    return TrustedProxies((n for n in networks if n is not None), unix=None in networks)

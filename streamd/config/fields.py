@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from streamd.core.written import Written
@@ -96,3 +97,44 @@ class Secret(Written):
 
     def __repr__(self) -> str:
         return f"Secret({self.env or self.file or '…'})"
+
+
+class TrustedProxy(Written):
+    """A proxy whose forwarding headers count: an address, a network, or ``"unix"``.
+
+    :ivar network: the network; None for the peers on unix sockets.
+    """
+
+    def __init__(self, network: IPv4Network | IPv6Network | None) -> None:
+        self.network = network
+
+    @classmethod
+    def parse(cls, written: Any) -> TrustedProxy:
+        """:raises ValueError: the message says which form is expected."""
+        if written == "unix":
+            return cls(None)
+        network = _network(written, strict=False)
+        if network is None:
+            raise ValueError(
+                'expected an address such as "127.0.0.1", a network such as "10.0.0.0/8", or "unix"'
+            )
+        if _network(written) is None:
+            raise ValueError(f'expected the first address of a network; did you mean "{network}"?')
+        return cls(network)
+
+
+def _network(written: Any, strict: bool = True) -> IPv4Network | IPv6Network | None:
+    """Return the network that a text is, with IPv4-mapped IPv6 as IPv4; None for anything else.
+
+    :param strict: whether bits beyond the prefix have to be 0.
+    """
+    if not isinstance(written, str):
+        return None  # Python would take a number for an address
+    try:
+        network = ip_network(written, strict)
+    except ValueError:
+        return None
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is not None and network.prefixlen >= 96:
+        return IPv4Network((mapped, network.prefixlen - 96))
+    return network

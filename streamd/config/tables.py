@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from streamd.config.fields import Secret, Size
+from streamd.config.fields import Secret, Size, TrustedProxy
 from streamd.config.kind import SourceTable
 from streamd.core.description import Description, TileKind
 from streamd.core.duration import Duration
@@ -85,6 +85,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     frame_ancestors: tuple[FrameAncestor, ...] = ()
+    trusted_proxies: tuple[TrustedProxy, ...] = ()
     pace: Duration = Duration(PACE)
     max_viewers: int = 10_000
     max_streams: int = 10_000

@@ -61,7 +61,8 @@ class Door(Protocol):
         if headers is None:
             return None
         try:
-            request = make_request(b"GET", head[1], b"HTTP/1.1", headers, self.transport)
+            about = (headers, self.transport, self._site.proxies)
+            request = make_request(b"GET", head[1], b"HTTP/1.1", *about)
             self._site.access.check_head(request)
             return self._site.viewer(request)
         except Refused:  # the HTTP channel refuses it again, and tells the client why

@@ -20,6 +20,7 @@ from twisted.web import http
 from streamd.core.errors import Refused
 from streamd.http.access import Access
 from streamd.http.bodies import Packer, Parts, is_worth_packing, takes_gzip, whole
+from streamd.http.client_address import FORWARDED_FOR, TrustedProxies
 from streamd.http.request import Handover, Request, Response, error_response, last_head, phrase
 
 MAX_BODY = 1024 * 1024
@@ -52,12 +53,14 @@ Answer = Response | Handover | Deferred[Response]
 class Answers(Protocol):
     """The site, as a connection uses it.
 
+    :ivar proxies: the proxies whose forwarding headers count.
     :ivar bodies: bytes of all bodies being received, as :data:`MAX_BODIES` counts them.
     :ivar security: headers that every answer gets.
     :ivar packer: compresses answers.
     """
 
     access: Access
+    proxies: TrustedProxies
     clock: IReactorTime
     bodies: int
     security: Mapping[str, str]
@@ -140,7 +143,7 @@ class Exchange(http.Request):
             for name, values in self.requestHeaders.getAllRawHeaders()
         }
         head = (self.method, self.uri, self.clientproto, headers, self.channel)
-        request = make_request(*head, self.content.getvalue())
+        request = make_request(*head, self._site.proxies, self.content.getvalue())
         self._site.access.check_head(request)
         return self._site.answer(request)
 
@@ -218,6 +221,7 @@ def make_request(
     version: bytes,
     headers: Mapping[str, str],
     connection: Any,
+    proxies: TrustedProxies,
     body: bytes = b"",
 ) -> Request:
     """Make a :class:`Request` from the head and the body of a request.
@@ -225,6 +229,7 @@ def make_request(
     :param connection: the channel or transport of the request; only ``getPeer`` is used.
     :raises Refused: 400 if the request line cannot be read.
     """
+    host = getattr(connection.getPeer(), "host", "")
     path, _, query = _ABSOLUTE.sub(b"", uri).partition(b"?")
     try:
         fields = parse_qsl(query.decode("latin-1"), True, max_num_fields=100) if query else ()
@@ -234,8 +239,9 @@ def make_request(
             query=dict(fields),
             headers=headers,
             body=body,
-            host=getattr(connection.getPeer(), "host", ""),
+            host=host,
             version=version.decode("latin-1"),
+            client=proxies.client(host, headers.get(FORWARDED_FOR)),
         )
     except ValueError:
         raise Refused(400, "bad-request", "the request line is malformed") from None

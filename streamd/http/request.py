@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
+
+from streamd.http.client_address import ClientAddress
 
 PART = 64 * 1024
 """Bytes of one part of a large answer."""
@@ -39,6 +42,9 @@ def security(script: str, frame_ancestors: Iterable[str] = ()) -> Mapping[str, s
     }
 
 
+LOOPBACK = ClientAddress(ip_address("127.0.0.1"))
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request.
@@ -46,7 +52,8 @@ class Request:
     :ivar path: decoded, without the query: ``/streams/orders``.
     :ivar query: the last value of each key.
     :ivar headers: names in lower case; repeated headers are joined by ``", "``.
-    :ivar host: the peer's address, ``127.0.0.1``.
+    :ivar host: the peer's address, ``127.0.0.1``; empty for a unix socket.
+    :ivar client: the client's address, which a trusted proxy may have told.
     :ivar version: ``HTTP/1.1``.
     """
 
@@ -57,6 +64,7 @@ class Request:
     body: bytes = b""
     host: str = "127.0.0.1"
     version: str = "HTTP/1.1"
+    client: ClientAddress = LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)

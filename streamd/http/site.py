@@ -19,6 +19,7 @@ from streamd.core.errors import Refused
 from streamd.http.access import Access
 from streamd.http.bodies import Packer
 from streamd.http.channel import Channel
+from streamd.http.client_address import NO_PROXIES, TrustedProxies
 from streamd.http.door import Door
 from streamd.http.exchange import Answer
 from streamd.http.handshake import wants_websocket
@@ -87,6 +88,7 @@ class Site(http.HTTPFactory):
         max_connections: int,
         security: Mapping[str, str],
         public: Collection[str] = (),
+        proxies: TrustedProxies = NO_PROXIES,
     ) -> None:
         """:param parts: the parts that can always answer.
 
@@ -96,11 +98,13 @@ class Site(http.HTTPFactory):
         :param links: the connections of viewers.
         :param max_connections: how many connections there may be, including those of viewers.
         :param security: headers that every answer gets.
+        :param proxies: the proxies whose forwarding headers count.
         :param public: paths of files without data, which pages of every origin may read.  If a proxy
             changes the Host header, requests for the wall's own modules have a foreign Origin.
         """
         super().__init__(reactor=clock)
         self.access = access
+        self.proxies = proxies
         self.clock = clock
         self.channels: Connections[Channel | Door] = Connections(clock)
         self.bodies = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.config.fields import ConfigError, Problems, Secret, Size
+from streamd.config.fields import ConfigError, Problems, Secret, Size, TrustedProxy
 
 
 class SizeTests(SynchronousTestCase):
@@ -38,6 +38,47 @@ class SecretTests(SynchronousTestCase):
     def test_its_repr_tells_nothing(self) -> None:
         self.assertNotIn("s3cret", repr([Secret("s3cret")]))
         self.assertEqual("Secret(TOKEN)", repr(Secret(env="TOKEN")))
+
+
+class TrustedProxyTests(SynchronousTestCase):
+    def test_forms(self) -> None:
+        for written, network in (
+            ("127.0.0.1", "127.0.0.1/32"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("10.0.0.0/255.0.0.0", "10.0.0.0/8"),
+            ("::1", "::1/128"),
+            ("2001:db8::/32", "2001:db8::/32"),
+            ("::ffff:10.0.0.1", "10.0.0.1/32"),
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ):
+            self.assertEqual(network, str(TrustedProxy.parse(written).network))
+        self.assertIsNone(TrustedProxy.parse("unix").network)
+
+    def test_no_proxies(self) -> None:
+        for written in (
+            "localhost",
+            "Unix",
+            "unix:/run/nginx.sock",
+            "*",
+            "",
+            "10.0.0.0/33",
+            "127.0.0.1:5000",
+            "[::1]",
+            "010.0.0.1",
+            " 10.0.0.1",
+            "1" * 5000,
+            "10.0.0.0/" + "1" * 5000,
+            167772161,
+            True,
+            None,
+            ["10.0.0.1"],
+        ):
+            error = self.assertRaises(ValueError, TrustedProxy.parse, written)
+            self.assertIn('such as "127.0.0.1"', str(error))
+
+    def test_an_address_with_a_prefix(self) -> None:
+        error = self.assertRaises(ValueError, TrustedProxy.parse, "10.1.2.3/8")
+        self.assertIn('did you mean "10.0.0.0/8"?', str(error))
 
 
 class ProblemsTests(SynchronousTestCase):

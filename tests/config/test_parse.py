@@ -193,6 +193,9 @@ class BadTests(SynchronousTestCase):
         self.check('[server]\nmax_viewers = "5"', "server.max_viewers", "expected int, got str")
         self.check('[server]\norigins = "x"', "server.origins", "expected array, got str")
         self.check("[server]\nhosts = [5]", "server.hosts[0]", "expected str, got int")
+        self.check('[server]\ntrusted_proxies = "::1"', "server.trusted_proxies", "expected array")
+        proxies = '[server]\ntrusted_proxies = ["10.0.0.0/8", "proxy.example"]'
+        self.check(proxies, "server.trusted_proxies[1]", 'such as "127.0.0.1"')
         self.check("[streams.a]\ntitle = 5", "streams.a.title", "expected str")
         self.check("server = 5", "server", "expected object, got int")
 
