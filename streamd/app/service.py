@@ -144,8 +144,12 @@ class Streamd(MultiService):
         ]
 
     def _count_left(self) -> tuple[int, int]:
-        """Return how many viewers, and how many other connections, have ended since the start."""
-        return self.viewers.protocols.left + self.events.protocols.left, self.site.left
+        """Return how many viewers, and how many other connections, have ended since the start.
+
+        A viewer whose event stream has ended after the time that it asked for comes back at once.
+        """
+        events = self.events.protocols.left - self.events.finished
+        return self.viewers.protocols.left + events, self.site.left
 
     @property
     def sources(self) -> list[tuple[Source, Feed]]:

@@ -2,6 +2,9 @@
 
 After the head of the answer, the connection is used like a WebSocket: the hub writes straight to the
 transport.  The answer ends with the connection.
+
+With ``for`` the stream ends after that time.  A viewer then asks again: this passes proxies that hold
+an answer back until it ends, and frees one of the few connections that a browser opens to one host.
 """
 
 from __future__ import annotations
@@ -10,9 +13,11 @@ import random
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from streamd.core.duration import parse_duration
 from streamd.core.errors import Refused
 from streamd.core.update import parse_position
 from streamd.http.request import Handover, Request, Response, Routes
@@ -28,6 +33,9 @@ from streamd.wire.v1 import v1_message
 MAX_SAID = 64 * 1024
 """Bytes that a viewer may send after its request; they are ignored."""
 
+_LOOK_AGAIN = 0.1
+"""Seconds until the next attempt to end the stream of a viewer that has not received everything yet."""
+
 _ENCODINGS = {"": PLAIN_EVENTS, "plain": PLAIN_EVENTS, "v1": V1_EVENTS}
 
 _HEADERS = {
@@ -41,13 +49,20 @@ class EventProtocol(FastLink, Protocol):
     """The event stream of one viewer."""
 
     def __init__(
-        self, streams: EventStreams, subscription: Subscription, encoding: Encoding
+        self,
+        streams: EventStreams,
+        subscription: Subscription,
+        encoding: Encoding,
+        lasting: float | None,
     ) -> None:
+        """:param lasting: seconds after which the stream ends; None: it does not end by itself."""
         super().__init__()
         self._streams = streams
         self._subscription = subscription
         self._encoding = encoding
         self._said = 0
+        self._lasting = lasting
+        self._end: IDelayedCall | None = None
 
     @property
     def hub(self) -> Hub:
@@ -59,6 +74,8 @@ class EventProtocol(FastLink, Protocol):
         now = self._streams.now()
         also = self._streams.greeting if self._encoding is V1_EVENTS else b""
         self.hub.join(self, self._subscription, self._encoding, now, also=also)
+        if self._lasting is not None:
+            self._end = self.hub.clock.callLater(self._lasting, self.finish)
 
     def dataReceived(self, data: bytes) -> None:
         self._said += len(data)
@@ -66,17 +83,33 @@ class EventProtocol(FastLink, Protocol):
             self.lose()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._end is not None and self._end.active():
+            self._end.cancel()
         self._streams.closed(self)
+
+    def finish(self) -> None:
+        """End the stream with a tick, once the viewer has everything that came before."""
+        audience, tick = self.audience, self._encoding.tick
+        has_all = (
+            self.ready and not self.unsent and audience and not audience.is_behind(self.cursor)
+        )
+        if not has_all:
+            self._end = self.hub.clock.callLater(_LOOK_AGAIN, self.finish)
+            return
+        self._streams.finished += 1
+        self._close(tick(self._streams.now(), {}) if tick else b"")
 
     def restart(self) -> None:
         """Ask the viewer to reconnect to the next daemon, and close."""
+        bye = v1_message("bye", {"reason": "restart", "after": COME_BACK})
+        self._close(event(*bye) if self._encoding is V1_EVENTS else b"")
+
+    def _close(self, last: bytes) -> None:
         self.hub.leave(self)
         if self.unsent:  # the rest is not made for a viewer that may not read it
             self.lose()
             return
-        if self._encoding is V1_EVENTS:
-            bye = v1_message("bye", {"reason": "restart", "after": COME_BACK})
-            self.write(event(*bye))
+        self.write(last)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
@@ -96,6 +129,7 @@ class EventStreams:
     :ivar protocols: the viewers.
     :ivar greeting: the message that v1 viewers get after the welcome: the build of the page.
     :ivar lost: how many viewers were dropped because they accepted no bytes for too long.
+    :ivar finished: how many streams have ended after the time that their viewers asked for.
     """
 
     def __init__(self, hub: Hub, sweep: Sweep, now: Callable[[], float], build: str) -> None:
@@ -108,6 +142,7 @@ class EventStreams:
         self.now = now
         self.protocols: Connections[EventProtocol] = Connections(hub.clock)
         self.lost = 0
+        self.finished = 0
         self._sweep = sweep
         sweep.watch(self.protocols)
 
@@ -116,7 +151,7 @@ class EventStreams:
         return {"/events": {"GET": self.get_events}}
 
     def get_events(self, request: Request) -> Handover:
-        """``GET /events?streams=&after=&history=&pace=&format=v1``.
+        """``GET /events?streams=&after=&history=&pace=&for=4s&format=v1``.
 
         :raises Refused: 400 for an invalid subscription, 503 if there are too many viewers.
         """
@@ -127,10 +162,11 @@ class EventStreams:
         encoding = _ENCODINGS.get(request.query.get("format", ""))
         if encoding is None:
             raise Refused(400, "bad-format", "format: expected plain or v1")
+        lasting = _lasting(request.query.get("for"))
         self.hub.check_room()
         # A random wait for each viewer: after a restart they must not come back all at once.
         start = retry(random.uniform(*COME_BACK))
-        protocol = EventProtocol(self, subscription, encoding)
+        protocol = EventProtocol(self, subscription, encoding, lasting)
         return Handover(protocol, Response(200, b"", _HEADERS), start)
 
     def opened(self, protocol: EventProtocol) -> None:
@@ -146,3 +182,10 @@ class EventStreams:
     def close_all(self) -> Deferred[None]:
         """Ask every viewer to reconnect later, and close; fires when all are closed."""
         return self.protocols.close_all(EventProtocol.restart, EventProtocol.lose)
+
+
+def _lasting(text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise Refused(400, "bad-for", f"for: {error}") from None

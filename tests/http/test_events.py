@@ -243,6 +243,43 @@ def test_v1_bye(served: Served) -> None:
     assert reader.wire.rest() == b""
 
 
+@in_thread
+def test_stream_ends_with_a_tick_after_the_time_asked_for(served: Served) -> None:
+    served.post("a", 1)
+    reader = Reader(served, "?format=v1&for=1s")
+    assert [reader.message()["type"] for _ in range(2)] == ["hello", "updates"]
+    served.post("a", 2)
+    assert [u["seq"] for u in reader.message()["updates"]] == [2]
+    tick = reader.message()
+    assert (tick["type"], tick["proof"]) == ("tick", {})
+    assert reader.wire.rest() == b""
+    wait_until(lambda: not served.service.events.protocols)
+    assert served.service.events.finished == 1
+    assert served.service._count_left()[0] == 0, "it comes back: no memory to return"
+
+
+@in_thread
+def test_stream_does_not_end_before_its_viewer_has_everything(served: Served) -> None:
+    for name in "abcdefgh":
+        served.post(name, name * 60_000)
+    wire = served.wire(head("GET", "/events?format=v1&for=1ms"), receive_buffer=4096)
+    wait_until(lambda: served.service.events.protocols)
+    time.sleep(0.3)
+    assert served.service.events.protocols, "it ended early"
+    types = [line.split()[1] for line in wire.rest().splitlines() if line.startswith(b"event:")]
+    assert types[:2] == [b"hello", b"build"]
+    assert types[2:] == [b"updates"] * (len(types) - 3) + [b"tick"]
+    assert len(types) > 8
+
+
+@in_thread
+def test_plain_stream_ends_too_also_without_updates(served: Served) -> None:
+    reader = Reader(served, "?for=10ms")
+    assert reader.message() == {}
+    assert reader.block() == {"": "tick"}
+    assert reader.wire.rest() == b""
+
+
 # -- HTTP ------------------------------------------------------------------------------------------
 
 
@@ -281,6 +318,7 @@ def test_reader_that_stalls_in_its_hello_is_not_sent_the_rest_at_the_stop(served
         ("?format=v2", "bad-format"),
         ("?history=0", "bad-history"),
         ("?pace=x", "bad-pace"),
+        ("?for=4", "bad-for"),
         ("?streams=a%20b", "bad-selection"),
     ],
 )

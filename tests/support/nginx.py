@@ -17,10 +17,13 @@ from tests.support.net import free_port
 class StartNginx(Protocol):
     """Starts nginx in front of a server.
 
-    `bare`: with `proxy_pass` alone, as most people begin. `folder`: where the server is.
+    `bare`: with `proxy_pass` alone, as most people begin. `folder`: where the server is. `holding`: it
+    lets no WebSocket pass, and holds each answer back until that ends.
     """
 
-    def __call__(self, behind: Server, bare: bool = False, folder: str = "/") -> Server: ...
+    def __call__(
+        self, behind: Server, bare: bool = False, folder: str = "/", holding: bool = False
+    ) -> Server: ...
 
 
 @pytest.fixture
@@ -28,7 +31,9 @@ def start_nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartNginx
     """Starts one in front of a server; only the two ports differ from the documented file."""
     servers: list[Server] = []
 
-    def start(behind: Server, bare: bool = False, folder: str = "/") -> Server:
+    def start(
+        behind: Server, bare: bool = False, folder: str = "/", holding: bool = False
+    ) -> Server:
         program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         assert program, "no nginx here: run tests/install-servers"
         place = tmp_path_factory.mktemp("nginx")
@@ -42,6 +47,10 @@ def start_nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartNginx
             text = text.replace(documented, here)
         if bare:
             text = re.sub(r"^ *proxy_(http_version|set_header) .*\n", "", text, flags=re.MULTILINE)
+        if holding:
+            held = "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;"
+            text = re.sub(r"proxy_set_header (Upgrade|Connection) .*", held, text, count=1)
+            text = re.sub(r"proxy_set_header Connection .*", "", text)
         if folder != "/":
             text = text.replace("location / {", f"location {folder} {{")
             text = text.replace(f"127.0.0.1:{behind.port};", f"127.0.0.1:{behind.port}/;", 1)

@@ -1,8 +1,8 @@
 /**
  * The connection to the server: which transport it uses, when it is dead, and when to try again. The link reads the messages.
  *
- * A WebSocket is better, an event stream always works. The transport that says hello first is used. While that is the event
- * stream, a WebSocket is tried from time to time, and takes over when it says hello. So a proxy that lets no WebSocket pass costs
+ * A WebSocket is better, event streams always work. The transport that says hello first is used. While that is the event
+ * streams, a WebSocket is tried from time to time, and takes over when it says hello. So a proxy that lets no WebSocket pass costs
  * no wait, a server that is down is not mistaken for such a proxy, and a proxy that is repaired is noticed.
  */
 
@@ -150,9 +150,8 @@ export class Connection {
       end: () => this.#ended(way),
       refused: this.#listener.refused,
     };
-    const [open, api] = way === "socket" ? [openSocket, this.#api.WebSocket] : [openEvents, this.#api.fetch];
     try {
-      this.#ways[way] = open(this.#listener.address(), this.#token, receiver, api);
+      this.#ways[way] = (way === "socket" ? openSocket : openEvents)(this.#listener.address, this.#token, receiver, this.#api);
     } catch {
       this.#ended(way); // an https: page may not open ws:
     }

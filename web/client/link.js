@@ -5,7 +5,7 @@
  *     const link = connect({ streams: ["orders", "db.*"] });
  *     link.addEventListener("update", ({ detail }) => console.log(detail.stream, detail.value));
  *
- * It speaks `streamd.v1` over a WebSocket. Where a proxy lets no WebSocket pass, it reads the same messages from an event stream:
+ * It speaks `streamd.v1` over a WebSocket. Where a proxy lets no WebSocket pass, it reads the same messages from event streams:
  *
  *     <- hello     opens every connection: the streams, a position, the server's time. `more`: missed updates follow
  *     <- updates   new values. `more`: the newest value is still to come
@@ -93,6 +93,7 @@ export class Link extends EventTarget {
   #serverClock;
   /** True between a hello and the updates that follow it, or the tick if none follow. */
   #unanswered = false;
+  #build = "";
   /** The time by our clock at which the streams were last known to be current; null: they are. @type {number|null} */
   #lost;
 
@@ -173,6 +174,7 @@ export class Link extends EventTarget {
   }
 
   #lose() {
+    this.#build = "";
     this.#lost ??= this.#connection.heard;
     this.#turn("lost");
   }
@@ -185,7 +187,7 @@ export class Link extends EventTarget {
       case "streams": return this.#describe(message.streams);
       case "journal": return this.#journal(message);
       case "tick": return this.#ticked(message);
-      case "build": return this.#send("build", { build: message.build });
+      case "build": return this.#built(message);
       case "command": return this.#send("command", message);
       case "error": return this.#send("error", { code: message.code, message: message.message });
       case "bye": return this.#bye(message);
@@ -258,6 +260,13 @@ export class Link extends EventTarget {
     if (this.#unanswered) this.#arrived(false); // updates come before the tick, so none follow
     this.#unanswered = false;
     this.#send("tick");
+  }
+
+  /** Each event stream names the build anew. Once for each connection is enough. */
+  #built({ build }) {
+    if (build === this.#build) return;
+    this.#build = build;
+    this.#send("build", { build });
   }
 
   #bye({ after }) {

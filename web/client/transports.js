@@ -1,7 +1,7 @@
 /**
- * The two transports for a server's messages: a WebSocket and, where proxies let none pass, an event stream. The event stream is
- * read by fetch, because an EventSource cannot send an Authorization header. A transport that has ended stays ended: the
- * connection decides when to open the next one.
+ * The two transports for a server's messages: a WebSocket and, where proxies let none pass, event streams. They are read by
+ * fetch, because an EventSource cannot send an Authorization header. A transport that has ended stays ended: the connection
+ * decides when to open the next one.
  *
  * @typedef {object} Transport
  * @property {(message: object) => void} send  to the server; an event stream drops it
@@ -12,14 +12,20 @@
  * @property {() => void} end  called once, when no message will follow
  * @property {(error: {code: string, message: string}) => void} refused  why, before `end`; a browser's WebSocket does not learn it
  *
- * @typedef {(url: URL, token: string|undefined, receiver: Receiver, api: any) => Transport} Open
+ * @typedef {(address: () => URL, token: string|undefined, receiver: Receiver, api: any) => Transport} Open
+ *   `address` is the WebSocket's; its query has the selection, and the position up to which everything has arrived
  */
 
+/** Seconds that an event stream lasts: less than a tick, so that a page that waits for its turn is not taken for lost. */
+const ROUND = 4;
+/** The same while a proxy holds streams back until they end, and as long as that is not known. */
+const HELD = 1;
+
 /** Open a WebSocket. The token travels as a subprotocol, because a browser's WebSocket cannot set headers. @type {Open} */
-export function openSocket(url, token, { receive, end }, WebSocket) {
+export function openSocket(address, token, { receive, end }, { WebSocket }) {
   const protocols = ["streamd.v1"];
   if (token !== undefined) protocols.push(`streamd.token.${base64url(token)}`);
-  const socket = new WebSocket(url.href, protocols);
+  const socket = new WebSocket(address().href, protocols);
   socket.onmessage = ({ data }) => receive(data);
   socket.onclose = () => end();
   return {
@@ -31,27 +37,53 @@ export function openSocket(url, token, { receive, end }, WebSocket) {
   };
 }
 
-/** Open an event stream. `url` is the WebSocket's address; the event stream is beside it. @type {Open} */
-export function openEvents(url, token, { receive, end, refused }, fetch) {
-  const address = new URL(url);
-  address.protocol = url.protocol.replace("ws", "http");
-  address.pathname = url.pathname.replace(/[^/]*$/, "events");
-  address.searchParams.set("format", "v1");
+/**
+ * Open event streams, one after the other. Each ends after some seconds, and the next one resumes.
+ *
+ * So a proxy that holds an answer back until it ends delays values by a second, and stops none. And a browser, which opens at
+ * most six connections to a host, can have more pages than that: they take turns.
+ * @type {Open}
+ */
+export function openEvents(address, token, { receive, end, refused }, { fetch, clock }) {
   const abort = new AbortController();
   const { signal } = abort;
-  const read = async () => {
-    const headers = token === undefined ? {} : { Authorization: `Bearer ${utf8Characters(token)}` };
-    const answer = await fetch(address.href, { headers, cache: "no-store", signal });
+  const headers = token === undefined ? {} : { Authorization: `Bearer ${utf8Characters(token)}` };
+  /** Read one stream. @returns {Promise<boolean|null>} whether a proxy holds streams back; null: it did not last its time */
+  const readFor = async (seconds) => {
+    const began = clock();
+    const answer = await fetch(eventsUrl(address(), seconds), { headers, cache: "no-store", signal });
     if (!answer.ok) {
       const { error } = await answer.json();
       if (!signal.aborted) refused({ code: String(error.code), message: String(error.message) });
-    } else if (answer.headers.get("Content-Type")?.startsWith("text/event-stream")) {
-      for await (const text of events(answer.body, signal)) receive(text);
+      return null;
     }
+    if (!answer.headers.get("Content-Type")?.startsWith("text/event-stream")) return null;
+    let first = Infinity;
+    for await (const text of events(answer.body, signal)) {
+      first = Math.min(first, clock());
+      receive(text);
+    }
+    const ended = clock();
+    return first === Infinity || ended - began < seconds / 2 ? null : first - began > (ended - began) / 2;
+  };
+  const read = async () => {
+    /** @type {boolean|null} */
+    let held = true;
+    while (held !== null && !signal.aborted) held = await readFor(held ? HELD : ROUND);
   };
   // An answer that is not the server's (a proxy's page) and a broken connection are ends like any other.
   read().catch(() => {}).then(() => { if (!signal.aborted) end(); });
   return { send() {}, close: () => abort.abort() };
+}
+
+/** The event stream's address. It is beside the WebSocket. @param {URL} url  the WebSocket's @param {number} seconds */
+function eventsUrl(url, seconds) {
+  const address = new URL(url);
+  address.protocol = url.protocol.replace("ws", "http");
+  address.pathname = url.pathname.replace(/[^/]*$/, "events");
+  address.searchParams.set("format", "v1");
+  address.searchParams.set("for", `${seconds}s`);
+  return address.href;
 }
 
 /**

@@ -55,7 +55,7 @@ test("the event stream serves where a proxy refuses the WebSocket", async (t) =>
   server.last().end();
   const { url } = events.last();
   assert.equal(url.origin + url.pathname, "https://wall.example/some/events");
-  assert.deepEqual(Object.fromEntries(url.searchParams), { pace: "1s", format: "v1", streams: "a,b.*", history: "3" });
+  assert.deepEqual(Object.fromEntries(url.searchParams), { pace: "1s", format: "v1", for: "1s", streams: "a,b.*", history: "3" });
   events.last().accept();
   events.last().say(hello({ a: {} }), updates("7-1", [["a", 1, 42]]));
   await settled();

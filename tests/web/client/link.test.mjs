@@ -438,7 +438,7 @@ test("the link tells of builds and commands", (t) => {
   const seen = [];
   for (const type of ["build", "command"]) link.addEventListener(type, ({ detail }) => seen.push([type, detail]));
   const command = { type: "command", command: "message", message: "Fire drill at 3", for: 30 };
-  server.last().say(hello(), { type: "build", build: "0123" }, command);
+  server.last().say(hello(), { type: "build", build: "0123" }, command, { type: "build", build: "0123" });
   assert.deepEqual(seen, [["build", { build: "0123" }], ["command", command]]);
 });
 

@@ -12,12 +12,13 @@ function recorder() {
   return { heard, receive: (text) => heard.push(text), end: () => heard.push("end"), refused: ({ code }) => heard.push(`refused: ${code}`) };
 }
 
-const SOCKET_URL = new URL("wss://wall.example/some/ws?streams=a&format=plain#x");
+const socketUrl = () => new URL("wss://wall.example/some/ws?streams=a&format=plain#x");
+const clock = () => 0;
 
 test("a WebSocket passes on messages and its end, and nothing after it was closed", () => {
   for (const close of [false, true]) {
     const [server, receiver] = [fakeServer(), recorder()];
-    const socket = openSocket(SOCKET_URL, undefined, receiver, server.WebSocket);
+    const socket = openSocket(socketUrl, undefined, receiver, server);
     server.last().say({ a: 1 });
     socket.send({ b: 2 });
     if (close) socket.close();
@@ -30,16 +31,16 @@ test("a WebSocket passes on messages and its end, and nothing after it was close
 
 test("an event stream is asked for beside the WebSocket, as v1", () => {
   const { last, fetch } = fakeEvents();
-  openEvents(SOCKET_URL, "sécret", recorder(), fetch);
+  openEvents(socketUrl, "sécret", recorder(), { fetch, clock });
   assert.equal(last().url.origin + last().url.pathname, "https://wall.example/some/events");
-  assert.deepEqual(Object.fromEntries(last().url.searchParams), { streams: "a", format: "v1" });
+  assert.deepEqual(Object.fromEntries(last().url.searchParams), { streams: "a", format: "v1", for: "1s" });
   assert.equal(Buffer.from(last().headers.Authorization, "latin1").toString(), "Bearer sécret");
 });
 
 test("an event stream passes on the data of events and its end, and nothing after it was closed", async () => {
   for (const close of [false, true]) {
     const [{ last, fetch }, receiver] = [fakeEvents(), recorder()];
-    const events = openEvents(SOCKET_URL, undefined, receiver, fetch);
+    const events = openEvents(socketUrl, undefined, receiver, { fetch, clock });
     last().accept();
     last().write(new TextEncoder().encode(": comment\n\nevent: tick\ndata: 1\n\ndata: 2\n\nda"));
     await settled();
@@ -53,8 +54,52 @@ test("an event stream passes on the data of events and its end, and nothing afte
 
 test("an event stream that is refused says why, and ends", async () => {
   const [{ last, fetch }, receiver] = [fakeEvents(), recorder()];
-  openEvents(SOCKET_URL, undefined, receiver, fetch);
+  openEvents(socketUrl, undefined, receiver, { fetch, clock });
   last().accept({ ok: false, json: async () => ({ error: { code: "bad-token", message: "no" } }) });
   await settled();
   assert.deepEqual(receiver.heard, ["refused: bad-token", "end"]);
+});
+
+test("event streams follow each other, soon after a proxy that holds them back, and each resumes", async () => {
+  const [{ requests, last, fetch }, receiver] = [fakeEvents(), recorder()];
+  let now = 0;
+  const address = () => new URL(`wss://wall.example/ws?after=${receiver.heard.length}`);
+  openEvents(address, undefined, receiver, { fetch, clock: () => now });
+  const lasts = [];
+  // When the first message comes, and when the stream ends; after that, how long the next stream is to last.
+  for (const [first, ended] of [[0.1, 1.1], [0.2, 4.2], [4.1, 4.2], [1, 1.05], [0.3, 1.2]]) {
+    const began = now;
+    last().accept();
+    now = began + first;
+    last().write(new TextEncoder().encode("data: hello\n\n"));
+    await settled();
+    now = began + ended;
+    last().end();
+    await settled();
+    lasts.push(last().url.searchParams.get("for"));
+  }
+  assert.deepEqual(lasts, ["4s", "4s", "1s", "1s", "4s"]);
+  assert.deepEqual(requests.map(({ url }) => url.searchParams.get("after")), ["0", "1", "2", "3", "4", "5"]);
+  now += 1;
+  last().accept();
+  last().say({ type: "hello" });
+  await settled();
+  now += 0.5; // a restart, or a proxy that cuts streams
+  last().end();
+  await settled();
+  assert.equal(requests.length, 6);
+  assert.equal(receiver.heard.at(-1), "end");
+});
+
+test("an answer without a message is the end: asking again at once would be a flood", async () => {
+  const [{ requests, last, fetch }, receiver] = [fakeEvents(), recorder()];
+  let now = 0;
+  openEvents(socketUrl, undefined, receiver, { fetch, clock: () => now });
+  last().accept();
+  last().write(new TextEncoder().encode("retry: 1000\n\n"));
+  now = 9;
+  last().end();
+  await settled();
+  assert.equal(requests.length, 1);
+  assert.deepEqual(receiver.heard, ["end"]);
 });
