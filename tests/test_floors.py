@@ -46,7 +46,7 @@ FLOORS = {
         "events frames poll",
     ],
     "reactor": [
-        "connections deadline private_twisted",
+        "connections deadline private_twisted quota",
         "log_limit redis_client slices timer worker",
     ],
     "config": [
@@ -89,7 +89,7 @@ FLOORS = {
     "http": [
         "client_address history",
         "request",
-        "matched",
+        "matched uploads",
         "access bodies events handshake health page poll read",
         "exchange private_autobahn publish screens",
         "channel websocket",

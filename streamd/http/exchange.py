@@ -21,20 +21,19 @@ from streamd.core.errors import Refused
 from streamd.http.access import Access
 from streamd.http.bodies import Packer, Parts, is_worth_packing, takes_gzip, whole
 from streamd.http.client_address import FORWARDED_FOR, TrustedProxies
-from streamd.http.request import Handover, Request, Response, error_response, last_head, phrase
+from streamd.http.request import (
+    Handover,
+    NeedsBody,
+    Request,
+    Response,
+    error_response,
+    last_head,
+    phrase,
+)
+from streamd.http.uploads import Upload, Uploads
 
-MAX_BODY = 1024 * 1024
-"""The most bytes of a body: some ten thousand numbers in one PATCH."""
-
-MAX_BODIES = 8 * MAX_BODY
-"""The most bytes of all bodies being received; of each, only those beyond :data:`SMALL_BODY` count."""
-
-SMALL_BODY = 16 * 1024
-"""Bytes of a body that is accepted even while :data:`MAX_BODIES` is reached: clients that send large
-bodies and stop cannot prevent others from publishing a number."""
-
-CHUNK = 64
-"""The least bytes that a chunk of a body counts: a megabyte in chunks of one byte takes a second."""
+_WITH_BODY = frozenset((b"PATCH", b"POST"))
+"""The methods whose views are called when the head has arrived, and may wait for the body."""
 
 _ABSOLUTE = re.compile(rb"^https?://[^/?]*", re.IGNORECASE)
 """The scheme and host that a proxy may put before a request's path (RFC 9112, section 3.2.2)."""
@@ -47,14 +46,14 @@ _HEADERS_OF_ERRORS: Mapping[int, Mapping[str, str]] = {
     503: {"Retry-After": "5"},
 }
 
-Answer = Response | Handover | Deferred[Response]
+Answer = Response | Handover | NeedsBody | Deferred[Response]
 
 
 class Answers(Protocol):
     """The site, as a connection uses it.
 
     :ivar proxies: the proxies whose forwarding headers count.
-    :ivar bodies: bytes of all bodies being received, as :data:`MAX_BODIES` counts them.
+    :ivar uploads: the room for bodies that are being received.
     :ivar security: headers that every answer gets.
     :ivar packer: compresses answers.
     """
@@ -62,7 +61,7 @@ class Answers(Protocol):
     access: Access
     proxies: TrustedProxies
     clock: IReactorTime
-    bodies: int
+    uploads: Uploads
     security: Mapping[str, str]
     packer: Packer
 
@@ -100,34 +99,51 @@ class Exchange(http.Request):
     def __init__(self, channel: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(channel, *args, **kwargs)
         self._site: Answers = channel.site
-        self._size = 0  # of the body so far, as MAX_BODY counts it
+        self._asked: Answer | None = None  # the answer to the head, if a body follows
+        self._upload: Upload | None = None
 
     def gotLength(self, length: int | None) -> None:
+        """Check the head of a request before any of its body is received.
+
+        :param length: the bytes of the body, or None if it comes in chunks.
+        """
         self.content = BytesIO()  # never a temporary file
+        self.method, self.uri, self.clientproto = self.channel.request_line()
+        if length == 0:
+            return
+        try:
+            request = self._head()
+            if self.method in _WITH_BODY:
+                self._asked = self._ask(request)
+            self._upload = self._site.uploads.begin(self._asked, request.client, self._refuse)
+            self._upload.check_length(length or 0)
+        except Exception:
+            self._refuse(Failure())
 
     def parseCookies(self) -> None:
         """Skip cookies: streamd reads none."""
 
     def handleContentChunk(self, data: bytes) -> None:
-        before = self._size
-        self._size += max(len(data), CHUNK)
-        self._site.bodies += _large(self._size) - _large(before)
-        if self.content.tell() + len(data) > MAX_BODY or self._size > MAX_BODY + CHUNK:
-            message = f"a body may have {MAX_BODY // 1024} KiB"
-            self.channel.refuse(error_response(413, "too-large", message))
-        elif self._size > SMALL_BODY and self._site.bodies > MAX_BODIES:
-            message = "too much is being published at once"
-            self.channel.refuse(error_response(503, "busy", message, {"Retry-After": "1"}))
+        try:
+            if self._upload is not None:
+                self._upload.add(len(data))
+        except Refused:
+            self._refuse(Failure())
         else:
             self.content.write(data)
 
+    def _refuse(self, failure: Failure) -> None:
+        """Answer without the rest of the body, and close."""
+        self.forget_body()
+        self.requestHeaders.removeHeader(b"expect")  # or Twisted would still ask for the body
+        self.channel.refuse(self._explain(failure))
+
     def forget_body(self) -> None:
-        """Stop counting this body among those being received."""
-        self._site.bodies -= _large(self._size)
-        self._size = 0
+        """Stop counting the body of this request among those being received."""
+        if self._upload is not None:
+            self._upload.end()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        self.method, self.uri, self.clientproto = command, path, version
         self.forget_body()
         self.process()
 
@@ -138,14 +154,20 @@ class Exchange(http.Request):
         answered.addErrback(self._explain).addCallback(self._send).addErrback(self._broken)
 
     def _answer(self) -> Any:
+        asked = self._ask(self._head()) if self._asked is None else self._asked
+        return asked.take(self.content.getvalue()) if isinstance(asked, NeedsBody) else asked
+
+    def _ask(self, request: Request) -> Answer:
+        self._site.access.check_head(request)
+        return self._site.answer(request)
+
+    def _head(self) -> Request:
         headers = {
             name.decode("latin-1").lower(): ", ".join(v.decode("latin-1") for v in values)
             for name, values in self.requestHeaders.getAllRawHeaders()
         }
-        head = (self.method, self.uri, self.clientproto, headers, self.channel)
-        request = make_request(*head, self._site.proxies, self.content.getvalue())
-        self._site.access.check_head(request)
-        return self._site.answer(request)
+        about = (headers, self.channel, self._site.proxies)
+        return make_request(self.method, self.uri, self.clientproto, *about)
 
     def _explain(self, failure: Failure) -> Response:
         error = failure.value
@@ -222,9 +244,8 @@ def make_request(
     headers: Mapping[str, str],
     connection: Any,
     proxies: TrustedProxies,
-    body: bytes = b"",
 ) -> Request:
-    """Make a :class:`Request` from the head and the body of a request.
+    """Make a :class:`Request` from the head of a request.
 
     :param connection: the channel or transport of the request; only ``getPeer`` is used.
     :raises Refused: 400 if the request line cannot be read.
@@ -238,15 +259,9 @@ def make_request(
             path=unquote_to_bytes(path).decode(),
             query=dict(fields),
             headers=headers,
-            body=body,
             host=host,
             version=version.decode("latin-1"),
             client=proxies.client(host, headers.get(FORWARDED_FOR)),
         )
     except ValueError:
         raise Refused(400, "bad-request", "the request line is malformed") from None
-
-
-def _large(size: int) -> int:
-    """Return how many bytes of a body with this size count towards :data:`MAX_BODIES`."""
-    return max(0, size - SMALL_BODY)

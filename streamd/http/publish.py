@@ -15,7 +15,7 @@ from streamd.core.state import State
 from streamd.core.update import Draft, Update, check_name, check_time
 from streamd.core.values import from_json, from_text
 from streamd.http.access import Access
-from streamd.http.request import NAME, Request, Response, Routes, json_response
+from streamd.http.request import NAME, NeedsBody, Request, Response, Routes, json_response
 from streamd.journals.admission import append_within
 from streamd.journals.journal import Journal, Key
 from streamd.wire.requests import parse_json_object
@@ -42,38 +42,45 @@ class Publisher:
             f"/widgets/{NAME}": {"POST": self.post_widget},
         }
 
-    def post_stream(self, request: Request, name: str) -> Deferred[Response]:
+    def post_stream(self, request: Request, name: str) -> NeedsBody:
         """``POST /streams/NAME``: publish one value; 201 once it is in the journal.
 
         :raises Refused: 400, 401, 403, 409, 413, 415 or 429.
         """
         self._access.check_publisher(request)
         _check_kind(request.headers)
-        value = read_value(request.body, request.headers.get("content-type", ""))
-        draft = Draft(check_name(name), value, _time(request.headers))
+        check_name(name)
+        time = _time(request.headers)
 
         def answer(updates: Sequence[Update]) -> Response:
             return json_response(msgspec.Raw(f'{{"stream":"{name}",{_receipt(updates[0])}}}'), 201)
 
-        return self._append([draft], _key(request)).addCallback(answer)
+        def publish(body: bytes) -> Deferred[Response]:
+            value = read_value(body, request.headers.get("content-type", ""))
+            return self._append([Draft(name, value, time)], _key(request, body)).addCallback(answer)
 
-    def patch_state(self, request: Request) -> Deferred[Response]:
+        return NeedsBody(publish)
+
+    def patch_state(self, request: Request) -> NeedsBody:
         """``PATCH /state``: publish several values, all or none."""
         self._access.check_publisher(request)
         _check_kind(request.headers)
-        drafts = _drafts(request.body, _time(request.headers))
+        time = _time(request.headers)
 
         def answer(updates: Sequence[Update]) -> Response:
             at = updates[-1].at if updates else self._state.head
             streams = ",".join([f'"{u.stream}":{{{_receipt(u)}}}' for u in updates])
             return json_response(msgspec.Raw(f'{{"at":"{at}","streams":{{{streams}}}}}'))
 
-        return self._append(drafts, _key(request)).addCallback(answer)
+        def publish(body: bytes) -> Deferred[Response]:
+            return self._append(_drafts(body, time), _key(request, body)).addCallback(answer)
+
+        return NeedsBody(publish)
 
     def delete_stream(self, request: Request, name: str) -> Deferred[Response]:
         """``DELETE /streams/NAME``: forget a stream."""
         self._access.check_publisher(request)
-        key = _key(request)
+        key = _key(request, b"")
         if (
             key is None and self._state.get(name) is None
         ):  # with a key it may have been deleted before
@@ -82,16 +89,21 @@ class Publisher:
             lambda updates: Response(204)
         )
 
-    def post_widget(self, request: Request, name: str) -> Deferred[Response]:
+    def post_widget(self, request: Request, name: str) -> NeedsBody:
         """``POST /widgets/NAME``: publish a value in the form that the dashboard Smashing accepts."""
         _check_kind(request.headers)
-        fields = parse_json_object(request.body)
-        token = fields.pop("auth_token", None)
-        self._access.check_publisher(request, token if isinstance(token, str) else None)
-        value = fields["current"] if set(fields) == {"current"} else fields
-        # Encoded again, because from_json checks every value that comes in.
-        draft = Draft(check_name(name), from_json(msgspec.json.encode(value)))
-        return self._append([draft], _key(request)).addCallback(lambda updates: Response(204))
+        check_name(name)
+
+        def publish(body: bytes) -> Deferred[Response]:
+            fields = parse_json_object(body)
+            token = fields.pop("auth_token", None)
+            self._access.check_publisher(request, token if isinstance(token, str) else None)
+            value = fields["current"] if set(fields) == {"current"} else fields
+            # Encoded again, because from_json checks every value that comes in.
+            draft = Draft(name, from_json(msgspec.json.encode(value)))
+            return self._append([draft], _key(request, body)).addCallback(lambda _: Response(204))
+
+        return NeedsBody(publish, from_anyone=True)
 
     def _append(self, drafts: Sequence[Draft], key: Key | None) -> Deferred[Sequence[Update]]:
         if not drafts:
@@ -200,12 +212,12 @@ def _time(headers: Mapping[str, str]) -> float | None:
     return time
 
 
-def _key(request: Request) -> Key | None:
+def _key(request: Request, body: bytes) -> Key | None:
     text = request.headers.get("idempotency-key")
     if text is None:
         return None
     if not _KEY.fullmatch(text):
         raise Refused(400, "bad-key", "Idempotency-Key: expected 1 to 255 visible ASCII characters")
     said = (request.method, request.path, request.headers.get("streamd-time", ""))
-    digest = hashlib.sha256("\0".join(said).encode() + b"\0" + request.body).digest()
+    digest = hashlib.sha256("\0".join(said).encode() + b"\0" + body).digest()
     return Key(text, digest)

@@ -61,7 +61,6 @@ class Request:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
     host: str = "127.0.0.1"
     version: str = "HTTP/1.1"
     client: ClientAddress = LOOPBACK
@@ -78,6 +77,18 @@ class Response:
     status: int = 200
     body: bytes | Iterator[bytes] = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsBody:
+    """An answer that is made from the body of the request, once the body has arrived.
+
+    :ivar take: makes the answer.
+    :ivar from_anyone: whether nothing in the head proves that the client may send it.
+    """
+
+    take: Callable[[bytes], Any]
+    from_anyone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

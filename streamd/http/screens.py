@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from streamd.core.duration import parse_duration
 from streamd.core.errors import Refused, shorten
 from streamd.http.access import Access
-from streamd.http.request import NAME, Request, Response, Routes, json_response
+from streamd.http.request import NAME, NeedsBody, Request, Response, Routes, json_response
 from streamd.hub.screens import Screens
 from streamd.wire.v1 import v1_message
 
@@ -73,15 +73,19 @@ class Commands:
         """``GET /screens``: the wall of each screen, its position, and whether it is connected."""
         return json_response({"screens": self._screens.listing(self._now())})
 
-    def post_screen(self, request: Request, name: str) -> Deferred[Response]:
+    def post_screen(self, request: Request, name: str) -> NeedsBody:
         """``POST /screens/NAME``: make a screen reload, or show its name, a wall or a message.
 
         :raises Refused: 400, 401, 403, 404, 409 or 503.
         """
         self._access.check_admin(request)
-        text = v1_message("command", self._parse(request.body)).text
-        said = maybeDeferred(self._screens.command, name, text)
-        return said.addCallback(lambda result: Response(204))
+
+        def command(body: bytes) -> Deferred[Response]:
+            text = v1_message("command", self._parse(body)).text
+            said = maybeDeferred(self._screens.command, name, text)
+            return said.addCallback(lambda result: Response(204))
+
+        return NeedsBody(command)
 
     def _parse(self, body: bytes) -> dict[str, Any]:
         try:

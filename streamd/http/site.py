@@ -24,13 +24,18 @@ from streamd.http.door import Door
 from streamd.http.exchange import Answer
 from streamd.http.handshake import wants_websocket
 from streamd.http.request import Handover, Request, Response, Routes, error_response
+from streamd.http.uploads import Uploads
 from streamd.journals.journal import Away
 from streamd.reactor.connections import Connections
 
 View = Callable[..., Answer]
 
-_CURABLE = frozenset(("foreign-origin", "unknown-host"))
-"""Codes of refusals that the operator can resolve with a line in ``streamd.toml``."""
+_CURABLE = {
+    "foreign-origin": "a page",
+    "unknown-host": "a page",
+    "too-much-for-one-client": "a client",
+}
+"""Codes of refusals that a line in ``streamd.toml`` can resolve, with those who are refused."""
 
 _SAY_EVERY = 60.0
 """Seconds between two log lines about refusals with the same code: a page retries forever."""
@@ -68,7 +73,7 @@ class Site(http.HTTPFactory):
     """The factory for all connections on the ports: routes requests and bounds connections.
 
     :ivar channels: connections that speak HTTP or have sent nothing yet.
-    :ivar bodies: bytes of request bodies that are being received.
+    :ivar uploads: the room for bodies of requests that are being received.
     :ivar turned_away: how many connections were closed because there were too many.
     :ivar left: how many HTTP connections have ended or become viewers since the start.
     """
@@ -107,7 +112,7 @@ class Site(http.HTTPFactory):
         self.proxies = proxies
         self.clock = clock
         self.channels: Connections[Channel | Door] = Connections(clock)
-        self.bodies = 0
+        self.uploads = Uploads(clock)
         self.packer = Packer()
         self.security = security
         self.turned_away = 0
@@ -156,11 +161,12 @@ class Site(http.HTTPFactory):
         self._log.failure(what, failure)
 
     def note_refused(self, error: Refused) -> None:
-        """Log which line of configuration admits a page, once a minute: a browser shows no reason."""
+        """Log which line of configuration admits it, once a minute: a browser shows no reason."""
         now = self.clock.seconds()
         if error.code in _CURABLE and now - self._said.get(error.code, -_SAY_EVERY) >= _SAY_EVERY:
             self._said[error.code] = now
-            self._log.warn("a page was refused: {reason}", reason=error.message)
+            who = _CURABLE[error.code]
+            self._log.warn("{who} was refused: {reason}", who=who, reason=error.message)
 
     def connected(self, channel: Channel | Door) -> None:
         self.channels.add(channel)

@@ -28,6 +28,14 @@ class OpenChannel(HTTPChannel):
         """
         return bool(self._buffer)
 
+    def request_line(self) -> tuple[bytes, bytes, bytes]:
+        """Return the method, the target and the version of the request whose head has arrived.
+
+        This reads ``HTTPChannel._command``, ``_path`` and ``_version``: Twisted passes them on only
+        with the whole body.
+        """
+        return self._command, self._path, self._version
+
     def refuse_malformed(self) -> None:
         """Answer a malformed request; a subclass may give a better answer than Twisted."""
         super()._respondToBadRequestAndDisconnect()

@@ -17,7 +17,7 @@ import pytest
 from websockets.sync.client import unix_connect
 
 from streamd.app import service
-from streamd.http.exchange import MAX_BODY
+from streamd.http.uploads import MAX_BODY
 from tests.support.certificate import make_certificate
 from tests.support.daemon import StartDaemon
 from tests.support.net import accepts, free_port, wait_until

@@ -608,7 +608,7 @@ def test_streams_that_wait_for_the_journal_count() -> None:
 
     def publish(prefix: str) -> None:
         body = json.dumps({f"{prefix}.{number}": 1 for number in range(100)}).encode()
-        publisher.patch_state(Request("PATCH", "/state", body=body))
+        publisher.patch_state(Request("PATCH", "/state")).take(body)
 
     publish("a")
     for prefix in "bcdefghij":

@@ -29,4 +29,4 @@ class ResponseTests(SynchronousTestCase):
     def test_what_is_not_said(self) -> None:
         self.assertEqual((200, b"", {}), (Response().status, Response().body, Response().headers))
         request = Request("GET", "/")
-        self.assertEqual((b"", {}, {}), (request.body, request.query, request.headers))
+        self.assertEqual(({}, {}), (request.query, request.headers))

@@ -21,10 +21,10 @@ from streamd.app import service
 from streamd.config.fields import ConfigError
 from streamd.http import bodies, channel, door
 from streamd.http.channel import Channel
-from streamd.http.exchange import MAX_BODY
 from streamd.http.health import Health
 from streamd.http.page import web_folder
 from streamd.http.request import Request, Response
+from streamd.http.uploads import MAX_BODY
 from tests.support.net import Answer, wait_until
 from tests.support.served import QUIET, Serve, Served, Wire, head, in_thread
 from tests.support.tidy import LoggedErrors

@@ -111,9 +111,15 @@ class Served:
         at: str = self.request("GET", "/state").headers["Streamd-Position"]
         return at
 
-    def wire(self, data: bytes = b"", receive_buffer: int | None = None) -> Wire:
-        """A bare connection, on which `data` was sent."""
+    def wire(
+        self,
+        data: bytes = b"",
+        receive_buffer: int | None = None,
+        source: str = "127.0.0.1",
+    ) -> Wire:
+        """A bare connection, on which `data` was sent; `source` is its address on loopback."""
         end = socket.socket()
+        end.bind((source, 0))
         if receive_buffer is not None:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         end.connect(("127.0.0.1", self.port))

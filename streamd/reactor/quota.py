@@ -1,0 +1,53 @@
+"""Shares something limited between client addresses: one of them cannot take all of it.  Pure."""
+
+from __future__ import annotations
+
+from streamd.core.errors import Refused
+
+SHARE = 0.8
+"""The part that one client address may hold.  The rest is for all others, however much it asks for."""
+
+
+class Quota:
+    """Counts what each client address holds of something limited.
+
+    :ivar total: how much there is.
+    :ivar each: how much of it one address may hold: at least 1.
+    :ivar used: how much is held.
+    """
+
+    def __init__(self, total: int, share: float = SHARE) -> None:
+        self.total = total
+        self.each = max(1, int(total * share))
+        self.used = 0
+        self._held: dict[str, int] = {}
+
+    def exceeds(self, client: str, amount: int = 1) -> bool:
+        """Return whether this address would hold too much with so much more."""
+        return self._held.get(client, 0) + amount > self.each
+
+    def take(self, client: str, amount: int = 1) -> None:
+        """Count what an address takes, whether or not it may."""
+        self.used += amount
+        self._held[client] = self._held.get(client, 0) + amount
+
+    def give_back(self, client: str, amount: int = 1) -> None:
+        """Count what an address no longer holds."""
+        self.used -= amount
+        self._held[client] -= amount
+        if not self._held[client]:
+            del self._held[client]
+
+
+def refuse_greedy(client: str, what: str) -> Refused:
+    """Return the error for an address that holds as much as one address may.
+
+    :param what: what it holds, in the plural.
+    """
+    return Refused(
+        503,
+        "too-much-for-one-client",
+        f"{client} has as many {what} as one client address may have; if it is the address of a "
+        f'proxy, add under [server] in streamd.toml: trusted_proxies = ["{client}"]; or raise '
+        "address_share",
+    )

@@ -1,0 +1,38 @@
+"""One client address does not get all."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.reactor.quota import Quota, refuse_greedy
+
+
+class QuotaTests(SynchronousTestCase):
+    def test_one_address_gets_its_share(self) -> None:
+        quota = Quota(10)
+        for _ in range(8):
+            self.assertFalse(quota.exceeds("a"))
+            quota.take("a")
+        self.assertTrue(quota.exceeds("a"))
+        self.assertFalse(quota.exceeds("b", 8))
+        quota.give_back("a", 2)
+        self.assertFalse(quota.exceeds("a", 2))
+        self.assertTrue(quota.exceeds("a", 3))
+        self.assertEqual(6, quota.used)
+
+    def test_a_small_total_serves_everybody(self) -> None:
+        for total, share, each in ((1, 0.8, 1), (2, 0.8, 1), (5, 0.8, 4), (5, 1, 5), (5, 0.001, 1)):
+            self.assertEqual(each, Quota(total, share).each)
+
+    def test_nothing_stays_of_an_address_that_holds_nothing(self) -> None:
+        quota = Quota(10)
+        for number in range(100):
+            quota.take(f"a{number}", 3)
+            quota.give_back(f"a{number}", 3)
+        self.assertEqual((0, {}), (quota.used, quota._held))
+
+    def test_the_refusal_says_what_to_add(self) -> None:
+        refused = refuse_greedy("192.0.2.1", "viewers")
+        self.assertEqual(503, refused.status)
+        for part in ("192.0.2.1 has as many viewers", 'trusted_proxies = ["192.0.2.1"]'):
+            self.assertIn(part, refused.message)
