@@ -101,7 +101,7 @@ FLOORS = {
         "load",
         "cli.arguments cli.run_source upkeep",
         "service",
-        "cli.check cli.publish cli.tail cli.try_query tap",
+        "cli.backup cli.check cli.publish cli.serve cli.tail cli.try_query tap",
         "cli.main",
     ],
 }

@@ -28,15 +28,20 @@ def with_demo(config: Config) -> Config:
     )
 
 
-def make_journal(config: Config, surroundings: Surroundings) -> Journal:
-    """Make the configured journal.
+def journal_table(config: Config) -> SourceTable:
+    """Return the table of the journal.
 
-    If none is configured, it is a SQLite file in the folder that systemd gives the service
+    If none is configured, the journal is a SQLite file in the folder that systemd gives the service
     (``StateDirectory=``).  Without such a folder, the journal is in memory.
     """
-    kind, settings = config.journal or SourceTable(memory.KIND, memory.MemorySettings())
     folder = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if config.journal is None and folder:
-        kind, settings = sqlite.KIND, sqlite.SqliteSettings(path=os.path.join(folder, sqlite.FILE))
+    if config.journal is not None or not folder:
+        return config.journal or SourceTable(memory.KIND, memory.MemorySettings())
+    return SourceTable(sqlite.KIND, sqlite.SqliteSettings(path=os.path.join(folder, sqlite.FILE)))
+
+
+def make_journal(config: Config, surroundings: Surroundings) -> Journal:
+    """Make the journal."""
+    kind, settings = journal_table(config)
     journal: Journal = kind.make("journal", settings, surroundings)
     return journal

@@ -38,19 +38,26 @@ def load(file: str | None, reactor: Any) -> Loaded:
     if file is None:
         return Loaded(Config(), NO_TOKENS, Path.cwd())
     path = Path(file).absolute()
-    try:
-        # Notepad and PowerShell begin a file with a byte order mark.
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError([f"cannot read {file}: {reason}"]) from None
-    config, problems = read(text, find_kinds(), JOURNAL_KINDS)
+    config, problems = read(read_config(file), find_kinds(), JOURNAL_KINDS)
     surroundings = Surroundings(reactor, path.parent)
     tokens = _reveal_tokens(config, surroundings, problems)
     if problems:
         problems += making_problems(config, surroundings)
     problems.check()
     return Loaded(config, tokens, path.parent)
+
+
+def read_config(file: str) -> str:
+    """Return the text of a configuration file.
+
+    :raises ConfigError: if it cannot be read.
+    """
+    try:
+        # Notepad and PowerShell begin a file with a byte order mark.
+        return Path(file).read_text("utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError([f"cannot read {file}: {reason}"]) from None
 
 
 def making_problems(config: Config, surroundings: Surroundings) -> Problems:

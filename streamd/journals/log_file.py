@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,6 @@ from streamd.core.update import (
     ORIGIN,
     Position,
     Update,
-    parse_position,
 )
 from streamd.journals.book import KEYS, Batch, draw_life, weigh
 from streamd.journals.file_format import (
@@ -29,6 +28,7 @@ from streamd.journals.file_format import (
     SOUND,
     UPGRADES,
     Damaged,
+    HighWaterMark,
     check_head,
     damage,
     explain,
@@ -69,48 +69,14 @@ class Held(NamedTuple):
     records: Sequence[tuple[str, str, bytes, float | None, int]]
 
 
-class HighWaterMark:
-    """The newest position that was ever published, in a small file beside the database.
-
-    If the database ends before this position, it is an older copy.  Its next positions were used
-    before, for other updates.  If the mark is missing, the database may also be an older copy.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: int | None = None
-
-    def read(self) -> Position | None:
-        """Return the mark; None if the file is missing or unreadable."""
-        try:
-            return parse_position(self._path.read_text("ascii").strip())
-        except (OSError, ValueError):
-            return None
-
-    def write(self, at: Position) -> None:
-        """Overwrite the mark in place: this takes 2 µs, and needs no space on a full disk.
-
-        Errors are ignored: with a mark that is too old, only fewer copies are recognized.
-        """
-        with suppress(OSError):
-            if self._file is None:
-                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
-            os.pwrite(self._file, b"%015d-%019d\n" % (at.ms, at.n), 0)
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-
-
 class LogFile:
-    """A log in a SQLite file, which no other process can open at the same time."""
+    """A log in a SQLite file.  Other processes may read it, but only this one writes."""
 
     def __init__(self, path: Path, full: bool) -> None:
         """:param full: whether a commit waits until it is on the disk."""
         self._path = path
         self._full = full
+        self._synchronous = "FULL" if full else "NORMAL"
         self._told = HighWaterMark(Path(f"{path}-told"))
         self._db: sqlite3.Connection
         self._noted = False  # whether the file contains its life and the mark that it is open
@@ -125,15 +91,41 @@ class LogFile:
         with suppress(OSError):  # SQLite says what is wrong
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
         try:
-            self._db = sqlite3.connect(
-                self._path, timeout=1.0, isolation_level=None, check_same_thread=False
-            )
+            self._connect("NORMAL")
+            self._lock()
             return self._take()
         except sqlite3.Error as error:
             self._drop()
             if reason := damage(error):
                 raise Damaged(reason) from error
             raise unusable(self._path, explain(error) or str(error)) from error
+
+    def _connect(self, locking: str) -> None:
+        """Open the file and read its head.
+
+        :param locking: NORMAL to share it with readers.  That needs 32 KiB for memory that is shared
+            with them.  If a full disk has no room for it, the file is opened as EXCLUSIVE.
+        """
+        self._db = sqlite3.connect(
+            self._path, timeout=1.0, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._run(f"PRAGMA locking_mode = {locking}")
+            self._run("PRAGMA schema_version")
+        except sqlite3.OperationalError:
+            self._db.close()
+            if locking == "EXCLUSIVE":
+                raise
+            self._connect("EXCLUSIVE")
+
+    def _lock(self) -> None:
+        try:
+            self._told.lock()
+        except OSError as error:
+            self._drop()
+            if isinstance(error, BlockingIOError):
+                raise unusable(self._path, "another process has the file open") from error
+            raise unusable(self._told.path, str(error.strerror)) from error
 
     def _make_private(self) -> None:
         """Let only this user read the log.  SQLite gives its other files the same permissions."""
@@ -147,7 +139,6 @@ class LogFile:
 
     def _take(self) -> Held:
         run = self._run
-        run("PRAGMA locking_mode = EXCLUSIVE")  # one process, without shared memory
         [(found,)] = run("PRAGMA quick_check(1)")
         if found != "ok":
             raise Damaged(found)
@@ -163,7 +154,7 @@ class LogFile:
                 f"PRAGMA user_version = {number}; COMMIT"
             )
         run("PRAGMA journal_mode = WAL")
-        run(f"PRAGMA synchronous = {'FULL' if self._full else 'NORMAL'}")
+        run(f"PRAGMA synchronous = {self._synchronous}")
         run(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         run(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
         run("PRAGMA cache_size = -16000")
@@ -275,9 +266,10 @@ class LogFile:
         run = self._db.execute
         if not self._noted:
             boot = None if self._full else this_boot()
-            run("UPDATE about SET life = ?, boot = ?", (self._life, boot))
             # It must be on the disk before the first commit, or a power failure could lose both.
-            run("PRAGMA wal_checkpoint(FULL)").fetchall()
+            run("PRAGMA synchronous = FULL")
+            run("UPDATE about SET life = ?, boot = ?", (self._life, boot))
+            run(f"PRAGMA synchronous = {self._synchronous}")
             self._told.write(self._head)
             self._noted = True
         run("BEGIN IMMEDIATE")
@@ -299,19 +291,6 @@ class LogFile:
             with self._transaction():
                 self._db.execute("UPDATE about SET probe = randomblob(?)", (size,))
 
-    def backup(self, path: Path) -> None:
-        """Copy the log to a new file, as it is after the newest commit.
-
-        The copy has no high-water mark.  Therefore the log gets a new life when the copy is opened.
-
-        :raises FileExistsError: the new file exists already.
-        :raises OSError: the new file cannot be written.
-        :raises sqlite3.Error: the copy failed.
-        """
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        with closing(sqlite3.connect(path)) as copy:
-            self._db.backup(copy)
-
     def close(self) -> None:
         """Note in the file that no update can be missing, and close it."""
         with suppress(sqlite3.Error):
@@ -332,9 +311,9 @@ class LogFile:
         return aside
 
     def _drop(self) -> None:
-        self._told.close()
         with suppress(sqlite3.Error, AttributeError):  # it may never have been opened
             self._db.close()
+        self._told.close()
 
 
 def _weigh(data: bytes) -> int:

@@ -222,13 +222,6 @@ class SqliteJournal(LocalJournal):
             probe: Request[Question] = Request(Batch.probe, Deferred(), 0, 0)
             self._queue.put(probe).addErrback(lambda failure: failure.trap(Away))
 
-    def backup(self, path: Path) -> Deferred[None]:
-        """Copy the log to a new file while it is in use.
-
-        :raises OSError: by the Deferred, like the other exceptions of :meth:`LogFile.backup`.
-        """
-        return self._worker.run(self._file.backup, path)
-
     def _close(self) -> Deferred[None]:
         self._retry.stop()
         return self._worker.run(self._file.close).addCallback(lambda _: self._worker.stop())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 
 from streamd import __version__
-from streamd.app.cli import check, publish, tail, try_query
+from streamd.app.cli import backup, check, publish, serve, tail, try_query
 from streamd.app.cli.output import fail
 from streamd.app.cli.remote_daemon import DaemonUnreachable, Declined
 from streamd.config.fields import ConfigError
 
-COMMANDS = (try_query, check, publish, tail)
+COMMANDS = (serve, try_query, check, publish, tail, backup)
 """Modules with ``add_parser(commands)``, in the order of ``streamd --help``."""
 
 EXAMPLES = """
@@ -18,8 +18,10 @@ EXAMPLES = """
   streamd check streamd.toml
   streamd publish orders 42
   streamd tail 'shop.*'
+  streamd backup /srv/backup/streamd.db
+  streamd serve --port 5000 --config streamd.toml
 
-The daemon itself: twistd -n streamd --port 5000 --config streamd.toml
+streamd serve is the same as twistd -n streamd.
 """
 
 
@@ -28,7 +30,11 @@ def main() -> None:
 
     :raises SystemExit: 0; 1 after a line for each problem; 2 for a wrong command line.
     """
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments, rest = parser.parse_known_args()
+    if rest and arguments.run is not serve.serve:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.rest = rest
     try:
         arguments.run(arguments)
     except ConfigError as error:

@@ -12,7 +12,7 @@ from streamd.app.cli.arguments import Commands, command
 from streamd.app.cli.output import answer, fail, note
 from streamd.app.cli.run_source import Reasons, listen_to_log, run_reactor, run_source
 from streamd.app.cli.suggestion import database_url, source_name, source_table, suggest
-from streamd.app.ports import DEFAULT_PORT, check_endpoint, endpoint
+from streamd.app.ports import DEFAULT_PORT, address_of, check_endpoint, endpoint
 from streamd.app.service import Streamd
 from streamd.config.fields import ConfigError
 from streamd.config.parse import parse
@@ -67,12 +67,9 @@ async def _serve(reactor: Any, service: Streamd, port: str, text: str, reasons: 
     service.startService()
     reasons.aloud = True
     answer(text)
-    number = getattr(service.listening[0].getHost(), "port", None)
-    where = f"http://localhost:{number}/" if number else port
-    note(
-        f"{where}\nCtrl-C ends it. To keep it, save the above as streamd.toml, and run\n"
-        "twistd -n streamd --config streamd.toml"
-    )
+    note(address_of(service.listening[0], port))
+    note("Ctrl-C ends it. To keep it, save the above as streamd.toml, and run")
+    note("streamd serve --config streamd.toml")
     ended: Deferred[None] = Deferred()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     reactor.addSystemEventTrigger("during", "shutdown", ended.callback, None)

@@ -15,7 +15,7 @@ def test_version_and_help(tmp_path: Path) -> None:
     assert run("--version", folder=tmp_path).stdout == f"streamd {__version__}\n"
     done = run("--help", folder=tmp_path)
     assert done.returncode == 0
-    for command in ("try", "check", "publish", "tail"):
+    for command in ("serve", "try", "check", "publish", "tail", "backup"):
         assert f"streamd {command} " in done.stdout
         assert run(command, "--help", folder=tmp_path).returncode == 0
 
