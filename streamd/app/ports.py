@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
 from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError
+from streamd.reactor.private_twisted import send_whole_chain
 
 DEFAULT_PORT = "5000"
 
@@ -61,10 +62,16 @@ def address_of(opened: IListeningPort, port: str) -> str:
     return f"{'https' if port.startswith(('ssl:', 'tls:')) else 'http'}://{name}:{number}/"
 
 
+def _make_endpoint(reactor: Any, port: str) -> Any:
+    made = serverFromString(reactor, port)
+    send_whole_chain(made, port)
+    return made
+
+
 def check_endpoint(reactor: Any, port: str) -> None:
     """:raises ConfigError: if Twisted does not know the endpoint, or cannot load its certificate."""
     try:
-        serverFromString(reactor, port)
+        _make_endpoint(reactor, port)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
         problem = f"expected a number or an endpoint such as tcp:5000, not {port} ({error})"
     except ImportError:
@@ -84,7 +91,7 @@ def listen(reactor: Any, port: str, factory: IProtocolFactory) -> IListeningPort
     """
     outcome: list[Any] = []
     # Every server endpoint of Twisted listens, or fails, at once.
-    serverFromString(reactor, port).listen(factory).addBoth(outcome.append)
+    _make_endpoint(reactor, port).listen(factory).addBoth(outcome.append)
     opened = outcome[0] if outcome else None
     if IListeningPort.providedBy(opened):
         return opened

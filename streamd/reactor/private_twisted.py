@@ -6,9 +6,12 @@ No other module may use one.  If a new version of Twisted lacks a part,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from twisted.internet.endpoints import _parse
 from twisted.internet.tcp import Connection
 from twisted.logger import globalLogPublisher
 from twisted.protocols.policies import ProtocolWrapper
@@ -78,3 +81,26 @@ def log_observers() -> list[Any]:
     ``startService``, and has no hook for a filter.
     """
     return globalLogPublisher._observers
+
+
+def send_whole_chain(endpoint: Any, description: str) -> None:
+    """Make a TLS endpoint send every certificate of its file, as ``fullchain.pem`` has several.
+
+    Twisted sends only the first one.  It reads the others from a second file, ``extraCertChain``.
+    ``SSL4ServerEndpoint._sslContextFactory`` is the public ``CertificateOptions`` of the endpoint, and
+    ``_parse`` splits its description.
+
+    :param description: the endpoint string; an endpoint of another kind is unchanged.
+    :raises Exception: pyOpenSSL cannot read a certificate.
+    """
+    options = getattr(endpoint, "_sslContextFactory", None)
+    if options is None or options.extraCertChain:
+        return
+    from twisted.internet.ssl import Certificate
+
+    values, named = _parse(description)
+    named = {**dict(zip(("ssl", "port", "privateKey", "certKey"), values, strict=False)), **named}
+    file = Path(named.get("certKey") or named.get("privateKey") or "server.pem")
+    form = rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----"
+    others = re.findall(form, file.read_bytes(), re.DOTALL)[1:]
+    options.extraCertChain = [Certificate.loadPEM(pem).original for pem in others]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import struct
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from itertools import repeat
@@ -18,7 +20,7 @@ from websockets.sync.client import unix_connect
 
 from streamd.app import service
 from streamd.http.uploads import MAX_BODY
-from tests.support.certificate import make_certificate
+from tests.support.certificate import make_certificate, make_chain
 from tests.support.daemon import StartDaemon
 from tests.support.net import accepts, free_port, wait_until
 from tests.support.served import QUIET, WAIT, Serve, Served, Wire, frame, handshake, head, in_thread
@@ -101,6 +103,40 @@ def test_what_browsers_and_curl_offer(secured: Secured, offered: list[str]) -> N
     viewer = secured.wire(handshake())
     assert viewer.head().startswith("HTTP/1.1 101")
     assert viewer.message() == {}
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("chain")
+    make_chain(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        "privateKey={0}/key.pem:certKey={0}/fullchain.pem",
+        "privateKey={0}/all.pem",
+        "{0}/key.pem:{0}/fullchain.pem",
+        "privateKey={0}/key.pem:certKey={0}/cert.pem:extraCertChain={0}/middle.pem",
+    ],
+    ids=["fullchain", "one file", "by place", "two files"],
+)
+@in_thread
+def test_the_whole_chain_is_sent(serve: Serve, chain: Path, files: str) -> None:
+    files = files.format(chain)
+    port = f"ssl:0:{files}:interface=127.0.0.1"
+    served = serve(more_ports=[port])
+    number = served.service.listening[1].getHost().port  # type: ignore[attr-defined]
+
+    words = f"openssl s_client -connect 127.0.0.1:{number} -showcerts -CAfile {chain}/root.pem"
+    words += " -verify_hostname localhost -verify_return_error"
+    done = subprocess.run(words.split(), input="", capture_output=True, text=True, timeout=WAIT)
+    told = done.stdout
+    assert done.returncode == 0, told + done.stderr
+    assert re.findall(r"^ *\d+ s:CN ?= ?(\w+)", told, re.MULTILINE) == ["localhost", "middle"]
+    assert told.count("BEGIN CERTIFICATE") == 2
+    assert "Verify return code: 0 (ok)" in told
 
 
 @in_thread

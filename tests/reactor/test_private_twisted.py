@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+from twisted.internet import endpoints
+from twisted.internet.endpoints import SSL4ServerEndpoint
 from twisted.internet.task import Clock
 from twisted.internet.tcp import Connection
 from twisted.internet.testing import StringTransport
@@ -34,6 +36,8 @@ class PresenceTests(SynchronousTestCase):
             (connection(), "protocol"),
             (ProtocolWrapper(WrappingFactory(None), None), "wrappedProtocol"),  # type: ignore[arg-type]
             (globalLogPublisher, "_observers"),
+            (endpoints, "_parse"),
+            (SSL4ServerEndpoint(None, 0, None), "_sslContextFactory"),
         ]
         for owner, name in parts:
             kind = type(owner)

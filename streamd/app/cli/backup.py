@@ -83,6 +83,7 @@ def copy_log(path: Path, copy: Path) -> None:
     try:
         uri = f"file:{quote(str(path.absolute()))}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True)) as log, closing(sqlite3.connect(part)) as new:
+            log.execute("PRAGMA schema_version")  # the copy would wait for a lock without end
             # In one step: between two steps the daemon would write, and the copy would begin anew.
             log.backup(new)
         part.rename(copy)

@@ -135,8 +135,10 @@ def test_what_cannot_be_copied_is_said(tmp_path: Path) -> None:
     )
     [line] = complaint("backup", "copy.db", folder=tmp_path)
     assert line == "the journal cannot be copied: the file cannot be opened"
-    with closing(sqlite3.connect(tmp_path / "log.db")) as database:
-        database.execute("CREATE TABLE other (x)")
+    with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        [line] = complaint("backup", "copy.db", folder=tmp_path)
+        assert line == "the journal cannot be copied: another process has the file open"
     (tmp_path / "there.db").write_text("")
     database = sqlite3.connect(tmp_path / "foreign.db")
     with closing(database):
