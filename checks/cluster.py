@@ -9,7 +9,8 @@ stops nodes, kills, freezes and restarts Redis (appendfsync always), and cuts co
 - the source wrote each row once and in order, under one lease at a time;
 - when the node that ran the source died or hung, another one went on within five seconds.
 
-`cluster.py SECONDS SEED` takes as long as it is told.
+`cluster.py SECONDS SEED` takes as long as it is told.  OTHER_TWISTD=PATH runs the first node with
+another version of streamd, which is installed beside that twistd: a cluster of mixed versions.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Any
 
 from checks.numbered import ORDERS, Publisher, Rows, Viewer, Worker
 from checks.proof import Proof, main
-from tests.support.daemon import Daemon
+from tests.support.daemon import TWISTD, Daemon
 from tests.support.proxy import Proxy
 from tests.support.redis import Redis
 
@@ -84,7 +85,8 @@ class System:
         folder.mkdir()
         streams = "".join(f"[streams.s{n}]\nkeep = 1000000\n" for n in range(NODES))
         config = CONFIG.format(port=self.ways[number].port, folder=self.folder, orders=ORDERS)
-        node = Daemon(folder, config=config + streams)
+        twistd = TWISTD if number else Path(os.environ.get("OTHER_TWISTD", TWISTD))
+        node = Daemon(folder, config=config + streams, twistd=twistd)
         node.start()
         return node
 
