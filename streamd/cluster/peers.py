@@ -39,8 +39,8 @@ REMEMBERED = 2 * LASTS
 """Seconds for which an obeyed command is remembered after its record was last read.  This is longer
 than any record lasts, so that no command is obeyed twice."""
 
-SOURCES, SINCE, SCREENS, COMMANDS = "sources", "since", "screens", "commands"
-"""Kinds of records.  Version 0.1.0 has a kind ``health``, of another form, instead of ``sources``."""
+HEALTH, SINCE, SCREENS, COMMANDS = "health", "since", "screens", "commands"
+"""Kinds of records.  Nodes of version 0.1.0 read and write the same."""
 
 
 class Peers:
@@ -108,12 +108,12 @@ class Peers:
         # All in one turn, so that they are one step of the journal: a thousand round trips to Redis
         # in sequence would take longer than the reports are valid.
         puts = [
-            self._journal.put(SOURCES, shift.name, shift.feed.report(), VOUCHED)
+            self._journal.put(HEALTH, shift.name, shift.feed.report(), VOUCHED)
             for shift in self._shifts
             if shift.runs
         ]
         await gatherResults(puts, consumeErrors=True).addErrback(_first_error)
-        heard = await self._journal.records(SOURCES)
+        heard = await self._journal.records(HEALTH)
         for shift in self._shifts:
             if shift.name in heard and not shift.runs:
                 shift.feed.follow(heard[shift.name])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -24,19 +24,6 @@ class StreamReport(NamedTuple):
     proof: float | None
     error: str | None
     late: bool
-
-
-class SourceReport(NamedTuple):
-    """The health of a source, as the node that runs it reports it to other nodes.
-
-    :ivar failure: the reason why the source fails, or None.
-    :ivar refused: the errors of members that have no stream, or None.
-    :ivar streams: by name.
-    """
-
-    failure: str | None
-    refused: str | None
-    streams: Mapping[str, StreamReport]
 
 
 class SourceHealth:

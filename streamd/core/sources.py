@@ -13,7 +13,7 @@ from streamd.core.description import Description
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
 from streamd.core.health import Trouble
-from streamd.core.source_health import SourceHealth, SourceReport, StreamReport
+from streamd.core.source_health import SourceHealth, StreamReport
 from streamd.core.stream import VOUCHED, Stream
 from streamd.core.streams import Streams
 from streamd.core.update import Draft, check_name
@@ -136,29 +136,36 @@ class Sources:
 
     # -- reports between nodes ---------------------------------------------------------------------
 
-    def report(self, source: SourceHealth) -> SourceReport:
-        """Return the health of a source and of its streams, for nodes that do not run it."""
+    def report(self, source: SourceHealth) -> Mapping[str, StreamReport]:
+        """Return the health of a source's streams, for nodes that do not run the source.
+
+        The source's own entry, if it has one, is reported like a stream.
+        """
         told = {}
         for name in source.streams:
             stream = self._streams.streams[name]
             proof = None if stream.restored else stream.proof
             told[name] = StreamReport(proof, stream.error, stream.health.state == "late")
-        failure = source.failure if source.fails else None
-        refused = source.refused if source.refuses else None
-        return SourceReport(failure and failure.message, refused and refused.message, told)
+        if source.speaks and self._streams.find(source.name) is None:
+            told[source.name] = StreamReport(None, self._streams.entries[source.name].error, False)
+        return told
 
-    def hear(self, source: SourceHealth, report: SourceReport, now: float) -> None:
+    def hear(self, source: SourceHealth, report: Mapping[str, StreamReport], now: float) -> None:
         """Take over the report of the node that runs a source.
 
-        Until the report expires, a stream can become late only if the report says that it is late.
+        The source fails if everything that it reports fails.  Until the report expires, a stream can
+        become late only if the report says that it is late.
         """
         failing, proving = self._next(), self._next()
-        source.failure = Trouble(failing, report.failure) if report.failure else None
-        source.refused = Trouble(proving, report.refused) if report.refused else None
+        errors = [how.error for how in report.values()]
+        failure = errors[0] if errors and all(errors) else None
+        own = report.get(source.name)
+        source.failure = Trouble(failing, failure) if failure else None
+        source.refused = Trouble(proving, own.error) if own and own.error else None
         source.troubled = proving
-        if not report.failure:
+        if not failure:
             source.worked = proving
-        known = {name: how for name, how in report.streams.items() if self._streams.find(name)}
+        known = {name: how for name, how in report.items() if self._streams.find(name)}
         for name in source.streams - known.keys():
             self._leave(source, name)
             self._streams.judge_stream(self._streams.streams[name], now)

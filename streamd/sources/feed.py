@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from streamd.core.description import Keep
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
-from streamd.core.source_health import SourceReport
+from streamd.core.source_health import StreamReport
 from streamd.core.sources import Reading
 from streamd.core.state import State
 from streamd.core.update import Draft, check_time
@@ -98,7 +98,7 @@ class Feed:
 
         :param report: what :meth:`report` returned there.
         """
-        said = msgspec.json.decode(report, type=SourceReport)
+        said = msgspec.json.decode(report, type=dict[str, StreamReport])
         self._state.sources.hear(self._source, said, self._now())
 
     def restart(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.cluster.peers import COMMANDS, LASTS, REMEMBERED, SOURCES, TURN, Peers
+from streamd.cluster.peers import COMMANDS, HEALTH, LASTS, REMEMBERED, TURN, Peers
 from streamd.core.errors import Refused
 from streamd.core.stream import VOUCHED
 from streamd.core.update import Draft, Update
@@ -155,7 +156,7 @@ class PeersTests(SynchronousTestCase):
         peers.start()
         for _ in range(20):
             clock.advance(Distant.WAY)
-        records = self.successResultOf(self.one.journal.records(SOURCES))
+        records = self.successResultOf(self.one.journal.records(HEALTH))
         self.assertEqual(1000, len(records))
         self.assertLess(journal.trips, 10)
         peers.stop()
@@ -188,7 +189,7 @@ class PeersTests(SynchronousTestCase):
         self.turn()
         self.assertEqual(("fresh", None), self.other.health("shop"))
         self.turn(VOUCHED)
-        self.assertEqual({}, self.successResultOf(self.one.journal.records(SOURCES)))
+        self.assertEqual({}, self.successResultOf(self.one.journal.records(HEALTH)))
 
     def test_what_came_while_somebody_followed_is_not_late(self) -> None:
         self.one.journal.append([Draft("before", b"1")])
@@ -321,4 +322,72 @@ class PeersTests(SynchronousTestCase):
             self.one.journal,
             "records",
             lambda kind: ask(kind) if kind == COMMANDS else records(kind),
+        )
+
+
+WHY = "database file missing or not readable"
+
+
+class Version01Tests(SynchronousTestCase):
+    """A node of this version, and the records that one of version 0.1.0 writes and reads."""
+
+    def setUp(self) -> None:
+        self.node = Node()
+        self.addCleanup(self.node.peers.stop)
+
+    def write(self, streams: Any) -> None:
+        """Write the record of a node of version 0.1.0 that runs the source, and exchange records."""
+        self.node.journal.put(HEALTH, "shop", json.dumps(streams).encode(), VOUCHED)
+        self.turn()
+
+    def turn(self) -> None:
+        self.node.peers.start()
+        self.node.peers.stop()
+
+    def written(self) -> Any:
+        """Exchange records, and return the one that a node of version 0.1.0 reads."""
+        self.node.shift.runs = True
+        self.turn()
+        return json.loads(self.successResultOf(self.node.journal.records(HEALTH))["shop"])
+
+    # -- the other node runs the source ------------------------------------------------------------
+
+    def test_its_source_fails_and_works_again(self) -> None:
+        self.node.journal.append([Draft("shop.n", b"7")])
+        self.write({"shop.n": [TODAY, WHY, False]})
+        self.assertEqual(("failed", WHY), self.node.health("shop.n"))
+        self.write({"shop.n": [TODAY, None, False]})
+        self.assertEqual(("fresh", None), self.node.health("shop.n"))
+
+    def test_its_source_has_no_stream_yet(self) -> None:
+        self.write({"shop": [None, WHY, False]})
+        self.assertEqual(("failed", WHY), self.node.health("shop"))
+        self.node.journal.append([Draft("shop.n", b"7")])
+        self.write({"shop.n": [TODAY, None, False]})
+        self.assertIsNone(self.node.state.get("shop"))
+        self.assertEqual(("fresh", None), self.node.health("shop.n"))
+
+    def test_a_member_of_its_source_cannot_be_a_value(self) -> None:
+        self.node.journal.append([Draft("shop.n", b"7")])
+        self.write({"shop.n": [TODAY, None, False], "shop": [None, "shop.b: no value", False]})
+        self.assertEqual(("fresh", None), self.node.health("shop.n"))
+        self.assertEqual(("failed", "shop.b: no value"), self.node.health("shop"))
+
+    # -- this node runs the source -----------------------------------------------------------------
+
+    def test_a_source_of_this_node_works_and_fails(self) -> None:
+        self.node.shop.put({"n": 7})
+        self.assertEqual({"shop.n": [TODAY, None, False]}, self.written())
+        self.node.shop.failed(Failure(SourceError(WHY)))
+        self.assertEqual({"shop.n": [TODAY, WHY, False]}, self.written())
+
+    def test_a_source_of_this_node_has_no_stream_yet(self) -> None:
+        self.node.shop.failed(Failure(SourceError(WHY)))
+        self.assertEqual({"shop": [None, WHY, False]}, self.written())
+
+    def test_a_member_of_a_source_of_this_node_cannot_be_a_value(self) -> None:
+        self.node.shop.put({"n": 7, "b": b"png"})
+        why = self.node.health("shop")[1]
+        self.assertEqual(
+            {"shop.n": [TODAY, None, False], "shop": [None, why, False]}, self.written()
         )

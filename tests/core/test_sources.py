@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamd.core.description import Description
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
-from streamd.core.source_health import SourceReport, StreamReport
+from streamd.core.source_health import StreamReport
 from streamd.core.sources import Reading
 from streamd.core.update import ORIGIN, Draft
 from tests.support.fakes import Daemonette
@@ -142,14 +142,8 @@ class SourcesTests(SourcesTestCase):
 class HearingTests(SourcesTestCase):
     """Another node runs the source."""
 
-    def hear(
-        self,
-        failure: str | None = None,
-        refused: str | None = None,
-        **streams: StreamReport,
-    ) -> None:
-        named = {f"shop.{end}": report for end, report in streams.items()}
-        report = SourceReport(failure, refused, named)
+    def hear(self, **streams: StreamReport) -> None:
+        report = {f"shop.{end}": report for end, report in streams.items()}
         self.sources.hear(self.shop, report, self.now())
 
     def publish(self) -> None:
@@ -188,28 +182,28 @@ class HearingTests(SourcesTestCase):
         self.publish()
         both = StreamReport(self.now(), None, False)
         self.hear(a=both, b=both)
-        self.hear("away", a=StreamReport(None, "away", False))
+        self.hear(a=StreamReport(None, "away", False))
         self.assertEqual({"shop.a": "failed", "shop.b": "fresh"}, self.states())
 
     def test_what_is_said_again_is_no_news(self) -> None:
         self.publish()
         report = StreamReport(self.now(), "no table", False)
-        for failure in ("away", None):
-            self.hear(failure, a=report)
+        for others in ({}, {"b": StreamReport(self.now(), None, False)}):
+            self.hear(a=report, **others)
             revision = self.daemon.state.revision
             self.daemon.clock.advance(1)
-            self.hear(failure, a=report)
+            self.hear(a=report, **others)
             self.assertEqual(revision, self.daemon.state.revision)
 
     def test_streams_that_this_node_does_not_have_are_not_made(self) -> None:
-        self.hear("away", a=StreamReport(None, "away", False))
+        self.hear(a=StreamReport(None, "away", False))
         self.assertEqual({"shop": "failed"}, self.states())
         self.hear()
         self.assertEqual({}, self.states())
 
     def test_it_is_taken_over(self) -> None:
         self.publish()
-        self.hear("away", a=StreamReport(None, "away", False), b=StreamReport(None, "away", False))
+        self.hear(a=StreamReport(None, "away", False), b=StreamReport(None, "away", False))
         self.assertEqual({"shop.a": "failed", "shop.b": "failed"}, self.states())
         self.assertTrue(self.end(self.begin(a=b"1", b=b"1")))
         self.assertEqual({"shop.a": "fresh", "shop.b": "fresh"}, self.states())
