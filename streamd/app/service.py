@@ -28,7 +28,7 @@ from streamd.config.kind import Surroundings
 from streamd.config.tables import Config, ServerSettings
 from streamd.core.state import State
 from streamd.core.update import Position, Update
-from streamd.http.access import NO_TOKENS, Access, Tokens, normal_origin, own_hosts
+from streamd.http.access import NO_TOKENS, Access, Tokens, own_hosts, sent_as
 from streamd.http.client_address import TrustedProxies
 from streamd.http.events import EventStreams
 from streamd.http.health import Health
@@ -174,6 +174,7 @@ class Streamd(MultiService):
             opened.stopReading()  # type: ignore[attr-defined]
             self.listening.append(opened)
             self.log.info("the wall is at {address}", address=address_of(opened, port))
+        self.site.take_ports([port.getHost() for port in self.listening])
 
     def _read_ports(self) -> None:
         waiting, self._waiting = self._waiting, False
@@ -288,7 +289,10 @@ def _access(config: Config, tokens: Tokens) -> Access:
     return Access(
         tokens=tokens,
         loopback=not config.file or config.access.publish == "loopback",
-        origins=frozenset(map(normal_origin, config.server.origins)),
+        any_port=not config.file,
+        only_unix=bool(config.server.trusted_proxies),
+        origins=sent_as(config.server.origins),
+        publish_origins=sent_as(config.server.publish_origins),
         any_origin=not config.file,
         hosts=own_hosts(socket.gethostname(), config.server.hosts),
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from streamd.core.written import Written
 
@@ -52,6 +53,66 @@ class Size(int):
         if not match:
             raise ValueError('expected a size such as "64KiB" or "256MiB"')
         return cls(int(match[1]) * 1024 ** cls._UNITS.index(match[2]))
+
+
+DEFAULT_PORT = {"http": 80, "https": 443}
+"""The ports that browsers leave out of an origin."""
+
+
+class Origin(str):
+    """An origin of pages as browsers send it: ``https://intranet.example``, or ``null``."""
+
+    @classmethod
+    def parse(cls, written: Any) -> Origin:
+        """Return the origin in lower case and without a default port.
+
+        :raises ValueError: the message says which origin is probably meant.
+        """
+        if written == "null":
+            return cls(written)
+        if not isinstance(written, str) or "*" in written:
+            raise ValueError(
+                'expected one origin, "https://intranet.example"; there is no wildcard'
+            )
+        if written.lower().startswith(("file:", "null")):
+            raise ValueError('expected "null", which stands for all pages opened from disk')
+        meant = _origin(written)
+        if meant is None:
+            raise ValueError('expected an origin such as "https://intranet.example"')
+        port = f":{DEFAULT_PORT[meant.partition(':')[0]]}"
+        if written.lower().removesuffix("/").removesuffix(port) != meant:
+            raise ValueError(f'expected a scheme, a host and a port; did you mean "{meant}"?')
+        return cls(meant)
+
+
+def _origin(written: str) -> str | None:
+    """Return the origin of an address, which may lack its scheme; None if it has no origin."""
+    scheme, colon, rest = written.partition("://")
+    scheme = {"ws": "http", "wss": "https"}.get(scheme.lower(), scheme.lower()) if colon else "http"
+    try:
+        parts = urlsplit(f"{scheme}://{rest if colon else written}")
+        host, port = _host(parts.hostname or ""), parts.port
+    except ValueError:  # UnicodeError, too
+        return None
+    if scheme not in DEFAULT_PORT or port == 0:
+        return None
+    return f"{scheme}://{host}" + (f":{port}" if port not in (None, DEFAULT_PORT[scheme]) else "")
+
+
+def _host(name: str) -> str:
+    """Return a host as browsers write it (RFC 5952, RFC 5890).
+
+    :raises ValueError: the name is no host, or a number that browsers take for an address.
+    """
+    if ":" in name:
+        return f"[{ip_address(name)}]"
+    name = name.encode("idna").decode()
+    if not _HOST.fullmatch(name):
+        raise ValueError
+    return str(ip_address(name)) if name.rstrip(".").rpartition(".")[2].isdecimal() else name
+
+
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 
 
 class Secret(Written):

@@ -140,6 +140,8 @@ class _Reader:
         """Check the rules that a structure cannot express."""
         if isinstance(config.access.publish, str) and config.access.publish != "loopback":
             self.problem("access.publish", 'expected "loopback" or a list of secrets')
+        if "null" in config.server.publish_origins:
+            self.problem("server.publish_origins", 'any site can send the origin "null"')
         for key in ("max_viewers", "max_streams"):
             if getattr(config.server, key) < 1:
                 self.problem(f"server.{key}", "expected at least 1")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from streamd.config.fields import Secret, Size, TrustedProxy
+from streamd.config.fields import Origin, Secret, Size, TrustedProxy
 from streamd.config.kind import SourceTable
 from streamd.core.description import Description, TileKind
 from streamd.core.duration import Duration
@@ -80,9 +80,14 @@ FrameAncestor = Annotated[
 
 
 class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The table ``[server]``: who may connect, and the bounds of the daemon."""
+    """The table ``[server]``: who may connect, and the bounds of the daemon.
 
-    origins: tuple[str, ...] = ()
+    :ivar origins: other origins whose pages may read.
+    :ivar publish_origins: other origins whose pages may also publish and command screens.
+    """
+
+    origins: tuple[Origin, ...] = ()
+    publish_origins: tuple[Origin, ...] = ()
     hosts: tuple[str, ...] = ()
     frame_ancestors: tuple[FrameAncestor, ...] = ()
     trusted_proxies: tuple[TrustedProxy, ...] = ()

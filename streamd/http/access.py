@@ -3,29 +3,47 @@
 Browsers send an ``Origin``.  A page of a foreign origin may neither read nor publish.  The ``Host`` is
 checked against DNS rebinding: an attacker's name that points to this machine would make his page "the
 same origin".  With an address literal this attack is impossible.
+
+Every request that changes something asks :meth:`Access.check_change`, and nothing else decides it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from enum import Enum
 from typing import NamedTuple
 
+from streamd.config.fields import DEFAULT_PORT
 from streamd.core.errors import Refused, shorten
+from streamd.http.client_address import read_address
 from streamd.http.request import Request
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
-_ORIGIN = re.compile(r"(https?)://([^/?#\s]{1,260})")
-_DEFAULT_PORT = {"http": "80", "https": "443"}
-FORWARDING = frozenset(
-    ("forwarded", "via", "x-real-ip", "true-client-ip", "cf-connecting-ip", "x-client-ip")
+
+_FORWARDING = re.compile(
+    r"x-(?:forwarded|original|envoy|arr|amzn|appengine|real-ip|client-ip|cluster-client-ip)(?:-.*)?"
+    r"|forwarded|via|cdn-loop|true-client-ip|(?:cf|fastly|proxy)-.*"
 )
-"""Headers that only proxies send, besides x-forwarded-…: then the peer is not the client."""
+"""Matches the names of headers that proxies add: then the peer is not the client."""
+
+
+_PORT_OF_ONE_MACHINE = (
+    "use a port of this machine alone (--port tcp:5000:interface=127.0.0.1), or a unix socket "
+    "(--port unix:/run/streamd/socket)"
+)
+
+
+class Right(Enum):
+    """What a request that changes something does.  The value says it in error texts."""
+
+    PUBLISH = "publishing"
+    COMMAND = "commanding screens"
+    REPORT = "reporting a screen"
 
 
 class Tokens(NamedTuple):
@@ -44,14 +62,20 @@ class Access:
 
     :ivar tokens: the tokens for publishers and administrators.
     :ivar loopback: whether programs on this machine may publish without a token.
+    :ivar any_port: whether they may do so on a port that other machines reach as well.
+    :ivar only_unix: whether they may do so on unix sockets only, because a proxy is known.
     :ivar origins: foreign origins that may read, such as ``https://intranet.example``.
+    :ivar publish_origins: foreign origins that may read and change.
     :ivar any_origin: whether every origin may read, also a page opened from disk.
     :ivar hosts: host names under which browsers may reach this daemon; address literals always may.
     """
 
     tokens: Tokens = NO_TOKENS
     loopback: bool = False
+    any_port: bool = False
+    only_unix: bool = False
     origins: frozenset[str] = frozenset()
+    publish_origins: frozenset[str] = frozenset()
     any_origin: bool = False
     hosts: frozenset[str] = frozenset(("localhost",))
 
@@ -65,16 +89,15 @@ class Access:
                 raise Refused(400, "bad-request", f"control bytes in the header {shorten(name)}")
         if _CONTROL.search(request.path):
             raise Refused(404, "not-found", "there is nothing here")
-        self._check_host(request.headers.get("host"), request.version)
+        if "host" in request.headers or request.version != "HTTP/1.0":
+            self._check_host(request.authority)
 
-    def _check_host(self, host: str | None, version: str) -> None:
-        if host is None and version == "HTTP/1.0":
-            return
-        match = _HOST.fullmatch(host or "")
+    def _check_host(self, authority: str) -> None:
+        match = _HOST.fullmatch(authority)
         if not match:
             raise Refused(400, "bad-request", "the Host header is missing or malformed")
         name = match[1].lower().rstrip(".")
-        if name not in self.hosts and not _is_address(name):
+        if name not in self.hosts and read_address(name) is None:
             raise Refused(
                 421,
                 "unknown-host",
@@ -82,15 +105,17 @@ class Access:
                 f'[server] in streamd.toml: hosts = ["{name}"]',
             )
 
-    def check_reader(self, headers: Mapping[str, str]) -> None:
+    def check_reader(self, request: Request) -> None:
         """Refuse a reader that is a page of a foreign origin.
 
         :raises Refused: 403; the message has the line of configuration to add.
         """
-        origin = headers.get("origin")
-        if origin is None or self.any_origin or self._is_own(origin, headers):
+        origin = request.headers.get("origin")
+        if origin is None or self.any_origin or _is_own(origin, request, or_tls=True):
             return
-        quoted = shorten(origin, 260)
+        if origin in self.origins or origin in self.publish_origins:
+            return
+        quoted = _as_configured(origin)
         raise Refused(
             403,
             "foreign-origin",
@@ -98,65 +123,144 @@ class Access:
             f"streamd.toml: origins = [{quoted}]; or let the proxy in between pass the Host header",
         )
 
-    def check_publisher(self, request: Request, token: str | None = None) -> None:
-        """Refuse a publisher without a valid token; local programs may need none.
+    def check_preflight(self, request: Request) -> None:
+        """Refuse a browser's question whether a page may send a request (Fetch, CORS preflight).
+
+        :raises Refused: 403, see :meth:`check_reader` and :meth:`check_change`.
+        """
+        if request.headers.get("access-control-request-method", "GET") in ("GET", "HEAD"):
+            self.check_reader(request)
+        else:
+            self._check_page(request, Right.PUBLISH)
+
+    def check_change(self, request: Request, right: Right, token: str | None = None) -> str:
+        """Refuse a request that changes something, unless its page and its token may.
+
+        A report of a screen needs no token.  Local programs may publish without one.
 
         :param token: a token from the body, for clients that send no ``Authorization`` header.
+        :returns: who sent it: the place of the token in the configuration; empty without a token.
         :raises Refused: 401 without a valid token, 403 for a foreign origin.
         """
-        bearer = self._bearer(request.headers)
-        if bearer is None and not self.tokens.publish:
+        self._check_page(request, right)
+        if right is Right.REPORT:
+            return ""
+        known = self.tokens.publish if right is Right.PUBLISH else self.tokens.admin
+        bearer = _bearer(request)
+        if bearer is None and not known:
             token = None  # clients of Smashing always send a token; ignore it if none is configured
         token = token if bearer is None else bearer
-        if token is not None:
-            if not _is_one_of(token, self.tokens.publish):
-                raise Refused(401, "bad-token", "this token may not publish here")
-        elif not (self.loopback and _is_local(request)):
-            raise Refused(
-                401,
-                "no-token",
-                "publishing needs a token (Authorization: Bearer TOKEN), one of [access] publish "
-                "in streamd.toml" + (", or a client on the same machine" if self.loopback else ""),
-            )
-
-    def check_admin(self, request: Request) -> None:
-        """Refuse a command to screens without an admin token.
-
-        :raises Refused: 401 without a valid token, 403 for a foreign origin.
-        """
-        token = self._bearer(request.headers)
         if token is None:
-            raise Refused(
-                401,
-                "no-token",
-                "commanding screens needs a token (Authorization: Bearer TOKEN), one of [access] "
-                "admin in streamd.toml",
+            self._check_without_token(request, right)
+            return ""
+        place = _place_of(token, known)
+        if place is None:
+            raise Refused(401, "bad-token", f"{right.value} is not allowed with this token")
+        return str(place)
+
+    def note(self, has_unix: bool, has_private: bool) -> str:
+        """Return what the log says at the start about publishing without a token; perhaps nothing.
+
+        :param has_unix: whether a port is a unix socket.
+        :param has_private: whether a port is bound to a loopback address.
+        """
+        if not self.loopback:
+            return ""
+        if has_unix or self.any_port or (has_private and not self.only_unix):
+            return (
+                "programs on this machine may publish without a token; if a proxy runs here, list "
+                "tokens in [access] publish: a proxy that adds no header looks like such a program"
             )
-        if not _is_one_of(token, self.tokens.admin):
-            raise Refused(401, "bad-token", "this token may not command screens")
+        return f'access.publish = "loopback" lets nobody publish here: {_PORT_OF_ONE_MACHINE}'
 
-    def _bearer(self, headers: Mapping[str, str]) -> str | None:
-        """Return the bearer token of a request that changes something, or None."""
-        origin = headers.get("origin")
-        if origin is not None and not self._is_own(origin, headers):
-            raise Refused(403, "foreign-origin", "pages of other origins may only read here")
-        credentials = headers.get("authorization")
-        if credentials is None:
-            return None
-        scheme, _, token = credentials.partition(" ")
-        if scheme.lower() != "bearer":
-            raise Refused(401, "bad-token", "expected Authorization: Bearer TOKEN")
-        # Headers are decoded as latin-1; the bytes of a token are UTF-8.
-        return token.encode("latin-1", "replace").decode("utf-8", "replace")
+    def refusal(self, request: Request, right: Right) -> Refused | None:
+        """Return the error with which :meth:`check_change` refuses a request, or None."""
+        try:
+            self.check_change(request, right)
+        except Refused as refused:
+            return refused
+        return None
 
-    def _is_own(self, origin: str, headers: Mapping[str, str]) -> bool:
-        return origin in self.origins or _same_host(origin, headers.get("host", ""))
+    def _check_page(self, request: Request, right: Right) -> None:
+        """Refuse pages of other origins, and the own host's pages with another scheme."""
+        origin = request.headers.get("origin")
+        # A page with TLS at the own host shows the wall behind a proxy that is not trusted.
+        if origin is None or _is_own(origin, request, or_tls=right is Right.REPORT):
+            return
+        if origin in self.publish_origins:
+            return
+        cure = f"add under [server] in streamd.toml: publish_origins = [{_as_configured(origin)}]"
+        if _is_own(origin, request, or_tls=True):
+            cure = "name the proxy that speaks TLS under [server] in streamd.toml: trusted_proxies"
+        raise Refused(
+            403,
+            "foreign-origin",
+            f"{right.value} is not allowed to pages of the origin {_as_configured(origin)}, which may "
+            f"only read here; to let them, {cure}",
+        )
+
+    def _check_without_token(self, request: Request, right: Right) -> None:
+        """Refuse a request without a token, unless it is a publish of a program on this machine.
+
+        A proxy that adds no header and passes no Host looks like such a program.
+        """
+        key = "publish" if right is Right.PUBLISH else "admin"
+        cure = ""
+        if right is Right.PUBLISH and self.loopback:
+            cure = self._why_not_local(request)
+            if not cure:
+                return
+        raise Refused(
+            401,
+            "no-token",
+            f"{right.value} needs a token (Authorization: Bearer TOKEN), one of [access] {key} in "
+            f"streamd.toml{cure}",
+        )
+
+    def _why_not_local(self, request: Request) -> str:
+        """Return why a request is none of a program on this machine; empty if it is one."""
+        forwarded = any(_FORWARDING.fullmatch(name) for name in request.headers)
+        if forwarded or request.proxied or request.version == "HTTP/1.0":
+            return "; only programs that come through no proxy need none"
+        if request.host == "":
+            return ""  # a unix socket
+        if not _is_loopback(request.host):
+            return "; only programs on the daemon's machine need none"
+        if self.only_unix:
+            return "; with trusted_proxies only programs on a unix socket need none"
+        if not _is_own_machine(request.authority):
+            return "; only programs that address the daemon as localhost need none"
+        if not (self.any_port or request.private):
+            return f"; without one {_PORT_OF_ONE_MACHINE}"
+        return ""
 
 
-def _is_one_of(token: str, tokens: Iterable[str]) -> bool:
-    given = token.strip().encode("utf-8", "replace")
-    # All tokens are compared, each in constant time, so that the duration reveals nothing about them.
-    return sum(hmac.compare_digest(given, known.encode()) for known in tokens) > 0
+def _bearer(request: Request) -> str | None:
+    """Return the bearer token of a request, or None."""
+    credentials = request.headers.get("authorization")
+    if credentials is None:
+        return None
+    scheme, _, token = credentials.partition(" ")
+    if scheme.lower() != "bearer":
+        raise Refused(401, "bad-token", "expected Authorization: Bearer TOKEN")
+    # Headers are decoded as latin-1; the bytes of a token are UTF-8.
+    return token.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _place_of(token: str, tokens: Sequence[str]) -> int | None:
+    """Return the index of a token, or None; the duration reveals nothing about the tokens.
+
+    Their hashes are compared, because a comparison of texts reveals their lengths.
+    """
+    given = _hash(token.strip())
+    found = [
+        number for number, known in enumerate(tokens) if hmac.compare_digest(given, _hash(known))
+    ]
+    return found[0] if found else None
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
 def own_hosts(machine: str, configured: Iterable[str] = ()) -> frozenset[str]:
@@ -174,44 +278,39 @@ def own_hosts(machine: str, configured: Iterable[str] = ()) -> frozenset[str]:
     )
 
 
-def normal_origin(origin: str) -> str:
-    """Return an origin as browsers write it: in lower case, without the default port."""
-    origin = origin.rstrip("/").lower()
-    return origin.removesuffix(f":{_DEFAULT_PORT.get(origin.partition(':')[0])}")
+def sent_as(origins: Iterable[str]) -> frozenset[str]:
+    """Return configured origins as browsers send them.
+
+    Chromium sends ``file://`` with the WebSocket of a page opened from disk, and ``null`` otherwise.
+    """
+    known = frozenset(origins)
+    return known | {"file://"} if "null" in known else known
 
 
-def _same_host(origin: str, host: str) -> bool:
-    match = _ORIGIN.fullmatch(origin)
-    if not match:
+def _as_configured(origin: str) -> str:
+    """Return an origin in quotes, as the configuration names it."""
+    return shorten("null" if origin == "file://" else origin, 260)
+
+
+def _is_own(origin: str, request: Request, or_tls: bool) -> bool:
+    """Return whether an origin is that of this daemon: scheme, host and port.
+
+    :param or_tls: whether the same host with TLS counts, too: a proxy may add TLS.
+    """
+    scheme, _, place = origin.lower().partition("://")
+    if scheme != request.scheme and not (or_tls and scheme == "https"):
         return False
-    scheme, place = match[1], match[2].lower()
-    default = ":" + _DEFAULT_PORT[scheme]
-    return place.removesuffix(default) == host.lower().removesuffix(default)
+    default = f":{DEFAULT_PORT.get(scheme, 0)}"
+    return place.removesuffix(default) == request.authority.lower().removesuffix(default)
 
 
-@lru_cache(maxsize=256)
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return True
+def _is_own_machine(authority: str) -> bool:
+    """Return whether a Host is ``localhost`` or a loopback address, with or without a port."""
+    match = _HOST.fullmatch(authority)
+    name = match[1].lower().rstrip(".") if match else ""
+    return name == "localhost" or _is_loopback(name)
 
 
-def _is_local(request: Request) -> bool:
-    """Return True for a request from a program on this machine, if it did not pass a proxy."""
-    if request.version == "HTTP/1.0" or any(
-        name in FORWARDING or name.startswith("x-forwarded-") for name in request.headers
-    ):
-        return False
-    return _is_loopback(request.host)
-
-
-@lru_cache(maxsize=256)
-def _is_loopback(peer: str) -> bool:
-    try:
-        address = ip_address(peer)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return (mapped or address).is_loopback
+def _is_loopback(address: str) -> bool:
+    read = read_address(address)
+    return read is not None and read.is_loopback

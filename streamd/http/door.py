@@ -61,7 +61,7 @@ class Door(Protocol):
         if headers is None:
             return None
         try:
-            about = (headers, self.transport, self._site.proxies)
+            about = (headers, self.transport, self._site)
             request = make_request(b"GET", head[1], b"HTTP/1.1", *about)
             self._site.access.check_head(request)
             return self._site.viewer(request)

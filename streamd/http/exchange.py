@@ -7,20 +7,20 @@ memory, errors are JSON, and answers are compressed and sent no faster than the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from io import BytesIO
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime, ISSLTransport
 from twisted.python.failure import Failure
 from twisted.web import http
 
 from streamd.core.errors import Refused
 from streamd.http.access import Access
 from streamd.http.bodies import Packer, Parts, is_worth_packing, takes_gzip, whole
-from streamd.http.client_address import FORWARDED_FOR, TrustedProxies
+from streamd.http.client_address import FORWARDED_FOR, UNIX, TrustedProxies, read_address
 from streamd.http.request import (
     Handover,
     NeedsBody,
@@ -54,12 +54,14 @@ class Answers(Protocol):
 
     :ivar proxies: the proxies whose forwarding headers count.
     :ivar uploads: the room for bodies that are being received.
+    :ivar private: the addresses of the ports that are bound to a loopback address.
     :ivar security: headers that every answer gets.
     :ivar packer: compresses answers.
     """
 
     access: Access
     proxies: TrustedProxies
+    private: Collection[IAddress]
     clock: IReactorTime
     uploads: Uploads
     security: Mapping[str, str]
@@ -166,7 +168,7 @@ class Exchange(http.Request):
             name.decode("latin-1").lower(): ", ".join(v.decode("latin-1") for v in values)
             for name, values in self.requestHeaders.getAllRawHeaders()
         }
-        about = (headers, self.channel, self._site.proxies)
+        about = (headers, self.channel.transport, self._site)
         return make_request(self.method, self.uri, self.clientproto, *about)
 
     def _explain(self, failure: Failure) -> Response:
@@ -242,15 +244,15 @@ def make_request(
     uri: bytes,
     version: bytes,
     headers: Mapping[str, str],
-    connection: Any,
-    proxies: TrustedProxies,
+    transport: Any,
+    site: Answers,
 ) -> Request:
     """Make a :class:`Request` from the head of a request.
 
-    :param connection: the channel or transport of the request; only ``getPeer`` is used.
+    :param transport: the transport of the request's connection.
     :raises Refused: 400 if the request line cannot be read.
     """
-    host = getattr(connection.getPeer(), "host", "")
+    host = getattr(transport.getPeer(), "host", "")
     path, _, query = _ABSOLUTE.sub(b"", uri).partition(b"?")
     try:
         fields = parse_qsl(query.decode("latin-1"), True, max_num_fields=100) if query else ()
@@ -261,7 +263,11 @@ def make_request(
             headers=headers,
             host=host,
             version=version.decode("latin-1"),
-            client=proxies.client(host, headers.get(FORWARDED_FOR)),
+            client=site.proxies.client(host, headers.get(FORWARDED_FOR)),
+            proxied=site.proxies.trusts(read_address(host) or UNIX),
+            secure=ISSLTransport.providedBy(transport),
+            # GET needs it not, and getHost() is a system call.
+            private=method != b"GET" and transport.getHost() in site.private,
         )
     except ValueError:
         raise Refused(400, "bad-request", "the request line is malformed") from None

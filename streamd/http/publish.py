@@ -14,7 +14,7 @@ from streamd.core.errors import Refused, shorten
 from streamd.core.state import State
 from streamd.core.update import Draft, Update, check_name, check_time
 from streamd.core.values import from_json, from_text
-from streamd.http.access import Access
+from streamd.http.access import Access, Right
 from streamd.http.request import NAME, NeedsBody, Request, Response, Routes, json_response
 from streamd.journals.admission import append_within
 from streamd.journals.journal import Journal, Key
@@ -47,7 +47,7 @@ class Publisher:
 
         :raises Refused: 400, 401, 403, 409, 413, 415 or 429.
         """
-        self._access.check_publisher(request)
+        self._access.check_change(request, Right.PUBLISH)
         _check_kind(request.headers)
         check_name(name)
         time = _time(request.headers)
@@ -63,7 +63,7 @@ class Publisher:
 
     def patch_state(self, request: Request) -> NeedsBody:
         """``PATCH /state``: publish several values, all or none."""
-        self._access.check_publisher(request)
+        self._access.check_change(request, Right.PUBLISH)
         _check_kind(request.headers)
         time = _time(request.headers)
 
@@ -79,7 +79,7 @@ class Publisher:
 
     def delete_stream(self, request: Request, name: str) -> Deferred[Response]:
         """``DELETE /streams/NAME``: forget a stream."""
-        self._access.check_publisher(request)
+        self._access.check_change(request, Right.PUBLISH)
         key = _key(request, b"")
         if (
             key is None and self._state.get(name) is None
@@ -97,7 +97,8 @@ class Publisher:
         def publish(body: bytes) -> Deferred[Response]:
             fields = parse_json_object(body)
             token = fields.pop("auth_token", None)
-            self._access.check_publisher(request, token if isinstance(token, str) else None)
+            token = token if isinstance(token, str) else None
+            self._access.check_change(request, Right.PUBLISH, token)
             value = fields["current"] if set(fields) == {"current"} else fields
             # Encoded again, because from_json checks every value that comes in.
             draft = Draft(name, from_json(msgspec.json.encode(value)))

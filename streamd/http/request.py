@@ -55,6 +55,9 @@ class Request:
     :ivar host: the peer's address, ``127.0.0.1``; empty for a unix socket.
     :ivar client: the client's address, which a trusted proxy may have told.
     :ivar version: ``HTTP/1.1``.
+    :ivar proxied: whether the peer is a trusted proxy, so that its ``X-Forwarded-…`` headers count.
+    :ivar secure: whether the port speaks TLS.
+    :ivar private: whether the port is bound to a loopback address: only this machine reaches it.
     """
 
     method: str
@@ -64,6 +67,25 @@ class Request:
     host: str = "127.0.0.1"
     version: str = "HTTP/1.1"
     client: ClientAddress = LOOPBACK
+    proxied: bool = False
+    secure: bool = False
+    private: bool = False
+
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``, as the client uses it."""
+        told = self._forwarded("proto").lower().replace("ws", "http")  # some proxies tell wss
+        return told if told in ("http", "https") else "https" if self.secure else "http"
+
+    @property
+    def authority(self) -> str:
+        """The host, perhaps with a port, by which the client addresses this daemon."""
+        return self._forwarded("host") or self.headers.get("host", "")
+
+    def _forwarded(self, what: str) -> str:
+        """Return the last entry of a trusted proxy's header; empty if there is none."""
+        told = self.headers.get(f"x-forwarded-{what}", "") if self.proxied else ""
+        return told.rpartition(",")[2].strip()
 
 
 @dataclass(frozen=True, slots=True)

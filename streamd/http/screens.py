@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 
 from streamd.core.duration import parse_duration
 from streamd.core.errors import Refused, shorten
-from streamd.http.access import Access
+from streamd.http.access import Access, Right
 from streamd.http.request import NAME, NeedsBody, Request, Response, Routes, json_response
 from streamd.hub.screens import Screens
 from streamd.wire.v1 import v1_message
@@ -78,7 +78,7 @@ class Commands:
 
         :raises Refused: 400, 401, 403, 404, 409 or 503.
         """
-        self._access.check_admin(request)
+        self._access.check_change(request, Right.COMMAND)
 
         def command(body: bytes) -> Deferred[Response]:
             text = v1_message("command", self._parse(body)).text

@@ -16,10 +16,10 @@ from twisted.web import http
 from zope.interface import implementer
 
 from streamd.core.errors import Refused
-from streamd.http.access import Access
+from streamd.http.access import Access, Right
 from streamd.http.bodies import Packer
 from streamd.http.channel import Channel
-from streamd.http.client_address import NO_PROXIES, TrustedProxies
+from streamd.http.client_address import NO_PROXIES, TrustedProxies, read_address
 from streamd.http.door import Door
 from streamd.http.exchange import Answer
 from streamd.http.handshake import wants_websocket
@@ -73,6 +73,7 @@ class Site(http.HTTPFactory):
     """The factory for all connections on the ports: routes requests and bounds connections.
 
     :ivar channels: connections that speak HTTP or have sent nothing yet.
+    :ivar private: the addresses of the ports that are bound to a loopback address.
     :ivar uploads: the room for bodies of requests that are being received.
     :ivar turned_away: how many connections were closed because there were too many.
     :ivar left: how many HTTP connections have ended or become viewers since the start.
@@ -87,7 +88,7 @@ class Site(http.HTTPFactory):
         parts: Iterable[Part],
         log_parts: Iterable[Part],
         log_missing: Callable[[], str | None],
-        upgrade: Callable[[Request], Handover],
+        upgrade: Callable[[Request, Refused | None], Handover],
         links: Sized,
         clock: IReactorTime,
         max_connections: int,
@@ -110,6 +111,7 @@ class Site(http.HTTPFactory):
         super().__init__(reactor=clock)
         self.access = access
         self.proxies = proxies
+        self.private: Collection[IAddress] = ()
         self.clock = clock
         self.channels: Connections[Channel | Door] = Connections(clock)
         self.uploads = Uploads(clock)
@@ -132,6 +134,14 @@ class Site(http.HTTPFactory):
                 of_log = {method: partial(self._with_log, view) for method, view in views.items()}
                 routes.setdefault(path, {}).update(of_log)
         self._routes = [Route(re.compile(path), views) for path, views in routes.items()]
+
+    def take_ports(self, addresses: Collection[IAddress]) -> None:
+        """Note the addresses of the open ports, and log who may publish without a token."""
+        read = {address: read_address(getattr(address, "host", "")) for address in addresses}
+        self.private = {address for address, ip in read.items() if ip and ip.is_loopback}
+        note = self.access.note(has_unix=None in read.values(), has_private=bool(self.private))
+        if note:
+            self._log.warn("{note}", note=note)
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         if len(self.channels) + len(self._links) >= self._max_connections:
@@ -195,9 +205,9 @@ class Site(http.HTTPFactory):
     def viewer(self, request: Request) -> Handover | None:
         if not wants_websocket(request):
             return None
-        self.access.check_reader(request.headers)
+        self.access.check_reader(request)
         self._check_log()
-        return self._upgrade(request)
+        return self._upgrade(request, self.access.refusal(request, Right.REPORT))
 
     def _check_log(self) -> None:
         """:raises Away: while there is no log: an empty state would look as if no streams existed."""
@@ -213,7 +223,7 @@ class Site(http.HTTPFactory):
         method = "GET" if request.method == "HEAD" else request.method
         allowed = ", ".join(route.views)
         if method == "OPTIONS":
-            self.access.check_reader(request.headers)
+            self.access.check_preflight(request)
             possible = {
                 "Allow": allowed,
                 "Access-Control-Allow-Methods": allowed,
@@ -227,7 +237,7 @@ class Site(http.HTTPFactory):
                 405, "not-allowed", f"possible here: {allowed}", {"Allow": allowed}
             )
         if method == "GET" and request.path not in self._public:
-            self.access.check_reader(request.headers)
+            self.access.check_reader(request)
         return view(request, *match.groups())
 
 

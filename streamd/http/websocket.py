@@ -37,8 +37,7 @@ from streamd.wire.frames import (
 from streamd.wire.requests import ScreenReport, Subscription, parse_message, parse_query
 from streamd.wire.v1 import v1_message
 
-FRAMES_PER_SECOND = 50
-BURST = 200
+FRAMES_PER_SECOND, BURST = 50, 200
 """How many frames a viewer may send: a person who clicks sends two a second, a reload storm ten."""
 
 QUIET = 0.1
@@ -72,6 +71,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     _deaf = False
     _allowance = float(BURST)
     _counted = 0.0
+    no_report: Refused | None = None  # why this page may not report as a screen
 
     def __init__(self, subscription: Subscription, handshake: Handshake) -> None:
         super().__init__(handshake)
@@ -143,6 +143,8 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         said: Subscription | ScreenReport | bytes
         try:
             said = parse_message(b"" if isBinary else payload)
+            if isinstance(said, ScreenReport) and self.no_report:
+                raise self.no_report
         except Refused as refused:
             fields = {"code": refused.code, "message": refused.message}
             said = frame(v1_message("error", fields).text)
@@ -212,9 +214,8 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
             self.sendCloseFrame(code=code, reasonUtf8=reason.encode(), isReply=False)
 
     def sendCloseFrame(self, *args: Any, **kwargs: Any) -> None:
-        # Also Autobahn's answer to a close frame.  A close frame is the last, and must not stand in the
-        # middle of a message.  The rest of an unfinished one is not made for it: a hello of 10,000
-        # streams is made as it is read, and would be megabytes for each viewer that does not read.
+        # Also Autobahn's answer to a close frame.  It must not stand in the middle of a message.  The
+        # rest of an unfinished one is not made: that is megabytes for a viewer that does not read.
         self.hub.leave(self)
         if self.unsent:
             self.lose()
@@ -262,8 +263,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     def check_pong(self, now: float) -> None:
         """Drop the viewer if the last ping was not answered in time.
 
-        A slow reader may have much to read before the ping, in the buffer of its own system.  The
-        daemon waits for it as long as that system acknowledges bytes.
+        A slow reader may read much before the ping.  Its system acknowledges bytes meanwhile.
         """
         if not self.ready or self._pinged is None or now - self._pinged < PONG_WITHIN:
             return
@@ -302,8 +302,7 @@ class StreamFactory(WebSocketServerFactory):
         self.now = now
         self.clock = clock
         self.protocols: Connections[StreamProtocol] = Connections(clock)
-        self.refused = 0
-        self.lost = 0
+        self.refused = self.lost = 0
         self._sweep = sweep
         sweep.watch(self.protocols)
         StreamProtocol.take_options(self)
@@ -312,17 +311,19 @@ class StreamFactory(WebSocketServerFactory):
     def routes(self) -> Routes:
         return {"/ws": {"GET": refuse_plain_request}}
 
-    def upgrade(self, request: Request) -> Handover:
+    def upgrade(self, request: Request, no_report: Refused | None = None) -> Handover:
         """Make a viewer from a handshake: ``GET /`` or ``/ws`` with ``Upgrade: websocket``.
 
-        :raises Refused: 400 or 426 for a bad handshake, 400 for a bad subscription, 503 when there are
-            too many viewers.
+        :param no_report: why its page may not report as a screen, if so.
+        :raises Refused: 400 or 426 for a bad request, 503 when there are too many viewers.
         """
         subscription = parse_query(request.query)
         handshake = parse_handshake(request.headers)
         self.hub.check_room()
         protocol = StreamProtocol(subscription, handshake)
         protocol.factory = self
+        if no_report is not None:
+            protocol.no_report = no_report
         return Handover(protocol)
 
     def opened(self, protocol: StreamProtocol) -> None:
@@ -342,9 +343,8 @@ class StreamFactory(WebSocketServerFactory):
         protocol.lose()
 
     def close_all(self) -> Deferred[None]:
-        """Ask every viewer to reconnect later, and close.
+        """Ask every viewer to reconnect later, and close; fires when all connections are closed.
 
-        :returns: fires when all connections are closed.  Connections of viewers that do not answer are
-            aborted after a short time.
+        Connections of viewers that do not answer are aborted after a short time.
         """
         return self.protocols.close_all(StreamProtocol.restart, StreamProtocol.lose)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.config.fields import ConfigError, Problems, Secret, Size, TrustedProxy
+from streamd.config.fields import ConfigError, Origin, Problems, Secret, Size, TrustedProxy
 
 
 class SizeTests(SynchronousTestCase):
@@ -15,6 +15,67 @@ class SizeTests(SynchronousTestCase):
     def test_no_sizes(self) -> None:
         for written in ("64", "64KB", "-1MiB", "1.5GiB", 64, None):
             self.assertRaises(ValueError, Size.parse, written)
+
+
+class OriginTests(SynchronousTestCase):
+    def test_what_is_harmless_is_written_as_browsers_do(self) -> None:
+        for written, origin in (
+            ("https://intranet.example", "https://intranet.example"),
+            ("HTTPS://Intranet.Example/", "https://intranet.example"),
+            ("http://wall:80", "http://wall"),
+            ("https://wall:443/", "https://wall"),
+            ("http://wall:443", "http://wall:443"),
+            ("http://wall.", "http://wall."),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+            ("http://[::1]:5000", "http://[::1]:5000"),
+            ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+            ("null", "null"),
+        ):
+            self.assertEqual(origin, Origin.parse(written))
+
+    def test_the_refusal_says_what_is_meant(self) -> None:
+        for written, meant in (
+            ("localhost:24004", "http://localhost:24004"),
+            ("intranet.example", "http://intranet.example"),
+            ("https://wall.example/kitchen", "https://wall.example"),
+            ("https://wall.example//", "https://wall.example"),
+            ("https://wall.example?wall=kitchen", "https://wall.example"),
+            ("https://ann@wall.example", "https://wall.example"),
+            ("http://wall:", "http://wall"),
+            ("wss://wall:5443", "https://wall:5443"),
+            ("https://b\u00fccher.example", "https://xn--bcher-kva.example"),
+            ("http://[0:0::1]", "http://[::1]"),
+            ("http://wall\n", "http://wall"),
+        ):
+            error = self.assertRaises(ValueError, Origin.parse, written)
+            self.assertIn(f'did you mean "{meant}"?', str(error))
+        for written in ("file://", "FILE:///home/ann/wall.html", "Null"):
+            self.assertIn(
+                'expected "null"', str(self.assertRaises(ValueError, Origin.parse, written))
+            )
+        others: tuple[object, ...] = ("*", "http://*.example", "https://wall:*", 5, None, ["null"])
+        for other in others:
+            error = self.assertRaises(ValueError, Origin.parse, other)
+            self.assertIn("no wildcard", str(error))
+
+    def test_what_is_no_origin_at_all(self) -> None:
+        for written in (
+            "",
+            " ",
+            "https://",
+            "https://wall ",
+            "http://a b",
+            "http://a..b",
+            "http://wall:0",
+            "http://wall:65536",
+            "http://127.1",
+            "http://[::1",
+            "ftp://wall",
+            "javascript:alert(1)",
+            f"http://{'a' * 70}.example",
+        ):
+            error = self.assertRaises(ValueError, Origin.parse, written)
+            self.assertIn("expected an origin such as", str(error))
 
 
 class SecretTests(SynchronousTestCase):

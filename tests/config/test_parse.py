@@ -192,6 +192,12 @@ class BadTests(SynchronousTestCase):
     def test_types(self) -> None:
         self.check('[server]\nmax_viewers = "5"', "server.max_viewers", "expected int, got str")
         self.check('[server]\norigins = "x"', "server.origins", "expected array, got str")
+        self.check('[server]\norigins = ["null", "*"]', "server.origins[1]", "no wildcard")
+        for written, place, words in (
+            ("wall:80", "server.publish_origins[0]", "did you mean"),
+            ("null", "server.publish_origins", "any site can send"),
+        ):
+            self.check(f'[server]\npublish_origins = ["{written}"]', place, words)
         self.check("[server]\nhosts = [5]", "server.hosts[0]", "expected str, got int")
         self.check('[server]\ntrusted_proxies = "::1"', "server.trusted_proxies", "expected array")
         proxies = '[server]\ntrusted_proxies = ["10.0.0.0/8", "proxy.example"]'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.errors import Refused
-from streamd.http.access import FORWARDING, Access, Tokens, own_hosts
+from streamd.http.access import Access, Right, Tokens, own_hosts, sent_as
 from streamd.http.request import Request
 
 
@@ -90,19 +91,21 @@ class HeadTests(AccessTestCase):
 
 
 class ReaderTests(AccessTestCase):
-    def check(self, access: Access, origin: str | None, host: str = "wall.example:5000") -> None:
+    def check(
+        self, access: Access, origin: str | None, host: str = "wall.example:5000", **fields: Any
+    ) -> None:
         headers = {"host": host} | ({} if origin is None else {"origin": origin})
-        access.check_reader(headers)
+        access.check_reader(Request("GET", "/", headers=headers, **fields))
 
     def test_no_browser_and_the_own_page(self) -> None:
         self.check(Access(), None)
         self.check(Access(), "http://wall.example:5000")
-        self.check(Access(), "HTTP://wall.example:5000".replace("HTTP", "http"))
         self.check(Access(), "http://Wall.Example:5000")
         self.check(Access(), "http://wall.example", "wall.example")
         self.check(Access(), "http://wall.example", "wall.example:80")
         self.check(Access(), "https://wall.example", "wall.example")  # behind a proxy with TLS
         self.check(Access(), "http://[::1]:5000", "[::1]:5000")
+        self.check(Access(), "https://wall.example", "wall.example:443", secure=True)
 
     def test_foreign_pages(self) -> None:
         for origin in (
@@ -123,114 +126,277 @@ class ReaderTests(AccessTestCase):
                 (403, "foreign-origin"), self.refusal(self.check, Access(), origin), origin
             )
 
+    def test_page_without_tls_is_foreign_to_a_port_with_tls(self) -> None:
+        for origin, host in (
+            ("http://wall.example", "wall.example"),
+            ("http://wall.example", "wall.example:443"),
+            ("http://wall.example:5000", "wall.example:5000"),
+        ):
+            refusal = self.refusal(lambda o=origin, h=host: self.check(Access(), o, h, secure=True))
+            self.assertEqual((403, "foreign-origin"), refusal)
+
     def test_an_origin_that_was_configured(self) -> None:
-        access = Access(origins=frozenset(("https://intranet.example",)))
-        self.check(access, "https://intranet.example")
-        for origin in ("http://intranet.example", "https://intranet.example:8443", "null"):
-            self.assertEqual(403, self.refusal(self.check, access, origin)[0])
+        known = frozenset(("https://intranet.example",))
+        for access in (Access(origins=known), Access(publish_origins=known)):
+            self.check(access, "https://intranet.example")
+            for origin in ("http://intranet.example", "https://intranet.example:8443", "null"):
+                self.assertEqual(403, self.refusal(self.check, access, origin)[0])
+
+    def test_null_stands_for_pages_from_disk(self) -> None:
+        access = Access(origins=sent_as(["null"]))
+        for origin in ("null", "file://"):
+            self.check(access, origin)
+        self.assertEqual(403, self.refusal(self.check, access, "http://evil.example")[0])
+        for origin in ("null", "file://"):
+            refused = self.assertRaises(Refused, self.check, Access(), origin)
+            self.assertIn('origins = ["null"]', refused.message)
 
     def test_the_demo_accepts_any_page(self) -> None:
         for origin in ("null", "file://", "http://anywhere.example"):
             self.check(Access(any_origin=True), origin)
 
 
-class PublisherTests(AccessTestCase):
-    closed = Access(tokens=Tokens(("s3cret", "other")))
-    local = Access(loopback=True)
-    both = Access(tokens=Tokens(("s3cret",)), loopback=True)
+class ProxyTests(AccessTestCase):
+    """What a proxy says about the address that the client used counts only if it is trusted."""
 
-    def ask(self, access: Access, token: str | None = None, **fields: Any) -> None:
-        version, peer = fields.pop("version", "HTTP/1.1"), fields.pop("peer", "127.0.0.1")
-        headers = request(**fields).headers
-        access.check_publisher(
-            Request("POST", "/", headers=headers, host=peer, version=version), token
+    access = Access(hosts=frozenset(("wall.example", "localhost")))
+
+    def request(self, proxied: bool, **told: str) -> Request:
+        headers = {f"x-forwarded-{name}": text for name, text in told.items()}
+        return Request("GET", "/", headers={"host": "10.0.0.5:5000", **headers}, proxied=proxied)
+
+    def test_scheme_and_host(self) -> None:
+        for told, wanted in (
+            ({}, ("http", "10.0.0.5:5000")),
+            ({"proto": "https", "host": "wall.example"}, ("https", "wall.example")),
+            ({"proto": "wss"}, ("https", "10.0.0.5:5000")),
+            (
+                {"proto": "http, HTTPS", "host": "evil.example, wall.example"},
+                ("https", "wall.example"),
+            ),
+            ({"proto": "gopher", "host": ""}, ("http", "10.0.0.5:5000")),
+        ):
+            trusted, other = self.request(True, **told), self.request(False, **told)
+            self.assertEqual(wanted, (trusted.scheme, trusted.authority))
+            self.assertEqual(("http", "10.0.0.5:5000"), (other.scheme, other.authority))
+
+    def test_told_host_has_to_be_an_own_one(self) -> None:
+        self.access.check_head(self.request(True, host="wall.example"))
+        for host, refusal in (
+            ("evil.example", (421, "unknown-host")),
+            ("a b", (400, "bad-request")),
+        ):
+            ask = self.request(True, host=host)
+            self.assertEqual(refusal, self.refusal(self.access.check_head, ask))
+            self.access.check_head(self.request(False, host=host))
+
+    def test_own_page_behind_tls_changes_if_the_proxy_is_trusted(self) -> None:
+        access = Access(tokens=Tokens(("s3cret",)))
+        told = {"proto": "https", "host": "wall.example"}
+        page = {"origin": "https://wall.example", "authorization": "Bearer s3cret"}
+        for proxied, host in ((True, "10.0.0.5:5000"), (False, "wall.example")):
+            headers = {"host": host, **{f"x-forwarded-{k}": v for k, v in told.items()}, **page}
+            ask = Request("POST", "/", headers=headers, proxied=proxied)
+            access.check_reader(ask)
+            if proxied:
+                access.check_change(ask, Right.PUBLISH)
+            else:
+                refused = self.assertRaises(Refused, access.check_change, ask, Right.PUBLISH)
+                self.assertIn("trusted_proxies", refused.message)
+
+
+TOKENS = Tokens(("a-token-to-publish", "another-token-to-publish"), ("a-token-to-command",))
+
+RULES = {
+    "no file": Access(loopback=True, any_port=True, any_origin=True),
+    "nobody": Access(),
+    "loopback": Access(loopback=True),
+    "loopback and a proxy": Access(loopback=True, only_unix=True),
+    "tokens": Access(
+        TOKENS,
+        origins=frozenset(("https://reads.example",)),
+        publish_origins=frozenset(("https://writes.example",)),
+    ),
+}
+PEERS = {"127.1.2.3": True, "::1": True, "::ffff:127.0.0.1": True, "": True}
+PEERS |= {"192.0.2.9": False, "2001:db8::1": False, "::ffff:192.0.2.9": False}
+HOSTS = {"localhost:5000": True, "127.0.0.1": True, "[::1]:5000": True, "LOCALHOST.": True}
+HOSTS |= {
+    "wall.example:5000": False,
+    "192.0.2.7": False,
+    "0.0.0.0": False,
+    "127.0.0.1.nip.io": False,
+}
+ADDED = [{}, {"x-forwarded-for": ""}, {"via": "1.1 x"}, {"version": "HTTP/1.0"}, {"proxied": "yes"}]
+ORIGINS = [None, "own", "own with TLS", "null", "https://reads.example", "https://writes.example"]
+GIVEN = [None, "a-token-to-publish", "a-token-to-command", "wrong"]
+
+
+def decision(
+    rule: str,
+    right: Right,
+    peer: str,
+    host: str,
+    added: Any,
+    private: bool,
+    origin: Any,
+    token: Any,
+) -> str | None:
+    """The code of the refusal, as the documentation says it; None if the request is accepted."""
+    own = ("own", "own with TLS") if right is Right.REPORT else ("own",)
+    others = ("https://writes.example",) if rule == "tokens" else ()
+    if origin not in (None, *own, *others):
+        return "foreign-origin"
+    if right is Right.REPORT:
+        return None
+    if token is not None:
+        wanted = GIVEN[1] if right is Right.PUBLISH else GIVEN[2]
+        return None if rule == "tokens" and token == wanted else "bad-token"
+    if right is Right.COMMAND or rule in ("nobody", "tokens") or added or not PEERS[peer]:
+        return "no-token"
+    if peer == "":
+        return None
+    port = private or rule == "no file"
+    return None if port and HOSTS[host] and rule != "loopback and a proxy" else "no-token"
+
+
+class ChangeTests(AccessTestCase):
+    """Every peer, Host, header, port, origin, token and file, crossed with every other."""
+
+    def outcome(
+        self,
+        rule: str,
+        right: Right,
+        peer: str,
+        host: str,
+        added: Any,
+        private: bool,
+        origin: Any,
+        token: Any,
+    ) -> str | None:
+        headers = {"host": host, **added}
+        fields: dict[str, Any] = {"version": headers.pop("version", "HTTP/1.1")}
+        fields["proxied"] = bool(headers.pop("proxied", ""))
+        if origin is not None:
+            scheme = {"own": "http", "own with TLS": "https"}.get(origin)
+            headers["origin"] = f"{scheme}://{host.lower()}" if scheme else origin
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        ask = Request("POST", "/", headers=headers, host=peer, private=private, **fields)
+        refused = RULES[rule].refusal(ask, right)
+        self.assertIn(refused.status if refused else 401, (401, 403))
+        return refused.code if refused else None
+
+    def test_every_combination(self) -> None:
+        cases = product(RULES, Right, PEERS, HOSTS, ADDED, (True, False), ORIGINS, GIVEN)
+        wrong = [case for case in cases if self.outcome(*case) != decision(*case)]
+        self.assertEqual([], wrong[:5])
+
+    def ask(self, access: Access, token: str | None = None, **fields: Any) -> str:
+        """Publish from the machine itself, with these headers."""
+        headers = {"host": "localhost", **fields}
+        return access.check_change(
+            Request("POST", "/", headers=headers, private=True), Right.PUBLISH, token
         )
 
     def test_a_token(self) -> None:
-        for token in ("s3cret", "other"):
-            self.ask(self.closed, authorization=f"Bearer {token}", peer="192.0.2.9")
-            self.ask(self.closed, authorization=f"bearer   {token} ", peer="192.0.2.9")
+        access = RULES["tokens"]
+        for place, token in enumerate(TOKENS.publish):
+            for header in (f"Bearer {token}", f"bearer   {token} "):
+                self.assertEqual(str(place), self.ask(access, authorization=header))
+            self.assertEqual(str(place), self.ask(access, token))
 
     def test_a_wrong_token_helps_nobody(self) -> None:
-        for access in (self.closed, self.local, self.both, Access()):
-            for token in ("wrong", "", "s3cret2", "s3cre", "s3cret other", "\u00e9\udc80"):
-                self.assertEqual(
-                    (401, "bad-token"),
-                    self.refusal(
-                        lambda a=access, t=token: self.ask(a, authorization=f"Bearer {t}")
-                    ),
-                )
-
-    def test_another_scheme(self) -> None:
-        for text in ("s3cret", "Basic s3cret", "", "Bearer"):
-            status, _ = self.refusal(lambda t=text: self.ask(self.both, authorization=t))
-            self.assertEqual(401, status)
-
-    def test_no_token(self) -> None:
-        for access in (self.closed, Access()):
-            self.assertEqual((401, "no-token"), self.refusal(self.ask, access))
+        right = TOKENS.publish[0]
+        for access in RULES.values():
+            for token in ("", f"{right}2", right[:-1], f"{right} {right}", "\u00e9\udc80"):
+                header = f"Bearer {token}"
+                refusal = self.refusal(lambda a=access, h=header: self.ask(a, authorization=h))
+                self.assertEqual((401, "bad-token"), refusal)
+            for header in (right, f"Basic {right}", "", "Bearer"):
+                refusal = self.refusal(lambda a=access, h=header: self.ask(a, authorization=h))
+                self.assertEqual(401, refusal[0])
 
     def test_a_token_in_the_body(self) -> None:
-        self.ask(self.closed, "s3cret", peer="192.0.2.9")
-        self.assertEqual((401, "bad-token"), self.refusal(self.ask, self.closed, "wrong"))
-        self.assertEqual((401, "bad-token"), self.refusal(self.ask, self.both, "wrong"))
-        self.ask(self.local, "YOUR_AUTH_TOKEN")  # what Smashing's senders send unasked
+        self.assertEqual((401, "bad-token"), self.refusal(self.ask, RULES["tokens"], "wrong"))
+        self.ask(RULES["loopback"], "YOUR_AUTH_TOKEN")  # what Smashing's senders send unasked
 
     def test_the_header_counts_before_the_body(self) -> None:
-        bad = lambda: self.ask(self.closed, "s3cret", authorization="Bearer wrong")  # noqa: E731
-        self.assertEqual((401, "bad-token"), self.refusal(bad))
+        both = lambda: self.ask(RULES["tokens"], TOKENS.publish[0], authorization="Bearer wrong")  # noqa: E731
+        self.assertEqual((401, "bad-token"), self.refusal(both))
 
-    def test_programs_on_this_machine(self) -> None:
-        for peer in ("127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"):
-            self.ask(self.local, peer=peer)
-        for peer in ("192.0.2.9", "::ffff:192.0.2.9", "2001:db8::1", "0.0.0.0", "", "/run/socket"):
-            self.assertEqual(
-                (401, "no-token"), self.refusal(lambda p=peer: self.ask(self.local, peer=p))
-            )
+    def test_headers_that_only_proxies_add(self) -> None:
+        for name in (
+            "forwarded",
+            "via",
+            "x-forwarded-for",
+            "x-forwarded-anything",
+            "x-real-ip",
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "x-original-url",
+            "x-envoy-external-address",
+            "x-amzn-trace-id",
+            "true-client-ip",
+            "cf-connecting-ip",
+            "cdn-loop",
+            "fastly-client-ip",
+            "proxy-connection",
+        ):
+            refusal = self.refusal(lambda n=name: self.ask(RULES["no file"], **{n: "x"}))
+            self.assertEqual((401, "no-token"), refusal)
+        for name in ("x-request-id", "user-agent", "x-forward", "cookie", "viable"):
+            self.ask(RULES["no file"], **{name: "x"})
 
-    def test_not_for_others_through_this_machine(self) -> None:
-        for name in FORWARDING:
-            headers = {"host": "localhost", name: "x"}
-            ask = Request("POST", "/", headers=headers)
-            self.assertEqual((401, "no-token"), self.refusal(self.local.check_publisher, ask))
-        old = lambda: self.ask(self.local, version="HTTP/1.0")  # noqa: E731
-        self.assertEqual((401, "no-token"), self.refusal(old))
-
-    def test_pages_of_other_origins(self) -> None:
-        own = "http://wall.example:5000"
-        self.ask(self.local, origin=own)
-        for access in (self.both, Access(tokens=Tokens(("s3cret",)), any_origin=True)):
-            for origin in ("http://evil.example", "null", "file://"):
-                ask = lambda a=access, o=origin: self.ask(  # noqa: E731
-                    a, origin=o, authorization="Bearer s3cret"
-                )
-                self.assertEqual((403, "foreign-origin"), self.refusal(ask))
+    def test_the_refusal_says_what_would_help(self) -> None:
+        loopback = RULES["loopback"]
+        cases: Any = (
+            ({"host": "192.0.2.9"}, "on the daemon's machine"),
+            ({"headers": {"host": "wall.example"}}, "as localhost"),
+            ({"headers": {"host": "localhost", "via": "x"}}, "through no proxy"),
+            ({}, "tcp:5000:interface=127.0.0.1"),
+        )
+        for fields, cure in cases:
+            ask = Request("POST", "/", **{"headers": {"host": "localhost"}, **fields})
+            refused = self.assertRaises(Refused, loopback.check_change, ask, Right.PUBLISH)
+            self.assertIn("Bearer", refused.message)
+            self.assertIn(cure, refused.message)
+            refused = self.assertRaises(Refused, Access().check_change, ask, Right.PUBLISH)
+            self.assertNotIn(cure, refused.message)
 
 
-class AdminTests(AccessTestCase):
-    access = Access(tokens=Tokens(("s3cret",), ("adm1n",)), loopback=True)
+class NoteTests(SynchronousTestCase):
+    def test_the_log_says_who_publishes_without_a_token(self) -> None:
+        for rule, unix, private, wanted in (
+            ("nobody", True, True, ""),
+            ("tokens", True, True, ""),
+            ("no file", False, False, "list tokens"),
+            ("loopback", False, True, "list tokens"),
+            ("loopback", True, False, "list tokens"),
+            ("loopback", False, False, "lets nobody publish"),
+            ("loopback and a proxy", False, True, "lets nobody publish"),
+            ("loopback and a proxy", True, False, "list tokens"),
+        ):
+            said = RULES[rule].note(unix, private)
+            self.assertEqual(bool(wanted), bool(said))
+            self.assertIn(wanted, said)
 
-    def ask(self, **headers: str) -> None:
-        self.access.check_admin(request(**headers))
 
-    def test_a_token(self) -> None:
-        self.ask(authorization="Bearer adm1n")
-        self.ask(authorization="Bearer adm1n", origin="http://wall.example:5000")
-
-    def test_nobody_else(self) -> None:
-        for text in ("Bearer s3cret", "Bearer ", "Basic adm1n", "adm1n"):
-            refusal = self.refusal(lambda t=text: self.ask(authorization=t))
-            self.assertEqual((401, "bad-token"), refusal)
-        self.assertEqual((401, "no-token"), self.refusal(self.ask))
-        nobody = Access(tokens=Tokens(("s3cret",)))
-        ask = request(authorization="Bearer s3cret")
-        self.assertEqual((401, "bad-token"), self.refusal(nobody.check_admin, ask))
-
-    def test_pages_of_other_origins(self) -> None:
-        ask = lambda: self.ask(authorization="Bearer adm1n", origin="http://evil.example")  # noqa: E731
-        self.assertEqual((403, "foreign-origin"), self.refusal(ask))
-
-    def test_an_admin_token_does_not_publish(self) -> None:
-        closed = Access(tokens=self.access.tokens)
-        ask = request(authorization="Bearer adm1n")
-        self.assertEqual((401, "bad-token"), self.refusal(closed.check_publisher, ask))
+class PreflightTests(AccessTestCase):
+    def test_a_page_that_reads_hears_that_it_may_not_publish(self) -> None:
+        access = RULES["tokens"]
+        for origin, method, refused in (
+            ("https://reads.example", None, False),
+            ("https://reads.example", "GET", False),
+            ("https://reads.example", "POST", True),
+            ("https://writes.example", "DELETE", False),
+            ("https://evil.example", "GET", True),
+            ("https://evil.example", "PATCH", True),
+        ):
+            asked = {} if method is None else {"access-control-request-method": method}
+            headers = {"host": "localhost", "origin": origin, **asked}
+            ask = Request("OPTIONS", "/state", headers=headers)
+            if refused:
+                self.assertEqual(403, self.refusal(access.check_preflight, ask)[0])
+            else:
+                access.check_preflight(ask)

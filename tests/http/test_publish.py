@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from streamd.core.errors import Refused
 from streamd.core.values import MAX_VALUE
 from streamd.http.publish import Publisher
-from streamd.http.request import Request
+from streamd.http.request import NAME, Request
 from streamd.journals.memory import MemoryJournal
 from tests.support.fakes import Daemonette
 from tests.support.net import Answer
@@ -569,10 +569,38 @@ def test_foreign_page_does_not_publish_with_a_token(serve: Serve) -> None:
 
 
 @in_thread
-def test_own_page_publishes(serve: Serve) -> None:
-    served = serve(QUIET + '\n[server]\norigins = ["https://intranet.example"]')
-    for origin in (f"http://127.0.0.1:{served.port}", "https://intranet.example"):
-        assert served.request("POST", "/streams/a", "1", {"Origin": origin}).status == 201
+def test_own_page_publishes_and_pages_of_publish_origins(serve: Serve) -> None:
+    keys = '\n[server]\norigins = ["https://a.example"]\npublish_origins = ["https://b.example"]'
+    served = serve(QUIET + keys)
+    for origin in (f"http://127.0.0.1:{served.port}", "https://b.example"):
+        answer = served.request("POST", "/streams/a", "1", {"Origin": origin})
+        assert answer.status == 201
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+    for origin in ("https://a.example", f"https://127.0.0.1:{served.port}"):
+        for method, path, body in WRITES:
+            answer = served.request(method, path, body, {"Origin": origin})
+            assert refusal(answer) == (403, "foreign-origin")
+    assert served.request("GET", "/state", headers={"Origin": "https://a.example"}).status == 200
+
+
+@in_thread
+def test_every_request_that_changes_something_asks_for_access(serve: Serve) -> None:
+    served = serve('[server]\norigins = ["https://a.example"]', ["right"], ["right"])
+    changes = [
+        (method, route.pattern.pattern.replace(NAME, "a"))
+        for route in served.service.site._routes
+        for method in route.views
+        if method != "GET"
+    ]
+    assert set(changes) == {(m, p) for m, p, _ in WRITES} | {("POST", "/screens/a")}
+    for method, path in changes:
+        for headers, wanted in (
+            ({}, (401, "no-token")),
+            ({"Authorization": "Bearer wrong"}, (401, "bad-token")),
+            ({"Origin": "https://a.example", **TOKEN}, (403, "foreign-origin")),
+            ({"Origin": f"https://127.0.0.1:{served.port}", **TOKEN}, (403, "foreign-origin")),
+        ):
+            assert refusal(served.request(method, path, "{}", headers)) == wanted
 
 
 @in_thread
@@ -602,7 +630,7 @@ def test_streams_that_wait_for_the_journal_count() -> None:
         waiting.append(Deferred())
         return waiting[-1]
 
-    access: Any = SimpleNamespace(check_publisher=lambda request: None)
+    access: Any = SimpleNamespace(check_change=lambda request, right: None)
     journal: Any = SimpleNamespace(append=append)
     publisher = Publisher(access, journal, state)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from streamd.app import service
 from streamd.config.parse import parse
+from streamd.core.errors import Refused
 from streamd.http.request import Handover, Request
 from streamd.http.websocket import BURST, StreamFactory, StreamProtocol
 from tests.support.served import QUIET
@@ -38,7 +39,7 @@ class EchoFactory(StreamFactory):
         super().__init__(*args)
         self.closeHandshakeTimeout = 1.5  # type: ignore[assignment]  # Autobahn takes any number
 
-    def upgrade(self, request: Request) -> Handover:
+    def upgrade(self, request: Request, no_report: Refused | None = None) -> Handover:
         handover = super().upgrade(request)
         handover.protocol.__class__ = EchoProtocol  # made as it is made, but for what it answers
         return handover

@@ -17,12 +17,17 @@ from tests.support.net import free_port
 class StartNginx(Protocol):
     """Starts nginx in front of a server.
 
-    `bare`: with `proxy_pass` alone, as most people begin. `folder`: where the server is. `holding`: it
-    lets no WebSocket pass, and holds each answer back until that ends.
+    `bare`: with `proxy_pass` alone, as most people begin, and these directives. `folder`: where the
+    server is. `holding`: it lets no WebSocket pass, and holds each answer back until that ends.
     """
 
     def __call__(
-        self, behind: Server, bare: bool = False, folder: str = "/", holding: bool = False
+        self,
+        behind: Server,
+        bare: bool = False,
+        folder: str = "/",
+        holding: bool = False,
+        directives: str = "",
     ) -> Server: ...
 
 
@@ -32,7 +37,11 @@ def start_nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartNginx
     servers: list[Server] = []
 
     def start(
-        behind: Server, bare: bool = False, folder: str = "/", holding: bool = False
+        behind: Server,
+        bare: bool = False,
+        folder: str = "/",
+        holding: bool = False,
+        directives: str = "",
     ) -> Server:
         program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         assert program, "no nginx here: run tests/install-servers"
@@ -40,7 +49,7 @@ def start_nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartNginx
         port = free_port()
         text = (CHECKOUT / "docs" / "nginx.conf").read_text()
         for documented, here in (
-            ("listen 8080;", f"listen 127.0.0.1:{port};"),
+            ("listen 8080;", f"listen 127.0.0.1:{port}; {directives}"),
             ("127.0.0.1:5000;", f"127.0.0.1:{behind.port};"),
         ):
             assert documented in text

@@ -1,0 +1,145 @@
+"""Who publishes without a token through real ports and real proxies, and who does not."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import StartDaemon
+from tests.support.net import Answer, request, wait_until
+from tests.support.nginx import StartNginx
+from tests.support.proxy import Proxy
+from tests.support.served import QUIET, Serve, Served, Wire, frame, handshake, head, in_thread
+
+PUBLIC = {"Host": "wall.example"}
+NAMED = QUIET + '\n[server]\nhosts = ["wall.example"]\n'
+
+# How nginx may be configured, and by what it is recognised.
+HTTP_1_1 = "proxy_http_version 1.1;"
+DIRECTIVES = {
+    "": "through no proxy",  # HTTP/1.0
+    f"{HTTP_1_1} proxy_set_header X-Forwarded-For $remote_addr;": "through no proxy",
+    f"{HTTP_1_1} proxy_set_header X-Real-IP $remote_addr;": "through no proxy",
+    f"{HTTP_1_1} proxy_set_header Host $host;": "as localhost",
+    # The one that is not: Host is the address of proxy_pass, and no header is added.
+    HTTP_1_1: None,
+}
+
+
+def outcome(answer: Answer) -> tuple[int, str]:
+    return answer.status, answer.json()["error"]["message"] if answer.status >= 400 else ""
+
+
+@pytest.mark.parametrize("config", [None, NAMED], ids=["no file", "loopback"])
+def test_real_nginx_does_not_let_the_world_publish(
+    start_daemon: StartDaemon, start_nginx: StartNginx, config: str | None
+) -> None:
+    daemon = start_daemon(config=config)
+    for directives, reason in DIRECTIVES.items():
+        nginx = start_nginx(daemon, bare=True, directives=directives)
+        status, message = outcome(nginx.request("POST", "/streams/a", "1", PUBLIC))
+        if reason is None:
+            assert status == 201, "recognised: say so in docs/configuration.rst"
+        elif reason == "as localhost" and config is None:
+            assert status == 421
+        else:
+            assert (status, reason in message) == (401, True), message
+    assert "a proxy that adds no header looks like such a program" in daemon.log()
+
+
+def test_tokens_stop_a_silent_proxy(start_daemon: StartDaemon, start_nginx: StartNginx) -> None:
+    daemon = start_daemon(config='[access]\npublish = ["0123456789abcdef"]')
+    nginx = start_nginx(daemon, bare=True, directives=HTTP_1_1)
+    assert nginx.request("POST", "/streams/a", "1").status == 401
+    token = {"Authorization": "Bearer 0123456789abcdef"}
+    assert nginx.request("POST", "/streams/a", "1", token).status == 201
+    assert "looks like such a program" not in daemon.log()
+
+
+@in_thread
+def test_forwarder_of_tcp_is_recognised_by_the_public_host_alone(serve: Serve) -> None:
+    """As haproxy in TCP mode and socat do: not a byte is added."""
+    served = serve(NAMED)
+    with closing(Proxy(served.port)) as forwarder:
+
+        def publish(host: str) -> int:
+            return request(forwarder.port, "POST", "/streams/a", "1", {"Host": host}).status
+
+        assert [publish("wall.example"), publish("192.0.2.7:8080")] == [401, 401]
+        assert publish("localhost") == 201  # it cannot be recognised: the documentation says so
+
+
+@in_thread
+def test_port_that_other_machines_reach_needs_a_token(serve: Serve) -> None:
+    served = serve(QUIET, more_ports=["tcp:0"])
+    alone, exposed = (port.getHost().port for port in served.service.listening)  # type: ignore[attr-defined]
+    assert request(alone, "POST", "/streams/a", "1").status == 201
+    status, message = outcome(request(exposed, "POST", "/streams/a", "1"))
+    assert (status, "--port tcp:5000:interface=127.0.0.1" in message) == (401, True)
+    demo = serve(None, more_ports=["tcp:0"])
+    exposed = demo.service.listening[1].getHost().port  # type: ignore[attr-defined]
+    assert request(exposed, "POST", "/streams/a", "1").status == 201  # as the README's curl
+
+
+def over_unix(path: Path, *lines: str, host: str = "localhost") -> int:
+    with closing(socket.socket(socket.AF_UNIX)) as end:
+        end.connect(str(path))
+        wire = Wire(end)
+        wire.send(head("POST", "/streams/a", "Content-Length: 1", *lines, host=host) + b"1")
+        return wire.answer().status
+
+
+@in_thread
+def test_unix_socket_needs_no_token_whatever_the_host(serve: Serve, tmp_path: Path) -> None:
+    plain, proxied = tmp_path / "plain", tmp_path / "proxied"
+    serve(NAMED, more_ports=[f"unix:{plain}"])
+    assert over_unix(plain) == 201
+    assert over_unix(plain, host="wall.example") == 201
+    assert over_unix(plain, "Via: 1.1 proxy") == 401
+    assert over_unix(plain, "Origin: http://evil.example") == 403
+    served = serve(NAMED + 'trusted_proxies = ["127.0.0.1"]', more_ports=[f"unix:{proxied}"])
+    assert over_unix(proxied) == 201
+    assert served.request("POST", "/streams/a", "1").status == 401
+
+
+@in_thread
+def test_unix_peers_that_are_trusted_proxies_need_a_token(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    serve(QUIET + '\n[server]\ntrusted_proxies = ["unix"]', more_ports=[f"unix:{path}"])
+    assert over_unix(path) == 401
+
+
+REPORT = b'{"type": "screen", "name": "tv", "wall": "all", "at": "7-0", "delay": 0}'
+
+
+@pytest.mark.parametrize(
+    ("origin", "admitted"),
+    [
+        (lambda port: f"http://127.0.0.1:{port}", True),
+        (lambda port: f"https://127.0.0.1:{port}", True),  # behind a proxy with TLS
+        (lambda port: "https://writes.example", True),
+        (lambda port: "https://reads.example", False),
+    ],
+)
+@in_thread
+def test_pages_that_only_read_do_not_report_as_screens(
+    serve: Serve, origin: Callable[[int], str], admitted: bool
+) -> None:
+    keys = 'origins = ["https://reads.example"]\npublish_origins = ["https://writes.example"]'
+    served: Served = serve(f"{QUIET}\n[server]\n{keys}")
+    lines = (f"Origin: {origin(served.port)}", "Sec-WebSocket-Protocol: streamd.v1")
+    wire = served.wire(handshake("/ws", *lines, host=f"127.0.0.1:{served.port}"))
+    assert wire.head().startswith("HTTP/1.1 101")
+    wire.send(frame(0x81, REPORT))
+    screens = lambda: list(served.request("GET", "/screens").json()["screens"])  # noqa: E731
+    if admitted:
+        wait_until(lambda: screens() == ["tv"])
+        return
+    while (message := wire.message())["type"] != "error":
+        pass
+    assert message["code"] == "foreign-origin"
+    assert screens() == []
