@@ -73,7 +73,7 @@ class Page:
         static = {"/walls": self._list, **self._files}
         return {
             f"/walls/{NAME}": {"GET": self.get_wall},
-            **{re.escape(p): {"GET": partial(unless_known, r)} for p, r in static.items()},
+            **{path: {"GET": partial(unless_known, r)} for path, r in static.items()},
         }
 
     @property

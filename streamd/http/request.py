@@ -18,12 +18,13 @@ from streamd.http.client_address import ClientAddress
 PART = 64 * 1024
 """Bytes of one part of a large answer."""
 
-NAME = "([^/]+)"
-"""One part of a path, as a group of a route's pattern."""
+NAME = "NAME"
+"""The last part of a path that stands for any name."""
 
 Routes = Mapping[str, Mapping[str, Callable[..., Any]]]
-"""The routes of a part of the site: pattern of the whole path -> method -> view.  A view is a function
-that takes the request and the groups of the pattern."""
+"""The routes of a part of the site: path -> method -> view.
+
+A view is a function that takes the request, and the name if the path ends in :data:`NAME`."""
 
 
 def security(script: str, frame_ancestors: Iterable[str] = ()) -> Mapping[str, str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sized
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from twisted.internet import protocol
 from twisted.internet.defer import Deferred
@@ -23,7 +22,7 @@ from streamd.http.client_address import NO_PROXIES, TrustedProxies, read_address
 from streamd.http.door import Door
 from streamd.http.exchange import Answer
 from streamd.http.handshake import wants_websocket
-from streamd.http.request import Handover, Request, Response, Routes, error_response
+from streamd.http.request import NAME, Handover, Request, Response, Routes, error_response
 from streamd.http.uploads import Uploads
 from streamd.journals.journal import Away
 from streamd.reactor.connections import Connections
@@ -47,13 +46,6 @@ class Part(Protocol):
     @property
     def routes(self) -> Routes:
         """The paths of this part; parts may share a path if their methods differ."""
-
-
-class Route(NamedTuple):
-    """The pattern of a path, and the view for each method."""
-
-    pattern: re.Pattern[str]
-    views: Mapping[str, View]
 
 
 class _TurnedAway(protocol.Protocol):
@@ -125,15 +117,22 @@ class Site(http.HTTPFactory):
         self._log_missing = log_missing
         self._links = links
         self._max_connections = max_connections
-        routes: dict[str, dict[str, View]] = {}
+        self._fixed: dict[str, dict[str, View]] = {}  # path -> method -> view
+        self._named: dict[str, dict[str, View]] = {}  # the same, by the path before the name
         for part in parts:
             for path, views in part.routes.items():
-                routes.setdefault(path, {}).update(views)
+                self._views(path).update(views)
         for part in log_parts:
             for path, views in part.routes.items():
                 of_log = {method: partial(self._with_log, view) for method, view in views.items()}
-                routes.setdefault(path, {}).update(of_log)
-        self._routes = [Route(re.compile(path), views) for path, views in routes.items()]
+                self._views(path).update(of_log)
+
+    def _views(self, path: str) -> dict[str, View]:
+        """Return the views of a path in :data:`Routes`, to be changed."""
+        parent, _, last = path.rpartition("/")
+        if last == NAME:
+            return self._named.setdefault(parent, {})
+        return self._fixed.setdefault(path, {})
 
     def take_ports(self, addresses: Collection[IAddress]) -> None:
         """Note the addresses of the open ports, and log who may publish without a token."""
@@ -196,10 +195,13 @@ class Site(http.HTTPFactory):
         viewer = self.viewer(request)
         if viewer is not None:
             return viewer
-        for route in self._routes:
-            match = route.pattern.fullmatch(request.path)
-            if match:
-                return self._call(route, match, request)
+        views = self._fixed.get(request.path)
+        if views is not None:
+            return self._call(views, request)
+        parent, _, name = request.path.rpartition("/")
+        views = self._named.get(parent)
+        if views is not None and name:
+            return self._call(views, request, name)
         raise Refused(404, "not-found", "there is nothing here")
 
     def viewer(self, request: Request) -> Handover | None:
@@ -215,13 +217,13 @@ class Site(http.HTTPFactory):
         if why is not None:
             raise Away(why)
 
-    def _with_log(self, view: View, request: Request, *groups: str) -> Answer:
+    def _with_log(self, view: View, request: Request, *name: str) -> Answer:
         self._check_log()
-        return view(request, *groups)
+        return view(request, *name)
 
-    def _call(self, route: Route, match: re.Match[str], request: Request) -> Answer:
+    def _call(self, views: Mapping[str, View], request: Request, *name: str) -> Answer:
         method = "GET" if request.method == "HEAD" else request.method
-        allowed = ", ".join(route.views)
+        allowed = ", ".join(views)
         if method == "OPTIONS":
             self.access.check_preflight(request)
             possible = {
@@ -231,14 +233,14 @@ class Site(http.HTTPFactory):
                 "last-event-id, streamd-time",
             }
             return Response(204, b"", possible)
-        view = route.views.get(method)
+        view = views.get(method)
         if view is None:
             return error_response(
                 405, "not-allowed", f"possible here: {allowed}", {"Allow": allowed}
             )
         if method == "GET" and request.path not in self._public:
             self.access.check_reader(request)
-        return view(request, *match.groups())
+        return view(request, *name)
 
 
 def _abort(channel: Channel | Door) -> None:
