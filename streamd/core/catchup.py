@@ -7,7 +7,7 @@ read a :class:`~streamd.core.state.State` and change nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 from operator import attrgetter
 from typing import Any
@@ -141,33 +141,29 @@ class Missed:
     The cursor has no backlog.
 
     :ivar updates: as in :class:`Answer`.
-    :ivar end: the cursor of a viewer that has got these changes.
-    :ivar more: whether the log has updates after ``end``.
-    :ivar journal: as in :class:`Answer`.
     :ivar touched: the bits of those streams of which there is anything to tell.
     """
 
     def __init__(self, state: State, cursor: Cursor, newest: bool = False) -> None:
         self.updates: Sequence[Update]
+        at = state.head
         if newest:
-            at, self.updates = state.head, _newest(state, cursor, -1, state.head)
+            self.updates = [stream.history[-1] for stream in _recent(state, cursor.at)][::-1]
         else:
             found = list(islice(state.kept.log.after(cursor.at), MANY_MISSED))
-            at = found[-1].at if len(found) == MANY_MISSED else state.head
+            if len(found) == MANY_MISSED:
+                at = found[-1].at
             self.updates = [update for update in found if update.value is not None]
-        self.more = at < state.head
-        self.end = Cursor(max(at, cursor.at), state.revision)
+        self._state = state
+        self._at = max(at, cursor.at)  # the cursor may come from a node that is further
         self._since = since = state.revision if newest else cursor.revision
-        self.journal = state.journal if state.journal_noted > since else None
-        self._roster = roster = state.roster
+        roster = state.roster
         self._numbers = [roster.numbers[update.stream] for update in self.updates]
-        self._updated = roster.bits_of(self._numbers)
+        self.touched = self._updated = roster.bits_of(self._numbers)
         self._noted: Sequence[Stream] = ()
-        self._changed = 0
         if state.revision > since:
             self._noted = list(takewhile(lambda s: s.noted > since, reversed(state.noted.values())))
-            self._changed = roster.bits_of([roster.numbers[stream.name] for stream in self._noted])
-        self.touched = self._updated | self._changed
+            self.touched |= roster.bits_of([roster.numbers[stream.name] for stream in self._noted])
 
     def pick(self, bits: int) -> Sequence[int]:
         """Return the indexes of the updates of these streams."""
@@ -177,7 +173,7 @@ class Missed:
         if wanted == self._updated:
             return range(len(self.updates))
         flags = wanted.to_bytes(wanted.bit_length() // 8 + 1, "little")
-        flags += bytes(len(self._roster.names) // 8 + 1 - len(flags))
+        flags += bytes(len(self._state.roster.names) // 8 + 1 - len(flags))
         return [i for i, n in enumerate(self._numbers) if flags[n >> 3] >> (n & 7) & 1]
 
     def answer(self, bits: int, picked: Sequence[int]) -> Answer:
@@ -185,22 +181,18 @@ class Missed:
 
         :param picked: see :meth:`pick`.
         """
-        all_of_them = len(picked) == len(self.updates)
-        updates = self.updates if all_of_them else [self.updates[index] for index in picked]
-        gone, streams, health = self._changes(bits)
-        at, revision = self.end.at, self.end.revision
-        return Answer(
-            updates, gone, streams, health, self.journal, at, self.more, revision, ORIGIN, False
-        )
-
-    def _changes(self, bits: int) -> tuple[list[str], dict[str, Any], dict[str, Health]]:
-        """Return the streams among ``bits`` that were forgotten, described or judged."""
+        state, since, updates = self._state, self._since, self.updates
+        if len(picked) < len(updates):
+            updates = [updates[index] for index in picked]
         gone: list[str] = []
         streams: dict[str, Any] = {}
         health: dict[str, Health] = {}
-        if not bits & self._changed:
-            return gone, streams, health
-        numbers, since = self._roster.numbers, self._since
+        journal = state.journal if state.journal_noted > since else None
+        more = self._at < state.head
+        answer = Answer(
+            updates, gone, streams, health, journal, self._at, more, state.revision, ORIGIN, False
+        )
+        numbers = state.roster.numbers
         for stream in self._noted:
             if not bits >> numbers[stream.name] & 1:
                 continue
@@ -210,7 +202,7 @@ class Missed:
                 streams[stream.name] = stream.description.public()
             if stream.judged > since and not stream.gone:
                 health[stream.name] = stream.current_health()
-        return gone, streams, health
+        return answer
 
 
 def _newest(state: State, cursor: Cursor, bits: int, until: Position) -> list[Update]:
@@ -238,8 +230,12 @@ def _changed(state: State, at: Position, bits: int) -> Iterable[Stream]:
         streams = filter(None, map(state.streams.get, state.roster.select(bits)))
         return [stream for stream in streams if stream.history]
     numbers = state.roster.numbers
-    recent = takewhile(lambda s: s.history[-1].at > at, reversed(state.kept.recent.values()))
-    return [stream for stream in recent if bits >> numbers[stream.name] & 1]
+    return [stream for stream in _recent(state, at) if bits >> numbers[stream.name] & 1]
+
+
+def _recent(state: State, at: Position) -> Iterator[Stream]:
+    """Yield the streams with an update after ``at``, in the reverse order of their newest updates."""
+    return takewhile(lambda s: s.history[-1].at > at, reversed(state.kept.recent.values()))
 
 
 def _after(

@@ -136,7 +136,7 @@ class Hub:
         pace = max(subscription.pace, self._pace)
         audience = self._audiences.seat(viewer, pace, encoding, matches, head)
         at = after if after is not None and resumed else ORIGIN
-        more = not encoding.newest and self._messages.next(cursor, audience).data != b""
+        more = not encoding.newest and self._messages.next(cursor, audience)[0] != b""
         bits, journal = matches.bits, self.state.journal
         about = partial(self._overviews.parts, bits, journal)
         welcome = Welcome(now, at, resumed, more, subscription.asked, about)
@@ -182,7 +182,7 @@ class Hub:
             return
         audience.flushed = head
         usual: Cursor | None = None  # the cursor of most viewers
-        data, after = b"", audience.flushed  # their message, and their cursor after it
+        data, after = b"", head  # their message, and their cursor after it
         for viewer in list(audience.viewers):
             cursor = viewer.cursor
             if cursor is usual and viewer.ready and viewer.unsent is None:
@@ -194,17 +194,14 @@ class Hub:
                     except Exception:
                         self._lose(Failure(), viewer)
                 continue
-            self._serve(viewer, audience)
-            if usual is None and (step := self._step(cursor, audience)):
-                usual, data, after = cursor, step.data, step.after
-
-    def _step(self, cursor: Cursor, audience: Audience) -> Step | None:
-        """Return the last step, if it brings viewers at ``cursor`` all the way up to date."""
-        step = self._messages.last
-        if step is None or step.cursor is not cursor or step.audience is not audience:
-            return None
-        is_whole = len(step.data) <= MAX_MESSAGE and not audience.is_behind(step.after)
-        return step if is_whole else None
+            step = self._serve(viewer, audience)
+            if (
+                usual is None
+                and step is not None
+                and len(step[0]) <= MAX_MESSAGE  # else it goes out in pieces
+                and not audience.is_behind(step[1])
+            ):
+                usual, (data, after) = cursor, step
 
     def tick(self, now: float) -> None:
         """Send a tick to every viewer that is up to date: the time, and the proofs since the last tick.
@@ -241,23 +238,28 @@ class Hub:
             self._write(viewer, (tick.message(audience),))
             self._serve(viewer, audience)  # sends the rest of a long tick
 
-    def _serve(self, viewer: Viewer, audience: Audience, newcomer: bool = False) -> None:
-        """Write the flushed updates that a viewer lacks; a newcomer does not wait for a flush."""
+    def _serve(self, viewer: Viewer, audience: Audience, newcomer: bool = False) -> Step | None:
+        """Write the flushed updates that a viewer lacks; a newcomer does not wait for a flush.
+
+        :returns: the message with them, or None if the viewer was not due for one.
+        """
+        step = None
         while viewer.ready:
             if viewer.unsent is not None:
                 self._send_next(viewer, viewer.unsent)
                 continue
             if not newcomer and not audience.is_behind(viewer.cursor):
-                return
+                return step
             newcomer = False
             if catchup.is_beyond(self.state, viewer.cursor):
                 self._dismiss(viewer)
-                return
+                return None
             try:
-                _, _, data, cursor = self._messages.next(viewer.cursor, audience)
+                step = self._messages.next(viewer.cursor, audience)
             except Exception:
                 self._log.failure("a message could not be made; its viewers wait for the next")
-                return
+                return None
+            data, cursor = step
             viewer.cursor = cursor
             if data:
                 self.delivered += 1
@@ -267,7 +269,8 @@ class Hub:
                     self._write(viewer, (data,))
             if viewer.ready and viewer.unsent is None and audience.is_behind(cursor):
                 self.clock.callLater(0, self._proceed, viewer)  # there is more: others come first
-                return
+                return step
+        return step
 
     def _write(self, viewer: Viewer, parts: Iterable[bytes]) -> None:
         """Send a message.  A long one is sent in pieces, each when the socket has drained."""

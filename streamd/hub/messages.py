@@ -7,8 +7,7 @@ little more than one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
 
 from streamd.core import catchup
 from streamd.core.catchup import Missed
@@ -16,7 +15,6 @@ from streamd.core.cursor import Cursor
 from streamd.core.state import State
 from streamd.core.update import Update
 from streamd.hub.audience import Audience
-from streamd.wire.encoding import Encoding, Message
 
 REMEMBERED = 64
 """How many messages are kept; each has at most 64 KiB or one update."""
@@ -24,31 +22,16 @@ REMEMBERED = 64
 STRAGGLERS = 8
 """How many cursors keep their changes: usually all viewers of one pace are at the same cursor."""
 
-
-class Step(NamedTuple):
-    """A message that brings the viewers of an audience from one cursor to the next.
-
-    :ivar cursor: the cursor before the message.
-    :ivar data: the message; empty if there is nothing to tell.
-    :ivar after: the cursor after the message.
-    """
-
-    audience: Audience
-    cursor: Cursor
-    data: bytes
-    after: Cursor
+Step = tuple[bytes, Cursor]
+"""A message, empty if there is nothing to tell, and the cursor of a viewer that has got it."""
 
 
 class Messages:
-    """Makes the messages of a hub's viewers.
-
-    :ivar last: the step that :meth:`next` returned last, or None.
-    """
+    """Makes the messages of a hub's viewers."""
 
     def __init__(self, state: State) -> None:
-        self.last: Step | None = None
         self._state = state
-        self._made: dict[object, tuple[bytes, Cursor]] = {}
+        self._made: dict[object, Step] = {}
         self._missed: dict[tuple[Cursor, bool], _Shared] = {}
         self._made_at = (state.head, state.revision, state.roster.epoch)
 
@@ -57,42 +40,38 @@ class Messages:
         return Cursor(self._state.head, self._state.revision)
 
     def next(self, cursor: Cursor, audience: Audience) -> Step:
-        """Return the next step of a viewer at ``cursor``."""
+        """Return the next message of a viewer at ``cursor``, and its cursor after it."""
         self._renew()
-        missed = None if cursor.backlog else self._missed_after(cursor, audience.encoding.newest)
-        bits = audience.matches.bits
-        hits = bits if missed is None else bits & missed.touched
-        if missed is not None and not hits and missed.journal is None:
-            self.last = Step(audience, cursor, b"", missed.end)
-            return self.last
-        key = cursor, audience.encoding.name, hits
-        found = self._made.get(key)
-        if found is None:
+        encoding, bits, missed = audience.encoding, audience.matches.bits, None
+        if cursor.backlog is None:
+            missed = self._missed_after(cursor, encoding.newest)
+            bits &= missed.touched
+        key = cursor, encoding.name, bits
+        step = self._made.get(key)
+        if step is None:
             if len(self._made) >= REMEMBERED:
                 del self._made[next(iter(self._made))]
-            found = self._made[key] = self._make(cursor, audience, missed, hits)
-        self.last = Step(audience, cursor, *found)
-        return self.last
+            step = self._made[key] = self._make(cursor, audience, missed, bits)
+        return step
 
-    def _make(
-        self, cursor: Cursor, audience: Audience, missed: _Shared | None, hits: int
-    ) -> tuple[bytes, Cursor]:
+    def _make(self, cursor: Cursor, audience: Audience, missed: _Shared | None, bits: int) -> Step:
         encoding = audience.encoding
-        if missed is not None:
-            message = missed.encode(encoding, hits)
-            return message.data, Cursor(message.at, missed.end.revision)
-        answer = catchup.since(self._state, cursor, audience.selection, encoding.newest)
-        message = encoding.encode(answer)
+        if missed is None:
+            answer = catchup.since(self._state, cursor, audience.selection, encoding.newest)
+            message = encoding.encode(answer)
+        else:
+            picked = missed.pick(bits)
+            answer = missed.answer(bits, picked)
+            message = encoding.write(answer, missed.texts(picked, encoding.text))
         backlog = cursor.backlog if message.more else None
         return message.data, Cursor(message.at, answer.revision, backlog)
 
     def _missed_after(self, cursor: Cursor, newest: bool) -> _Shared:
         missed = self._missed.get((cursor, newest))
         if missed is None:
-            missed = _Shared(self._state, cursor, newest)
             if len(self._missed) >= STRAGGLERS:
                 del self._missed[next(iter(self._missed))]
-            self._missed[cursor, newest] = missed
+            missed = self._missed[cursor, newest] = _Shared(self._state, cursor, newest)
         return missed
 
     def _renew(self) -> None:
@@ -110,28 +89,16 @@ class _Shared(Missed):
 
     def __init__(self, state: State, cursor: Cursor, newest: bool) -> None:
         super().__init__(state, cursor, newest)
-        self._texts: dict[Callable[[Update], bytes], _Texts] = {}
+        self._texts: dict[Callable[[Update], bytes], dict[int, bytes]] = {}
 
-    def encode(self, encoding: Encoding, bits: int) -> Message:
-        """Make the message about the streams with these bits."""
-        picked = self.pick(bits)
-        texts = self._texts.get(encoding.text)
-        if texts is None:
-            texts = self._texts[encoding.text] = _Texts(self.updates, encoding.text)
-        return encoding.write(self.answer(bits, picked), map(texts.__getitem__, picked))
-
-
-class _Texts(dict[int, bytes]):
-    """The texts of updates: index -> text; each text is made at its first use."""
-
-    def __init__(self, updates: Sequence[Update], make: Callable[[Update], bytes]) -> None:
-        super().__init__()
-        self._updates = updates
-        self._make = make
-
-    def __missing__(self, index: int) -> bytes:
-        text = self[index] = self._make(self._updates[index])
-        return text
+    def texts(self, picked: Sequence[int], make: Callable[[Update], bytes]) -> Iterator[bytes]:
+        """Yield the texts of updates; each text is made at its first use."""
+        texts = self._texts.setdefault(make, {})
+        for index in picked:
+            text = texts.get(index)
+            if text is None:
+                text = texts[index] = make(self.updates[index])
+            yield text
 
 
 class Tick:

@@ -55,13 +55,15 @@ class SharedTests(HubTestCase):
         self.assertEqual(8, len(answers))
         self.assertEqual(9, len(updates))
 
-    def test_nothing_is_made_for_those_who_selected_nothing_of_it(self) -> None:
+    def test_one_empty_message_serves_all_who_selected_nothing_of_it(self) -> None:
         spied, answers, updates = self.spied(V1_WEBSOCKET)
         self.publish(a=0, b=0)
         viewers = [self.join(streams=["b", f"x{n}"], encoding=spied) for n in range(20)]
+        told = [viewer.written[:] for viewer in viewers]
         del answers[:], updates[:]
         self.publish(a=1)
-        self.assertEqual(([], []), (answers, updates))
+        self.assertEqual(told, [viewer.written for viewer in viewers])
+        self.assertEqual((1, []), (len(answers), updates))
         self.assertEqual({self.state.head}, {viewer.cursor.at for viewer in viewers})
 
     def test_health_is_told_to_those_who_selected_it(self) -> None:
