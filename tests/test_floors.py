@@ -72,6 +72,7 @@ FLOORS = {
     "sources": [
         "errors names settings",
         "http_answer",
+        "http_client",
         "databases.rows databases.statements feed",
         "databases.session",
         "databases.mysql_driver databases.postgres_driver databases.sqlite_driver entries polling",

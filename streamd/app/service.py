@@ -107,6 +107,7 @@ class Streamd(MultiService):
                 self.polls,
             ),
             self._why_no_log,
+            lambda: self.state.life,
             self.viewers.upgrade,
             self.sweep,
             reactor,

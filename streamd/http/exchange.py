@@ -67,6 +67,9 @@ class Answers(Protocol):
     security: Mapping[str, str]
     packer: Packer
 
+    def refuse_itself(self, request: Request) -> Response | None:
+        """Return the refusal of a request of an own source; None for other requests."""
+
     def answer(self, request: Request) -> Answer:
         """Answer a request.
 
@@ -160,6 +163,9 @@ class Exchange(http.Request):
         return asked.take(self.content.getvalue()) if isinstance(asked, NeedsBody) else asked
 
     def _ask(self, request: Request) -> Answer:
+        refused = self._site.refuse_itself(request)
+        if refused is not None:
+            return refused
         self._site.access.check_head(request)
         return self._site.answer(request)
 

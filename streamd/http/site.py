@@ -26,6 +26,7 @@ from streamd.http.request import NAME, Handover, Request, Response, Routes, erro
 from streamd.http.uploads import Uploads
 from streamd.journals.journal import Away
 from streamd.reactor.connections import Connections
+from streamd.wire.requests import LOG_HEADER
 
 View = Callable[..., Answer]
 
@@ -80,6 +81,7 @@ class Site(http.HTTPFactory):
         parts: Iterable[Part],
         log_parts: Iterable[Part],
         log_missing: Callable[[], str | None],
+        life: Callable[[], int],
         upgrade: Callable[[Request, Refused | None], Handover],
         links: Sized,
         clock: IReactorTime,
@@ -92,6 +94,7 @@ class Site(http.HTTPFactory):
 
         :param log_parts: the parts that answer from the log; while there is none, they get no requests.
         :param log_missing: returns the reason why there is no log yet; None once there is one.
+        :param life: returns the life of the log.
         :param upgrade: makes a viewer from a WebSocket handshake.
         :param links: the connections of viewers.
         :param max_connections: how many connections there may be, including those of viewers.
@@ -115,6 +118,7 @@ class Site(http.HTTPFactory):
         self._said: dict[str, float] = {}
         self._upgrade = upgrade
         self._log_missing = log_missing
+        self._life = life
         self._links = links
         self._max_connections = max_connections
         self._fixed: dict[str, dict[str, View]] = {}  # path -> method -> view
@@ -190,6 +194,14 @@ class Site(http.HTTPFactory):
         Connections that do not read their answer are aborted after a short time.
         """
         return self.channels.close_all(lambda channel: channel.loseConnection(), _abort)
+
+    def refuse_itself(self, request: Request) -> Response | None:
+        """Return the refusal of a request that an HTTP source of this log sent; None for others."""
+        own = str(self._life())
+        if request.headers.get(LOG_HEADER.lower()) != own:
+            return None
+        text = "a source of streamd may not read streamd itself"
+        return error_response(508, "loop", text, {LOG_HEADER: own})
 
     def answer(self, request: Request) -> Answer:
         viewer = self.viewer(request)

@@ -108,6 +108,11 @@ class Feed:
     # -- what the source says ----------------------------------------------------------------------
 
     @property
+    def life(self) -> int:
+        """The life of the log."""
+        return self._state.life
+
+    @property
     def keep(self) -> Keep:
         """How much history the stream with the source's name keeps."""
         return self._source.describe(self._state.configured.get(self.name)).keep

@@ -15,11 +15,8 @@ from twisted.internet.error import (
     ConnectionClosed,
     DNSLookupError,
 )
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, ResponseDone, ResponseFailed
-from twisted.web.http import PotentialDataLoss
-from twisted.web.http_headers import Headers
+from twisted.web.client import ResponseFailed
 
 from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError, Secret
@@ -29,14 +26,18 @@ from streamd.core.errors import shorten
 from streamd.core.values import BadValue
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.feed import Feed
-from streamd.sources.http_answer import MAX_BODY, read_json, seconds_to_wait, too_long
-from streamd.sources.polling import Polling, RetryLater
+from streamd.sources.http_answer import read_json, seconds_to_wait
+from streamd.sources.http_client import MALFORMED, HttpClient, ResponseBody, UnreadBody, malformed
+from streamd.sources.polling import MAX_LATER, Polling, RetryLater
 from streamd.sources.settings import SourceSettings
+from streamd.wire.requests import LOG_HEADER
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 MAX_REDIRECTS = 5
+
+_PORTS = {"http": 80, "https": 443}
 
 
 class HttpUrl(str):
@@ -97,50 +98,17 @@ def follow(pointer: str, document: Any) -> Any:
 class HttpSettings(SourceSettings, frozen=True):
     """The table ``[sources.NAME]`` with an HTTP ``url``.
 
+    :ivar redirects: follow redirects to other origins.
     :ivar status: publish ``{"up": true, "status": 200, "ms": 12}`` instead of the body.
     """
 
     url: HttpUrl
+    redirects: bool = False
     status: bool = False
     pick: Pick = Pick("")
     headers: dict[str, Secret] = {}
     every: Duration = Duration(5)
     timeout: Duration = Duration(4)
-
-
-class ResponseBody(Protocol):
-    """Collects the body of an answer.
-
-    :ivar whole: fires with the bytes; fails if there are more than :data:`MAX_BODY`.
-    """
-
-    def __init__(self) -> None:
-        self.whole: Deferred[bytes] = Deferred(lambda _: self._abort())
-        self._data = bytearray()
-
-    def dataReceived(self, data: bytes) -> None:
-        self._data += data
-        if len(self._data) > MAX_BODY and not self.whole.called:
-            self.whole.errback(too_long())
-            self._abort()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if not self.whole.called:
-            # Without a length or chunks, the end of the connection is the end of the answer.
-            complete = reason.check(ResponseDone, PotentialDataLoss)
-            self.whole.callback(bytes(self._data)) if complete else self.whole.errback(reason)
-
-    def _abort(self) -> None:
-        if self.transport is not None:
-            self.transport.loseConnection()
-
-
-class UnreadBody(Protocol):
-    """Ends the connection of an answer whose body is not needed, however long that is."""
-
-    def connectionMade(self) -> None:
-        assert self.transport is not None
-        self.transport.loseConnection()
 
 
 class HttpSource:
@@ -151,19 +119,21 @@ class HttpSource:
     ) -> None:
         """:param headers: name -> value; the secrets of ``settings.headers`` in plain text."""
         self._url = str(settings.url)
+        self._redirects = settings.redirects
         self._pick = settings.pick
         self._timeout = settings.timeout
         self._reactor = reactor = surroundings.reactor
         self._now = surroundings.now
         self._ask = self._ask_status if settings.status else self._ask_value
         self._headers = {"Accept": "application/json", "User-Agent": "streamd", **headers}
-        self._agent = Agent(reactor)
+        self._client = HttpClient(reactor)
         self._tag: str | None = None
         self._last: Any = None
         self._running: Deferred[Any] | None = None
         self._polling = Polling(self._read, settings.every, reactor)
 
     def start(self, feed: Feed) -> None:
+        self._feed = feed
         self._polling.start(feed)
 
     def stop(self) -> None:
@@ -209,15 +179,20 @@ class HttpSource:
 
     async def _follow_redirects(self, headers: dict[str, str]) -> Any:
         """Return the first answer that is not a redirect; the caller must read its body."""
-        url = self._url
+        url, own = self._url, str(self._feed.life)
         for _ in range(MAX_REDIRECTS + 1):
-            sent = Headers({name: [value] for name, value in headers.items()})
-            response: Any = await self._agent.request(b"GET", url.encode(), sent)
+            response = await self._client.get(url, {**headers, LOG_HEADER: own})
+            if _header(response, LOG_HEADER) == own:
+                response.deliverBody(UnreadBody())
+                raise SourceError("the URL leads to streamd itself", key="url")
             if response.code not in REDIRECTS:
                 return response
             response.deliverBody(UnreadBody())
             url, before = _location(url, response), url
             if _origin(url) != _origin(before):
+                if not self._redirects:
+                    text = "redirected to another origin; redirects = true follows"
+                    raise SourceError(text, "({}://{}:{})".format(*_origin(url)), "url")
                 headers = {"Accept": "application/json"}  # other servers must not see the rest
         raise SourceError("redirected too often")
 
@@ -225,29 +200,34 @@ class HttpSource:
         """Return the error for an answer without a value."""
         phrases = {int(status): status.phrase for status in HTTPStatus}
         text = f"the answer was {response.code} {phrases.get(response.code, '')}".rstrip()
-        wait = seconds_to_wait(_header(response, "Retry-After"), self._now())
+        wait = min(seconds_to_wait(_header(response, "Retry-After"), self._now()), MAX_LATER)
         if response.code not in (429, 503) or not wait:
             return SourceError(text)
-        later = RetryLater(f"{text}; asked to wait {wait:g} s")
+        later = RetryLater(f"{text}; the next attempt is in {wait:.0f} s")
         later.seconds = wait
         return later
 
 
 def _header(response: Any, name: str) -> str:
     """Return a header's first value; an empty string if it is missing."""
-    return str(response.headers.getRawHeaders(name, [""])[0])
+    value: bytes = response.headers.getRawHeaders(name.encode(), [b""])[0]
+    return value.decode("latin-1")
 
 
 def _location(url: str, response: Any) -> str:
     """Return the URL that an answer redirects to."""
     location = _header(response, "Location")
-    if not re.fullmatch("[!-~]+", location):
+    if not location:
         raise SourceError("redirected to nowhere")
     try:
+        if not re.fullmatch("[!-~]+", location):
+            raise ValueError
         found = urljoin(url, location)
         parts = urlsplit(found)
         if parts.scheme not in ("http", "https"):
             raise SourceError("redirected to what is not HTTP")
+        if parts.username is not None:
+            raise SourceError("redirected to a URL with a user or a password")
         if not parts.hostname or parts.port == 0:  # to read one that is no number raises as well
             raise ValueError
     except ValueError:
@@ -255,8 +235,10 @@ def _location(url: str, response: Any) -> str:
     return found
 
 
-def _origin(url: str) -> tuple[str, str]:
-    return urlsplit(url)[:2]
+def _origin(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port, as RFC 6454 compares them."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme]
 
 
 def _explain(failure: Failure, timeout: float) -> Any:
@@ -274,6 +256,8 @@ def _explain(failure: Failure, timeout: float) -> Any:
         raise Unreachable(texts[kind])
     if type(why.value).__module__.startswith(("OpenSSL", "service_identity")):
         raise Unreachable("the certificate is not trusted", f"({why.value})")
+    if malformed(failure):
+        raise SourceError(MALFORMED, f"({why.value})")
     return failure
 
 

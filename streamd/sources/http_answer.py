@@ -21,9 +21,14 @@ MAX_BODY = 2**20
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins with the BOM of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+
+_NO_CHARSETS = frozenset(("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"))
+"""Codecs of Python that are no charsets.  Punycode would take minutes for a megabyte."""
 
 _CHARSET = re.compile(r"""charset\s*=\s*"?([^\s";]+)""", re.IGNORECASE)
 
@@ -81,6 +86,8 @@ def _text(data: bytes, content_type: str) -> str:
             data, charset = (data[3:], marked) if marked == "utf-8" else (data, marked)
             break
     try:
+        if codecs.lookup(charset).name.replace("_", "-") in _NO_CHARSETS:
+            raise LookupError
         return data.decode(charset)
     except LookupError:
         raise SourceError(f"the answer has the unknown charset {shorten(charset)}") from None
@@ -106,7 +113,7 @@ def seconds_to_wait(retry_after: str, now: float) -> float:
     :param now: seconds since the epoch, because the header may contain a date.
     :returns: 0 if the header is missing or malformed.
     """
-    if re.fullmatch("[0-9]{1,9}", retry_after):
+    if re.fullmatch("[0-9]+", retry_after):
         return float(retry_after)
     try:
         date = parsedate_to_datetime(retry_after)

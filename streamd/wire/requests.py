@@ -13,6 +13,10 @@ from streamd.core.errors import Refused
 from streamd.core.selection import Selection
 from streamd.core.update import At, Name, Position, parse_position
 
+LOG_HEADER = "Streamd-Log"
+"""The header in which an HTTP source sends the life of its log.  A daemon of the same log refuses the
+request: streams that are made of the daemon's own streams would grow without end."""
+
 PACE = 0.033
 """Seconds between two flushes to one viewer: thirty a second, as often as a wall can show."""
 

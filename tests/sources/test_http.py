@@ -159,29 +159,86 @@ def redirect(location: str) -> Reply:
 
 @in_thread
 def test_redirects(serve: Serve, site: Site) -> None:
-    other = Site()
-    other.paths["/there"] = lambda request: request.say({"told": "X-Key" in request.headers})
+    """Within the origin; a URL that only looks like another one is of the same origin."""
     site.paths["/here"] = lambda request: request.say({"told": "X-Key" in request.headers})
     for path, location in {
         "/near": "/here",
-        "/far": other.url("/there"),
+        "/same": f"HTTP://127.0.0.1:{site.port}/here#part",
+        "/twice": "/near",
         "/loop": "/loop",
         "/file": "file:///etc/passwd",
         "/no": "",
         "/broken": "http://[half/",
+        "/user": f"http://u:s3cret@127.0.0.1:{site.port}/here",
     }.items():
         site.paths[path] = redirect(location)
-    names = ("near", "far", "loop", "file", "no", "broken")
+    names = ("near", "same", "twice", "loop", "file", "no", "broken", "user")
     text = "".join(table(n, site.url(f"/{n}"), 'headers = { X-Key = "k" }') for n in names)
     streams = Streams(serve(text))
-    streams.expect("near.told", True)
-    streams.expect("far.told", False)
+    for name in ("near", "same", "twice"):
+        streams.expect(f"{name}.told", True)
     assert streams.expect_health("loop", "failed") == "redirected too often"
     assert streams.expect_health("file", "failed") == "redirected to what is not HTTP"
     assert streams.expect_health("no", "failed") == "redirected to nowhere"
     error = streams.expect_health("broken", "failed")
     assert error == 'redirected to "http://[half/", which is no URL'
+    error = streams.expect_health("user", "failed")
+    assert error == "redirected to a URL with a user or a password"
+    loops = [path for path, _ in site.seen if path == "/loop"]
+    assert len(loops) % 6 == 0
+
+
+@in_thread
+def test_redirects_to_another_origin(serve: Serve, site: Site) -> None:
+    """Not followed; with `redirects = true` the other server hears nothing that is not for it."""
+    other = Site()
+    other.paths["/there"] = lambda request: request.say({"n": 1}, ETag='"secret tag"')
+    for path, location in {
+        "/port": other.url("/there"),
+        "/name": f"http://localhost:{site.port}/x",
+        "/tls": f"https://127.0.0.1:{site.port}/x",
+    }.items():
+        site.paths[path] = redirect(location)
+    names = ("port", "name", "tls")
+    key = 'headers = { X-Key = "k", Authorization = "Bearer k", Cookie = "k=k" }\n'
+    text = "".join(table(n, site.url(f"/{n}"), key) for n in names)
+    text += table("status", site.url("/port"), "status = true")
+    allowed = table("allowed", site.url("/port"), key + 'redirects = true\nevery = "100ms"')
+    streams = Streams(serve(text))
+    for name in (*names, "status"):
+        error = streams.expect_health(name, "failed")
+        assert error == "redirected to another origin; redirects = true follows"
+    assert other.seen == []
+    streams = Streams(serve(allowed))
+    streams.expect("allowed.n", 1)
+    wait_until(lambda: len(other.seen) > 2)
+    for _, headers in other.seen:
+        assert headers.keys() == {"Host", "Connection", "Accept", "Streamd-Log"}
     other.stop()
+
+
+@pytest.mark.parametrize("status", ["", "status = true\n"])
+@in_thread
+def test_streamd_never_reads_itself(serve: Serve, site: Site, status: str) -> None:
+    """Whatever its address is called, directly and through a redirect."""
+    port = free_port()
+    hosts = ("127.0.0.1", "localhost", "127.1", "2130706433", "127.0.0.2", "0.0.0.0", "[::1]")
+    text = ""
+    for number, host in enumerate(hosts):
+        at = f"http://{host}:{port}/state"
+        site.paths[f"/{number}"] = redirect(at)
+        text += table(f"direct{number}", at, status)
+        text += table(f"moved{number}", site.url(f"/{number}"), status + "redirects = true")
+    served = serve(text, more_ports=[f"tcp6:{port}:interface=\\:\\:"])
+    streams = Streams(served)
+    for number in range(len(hosts)):
+        for way in ("direct", "moved"):
+            error = streams.expect_health(f"{way}{number}", "failed")
+            assert error == "the URL leads to streamd itself"
+    assert {name for name in streams.all() if "." in name} == set()
+    # Another daemon may be read.
+    other = serve(table("first", f"http://127.0.0.1:{port}/healthz", status))
+    Streams(other).expect_health("first.up" if status else "first.status", "fresh")
 
 
 @in_thread
@@ -189,7 +246,7 @@ def test_who_asks_for_a_pause_gets_it(serve: Serve, site: Site) -> None:
     site.paths["/"] = lambda request: request.say(b"", 429, Retry_After="3")
     streams = Streams(serve(table("x", site.url())))
     error = streams.expect_health("x", "failed")
-    assert error == "the answer was 429 Too Many Requests; asked to wait 3 s"
+    assert error == "the answer was 429 Too Many Requests; the next attempt is in 3 s"
     time.sleep(2)
     assert len(site.seen) == 1
     site.paths["/"] = lambda request: request.say(1)
@@ -265,7 +322,7 @@ def test_what_is_no_answer(serve: Serve, site: Site) -> None:
         "large": "the answer is longer than 1 MiB",
         "endless": "the answer is longer than 1 MiB",
         "drip": "no answer within 0.5 s",
-        "cut": "the connection was lost",
+        "cut": "the answer ended too early",
         "304": "the answer was 304 Not Modified",
     }
     names = {*errors, "big"} - {"drip"}

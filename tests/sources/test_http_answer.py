@@ -42,6 +42,12 @@ def test_values(answer: tuple[Any, ...], value: object) -> None:
         ((b"a\x1b[2J",), 'the answer is not JSON: it begins with "a\\u001b[2J"'),
         ((b'"\xe9"',), "the answer is not text in utf-8"),
         ((b"7", "text/json; charset=klingon"), 'the answer has the unknown charset "klingon"'),
+        # Codecs that are no charsets: punycode would block the daemon for minutes.
+        (
+            (b"a" * 2**20, "text/json; charset=punycode"),
+            'the answer has the unknown charset "punycode"',
+        ),
+        ((b"7", "a/b; charset=rot13"), 'the answer has the unknown charset "rot13"'),
         ((b"7", "", "br"), 'the answer is compressed as "br", not as gzip'),
         ((b"7", "", "gzip"), "the answer says that it is gzip, and is not"),
         (
@@ -69,6 +75,7 @@ def test_nan_fails_alone() -> None:
         ("120", 120.0),
         ("Thu, 01 Jan 1970 00:02:00 GMT", 20.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("9" * 20, 1e20),
         ("soon", 0.0),
         ("", 0.0),
         ("-1", 0.0),
