@@ -29,6 +29,7 @@ from streamd.config.tables import Config, ServerSettings
 from streamd.core.state import State
 from streamd.core.update import Position, Update
 from streamd.http.access import NO_TOKENS, Access, Tokens, own_hosts, sent_as
+from streamd.http.bodies import Packer, Unread
 from streamd.http.client_address import TrustedProxies
 from streamd.http.events import EventStreams
 from streamd.http.health import Health
@@ -45,6 +46,7 @@ from streamd.hub.screens import Screens
 from streamd.hub.sweep import Sweep
 from streamd.journals.journal import Unusable
 from streamd.reactor.log_limit import quiet_log
+from streamd.reactor.worker import Worker
 from streamd.sources.feed import Feed
 from streamd.sources.source import Source, furnish
 
@@ -113,6 +115,8 @@ class Streamd(MultiService):
             reactor,
             server.max_viewers + SPARE_CONNECTIONS,
             security(page.script, server.frame_ancestors),
+            Unread(lambda: self.state.kept.dropped),
+            Packer(Worker(reactor, "gzip")),
             page.files,
             _proxies(server),
         )

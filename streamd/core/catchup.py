@@ -101,14 +101,12 @@ def since(
     cursor: Cursor,
     selection: Selection,
     newest: bool = False,
-    whole: bool = False,
 ) -> Answer:
     """Return what a viewer at ``cursor`` has not been told, as far as history still has it.
 
     A long answer is cut.  It has the oldest updates, more than fit one message, and ``more`` is set.
 
     :param newest: return only the newest update of each stream, and neither health nor descriptions.
-    :param whole: do not cut the answer; only for a cursor with a backlog.
     """
     backlog = cursor.backlog
     bits = state.roster.matches(selection).bits
@@ -123,7 +121,7 @@ def since(
         at, more = backlog.until, backlog.until < state.head
         updates = [u for u in _newest(state, cursor, bits, at) if u.value is not None]
     else:
-        updates, at = _after(state, cursor, backlog, bits, whole)
+        updates, at = _after(state, cursor, backlog, bits)
         more = at < state.head
     changes = Missed(state, cursor._replace(at=state.head), newest).answer(bits, ())
     return changes._replace(
@@ -239,7 +237,7 @@ def _recent(state: State, at: Position) -> Iterator[Stream]:
 
 
 def _after(
-    state: State, cursor: Cursor, backlog: Backlog, bits: int, whole: bool
+    state: State, cursor: Cursor, backlog: Backlog, bits: int
 ) -> tuple[list[Update], Position]:
     """Return the updates after the cursor in log order, and the position up to which it searched."""
     updates: list[Update] = []
@@ -247,7 +245,7 @@ def _after(
     known = state.roster.matches(backlog.known).bits
     at, size = cursor.at, 0
     for looks, update in enumerate(state.kept.log.after(cursor.at)):
-        if not whole and (
+        if (
             looks >= MANY_LOOKS
             or len(updates) > MANY_UPDATES
             or (len(updates) > 1 and size > MANY_BYTES)

@@ -36,6 +36,7 @@ class Retention:
     :ivar horizon: the position of the newest update of any tombstone that was removed.
     :ivar razed: the newest revision at which a stream was forgotten whose tombstone was removed.
     :ivar size: bytes of all history.
+    :ivar added: bytes of all updates that were ever appended to a history.
     :ivar pinned: bytes of the newest updates of the existing streams, which are never dropped.
     """
 
@@ -47,6 +48,7 @@ class Retention:
         self._max_tombs = max_streams
         self._max_state = max_state
         self.streams: dict[str, Stream] = {}
+        self.added = 0
         self.clear()
 
     def clear(self) -> None:
@@ -64,6 +66,11 @@ class Retention:
     def count(self) -> int:
         """The number of streams, without tombstones."""
         return len(self.streams) - len(self.tombs)
+
+    @property
+    def dropped(self) -> int:
+        """Bytes of all updates that were ever dropped; an answer may keep some of them alive."""
+        return self.added - self.size
 
     def find(self, name: str) -> Stream | None:
         """Return the stream of this name, unless it is a tombstone."""
@@ -84,6 +91,7 @@ class Retention:
             if last.value is None:
                 self.drop(stream)
         self.size += size
+        self.added += size
         self.pinned += size
         history.append(update)
         self.log.append(update)

@@ -1,60 +1,190 @@
-"""Bodies of answers: sent in parts, compressed, and no faster than the client reads them."""
+"""Bodies of answers: sent in parts, compressed, and no faster than the client reads them.
+
+An answer that nobody reads takes memory.  :class:`Unread` counts this memory and bounds it.
+"""
 
 from __future__ import annotations
 
 import gzip
 import re
-import zlib
-from collections.abc import Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPullProducer
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamd.http.request import Response
+from streamd.core.errors import Refused
+from streamd.http.request import PART, Response
 from streamd.reactor.deadline import Deadline
+from streamd.reactor.worker import Worker
 
 READ_WITHIN = 60.0
-"""Seconds for which a reader may leave one part of a large answer unread."""
+"""Seconds for which a reader may leave one part of a large answer unread: at least 1 KiB a second."""
+
+ANSWER_WITHIN = 600.0
+"""Seconds for a whole answer: 6 MB over a line of 100 kbit/s take eight minutes."""
+
+LOOK_EVERY = 1.0
+"""Seconds between two checks of an answer that is being sent."""
+
+SMALL = 16 * 1024
+"""Bytes: a shorter body is written at once, and not counted as unread."""
+
+MAX_UNREAD = 64 * 2**20
+"""The most memory of all answers that are being sent: 500 answers, each with two parts."""
+
+MAX_UNREAD_OF_CLIENT = MAX_UNREAD // 2
+"""The same for one client address, so that one client cannot take the room of all others."""
+
+MAX_OUTDATED = 32 * 2**20
+"""Bytes of updates that the state may drop while an answer with some of them is being sent."""
+
+POINTER = 8
+"""Bytes for which a list refers to one update."""
 
 WORTH_PACKING = 1024
 """Bytes: a shorter answer fits one TCP segment anyway."""
 
+MAX_PACKED = 1024 * 1024
+"""Bytes: a longer answer is not compressed, because any client may request it again and again.  To
+compress 120 MB took 5.8 s of CPU."""
+
 LEVEL = 6
 LONG_LEVEL = 1
-"""Levels of zlib for short and for long answers: level 1 takes a quarter of the CPU of level 6."""
+"""Levels of zlib for bodies of one part and for longer ones: level 1 takes a quarter of the CPU."""
 
-MAX_LONG = 4
-"""How many long answers are compressed at the same time; others are sent uncompressed."""
+KEPT_PACKED = 8 * 2**20
+"""Bytes of the cached bodies, before and after compression: the files of the page, and some answers."""
+
+MAX_PACKING = 8
+MAX_PACKING_OF_CLIENT = 4
+"""How many bodies are compressed at a time; others are sent uncompressed."""
 
 _GZIP = re.compile(r"(?:^|[,\s])(?:gzip|\*)\s*(?:$|,|;\s*q=(?:1|0\.[0-9]*[1-9]))", re.IGNORECASE)
 """Matches an Accept-Encoding that accepts gzip (RFC 9110, section 12.5.3)."""
 
 
-@implementer(IPullProducer)
-class Parts:
-    """Writes a large answer in parts; each is made when the one before it was sent."""
+class Held(NamedTuple):
+    """The memory that one answer holds while it is being sent.
 
-    def __init__(self, exchange: Any, parts: Iterator[bytes], site: Any) -> None:
+    :ivar body: the identity of its body if it has one; answers with the same body share its memory.
+    :ivar since: how many bytes the state had dropped when the answer began; None if it keeps none.
+    """
+
+    client: str
+    size: int
+    body: int | None
+    since: int | None
+
+
+class Unread:
+    """Counts the memory of all answers that are being sent, and bounds it.
+
+    :ivar size: bytes of memory.
+    """
+
+    def __init__(self, dropped: Callable[[], int] = lambda: 0) -> None:
+        """:param dropped: returns how many bytes of updates the state has dropped since the start."""
+        self.size = 0
+        self._dropped = dropped
+        self._clients: Counter[str] = Counter()
+        self._bodies: Counter[int] = Counter()
+
+    def hold(self, client: str, body: bytes | Iterator[bytes], updates: int = 0) -> Held:
+        """Count an answer.
+
+        :param client: the address under which the client is counted.
+        :param updates: how many updates of the state the body keeps alive.
+        :raises Refused: 503 if there is no room for it.
+        """
+        size = (
+            2 * PART + POINTER * updates
+        )  # one part waits in the transport while the next is made
+        whole = id(body) if isinstance(body, bytes) else None
+        if isinstance(body, bytes) and whole not in self._bodies:
+            size += len(body)
+        if size > min(MAX_UNREAD - self.size, MAX_UNREAD_OF_CLIENT - self._clients[client]):
+            raise Refused(503, "busy", "too many answers wait for their readers; ask again")
+        self.size += size
+        self._clients[client] += size
+        if whole is not None:
+            self._bodies[whole] += 1
+        return Held(client, size, whole, self._dropped() if updates else None)
+
+    def release(self, held: Held) -> None:
+        """Stop counting an answer."""
+        self.size -= held.size
+        _take(self._clients, held.client, held.size)
+        if held.body is not None:
+            _take(self._bodies, held.body, 1)
+
+    def is_outdated(self, held: Held) -> bool:
+        """Return whether an answer may keep too many updates alive that the state has dropped.
+
+        What all answers together keep alive was dropped since the oldest of them began, so a bound on
+        each of them bounds all.
+        """
+        return held.since is not None and self._dropped() - held.since > MAX_OUTDATED
+
+
+def _take(counter: Counter[Any], key: Any, count: int) -> None:
+    counter[key] -= count
+    if not counter[key]:
+        del counter[key]
+
+
+@implementer(IPushProducer)
+class Parts:
+    """Writes a large answer in parts, one in each turn of the reactor, while the transport has room.
+
+    Twisted would make a push producer of a pull producer, but does not stop it if the connection ends
+    after :meth:`Channel.loseConnection`.
+    """
+
+    def __init__(self, exchange: Any, body: bytes | Iterator[bytes], site: Any, held: Held) -> None:
         """:param exchange: the request to answer.
 
-        :param site: the site, for its clock and its log.
+        :param site: the site, for its clock, its log and its count of unread answers.
+        :param held: the memory that the answer holds; it is released at its end.
         """
         self._exchange = exchange
-        self._parts = parts
+        self._parts = _slices(body) if isinstance(body, bytes) else body
         self._site = site
-        self._deadline = Deadline(site.clock)
+        self._held = held
+        self._turn = Deadline(site.clock)
+        self._look = Deadline(site.clock)
+        self._paused = False
+        self._began = self._progress = site.clock.seconds()
 
     def start(self) -> None:
         """Begin to write the answer."""
-        self._exchange.notifyFinish().addBoth(lambda _: self._deadline.cancel())
-        self._exchange.registerProducer(self, False)
+        self._exchange.notifyFinish().addBoth(self._end)
+        self._look.set(LOOK_EVERY, self._check)
+        self._exchange.registerProducer(self, True)
+        self._write()
+
+    def _end(self, _: object) -> None:
+        self.stopProducing()
+        self._parts = iter(())
+        self._site.unread.release(self._held)
+
+    def pauseProducing(self) -> None:
+        self._paused = True
 
     def resumeProducing(self) -> None:
-        self._deadline.cancel()
+        self._paused = False
+        self._turn.set(0, self._write)
+
+    def stopProducing(self) -> None:
+        self._turn.cancel()
+        self._look.cancel()
+
+    def _write(self) -> None:
+        self._progress = self._site.clock.seconds()
         try:
             part = next(self._parts, None)
         except Exception:  # the client must not mistake half an answer for a whole one
@@ -62,31 +192,39 @@ class Parts:
             self._exchange.unregisterProducer()
             self._exchange.channel.abort()
             return
-        if part == b"":  # the compressor has no output yet; other connections come first
-            self._deadline.set(0, self.resumeProducing)
-        elif part is not None:
-            self._deadline.set(READ_WITHIN, self._exchange.channel.abort)
-            self._exchange.write(part)
-        else:
+        if part is None:
             self._exchange.unregisterProducer()
             self._exchange.finish()
+            return
+        self._exchange.write(part)
+        if not self._paused:
+            self._turn.set(0, self._write)
 
-    def stopProducing(self) -> None:
-        self._deadline.cancel()
+    def _check(self) -> None:
+        """Abort an answer that is read too slowly, or that keeps too much of an old state alive."""
+        now = self._site.clock.seconds()
+        is_late = now - self._began >= ANSWER_WITHIN or now - self._progress >= READ_WITHIN
+        if is_late or self._site.unread.is_outdated(self._held):
+            self._exchange.channel.abort()
+        else:
+            self._look.set(LOOK_EVERY, self._check)
 
 
-def whole(parts: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
-    """Return a body that has only one part as bytes, so that it is sent with its length."""
+def _slices(body: bytes) -> Iterator[bytes]:
+    return (body[start : start + PART] for start in range(0, len(body), PART))
+
+
+def whole(parts: bytes | Iterator[bytes], limit: int) -> bytes | Iterator[bytes]:
+    """Return a body of at most ``limit`` bytes as bytes, so that it is sent with its length."""
     if isinstance(parts, bytes):
         return parts
-    first, second = next(parts, b""), next(parts, None)
-    return first if second is None else _again([second, first], parts)
-
-
-def _again(taken: list[bytes], parts: Iterator[bytes]) -> Iterator[bytes]:
-    while taken:
-        yield taken.pop()
-    yield from parts
+    taken, size = [], 0
+    for part in parts:
+        taken.append(part)
+        size += len(part)
+        if size > limit or not part:
+            return chain(taken, parts)
+    return b"".join(taken)
 
 
 def takes_gzip(accept_encoding: str) -> bool:
@@ -94,43 +232,60 @@ def takes_gzip(accept_encoding: str) -> bool:
     return _GZIP.search(accept_encoding) is not None
 
 
-def is_worth_packing(response: Response, body: bytes | Iterator[bytes]) -> bool:
-    """Return True if compression makes this answer smaller by a packet or more."""
+def is_text(response: Response) -> bool:
+    """Return True if compression makes an answer of this type much smaller."""
     kind = response.headers.get("Content-Type", "")
-    is_text = kind.startswith("text/") or "json" in kind or "javascript" in kind or "svg" in kind
-    return is_text and (not isinstance(body, bytes) or len(body) >= WORTH_PACKING)
+    return kind.startswith("text/") or "json" in kind or "javascript" in kind or "svg" in kind
+
+
+def _gzip(body: bytes, level: int) -> bytes:
+    return gzip.compress(body, level, mtime=0)
 
 
 class Packer:
-    """Compresses answers with gzip, but only few long ones at a time.
+    """Compresses bodies with gzip in a thread, once for equal bodies, and caches the results."""
 
-    Any client may request all streams repeatedly.  An answer of 120 MB took 5.8 s of CPU.
-    """
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._kept: OrderedDict[bytes, bytes] = OrderedDict()
+        self._size = 0
+        self._under_way: dict[bytes, list[Deferred[bytes]]] = {}
+        self._clients: Counter[str] = Counter()
 
-    def __init__(self) -> None:
-        self._long = 0
+    def pack(self, body: bytes, client: str) -> Deferred[bytes] | None:
+        """Return a compressed body; None if it has to be sent uncompressed.
 
-    def pack(
-        self, body: bytes | Iterator[bytes], finished: Deferred[Any]
-    ) -> bytes | Iterator[bytes] | None:
-        """Return a compressed body, whose parts are made lazily; None to send it uncompressed.
-
-        :param body: bytes, or the parts of a long answer.
-        :param finished: fires when the answer was sent, or when the connection is lost.
+        :param client: the address under which the client is counted.
         """
-        if isinstance(body, bytes):
-            return gzip.compress(body, LEVEL, mtime=0)
-        if self._long >= MAX_LONG:
+        if not WORTH_PACKING <= len(body) <= MAX_PACKED:
             return None
-        self._long += 1
-        finished.addBoth(self._done)
-        packer = zlib.compressobj(LONG_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-        return chain(map(packer.compress, body), _last(packer))
+        if body in self._kept:
+            self._kept.move_to_end(body)
+            return succeed(self._kept[body])
+        waiting = self._under_way.get(body)
+        if waiting is None:
+            full = len(self._under_way) >= MAX_PACKING
+            if full or self._clients[client] >= MAX_PACKING_OF_CLIENT:
+                return None
+            waiting = self._under_way[body] = []
+            self._clients[client] += 1
+            level = LEVEL if len(body) <= PART else LONG_LEVEL
+            packing = self._worker.run(_gzip, body, level)
+            packing.addBoth(self._done, body, client)
+        answer: Deferred[bytes] = Deferred()
+        waiting.append(answer)
+        return answer
 
-    def _done(self, _: object) -> None:
-        self._long -= 1
+    def _done(self, packed: Any, body: bytes, client: str) -> None:
+        _take(self._clients, client, 1)
+        if isinstance(packed, bytes):
+            self._keep(body, packed)
+        for answer in self._under_way.pop(body):
+            answer.callback(packed)  # a Failure calls the errbacks
 
-
-def _last(packer: Any) -> Iterator[bytes]:
-    # A generator, because flush() must be called after all parts were compressed.
-    yield packer.flush()
+    def _keep(self, body: bytes, packed: bytes) -> None:
+        self._kept[body] = packed
+        self._size += len(body) + len(packed)
+        while self._size > KEPT_PACKED:
+            oldest, dropped = self._kept.popitem(last=False)
+            self._size -= len(oldest) + len(dropped)

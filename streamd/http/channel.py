@@ -12,7 +12,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
-from streamd.http.bodies import READ_WITHIN
+from streamd.http.bodies import READ_WITHIN, SMALL
 from streamd.http.exchange import Answers, Exchange
 from streamd.http.request import Handover, Response, error_response, last_head
 from streamd.reactor.deadline import Deadline
@@ -45,6 +45,8 @@ class Channel(OpenChannel):
     def connectionMade(self) -> None:
         self.site.connected(self)
         self.timeOut = IDLE
+        # An answer is counted until so many bytes of it are left.  TLS keeps Twisted's 64 KiB.
+        self.transport.bufferSize = SMALL
         super().connectionMade()
         self._expect_request()
 

@@ -7,9 +7,9 @@ memory, errors are JSON, and answers are compressed and sent no faster than the 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from io import BytesIO
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
@@ -19,9 +19,10 @@ from twisted.web import http
 
 from streamd.core.errors import Refused
 from streamd.http.access import Access
-from streamd.http.bodies import Packer, Parts, is_worth_packing, takes_gzip, whole
+from streamd.http.bodies import MAX_PACKED, SMALL, Packer, Parts, Unread, is_text, takes_gzip, whole
 from streamd.http.client_address import FORWARDED_FOR, UNIX, TrustedProxies, read_address
 from streamd.http.request import (
+    PART,
     Handover,
     NeedsBody,
     Request,
@@ -57,6 +58,7 @@ class Answers(Protocol):
     :ivar private: the addresses of the ports that are bound to a loopback address.
     :ivar security: headers that every answer gets.
     :ivar packer: compresses answers.
+    :ivar unread: counts the memory of the answers that are being sent.
     """
 
     access: Access
@@ -66,6 +68,7 @@ class Answers(Protocol):
     uploads: Uploads
     security: Mapping[str, str]
     packer: Packer
+    unread: Unread
 
     def refuse_itself(self, request: Request) -> Response | None:
         """Return the refusal of a request of an own source; None for other requests."""
@@ -104,6 +107,7 @@ class Exchange(http.Request):
     def __init__(self, channel: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(channel, *args, **kwargs)
         self._site: Answers = channel.site
+        self._client = ""
         self._asked: Answer | None = None  # the answer to the head, if a body follows
         self._upload: Upload | None = None
 
@@ -175,7 +179,9 @@ class Exchange(http.Request):
             for name, values in self.requestHeaders.getAllRawHeaders()
         }
         about = (headers, self.channel.transport, self._site)
-        return make_request(self.method, self.uri, self.clientproto, *about)
+        request = make_request(self.method, self.uri, self.clientproto, *about)
+        self._client = request.client.group
+        return request
 
     def _explain(self, failure: Failure) -> Response:
         error = failure.value
@@ -188,30 +194,50 @@ class Exchange(http.Request):
         headers = _HEADERS_OF_ERRORS.get(error.status)
         return error_response(error.status, error.code, error.message, headers)
 
-    def _send(self, response: Response | Handover) -> None:
+    def _send(self, response: Response | Handover) -> Deferred[None] | None:
         if self.channel is None:
-            return
+            return None
         if isinstance(response, Handover):
             self._hand_over(response)
-            return
-        body = whole(response.body)
+            return None
+        packs = is_text(response) and takes_gzip(self._header(b"accept-encoding"))
+        body = whole(response.body, MAX_PACKED if packs else PART)
         headers = {**self._site.security, **self._cross_origin(response), **response.headers}
-        if is_worth_packing(response, body) and takes_gzip(self._header(b"accept-encoding")):
-            packed = self._site.packer.pack(body, self.notifyFinish())
-            if packed is not None:
-                body = packed
-                headers["Content-Encoding"] = "gzip"
+        if packs:
             headers["Vary"] = "Accept-Encoding, Origin"
-        if isinstance(body, bytes) and response.status not in (204, 304):
-            headers["Content-Length"] = str(len(body))
+        packing = self._site.packer.pack(body, self._client) if packs and _is_whole(body) else None
+        if packing is None:
+            self._write(response, headers, body)
+            return None
+
+        def packed(data: bytes) -> None:
+            self._write(response, headers | {"Content-Encoding": "gzip"}, data)
+
+        return packing.addCallback(packed)
+
+    def _write(
+        self, response: Response, headers: Mapping[str, str], body: bytes | Iterator[bytes]
+    ) -> None:
+        """Send an answer: a short one at once, a long one in parts, if there is room for it."""
+        if self.channel is None:
+            return
+        is_short = self.method == b"HEAD" or (_is_whole(body) and len(body) <= SMALL)
+        updates = 0 if _is_whole(body) else response.updates
+        try:
+            held = None if is_short else self._site.unread.hold(self._client, body, updates)
+        except Refused:
+            self._send(self._explain(Failure()))
+            return
+        if _is_whole(body) and response.status not in (204, 304):
+            headers = {**headers, "Content-Length": str(len(body))}
         self.setResponseCode(response.status, phrase(response.status).encode())
         for name, value in headers.items():
             self.responseHeaders.setRawHeaders(name, [value])
-        if isinstance(body, bytes) or self.method == b"HEAD":
-            self.write(body if isinstance(body, bytes) else b"")
+        if held is None:
+            self.write(body if _is_whole(body) else b"")
             self.finish()
         else:
-            Parts(self, body, self._site).start()
+            Parts(self, body, self._site, held).start()
 
     def _hand_over(self, handover: Handover) -> None:
         if handover.head is not None:
@@ -277,3 +303,7 @@ def make_request(
         )
     except ValueError:
         raise Refused(400, "bad-request", "the request line is malformed") from None
+
+
+def _is_whole(body: bytes | Iterator[bytes]) -> TypeGuard[bytes]:
+    return isinstance(body, bytes)

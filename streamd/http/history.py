@@ -2,78 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from collections import OrderedDict, deque
+from collections.abc import Generator, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from twisted.internet.defer import Deferred, succeed
 
 from streamd.core.errors import Refused
+from streamd.core.retention import cost
 from streamd.core.stream import Stream
 from streamd.core.thin import steps_of, thin
 from streamd.core.update import Update
 from streamd.reactor.slices import Slices
 
-KEPT_BYTES = 4 * 2**20
+KEPT_BYTES = 16 * 2**20
 """Bytes of cached histories: some 100 histories of 500 points."""
 
 ENTRY_BYTES = 400
-"""Memory of a cached history, beside its points; 290 to 360 bytes were measured."""
+"""Memory of a cached history, beside its updates; 290 to 360 bytes were measured."""
 
-MAX_UNDER_WAY = 32
-"""How many different requests may be computed at a time: each holds a list of its whole history."""
+MAX_WAITING = 64
+MAX_WAITING_OF_CLIENT = MAX_WAITING // 2
+"""How many different requests may wait, of all clients and of one: a wall sends one for each chart."""
 
 
 class ThinHistory(msgspec.Struct, frozen=True):
     """A thinned history.
 
-    :ivar parts: the points as JSON; each part has many points with commas between.
+    :ivar updates: the points of the chart.
     :ivar thinned: whether updates were left out.
     """
 
-    parts: tuple[bytes, ...]
+    updates: Sequence[Update]
     thinned: bool
 
     @property
     def size(self) -> int:
         """The bytes of memory that it takes in the cache."""
-        return ENTRY_BYTES + sum(map(len, self.parts))
+        return ENTRY_BYTES + sum(map(cost, self.updates))
+
+
+class Job(NamedTuple):
+    """A request; equal ones share a computation."""
+
+    stream: Stream
+    length: int
+    points: int
+
+    @property
+    def key(self) -> object:
+        """Return the job with the extent of the history: the result is right while this is the same."""
+        newest = self.stream.newest
+        return self, newest and newest.at, self.stream.lost
 
 
 class Thinner:
-    """Thins the histories of streams for requests, and caches the results."""
+    """Thins the histories of streams for requests, and caches the results.
+
+    One is thinned at a time, because each takes a list of its whole history.  Clients take turns, so
+    that one with many requests does not delay the others.
+    """
 
     def __init__(self, slices: Slices) -> None:
         self._slices = slices
         self._kept: dict[object, ThinHistory] = {}
         self._size = 0
-        self._under_way: dict[object, list[Deferred[ThinHistory]]] = {}
+        self._waiting: dict[Job, list[Deferred[ThinHistory]]] = {}
+        self._turns: OrderedDict[str, deque[Job]] = OrderedDict()
+        self._running: object = None
+        self._answers: list[Deferred[ThinHistory]] = []  # of the job that runs
 
-    def ask(self, stream: Stream, length: int, points: int) -> Deferred[ThinHistory]:
+    def ask(self, stream: Stream, length: int, points: int, client: str) -> Deferred[ThinHistory]:
         """Return the history of a stream, thinned to about ``points`` points.
 
         :param length: how many of the newest updates it covers; 0 for all.
-        :raises Refused: 503 if too many different requests are being computed.
+        :param client: the address under which the client is counted.
+        :raises Refused: 503 if too many different requests wait.
         """
-        newest = stream.newest
-        key = stream.name, newest and newest.at, stream.lost, length, points
-        if (found := self._kept.get(key)) is not None:
+        job = Job(stream, length, points)
+        if (found := self._kept.get(job.key)) is not None:
             return succeed(found)
-        waiting = self._under_way.get(key)
-        if waiting is None:
-            if len(self._under_way) >= MAX_UNDER_WAY:
-                raise Refused(503, "busy", "too many histories are being thinned; ask again")
-            waiting = self._under_way[key] = []
-            history = list(stream.history)
-            self._slices.run(_thinned(history, length, points)).addBoth(self._done, key)
         answer: Deferred[ThinHistory] = Deferred()
-        waiting.append(answer)
+        if self._running == job.key:
+            self._answers.append(answer)
+        elif job in self._waiting:
+            self._waiting[job].append(answer)
+        else:
+            turns = self._turns.get(client, ())
+            if len(self._waiting) >= MAX_WAITING or len(turns) >= MAX_WAITING_OF_CLIENT:
+                raise Refused(503, "busy", "too many histories are being thinned; ask again")
+            self._waiting[job] = [answer]
+            self._turns.setdefault(client, deque()).append(job)
+            self._proceed()
         return answer
 
-    def _done(self, result: Any, key: object) -> None:
+    def _proceed(self) -> None:
+        """Start the next job, of the client whose last turn is the longest ago."""
+        if self._running is not None or not self._turns:
+            return
+        client, jobs = self._turns.popitem(last=False)
+        job = jobs.popleft()
+        if jobs:
+            self._turns[client] = jobs
+        self._running, self._answers = job.key, self._waiting.pop(job)
+        history = list(job.stream.history)
+        self._slices.run(_thinned(history, job.length, job.points)).addBoth(self._done)
+
+    def _done(self, result: Any) -> None:
         if isinstance(result, ThinHistory):
-            self._keep(key, result)
-        for answer in self._under_way.pop(key):
+            self._keep(self._running, result)
+        answers, self._answers, self._running = self._answers, [], None
+        self._proceed()
+        for answer in answers:
             answer.callback(result)  # a Failure calls the errbacks
 
     def _keep(self, key: object, history: ThinHistory) -> None:
@@ -89,16 +130,4 @@ def _thinned(history: list[Update], length: int, points: int) -> Generator[None,
         updates += [update for update in some if update.value is not None]
         yield
     few = yield from thin(updates, points)
-    parts: list[bytes] = []
-    for some in steps_of(few):
-        parts.append(b",".join(map(point_text, some)))
-        yield
-    return ThinHistory(tuple(parts), len(few) < len(updates))
-
-
-def point_text(update: Update) -> bytes:
-    """Return ``{"seq", "at", "time", "value"}`` as JSON."""
-    value = msgspec.Raw(update.value or b"null")
-    return msgspec.json.encode(
-        {"seq": update.seq, "at": str(update.at), "time": update.time, "value": value}
-    )
+    return ThinHistory(few, len(few) < len(updates))

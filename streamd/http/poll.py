@@ -12,12 +12,12 @@ from twisted.internet.interfaces import IReactorTime
 from streamd.core import catchup
 from streamd.core.cursor import Answer, Cursor
 from streamd.core.errors import Refused
+from streamd.core.selection import Selection
 from streamd.core.update import ORIGIN, Position
 from streamd.http.matched import when_matched
 from streamd.http.request import Request, Response, Routes, joined
 from streamd.hub.audience import Audience, Pieces
 from streamd.hub.hub import Hub
-from streamd.wire.encoding import packed
 from streamd.wire.overview import overview
 from streamd.wire.poll import POLL, poll_answer, poll_opening
 from streamd.wire.requests import Subscription, parse_query
@@ -113,9 +113,31 @@ class Polls:
         state = self._state
         # At the current revision, because all descriptions and health are added below.
         cursor = catchup.start(state, subscription.history)._replace(revision=state.revision)
-        updates = catchup.since(state, cursor, subscription.selection, whole=True).updates
-        found = joined(map(v1_update, updates), poll_opening(state.head, False), b"],")
-        return _response(chain(found, self._about(subscription), (b"\n",)), state.head)
+        texts, pinned = self._backlog(cursor, subscription.selection)
+        found = joined(texts, poll_opening(state.head, False), b"],")
+        return _response(chain(found, self._about(subscription), (b"\n",)), state.head, pinned)
+
+    def _backlog(self, cursor: Cursor, selection: Selection) -> tuple[Iterator[bytes], int]:
+        """Return the texts of a backlog, and how many updates they keep alive until they are made."""
+        if cursor.backlog and cursor.backlog.is_newest:
+            updates = catchup.since(self._state, cursor, selection).updates
+            return map(v1_update, updates), len(updates)
+        return self._steps(cursor, selection, self._state.head), 0
+
+    def _steps(self, cursor: Cursor, selection: Selection, until: Position) -> Iterator[bytes]:
+        """Yield the texts of a long backlog up to a position, with an empty text after each step.
+
+        Each step reads the log when it is asked for.  So a client that does not read keeps no updates
+        alive.  It may miss those that are dropped meanwhile, as if it had asked later.
+        """
+        more = True
+        while more:
+            answer = catchup.since(self._state, cursor, selection)
+            yield from (v1_update(update) for update in answer.updates if update.at <= until)
+            cursor = cursor._replace(at=answer.at)
+            more = answer.more and answer.at < until
+            if more:
+                yield b""
 
     def _all(self, subscription: Subscription, answer: Answer) -> Response:
         """Answer with the updates that the client missed, and the health of all selected streams."""
@@ -156,10 +178,9 @@ class Polls:
         return poll.answered.addBoth(end).addCallback(answer)
 
 
-def _response(body: bytes | Iterator[bytes], at: Position) -> Response:
+def _response(body: bytes | Iterator[bytes], at: Position, updates: int = 0) -> Response:
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    parts = body if isinstance(body, bytes) else packed(body)
-    return Response(200, parts, {**headers, "Streamd-Position": str(at)})
+    return Response(200, body, {**headers, "Streamd-Position": str(at)}, updates)
 
 
 def _wait(text: str | None) -> float:

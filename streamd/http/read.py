@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -14,7 +14,7 @@ from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.core.stream import Stream
 from streamd.core.update import Update
-from streamd.http.history import ThinHistory, Thinner, point_text
+from streamd.http.history import ThinHistory, Thinner
 from streamd.http.matched import when_matched
 from streamd.http.request import NAME, Request, Response, Routes, joined
 from streamd.reactor.slices import Slices
@@ -52,8 +52,9 @@ class Reader:
             headers = self._position_headers()
             if headers["ETag"] in request.headers.get("if-none-match", ""):
                 return Response(304, b"", headers)
-            members = map(plain_update, self._state.serialize(selection))
-            return Response(200, _object(members), headers | {"Content-Type": _JSON})
+            updates = self._state.serialize(selection)
+            body = _object(map(plain_update, updates))
+            return Response(200, body, headers | {"Content-Type": _JSON}, len(updates))
 
         return self._when_matched(selection, answer)
 
@@ -65,7 +66,7 @@ class Reader:
         selection = parse_query(request.query).selection
 
         def answer() -> Response:
-            streams = list(self._state.selected(selection))
+            streams = self._state.selected(selection)
             members = (member(s.name, _encode(_about(s))) for s in streams)
             opening = b'{"at":"%b","streams":' % bytes(self._state.head)
             headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
@@ -96,14 +97,15 @@ class Reader:
         if stream.silences:
             about["silences"] = list(stream.silences)
         if points is None:
-            history = map(point_text, reversed(list(_newest(stream, length))))
-            return Response(200, _with_history(about, history), headers)
+            newest = list(_newest(stream, length))
+            newest.reverse()
+            return _with_history(about, newest, headers)
 
         def answer(history: ThinHistory) -> Response:
             thinned = {"thinned": True} if history.thinned else {}
-            return Response(200, _with_history(about | thinned, history.parts), headers)
+            return _with_history(about | thinned, history.updates, headers)
 
-        asked = self._thinner.ask(stream, length, parse_points(points))
+        asked = self._thinner.ask(stream, length, parse_points(points), request.client.group)
         return asked.addCallback(answer)
 
     def _position_headers(self) -> dict[str, str]:
@@ -116,8 +118,17 @@ def _newest(stream: Stream, length: int) -> Iterator[Update]:
     return islice(updates, length)
 
 
-def _with_history(about: Mapping[str, Any], points: Iterable[bytes]) -> Iterator[bytes]:
-    return joined(points, _encode(about)[:-1] + b',"history":[', b"]}\n")
+def _with_history(
+    about: Mapping[str, Any], history: Sequence[Update], headers: Mapping[str, str]
+) -> Response:
+    opening = _encode(about)[:-1] + b',"history":['
+    return Response(200, joined(map(_point, history), opening, b"]}\n"), headers, len(history))
+
+
+def _point(update: Update) -> bytes:
+    """Return ``{"seq", "at", "time", "value"}`` as JSON."""
+    value = msgspec.Raw(update.value or b"null")
+    return _encode({"seq": update.seq, "at": str(update.at), "time": update.time, "value": value})
 
 
 def _about(stream: Stream) -> dict[str, Any]:

@@ -94,12 +94,15 @@ class Response:
     """An answer.
 
     :ivar body: bytes or an iterator of parts.  Each part is made when the one before it was sent, so
-        that a large answer to a slow reader is never in memory as a whole.
+        that a large answer to a slow reader is never in memory as a whole.  An empty part lets other
+        connections have a turn.
+    :ivar updates: how many updates the iterator keeps alive, although the state may drop them.
     """
 
     status: int = 200
     body: bytes | Iterator[bytes] = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    updates: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +166,17 @@ def last_head(status: int, headers: Mapping[str, str]) -> bytes:
 
 
 def joined(items: Iterable[bytes], opening: bytes, closing: bytes) -> Iterator[bytes]:
-    """Yield the items with commas between, in parts of about :data:`PART` bytes."""
+    """Yield the items with commas between, in parts of about :data:`PART` bytes.
+
+    An empty item ends a part, and yields an empty one.
+    """
     part, size, comma = [opening], len(opening), b""
     for item in items:
+        if not item:
+            yield b"".join(part)
+            yield b""
+            part, size = [], 0
+            continue
         part += (comma, item)
         size += len(item) + 1
         comma = b","

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from streamd.core.errors import Refused
 from streamd.http.access import Access, Right
-from streamd.http.bodies import Packer
+from streamd.http.bodies import Packer, Unread
 from streamd.http.channel import Channel
 from streamd.http.client_address import NO_PROXIES, TrustedProxies, read_address
 from streamd.http.door import Door
@@ -87,6 +87,8 @@ class Site(http.HTTPFactory):
         clock: IReactorTime,
         max_connections: int,
         security: Mapping[str, str],
+        unread: Unread,
+        packer: Packer,
         public: Collection[str] = (),
         proxies: TrustedProxies = NO_PROXIES,
     ) -> None:
@@ -99,9 +101,11 @@ class Site(http.HTTPFactory):
         :param links: the connections of viewers.
         :param max_connections: how many connections there may be, including those of viewers.
         :param security: headers that every answer gets.
-        :param proxies: the proxies whose forwarding headers count.
+        :param unread: counts the memory of the answers that are being sent.
+        :param packer: compresses answers.
         :param public: paths of files without data, which pages of every origin may read.  If a proxy
             changes the Host header, requests for the wall's own modules have a foreign Origin.
+        :param proxies: the proxies whose forwarding headers count.
         """
         super().__init__(reactor=clock)
         self.access = access
@@ -110,7 +114,8 @@ class Site(http.HTTPFactory):
         self.clock = clock
         self.channels: Connections[Channel | Door] = Connections(clock)
         self.uploads = Uploads(clock)
-        self.packer = Packer()
+        self.packer = packer
+        self.unread = unread
         self.security = security
         self.turned_away = 0
         self.left = 0

@@ -85,7 +85,7 @@ def check_honest(state: State, log: Sequence[Update]) -> int:
             if not catchup.resumes(state, cursor, selection):
                 continue
             resumed += 1
-            answer = catchup.since(state, catchup.resume(state, cursor), selection, whole=True)
+            answer = catchup.since(state, catchup.resume(state, cursor), selection)
             missed: dict[str, list[Update]] = {}
             for update in log:
                 if update.stream in selection and update.at > cursor:

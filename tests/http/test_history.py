@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,7 +13,7 @@ from streamd.core.stream import Stream
 from streamd.core.thin import STEP
 from streamd.core.update import Draft
 from streamd.http import history as module
-from streamd.http.history import MAX_UNDER_WAY, ThinHistory, Thinner
+from streamd.http.history import MAX_WAITING, MAX_WAITING_OF_CLIENT, ThinHistory, Thinner
 from streamd.reactor.slices import PAUSE, TURN, Slices
 from tests.support.fakes import Daemonette
 
@@ -50,7 +50,7 @@ class ThinnerTests(SynchronousTestCase):
             self.clock.advance(PAUSE)
 
     def ask(self, points: int = 100, length: int = 0) -> ThinHistory:
-        asked = self.thinner.ask(self.stream, length, points)
+        asked = self.thinner.ask(self.stream, length, points, "a")
         self.take_turns()
         return self.successResultOf(asked)
 
@@ -64,7 +64,7 @@ class ThinnerTests(SynchronousTestCase):
             return steps * TURN / 4
 
         self.clock.seconds = slow  # type: ignore[method-assign]
-        asked = self.thinner.ask(self.stream, 0, 100)
+        asked = self.thinner.ask(self.stream, 0, 100, "a")
         self.assertNoResult(asked)
         turns = 0
         while self.clock.calls:
@@ -77,14 +77,13 @@ class ThinnerTests(SynchronousTestCase):
 
     def test_points(self) -> None:
         found = self.ask(8)
-        points = json.loads(b"[" + b",".join(found.parts) + b"]")
-        self.assertEqual([0, UPDATES - 1], [points[0]["value"], points[-1]["value"]])
-        self.assertLessEqual(len(points), 8)
-        self.assertEqual({"seq", "at", "time", "value"}, points[0].keys())
-        self.assertEqual(ThinHistory(self.ask(100, 3).parts, False), self.ask(100, 3))
+        self.assertEqual([1, UPDATES], [found.updates[0].seq, found.updates[-1].seq])
+        self.assertLessEqual(len(found.updates), 8)
+        newest = ThinHistory(list(self.stream.history)[-3:], False)
+        self.assertEqual(newest, self.ask(100, 3))
 
     def test_equal_questions_share_one_computation(self) -> None:
-        asked = [self.thinner.ask(self.stream, 0, 100) for _ in range(100)]
+        asked = [self.thinner.ask(self.stream, 0, 100, "a") for _ in range(100)]
         self.take_turns()
         self.assertEqual(1, len({id(self.successResultOf(answer)) for answer in asked}))
         self.assertEqual(1, self.asked)
@@ -93,7 +92,7 @@ class ThinnerTests(SynchronousTestCase):
         first = self.ask()
         self.assertIs(first, self.ask())
         self.publish(-1)
-        self.assertIn(b'"value":-1}', b"".join(self.ask().parts))
+        self.assertEqual(b"-1", self.ask().updates[-1].value)
         self.assertEqual(2, self.asked)
 
     def test_what_is_kept_is_bounded(self) -> None:
@@ -108,24 +107,73 @@ class ThinnerTests(SynchronousTestCase):
         self.patch(module, "KEPT_BYTES", 50_000)
         empty = Stream("b", Description(), True, 0.0)
         for points in range(100, 400):
-            self.thinner.ask(empty, 0, points)
+            self.thinner.ask(empty, 0, points, "a")
             self.take_turns()
         self.assertLess(len(self.thinner._kept), 200)
 
-    def test_what_is_under_way_is_bounded(self) -> None:
-        for points in range(100, 100 + MAX_UNDER_WAY):
-            self.thinner.ask(self.stream, 0, points)
-        refused = self.assertRaises(Refused, self.thinner.ask, self.stream, 0, 99)
-        self.assertEqual(503, refused.status)
-        self.thinner.ask(self.stream, 0, 100)  # shared
-        for _ in range(30):
-            self.take_turns()
-        self.ask(99)
+    def test_equal_questions_that_wait_share_one_computation(self) -> None:
+        """They wait for their turn, and the history grows between them."""
+        self.thinner.ask(self.stream, 0, 99, "a")
+        asked = []
+        for value in range(10):
+            self.publish(-value)
+            asked.append(self.thinner.ask(self.stream, 0, 100, "a"))
+        self.take_turns()
+        self.take_turns()
+        self.assertEqual(2, self.asked)
+        for answer in asked:
+            self.assertEqual(b"-9", self.successResultOf(answer).updates[-1].value)
+
+    def test_question_that_came_after_an_update_gets_it(self) -> None:
+        old = self.thinner.ask(self.stream, 0, 100, "a")
+        self.publish(-1)
+        new = self.thinner.ask(self.stream, 0, 100, "a")
+        self.take_turns()
+        self.take_turns()
+        newest = [self.successResultOf(answer).updates[-1].seq for answer in (old, new)]
+        self.assertEqual([UPDATES, UPDATES + 1], newest)
+
+    def refusals(self, client: str) -> int:
+        """Ask as many different questions as may wait for all; return how many were refused."""
+        refused = 0
+        for points in range(100, 100 + MAX_WAITING):
+            try:
+                self.thinner.ask(self.stream, ord(client), points, client)
+            except Refused as error:
+                self.assertEqual(503, error.status)
+                refused += 1
+        return refused
+
+    def test_what_waits_is_bounded(self) -> None:
+        running = 1
+        one = MAX_WAITING - MAX_WAITING_OF_CLIENT
+        self.assertEqual(one - running, self.refusals("a"))
+        self.assertEqual(one, self.refusals("b"))
+        self.assertEqual(MAX_WAITING, self.refusals("c"))
+        self.thinner.ask(self.stream, ord("a"), 101, "c")  # shared
+
+    def test_one_history_is_listed_at_a_time(self) -> None:
+        for points in range(100, 110):
+            self.thinner.ask(self.stream, 0, points, "a")
+        self.assertEqual(1, self.asked)
+        self.take_turns()
+        self.assertGreater(self.asked, 1)
+
+    def note(self, ended: list[str], client: str, history: ThinHistory) -> None:
+        ended.append(client)
+
+    def test_clients_take_turns(self) -> None:
+        ended: list[str] = []
+        for client, points in [*(("a", 100 + n) for n in range(5)), ("b", 99), ("b", 98)]:
+            asked = self.thinner.ask(self.stream, 0, points, client)
+            asked.addCallback(partial(self.note, ended, client))
+        self.take_turns()
+        self.assertEqual("aababaa", "".join(ended))
 
     def test_failure(self) -> None:
-        self.patch(module, "point_text", lambda update: 1 / 0)
-        asked = [self.thinner.ask(self.stream, 0, 100) for _ in range(2)]
+        self.patch(module, "thin", lambda updates, points: 1 / 0)
+        asked = [self.thinner.ask(self.stream, 0, 100, "a") for _ in range(2)]
         self.take_turns()
         for answer in asked:
             self.failureResultOf(answer, ZeroDivisionError)
-        self.assertEqual({}, self.thinner._under_way)
+        self.assertEqual({}, self.thinner._waiting)

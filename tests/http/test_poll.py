@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from streamd.core import catchup
 from streamd.core.values import MAX_VALUE
 from streamd.http import poll
 from tests.support.fakes import fail_source
@@ -80,6 +81,33 @@ def test_history(served: Served) -> None:
     for number in range(4):
         served.post("a", number)
     assert seqs(ask(served, "?history=3")) == [("a", 2), ("a", 3), ("a", 4)]
+
+
+@in_thread
+def test_long_history_is_read_in_steps(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catchup, "MANY_LOOKS", 3)
+    for number in range(40):
+        served.post(f"s{number % 4}", number)
+    whole = [(f"s{number % 4}", number // 4 + 1) for number in range(40)]
+    assert seqs(ask(served, "?history=100")) == whole
+    assert seqs(ask(served, "?history=2")) == whole[-8:]
+    assert seqs(ask(served, "?history=3&streams=s1")) == [("s1", 8), ("s1", 9), ("s1", 10)]
+    assert seqs(ask(served, "?history=3&streams=none")) == []
+
+
+@in_thread
+def test_what_comes_while_a_long_history_is_read_belongs_to_the_next_answer(
+    served: Served,
+) -> None:
+    texts = [("a", f"{number}{'x' * 60_000}") for number in range(90)]
+    served.post_at_once(*texts)
+    wire = served.wire(head("GET", "/updates?history=100"), receive_buffer=4096)
+    wait_until(lambda: served.run(lambda: served.service.site.unread.size) > 0)
+    served.post_at_once(("a", "new"), ("b", "new"))
+    answer = wire.answer()
+    assert seqs(answer) == [("a", seq) for seq in range(1, 91)]
+    at = answer.json()["at"]
+    assert seqs(ask(served, f"?after={at}")) == [("a", 91), ("b", 1)]
 
 
 @in_thread

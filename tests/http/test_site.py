@@ -557,6 +557,73 @@ def test_pipeline_that_is_not_read_is_not_answered_further(served: Served) -> No
     assert served.run(buffered, served) <= 256 * 1024
 
 
+LARGE = [
+    "/state",
+    "/streams",
+    "/streams/s1?history=100",
+    "/streams/s1?history=100&points=100",
+    "/updates",
+    "/updates?history=100",
+]
+"""Paths of answers that may be large."""
+
+
+def fill_all(served: Served) -> None:
+    """Make the answers of :data:`LARGE` several megabytes long, without any request."""
+    text = "x" * 60_000
+    served.post_at_once(*((f"s{number}", text) for number in range(100)))
+    served.post_at_once(*(("s1", text) for _ in range(100)))
+
+
+def unread(served: Served, path: str, client: str = "192.0.2.1") -> Wire:
+    """A client that asks through a proxy, and reads no more than the status."""
+    request_ = head("GET", path, f"X-Forwarded-For: {client}")
+    return served.wire(request_, receive_buffer=4096)
+
+
+def status_of(head_: str) -> int:
+    return int(head_.split()[1])
+
+
+@pytest.mark.parametrize("path", LARGE)
+@in_thread
+def test_unread_answers_of_one_client_leave_room(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    served = serve('[server]\ntrusted_proxies = ["127.0.0.1"]')
+    fill_all(served)
+    monkeypatch.setattr(bodies, "MAX_UNREAD", 2**20)
+    monkeypatch.setattr(bodies, "MAX_UNREAD_OF_CLIENT", 2**19)
+    wires = [unread(served, path) for _ in range(6)]
+    heads = [wire.head() for wire in wires]
+    statuses = [status_of(head_) for head_ in heads]
+    assert statuses.count(503) >= 2
+    assert statuses.count(200) >= 2
+    assert "Retry-After: 5" in heads[statuses.index(503)]
+    assert served.request("GET", "/healthz").status == 200
+    assert status_of(unread(served, path, "192.0.2.2").head()) == 200
+    assert served.run(lambda: served.service.site.unread.size) <= 2**20
+    wires[statuses.index(200)].close()
+    wait_until(lambda: status_of(unread(served, path).head()) == 200)
+
+
+@pytest.mark.parametrize("path", [path for path in LARGE if path not in ("/streams", LARGE[-1])])
+@in_thread
+def test_unread_answer_does_not_keep_an_old_state_alive(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(bodies, "MAX_OUTDATED", 2_000_000)
+    monkeypatch.setattr(bodies, "LOOK_EVERY", 0.05)
+    served = serve()
+    fill_all(served)
+    wire = unread(served, path)
+    assert status_of(wire.head()) == 200
+    served.post_at_once(*((f"s{number}", "y" * 60_000) for number in range(10, 90)))
+    served.post_at_once(*(("s1", "y" * 60_000) for _ in range(140)))
+    wait_until(lambda: not served.service.site.channels)
+    assert served.run(lambda: served.service.site.unread.size) == 0
+
+
 @pytest.mark.parametrize("lines", [(), ("Connection: close",)], ids=["keep", "close"])
 @in_thread
 def test_reader_that_leaves_an_answer_unread_is_dropped(
@@ -773,9 +840,9 @@ def test_compressed_only_for_those_who_can(served: Served) -> None:
 
 @in_thread
 def test_large_answer_compressed(served: Served) -> None:
-    fill(served, 20)
+    fill(served, 10)
     packed = served.request("GET", "/state", headers={"Accept-Encoding": "gzip"})
-    assert len(json.loads(gzip.decompress(packed.body))) == 20
+    assert len(json.loads(gzip.decompress(packed.body))) == 10
     assert len(packed.body) < 100_000
 
 
