@@ -141,6 +141,7 @@ def _environment(traffic: Traffic) -> dict[str, str]:
 CONFIG = """
 [server]
 max_viewers = 12000
+address_share = 1
 [access]
 publish = "loopback"
 [sources.t]

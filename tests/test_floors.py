@@ -30,7 +30,7 @@ PACKAGES = [
 FLOORS = {
     "core": [
         "duration errors limit printable written",
-        "description health selection update values",
+        "description health quota selection update values",
         "cursor log roster source_health thin timeline",
         "stream",
         "retention",
@@ -46,7 +46,7 @@ FLOORS = {
         "events frames poll",
     ],
     "reactor": [
-        "connections deadline private_twisted quota",
+        "connections deadline private_twisted",
         "log_limit redis_client slices timer worker",
     ],
     "config": [
@@ -57,7 +57,7 @@ FLOORS = {
     ],
     "hub": [
         "audience screens sweep",
-        "messages pace",
+        "messages pace seats",
         "hub",
         "link",
         "fast_write",

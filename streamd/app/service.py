@@ -43,6 +43,7 @@ from streamd.http.site import Site
 from streamd.http.websocket import StreamFactory
 from streamd.hub.hub import Hub
 from streamd.hub.screens import Screens
+from streamd.hub.seats import Seats
 from streamd.hub.sweep import Sweep
 from streamd.journals.journal import Unusable
 from streamd.reactor.log_limit import quiet_log
@@ -90,7 +91,8 @@ class Streamd(MultiService):
             now(), config.streams, max_streams=server.max_streams, max_state=server.max_state
         )
         self.state.shared = self.journal.shared
-        self.hub = Hub(self.state, reactor, server.max_viewers, server.pace)
+        seats = Seats(reactor, server.max_viewers, server.address_share)
+        self.hub = Hub(self.state, reactor, server.pace, seats)
         self.sweep = Sweep()
         page = Page(web_folder(), config.walls, "" if config.file else DEMO_NOTE)
         screens = Screens()

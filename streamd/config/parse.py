@@ -145,6 +145,8 @@ class _Reader:
         for key in ("max_viewers", "max_streams"):
             if getattr(config.server, key) < 1:
                 self.problem(f"server.{key}", "expected at least 1")
+        if not 0 < config.server.address_share <= 1:
+            self.problem("server.address_share", "expected more than 0 and at most 1, such as 0.8")
 
     def _named(self, path: str, tables: Any) -> Iterable[tuple[str, dict[str, Any]]]:
         if not isinstance(tables, dict):

@@ -12,6 +12,7 @@ from streamd.config.kind import SourceTable
 from streamd.core.description import Description, TileKind
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
+from streamd.core.quota import SHARE
 from streamd.core.selection import Pattern, Selection
 from streamd.core.update import Name
 from streamd.wire.requests import PACE
@@ -93,6 +94,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     trusted_proxies: tuple[TrustedProxy, ...] = ()
     pace: Duration = Duration(PACE)
     max_viewers: int = 10_000
+    address_share: float = SHARE
     max_streams: int = 10_000
     max_state: Size = Size(256 * 2**20)
     forget: Duration = Duration(24 * 3600)

@@ -23,6 +23,7 @@ from streamd.core.update import parse_position
 from streamd.http.request import Handover, Request, Response, Routes
 from streamd.hub.fast_write import FastLink
 from streamd.hub.hub import Hub
+from streamd.hub.seats import Seat
 from streamd.hub.sweep import Sweep
 from streamd.reactor.connections import Connections
 from streamd.wire.encoding import COME_BACK, Encoding
@@ -53,10 +54,12 @@ class EventProtocol(FastLink, Protocol):
         streams: EventStreams,
         subscription: Subscription,
         encoding: Encoding,
+        seat: Seat,
         lasting: float | None,
     ) -> None:
         """:param lasting: seconds after which the stream ends; None: it does not end by itself."""
         super().__init__()
+        self.seat = seat
         self._streams = streams
         self._subscription = subscription
         self._encoding = encoding
@@ -163,21 +166,24 @@ class EventStreams:
         if encoding is None:
             raise Refused(400, "bad-format", "format: expected plain or v1")
         lasting = _lasting(request.query.get("for"))
-        self.hub.check_room()
+        seat = self.hub.seats.offer(request.client.group)
         # A random wait for each viewer: after a restart they must not come back all at once.
         start = retry(random.uniform(*COME_BACK))
-        protocol = EventProtocol(self, subscription, encoding, lasting)
+        protocol = EventProtocol(self, subscription, encoding, seat, lasting)
         return Handover(protocol, Response(200, b"", _HEADERS), start)
 
     def opened(self, protocol: EventProtocol) -> None:
         """Track a viewer, once the head of its answer was sent."""
         protocol.slot = self._sweep.next_slot()
         self.protocols.add(protocol)
+        self.hub.seats.take(protocol.seat)
 
     def closed(self, protocol: EventProtocol) -> None:
         """Forget a viewer whose connection has ended."""
         self.hub.leave(protocol)
-        self.protocols.discard(protocol)
+        if protocol in self.protocols:
+            self.protocols.discard(protocol)
+            self.hub.seats.leave(protocol.seat)
 
     def close_all(self) -> Deferred[None]:
         """Ask every viewer to reconnect later, and close; fires when all are closed."""

@@ -18,6 +18,7 @@ from streamd.http.matched import when_matched
 from streamd.http.request import Request, Response, Routes, joined
 from streamd.hub.audience import Audience, Pieces
 from streamd.hub.hub import Hub
+from streamd.hub.seats import Seat
 from streamd.wire.overview import overview
 from streamd.wire.poll import POLL, poll_answer, poll_opening
 from streamd.wire.requests import Subscription, parse_query
@@ -90,17 +91,21 @@ class Polls:
         subscription = parse_query(request.query)
         wait = _wait(request.query.get("wait"))
         matches = self._state.roster.matches(subscription.selection)
-        return when_matched(self._hub.slices, matches, lambda: self._answer(subscription, wait))
+        client = request.client.group
+        return when_matched(
+            self._hub.slices, matches, lambda: self._answer(subscription, wait, client)
+        )
 
-    def _answer(self, subscription: Subscription, wait: float) -> Response | Deferred[Response]:
+    def _answer(
+        self, subscription: Subscription, wait: float, client: str
+    ) -> Response | Deferred[Response]:
         cursor = self._cursor(subscription)
         if cursor is None:
             return self._anew(subscription)
         news = catchup.since(self._state, cursor, subscription.selection)
         if news.updates:
             return self._all(subscription, news)
-        self._hub.check_room()
-        return self._later(subscription, cursor, wait)
+        return self._later(subscription, cursor, wait, self._hub.seats.offer(client))
 
     def _cursor(self, subscription: Subscription) -> Cursor | None:
         """Return the cursor of a client that resumes, None if it begins anew."""
@@ -148,14 +153,18 @@ class Polls:
     def _about(self, subscription: Subscription, gone: Iterable[str] = ()) -> Iterator[bytes]:
         return overview(self._state, subscription.selection, gone=gone)
 
-    def _later(self, subscription: Subscription, cursor: Cursor, wait: float) -> Deferred[Response]:
+    def _later(
+        self, subscription: Subscription, cursor: Cursor, wait: float, seat: Seat
+    ) -> Deferred[Response]:
         poll = Poll(self._hub)
         asked_at = self._now()
         at_end = self._clock.callLater(wait, poll.lose)
         self._waiting.add(poll)
+        self._hub.seats.take(seat)
 
         def end(result: bytes) -> bytes:
             self._waiting.discard(poll)
+            self._hub.seats.leave(seat)
             if at_end.active():
                 at_end.cancel()
             return result

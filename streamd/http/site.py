@@ -33,6 +33,7 @@ View = Callable[..., Answer]
 _CURABLE = {
     "foreign-origin": "a page",
     "unknown-host": "a page",
+    "too-many-viewers": "a viewer",
     "too-much-for-one-client": "a client",
 }
 """Codes of refusals that a line in ``streamd.toml`` can resolve, with those who are refused."""

@@ -8,10 +8,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
+from streamd.core.quota import SHARE, Quota, refuse_greedy
 from streamd.http.client_address import ClientAddress
 from streamd.http.request import NeedsBody
 from streamd.reactor.deadline import Deadline
-from streamd.reactor.quota import SHARE, Quota, refuse_greedy
 
 MAX_BODY = 1024 * 1024
 """The most bytes of a body: some ten thousand numbers in one PATCH."""

@@ -23,6 +23,7 @@ from streamd.hub.fast_write import FastLink
 from streamd.hub.hub import Hub
 from streamd.hub.link import SLOWEST, bytes_acknowledged
 from streamd.hub.screens import Screens
+from streamd.hub.seats import Seat
 from streamd.hub.sweep import PONG_WITHIN, Sweep
 from streamd.reactor.connections import CLOSE_GRACE, Connections
 from streamd.wire.encoding import COME_BACK
@@ -73,8 +74,9 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     _counted = 0.0
     no_report: Refused | None = None  # why this page may not report as a screen
 
-    def __init__(self, subscription: Subscription, handshake: Handshake) -> None:
+    def __init__(self, subscription: Subscription, handshake: Handshake, seat: Seat) -> None:
         super().__init__(handshake)
+        self.seat = seat
         self._subscription = subscription
         self._due: list[Subscription | bytes] = []  # subscriptions to answer, and frames to send
 
@@ -319,8 +321,8 @@ class StreamFactory(WebSocketServerFactory):
         """
         subscription = parse_query(request.query)
         handshake = parse_handshake(request.headers)
-        self.hub.check_room()
-        protocol = StreamProtocol(subscription, handshake)
+        seat = self.hub.seats.offer(request.client.group)
+        protocol = StreamProtocol(subscription, handshake, seat)
         protocol.factory = self
         if no_report is not None:
             protocol.no_report = no_report
@@ -330,12 +332,15 @@ class StreamFactory(WebSocketServerFactory):
         """Track a viewer whose handshake is done."""
         protocol.slot = self._sweep.next_slot()
         self.protocols.add(protocol)
+        self.hub.seats.take(protocol.seat)
 
     def closed(self, protocol: StreamProtocol) -> None:
         """Forget a viewer whose connection has ended."""
         self.hub.leave(protocol)
         self.screens.lost(protocol, self.now())
-        self.protocols.discard(protocol)
+        if protocol in self.protocols:
+            self.protocols.discard(protocol)
+            self.hub.seats.leave(protocol.seat)
 
     def give_up(self, protocol: StreamProtocol) -> None:
         """Drop a viewer that does not answer."""

@@ -19,7 +19,6 @@ from twisted.python.failure import Failure
 
 from streamd.core import catchup
 from streamd.core.cursor import Cursor
-from streamd.core.errors import Refused
 from streamd.core.roster import Matches
 from streamd.core.selection import ALL_STREAMS, Selection
 from streamd.core.state import State
@@ -27,6 +26,7 @@ from streamd.core.update import ORIGIN
 from streamd.hub.audience import Audience, Pieces, Viewer
 from streamd.hub.messages import Messages, Step, Tick
 from streamd.hub.pace import Audiences
+from streamd.hub.seats import Seats
 from streamd.reactor.slices import Slices
 from streamd.wire.encoding import MAX_MESSAGE, Encoding, Welcome
 from streamd.wire.overview import Overviews
@@ -42,18 +42,23 @@ class Hub:
     :ivar clock: for delays only; its times need not be dates.
     :ivar delivered: how many messages were written.
     :ivar dropped: how many viewers were dropped because writing to them failed.
+    :ivar seats: who may become a viewer; the transports ask it.
     :ivar slices: runs long computations for viewers.
     """
 
     _log = Logger()
 
     def __init__(
-        self, state: State, clock: IReactorTime, max_viewers: int = 10_000, pace: float = PACE
+        self,
+        state: State,
+        clock: IReactorTime,
+        pace: float = PACE,
+        seats: Seats | None = None,
     ) -> None:
         """:param pace: the least seconds between two flushes; a viewer may ask for more."""
         self.state = state
         self._pace = pace
-        self._max_viewers = max_viewers
+        self.seats = seats or Seats(clock)
         self.clock = clock
         self.delivered = 0
         self.dropped = 0
@@ -70,18 +75,6 @@ class Hub:
 
     def __len__(self) -> int:
         return len(self._audiences) + len(self._arriving)
-
-    def check_room(self) -> None:
-        """Check that another viewer may join.
-
-        :raises Refused: 503 if there are too many.
-        """
-        if len(self) >= self._max_viewers:
-            raise Refused(
-                503,
-                "too-many-viewers",
-                f"there are {self._max_viewers} viewers, as many as [server] max_viewers allows",
-            )
 
     def join(
         self,

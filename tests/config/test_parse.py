@@ -208,6 +208,9 @@ class BadTests(SynchronousTestCase):
     def test_bounds(self) -> None:
         for key in ("max_viewers", "max_streams"):
             self.check(f"[server]\n{key} = 0", f"server.{key}", "at least 1")
+        for share in (0, -1, 1.5, "nan", "inf"):
+            table = f"[server]\naddress_share = {share}"
+            self.check(table, "server.address_share", "more than 0 and at most 1")
 
     def test_unknown_keys(self) -> None:
         self.check("[servr]", "servr", "unknown")

@@ -375,7 +375,7 @@ def test_foreign_host(served: Served) -> None:
 
 @in_thread
 def test_too_many_viewers(serve: Serve) -> None:
-    served = serve(QUIET + "\n[server]\nmax_viewers = 2")
+    served = serve(QUIET + "\n[server]\nmax_viewers = 2\naddress_share = 1")
     with served.connect(), served.connect() as other:
         answer = served.wire(handshake()).answer()
         assert answer.status == 503

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.cursor import Answer
-from streamd.core.errors import Refused
 from streamd.core.roster import SLICE
 from streamd.core.selection import Selection
 from streamd.core.update import ORIGIN, Draft, Position
@@ -428,12 +427,6 @@ class ComingAndGoingTests(HubTestCase):
         self.publish(a=2)
         self.assertEqual({"a": 1}, leaving.holds)
         self.assertEqual({"a": 2}, staying.holds)
-
-    def test_too_many(self) -> None:
-        hub = Hub(self.state, self.clock, max_viewers=1)
-        hub.check_room()
-        hub.join(FakeViewer(), Subscription(Selection()), PLAIN_WEBSOCKET, 0)
-        self.assertEqual(503, self.assertRaises(Refused, hub.check_room).status)
 
 
 class ArrivingTests(HubTestCase):

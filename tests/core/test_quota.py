@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.reactor.quota import Quota, refuse_greedy
+from streamd.core.quota import Quota, refuse_greedy
 
 
 class QuotaTests(SynchronousTestCase):

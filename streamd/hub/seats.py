@@ -1,0 +1,95 @@
+"""The seats of viewers: how many there are, who gets them, and which are kept for viewers that left."""
+
+from __future__ import annotations
+
+import sys
+from bisect import insort
+from typing import NamedTuple
+
+from twisted.internet.interfaces import IReactorTime
+
+from streamd.core.errors import Refused
+from streamd.core.quota import SHARE, Quota, refuse_greedy
+
+KEPT_FOR = 600.0
+"""Seconds for which a seat is kept: a television restarts within two minutes."""
+
+KEPT_PART = 5
+"""At most every fifth seat is kept, and at most :data:`MAX_KEPT`: each check searches them."""
+
+MAX_KEPT = 1000
+
+
+class Seat(NamedTuple):
+    """The seat of one viewer.
+
+    :ivar client: the address under which the viewer is counted.
+    :ivar since: when the viewer came, on a monotonic clock; earlier by the stay before a short absence.
+    """
+
+    client: str
+    since: float
+
+
+class KeptSeat(NamedTuple):
+    """A seat that nobody else gets for a while.
+
+    :ivar stay: seconds for which the viewer had it.
+    :ivar until: when it is given up, on a monotonic clock.
+    :ivar client: the address for which it is kept.
+    """
+
+    stay: float
+    until: float
+    client: str
+
+
+class Seats:
+    """Assigns seats to viewers.
+
+    One address gets only a part of the seats.  The seat of a viewer that left is kept for its address,
+    so a screen that comes back gets in before strangers.  If too many seats would be kept, those with
+    the longest stays are.  So a stranger that wants to hold a kept seat must stay longer than a screen.
+    """
+
+    def __init__(self, clock: IReactorTime, total: int = 10_000, share: float = SHARE) -> None:
+        """:param share: the part of the seats that one client address may have."""
+        self._clock = clock
+        self._quota = Quota(total, share)
+        self._kept: list[KeptSeat] = []  # sorted: the shortest stay first
+
+    def offer(self, client: str) -> Seat:
+        """Return a seat for a viewer from this address, which :meth:`take` then takes.
+
+        :raises Refused: 503 if there are too many viewers, in total or from this address.
+        """
+        now = self._clock.seconds()
+        self._kept = [kept for kept in self._kept if kept.until > now]
+        stays = [kept.stay for kept in self._kept if kept.client == client]
+        others = len(self._kept) - len(stays)
+        used, total = self._quota.used, self._quota.total
+        if used < total and self._quota.exceeds(client):
+            raise refuse_greedy(client, "viewers")
+        if used + others >= total:
+            back = f", and {others} that have just left may come back" if others else ""
+            raise Refused(
+                503,
+                "too-many-viewers",
+                f"there are {used} viewers{back}; [server] max_viewers allows {total}",
+            )
+        return Seat(sys.intern(client), now - max(stays, default=0))
+
+    def take(self, seat: Seat) -> None:
+        """Take a seat, if possible one that was kept for its address."""
+        self._quota.take(seat.client)
+        own = [kept for kept in self._kept if kept.client == seat.client]
+        if own:
+            self._kept.remove(own[-1])
+
+    def leave(self, seat: Seat) -> None:
+        """Free a seat, and keep it for its address for a while."""
+        self._quota.give_back(seat.client)
+        now = self._clock.seconds()
+        insort(self._kept, KeptSeat(now - seat.since, now + KEPT_FOR, seat.client))
+        if len(self._kept) > min(self._quota.total // KEPT_PART, MAX_KEPT):
+            del self._kept[0]
