@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.daemon import Daemon, StartDaemon
-from tests.support.net import wait_until
+from tests.support.net import free_port, wait_until
 from tests.support.nginx import StartNginx
 from tests.support.proxy import Proxy
 from tests.support.wall import post, shows, tile
@@ -283,26 +283,73 @@ def test_long_title_of_a_critical_tile_fits_a_phone(
     assert bare_page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+TOKEN = "t" * 32
+
+
+def command(daemon: Daemon, **fields: object) -> None:
+    """Commands the screen "tv"."""
+    asked = {"Authorization": f"Bearer {TOKEN}"}
+    wait_until(lambda: '"connected":true' in daemon.request("GET", "/screens").text)
+    answer = daemon.request("POST", "/screens/tv", json.dumps(fields), asked)
+    assert answer.status < 300, answer.text
+
+
+def test_message_is_shown_until_it_is_over_or_withdrawn(
+    start_daemon: StartDaemon, bare_page: Page
+) -> None:
+    """Whatever happens to the page meanwhile."""
+    walls = '[[walls]]\nname = "one"\n[[walls]]\nname = "two"'
+    config = CONFIG.replace("[access]", f'[access]\nadmin = ["{TOKEN}"]') + walls
+    daemon = start_daemon(config=config)
+    overlay = bare_page.locator("#overlay")
+    bare_page.goto(f"{daemon.url}/?screen=tv")
+    expect(bare_page.locator("#title")).to_have_text("one")
+
+    def reloaded() -> None:
+        bare_page.reload()
+        expect(bare_page.locator("body")).to_have_attribute("data-link", "live")
+        expect(bare_page.locator("#summary")).not_to_have_text("")
+
+    command(daemon, command="message", message="Fire drill", **{"for": "1h"})
+    expect(overlay).to_have_text("Fire drill")
+    reloaded()
+    expect(overlay).to_have_text("Fire drill")
+    command(daemon, command="wall", wall="two")
+    expect(bare_page.locator("#title")).to_have_text("two")
+    expect(overlay).to_have_text("Fire drill")
+    command(daemon, command="identify")
+    expect(overlay).to_have_text("tv")
+    bare_page.route("**/start.js", refuse)
+    bare_page.reload()
+    expect(bare_page.locator("#lost")).to_have_text("This wall is not running")
+    bare_page.unroute("**/start.js")
+    expect(overlay).to_have_text("Fire drill")
+    command(daemon, command="message", message=" ")
+    expect(overlay).to_be_hidden()
+    reloaded()
+    expect(overlay).to_be_hidden()
+    command(daemon, command="message", message="Lunch", **{"for": "2s"})
+    expect(overlay).to_have_text("Lunch")
+    reloaded()
+    expect(overlay).to_be_hidden()
+    reloaded()
+    expect(overlay).to_be_hidden()
+
+
 def test_messages_fit_and_are_withdrawn(start_daemon: StartDaemon, bare_page: Page) -> None:
-    token = "t" * 32
-    daemon = start_daemon(config=CONFIG.replace("[access]", f'[access]\nadmin = ["{token}"]'))
+    daemon = start_daemon(config=CONFIG.replace("[access]", f'[access]\nadmin = ["{TOKEN}"]'))
     post(daemon, "orders", 42)
     overlay = bare_page.locator("#overlay")
     for width, height in [(1920, 1080), (640, 360), (400, 800)]:
         bare_page.set_viewport_size({"width": width, "height": height})
         bare_page.goto(f"{daemon.url}/?screen=tv")
         shows(bare_page, "orders", "42")
-        wait_until(lambda: '"connected":true' in daemon.request("GET", "/screens").text)
         for message in ("word " * 100, "W" * 500, "Fire drill"):
-            body = json.dumps({"command": "message", "message": message})
-            asked = {"Authorization": f"Bearer {token}"}
-            answer = daemon.request("POST", "/screens/tv", body, asked)
-            assert answer.status < 300, answer.text
+            command(daemon, command="message", message=message)
             expect(overlay).to_have_text(message.strip())
             fits = "(e) => e.scrollHeight <= e.clientHeight && e.scrollWidth <= e.clientWidth"
             assert overlay.evaluate(fits), (width, message)
-        body = json.dumps({"command": "message", "message": "  "})
-        daemon.request("POST", "/screens/tv", body, {"Authorization": f"Bearer {token}"})
+        command(daemon, command="message", message="  ")
         expect(overlay).to_be_hidden()
 
 
@@ -320,3 +367,29 @@ def test_proxy_that_passes_another_host(
     shows(bare_page, "orders", "42")
     assert wall.log().count(cure) == 1, "once a minute"
     assert wall.request("GET", "/state", headers={"Origin": proxy.url}).status == 403
+
+
+def test_wall_of_a_daemon_without_its_log_says_why(
+    start_daemon: StartDaemon, bare_page: Page
+) -> None:
+    daemon = start_daemon(config=f'[journal]\nurl = "redis://127.0.0.1:{free_port()}"')
+    bare_page.goto(daemon.url)
+    why = "journal-away: Redis does not accept connections"
+    expect(bare_page.locator("#notice")).to_have_text(why)
+    expect(bare_page.locator("#lasting")).to_have_text(re.compile(r"^([5-9]|\d\d)\xa0s"))
+    expect(bare_page.locator("#notice")).to_have_text(why)
+
+
+def test_wall_behind_a_proxy_without_its_daemon_says_so(
+    wall: Daemon, start_nginx: StartNginx, bare_page: Page
+) -> None:
+    proxy = start_nginx(wall)
+    bare_page.goto(proxy.url)
+    shows(bare_page, "orders", "42")
+    expect(bare_page.locator("#notice")).to_have_text("")
+    wall.stop()
+    expect(bare_page.locator("#notice")).to_contain_text("with status 502")
+    wall.start()
+    post(wall, "orders", 43)
+    shows(bare_page, "orders", "43")
+    expect(bare_page.locator("#notice")).to_have_text("")

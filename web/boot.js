@@ -82,7 +82,7 @@
       await new Promise((resolve) => setTimeout(resolve, limit * (1 + Math.random()) * 500));
       try {
         await fetchPage();
-        history.replaceState({ attempts }, "");
+        history.replaceState({ ...history.state, attempts }, "");
         return location.reload();
       } catch (error) {
         say(error.message);

@@ -11,6 +11,10 @@ import { askRefusal } from "./refusal.js";
 const TICK = 5;
 /** The most characters of the notice. */
 const LONGEST_NOTICE = 300;
+/** Seconds for which a refusal is the newest word of the server: attempts come more often. */
+const REFUSED_FOR = 30;
+/** Seconds between two questions why there is no connection. */
+const ASK_EVERY = 10;
 
 /**
  * @typedef {object} Outline  of the wall below
@@ -25,10 +29,11 @@ export class Header {
   #configuration;
   #last;
   #fuse = new Fuse(byId("fuse"), byId("expiry"));
-  /** The server's latest refusal, as code and message. */
-  #refused = "";
-  /** Why the server refuses this page's WebSocket; empty: it does not, or has not said. */
+  /** The server's latest refusal, as code and message, and when it came. */
+  #refused = { text: "", at: -Infinity };
+  /** Why the server refuses this page's WebSocket, or why nothing reaches it; empty: not known. */
   #foreign = "";
+  #asked = -Infinity;
   #abort = new AbortController();
 
   /**
@@ -42,8 +47,13 @@ export class Header {
     this.#last = last;
     const { signal } = this.#abort;
     for (const type of ["link", "tick"]) link.addEventListener(type, () => this.#proved(), { signal });
-    link.addEventListener("error", (/** @type {any} */ { detail }) => (this.#refused = `${detail.code}: ${detail.message}`), { signal });
-    link.addEventListener("link", () => void this.#ask(), { signal });
+    link.addEventListener("error", (/** @type {any} */ { detail }) => {
+      this.#refused = { text: `${detail.code}: ${detail.message}`, at: seconds() };
+    }, { signal });
+    link.addEventListener("link", () => {
+      if (link.status === "live") this.#refused.text = "";
+      void this.#ask();
+    }, { signal });
     const { name, title } = configuration;
     // The wall of a server without configuration is called "all"; the server's address tells more.
     setText(byId("title"), name === title && name === "all" ? document.location.host : title);
@@ -66,13 +76,13 @@ export class Header {
     setText(byId("pages"), pages > 1 ? `${page + 1} of ${pages}` : "");
     const title = `${lost ? "✕ " : urgent ? "■ " : ""}${byId("title").textContent} · streamd`;
     if (document.title !== title) document.title = title;
-    setText(byId("notice"), cut(lost ? this.#foreign : this.#notice(), LONGEST_NOTICE));
+    setText(byId("notice"), cut(lost ? this.#reason() : this.#notice(), LONGEST_NOTICE));
     byId("empty").hidden = status !== "live" || !empty;
   }
 
   #lose(now) {
     this.#fuse.out();
-    this.#refused = "";
+    if (seconds() - this.#asked > ASK_EVERY) void this.#ask();
     const since = this.#link.lostSince ?? now;
     setText(byId("lost"), this.#lossText(since, now));
     setText(byId("lasting"), `${duration(now - since, 2)}, trying again`);
@@ -83,14 +93,21 @@ export class Header {
     return this.#last ? `Picture of ${clock(this.#last.time, now)}` : `Not connected since ${clock(since, now)}`;
   }
 
+  /** Why there is no connection, as far as it is known. */
+  #reason() {
+    const { text, at } = this.#refused;
+    return (seconds() - at < REFUSED_FOR && text) || this.#foreign;
+  }
+
   /** The most important text about more than one stream. */
   #notice() {
     const { state, error } = this.#link.journal;
     if (state === "away") return `The server cannot receive new values${error ? `: ${error}` : ""}`;
-    return this.#foreign || this.#refused || (error ?? this.#configuration.note ?? "");
+    return this.#foreign || this.#refused.text || (error ?? this.#configuration.note ?? "");
   }
 
   async #ask() {
+    this.#asked = seconds();
     this.#foreign = await askRefusal();
   }
 
@@ -100,4 +117,9 @@ export class Header {
     const now = this.#link.now();
     if (connected(status)) this.#fuse.burn({ from: now, span: SILENCE * tick }, now);
   }
+}
+
+/** Seconds on a clock that nobody sets. */
+function seconds() {
+  return performance.now() / 1000;
 }

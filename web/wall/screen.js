@@ -20,7 +20,10 @@ export class Screen {
   /** Seconds that a message needs at least from the server to here. The server's clock, as the link knows it, lags by as much. */
   #transport = 0;
   #timer;
-  #hide;
+  /** The message and the name that are shown, and up to when by performance.now(). */
+  #message = storedMessage();
+  #called = { text: "", until: 0 };
+  #turn;
   #renewal = new Renewal();
   #abort = new AbortController();
 
@@ -42,13 +45,14 @@ export class Screen {
     link.addEventListener("build", (/** @type {any} */ { detail }) => this.#renewal.told(detail.build), { signal });
     link.addEventListener("command", (/** @type {any} */ { detail }) => this.#obey(detail), { signal });
     this.#timer = setInterval(() => this.#report(), REPORT_EVERY * 1000);
+    this.#show();
   }
 
   close() {
     this.#abort.abort();
     this.#renewal.close();
     clearInterval(this.#timer);
-    clearTimeout(this.#hide);
+    clearTimeout(this.#turn);
     byId("overlay").hidden = true;
   }
 
@@ -75,25 +79,53 @@ export class Screen {
 
   #obey({ command, wall, message, for: seconds }) {
     if (command === "reload") void renew();
-    else if (command === "identify") this.#show(this.name, IDENTIFY, "name");
-    else if (command === "message") this.#show(message, seconds, "message");
-    else if (command === "wall") {
-      const { location } = document;
-      location.search = new URLSearchParams({ ...Object.fromEntries(new URLSearchParams(location.search)), wall }).toString();
+    else if (command === "wall") showWall(wall);
+    else if (command === "identify") this.#called = { text: this.name, until: performance.now() + IDENTIFY * 1000 };
+    else if (command === "message") {
+      storeMessage(message, seconds);
+      this.#message = storedMessage();
+      this.#called.until = 0;
     }
+    this.#show();
   }
 
-  #show(text, seconds, kind) {
+  /** Show the name or the message, the name first, for as long as it is to be seen. */
+  #show() {
+    clearTimeout(this.#turn);
+    const now = performance.now();
+    const shown = [this.#called, this.#message].find(({ until }) => until > now);
     const overlay = byId("overlay");
-    clearTimeout(this.#hide);
-    overlay.hidden = !text.trim(); // a message of spaces withdraws the one before
-    if (overlay.hidden) return;
-    setText(overlay, text);
-    setData(overlay, "kind", kind);
+    overlay.hidden = !shown?.text.trim(); // a message of spaces withdraws the one before
+    if (!shown || overlay.hidden) return;
+    setText(overlay, shown.text);
+    setData(overlay, "kind", shown === this.#called ? "name" : "message");
     // A character's area shrinks with their number, so that the longest message of 500 fits.
-    setProperty(overlay, "--size", String(Math.min(9, 80 / Math.sqrt(text.length))));
-    this.#hide = setTimeout(() => (overlay.hidden = true), seconds * 1000);
+    setProperty(overlay, "--size", String(Math.min(9, 80 / Math.sqrt(shown.text.length))));
+    this.#turn = setTimeout(() => this.#show(), shown.until - now);
   }
+}
+
+/**
+ * Keep a message over a reload of the page. The storage may be blocked, the history's state never is.
+ * @param {string} text
+ * @param {number} seconds  for which it is to be seen
+ */
+function storeMessage(text, seconds) {
+  history.replaceState({ ...history.state, message: { text, seconds, until: Date.now() + seconds * 1000 } }, "");
+}
+
+/** The message that was stored last, with its end by performance.now(). A clock that was set does not make it last longer. */
+function storedMessage() {
+  const { text = "", seconds = 0, until = 0 } = history.state?.message ?? {};
+  return { text, until: performance.now() + Math.min(seconds * 1000, until - Date.now()) };
+}
+
+/** Reload the page with another wall. Not as a link, which would forget the history's state. @param {string} wall */
+function showWall(wall) {
+  const { location } = document;
+  const query = new URLSearchParams({ ...Object.fromEntries(new URLSearchParams(location.search)), wall });
+  history.replaceState(history.state, "", `?${query}`);
+  location.reload();
 }
 
 /** The name in the page's address, or one that is made once and stored. */

@@ -4,6 +4,7 @@ import { connect } from "../client/link.js";
 import { byId, setText } from "../page/dom.js";
 import { selectionOf } from "./configuration.js";
 import { loadPicture, savePicture } from "./last-picture.js";
+import { askServer } from "./refusal.js";
 import { Screen } from "./screen.js";
 import { Tile } from "./tile.js";
 import { Wall } from "./wall.js";
@@ -11,8 +12,6 @@ import { Wall } from "./wall.js";
 /** Seconds between two requests for the configuration, and between two pictures that are stored. */
 const RETRY = 5;
 const SAVE_EVERY = 30;
-/** Milliseconds for an answer: a server that hangs is asked again. */
-const TIMEOUT = 10_000;
 
 /** @typedef {import("./configuration.js").WallConfiguration} WallConfiguration */
 
@@ -43,31 +42,20 @@ function show(configuration) {
 async function getConfiguration() {
   for (;;) {
     try {
-      const wall = asked ?? (await (await get("walls")).json()).walls[0];
-      const answer = await get(`walls/${encodeURIComponent(wall)}`);
-      if (answer.ok) return await answer.json();
-      const { error } = await answer.json(); // throws if a proxy answered with a page of its own
-      if (answer.status === 404) {
+      const wall = asked ?? (await askServer("walls")).walls[0];
+      return await askServer(`walls/${encodeURIComponent(wall)}`);
+    } catch (error) {
+      if (error.cause === 404) {
         shown?.close();
         shown = null;
       }
-      if (!shown) notify(error.message);
-    } catch {
-      if (!shown) notify("The server does not answer");
+      if (!shown) setText(byId("notice"), error.message);
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY * 1000));
   }
 }
 
-function get(url) {
-  return fetch(url, { signal: AbortSignal.timeout(TIMEOUT) });
-}
-
 /** A configuration as text, without the build: a page that belongs to another build renews itself anyway. */
 function comparable(configuration) {
   return JSON.stringify(configuration, (key, value) => (key === "build" ? undefined : value));
-}
-
-function notify(text) {
-  setText(byId("notice"), text);
 }
