@@ -79,12 +79,12 @@ def test_nothing_serious(start_daemon: StartDaemon, page: Page, theme: str) -> N
 
 
 def test_a_wall_without_streams(start_daemon: StartDaemon, page: Page) -> None:
-    daemon = start_daemon(config='[access]\npublish = "loopback"\nadmin = ["secret"]')
+    daemon = start_daemon(config='[access]\npublish = "loopback"\nadmin = ["a-long-enough-secret"]')
     page.goto(f"{daemon.url}/?screen=tv")
     expect(page.locator("#empty")).to_be_visible()
     assert findings(page) == []
     body = json.dumps({"command": "message", "message": "Fire drill at 3"})
-    headers = {"Authorization": "Bearer secret", "Content-Type": "application/json"}
+    headers = {"Authorization": "Bearer a-long-enough-secret", "Content-Type": "application/json"}
     # Its report may be under way still.
     wait_until(lambda: daemon.request("POST", "/screens/tv", body, headers).status == 204)
     expect(page.locator("#overlay")).to_be_visible()

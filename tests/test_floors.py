@@ -88,7 +88,7 @@ FLOORS = {
         "peers",
     ],
     "http": [
-        "client_address history",
+        "client_address guesses history",
         "request",
         "matched uploads",
         "access bodies events handshake health page poll read",

@@ -15,6 +15,14 @@ from streamd.http.access import NO_TOKENS, Tokens
 from streamd.journals.registry import JOURNAL_KINDS
 from streamd.sources.registry import find_kinds
 
+MIN_TOKEN = 16
+"""The least characters of a token: 16 hexadecimal digits are guessed once in 100 million years, at 3000
+guesses a second."""
+
+_TOO_SHORT = (
+    f"expected a token of at least {MIN_TOKEN} characters, such as `openssl rand -hex 16` prints"
+)
+
 
 class Loaded(NamedTuple):
     """The content of a configuration file without mistakes.
@@ -77,8 +85,12 @@ def making_problems(config: Config, surroundings: Surroundings) -> Problems:
 def _reveal_tokens(config: Config, surroundings: Surroundings, problems: Problems) -> Tokens:
     def revealed(key: str, secrets: Iterable[Secret]) -> Iterator[str]:
         for number, secret in enumerate(secrets):
+            path = f"access.{key}[{number}]"
             with problems.collect():
-                yield surroundings.reveal(f"access.{key}[{number}]", secret)
+                token = surroundings.reveal(path, secret)
+                if len(token) < MIN_TOKEN:
+                    problems.append(f"{path}: {_TOO_SHORT}")
+                yield token
 
     publish, admin = config.access.publish, config.access.admin
     return Tokens(

@@ -32,6 +32,7 @@ from streamd.http.access import NO_TOKENS, Access, Tokens, own_hosts, sent_as
 from streamd.http.bodies import Packer, Unread
 from streamd.http.client_address import TrustedProxies
 from streamd.http.events import EventStreams
+from streamd.http.guesses import Guesses
 from streamd.http.health import Health
 from streamd.http.page import Page, web_folder
 from streamd.http.poll import Polls
@@ -99,7 +100,7 @@ class Streamd(MultiService):
         self.viewers = StreamFactory(self.hub, self.sweep, now, reactor, screens, page.build)
         self.events = EventStreams(self.hub, self.sweep, now, page.build)
         self.polls = Polls(self.hub, now, reactor)
-        self.access = _access(config, tokens)
+        self.access = _access(config, tokens, reactor.seconds)
         self.site = Site(
             self.access,
             (page, Health(self.state), Commands(self.access, screens, page.walls, now)),
@@ -292,7 +293,7 @@ class Streamd(MultiService):
         return (self.state.journal or {}).get("error") or "the log has not been read yet"
 
 
-def _access(config: Config, tokens: Tokens) -> Access:
+def _access(config: Config, tokens: Tokens, seconds: Callable[[], float]) -> Access:
     return Access(
         tokens=tokens,
         loopback=not config.file or config.access.publish == "loopback",
@@ -302,6 +303,7 @@ def _access(config: Config, tokens: Tokens) -> Access:
         publish_origins=sent_as(config.server.publish_origins),
         any_origin=not config.file,
         hosts=own_hosts(socket.gethostname(), config.server.hosts),
+        guesses=Guesses(seconds),
     )
 
 

@@ -13,13 +13,14 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
 from streamd.config.fields import DEFAULT_PORT
 from streamd.core.errors import Refused, shorten
 from streamd.http.client_address import read_address
+from streamd.http.guesses import Guesses
 from streamd.http.request import Request
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -68,6 +69,7 @@ class Access:
     :ivar publish_origins: foreign origins that may read and change.
     :ivar any_origin: whether every origin may read, also a page opened from disk.
     :ivar hosts: host names under which browsers may reach this daemon; address literals always may.
+    :ivar guesses: the wrong tokens of each client.
     """
 
     tokens: Tokens = NO_TOKENS
@@ -78,6 +80,7 @@ class Access:
     publish_origins: frozenset[str] = frozenset()
     any_origin: bool = False
     hosts: frozenset[str] = frozenset(("localhost",))
+    guesses: Guesses = field(default_factory=lambda: Guesses(lambda: 0.0))
 
     def check_head(self, request: Request) -> None:
         """Refuse a malformed or forged request, before anything else reads it.
@@ -155,8 +158,18 @@ class Access:
             return ""
         place = _place_of(token, known)
         if place is None:
+            self.guesses.wrong(request.client.group, token)
             raise Refused(401, "bad-token", f"{right.value} is not allowed with this token")
         return str(place)
+
+    def pause(self, request: Request) -> float:
+        """Return the seconds for which a request has to wait before :meth:`check_change`."""
+        token = request.headers.get("authorization", "").rpartition(" ")[2]
+        if not token and not request.path.startswith(
+            "/widgets/"
+        ):  # which has its token in the body
+            return 0.0
+        return self.guesses.pause(request.client.group, token)
 
     def note(self, has_unix: bool, has_private: bool) -> str:
         """Return what the log says at the start about publishing without a token; perhaps nothing.

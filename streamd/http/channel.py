@@ -6,6 +6,7 @@ request in each turn of the reactor.  A channel also hands its connection over t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.protocol import connectionDone
@@ -39,6 +40,8 @@ class Channel(OpenChannel):
         self.site = site
         self.callLater = site.clock.callLater
         self._deadline = Deadline(site.clock)
+        self._hold = Deadline(site.clock)
+        self._held: list[Callable[[], None]] = []  # what happens when the hold ends
         self._deaf = False  # input is ignored: a request was refused
         self._blocked = False  # the peer has not yet read what was written
 
@@ -70,13 +73,29 @@ class Channel(OpenChannel):
             self.refuse_malformed()
             return False
 
+    def hold(self, seconds: float, then: Callable[[], None]) -> None:
+        """Handle nothing of this connection for some seconds; then call ``then``, and go on."""
+        self._held = [then]
+        self.paused = True
+        self.transport.pauseProducing()
+        self._hold.set(seconds, self._release)
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for call in held:
+            call()
+        self._go_on()
+
     def allContentReceived(self) -> None:
-        if not self._deaf:
+        if self._held:  # the request has no body
+            self._held.append(self.allContentReceived)
+        elif not self._deaf:
             self._deadline.cancel()
             super().allContentReceived()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._deadline.cancel()
+        self._hold.cancel()
         self.site.disconnected(self)
         for request in self.requests:
             request.forget_body()

@@ -49,6 +49,13 @@ class ClientAddress:
             return str(IPv6Network((int(self.ip), CLIENT_PREFIX), strict=False))
         return str(self)
 
+    @property
+    def kind(self) -> str:
+        """Return where the client is: ``unix``, ``loopback``, ``private`` or ``public``."""
+        if self.ip is None or self.ip.is_loopback:
+            return "unix" if self.ip is None else "loopback"
+        return "private" if self.ip.is_private else "public"
+
     def __str__(self) -> str:
         return "unix" if self.ip is None else str(self.ip)
 

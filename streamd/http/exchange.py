@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from io import BytesIO
 from typing import Any, Protocol, TypeGuard
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -94,8 +95,8 @@ class Answers(Protocol):
     def note_failure(self, what: str, failure: Failure) -> None:
         """Log a failure that clients must not see."""
 
-    def note_refused(self, error: Refused) -> None:
-        """Log a refusal that the operator can resolve, once a minute."""
+    def note_refused(self, error: Refused, request: Request | None) -> None:
+        """Log a refusal that the operator should know, once a minute."""
 
 
 class Exchange(http.Request):
@@ -107,7 +108,7 @@ class Exchange(http.Request):
     def __init__(self, channel: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(channel, *args, **kwargs)
         self._site: Answers = channel.site
-        self._client = ""
+        self._request: Request | None = None
         self._asked: Answer | None = None  # the answer to the head, if a body follows
         self._upload: Upload | None = None
 
@@ -118,10 +119,24 @@ class Exchange(http.Request):
         """
         self.content = BytesIO()  # never a temporary file
         self.method, self.uri, self.clientproto = self.channel.request_line()
-        if length == 0:
+        if length == 0 and not self.requestHeaders.hasHeader(b"authorization"):
             return
         try:
             request = self._head()
+            pause = self._site.access.pause(request)
+        except Exception:
+            self._refuse(Failure())
+            return
+        if pause:
+            self.channel.hold(pause, partial(self._begin, request, length))
+        else:
+            self._begin(request, length)
+
+    def _begin(self, request: Request, length: int | None) -> None:
+        """Begin to receive the body, if there is one."""
+        if length == 0:
+            return
+        try:
             if self.method in _WITH_BODY:
                 self._asked = self._ask(request)
             self._upload = self._site.uploads.begin(self._asked, request.client, self._refuse)
@@ -179,9 +194,13 @@ class Exchange(http.Request):
             for name, values in self.requestHeaders.getAllRawHeaders()
         }
         about = (headers, self.channel.transport, self._site)
-        request = make_request(self.method, self.uri, self.clientproto, *about)
-        self._client = request.client.group
-        return request
+        self._request = make_request(self.method, self.uri, self.clientproto, *about)
+        return self._request
+
+    @property
+    def _client(self) -> str:
+        """The address under which the client is counted; empty before the head was read."""
+        return self._request.client.group if self._request is not None else ""
 
     def _explain(self, failure: Failure) -> Response:
         error = failure.value
@@ -190,7 +209,7 @@ class Exchange(http.Request):
         if not isinstance(error, Refused):
             self._site.note_failure("a request failed", failure)
             return error_response(500, "internal", "streamd failed on this; its log says why")
-        self._site.note_refused(error)
+        self._site.note_refused(error, self._request)
         headers = _HEADERS_OF_ERRORS.get(error.status)
         return error_response(error.status, error.code, error.message, headers)
 

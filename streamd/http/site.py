@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.web import http
 from zope.interface import implementer
 
-from streamd.core.errors import Refused
+from streamd.core.errors import Refused, shorten
 from streamd.http.access import Access, Right
 from streamd.http.bodies import Packer, Unread
 from streamd.http.channel import Channel
@@ -30,16 +30,18 @@ from streamd.wire.requests import LOG_HEADER
 
 View = Callable[..., Answer]
 
-_CURABLE = {
+_TOLD = {
     "foreign-origin": "a page",
     "unknown-host": "a page",
     "too-many-viewers": "a viewer",
     "too-much-for-one-client": "a client",
+    "bad-token": "a client",
+    "no-token": "a client",
 }
-"""Codes of refusals that a line in ``streamd.toml`` can resolve, with those who are refused."""
+"""Codes of refusals that are logged, with those who are refused."""
 
 _SAY_EVERY = 60.0
-"""Seconds between two log lines about refusals with the same code: a page retries forever."""
+"""Seconds between two log lines about refusals with the same code and the same kind of address."""
 
 
 class Part(Protocol):
@@ -121,7 +123,7 @@ class Site(http.HTTPFactory):
         self.turned_away = 0
         self.left = 0
         self._public = frozenset(public)
-        self._said: dict[str, float] = {}
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
         self._upgrade = upgrade
         self._log_missing = log_missing
         self._life = life
@@ -179,13 +181,29 @@ class Site(http.HTTPFactory):
     def note_failure(self, what: str, failure: Failure) -> None:
         self._log.failure(what, failure)
 
-    def note_refused(self, error: Refused) -> None:
-        """Log which line of configuration admits it, once a minute: a browser shows no reason."""
+    def note_refused(self, error: Refused, request: Request | None) -> None:
+        """Log a refusal that the operator should know, once a minute for each kind of address.
+
+        A browser shows no reason, and a page retries forever.
+        """
+        if error.code not in _TOLD or request is None:
+            return
+        kind = error.code, request.client.kind
+        at, more = self._said.get(kind, (-_SAY_EVERY, 0))
         now = self.clock.seconds()
-        if error.code in _CURABLE and now - self._said.get(error.code, -_SAY_EVERY) >= _SAY_EVERY:
-            self._said[error.code] = now
-            who = _CURABLE[error.code]
-            self._log.warn("{who} was refused: {reason}", who=who, reason=error.message)
+        if now - at < _SAY_EVERY:
+            self._said[kind] = at, more + 1
+            return
+        self._said[kind] = now, 0
+        self._log.warn(
+            "{who} was refused: {reason} ({method} {path} from {client}; {more} more like this before)",
+            who=_TOLD[error.code],
+            reason=error.message,
+            method=request.method,
+            path=shorten(request.path),
+            client=request.client,
+            more=more,
+        )
 
     def connected(self, channel: Channel | Door) -> None:
         self.channels.add(channel)

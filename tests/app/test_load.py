@@ -11,6 +11,8 @@ from twisted.internet.testing import MemoryReactorClock
 from streamd.app.load import load
 from streamd.config.fields import ConfigError
 
+A, B, C, D, E = (letter * 16 for letter in "abcde")
+
 
 @pytest.mark.parametrize(
     ("text", "problem"),
@@ -44,8 +46,8 @@ def test_secrets_come_from_environment_and_files(
 ) -> None:
     file = tmp_path / "streamd.toml"
     file.write_text(
-        '[access]\npublish = ["a", { env = "TOKEN" }, { file = "token" }]\n'
-        'admin = ["d", { env = "ADMIN" }]'
+        f'[access]\npublish = ["{A}", {{ env = "TOKEN" }}, {{ file = "token" }}]\n'
+        f'admin = ["{D}", {{ env = "ADMIN" }}]'
     )
     with pytest.raises(ConfigError) as error:
         load(str(file), MemoryReactorClock())
@@ -54,12 +56,30 @@ def test_secrets_come_from_environment_and_files(
         "access.publish[2]",
         "access.admin[1]",
     ]
-    monkeypatch.setenv("ADMIN", "e")
-    monkeypatch.setenv("TOKEN", "b")
-    (tmp_path / "token").write_text("c\n")
+    monkeypatch.setenv("ADMIN", E)
+    monkeypatch.setenv("TOKEN", B)
+    (tmp_path / "token").write_text(f"{C}\n")
     config, tokens, base = load(str(file), MemoryReactorClock())
-    assert (config.file, tokens, base) == (True, (("a", "b", "c"), ("d", "e")), tmp_path)
-    assert "'a'" not in repr(config)
+    assert (config.file, tokens, base) == (True, ((A, B, C), (D, E)), tmp_path)
+    assert A not in repr(config)
+
+
+def test_short_tokens_are_refused_by_their_key_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", f"  {A[:15]}  ")
+    (tmp_path / "token").write_text("\u00e9" * 15)
+    file = tmp_path / "streamd.toml"
+    file.write_text(
+        f'[access]\npublish = ["{A}", "{A[:15]}", {{ env = "TOKEN" }}]\n'
+        'admin = [{ file = "token" }]'
+    )
+    with pytest.raises(ConfigError, match="at least 16 characters") as error:
+        load(str(file), MemoryReactorClock())
+    lines = error.value.problems
+    places = ["access.publish[1]", "access.publish[2]", "access.admin[0]"]
+    assert [line.partition(": ")[0] for line in lines] == places
+    assert A[:15] not in str(error.value)
 
 
 def problems(file: Path) -> list[str]:

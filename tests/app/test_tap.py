@@ -138,14 +138,14 @@ def test_demo_beside_a_configuration(start_daemon: StartDaemon) -> None:
 
 def test_relative_paths_start_at_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
-    (tmp_path / "etc" / "token").write_text("secret")
+    (tmp_path / "etc" / "token").write_text("a-long-enough-secret")
     (tmp_path / "etc" / "streamd.toml").write_text('[access]\npublish = [{ file = "token" }]')
     port = free_port()
     command: list[str | Path] = [TWISTD, "-n", "--pidfile=", "streamd", "--port", str(port)]
     server = Server([*command, "-c", "etc/streamd.toml"], port, tmp_path)
     server.start()
     try:
-        token = {"Authorization": "Bearer secret"}
+        token = {"Authorization": "Bearer a-long-enough-secret"}
         assert server.request("POST", "/streams/a", "1", token).status == 201
         assert "secret" not in server.log()
     finally:

@@ -17,7 +17,7 @@ from tests.support.wall import post, shows, tile
 WALLS = """
 [access]
 publish = "loopback"
-admin = ["secret"]
+admin = ["a-long-enough-secret"]
 [streams.load]
 critical = "> 9"
 [streams.hebrew]
@@ -67,7 +67,7 @@ def walls(start_daemon: StartDaemon) -> Daemon:
 
 
 def command(daemon: Daemon, screen: str, **words: Any) -> int:
-    headers = {"Authorization": "Bearer secret", "Content-Type": "application/json"}
+    headers = {"Authorization": "Bearer a-long-enough-secret", "Content-Type": "application/json"}
     body = json.dumps(words)
     return daemon.request("POST", f"/screens/{screen}", body, headers).status
 

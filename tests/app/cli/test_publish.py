@@ -30,9 +30,9 @@ def test_publish_from_standard_input(daemon: Daemon, tmp_path: Path) -> None:
 
 
 def test_publish_with_a_token(start_daemon: StartDaemon, tmp_path: Path) -> None:
-    daemon = start_daemon(config='[access]\npublish = ["let-me-in"]')
+    daemon = start_daemon(config='[access]\npublish = ["let-me-in-please"]')
     words = ("publish", "a", "1", "--url", daemon.url)
-    assert run(*words, folder=tmp_path, STREAMD_TOKEN="let-me-in\n").returncode == 0
+    assert run(*words, folder=tmp_path, STREAMD_TOKEN="let-me-in-please\n").returncode == 0
     [line] = complaint(*words, folder=tmp_path)
     assert "token" in line
     for wrong in ("guessed-wrong", "naïve-wrong", "two\nlines-wrong"):
