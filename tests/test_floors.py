@@ -29,7 +29,8 @@ PACKAGES = [
 # own.  A package in a package is named with a dot.
 FLOORS = {
     "core": [
-        "duration errors limit printable written",
+        "duration limit printable written",
+        "errors",
         "description health quota selection update values",
         "cursor log roster source_health thin timeline",
         "stream",

@@ -26,6 +26,7 @@ from streamd.cluster.shift import Shift
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Surroundings
 from streamd.config.tables import Config, ServerSettings
+from streamd.core.printable import told
 from streamd.core.state import State
 from streamd.core.update import Position, Update
 from streamd.http.access import NO_TOKENS, Access, Tokens, own_hosts, sent_as
@@ -206,7 +207,7 @@ class Streamd(MultiService):
         self.log.critical("streamd: {problem}", problem=problem)
         # twistd has made sys.stderr a log; the terminal is still behind sys.__stderr__.
         if sys.__stderr__ is not None:
-            sys.__stderr__.write(f"streamd: {problem}\n")
+            sys.__stderr__.write(told(f"streamd: {problem}") + "\n")
 
     def _start_sources(self, result: None) -> None:
         self.upkeep.start()

@@ -15,6 +15,7 @@ from streamd.app.process import end_cleanly, use_monotonic_time
 from streamd.app.service import Streamd
 from streamd.config.fields import ConfigError, Problems
 from streamd.config.kind import Surroundings
+from streamd.core.printable import told
 
 
 class Options(usage.Options):
@@ -70,4 +71,4 @@ def makeService(options: Options) -> IService:
                 return Streamd(reactor, config, tokens, ports, base)
             except ConfigError as error:
                 problems += making_problems(config, Surroundings(reactor, base)) or error.problems
-    raise SystemExit("\n".join(f"streamd: {problem}" for problem in problems))
+    raise SystemExit("\n".join(told(f"streamd: {problem}") for problem in problems))

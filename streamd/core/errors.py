@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from streamd.core.printable import told
+
 
 class Refused(Exception):
     """A request is refused; the client that sent it gets the message.
@@ -19,7 +21,7 @@ class Refused(Exception):
         super().__init__(message)
         self.status = status
         self.code = code
-        self.message = message
+        self.message = told(message)  # it may quote what the client sent
 
 
 def shorten(text: str, limit: int = 40) -> str:

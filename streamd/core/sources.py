@@ -13,6 +13,7 @@ from streamd.core.description import Description
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
 from streamd.core.health import Trouble
+from streamd.core.printable import told
 from streamd.core.source_health import SourceHealth, StreamReport
 from streamd.core.stream import VOUCHED, Stream
 from streamd.core.streams import Streams
@@ -250,7 +251,7 @@ class Sources:
         """
         if not wrong:
             return ""
-        complaint = "; ".join(f"{name}: {why}" for name, why in wrong.items())[:MAX_ERROR]
+        complaint = told("; ".join(f"{name}: {why}" for name, why in wrong.items()))[:MAX_ERROR]
         source.troubled = number
         for name, why in wrong.items():
             stream = self._streams.find(name)

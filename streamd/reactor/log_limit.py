@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import ILogObserver, LogEvent, LogLevel
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
 from zope.interface import implementer
 
-from streamd.core.printable import printable
+from streamd.core.printable import told
 from streamd.reactor.private_twisted import log_observers
 
 LINES_PER_SECOND = 5
@@ -41,25 +41,31 @@ class Quieted:
             kind = ("", "", None)
         self._counts[kind] = count = self._counts.get(kind, 0) + 1
         if count <= LINES_PER_SECOND:
-            # Names, values and errors may contain text from outside.
-            told = {k: printable(v) if _is_text(k, v) else v for k, v in event.items()}
-            self._observer(told)
+            self._observer(_clean(event))
 
     def _tell_suppressed(self, event: LogEvent) -> None:
         """:param event: the first event of this second, for its time."""
         for (namespace, form, _), count in self._counts.items():
             if count > LINES_PER_SECOND:
-                told: LogEvent = {key: event[key] for key in ("log_time", "time") if key in event}
-                told |= {"log_format": "{count} more lines like: {form}", "form": form}
-                told |= {"log_namespace": namespace, "log_system": namespace}
-                told |= {"log_level": LogLevel.info, "count": count - LINES_PER_SECOND}
-                self._observer(told)
+                line: LogEvent = {key: event[key] for key in ("log_time", "time") if key in event}
+                line |= {"log_format": "{count} more lines like: {form}", "form": form}
+                line |= {"log_namespace": namespace, "log_system": namespace}
+                line |= {"log_level": LogLevel.info, "count": count - LINES_PER_SECOND}
+                self._observer(line)
         self._counts.clear()
 
 
-def _is_text(key: str, value: Any) -> bool:
-    """Return True for a text field of an event, except Twisted's own fields."""
-    return isinstance(value, str) and not key.startswith("log_") and key != "format"
+def _clean(event: LogEvent) -> LogEvent:
+    """Return an event whose text does nothing to a terminal, and has no passwords.
+
+    Names, values, errors and tracebacks may contain text from outside.
+    """
+    text = told(formatEvent(event))
+    failure = event.get("log_failure")
+    if failure is not None:
+        text = "\n".join([text, *map(told, failure.getTraceback().split("\n"))])
+    clean = {key: event[key] for key in event if key not in ("log_failure", "log_flattened")}
+    return {**clean, "log_format": "{log_text}", "log_text": text}
 
 
 def quiet_log(clock: IReactorTime) -> None:

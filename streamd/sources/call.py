@@ -16,7 +16,6 @@ from twisted.python.failure import Failure
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
-from streamd.core.printable import without_passwords
 from streamd.reactor.worker import Worker
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
@@ -89,7 +88,7 @@ class CallSource:
         self._worker.stop()
 
     def _begin(self) -> Deferred[Any]:
-        self._running = running = self._read().addErrback(_without_passwords)
+        self._running = running = self._read()
         if self._limit and not running.called:
             self._watch = self._reactor.callLater(self._limit, self._late)
             running.addBoth(self._over)
@@ -133,20 +132,6 @@ class CallSource:
         if failure.check(StopIteration, StopAsyncIteration):
             raise SourceError("the generator ended")
         return failure
-
-
-def _without_passwords(failure: Failure) -> Failure:
-    """Remove passwords in URLs from the texts of an exception and its causes.
-
-    The log shows the whole exception, and drivers often quote the address.
-    """
-    error: BaseException | None = failure.value
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        error.args = tuple(without_passwords(a) if isinstance(a, str) else a for a in error.args)
-        error = error.__cause__ or error.__context__
-    return failure
 
 
 async def _next(generator: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from streamd.core.printable import told
+
 
 class SourceError(Exception):
     """A source failed; its streams are shown as failed, with the message.
@@ -15,7 +17,8 @@ class SourceError(Exception):
     def __init__(self, message: str, detail: str = "", key: str = "") -> None:
         super().__init__(message)
         # Kinds of other packages may pass an exception or nothing, but a wall needs a text.
-        self.message = str(message or "").strip() or "the source failed and did not say why"
+        text = str(message or "").strip() or "the source failed and did not say why"
+        self.message = told(text)
         self.detail = detail
         self.key = key
 

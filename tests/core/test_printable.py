@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.printable import printable, without_passwords
@@ -13,8 +15,14 @@ class PrintableTests(SynchronousTestCase):
             self.assertEqual(text, printable(text))
 
     def test_what_does_something_is_escaped(self) -> None:
-        self.assertEqual("a\\x1b[2J\\x0a\\x09b", printable("a\x1b[2J\n\tb"))
-        self.assertEqual("\\x7f\\x9b\\u202e\\u2066\\u2028", printable("\x7f\x9b\u202e\u2066\u2028"))
+        self.assertEqual("a\\u001b[2J\\u000a\\u0009b", printable("a\x1b[2J\n\tb"))
+        odd = "\x7f\x9b\u061c\u202e\u2066\u2028\ud800"
+        self.assertEqual("\\u007f\\u009b\\u061c\\u202e\\u2066\\u2028\\ud800", printable(odd))
+
+    def test_json_stays_the_same(self) -> None:
+        every = "".join(map(chr, range(0xD800)))
+        text = printable(json.dumps(every, ensure_ascii=False))
+        self.assertEqual(every, json.loads(text))
 
 
 class WithoutPasswordsTests(SynchronousTestCase):
@@ -24,5 +32,18 @@ class WithoutPasswordsTests(SynchronousTestCase):
             "redis://:s3cret@h and http://u:p@h/": "redis://:…@h and http://u:…@h/",
             "http://host:80/a@b": "http://host:80/a@b",
             "http://host:80/": "http://host:80/",
+            "http://host:80?mail=a@b": "http://host:80?mail=a@b",
+            "mysql://root:1234@h/": "mysql://root:…@h/",
+            "amqp://u:p@ss@w@h/": "amqp://u:…@h/",
+            "postgresql://h/shop?user=u&password=s3cret&x=1": "postgresql://h/shop?user=u&password=…&x=1",
+            "host=h password='s3 cret' user=u": "host=h password=… user=u",
+            "GET /?token=s3cret: refused": "GET /?token=… refused",
+            "sources.x.password: is missing": "sources.x.password: is missing",
         }.items():
             self.assertEqual(wanted, without_passwords(text))
+
+    def test_a_long_text_takes_linear_time(self) -> None:
+        """Seconds if it does not: each place where a password may begin looks for its end."""
+        for part in ("://a:", "token='", 'pwd="'):
+            text = part * 50_000
+            self.assertLessEqual(len(without_passwords(text)), len(text))

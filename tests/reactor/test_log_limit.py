@@ -35,7 +35,7 @@ class QuietTests(SynchronousTestCase):
 
     def test_what_others_wrote_moves_no_cursor(self) -> None:
         self.log.info("{name} says {text}", name="a\x1b[2J", text="b\n2026 forged\u202e")
-        self.assertEqual(["a\\x1b[2J says b\\x0a2026 forged\\u202e"], self.lines)
+        self.assertEqual(["a\\u001b[2J says b\\u000a2026 forged\\u202e"], self.lines)
 
     def test_few_lines_pass_as_they_are(self) -> None:
         self.log.info("one {n}", n=1)
@@ -89,6 +89,25 @@ class QuietTests(SynchronousTestCase):
         for _ in range(100):
             self.log.failure("broken", Failure(ZeroDivisionError()))
         self.assertEqual(LINES_PER_SECOND, self.text.getvalue().count("ZeroDivisionError"))
+
+    def test_exceptions_move_no_cursor_and_tell_no_password(self) -> None:
+        """Also those whose text is not among their arguments, and objects that are fields."""
+
+        class Odd(Exception):
+            def __str__(self) -> str:
+                return "no route to redis://u:s3cret@h\x1b[2J\n2026 forged\x9b"
+
+        self.log.failure("broken: {error}", Failure(Odd()), error=Odd())
+        try:
+            raise Odd
+        except Odd:
+            self.log.failure("broken")
+        text = self.text.getvalue()
+        self.assertEqual(3, text.count("redis://u:…@h\\u001b[2J"))
+        self.assertIn("Traceback (most recent call last):\n", text)
+        for hidden in ("s3cret", "\x1b", "\x9b"):
+            self.assertNotIn(hidden, text)
+        self.assertFalse([line for line in text.splitlines() if line.startswith("2026 forged")])
 
     def test_kinds_are_bounded(self) -> None:
         for number in range(MAX_KINDS + 1000):

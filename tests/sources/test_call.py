@@ -6,12 +6,13 @@ import itertools
 import sys
 import time
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
+from tests.support.daemon import StartDaemon
 from tests.support.net import wait_until
 from tests.support.served import Serve, in_thread
+from tests.support.shell import run
 from tests.support.streams import Streams, mistake
 from tests.support.tidy import LoggedErrors
 
@@ -202,23 +203,57 @@ def test_errors_are_told(serve: Serve, module: str, logged_errors: LoggedErrors)
     assert types == {ValueError, SystemExit, KeyError}
 
 
-@in_thread
-def test_the_log_tells_no_password_of_an_address(
-    serve: Serve, module: str, logged_errors: LoggedErrors
-) -> None:
-    text = """
-    SECRET = "cret"  # whatever a traceback quotes of this file
-    def connect():
-        try:
-            raise OSError(f"no route to postgresql://wall:s3{SECRET}@db/shop")
-        except OSError as error:
-            raise ValueError(f"cannot use redis://:s3{SECRET}@db", error) from error
-    """
-    streams = start(serve, module, dedent(text), connect="")
-    streams.expect_health("connect", "failed")
-    [failure, *_] = logged_errors.flush(ValueError)
-    assert "s3cret" not in failure.getTraceback()
-    assert "redis://:…@db" in failure.getTraceback()
+LEAKS = """
+from streamd.plugin import SourceError
+from twisted.python.failure import Failure
+SECRET = "s3" + "cret"  # whatever a traceback quotes of this file
+ADDRESS = f"postgresql://wall:{SECRET}@db/shop\\x1b[2J\\u202e"
+
+class Odd(Exception):
+    def __str__(self):
+        return f"no route to {ADDRESS}"
+
+def plain():
+    raise OSError(ADDRESS)
+
+def nested():
+    raise ValueError({"cause": OSError(ADDRESS)}) from OSError(ADDRESS)
+
+def own():
+    raise Odd
+
+def said():
+    raise SourceError(f"no route to {ADDRESS}", f"detail: password={SECRET}")
+
+async def waits():
+    raise Odd
+
+def value():
+    return {"bad": Odd(), ADDRESS: 1}
+"""
+
+
+def test_what_leaves_a_source_has_no_password(start_daemon: StartDaemon, tmp_path: Path) -> None:
+    """In the log, for viewers, and in what `streamd check` says; nor does it move a cursor."""
+    names = ("plain", "nested", "own", "said", "waits", "value")
+    config = "".join(f'[sources.{name}]\ncall = "leaks.{name}"\n' for name in names)
+    (tmp_path / "leaks.py").write_text(LEAKS)
+    (tmp_path / "streamd.toml").write_text(config)
+    daemon = start_daemon("--config", str(tmp_path / "streamd.toml"))
+    daemon.tracebacks_are_expected = True
+    streams = Streams(daemon)
+    for name in names:
+        streams.expect_health(name, "failed")
+    checked = run("check", folder=tmp_path)
+    assert checked.returncode == 1
+    for text in (daemon.log(), checked.stdout + checked.stderr):
+        assert text.count("postgresql://wall:…@db") >= 4
+    answer = daemon.request("GET", "/streams").text
+    assert "no route to postgresql://wall:…@db/shop" in answer
+    for text in (daemon.log(), checked.stdout + checked.stderr, answer):
+        assert "s3cret" not in text
+        assert "\x1b" not in text
+        assert "\u202e" not in text
 
 
 @in_thread

@@ -1,4 +1,7 @@
-"""Prints for the commands: answers on standard output, all other text on standard error."""
+"""Prints for the commands: answers on standard output, all other text on standard error.
+
+Each call prints one line.  Characters that would do something to the terminal are escaped.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,17 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from streamd.core.printable import printable, told
+
 
 def answer(text: str) -> None:
-    """Print the result of a command on standard output."""
-    print(text, flush=True)  # noqa: T201
+    """Print a line of the result of a command on standard output."""
+    print(printable(text), flush=True)  # noqa: T201
 
 
 def note(text: str) -> None:
-    """Print a message on standard error, apart from the result of the command."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    """Print a line on standard error, apart from the result of the command."""
+    print(told(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def warn(problem: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from streamd.core.errors import Refused
+from streamd.core.printable import printable
 from streamd.core.update import check_name
 
 MAX_TILES = 24
@@ -38,9 +39,9 @@ def source_name(url: str) -> str:
 
 def source_table(name: str, **keys: str | bool) -> str:
     """Return a table ``[sources.NAME]`` with these keys as TOML."""
-    # A JSON string is also a TOML string, except for the character DEL.
+    # A JSON string is also a TOML string, if control characters are escaped.
     lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items())
-    return "\n".join([f"[sources.{name}]", *lines]).replace("\x7f", "\\u007f") + "\n"
+    return "\n".join([f"[sources.{name}]", *map(printable, lines)]) + "\n"
 
 
 def suggest(name: str, rows: Rows, **keys: str) -> str:

@@ -66,7 +66,8 @@ async def _serve(reactor: Any, service: Streamd, port: str, text: str, reasons: 
     service.privilegedStartService()
     service.startService()
     reasons.aloud = True
-    answer(text)
+    for line in text.split("\n"):
+        answer(line)
     note(address_of(service.listening[0], port))
     note("Ctrl-C ends it. To keep it, save the above as streamd.toml, and run")
     note("streamd serve --config streamd.toml")

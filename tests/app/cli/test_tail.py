@@ -51,3 +51,21 @@ def test_tail_ends_with_its_reader(daemon: Daemon) -> None:
 def test_tail_declined(daemon: Daemon, tmp_path: Path) -> None:
     [line] = complaint("tail", "--history", "0", "--url", daemon.url, folder=tmp_path)
     assert "history: expected" in line
+
+
+def test_tail_does_nothing_to_the_terminal(daemon: Daemon, tmp_path: Path) -> None:
+    """Neither do errors of the daemon that quote what was sent; JSON stays JSON."""
+    value = "a\x1b]0;title\x07\x9b2J\x7f\u202egnp"
+    daemon.request("POST", "/streams/odd", json.dumps(value, ensure_ascii=False).encode())
+    for words in (("tail", "odd"), ("tail", "odd", "--json")):
+        with started(*words, "--url", daemon.url, folder=tmp_path) as (_, said):
+            wait_until(lambda: said().count("\n") == 1)
+        assert not set("\x1b\x07\x9b\x7f\u202e") & set(said())
+    assert json.loads(said())["value"] == value
+    for body in ('{"\x9b\u202e": 1', '{"a": {"\x9b": 1}}'):
+        for path in ("/state", "/streams/\x9b", "/screens/x", "/widgets/\x9b"):
+            for method in ("POST", "PATCH", "GET"):
+                quoted = path.replace("\x9b", "%C2%9B")
+                answer = daemon.request(method, quoted, body.encode())
+                is_error = answer.status >= 400
+                assert not (is_error and set("\x9b\u202e") & set(answer.text)), answer.text
