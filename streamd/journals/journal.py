@@ -189,6 +189,19 @@ class SharedJournal(Journal, Protocol):
         :raises Outrun: also if ``fence`` is not the newest fencing token of its lease.
         """
 
+    def put(
+        self,
+        kind: str,
+        name: str,
+        record: bytes,
+        seconds: float | None,
+        fence: Fence | None = None,
+    ) -> Deferred[None]:
+        """Store a record under a lease; see :meth:`Journal.put`.
+
+        :raises Outrun: if ``fence`` is older than the newest fencing token of its lease.
+        """
+
     def acquire(self, lease: str, seconds: float) -> Deferred[Fence | None]:
         """Take a lease for some time, or extend the lease that this process holds.
 

@@ -211,6 +211,10 @@ local function newest_fence(lease)
   return tonumber(call('HGET', P .. 'fences', lease)) or 0
 end
 
+local function is_outrun(lease, number)  -- whether another node has held the lease since
+  return lease ~= '' and tonumber(number) < newest_fence(lease)
+end
+
 local function receipt(key, digest)
   expire('key')
   local kept = call('HGET', P .. 'records:key', key)
@@ -258,9 +262,7 @@ function ask.append()
     if known then return known end
     if recorded + 1 + count > MAX_RECORDED then return {'full'} end
   end
-  if lease ~= '' and tonumber(number) < newest_fence(lease) then
-    return {'outrun', 'lease ' .. lease}
-  end
+  if is_outrun(lease, number) then return {'outrun', 'lease ' .. lease} end
   if source ~= '' then
     local held = call('HGET', P .. 'places', source)
     if (held and '=' .. held or '') ~= expected then return {'outrun', 'source ' .. source} end
@@ -307,6 +309,8 @@ end
 
 function ask.put()
   local kind, name, data, lasts = take(), take(), take(), take()
+  local lease, number = take(), take()
+  if is_outrun(lease, number) then return {'outrun', 'lease ' .. lease} end
   open_kind(kind)
   if lasts ~= '' and tonumber(lasts) <= 0 then drop(kind, name)
   else keep(kind, name, data, lasts) end

@@ -126,8 +126,15 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
     def place(self, source: str) -> Deferred[str | None]:
         return self._queue.ask(requests.place(source))
 
-    def put(self, kind: str, name: str, record: bytes, seconds: float | None) -> Deferred[None]:
-        return self._queue.ask(requests.put(kind, name, record, seconds), len(record))
+    def put(
+        self,
+        kind: str,
+        name: str,
+        record: bytes,
+        seconds: float | None,
+        fence: Fence | None = None,
+    ) -> Deferred[None]:
+        return self._queue.ask(requests.put(kind, name, record, seconds, fence), len(record))
 
     def records(self, kind: str) -> Deferred[Mapping[str, bytes]]:
         return self._queue.ask(requests.records(kind))

@@ -54,7 +54,7 @@ def append(
     words: Words = ["append"]
     words += ("", "", 0) if key is None else (*_key(key), int(KEY_LIFETIME * 1000))
     words += ("", "", "") if cursor is None else (cursor.source, *_places(cursor))
-    words += ("", 0) if fence is None else fence
+    words += _fence(fence)
     words.append(len(drafts))
     for draft in drafts:
         time = now if draft.time is None else draft.time
@@ -71,7 +71,7 @@ def append(
         if said == b"full":
             raise Refused(429, "too-many-keys", "too many idempotency keys in five minutes")
         if said == b"outrun":
-            raise Outrun(f"{rest[0].decode()}: somebody else went on")
+            raise _outrun(rest[0])
         return _receipt(reply) or ()
 
     return RedisRequest(words, read, commits=True)
@@ -87,10 +87,17 @@ def place(source: str) -> RedisRequest:
     return RedisRequest(["place", source], lambda held: None if held is None else held.decode())
 
 
-def put(kind: str, name: str, record: bytes, seconds: float | None) -> RedisRequest:
-    """See :meth:`Journal.put`."""
+def put(
+    kind: str, name: str, record: bytes, seconds: float | None, fence: Fence | None
+) -> RedisRequest:
+    """See :meth:`SharedJournal.put`."""
     lasts = "" if seconds is None else int(seconds * 1000)
-    return RedisRequest(["put", kind, name, record, lasts], _read_nothing)
+
+    def read(reply: Any) -> None:
+        if isinstance(reply, list):
+            raise _outrun(reply[1])
+
+    return RedisRequest(["put", kind, name, record, lasts, *_fence(fence)], read)
 
 
 def records(kind: str) -> RedisRequest:
@@ -146,6 +153,14 @@ def text(name: bytes) -> str:
 
 def _read_nothing(reply: Any) -> None:
     pass
+
+
+def _outrun(what: bytes) -> Outrun:
+    return Outrun(f"{what.decode()}: somebody else went on")
+
+
+def _fence(fence: Fence | None) -> tuple[str, int]:
+    return ("", 0) if fence is None else fence
 
 
 def _key(key: Key) -> tuple[str, str]:

@@ -624,6 +624,15 @@ class TestLeases:
         await log.append(("a", 3), fence=again)
         assert len(log.updates) == 3
 
+    async def test_it_is_one_for_records_too(self, log: Log) -> None:
+        fence = await log.shared.acquire("shop", 10)
+        assert fence is not None
+        older = fence._replace(number=fence.number - 1)
+        await log.shared.put("health", "shop", b"new", 60, fence)
+        await refusal(log.shared.put("health", "shop", b"old", 60, older), Outrun)
+        await refusal(log.shared.put("health", "shop", b"old", 0, older), Outrun)
+        assert dict(await log.journal.records("health")) == {"shop": b"new"}
+
     async def test_it_is_not_older_than_what_was_appended(self, log: Log) -> None:
         await log.append(("a", 1), fence=Fence("shop", 7))
         fence = await log.shared.acquire("shop", 10)
