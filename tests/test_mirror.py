@@ -12,6 +12,7 @@ from tests.support.daemon import CHECKOUT
 ELSEWHERE = {
     "cluster/shift.py": "cluster/test_nodes.py",
     "core/cursor.py": "core/test_catchup.py",
+    "core/ownership.py": "core/test_sources.py",
     "core/retention.py": "core/test_state.py",
     "core/source_health.py": "core/test_sources.py",
     "core/stream.py": "core/test_state.py",
@@ -27,6 +28,7 @@ ELSEWHERE = {
     "journals/memory.py": "journals/test_journal.py",
     "journals/redis_requests.py": "journals/test_redis.py",
     "journals/redis_session.py": "journals/test_redis.py",
+    "sources/complaints.py": "sources/test_feed.py",
     "sources/databases/drivers.py": "sources/databases/test_queries.py",
     "sources/source.py": "sources/test_live.py",
     "wire/poll.py": "http/test_poll.py",

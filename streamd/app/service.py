@@ -51,6 +51,7 @@ from streamd.journals.journal import Unusable
 from streamd.reactor.log_limit import quiet_log
 from streamd.reactor.worker import Worker
 from streamd.sources.feed import Feed
+from streamd.sources.former import FormerSources
 from streamd.sources.source import Source, furnish
 
 STOP_WITHIN = 3.5
@@ -125,10 +126,11 @@ class Streamd(MultiService):
             _proxies(server),
         )
         self.shifts = self._make_shifts(config, surroundings)
+        self.former = FormerSources(self.journal, self.state, now, self.hub.wake)
         self.peers: Peers | None = None
         if self.journal.shared:
-            shared = (self.journal, self.state, self.shifts, screens, now, reactor, self.hub.wake)
-            self.peers = Peers(*shared)
+            shared = (self.journal, self.state, self.shifts, self.former, screens)
+            self.peers = Peers(*shared, now, reactor, self.hub.wake)
         self.upkeep = Upkeep(
             self.state,
             self.journal,
@@ -215,6 +217,8 @@ class Streamd(MultiService):
             shift.start()
         if self.peers is not None:
             self.peers.start()
+        else:
+            self.former.start((shift.feed for shift in self.shifts), self._reactor)
 
     def _stop_all(self, failure: Failure) -> None:
         if failure.check(Unusable):
@@ -232,6 +236,7 @@ class Streamd(MultiService):
         """
         if self.peers is not None:
             self.peers.stop()
+        self.former.stop()
         stopping: list[Deferred[Any]] = [self.upkeep.stop()]
         stopping += [shift.stop() for shift in self.shifts]
         stopping += [maybeDeferred(port.stopListening) for port in self.listening]

@@ -23,11 +23,12 @@ from twisted.python.failure import Failure
 from streamd.cluster.shift import Shift
 from streamd.core.errors import Refused
 from streamd.core.state import State
-from streamd.core.stream import VOUCHED
 from streamd.core.update import ORIGIN, Position, parse_position
 from streamd.hub.screens import Screens, newest_of
 from streamd.journals.journal import Away, Journal
 from streamd.reactor.timer import Timer
+from streamd.sources.feed import HEALTH
+from streamd.sources.former import FormerSources
 
 TURN = 1.0
 """Seconds between two exchanges of records."""
@@ -39,8 +40,8 @@ REMEMBERED = 2 * LASTS
 """Seconds for which an obeyed command is remembered after its record was last read.  This is longer
 than any record lasts, so that no command is obeyed twice."""
 
-HEALTH, SINCE, SCREENS, COMMANDS = "health", "since", "screens", "commands"
-"""Kinds of records.  Nodes of version 0.1.0 read and write the same."""
+SINCE, SCREENS, COMMANDS = "since", "screens", "commands"
+"""More kinds of records.  Nodes of version 0.1.0 read and write the same."""
 
 
 class Peers:
@@ -53,6 +54,7 @@ class Peers:
         journal: Journal,
         state: State,
         shifts: Sequence[Shift],
+        former: FormerSources,
         screens: Screens,
         now: Callable[[], float],
         clock: IReactorTime,
@@ -62,6 +64,7 @@ class Peers:
         self._journal = journal
         self._state = state
         self._shifts = shifts
+        self._former = former
         self._screens = screens
         self._now = now
         self._clock = clock
@@ -107,16 +110,13 @@ class Peers:
     async def _share_sources(self) -> None:
         # All in one turn, so that they are one step of the journal: a thousand round trips to Redis
         # in sequence would take longer than the reports are valid.
-        puts = [
-            self._journal.put(HEALTH, shift.name, shift.feed.report(), VOUCHED)
-            for shift in self._shifts
-            if shift.runs
-        ]
+        puts = [shift.feed.report() for shift in self._shifts if shift.runs]
         await gatherResults(puts, consumeErrors=True).addErrback(_first_error)
         heard = await self._journal.records(HEALTH)
         for shift in self._shifts:
             if shift.name in heard and not shift.runs:
                 shift.feed.follow(heard[shift.name])
+        self._former.update(heard)
 
     async def _tell(self, kind: str, name: str, record: bytes) -> None:
         """Write a record if it has changed or would expire soon."""
@@ -140,9 +140,11 @@ class Peers:
             since = begun if known is None else parse_position(known.decode()) or begun
             if begun is not self._begun:
                 return  # another log has come meanwhile
+            await self._former.adopt(shift.feed for shift in self._shifts)
+            if begun is not self._begun:
+                return
             self._since = since
-            others = {stream for shift in self._shifts for stream in shift.feed.streams}
-            self._state.confirm_since(since, others, self._now())
+            self._state.confirm_since(since, self._now())
         await self._tell(SINCE, name, str(self._since).encode())
 
     # -- screens -----------------------------------------------------------------------------------

@@ -25,7 +25,8 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=False):
     :ivar since: when state, level or error last changed, in seconds since the epoch.
     :ivar proof: when the value was last confirmed, by an update or by a run that found nothing new; in
         seconds since the epoch.
-    :ivar error: the reason why the stream failed, a sentence that walls show.
+    :ivar error: the reason why the stream is failed, or late for another reason than ``expect``; a
+        sentence that walls show.
     """
 
     state: Knowledge
@@ -71,18 +72,18 @@ def knowledge(
     proof: float | None,
     expect: float | None,
     now: float,
-    restored: bool = False,
+    outdated: bool = False,
 ) -> Knowledge:
     """Return the state of a stream: ``failed``, ``late`` or ``fresh``.
 
     :param error: the newest unresolved error of the stream or of its source.
     :param proof: when the value was last confirmed, in seconds since the epoch; None if never.
     :param expect: the most seconds between two proofs; None if there is no limit.
-    :param restored: whether the value was read from the log and not confirmed since.
+    :param outdated: whether a newer value may exist, whenever the last proof was.
     """
     if error is not None:
         return "failed"
-    if restored:
+    if outdated:
         return "late"
     if expect is not None and (proof is None or now - proof > expect):
         return "late"

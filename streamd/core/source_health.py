@@ -15,15 +15,22 @@ from streamd.core.health import Trouble, standing
 class StreamReport(NamedTuple):
     """The health of a stream, as the node that runs its source reports it to other nodes.
 
+    Nodes of version 0.1.0 read the same; they show a stream that is late with a reason as failed.
+
     :ivar proof: when the value was last confirmed, in seconds since the epoch; None if it was not
         confirmed since that node read the log.
-    :ivar error: the reason why the stream is failed, or None.
+    :ivar error: the reason why the stream is failed, or late for another reason than ``expect``.
     :ivar late: whether that node shows the stream as late.
     """
 
     proof: float | None
     error: str | None
     late: bool
+
+    @property
+    def failure(self) -> str | None:
+        """The reason why the stream is failed, or None."""
+        return None if self.late else self.error
 
 
 class SourceHealth:
@@ -36,6 +43,9 @@ class SourceHealth:
         configured streams below its name, and a published stream with exactly its name.
     :ivar failure: its last failure, which fails all its streams.
     :ivar refused: the errors of members without a stream in its last reading that had any.
+    :ivar gap: since when readings may be missing, which makes all its streams late.
+    :ivar retired: whether the source is not configured any more, and its streams are marked.
+    :ivar began: the number at which its present run began.
     :ivar worked: the number of its newest reading that is in the log.
     :ivar troubled: the number of its newest error of any kind; 0 if it never had one.
     """
@@ -48,6 +58,9 @@ class SourceHealth:
         self.waiting: set[str] = set()
         self.failure: Trouble | None = None
         self.refused: Trouble | None = None
+        self.gap: Trouble | None = None
+        self.retired = False
+        self.began = 0
         self.worked = 0
         self.troubled = 0
 

@@ -6,18 +6,17 @@ resolves all errors of its streams that began before it.  An error that began la
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from streamd.core.description import Description
-from streamd.core.duration import Duration
 from streamd.core.errors import Refused
-from streamd.core.health import Trouble
+from streamd.core.health import Trouble, standing
+from streamd.core.ownership import Ownership
 from streamd.core.printable import told
 from streamd.core.source_health import SourceHealth, StreamReport
-from streamd.core.stream import VOUCHED, Stream
+from streamd.core.stream import UNREPORTED, VOUCHED
 from streamd.core.streams import Streams
-from streamd.core.update import Draft, check_name
+from streamd.core.update import Draft
 
 MAX_ERROR = 500
 """The most characters of an error that viewers see: it may quote data from outside."""
@@ -38,30 +37,12 @@ class Reading(NamedTuple):
     complaint: str
 
 
-class Sources:
-    """The health of all sources, and its effect on the health of their streams.
-
-    The class is long because each of its events changes the same records and the same streams, in the
-    order of one count.
-    """
+class Sources(Ownership):
+    """The health of all sources, and its effect on the health of their streams."""
 
     def __init__(self, streams: Streams) -> None:
-        self._streams = streams
-        self._records: dict[str, SourceHealth] = {}
-        self._below: dict[str, list[str]] | None = None  # configured streams by their source
+        super().__init__(streams)
         self._number = 0
-
-    def record(self, name: str, expect: Duration | None) -> SourceHealth:
-        """Return the health of a source; the same object serves all runs of the source.
-
-        :param expect: the default for ``expect`` of its streams.
-        """
-        record = self._records.get(name)
-        if record is None:
-            record = self._records[name] = SourceHealth(name)
-            self._below = None
-        record.expect = expect
-        return record
 
     # -- readings and failures ---------------------------------------------------------------------
 
@@ -128,12 +109,51 @@ class Sources:
         self._wait(source)
         self._judge(source, now)
 
-    def own(self, source: SourceHealth, names: Collection[str], now: float) -> None:
-        """Assign to a source the streams that it made before this process started."""
-        for name in names:
-            if self._streams.find(name):
-                self._own(source, name, now)
+    def miss(self, source: SourceHealth, why: str, now: float) -> None:
+        """Note that a source works again, and that readings of its streams may be missing until now.
+
+        :param why: the reason, with the time since when; a sentence that walls show.
+        """
+        number = self._next()
+        lapsed = source.gap and any(
+            standing(source.gap, stream.proved) for stream in self._made(source)
+        )
+        if source.gap is None or not lapsed:  # else some are missing since an earlier time
+            source.gap = Trouble(number, why)
+        source.gap = source.gap._replace(reading=number)
+        source.failure = None
+        self._works(source, number, now)
         self._judge(source, now)
+
+    def last_proof(self, source: SourceHealth) -> float | None:
+        """Return when a value of a source was last confirmed; None if none ever was."""
+        return max((s.proof for s in self._made(source) if s.proof is not None), default=None)
+
+    def current(self, source: SourceHealth) -> list[str]:
+        """Return the streams that the present run of a source made, and no later gap put in doubt."""
+        since = max(source.began, source.gap.reading if source.gap else 0)
+        return [stream.name for stream in self._made(source) if stream.proved > since]
+
+    # -- runs --------------------------------------------------------------------------------------
+
+    def begin(self, source: SourceHealth) -> None:
+        """Begin a run of a source.
+
+        The first reading of the run in the log marks the streams that it does not contain, until they
+        are in a later one.
+        """
+        source.began = self._next()
+        source.retired = False
+
+    def retire(self, source: SourceHealth, now: float) -> None:
+        """Mark the streams of a source that no node runs; later, release those that got an update."""
+        for stream in self._made(source):
+            if not source.retired:
+                stream.doubt = UNREPORTED
+            elif stream.doubt is None:
+                self._leave(source, stream.name)
+            self._streams.judge_stream(stream, now)
+        source.retired = True
 
     # -- reports between nodes ---------------------------------------------------------------------
 
@@ -145,8 +165,9 @@ class Sources:
         told = {}
         for name in source.streams:
             stream = self._streams.streams[name]
-            proof = None if stream.restored else stream.proof
-            told[name] = StreamReport(proof, stream.error, stream.health.state == "late")
+            proof = stream.proof if stream.doubt is None else None
+            late = stream.health.state == "late"
+            told[name] = StreamReport(proof, stream.lapse or None if late else stream.error, late)
         if source.speaks and self._streams.find(source.name) is None:
             told[source.name] = StreamReport(None, self._streams.entries[source.name].error, False)
         return told
@@ -158,11 +179,12 @@ class Sources:
         become late only if the report says that it is late.
         """
         failing, proving = self._next(), self._next()
-        errors = [how.error for how in report.values()]
+        errors = [how.failure for how in report.values()]
         failure = errors[0] if errors and all(errors) else None
         own = report.get(source.name)
         source.failure = Trouble(failing, failure) if failure else None
-        source.refused = Trouble(proving, own.error) if own and own.error else None
+        source.refused = Trouble(proving, own.failure) if own and own.failure else None
+        source.gap, source.retired = None, False
         source.troubled = proving
         if not failure:
             source.worked = proving
@@ -172,10 +194,12 @@ class Sources:
             self._streams.judge_stream(self._streams.streams[name], now)
         for name, how in known.items():
             stream = self._own(source, name, now)
-            if how.proof is not None:
-                stream.proof, stream.restored = max(how.proof, stream.proof or how.proof), False
-            stream.proved = failing if how.error else proving
-            stream.refused = Trouble(proving, how.error) if how.error else None
+            if how.late and how.error:
+                stream.doubt = how.error
+            elif how.proof is not None:
+                stream.proof, stream.doubt = max(how.proof, stream.proof or how.proof), None
+            stream.proved = failing if how.failure else proving
+            stream.refused = Trouble(proving, how.failure) if how.failure else None
             stream.vouched = 0.0 if how.late else now + VOUCHED
         self._wait(source)
         self._release(source, now)
@@ -187,15 +211,9 @@ class Sources:
         """Begin with a new log: sources keep their errors and their streams."""
         for source in self._records.values():
             names = source.streams
-            source.streams, source.waiting = set(), set()
+            source.streams, source.waiting, source.retired = set(), set(), False
             self._wait(source)
             self.own(source, names, now)
-
-    def came_or_went(self, name: str, now: float) -> None:
-        """Update the entry of a source when a stream with the source's name appears or disappears."""
-        source = self._records.get(name)
-        if source is not None:
-            self._show(source, now)
 
     # -- internals ---------------------------------------------------------------------------------
 
@@ -206,41 +224,6 @@ class Sources:
     def _newest(self, name: str, known: Mapping[str, Draft]) -> bytes | None:
         draft = known.get(name)
         return self._streams.value(name) if draft is None else draft.value
-
-    def _own(self, source: SourceHealth, name: str, now: float, number: int = 0) -> Stream:
-        """Make a stream of a source, or assign an existing stream to it.
-
-        :param number: the number of the reading that makes the stream; 0 if none does.
-        :raises Refused: 400 for a bad name, 429 if there is no room for it.
-        """
-        streams = self._streams
-        stream = streams.find(name)
-        if stream is not None and stream.source is source and name in source.streams:
-            return stream
-        if stream is None:
-            check_name(name)
-            streams.room.check([Draft(name, b"")])
-        else:
-            number = 0  # its errors remain until the reading is in the log
-        stream = streams.describe(name, source.describe(streams.configured.get(name)), now)
-        if stream.source is not None:
-            self._leave(stream.source, name)
-        source.streams.add(name)
-        stream.source = source
-        stream.proved = max(stream.proved, number, source.worked)
-        streams.judge_stream(stream, now)
-        if len(source.streams) == 1:
-            self._show(source, now)
-        self.came_or_went(name, now)
-        return stream
-
-    def _leave(self, source: SourceHealth, name: str) -> None:
-        """Separate a stream from this source."""
-        source.streams.discard(name)
-        source.waiting.discard(name)
-        stream = self._streams.find(name)
-        if stream is not None and stream.source is source:
-            stream.source = None
 
     def _refuse(
         self, source: SourceHealth, number: int, wrong: Mapping[str, str], now: float
@@ -265,73 +248,12 @@ class Sources:
 
     def _works(self, source: SourceHealth, number: int, now: float) -> None:
         """Note that a reading of a source is in the log."""
+        first = source.worked <= source.began < number
         source.worked = max(source.worked, number)
+        for stream in self._made(source) if first else ():
+            if stream.proved <= source.began:
+                stream.doubt = UNREPORTED
+                self._streams.judge_stream(stream, now)
         if source.troubled:
             self._release(source, now)
             self._show(source, now)
-
-    def _wait(self, source: SourceHealth) -> None:
-        """While a source fails, fail also the configured streams that it has not made yet."""
-        if not source.fails:
-            return
-        for name in self._configured_below(source):
-            stream = self._streams.find(name)
-            if stream is not None and stream.source is None and stream.newest is None:
-                stream.source = source
-                source.waiting.add(name)
-
-    def _release(self, source: SourceHealth, now: float) -> None:
-        """Release the streams that failed only because of the source, once it works."""
-        for name in list(source.waiting):
-            if not any(source.troubles(name, 0)):
-                self._leave(source, name)
-                self._streams.judge_stream(self._streams.streams[name], now)
-
-    def _configured_below(self, source: SourceHealth) -> Sequence[str]:
-        """Return the configured streams that belong to this source by their names.
-
-        A stream belongs to the source with the longest name that is a prefix of the stream's name.
-        """
-        if self._below is None:
-            self._below = {}
-            for name in self._streams.configured:
-                owner = next(filter(self._records.__contains__, _prefixes(name)), None)
-                if owner is not None:
-                    self._below.setdefault(owner, []).append(name)
-        return self._below.get(source.name, ())
-
-    def _judge(self, source: SourceHealth, now: float) -> None:
-        """Compute the health of everything that depends on a source."""
-        for name in [*source.streams, *source.waiting]:
-            self._streams.judge_stream(self._streams.streams[name], now)
-        self._show(source, now)
-
-    def _show(self, source: SourceHealth, now: float) -> None:
-        """Show the entry of a source that needs one, unless a stream has the source's name."""
-        name, speaks = source.name, source.speaks
-        stream, entry = self._streams.find(name), self._streams.entries.get(name)
-        if stream is not None:
-            if speaks and stream.source is None:
-                stream.source = source
-                source.waiting.add(name)
-            self._streams.judge_stream(stream, now)
-            speaks = False
-        if entry is None:
-            if not speaks:
-                return
-            entry = self._streams.entries[name] = Stream(name, Description(), False, now)
-            entry.gone = True
-        if speaks and entry.gone:
-            entry.begin(source.describe(self._streams.configured.get(name)), False, now)
-            entry.source = source
-        self._streams.show(entry, speaks)
-        if speaks:
-            self._streams.judge_stream(entry, now)
-
-
-def _prefixes(name: str) -> Iterator[str]:
-    """Yield the names of sources that a stream may belong to, the longest first."""
-    yield name
-    while "." in name:
-        name = name.rpartition(".")[0]
-        yield name

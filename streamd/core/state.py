@@ -95,7 +95,7 @@ class State(Streams):
         self._note_head(now, elapsed)
         for stream in self:
             if stream.newest is not None:
-                stream.proof, stream.restored = min(stream.newest.at.ms / 1000, now), True
+                stream.proof, stream.doubt = min(stream.newest.at.ms / 1000, now), ""
                 stream.judge_level()
             self.judge_stream(stream, now)
         self._expire(elapsed)
@@ -164,17 +164,16 @@ class State(Streams):
             stream.unreadable = why
             self.judge_stream(stream, now)
 
-    def confirm_since(self, at: Position, but: Collection[str], now: float) -> None:
-        """Confirm the restored streams whose newest update is later than ``at``.
+    def confirm_since(self, at: Position, now: float) -> None:
+        """Confirm the restored streams without a source whose newest update is later than ``at``.
 
-        At least one node has followed the log without a pause since that position.
-
-        :param but: streams that are left out, because their sources confirm them.
+        At least one node has followed the log without a pause since that position.  That is no proof of
+        a stream that a source makes.
         """
         for stream in self:
             newest = stream.newest
-            if stream.restored and newest and newest.at > at and stream.name not in but:
-                stream.restored = False
+            if stream.doubt == "" and newest and newest.at > at and not stream.made:
+                stream.doubt = None
                 self.judge_stream(stream, now)
 
     def set_journal(self, state: str, now: float, error: str | None = None) -> None:

@@ -21,6 +21,9 @@ VOUCHED = 4.0
 UNREADABLE = "its last value cannot be read in the log"
 """The error of a stream whose newest value is not JSON, until its next value."""
 
+UNREPORTED = "no source reports it any more"
+"""The reason why a stream is late that its source, as it is configured now, does not make."""
+
 
 class Stream:
     """One stream as viewers see it; only :class:`~streamd.core.state.State` changes it.
@@ -29,8 +32,8 @@ class Stream:
     exist.  Any other stream is ``gone``: it stays as a tombstone, so that viewers who were away learn
     that it was forgotten.
 
-    Three things decide its health: the age of its newest proof (the last time its value was known to be
-    true), an error in its own last value, and the health of its source.
+    These decide its health: the age of its newest proof (the last time its value was known to be true),
+    a doubt whether a newer value exists, an error in its own last value, and the health of its source.
     """
 
     def __init__(self, name: str, description: Description, configured: bool, now: float) -> None:
@@ -55,7 +58,8 @@ class Stream:
         self.began = now  # without any proof, the stream becomes late ``expect`` seconds after this
         self.proof: float | None = None
         self.vouched = 0.0  # until then it is not late, as the node reported that runs its source
-        self.restored = False  # whether its value was read from the log and not confirmed since
+        # Why a newer value may exist: empty if this one was only read from the log, None if confirmed.
+        self.doubt: str | None = None
         self.unreadable: str | None = None  # why its newest entry in the log could not be read
         self.level: Level = "ok"
         self.health = Health("fresh", "ok", now)
@@ -67,6 +71,11 @@ class Stream:
         """The newest update; None if there never was one, or the stream was forgotten."""
         last = self.history[-1] if self.history else None
         return None if last is None or last.value is None else last
+
+    @property
+    def made(self) -> bool:
+        """Return whether a source made the stream; that source may not be configured any more."""
+        return self.source is not None and self.name in self.source.streams
 
     @property
     def noted(self) -> int:
@@ -91,10 +100,17 @@ class Stream:
             troubles += self.source.troubles(self.name, self.proved)
         return max(filter(None, troubles), default=None)
 
+    @property
+    def lapse(self) -> str | None:
+        """The reason why a newer value may exist; empty if it is unknown, None if there is none."""
+        source = self.source
+        gap = None if source is None else standing(source.gap, self.proved)
+        return self.doubt if gap is None else gap.message
+
     def confirm(self, now: float) -> None:
         """Note that the value is true now, regardless of the health of the source."""
         self.proof = now
-        self.restored, self.unreadable = False, None
+        self.doubt = self.unreadable = None
 
     def bound(self, now: float) -> None:
         """Move times that lie too far in the future: the clock was set back.
@@ -120,7 +136,9 @@ class Stream:
         error = self.error
         expect = self.description.expect if now >= self.vouched else None
         proof = self.began if self.proof is None else self.proof
-        state = knowledge(error, proof, expect, now, self.restored)
+        lapse = self.lapse
+        state = knowledge(error, proof, expect, now, lapse is not None)
+        error = lapse or None if error is None else error
         h = self.health
         if (state == "fresh") != (h.state == "fresh"):
             if state != "fresh":

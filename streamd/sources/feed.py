@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from time import localtime, strftime
 from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamd.core.description import Keep
@@ -16,15 +16,22 @@ from streamd.core.errors import Refused
 from streamd.core.source_health import StreamReport
 from streamd.core.sources import Reading
 from streamd.core.state import State
+from streamd.core.stream import VOUCHED
 from streamd.core.update import Draft, check_time
 from streamd.core.values import from_python
 from streamd.journals.admission import append_within
 from streamd.journals.journal import Fence, Journal, Outrun, SourceCursor
+from streamd.sources.complaints import Complaints
 from streamd.sources.errors import SourceError
 from streamd.sources.settings import LATE_AFTER, SourceSettings
 
 STREAMS = "streams"
 """The kind of the records that list the streams of a source."""
+
+HEALTH = "health"
+"""The kind of the records with the health of sources.  Nodes of 0.1.0 read and write the same."""
+
+DAY = 86400.0
 
 
 class Feed:
@@ -33,8 +40,6 @@ class Feed:
     :ivar fence: the fencing token of the source's lease; None if the source has no lease.
     :ivar outrun: called when the journal refuses the fence because another node runs the source.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -54,7 +59,6 @@ class Feed:
         """
         self.name = name
         self.every = every
-        self._key = key
         self._settings = settings
         self._journal = journal
         self._state = state
@@ -65,8 +69,8 @@ class Feed:
         self.fence: Fence | None = None
         self.outrun: Callable[[], object] | None = None
         self._recorded: set[str] = set()
-        self._recording = False
-        self._complained: str | None = None  # the error logged last; None once the source is back
+        self._recording = self._resumes = False
+        self._complaints = Complaints(name, key)
         self._under_way: dict[str, Draft] = {}  # stream -> its newest draft not yet committed
 
     # -- before it runs, and while another node runs it --------------------------------------------
@@ -78,25 +82,42 @@ class Feed:
         """
 
         def found(records: Mapping[str, bytes]) -> None:
-            names = msgspec.json.decode(records.get(self.name, b"[]"), type=list[str])
-            self._recorded = set(names)
-            self._state.sources.own(self._source, names, self._now())
+            self.own(records.get(self.name, b"[]"))
+            self._state.sources.begin(self._source)
 
         return self._journal.records(STREAMS).addCallback(found).addErrback(self.failed)
+
+    def own(self, record: bytes) -> None:
+        """Assign to this source the streams that its record in the journal lists."""
+        names = msgspec.json.decode(record, type=list[str])
+        self._recorded = set(names)
+        self._state.sources.own(self._source, names, self._now())
+
+    def retire(self) -> None:
+        """Mark the streams of this source, because no node runs it: no source reports them any more."""
+        self._state.sources.retire(self._source, self._now())
+        self._record()
 
     @property
     def streams(self) -> Collection[str]:
         """The names of the streams that the source made."""
         return self._source.streams
 
-    def report(self) -> bytes:
-        """Return the source's health as JSON, for the nodes that do not run the source."""
-        return msgspec.json.encode(self._state.sources.report(self._source))
+    def report(self) -> Deferred[None]:
+        """Store the source's health for the other nodes, unless another one runs the source now."""
+
+        def refused(failure: Failure) -> None:
+            failure.trap(Outrun)
+            self.failed(failure)
+
+        text = msgspec.json.encode(self._state.sources.report(self._source))
+        storing = self._journal.put(HEALTH, self.name, text, VOUCHED, **self._fenced)
+        return storing.addErrback(refused)
 
     def follow(self, report: bytes) -> None:
         """Take over the health that the node that runs the source reports.
 
-        :param report: what :meth:`report` returned there.
+        :param report: what :meth:`report` stored there.
         """
         said = msgspec.json.decode(report, type=dict[str, StreamReport])
         self._state.sources.hear(self._source, said, self._now())
@@ -104,6 +125,11 @@ class Feed:
     def restart(self) -> None:
         """Begin with a new log: the list of streams must be written to it again."""
         self._recorded = set()
+
+    @property
+    def _fenced(self) -> dict[str, Any]:
+        # Only a shared journal knows fences.
+        return {} if self.fence is None else {"fence": self.fence}
 
     # -- what the source says ----------------------------------------------------------------------
 
@@ -154,17 +180,47 @@ class Feed:
             must not move its cursor past events that were not stored.
         """
         drafts = [Draft(self.name, _value(value, time), time) for value, time in values]
-        reading = self._prepare({self.name: b"null"})._replace(streams=tuple(self.streams))
+        reading = self._prepare({self.name: b"null"})
         appended = self._append(drafts, cursor=cursor)
         return appended.addCallback(lambda updates: self._committed(reading))
 
     def place(self) -> Deferred[str | None]:
         """Return the source's own cursor as :meth:`add` stored it last; None if it never did."""
-        return self._journal.place(self.name)
+
+        def found(place: str | None) -> str | None:
+            self._resumes = place is not None
+            return place
+
+        return self._journal.place(self.name).addCallback(found)
 
     def proved(self) -> None:
-        """Record that the source ran and found nothing new: its last values are still true."""
-        self._commit(self._prepare({})._replace(streams=tuple(self.streams)))
+        """Record that the source ran and found nothing new: its last values are still true.
+
+        This proves the values since the source was started and since :meth:`missed`.  A source with a
+        cursor also proves the value from before: it has read on from there.
+        """
+        streams = self._state.sources.current(self._source)
+        if self._resumes and self.name in self.streams:
+            streams.append(self.name)
+        self._commit(self._prepare({})._replace(streams=streams))
+
+    def missed(self, since: float | None) -> None:
+        """Record that the source works again, but that readings may be missing until now.
+
+        Its streams are late, with this reason, until their next reading.
+
+        :param since: when the source last worked, in seconds since the epoch; None if this object does
+            not know, because another process or node ran the source before.
+        """
+        sources = self._state.sources
+        if since is None:
+            since = sources.last_proof(self._source)
+        if since is None:  # it has no streams
+            self.proved()
+            return
+        sources.miss(self._source, _missing(since, self._now()), self._now())
+        self._complaints.end()
+        self._changed()
 
     def failed(self, failure: Failure) -> None:
         """Record that the source failed: its streams are shown as failed until its next reading."""
@@ -174,13 +230,10 @@ class Feed:
             return
         if isinstance(error, SourceError | Refused):
             message = error.message
-            self._complain(message, getattr(error, "detail", ""), getattr(error, "key", ""))
+            self._complaints.add(message, getattr(error, "detail", ""), getattr(error, "key", ""))
         else:
             message = f"the source failed ({type(error).__name__}), see the log"
-            if message != self._complained:
-                path = self._path(self._key)
-                self._log.failure("{path} failed", failure, source=self.name, path=path)
-            self._complained = message
+            self._complaints.add_unexpected(message, failure)
         self._state.sources.fail(self._source, message, self._now())
         self._changed()
 
@@ -192,7 +245,7 @@ class Feed:
         values = {stream: _value_or_why(part, time) for stream, part in parts.items()}
         reading = self._prepare(values, time, None if self._settings.repeat else self._under_way)
         if reading.complaint:
-            self._complain(reading.complaint)
+            self._complaints.add(reading.complaint)
             self._changed()
         if gone:
             forgotten = [Draft(stream, None) for stream in gone]
@@ -227,14 +280,13 @@ class Feed:
         self._committed(reading)
 
     def _append(self, drafts: Sequence[Draft], **options: Any) -> Deferred[Any]:
-        if self.fence is not None:  # the journal is shared then
-            options["fence"] = self.fence
+        options |= self._fenced
         return append_within(self._state.room, self._journal, drafts, **options)
 
     def _committed(self, reading: Reading) -> None:
         """Mark the streams of a reading as up to date: the reading is in the log."""
         if self._state.sources.prove(self._source, reading, self._now()):
-            self._is_back()
+            self._complaints.end()
         self._record()
         self._changed()
 
@@ -251,30 +303,14 @@ class Feed:
                 self._record()  # it may have changed meanwhile
 
         text = msgspec.json.encode(sorted(names))
-        self._journal.put(STREAMS, self.name, text, None).addBoth(done)
+        lasts = None if names else 0.0
+        self._journal.put(STREAMS, self.name, text, lasts, **self._fenced).addBoth(done)
 
-    # -- the log of the daemon ---------------------------------------------------------------------
 
-    def _complain(self, text: str, detail: str = "", key: str = "") -> None:
-        """Log an error with its key path, once for repetitions of the same error."""
-        if text != self._complained:
-            self._complained = text
-            self._log.warn(
-                # Not called "message": Twisted's old observers empty a field of that name.
-                "{path}: {error} {detail}",
-                source=self.name,
-                path=self._path(key or self._key),
-                error=text,
-                detail=detail,
-            )
-
-    def _is_back(self) -> None:
-        if self._complained is not None:
-            self._log.info("source {source} is back", source=self.name)
-            self._complained = None
-
-    def _path(self, key: str) -> str:
-        return ".".join(filter(None, ("sources", self.name, key)))
+def _missing(since: float, now: float) -> str:
+    """Return the reason why a stream is late whose messages may be missing."""
+    form = "%H:%M" if now - since < DAY else "%Y-%m-%d %H:%M"
+    return f"messages may be missing since {strftime(form, localtime(since))}"
 
 
 def _value(value: Any, time: float | None) -> bytes:

@@ -13,7 +13,7 @@ from streamd.core.duration import Duration
 from streamd.sources.databases.queries import QuerySettings, Reading, open_session
 from streamd.sources.feed import Feed
 from streamd.sources.polling import MIN_RETRY, Polling
-from streamd.sources.texts import ROOM, missing_since, read_text_or_why
+from streamd.sources.texts import ROOM, read_text_or_why
 
 
 class NotifyChannel(str):
@@ -42,7 +42,7 @@ class ListenSource:
 
     After each connect the source first listens and then runs the query, so that the query misses no
     change.  Without a query, notifications sent between two connections are lost.  Each stream is then
-    failed until its next notification.
+    late until its next notification.
     """
 
     def __init__(self, name: str, settings: ListenSettings, surroundings: Surroundings) -> None:
@@ -80,11 +80,7 @@ class ListenSource:
 
     async def _follow(self) -> None:
         """Publish each notification as a reading."""
-        gap = self._heard is not None  # then a notification confirms only its own streams
-        if self._heard is not None:
-            self._feed.failed(missing_since(self._heard))
-        else:
-            self._feed.proved()
+        self._feed.missed(self._heard)
         while not self._listening.stopped:
             payloads = await self._notifying.notifications()
             self._heard = self._now()
@@ -92,8 +88,7 @@ class ListenSource:
                 await self._feed.put(read_text_or_why(payload.encode()))
                 if number % ROOM == 0:  # a flood lets others have their turn
                     await deferLater(self._reactor, 0)
-            if not gap:
-                self._feed.proved()
+            self._feed.proved()
 
     def _read(self) -> Deferred[object]:
         assert self._reading is not None

@@ -31,7 +31,7 @@ from streamd.sources.feed import Feed
 from streamd.sources.names import by_name
 from streamd.sources.polling import MIN_RETRY, Polling
 from streamd.sources.settings import SourceSettings
-from streamd.sources.texts import Texts, missing_since, read_text, read_text_or_why
+from streamd.sources.texts import Texts, read_text, read_text_or_why
 
 PING = 1.0
 """Seconds between two checks that Redis still answers."""
@@ -137,15 +137,12 @@ class RedisSource:
     async def _hear(self, link: RedisConnection) -> None:
         """Publish each message of the channels as a reading.
 
-        Redis does not keep messages.  After a gap each stream is failed until its next message.
+        Redis does not keep messages.  After a gap each stream is late until its next message.
         """
         link.on_message = self._texts.put
         for channel in [self._key] if isinstance(self._key, str) else self._key:
             await self._ask(link, self._command, channel)
-        if self._heard is None:
-            self._feed.proved()
-        else:
-            self._feed.failed(missing_since(self._heard))
+        self._feed.missed(self._heard)
         while True:
             self._heard = self._now()
             await self._wait(link, PING)

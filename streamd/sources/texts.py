@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import msgspec
@@ -11,7 +10,6 @@ from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
 from streamd.core.values import BadValue
-from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 from streamd.wire.requests import PACE
 
@@ -45,15 +43,6 @@ def read_text_or_why(text: bytes) -> Any:
         return read_text(text)
     except Refused as refused:
         return BadValue(refused.message)
-
-
-def missing_since(when: float) -> Failure:
-    """Return the failure of streams whose messages the source may have missed.
-
-    :param when: when the source last listened, in seconds since the epoch.
-    """
-    clock = time.strftime("%H:%M", time.localtime(when))
-    return Failure(SourceError(f"messages may be missing since {clock}"))
 
 
 class Texts:

@@ -216,10 +216,11 @@ class ShiftTests(SynchronousTestCase):
 
     def test_each_takes_back_what_the_one_before_it_failed(self) -> None:
         self.daemon = Daemonette({"shop.a": Description()})
-        append = self.daemon.journal.append
+        append, put = self.daemon.journal.append, self.daemon.journal.put
         self.patch(
             self.daemon.journal, "append", lambda drafts, fence, **rest: append(drafts, **rest)
         )
+        self.patch(self.daemon.journal, "put", lambda *record, fence: put(*record))
         self.shift = Shift("shop", self.make, cast(Any, self.journal), self.daemon.clock)
         self.shift.start()
         self.shift.feed.failed(Failure(SourceError("no answer")))

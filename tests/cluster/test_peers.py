@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.cluster.peers import COMMANDS, HEALTH, LASTS, REMEMBERED, TURN, Peers
+from streamd.cluster.peers import COMMANDS, LASTS, REMEMBERED, TURN, Peers
 from streamd.core.errors import Refused
 from streamd.core.stream import VOUCHED
 from streamd.core.update import Draft, Update
@@ -20,7 +20,8 @@ from streamd.hub.screens import Screens
 from streamd.journals.journal import Away
 from streamd.journals.memory import MemoryJournal
 from streamd.sources.errors import SourceError
-from streamd.sources.feed import Feed
+from streamd.sources.feed import HEALTH, Feed
+from streamd.sources.former import FormerSources
 from streamd.wire.requests import ScreenReport
 from tests.hub.test_screens import Terminal
 from tests.support.fakes import TODAY, Daemonette
@@ -39,10 +40,12 @@ class Node(Daemonette):
         self.shift = SimpleNamespace(name="shop", feed=self.shop, runs=False)
         self.screens = Screens()
         shifts: Any = [self.shift]
+        former = FormerSources(self.journal, self.state, self.times.now, self._changed)
         self.peers = Peers(
             self.journal,
             self.state,
             shifts,
+            former,
             self.screens,
             self.times.now,
             self.clock,
@@ -152,7 +155,9 @@ class PeersTests(SynchronousTestCase):
         ]
         journal: Any = Distant(self.one.journal, self.one.clock)
         state, clock = self.one.state, self.one.clock
-        peers = Peers(journal, state, shifts, Screens(), self.one.times.now, clock, lambda: None)
+        now, screens = self.one.times.now, Screens()
+        former = FormerSources(journal, state, now, lambda: None)
+        peers = Peers(journal, state, shifts, former, screens, now, clock, lambda: None)
         peers.start()
         for _ in range(20):
             clock.advance(Distant.WAY)

@@ -11,9 +11,11 @@ from streamd.core.duration import Duration
 from streamd.core.errors import Refused
 from streamd.core.source_health import StreamReport
 from streamd.core.sources import Reading
+from streamd.core.stream import UNREPORTED
 from streamd.core.update import ORIGIN, Draft
 from tests.support.fakes import Daemonette
 
+MISSING = "messages may be missing since 14:02"
 WRONG = Refused(400, "bad-value", "cannot be JSON")
 
 
@@ -139,6 +141,103 @@ class SourcesTests(SourcesTestCase):
         self.assertEqual({"shop.a": "failed", "shop.b": "failed"}, self.states())
 
 
+class GapTests(SourcesTestCase):
+    """What the source said for a while is lost."""
+
+    def miss(self, why: str = MISSING) -> None:
+        self.sources.miss(self.shop, why, self.now())
+
+    def test_its_streams_are_late_until_their_next_reading(self) -> None:
+        self.end(self.begin(a=b"1", b=b"1"))
+        self.fail_shop("cut")
+        self.miss()
+        for name in ("shop.a", "shop.b"):
+            self.assertEqual(("late", MISSING), self.daemon.health(name))
+        self.end(self.begin(a=b"1"))
+        self.assertEqual(("fresh", None), self.daemon.health("shop.a"))
+        self.assertEqual(("late", MISSING), self.daemon.health("shop.b"))
+        self.assertEqual(["shop.a"], self.sources.current(self.shop))
+
+    def test_what_was_said_before_does_not_end_it(self) -> None:
+        self.end(self.begin(a=b"1"))
+        before = self.begin(a=b"2")
+        self.fail_shop("cut")
+        self.miss()
+        self.end(before)
+        self.assertEqual(("late", MISSING), self.daemon.health("shop.a"))
+        self.daemon.journal.append([Draft("shop.a", b"3")])  # by somebody else
+        self.assertEqual(("late", MISSING), self.daemon.health("shop.a"))
+
+    def test_what_is_missing_since_an_earlier_gap_stays_so(self) -> None:
+        self.end(self.begin(a=b"1", b=b"1"))
+        self.miss("since 14:02")
+        self.end(self.begin(a=b"1"))
+        self.miss("since 14:05")
+        self.assertEqual(("late", "since 14:02"), self.daemon.health("shop.b"))
+        self.end(self.begin(a=b"1", b=b"1"))
+        self.miss("since 14:07")
+        self.assertEqual(("late", "since 14:07"), self.daemon.health("shop.b"))
+
+    def test_streams_that_are_made_later_miss_nothing(self) -> None:
+        self.miss()
+        self.end(self.begin(a=b"1"))
+        self.assertEqual({"shop.a": "fresh"}, self.states())
+
+    def test_an_error_comes_before_it(self) -> None:
+        self.end(self.begin(a=b"1"))
+        self.miss()
+        self.end(self.begin(a=WRONG))
+        self.assertEqual("failed", self.states()["shop.a"])
+        self.end(self.begin(a=b"1"))
+        self.assertEqual("fresh", self.states()["shop.a"])
+
+
+class RunTests(SourcesTestCase):
+    """The source begins again, maybe as another one."""
+
+    def test_its_first_reading_shows_which_streams_it_makes_no_more(self) -> None:
+        self.end(self.begin(a=b"1", b=b"1"))
+        self.sources.begin(self.shop)
+        self.assertEqual({"shop.a": "fresh", "shop.b": "fresh"}, self.states())
+        self.fail_shop()
+        self.end(self.begin(a=b"1"))
+        self.assertEqual("failed", self.states()["shop.b"])
+        for _ in range(2):
+            self.end(self.begin())
+            self.assertEqual(("fresh", None), self.daemon.health("shop.a"))
+        self.sources.begin(self.shop)
+        self.end(self.begin(a=b"1"))
+        self.sources.miss(self.shop, MISSING, self.now())
+        self.end(self.begin(b=b"2"))
+        self.assertEqual(("fresh", None), self.daemon.health("shop.b"))
+
+    def test_such_a_stream_is_late_until_it_is_published(self) -> None:
+        self.end(self.begin(a=b"1", b=b"1"))
+        self.daemon.restart()
+        self.sources.begin(self.shop)
+        self.assertEqual(("late", None), self.daemon.health("shop.b"))
+        self.end(self.begin(a=b"1"))
+        self.assertEqual(("fresh", None), self.daemon.health("shop.a"))
+        self.assertEqual(("late", UNREPORTED), self.daemon.health("shop.b"))
+        self.daemon.journal.append([Draft("shop.b", b"3")])
+        self.end(self.begin(a=b"1"))
+        self.assertEqual(("fresh", None), self.daemon.health("shop.b"))
+
+    def test_streams_of_a_source_that_nobody_runs_are_late_until_they_are_published(self) -> None:
+        self.end(self.begin(a=b"1", b=b"1"))
+        for _ in range(2):
+            self.sources.retire(self.shop, self.now())
+            self.assertEqual(("late", UNREPORTED), self.daemon.health("shop.a"))
+        self.daemon.journal.append([Draft("shop.a", b"3")])
+        self.sources.retire(self.shop, self.now())
+        self.assertEqual(("fresh", None), self.daemon.health("shop.a"))
+        self.assertEqual({"shop.b"}, self.shop.streams)
+        self.daemon.restart()
+        self.sources.retire(self.shop, self.now())
+        self.assertEqual(("late", None), self.daemon.health("shop.a"))
+        self.assertEqual(("late", UNREPORTED), self.daemon.health("shop.b"))
+
+
 class HearingTests(SourcesTestCase):
     """Another node runs the source."""
 
@@ -174,9 +273,28 @@ class HearingTests(SourcesTestCase):
         self.assertEqual("late", self.states()["shop.a"])
 
     def test_who_followed_the_log_confirms_no_stream_of_a_source(self) -> None:
+        self.daemon.journal.append([Draft("shop.c", b"1")])
         self.publish()
-        self.daemon.state.confirm_since(ORIGIN, {"shop.a"}, self.now())
-        self.assertEqual({"shop.a": "late", "shop.b": "fresh"}, self.states())
+        self.daemon.state.confirm_since(ORIGIN, self.now())
+        self.assertEqual({"shop.a": "late", "shop.b": "late", "shop.c": "fresh"}, self.states())
+
+    def test_also_why_a_stream_is_late(self) -> None:
+        self.publish()
+        reports = {}
+        self.sources.begin(self.shop)
+        self.end(self.begin(a=b"1"))
+        reports[UNREPORTED] = self.sources.report(self.shop)
+        self.sources.miss(self.shop, MISSING, self.now())
+        reports[MISSING] = self.sources.report(self.shop)
+        self.make()
+        self.publish()
+        self.hear(a=StreamReport(self.now(), None, False), b=StreamReport(self.now(), None, False))
+        for why, report in reports.items():
+            self.sources.hear(self.shop, report, self.now())
+            self.assertEqual(("late", why), self.daemon.health("shop.b"))
+        self.assertEqual(("late", MISSING), self.daemon.health("shop.a"))
+        self.hear(a=StreamReport(self.now(), None, False), b=StreamReport(self.now(), None, False))
+        self.assertEqual({"shop.a": "fresh", "shop.b": "fresh"}, self.states())
 
     def test_a_stream_that_is_the_source_s_no_more_does_not_fail_with_it(self) -> None:
         self.publish()

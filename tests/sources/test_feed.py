@@ -21,9 +21,10 @@ from streamd.core.duration import Duration
 from streamd.core.errors import Refused
 from streamd.core.limit import Limit
 from streamd.core.retention import UPDATE_BYTES
+from streamd.core.stream import UNREPORTED
 from streamd.core.update import Draft, Update
 from streamd.core.values import MAX_VALUE
-from streamd.journals.journal import Fence, Outrun
+from streamd.journals.journal import Fence, Outrun, SourceCursor
 from streamd.journals.memory import MemoryJournal
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
@@ -549,12 +550,26 @@ class RestartTests(SourceTestCase):
         expected = {"shop.a": "fresh", "shop.b": "fresh", "shop.c": "late", "shop.by_hand": "late"}
         self.assertEqual(expected, self.states())
 
-    def test_one_that_finds_nothing_new_proves_what_is_its_own(self) -> None:
-        self.restart({"a": 1}, every=5.0).proved()
-        self.assertEqual({"shop.a": "fresh", "shop.by_hand": "late"}, self.states())
+    def test_one_that_finds_nothing_new_proves_only_what_it_has_said_itself(self) -> None:
+        feed = self.restart({"a": 1, "b": 1}, every=5.0)
+        feed.put({"a": 1})
+        for _ in range(2):
+            feed.proved()
+            self.assertEqual(("fresh", None), self.health("shop.a"))
+            self.assertEqual(("late", UNREPORTED), self.health("shop.b"))
+            self.assertEqual(("late", None), self.health("shop.by_hand"))
         stream = self.state.get("shop.a")
         assert stream is not None
         self.assertEqual(15, stream.description.expect)
+
+    def test_one_with_a_cursor_proves_what_it_said_before(self) -> None:
+        feed = self.restart(1, {"a": 1})
+        feed.add([(2, None)], SourceCursor("shop", None, "2"))
+        again = self.restart()
+        self.assertEqual("2", self.successResultOf(again.place()))
+        again.proved()
+        self.assertEqual(("fresh", None), self.health("shop"))
+        self.assertEqual(("late", UNREPORTED), self.health("shop.a"))
 
     def test_one_that_fails_at_once_says_so_of_what_is_its_own(self) -> None:
         self.restart({"a": 1}).failed(Failure(SourceError("no answer")))

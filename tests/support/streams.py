@@ -55,6 +55,16 @@ class Streams:
         [error] = wait_until(found, seconds, f"{name} to be {state}")
         return error
 
+    def expect_gap(self, name: str, seconds: float = 30) -> None:
+        """Waits until the stream says that messages may be missing."""
+        reason = "messages may be missing since "
+
+        def found() -> bool:
+            state, error = self.health(name)
+            return state == "late" and (error or "").startswith(reason)
+
+        wait_until(found, seconds, f"a gap of {name}")
+
 
 def check_types(serve: Serve, url: str, types: Mapping[str, Any], binary: str) -> None:
     """Has a database's values of every type read: what it writes -> what the stream says.

@@ -34,7 +34,7 @@ const LONGEST_WAIT = 600;
  * @typedef {object} Stream
  * @property {string} name
  * @property {Record<string, any>} description  title, unit, expect (seconds), warn, critical, …
- * @property {{state?: "fresh"|"late"|"failed", level?: "ok"|"warn"|"critical", since?: number, proof?: number, error?: string}} health
+ * @property {{state?: "fresh"|"late"|"failed", level?: "ok"|"warn"|"critical", since?: number, proof?: number, error?: string}} health  error: why it is failed or late
  * @property {number} seq  0: no value yet
  * @property {string} [at]  its position in the log; opaque
  * @property {number} [time]  when the value was true, in seconds by the server's clock

@@ -116,7 +116,9 @@ function former({ seq, time = NaN }, { now }) {
 
 /** @param {Stream} stream @param {Picture} picture */
 function lateness(stream, { now }) {
+  const { health } = stream;
+  if (health.state === "late" && health.error) return cut(String(health.error), 200);
   const due = dueTime(stream);
   if (now >= due) return `late by ${duration(now - due)}`;
-  return stream.health.since ? `late since ${clock(stream.health.since, now)}` : "late";
+  return health.since ? `late since ${clock(health.since, now)}` : "late";
 }

@@ -29,6 +29,9 @@ test("the evidence says in words what is known", () => {
   const late = { ...ill({ state: "late", proof: NOW - 130 }), description: { expect: 60 } };
   assert.equal(said(late), `late by 70 s · value of ${today}`);
   assert.match(said(ill({ state: "late" })), /^late since \d\d:\d\d · value of/);
+  const gap = ill({ state: "late", proof: NOW - 130, error: "messages may be missing since 14:02" });
+  assert.equal(said(gap), `messages may be missing since 14:02 · value of ${today}`);
+  assert.equal(said({ ...gap, description: { expect: 60 } }), `messages may be missing since 14:02 · value of ${today}`);
   const never = { ...ill({ state: "late", proof: null }), description: { expect: 60 } };
   assert.match(said(never), /^late since \d\d:\d\d · value of/);
   assert.match(said(stream({ seq: 0 })), /^waiting since \d\d:\d\d$/);

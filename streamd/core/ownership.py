@@ -1,0 +1,156 @@
+"""Ownership: which streams belong to which source, and how a source is shown that has none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from streamd.core.description import Description
+from streamd.core.duration import Duration
+from streamd.core.source_health import SourceHealth
+from streamd.core.stream import Stream
+from streamd.core.streams import Streams
+from streamd.core.update import Draft, check_name
+
+
+class Ownership:
+    """The records of all sources, and the streams of each.
+
+    A stream belongs to the source that made it.  While a source fails, configured streams without a
+    value that are below its name wait for it, and fail with it.
+    """
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+        self._records: dict[str, SourceHealth] = {}
+        self._below: dict[str, list[str]] | None = None  # configured streams by their source
+
+    def record(self, name: str, expect: Duration | None) -> SourceHealth:
+        """Return the health of a source; the same object serves all runs of the source.
+
+        :param expect: the default for ``expect`` of its streams.
+        """
+        record = self._records.get(name)
+        if record is None:
+            record = self._records[name] = SourceHealth(name)
+            self._below = None
+        record.expect = expect
+        return record
+
+    def own(self, source: SourceHealth, names: Collection[str], now: float) -> None:
+        """Assign to a source the streams that it made before, in this process or in another one."""
+        for name in names:
+            if self._streams.find(name):
+                self._own(source, name, now)
+        self._judge(source, now)
+
+    def came_or_went(self, name: str, now: float) -> None:
+        """Update the entry of a source when a stream with the source's name appears or disappears."""
+        source = self._records.get(name)
+        if source is not None:
+            self._show(source, now)
+
+    # -- internals ---------------------------------------------------------------------------------
+
+    def _made(self, source: SourceHealth) -> list[Stream]:
+        return [self._streams.streams[name] for name in source.streams]
+
+    def _own(self, source: SourceHealth, name: str, now: float, number: int = 0) -> Stream:
+        """Make a stream of a source, or assign an existing stream to it.
+
+        :param number: the number of the reading that makes the stream; 0 if none does.
+        :raises Refused: 400 for a bad name, 429 if there is no room for it.
+        """
+        streams = self._streams
+        stream = streams.find(name)
+        if stream is not None and stream.source is source and name in source.streams:
+            return stream
+        if stream is None:
+            check_name(name)
+            streams.room.check([Draft(name, b"")])
+        else:
+            number = 0  # its errors remain until the reading is in the log
+        stream = streams.describe(name, source.describe(streams.configured.get(name)), now)
+        if stream.source is not None:
+            self._leave(stream.source, name)
+        source.streams.add(name)
+        stream.source = source
+        stream.proved = max(stream.proved, number, source.worked)
+        streams.judge_stream(stream, now)
+        if len(source.streams) == 1:
+            self._show(source, now)
+        self.came_or_went(name, now)
+        return stream
+
+    def _leave(self, source: SourceHealth, name: str) -> None:
+        """Separate a stream from this source."""
+        source.streams.discard(name)
+        source.waiting.discard(name)
+        stream = self._streams.find(name)
+        if stream is not None and stream.source is source:
+            stream.source = None
+
+    def _wait(self, source: SourceHealth) -> None:
+        """While a source fails, fail also the configured streams that it has not made yet."""
+        if not source.fails:
+            return
+        for name in self._configured_below(source):
+            stream = self._streams.find(name)
+            if stream is not None and stream.source is None and stream.newest is None:
+                stream.source = source
+                source.waiting.add(name)
+
+    def _release(self, source: SourceHealth, now: float) -> None:
+        """Release the streams that failed only because of the source, once it works."""
+        for name in list(source.waiting):
+            if not any(source.troubles(name, 0)):
+                self._leave(source, name)
+                self._streams.judge_stream(self._streams.streams[name], now)
+
+    def _configured_below(self, source: SourceHealth) -> Sequence[str]:
+        """Return the configured streams that belong to this source by their names.
+
+        A stream belongs to the source with the longest name that is a prefix of the stream's name.
+        """
+        if self._below is None:
+            self._below = {}
+            for name in self._streams.configured:
+                owner = next(filter(self._records.__contains__, _prefixes(name)), None)
+                if owner is not None:
+                    self._below.setdefault(owner, []).append(name)
+        return self._below.get(source.name, ())
+
+    def _judge(self, source: SourceHealth, now: float) -> None:
+        """Compute the health of everything that depends on a source."""
+        for name in [*source.streams, *source.waiting]:
+            self._streams.judge_stream(self._streams.streams[name], now)
+        self._show(source, now)
+
+    def _show(self, source: SourceHealth, now: float) -> None:
+        """Show the entry of a source that needs one, unless a stream has the source's name."""
+        name, speaks = source.name, source.speaks
+        stream, entry = self._streams.find(name), self._streams.entries.get(name)
+        if stream is not None:
+            if speaks and stream.source is None:
+                stream.source = source
+                source.waiting.add(name)
+            self._streams.judge_stream(stream, now)
+            speaks = False
+        if entry is None:
+            if not speaks:
+                return
+            entry = self._streams.entries[name] = Stream(name, Description(), False, now)
+            entry.gone = True
+        if speaks and entry.gone:
+            entry.begin(source.describe(self._streams.configured.get(name)), False, now)
+            entry.source = source
+        self._streams.show(entry, speaks)
+        if speaks:
+            self._streams.judge_stream(entry, now)
+
+
+def _prefixes(name: str) -> Iterator[str]:
+    """Yield the names of sources that a stream may belong to, the longest first."""
+    yield name
+    while "." in name:
+        name = name.rpartition(".")[0]
+        yield name

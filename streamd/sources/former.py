@@ -1,0 +1,77 @@
+"""Former sources: those that made streams before, and are not configured any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from streamd.core.state import State
+from streamd.journals.journal import Journal
+from streamd.reactor.timer import Timer
+from streamd.sources.feed import STREAMS, Feed
+from streamd.sources.settings import SourceSettings
+
+TURN = 1.0
+"""Seconds between two looks whether a stream of a former source got an update."""
+
+
+class FormerSources:
+    """Knows which streams every source made, and marks those of sources that are not configured.
+
+    Such a stream is late, because no source reports it any more, until it gets an update or is
+    forgotten.  Then its source does not count as its source any more.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, journal: Journal, state: State, now: Callable[[], float], changed: Callable[[], None]
+    ) -> None:
+        """:param changed: to be called when health changed without an update."""
+        self._shared = (journal, state, now, changed)
+        self._feeds: dict[str, Feed] = {}
+        self._timer: Timer | None = None
+
+    async def adopt(self, configured: Iterable[Feed]) -> None:
+        """Assign the streams in the log to the sources that made them.
+
+        :param configured: the feeds of all configured sources.
+        """
+        feeds = {feed.name: feed for feed in configured}
+        for name, record in (await self._shared[0].records(STREAMS)).items():
+            if name not in feeds and name not in self._feeds:
+                self._feeds[name] = Feed(name, SourceSettings(), *self._shared)
+            (feeds.get(name) or self._feeds[name]).own(record)
+
+    def start(self, configured: Iterable[Feed], clock: IReactorTime) -> None:
+        """Do all that where no other node can run a source: now, and then every second."""
+        self._timer = Timer(clock, TURN, lambda: self.update({}))
+        adopting = Deferred.fromCoroutine(self.adopt(configured))
+        adopting.addCallback(lambda _: self.update({}))
+        adopting.addErrback(
+            lambda failure: self._log.failure("former sources are unknown", failure)
+        )
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Stop what :meth:`start` began."""
+        if self._timer is not None:
+            self._timer.stop()
+
+    def update(self, reports: Mapping[str, bytes]) -> None:
+        """Mark the streams of former sources; release those that got an update since.
+
+        :param reports: the health of sources that another node still runs, by their names.
+        """
+        state, changed = self._shared[1], self._shared[3]
+        revision = state.revision
+        for name, feed in self._feeds.items():
+            if name in reports:
+                feed.follow(reports[name])
+            else:
+                feed.retire()
+        if state.revision != revision:
+            changed()
