@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -21,10 +20,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamd.cluster.shift import Shift
-from streamd.core.errors import Refused
 from streamd.core.state import State
 from streamd.core.update import ORIGIN, Position, parse_position
-from streamd.hub.screens import Screens, newest_of
+from streamd.hub.screens import Screens, merged
 from streamd.journals.journal import Away, Journal
 from streamd.reactor.timer import Timer
 from streamd.sources.feed import HEALTH
@@ -156,7 +154,7 @@ class Peers:
             await self._tell(SCREENS, self._node, here)
         heard = await self._journal.records(SCREENS)
         records = (record for node, record in heard.items() if node != self._node)
-        self._screens.others = newest_of(map(msgspec.json.decode, records))
+        self._screens.others = merged(map(msgspec.json.decode, records))
         for name, command in (await self._journal.records(COMMANDS)).items():
             self._obey(name, command)
         self._forget_commands()
@@ -167,8 +165,7 @@ class Peers:
         self._done[name] = self._clock.seconds()
         if not done:
             screen, text = msgspec.json.decode(command, type=tuple[str, str])
-            with suppress(Refused):  # one screen may refuse; the others obey
-                self._screens.obey(screen, text.encode())
+            self._screens.obey(screen, text.encode())
 
     def _forget_commands(self) -> None:
         since = self._clock.seconds() - REMEMBERED

@@ -83,7 +83,7 @@ class Commands:
         def command(body: bytes) -> Deferred[Response]:
             text = v1_message("command", self._parse(body)).text
             said = maybeDeferred(self._screens.command, name, text)
-            return said.addCallback(lambda result: Response(204))
+            return said.addCallback(lambda told: json_response(told._asdict()))
 
         return NeedsBody(command)
 

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from streamd.core.errors import Refused
 from streamd.core.selection import ALL_STREAMS, Selection
+from streamd.http.client_address import ClientAddress
 from streamd.http.handshake import V1, Handshake, parse_handshake, refuse_plain_request
 from streamd.http.private_autobahn import LeanProtocol
 from streamd.http.request import Handover, Request, Routes
@@ -62,17 +63,17 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
 
     # Initial values are attributes of the class, to save memory: there may be 10,000 viewers.
     factory: StreamFactory
+    client: ClientAddress
     _log = Logger()
     _pinged: float | None = None  # when the last ping went out that is not answered
-    _heard_at = 0  # bytes that the viewer had acknowledged when it last said something
-    _pinged_at = 0  # and when the last ping went out
+    _heard_at = _pinged_at = 0  # bytes acknowledged when it last said something; at the last ping
     _pong_due: bytes | None = None
     _aborting: IDelayedCall | None = None
     _quiet: IDelayedCall | None = None
     _deaf = False
     _allowance = float(BURST)
     _counted = 0.0
-    no_report: Refused | None = None  # why this page may not report as a screen
+    no_report: Refused | None  # why this page may not report as a screen
 
     def __init__(self, subscription: Subscription, handshake: Handshake, seat: Seat) -> None:
         super().__init__(handshake)
@@ -323,9 +324,8 @@ class StreamFactory(WebSocketServerFactory):
         handshake = parse_handshake(request.headers)
         seat = self.hub.seats.offer(request.client.group)
         protocol = StreamProtocol(subscription, handshake, seat)
-        protocol.factory = self
-        if no_report is not None:
-            protocol.no_report = no_report
+        protocol.factory, protocol.client = self, request.client
+        protocol.no_report = no_report
         return Handover(protocol)
 
     def opened(self, protocol: StreamProtocol) -> None:

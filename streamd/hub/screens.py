@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from streamd.core.errors import Refused, shorten
 from streamd.wire.requests import ScreenReport
@@ -12,9 +13,24 @@ MAX_SCREENS = 1000
 KEEP = 7 * 24 * 3600.0
 """Seconds for which a lost screen is listed: a week, longer than a weekend with holidays."""
 
+MAX_OTHERS = 4
+"""How many further connections of one name are listed; all are counted."""
+
+
+class Client(Protocol):
+    """The address of a client, which ``str`` writes."""
+
+    @property
+    def group(self) -> str:
+        """The text under which the client is counted."""
+
 
 class Connection(Protocol):
     """The connection of a screen, as :class:`Screens` uses it."""
+
+    @property
+    def client(self) -> Client:
+        """The client that opened the connection."""
 
     def command(self, text: bytes) -> None:
         """Send a command to the screen, after what was sent before.
@@ -23,28 +39,61 @@ class Connection(Protocol):
         """
 
 
+class Told(NamedTuple):
+    """How many connections of a screen a command was sent to.
+
+    :ivar lagging: how many did not get it, because too many messages wait for them.
+    :ivar passed_on: how many connections other nodes have, which send it within seconds.
+    """
+
+    sent: int
+    lagging: int
+    passed_on: int = 0
+
+
 class Screen:
     """A screen: one name, and the connections that report under it.
 
+    :ivar client: the client whose connection came first.
     :ivar since: when its first connection came or its last one ended, in seconds since the epoch.
-    :ivar seen: when it last reported, in seconds since the epoch.
+    :ivar connections: the last report of each and its time, in the order in which they came.
     """
 
-    def __init__(self, report: ScreenReport, now: float) -> None:
-        self.report = report
-        self.since = self.seen = now
-        self.connections: set[Connection] = set()
+    def __init__(self, client: Client, report: ScreenReport, now: float) -> None:
+        self.client = client
+        self.since = now
+        self.connections: dict[Connection, tuple[ScreenReport, float]] = {}
+        self._last = report, now
+
+    def report(self, connection: Connection, report: ScreenReport, now: float) -> None:
+        """Note the report of a connection."""
+        if not self.connections:
+            self.client = connection.client
+        self.connections[connection] = report, now
+
+    def lose(self, connection: Connection) -> None:
+        """Forget a connection; the next one takes its place."""
+        self._last = self.connections.pop(connection)
+        if self.connections:
+            self.client = next(iter(self.connections)).client
 
     def public(self) -> dict[str, Any]:
-        """Return the members of its entry in ``GET /screens``."""
-        return {
-            "wall": self.report.wall,
-            "at": self.report.at,
-            "delay": self.report.delay,
+        """Return its entry in ``GET /screens``: that of the first connection, and the others."""
+        report, seen = next(iter(self.connections.values()), self._last)
+        entry: dict[str, Any] = {
+            "wall": report.wall,
+            "at": report.at,
+            "delay": report.delay,
+            "address": str(self.client),
             "connected": bool(self.connections),
+            "connections": len(self.connections),
             "since": self.since,
-            "seen": self.seen,
+            "seen": seen,
         }
+        others = list(self.connections.items())[1 : 1 + MAX_OTHERS]
+        if others:
+            entry["others"] = [_brief(str(c.client), r.wall, at) for c, (r, at) in others]
+        return entry
 
 
 class Screens:
@@ -58,34 +107,38 @@ class Screens:
     def __init__(self) -> None:
         self.others: Mapping[str, Mapping[str, Any]] = {}
         self.pass_on: Callable[[str, bytes], Any] = lambda name, text: None
-        self._screens: dict[str, Screen] = {}
+        self._screens: dict[str, Screen] = {}  # in the order in which they came
         self._lost: dict[str, None] = {}  # in the order in which they were lost
         self._names: dict[Connection, str] = {}
 
     def report(self, connection: Connection, report: ScreenReport, now: float) -> None:
-        """Note a report.  If there are too many screens, the one that was lost first is removed."""
-        if self._names.get(connection, report.name) != report.name:
+        """Note a report.  If there are too many screens, a new one displaces another.
+
+        Every reader may report under every name; a grant of access will have to decide it here.
+        """
+        name, is_new = report.name, connection not in self._names
+        if self._names.setdefault(connection, name) != name:
             return  # one connection is one screen: with many names it could displace all others
-        screen = self._screens.get(report.name)
+        screen = self._screens.get(name)
         if screen is None:
-            self._forget(now, room=1)
+            self._forget(now)
             if len(self._screens) >= MAX_SCREENS:
-                return
-            screen = self._screens[report.name] = Screen(report, now)
-        if report.name in self._lost:
-            del self._lost[report.name]
+                if not is_new:
+                    return  # it was displaced; it comes back when there is room
+                self._displace(connection.client.group)
+            screen = self._screens[name] = Screen(connection.client, report, now)
+        if name in self._lost:
+            del self._lost[name]
             screen.since = now
-        screen.connections.add(connection)
-        screen.report, screen.seen = report, now
-        self._names[connection] = report.name
+        screen.report(connection, report, now)
 
     def lost(self, connection: Connection, now: float) -> None:
         """Note the end of a connection; a connection that never reported is ignored."""
-        name = self._names.pop(connection, None)
-        if name is None:
+        name = self._names.pop(connection, "")
+        screen = self._screens.get(name)
+        if screen is None or connection not in screen.connections:
             return
-        screen = self._screens[name]
-        screen.connections.discard(connection)
+        screen.lose(connection)
         if not screen.connections:
             screen.since = now
             self._lost[name] = None
@@ -97,50 +150,92 @@ class Screens:
     def listing(self, now: float) -> dict[str, Mapping[str, Any]]:
         """Return the entries of the screens of all nodes, by name."""
         self._forget(now)
-        return dict(sorted(newest_of([self.here(), self.others]).items()))
+        return dict(sorted(merged([self.here(), self.others]).items()))
 
     def command(self, name: str, text: bytes) -> Any:
-        """Send a command to a screen, on all of its connections.
+        """Send a command to a screen, on all of its connections; one that lags stops no other.
 
-        :returns: a Deferred if another node also has to send it, else None.
-        :raises Refused: 404 if the screen is not known, 409 if it is not connected, 503 if it lags.
+        :returns: a :class:`Told`, or a Deferred of it if another node also has to send it.
+        :raises Refused: 404 if the screen is not known, 409 if it is not connected, 503 if all of its
+            connections lag.
         """
         mine, other = self._screens.get(name), self.others.get(name)
         if mine is None and other is None:
             raise Refused(404, "unknown-screen", f"there is no screen {shorten(name)}")
-        elsewhere = other is not None and other["connected"]
+        elsewhere = _count(other) if other else 0
         if not elsewhere and not (mine and mine.connections):
             raise Refused(409, "not-connected", f"the screen {shorten(name)} is not connected")
-        self.obey(name, text)
-        return self.pass_on(name, text) if elsewhere else None
+        told = self.obey(name, text)._replace(passed_on=elsewhere)
+        if elsewhere:
+            return self.pass_on(name, text).addCallback(lambda _: told)
+        if not told.sent:
+            raise Refused(503, "screen-lags", "the screen has not yet taken earlier messages")
+        return told
 
-    def obey(self, name: str, text: bytes) -> None:
-        """Send a command to a screen, on all of its connections to this node.
-
-        :raises Refused: 503 if one of them lags.
-        """
+    def obey(self, name: str, text: bytes) -> Told:
+        """Send a command to a screen, on all of its connections to this node."""
         screen = self._screens.get(name)
+        sent = lagging = 0
         for connection in list(screen.connections) if screen else ():
-            connection.command(text)
+            try:
+                connection.command(text)
+                sent += 1
+            except Refused:
+                lagging += 1
+        return Told(sent, lagging)
 
-    def _forget(self, now: float, room: int = 0) -> None:
-        """Forget screens that were lost long ago, and more of them until ``room`` new screens fit."""
+    def _forget(self, now: float) -> None:
+        """Forget screens that were lost long ago."""
         for name in list(self._lost):
-            full = len(self._screens) + room > MAX_SCREENS
-            if not full and now - self._screens[name].since <= KEEP:
+            if now - self._screens[name].since <= KEEP:
                 return
             del self._lost[name], self._screens[name]
 
+    def _displace(self, newcomer: str) -> None:
+        """Forget a screen of the client that has the most; so invented names displace each other.
 
-def newest_of(nodes: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, Mapping[str, Any]]:
-    """Return all entries by name; of two, the connected one, or else the one with the newer report."""
+        Of its screens, it is the one that was lost first, or else the one that came last.
+
+        :param newcomer: the client of the screen that needs the room; it counts as one of its screens.
+        """
+        # Of two clients with equally many screens, it is the one with the newest screen.
+        counts = Counter(screen.client.group for screen in reversed(self._screens.values()))
+        if newcomer in counts:
+            counts[newcomer] += 1
+        group = max(counts, key=counts.__getitem__)
+        names = [*self._lost, *reversed(self._screens)]
+        name = next(name for name in names if self._screens[name].client.group == group)
+        self._lost.pop(name, None)
+        del self._screens[name]
+
+
+def merged(nodes: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, Mapping[str, Any]]:
+    """Return all entries by name; those of one name become one, with the connections of all nodes."""
     found: dict[str, Mapping[str, Any]] = {}
     for entries in nodes:
         for name, entry in entries.items():
-            if name not in found or _newness(entry) > _newness(found[name]):
-                found[name] = entry
+            found[name] = _joined(found[name], entry) if name in found else entry
     return found
 
 
-def _newness(entry: Mapping[str, Any]) -> tuple[bool, float]:
-    return entry["connected"], entry["seen"]
+def _joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Join two entries of one name: the connected one counts, or the one connected for longer."""
+    first, second = sorted((one, other), key=_rank)
+    if not second["connected"]:
+        return first
+    beside = _brief(second.get("address", ""), second["wall"], second["seen"])
+    others = [*first.get("others", ()), beside, *second.get("others", ())][:MAX_OTHERS]
+    return {**first, "connections": _count(first) + _count(second), "others": others}
+
+
+def _rank(entry: Mapping[str, Any]) -> tuple[bool, float]:
+    return not entry["connected"], entry["since"] if entry["connected"] else -entry["seen"]
+
+
+def _brief(address: str, wall: str, seen: float) -> dict[str, Any]:
+    return {"wall": wall, "address": address, "seen": seen}
+
+
+def _count(entry: Mapping[str, Any]) -> int:
+    """Return how many connections an entry has; version 0.1.0 does not count them."""
+    return int(entry.get("connections", entry["connected"]))

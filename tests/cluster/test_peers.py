@@ -16,7 +16,7 @@ from streamd.cluster.peers import COMMANDS, LASTS, REMEMBERED, TURN, Peers
 from streamd.core.errors import Refused
 from streamd.core.stream import VOUCHED
 from streamd.core.update import Draft, Update
-from streamd.hub.screens import Screens
+from streamd.hub.screens import Screens, Told
 from streamd.journals.journal import Away
 from streamd.journals.memory import MemoryJournal
 from streamd.sources.errors import SourceError
@@ -109,8 +109,8 @@ class PeersTests(SynchronousTestCase):
     def turn(self, seconds: float = TURN) -> None:
         self.one.clock.advance(seconds)
 
-    def command(self, node: Node, screen: str, text: bytes) -> None:
-        self.successResultOf(node.screens.command(screen, text))
+    def command(self, node: Node, screen: str, text: bytes) -> Any:
+        return self.successResultOf(node.screens.command(screen, text))
 
     def test_all_see_what_the_one_that_runs_a_source_sees(self) -> None:
         self.one.shop.put(7)
@@ -268,7 +268,9 @@ class PeersTests(SynchronousTestCase):
         self.one.screens.report(there, ScreenReport("tv", "hall", "5-0", 0), TODAY)
         self.start()
         self.turn()
-        self.command(self.other, "tv", b"reload")
+        tv = self.other.screens.listing(TODAY)["tv"]
+        self.assertEqual((2, 1), (tv["connections"], len(tv["others"])))
+        self.assertEqual(Told(1, 0, 1), self.command(self.other, "tv", b"reload"))
         for _ in range(3):
             self.turn()
         self.assertEqual(([b"reload"], [b"reload"]), (here.told, there.told))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from streamd.http.websocket import MAX_DUE
+from streamd.hub import screens as hub_screens
 from streamd.hub.sweep import PONG_WITHIN
 from tests.support.net import Answer, wait_until
 from tests.support.served import QUIET, Serve, Served, Wire, frame, handshake, in_thread
@@ -17,9 +18,12 @@ REPORT = {"type": "screen", "name": "tv", "wall": "kitchen", "at": "7-0", "delay
 WALLS = f"{QUIET}\n[[walls]]\nname = 'kitchen'\n[[walls]]\nname = 'hall'\n"
 
 
-def screen(served: Served, receive_buffer: int | None = None, **report: Any) -> Wire:
-    """A viewer that reports."""
-    wire = served.wire(handshake("/ws", "Sec-WebSocket-Protocol: streamd.v1"), receive_buffer)
+def screen(
+    served: Served, receive_buffer: int | None = None, client: str = "", **report: Any
+) -> Wire:
+    """A viewer that reports, perhaps from a client behind a proxy."""
+    lines = ["Sec-WebSocket-Protocol: streamd.v1", f"X-Forwarded-For: {client}"]
+    wire = served.wire(handshake("/ws", *lines[: 2 if client else 1]), receive_buffer)
     wire.head()
     wire.send(frame(TEXT, json.dumps({**REPORT, **report}).encode()))
     wait_until(lambda: report.get("name", "tv") in screens(served))
@@ -61,7 +65,42 @@ def test_screens_are_listed(serve: Serve) -> None:
     tv = listed["tv"]
     since, seen = tv.pop("since"), tv.pop("seen")
     assert since <= seen
-    assert tv == {"wall": "kitchen", "at": "7-0", "delay": 0.25, "connected": True}
+    assert tv == {
+        "wall": "kitchen",
+        "at": "7-0",
+        "delay": 0.25,
+        "address": "127.0.0.1",
+        "connected": True,
+        "connections": 1,
+    }
+
+
+@in_thread
+def test_second_screen_of_a_name_is_listed_beside_the_first(serve: Serve) -> None:
+    served = serve('[server]\ntrusted_proxies = ["127.0.0.1"]')
+    first, second = (screen(served, wall=wall, client=wall) for wall in ("192.0.2.1", "192.0.2.9"))
+    wait_until(lambda: screens(served)["tv"]["connections"] == 2)
+    tv = screens(served)["tv"]
+    assert (tv["wall"], tv["address"]) == ("192.0.2.1", "192.0.2.1")
+    assert [(other["wall"], other["address"]) for other in tv["others"]] == [
+        ("192.0.2.9", "192.0.2.9")
+    ]
+    first.close()
+    wait_until(lambda: screens(served)["tv"]["address"] == "192.0.2.9")
+    second.close()
+    wait_until(lambda: not screens(served)["tv"]["connected"])
+
+
+@in_thread
+def test_invented_names_do_not_hide_a_new_screen(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_screens, "MAX_SCREENS", 10)
+    served = serve('[server]\ntrusted_proxies = ["127.0.0.1"]')
+    for number in range(12):
+        screen(served, name=f"fake{number}", client="192.0.2.9")
+    screen(served, name="new-tv", client="192.0.2.1")
+    assert len(screens(served)) == 10
 
 
 @in_thread
@@ -136,7 +175,7 @@ def test_commands(serve: Serve, said: dict[str, Any], told_besides: dict[str, An
     wire, other = screen(served), screen(served, name="other")
     again = screen(served)
     answer = command(served, said)
-    assert (answer.status, answer.body) == (204, b"")
+    assert (answer.status, answer.json()) == (200, {"sent": 2, "lagging": 0, "passed_on": 0})
     for one in (wire, again):
         assert told(one) == {"type": "command", **said, **told_besides}
     command(served, {"command": "identify"}, "other")
@@ -168,7 +207,7 @@ def test_command_that_is_not_understood(serve: Serve, said: Any, code: str) -> N
     served = serve(WALLS, admins=["s3cret"])
     wire = screen(served)
     assert outcome(command(served, said)) == (400, code)
-    assert command(served, {"command": "reload"}).status == 204
+    assert command(served, {"command": "reload"}).status == 200
     assert told(wire)["command"] == "reload"
 
 
@@ -209,7 +248,7 @@ def lagging(served: Served) -> tuple[Wire, Any]:
 def test_command_does_not_stand_in_the_middle_of_a_message(serve: Serve) -> None:
     served = serve(WALLS, admins=["s3cret"])
     wire, protocol = lagging(served)
-    assert command(served, {"command": "identify"}).status == 204
+    assert command(served, {"command": "identify"}).status == 200
     assert protocol.unsent
     types = []
     while "command" not in types:
@@ -223,10 +262,26 @@ def test_commands_that_wait_are_bounded(serve: Serve) -> None:
     served = serve(WALLS, admins=["s3cret"])
     wire, _ = lagging(served)
     for _ in range(MAX_DUE):
-        assert command(served, {"command": "identify"}).status == 204
+        assert command(served, {"command": "identify"}).status == 200
     assert outcome(command(served, {"command": "reload"})) == (503, "screen-lags")
     assert [told(wire)["command"] for _ in range(MAX_DUE)] == ["identify"] * MAX_DUE
-    assert command(served, {"command": "reload"}).status == 204
+    assert command(served, {"command": "reload"}).status == 200
+    assert told(wire)["command"] == "reload"
+
+
+@in_thread
+def test_screens_that_do_not_read_deny_the_commands_of_no_other(serve: Serve) -> None:
+    served = serve(WALLS, admins=["s3cret"])
+    lagging(served)
+    for _ in range(11):
+        screen(served, receive_buffer=4096)
+    wait_until(lambda: screens(served)["tv"]["connections"] == 12)
+    while command(served, {"command": "identify"}).status == 200:
+        pass
+    wire = screen(served)
+    wait_until(lambda: screens(served)["tv"]["connections"] == 13)
+    answer = command(served, {"command": "reload"})
+    assert (answer.status, answer.json()) == (200, {"sent": 1, "lagging": 12, "passed_on": 0})
     assert told(wire)["command"] == "reload"
 
 
