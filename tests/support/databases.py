@@ -143,9 +143,11 @@ class PostgresServer(DatabaseServer):
 
 
 class PgBouncer(DatabaseServer):
-    """PgBouncer in transaction mode: who comes shares one session of the server with all others."""
+    """PgBouncer. In transaction mode, who comes shares one session of the server with all others."""
 
-    def __init__(self, folder: Path, server: PostgresServer) -> None:
+    def __init__(
+        self, folder: Path, server: PostgresServer, mode: str = "transaction", size: int = 1
+    ) -> None:
         super().__init__(folder, "postgres")
         program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
         assert program, "no PgBouncer here: run tests/install-servers"
@@ -161,8 +163,8 @@ class PgBouncer(DatabaseServer):
             unix_socket_dir =
             auth_type = any
             auth_file = {users}
-            pool_mode = transaction
-            default_pool_size = 1
+            pool_mode = {mode}
+            default_pool_size = {size}
             ignore_startup_parameters = extra_float_digits
         """)
         self._command = [str(word) for word in self.as_user(program, settings)]
@@ -277,9 +279,10 @@ def fresh(server: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def pgbouncer(postgres: PostgresServer) -> Iterator[PgBouncer]:
+def pgbouncer(postgres: PostgresServer, request: pytest.FixtureRequest) -> Iterator[PgBouncer]:
+    """It may be parametrised with a mode, and the number of its sessions."""
     with tempfile.TemporaryDirectory(prefix="streamd-") as folder:  # see serve_all_tests
-        server = PgBouncer(Path(folder), postgres)
+        server = PgBouncer(Path(folder), postgres, *getattr(request, "param", ()))
         server.start()
         try:
             yield server

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import secrets
 import select
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from streamd.sources.databases.rows import decode
@@ -16,7 +17,8 @@ from streamd.sources.databases.statements import with_parameter
 from streamd.sources.errors import SourceError
 
 POOLED = (
-    "a connection pool is in between, which loses notifications: give the database's own address"
+    "a connection pool is in between, which loses notifications: "
+    "give the database's own address, or that of a pool in session mode"
 )
 
 _UUID = "00000000-0000-0000-0000-000000000000"
@@ -33,7 +35,8 @@ class PostgresDriver(DatabaseDriver):
         self._psycopg = psycopg
         self._address = address
         self._timeout = timeout
-        self._notified: list[str] = []
+        self._channel = ""
+        self._notified: list[Any] = []
         try:
             psycopg.conninfo.conninfo_to_dict(address)
         except psycopg.Error:
@@ -50,7 +53,7 @@ class PostgresDriver(DatabaseDriver):
         )
         connection.read_only = True
         # Once for each connection: a second handler would hear every notification again.
-        connection.add_notify_handler(lambda notify: self._notified.append(notify.payload))
+        connection.add_notify_handler(lambda notify: self._notified.append(notify))
         for name, loader in _loaders(self._psycopg):
             connection.adapters.register_loader(name, loader)
         return connection
@@ -97,21 +100,34 @@ class PostgresDriver(DatabaseDriver):
         return xmin, xmax
 
     def listen(self, connection: Any, channel: str) -> None:
-        self._notified = []
+        self._channel, self._notified = channel, []
         connection.execute(f'LISTEN "{channel}"')
-        # PgBouncer sends an invented backend id at login.  It would give the listening session to
-        # another client, and drop the notifications.
+        # PgBouncer sends an invented backend id at login.
         [pid] = connection.execute("SELECT pg_backend_pid()").fetchone()
-        if pid != connection.info.backend_pid:
+        if pid != connection.info.backend_pid and not self._hears(connection):
+            connection.execute(f'UNLISTEN "{channel}"')
             raise SourceError(POOLED, key="database")
 
+    def _hears(self, connection: Any) -> bool:
+        """Return whether a notification arrives while the connection is idle.
+
+        In transaction mode a pool gives the listening session to others meanwhile, and drops it.  To
+        ask the session itself proves nothing, because an idle pool gives the same one again.
+        """
+        probe = f"streamd_{secrets.token_hex(8)}"
+        connection.execute(f"LISTEN {probe}")
+        with closing(self.connect()) as other:
+            # Sent without waiting: in a full pool this connection waits for a session for minutes.
+            other.pgconn.send_query(f"NOTIFY {probe}".encode())
+            heard = _readable(connection, min(1, self._timeout / 2))
+        connection.execute(f"UNLISTEN {probe}")
+        return heard
+
     def notifications(self, connection: Any, seconds: float) -> list[str]:
-        poll = select.poll()
-        poll.register(connection.fileno(), select.POLLIN)
-        poll.poll(seconds * 1000)
+        _readable(connection, seconds)
         self.ping(connection)  # reads the notifications that arrived
         notified, self._notified[:] = [*self._notified], []
-        return notified
+        return [notify.payload for notify in notified if notify.channel == self._channel]
 
     def abort(self, connection: Any) -> None:
         # A server that hangs answers no request to cancel: to end the connection ends the wait.
@@ -137,6 +153,13 @@ class PostgresDriver(DatabaseDriver):
             return reason.partition("\n")[0].strip()
         known = "closed the connection" in str(error) or "is lost" in str(error)
         return LOST if known else UNREACHABLE
+
+
+def _readable(connection: Any, seconds: float) -> bool:
+    """Wait until something arrives at an idle connection; return False if nothing does."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def _loaders(psycopg: Any) -> Iterator[tuple[str, Any]]:

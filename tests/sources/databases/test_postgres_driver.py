@@ -6,8 +6,10 @@ import time
 from contextlib import closing
 
 import psycopg
+import pytest
 
 from streamd.sources.databases.postgres_driver import PostgresDriver
+from streamd.sources.errors import SourceError
 from tests.support.databases import PgBouncer, PostgresServer
 from tests.support.net import wait_until
 from tests.support.served import Serve, in_thread
@@ -115,6 +117,7 @@ def test_a_notification_comes_once_though_listened_twice(postgres: PostgresServe
 
 
 @in_thread
+@pytest.mark.parametrize("pgbouncer", [("transaction", 1), ("transaction", 5)], indirect=True)
 def test_listen_through_a_pool_is_a_failure(pgbouncer: PgBouncer, serve: Serve) -> None:
     table = f'database = "{pgbouncer.url}"\nlisten = "alerts"\n'
     query = 'query = "SELECT 1 AS one"'
@@ -124,6 +127,32 @@ def test_listen_through_a_pool_is_a_failure(pgbouncer: PgBouncer, serve: Serve) 
         assert error.startswith("a connection pool is in between, which loses notifications")
         time.sleep(1.5)
         assert streams.health(name)[0] == "failed"
+
+
+@pytest.mark.parametrize("pgbouncer", [("session", 1)], indirect=True)
+def test_a_pool_without_a_session_for_the_test_of_listen(pgbouncer: PgBouncer) -> None:
+    driver = PostgresDriver(psycopg, pgbouncer.url, 3)
+    with closing(driver.connect()) as connection:
+        with pytest.raises(SourceError, match="loses notifications"):
+            driver.listen(connection, "alerts")
+        assert connection.execute("SELECT pg_listening_channels()").fetchall() == []
+
+
+@in_thread
+@pytest.mark.parametrize("pgbouncer", [("session", 5)], indirect=True)
+def test_listen_through_a_pool_in_session_mode(
+    postgres: PostgresServer, pgbouncer: PgBouncer, serve: Serve
+) -> None:
+    table = f'database = "{pgbouncer.url}"\nlisten = "alerts"\n'
+    query = 'query = "SELECT count(*) AS n FROM orders"'
+    postgres.sql("CREATE TABLE orders (id int)")
+    streams = Streams(serve(f"[sources.heard]\n{table}[sources.woken]\n{table}{query}"))
+    streams.expect("woken.n", 0)
+    for number in range(1, 4):
+        postgres.sql("INSERT INTO orders VALUES (1)", f"NOTIFY alerts, '{number}'")
+        streams.expect("woken.n", number)
+        streams.expect("heard", number)
+    assert streams.history("heard") == [1, 2, 3]
 
 
 @in_thread
