@@ -11,7 +11,7 @@ from twisted.python import usage
 from streamd.app.defaults import with_demo
 from streamd.app.load import load, making_problems
 from streamd.app.ports import DEFAULT_PORT, check_endpoint, endpoint
-from streamd.app.process import end_cleanly, use_monotonic_time
+from streamd.app.process import end_cleanly, leave_threads, use_monotonic_time
 from streamd.app.service import Streamd
 from streamd.config.fields import ConfigError, Problems
 from streamd.config.kind import Surroundings
@@ -57,6 +57,7 @@ def makeService(options: Options) -> IService:
 
     use_monotonic_time(reactor)
     end_cleanly(reactor)
+    leave_threads(reactor)
     problems = Problems()
     with problems.collect():
         ports = [endpoint(port) for port in options["ports"] or [DEFAULT_PORT]]

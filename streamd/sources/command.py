@@ -122,6 +122,7 @@ class Run(ProcessProtocol):
     def __init__(self, reactor: Any, out: Lines, err: Lines) -> None:
         self.gone: Deferred[Any] = Deferred()
         self.too_long = False
+        self._stopping = False
         self.environment = {**os.environ, MARK: uuid4().hex}
         self._reactor = reactor
         self._lines = {1: out, 2: err}
@@ -158,10 +159,11 @@ class Run(ProcessProtocol):
         self._timers.append(self._reactor.callLater(seconds, self._late))
 
     def stop(self) -> None:
-        """End the process and its children: with SIGTERM, and with SIGKILL after :data:`GRACE`."""
-        for pid in _marked(self.environment[MARK]):
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGTERM)
+        """End the process and all that it started, with SIGTERM.
+
+        What is left gets SIGKILL when the process has ended, at the latest after :data:`GRACE`.
+        """
+        self._stopping = True
         self._signal(signal.SIGTERM)
         self._timers.append(self._reactor.callLater(GRACE, self._signal, signal.SIGKILL))
 
@@ -170,6 +172,10 @@ class Run(ProcessProtocol):
         self.stop()
 
     def _signal(self, number: int) -> None:
+        # What left the group may be meant to outlive a run, but not the daemon.
+        for pid in _marked(self.environment[MARK]) if self._stopping else ():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, number)
         with suppress(ProcessExitedAlready):  # setsid may not have made the group yet

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import STOP_SECONDS
+from tests.support.daemon import STOP_SECONDS, StartDaemon
+from tests.support.net import wait_until
+from tests.support.shell import run as streamd
+from tests.support.streams import Streams
 
 
 def run(script: str, **options: object) -> subprocess.Popen[str]:
@@ -79,3 +84,37 @@ def test_sigterm_is_a_success(running: bool) -> None:
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=STOP_SECONDS)
     assert (process.returncode, out) == (0, "stopped\n" if running else "")
+
+
+LEFT = """
+import threading, time
+from concurrent.futures import ThreadPoolExecutor
+pool = ThreadPoolExecutor()
+
+def job():
+    time.sleep(1000)
+
+def count():
+    pool.submit(job)
+    threading.Thread(target=job).start()
+    return 1
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_jobs_that_a_function_left_hold_up_no_stop(
+    start_daemon: StartDaemon, tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "left.py").write_text(LEFT)
+    (tmp_path / "streamd.toml").write_text('[sources.a]\ncall = "left.count"\n')
+    daemon = start_daemon("--config", str(tmp_path / "streamd.toml"))
+    Streams(daemon).expect("a", 1)
+    if number == signal.SIGTERM:
+        assert daemon.stop() == 0
+    else:
+        daemon._told_to_end = True
+        os.kill(daemon.pid, number)
+        wait_until(lambda: not daemon.running)
+    assert "Server Shut Down" in daemon.log()
+    done = streamd("check", folder=tmp_path)
+    assert (done.returncode, done.stdout.split()[:2]) == (0, ["a", "1"])

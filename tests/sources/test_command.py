@@ -153,11 +153,13 @@ def test_it_ends_with_all_that_it_started(serve: Serve, command: str) -> None:
 @in_thread
 def test_it_ends_with_what_left_its_group(serve: Serve, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
+    stubborn = f'trap "" TERM; echo $$ >>{pids}; while :; do sleep 1; done'
     command = f"setsid sleep 300 & echo $! >{pids}; setsid sh -c 'sleep 300 & echo $! >>{pids}'; "
+    command += f"setsid sh -c '{stubborn}' & while [ $(wc -l <{pids}) -lt 3 ]; do sleep .1; done; "
     served = serve(config(f"{command} echo ready; exec sleep 300"))
     Streams(served).expect("load", "ready")
     left = [int(line) for line in pids.read_text().split()]
-    assert len(left) == 2
+    assert len(left) == 3
     served.run(served.service.sources[0][0].stop)
     wait_until(lambda: not any(map(is_running, left)), what=f"the end of {left}")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
 
 from streamd.app.cli.output import warn
-from streamd.app.process import use_monotonic_time
+from streamd.app.process import leave_threads, use_monotonic_time
 from streamd.config.fields import ConfigError
 from streamd.config.kind import SourceTable, Surroundings
 from streamd.core.description import Description
@@ -42,13 +43,11 @@ class Outcome(NamedTuple):
 
     :ivar said: for each stream the name, the newest value as JSON, and the level.
     :ivar problems: a line for each problem, with its key path.
-    :ivar stopped: whether the source has ended; if not, its thread may still run.
     """
 
     name: str
     said: list[tuple[str, str, Level]]
     problems: list[str]
-    stopped: bool = True
 
 
 class Reasons:
@@ -108,6 +107,7 @@ def run_reactor(main: Callable[[Any], Coroutine[Deferred[Any], Any, None]]) -> N
     from twisted.internet import reactor
 
     use_monotonic_time(reactor)
+    leave_threads(reactor)
     react(main)
 
 
@@ -149,14 +149,7 @@ async def run_source(
     except TimeoutError:
         if feed.every is not None:
             problems.append(f"sources.{name}: no answer within {within:g} s")
-    stopped = await _stop(reactor, source)
-    said = [(s.name, (s.newest.value or b"").decode(), s.health.level) for s in state if s.newest]
-    return Outcome(name, said, problems + reasons.problems.get(name, []), stopped)
-
-
-async def _stop(reactor: Any, source: Any) -> bool:
-    try:
+    with suppress(TimeoutError):
         await maybeDeferred(source.stop).addTimeout(STOPPED_WITHIN, reactor)
-    except TimeoutError:
-        return False
-    return True
+    said = [(s.name, (s.newest.value or b"").decode(), s.health.level) for s in state if s.newest]
+    return Outcome(name, said, problems + reasons.problems.get(name, []))
