@@ -26,6 +26,7 @@ from bench.meter import cpu
 from checks.crowd import Crowd
 from checks.proof import Daemon, memory
 from streamd.app.process import allow_files
+from streamd.core.state import State
 from streamd.core.update import Draft
 from streamd.journals.redis import RedisJournal
 from streamd.reactor.redis_client import RedisUrl
@@ -42,6 +43,7 @@ class Nobody:
 
     def __init__(self) -> None:
         self.count = 0
+        self.room = State(0.0).room
 
     def restore(self, life: int, held: Any, horizon: Any) -> None:
         self.count = 0

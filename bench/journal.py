@@ -38,6 +38,7 @@ class Daemon:
     def __init__(self, path: Path, reactor: Any, full: bool, keep: int = KEPT) -> None:
         streams = {f"s{number}": Description(keep=Keep(keep)) for number in range(STREAMS)}
         self.state = State(time.time(), streams)
+        self.room = self.state.room
         self.journal = SqliteJournal(path, time.time, reactor.seconds, reactor, full)
         self._reactor = reactor
 

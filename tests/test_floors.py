@@ -66,7 +66,7 @@ FLOORS = {
     ],
     "journals": [
         "journal",
-        "admission book file_format queue redis_requests",
+        "book file_format queue redis_requests",
         "local log_file redis_log redis_session",
         "memory redis sqlite",
         "registry",

@@ -27,6 +27,7 @@ from streamd.config.fields import ConfigError
 from streamd.config.kind import Surroundings
 from streamd.config.tables import Config, ServerSettings
 from streamd.core.printable import told
+from streamd.core.room import Room
 from streamd.core.state import State
 from streamd.core.update import Position, Update
 from streamd.http.access import NO_TOKENS, Access, Tokens, own_hosts, sent_as
@@ -258,6 +259,11 @@ class Streamd(MultiService):
         return stopped.addTimeout(STOP_WITHIN, self._reactor).addErrback(late).addCallback(rest)
 
     # -- the journal's follower: the state follows the log, then the viewers -----------------------
+
+    @property
+    def room(self) -> Room:
+        """The bounds on what may be appended."""
+        return self.state.room
 
     def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
         """Replace the state: the journal has a new log, or this node missed a part of it."""

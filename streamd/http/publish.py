@@ -16,7 +16,6 @@ from streamd.core.update import Draft, Update, check_name, check_time
 from streamd.core.values import from_json, from_text
 from streamd.http.access import Access, Right
 from streamd.http.request import NAME, NeedsBody, Request, Response, Routes, json_response
-from streamd.journals.admission import append_within
 from streamd.journals.journal import Journal, Key
 from streamd.wire.requests import parse_json_object
 
@@ -110,7 +109,7 @@ class Publisher:
         if not drafts:
             return succeed([])
         try:
-            appended = append_within(self._state.room, self._journal, drafts, key=key)
+            appended = self._journal.append(drafts, key)
         except Refused as refused:
             return self._repeat(key, refused)
         self.published += len(drafts)

@@ -7,7 +7,7 @@ little more than one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from streamd.core import catchup
 from streamd.core.catchup import Missed
@@ -22,6 +22,10 @@ REMEMBERED = 64
 STRAGGLERS = 8
 """How many cursors keep their changes: usually all viewers of one pace are at the same cursor."""
 
+MakeText = Callable[[Update], bytes]
+Texts = dict[MakeText, dict[int, bytes]]
+"""The texts of updates that messages share: how they are made -> index of the update -> text."""
+
 Step = tuple[bytes, Cursor]
 """A message, empty if there is nothing to tell, and the cursor of a viewer that has got it."""
 
@@ -32,7 +36,7 @@ class Messages:
     def __init__(self, state: State) -> None:
         self._state = state
         self._made: dict[object, Step] = {}
-        self._missed: dict[tuple[Cursor, bool], _Shared] = {}
+        self._missed: dict[tuple[Cursor, bool], tuple[Missed, Texts]] = {}
         self._made_at = (state.head, state.revision, state.roster.epoch)
 
     def head(self) -> Cursor:
@@ -45,7 +49,7 @@ class Messages:
         encoding, bits, missed = audience.encoding, audience.matches.bits, None
         if cursor.backlog is None:
             missed = self._missed_after(cursor, encoding.newest)
-            bits &= missed.touched
+            bits &= missed[0].touched
         key = cursor, encoding.name, bits
         step = self._made.get(key)
         if step is None:
@@ -54,24 +58,29 @@ class Messages:
             step = self._made[key] = self._make(cursor, audience, missed, bits)
         return step
 
-    def _make(self, cursor: Cursor, audience: Audience, missed: _Shared | None, bits: int) -> Step:
+    def _make(
+        self, cursor: Cursor, audience: Audience, shared: tuple[Missed, Texts] | None, bits: int
+    ) -> Step:
         encoding = audience.encoding
-        if missed is None:
+        if shared is None:
             answer = catchup.since(self._state, cursor, audience.selection, encoding.newest)
             message = encoding.encode(answer)
         else:
+            missed, texts = shared
             picked = missed.pick(bits)
             answer = missed.answer(bits, picked)
-            message = encoding.write(answer, missed.texts(picked, encoding.text))
+            made = texts.setdefault(encoding.text, {})
+            message = encoding.write(answer, _texts(missed.updates, picked, encoding.text, made))
         backlog = cursor.backlog if message.more else None
         return message.data, Cursor(message.at, answer.revision, backlog)
 
-    def _missed_after(self, cursor: Cursor, newest: bool) -> _Shared:
+    def _missed_after(self, cursor: Cursor, newest: bool) -> tuple[Missed, Texts]:
+        """Return the changes after a cursor, and the texts of their updates that were made."""
         missed = self._missed.get((cursor, newest))
         if missed is None:
             if len(self._missed) >= STRAGGLERS:
                 del self._missed[next(iter(self._missed))]
-            missed = self._missed[cursor, newest] = _Shared(self._state, cursor, newest)
+            missed = self._missed[cursor, newest] = Missed(self._state, cursor, newest), {}
         return missed
 
     def _renew(self) -> None:
@@ -84,21 +93,15 @@ class Messages:
             self._made_at = now
 
 
-class _Shared(Missed):
-    """The changes after a cursor, with the texts of the updates, which all messages share."""
-
-    def __init__(self, state: State, cursor: Cursor, newest: bool) -> None:
-        super().__init__(state, cursor, newest)
-        self._texts: dict[Callable[[Update], bytes], dict[int, bytes]] = {}
-
-    def texts(self, picked: Sequence[int], make: Callable[[Update], bytes]) -> Iterator[bytes]:
-        """Yield the texts of updates; each text is made at its first use."""
-        texts = self._texts.setdefault(make, {})
-        for index in picked:
-            text = texts.get(index)
-            if text is None:
-                text = texts[index] = make(self.updates[index])
-            yield text
+def _texts(
+    updates: Sequence[Update], picked: Iterable[int], make: MakeText, made: dict[int, bytes]
+) -> Iterator[bytes]:
+    """Yield the texts of the picked updates; each text is made at its first use."""
+    for index in picked:
+        text = made.get(index)
+        if text is None:
+            text = made[index] = make(updates[index])
+        yield text
 
 
 class Tick:

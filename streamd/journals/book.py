@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
 from streamd.core.errors import Refused
 from streamd.core.update import MAX_LIFE, ORIGIN, Draft, Position, Update
 from streamd.journals.journal import KEY_LIFETIME, Conflict, Key, Outrun, SourceCursor
-
-V = TypeVar("V")
 
 MAX_RECORDED = 100_000
 """The most idempotency keys that are remembered, plus the updates in their receipts: 100 bytes each."""
@@ -93,19 +91,8 @@ class Book:
                 kept[name] = record
 
 
-class Changes(dict[str, V]):
-    """The changes of a batch to one mapping of the book; other names have the value in the book."""
-
-    def __init__(self, known: Mapping[str, V]) -> None:
-        super().__init__()
-        self._known = known
-
-    def __missing__(self, name: str) -> V | None:
-        return self._known.get(name)
-
-
 class Batch:
-    """The changes of one step of a log.
+    """The changes of one step of a log.  What a batch does not change is as in the book.
 
     :ivar now: seconds since the epoch.
     :ivar elapsed: seconds on the monotonic clock.
@@ -122,8 +109,8 @@ class Batch:
         self.now = now
         self.elapsed = elapsed
         self.head = book.head
-        self.seqs = Changes(book.seqs)
-        self.places = Changes(book.places)
+        self.seqs: dict[str, int] = {}
+        self.places: dict[str, str] = {}
         self.recorded = book.recorded
         self.updates: list[Update] = []
         self.records: dict[tuple[str, str], Record | None] = {}
@@ -151,7 +138,7 @@ class Batch:
             if self.recorded + 1 + len(drafts) > MAX_RECORDED:
                 raise Refused(429, "too-many-keys", "too many idempotency keys in five minutes")
         if cursor is not None:
-            if self.places[cursor.source] != cursor.expected:
+            if self.place(cursor.source) != cursor.expected:
                 raise Outrun(f"source {cursor.source}: its cursor is elsewhere")
             self.places[cursor.source] = cursor.place
         updates = self._order(drafts)
@@ -161,12 +148,12 @@ class Batch:
         return updates
 
     def _order(self, drafts: Sequence[Draft]) -> list[Update]:
-        seqs, head, now, life = self.seqs, self.head, self.now, self._life
+        seqs, known, head, now, life = self.seqs, self._book.seqs, self.head, self.now, self._life
         now_ms = int(now * 1000)
         updates = []
         for draft in drafts:
             name, value = draft.stream, draft.value
-            seq = seqs[name] or 0
+            seq = seqs[name] if name in seqs else known.get(name, 0)
             if value is None and not seq:
                 continue  # the tombstone of a stream that never existed would stay forever
             head = head.next(now_ms, life)
@@ -196,7 +183,7 @@ class Batch:
 
     def place(self, source: str) -> str | None:
         """See :meth:`Journal.place`."""
-        return self.places[source]
+        return self.places.get(source, self._book.places.get(source))
 
     def put(self, kind: str, name: str, data: bytes, seconds: float | None) -> None:
         """See :meth:`Journal.put`."""

@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol, cast
 from twisted.internet.defer import Deferred
 
 from streamd.core.errors import Refused
+from streamd.core.room import Room
 from streamd.core.update import Draft, Position, Update
 
 KEY_LIFETIME = 300.0
@@ -81,6 +82,10 @@ class Away(Refused):
 class Follower(Protocol):
     """The object that is told about the log.  Its exceptions are logged; updates stay committed."""
 
+    @property
+    def room(self) -> Room:
+        """The bounds on what may be appended."""
+
     def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
         """Replace everything with the content of a log.
 
@@ -138,6 +143,7 @@ class Journal(Protocol):
 
         :returns: the updates with ``seq`` and ``at``.  For a repeated key, those of the first request.
         :raises Conflict: the key was used for another request.
+        :raises Refused: at once: 429 if there is no room for the updates.
         :raises Outrun: the stored cursor is not the expected one of ``cursor``.
         :raises Away: nothing was committed, as far as the journal knows.  With the same key or cursor
             the append may safely be tried again.

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from streamd.core.update import Draft, Position, Update
+from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals.book import Batch, Book
 from streamd.journals.journal import Key, SourceCursor
-from streamd.journals.queue import TRIM_BYTES, Outcome, QueuedJournal, cost_of
+from streamd.journals.queue import TRIM_BYTES, Outcome, QueuedJournal
 
 T = TypeVar("T")
 Question = Callable[[Batch], Any]
@@ -41,9 +41,7 @@ class LocalJournal(QueuedJournal[Question]):
         key: Key | None = None,
         cursor: SourceCursor | None = None,
     ) -> Deferred[Sequence[Update]]:
-        return self._queue.ask(
-            lambda batch: batch.append(drafts, key, cursor), cost_of(drafts), len(drafts)
-        )
+        return self._queue.ask(lambda batch: batch.append(drafts, key, cursor), drafts=drafts)
 
     def receipt(self, key: Key) -> Deferred[Sequence[Update] | None]:
         return self._queue.ask(lambda batch: batch.receipt(key))
@@ -72,7 +70,7 @@ class LocalJournal(QueuedJournal[Question]):
             await self._store(batch)
         self._book.settle(batch)
         self._tell(batch.updates)
-        return Outcome(answers)
+        return answers, ORIGIN
 
     def _store(self, batch: Batch) -> Awaitable[None]:
         """Store a batch durably.

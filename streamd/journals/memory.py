@@ -24,7 +24,7 @@ class MemoryJournal(LocalJournal):
         super().__init__(now, elapsed, draw_life() if life is None else life, "memory")
 
     def start(self, follower: Follower) -> Deferred[None]:
-        self._follower = follower
+        self._tell_to(follower)
         follower.restore(self.life, (), ORIGIN)
         self._queue.admit()
         return succeed(None)

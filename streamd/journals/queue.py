@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from streamd.core.room import Reservation, Room
 from streamd.core.update import ORIGIN, Draft, Position, Update, size_of
 from streamd.journals.journal import Away, Follower
 
@@ -50,33 +51,33 @@ class Request(NamedTuple, Generic[W]):
     :ivar answer: fires with the answer.
     :ivar cost: bytes of memory.
     :ivar updates: how many updates it may commit.
+    :ivar held: the room for these updates, until the request is answered.
     """
 
     what: W
     answer: Deferred[Any]
-    cost: int
-    updates: int
+    cost: int = 0
+    updates: int = 0
+    held: Reservation | None = None
 
 
-class Outcome(NamedTuple):
-    """The result of a step.
+Outcome = tuple[Sequence[Any], Position]
+"""The result of a step: an answer for each request, which may be a :class:`Failure`, and a position.
 
-    :ivar answers: one for each request; a :class:`Failure` is also an answer.
-    :ivar at: the answers are held back until the follower has been told the log up to this position.
-    """
-
-    answers: Sequence[Any]
-    at: Position = ORIGIN
+The answers are held back until the follower has been told the log up to this position.
+"""
 
 
 class AppendQueue(Generic[W]):
     """A bounded queue of requests, which are carried out one step at a time.
 
+    :ivar room: the room for updates; an append that waits counts as if it were applied.
     :ivar refusal: the error for new requests; None if they are accepted.
-    :ivar followed: the follower has been told the log up to this position; see :attr:`Outcome.at`.
+    :ivar followed: the follower has been told the log up to this position; see :data:`Outcome`.
     """
 
     _log = Logger()
+    room: Room
 
     def __init__(self, carry_out: Callable[[Sequence[W]], Awaitable[Outcome]], store: str) -> None:
         """:param carry_out: carries out a step.  If it raises, all requests of the step fail.
@@ -102,22 +103,26 @@ class AppendQueue(Generic[W]):
     @property
     def awaited(self) -> Position | None:
         """The position for which the next held-back answers wait; None if no answers are held back."""
-        return self._held_back[0][1].at if self._held_back else None
+        return self._held_back[0][1][1] if self._held_back else None
 
-    def ask(self, what: W, cost: int = 0, updates: int = 0) -> Deferred[Any]:
+    def ask(self, what: W, size: int = 0, drafts: Sequence[Draft] = ()) -> Deferred[Any]:
         """Add a request.
 
-        :param cost: bytes of memory beyond :data:`REQUEST_BYTES`.
-        :returns: fires with the answer.
+        :param size: bytes of memory for its arguments, without the drafts.
+        :param drafts: what it appends.
+        :returns: fires with the answer.  A caller that waits no more may cancel it: the drafts keep
+            their room, because the journal may commit them nevertheless.
+        :raises Refused: 429 if there is no room for the drafts; see :meth:`Room.reserve`.
         :raises Away: by the Deferred, if requests are refused or too many wait.
         """
         if self.refusal is not None:
             return fail(self.refusal)
-        cost += REQUEST_BYTES
+        cost = REQUEST_BYTES + size + cost_of(drafts)
         # A request that is larger than the bound is accepted only when nothing else waits.
         if self._count and (self._count >= MAX_WAITING or self._bytes + cost > MAX_WAITING_BYTES):
             return fail(Away(f"too much waits for {self._store}"))
-        return self.put(Request(what, Deferred(), cost, updates))
+        held = self.room.reserve(drafts) if drafts else None
+        return self.put(Request(what, Deferred(), cost, len(drafts), held))
 
     def put(self, request: Request[W]) -> Deferred[Any]:
         """Add a request without checking the bounds and the refusal."""
@@ -126,17 +131,15 @@ class AppendQueue(Generic[W]):
         self._bytes += request.cost
         if not self._working:
             self._working = True
-            Deferred.fromCoroutine(self._work()).addErrback(
-                lambda failure: self._log.failure("the journal stands still", failure)
-            )
+            Deferred.fromCoroutine(self._work())
         return request.answer
 
     def follow(self, at: Position) -> None:
         """Note that the follower was told the log up to ``at``; give the answers that wait for it."""
         self.followed = at
-        while self._held_back and self._held_back[0][1].at <= at:
-            requests, outcome = self._held_back.popleft()
-            self._answer(requests, outcome.answers)
+        while self._held_back and self._held_back[0][1][1] <= at:
+            requests, (answers, _) = self._held_back.popleft()
+            self._answer(requests, answers)
 
     def refuse(self, why: Away) -> None:
         """Refuse all requests: new ones, waiting ones, and those of the step under way.
@@ -168,7 +171,7 @@ class AppendQueue(Generic[W]):
             try:
                 outcome = await self._carry_out([request.what for request in requests])
             except Exception as error:
-                outcome = Outcome([Failure(self._reason(error))] * len(requests))
+                outcome = [Failure(self._reason(error))] * len(requests), ORIGIN
             if self._under_way:  # they were not refused meanwhile
                 self._under_way = ()
                 self._held_back.append((requests, outcome))
@@ -192,6 +195,8 @@ class AppendQueue(Generic[W]):
         for request, answer in zip(requests, answers, strict=True):
             self._count -= 1
             self._bytes -= request.cost
+            if request.held is not None:
+                self.room.release(request.held)
             request.answer.callback(answer)
         self._tell_idle()
 
@@ -220,6 +225,11 @@ class QueuedJournal(Generic[W]):
         self._queue: AppendQueue[W] = AppendQueue(self._carry_out, store)
         self._follower: Follower
         self._told_away: str | None = None
+
+    def _tell_to(self, follower: Follower) -> None:
+        """Set the follower, which also says how much room there is."""
+        self._follower = follower
+        self._queue.room = follower.room
 
     def stop(self) -> Deferred[None]:
         """See :meth:`Journal.stop`."""
@@ -257,7 +267,7 @@ class QueuedJournal(Generic[W]):
         """Carry out a step, and tell the follower what it committed.
 
         The follower is told either before this returns, or before :attr:`followed
-        <AppendQueue.followed>` reaches :attr:`Outcome.at`.
+        <AppendQueue.followed>` reaches the position in the :data:`Outcome`.
 
         :raises Away: nothing was committed, as far as the journal knows.
         """

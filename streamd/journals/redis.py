@@ -43,7 +43,7 @@ from streamd.config.kind import Kind, Surroundings
 from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals import redis_requests as requests
 from streamd.journals.journal import Away, Fence, Follower, Key, SourceCursor, Unusable
-from streamd.journals.queue import TRIM_BYTES, Outcome, QueuedJournal, Request, cost_of
+from streamd.journals.queue import TRIM_BYTES, Outcome, QueuedJournal, Request
 from streamd.journals.redis_log import STRANGE, WAIT, Another, RedisLog
 from streamd.journals.redis_session import RedisNode, RedisSession
 from streamd.reactor.redis_client import (
@@ -105,7 +105,7 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
         The Deferred fires when the log was read, or when the follower was told that Redis is away.  In
         the second case the follower is told the log as soon as Redis is back.
         """
-        self._follower = follower
+        self._tell_to(follower)
         self._serving = Deferred.fromCoroutine(self._serve())
         self._serving.addErrback(self._end)
         return self._started
@@ -118,7 +118,7 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
         fence: Fence | None = None,
     ) -> Deferred[Sequence[Update]]:
         request = requests.append(drafts, key, cursor, fence, self._about.now())
-        return self._queue.ask(request, cost_of(drafts), len(drafts))
+        return self._queue.ask(request, drafts=drafts)
 
     def receipt(self, key: Key) -> Deferred[Sequence[Update] | None]:
         return self._queue.ask(requests.receipt(key))
@@ -183,7 +183,7 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
                     at = max(at, answers[-1][-1].at)
         if self._queue.refusal is not None:
             self._find()
-        return Outcome(answers, at)
+        return answers, at
 
     def _step_failed(self, error: Exception) -> Away:
         """Return the error for a step that Redis refused, or that Redis may have carried out."""
@@ -315,7 +315,7 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
             awaited = self._queue.awaited
             updates, strange = await log.hear(link, "BLOCK", int(WAIT * 1000))
             if self._queue.refusal is not None and self._queue.idle:
-                probe = Request(requests.probe(), Deferred(), 0, 0)
+                probe = Request(requests.probe(), Deferred())
                 self._queue.put(probe).addErrback(lambda failure: failure.trap(Away))
             self._tell(updates)
             self._tell_strange(strange)

@@ -87,7 +87,7 @@ class SqliteJournal(LocalJournal):
 
         :raises Exception: an exception of :meth:`Follower.restore`; the file is unchanged.
         """
-        self._follower = follower
+        self._tell_to(follower)
         gc.disable()  # a log has no garbage, and a collection takes as long as reading it
         try:
             held, damaged = self._open()
@@ -219,7 +219,7 @@ class SqliteJournal(LocalJournal):
     def _probe(self) -> None:
         """Test whether the disk works again."""
         if self._queue.idle:
-            probe: Request[Question] = Request(Batch.probe, Deferred(), 0, 0)
+            probe: Request[Question] = Request(Batch.probe, Deferred())
             self._queue.put(probe).addErrback(lambda failure: failure.trap(Away))
 
     def _close(self) -> Deferred[None]:

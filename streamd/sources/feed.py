@@ -19,7 +19,6 @@ from streamd.core.state import State
 from streamd.core.stream import VOUCHED
 from streamd.core.update import Draft, check_time
 from streamd.core.values import from_python
-from streamd.journals.admission import append_within
 from streamd.journals.journal import Fence, Journal, Outrun, SourceCursor
 from streamd.sources.complaints import Complaints
 from streamd.sources.errors import SourceError
@@ -280,8 +279,7 @@ class Feed:
         self._committed(reading)
 
     def _append(self, drafts: Sequence[Draft], **options: Any) -> Deferred[Any]:
-        options |= self._fenced
-        return append_within(self._state.room, self._journal, drafts, **options)
+        return self._journal.append(drafts, **self._fenced, **options)
 
     def _committed(self, reading: Reading) -> None:
         """Mark the streams of a reading as up to date: the reading is in the log."""

@@ -94,6 +94,10 @@ class Payload(NamedTuple):
     text: bytes
 
 
+Formatted = tuple[Sequence[Payload], Position, bool]
+"""An answer as JSON texts: its messages, and ``at`` and ``more`` as in :class:`Message`."""
+
+
 class Format(NamedTuple):
     """How an answer becomes JSON texts; an encoding frames them for its transport.
 
@@ -104,14 +108,6 @@ class Format(NamedTuple):
     name: str
     text: Callable[[Update], bytes]
     write: Callable[[Answer, Iterable[bytes]], Formatted]
-
-
-class Formatted(NamedTuple):
-    """An answer as JSON texts: its messages, and ``at`` and ``more`` as in :class:`Message`."""
-
-    payloads: Sequence[Payload]
-    at: Position
-    more: bool
 
 
 def member(name: str, value: bytes) -> bytes:

@@ -23,13 +23,13 @@ def plain_update(update: Update) -> bytes:
 def _write_plain(answer: Answer, texts: Iterable[bytes]) -> Formatted:
     """Make one JSON object of the changed members; the first may be ``{}``, if there are no streams."""
     if not answer.updates:
-        return Formatted([Payload("state", b"{}")] if answer.first else [], answer.at, False)
+        return [Payload("state", b"{}")] if answer.first else [], answer.at, False
     updates = answer.updates
     members = fitting(texts)
     more = len(members) < len(updates)
     text = b"{" + b",".join(members) + b"}"
     at = updates[len(members) - 1].at if more else answer.at
-    return Formatted([Payload("state", text)], at, more)
+    return [Payload("state", text)], at, more
 
 
 PLAIN_FORMAT = Format("plain", plain_update, _write_plain)

@@ -50,7 +50,7 @@ def _write_v1(answer: Answer, texts: Iterable[bytes]) -> Formatted:
     if answer.journal is not None:
         payloads.append(v1_message("journal", answer.journal))
     if not answer.updates:
-        return Formatted(payloads, answer.at, answer.more)
+        return payloads, answer.at, answer.more
     some = fitting(texts)
     cut = len(some) < len(answer.updates)
     more = cut or answer.more
@@ -61,7 +61,7 @@ def _write_v1(answer: Answer, texts: Iterable[bytes]) -> Formatted:
         b',"more":true' if more else b"",
     )
     payloads.append(Payload("updates", text))
-    return Formatted(payloads, last if cut else answer.at, more)
+    return payloads, last if cut else answer.at, more
 
 
 def v1_update(update: Update) -> bytes:

@@ -87,7 +87,7 @@ class RoomTests(SynchronousTestCase):
 
     def test_what_makes_the_state_smaller_is_always_welcome(self) -> None:
         self.make(max_state=2 * (UPDATE_BYTES + 1))
-        self.daemon.journal.append(drafts("a", "b", "c", value=b"123"))
+        self.daemon.append_elsewhere(drafts("a", "b", "c", value=b"123"))
         self.room.reserve(drafts("a"))
         self.assertEqual("state-full", self.refusal("a", value=b"1234"))
 
@@ -98,7 +98,7 @@ class RoomTests(SynchronousTestCase):
             if held and rng.random() < 0.5:
                 one = held.pop(rng.randrange(len(held)))
                 if rng.random() < 0.5:
-                    self.daemon.journal.append(one.drafts)
+                    self.daemon.append_elsewhere(one.drafts)
                 self.room.release(one)
                 continue
             names = rng.choices("abcdefgh", k=rng.randrange(1, 4))

@@ -543,7 +543,8 @@ class BoundTests(StateTestCase):
 
     def test_also_when_another_node_had_more_room(self) -> None:
         self.make(max_state=2 * UPDATE_BYTES)
-        self.daemon.journal.append([Draft(name, value("x" * 9)) for name in ("a", "b", "c")])
+        drafts = [Draft(name, value("x" * 9)) for name in ("a", "b", "c")]
+        self.daemon.append_elsewhere(drafts)
         self.assertEqual("state-full", self.refused("a", "x" * 10))
         self.publish("a", "x" * 8)
         self.publish("b", forget)

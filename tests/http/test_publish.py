@@ -621,16 +621,16 @@ def test_nobody_notices_what_was_refused(served: Served) -> None:
 
 
 def test_streams_that_wait_for_the_journal_count() -> None:
-    state = Daemonette(max_streams=100).state
-    waiting: list[Deferred[Any]] = []
+    daemon = Daemonette(max_streams=100)
+    steps: list[Any] = []
 
-    def append(drafts: Any, key: Any) -> Deferred[Any]:
-        waiting.append(Deferred())
-        return waiting[-1]
+    async def carry_out(requests: Any) -> Any:
+        steps.append(requests)
+        await Deferred()
 
+    daemon.journal._queue._carry_out = carry_out
     access: Any = SimpleNamespace(check_change=lambda request, right: None)
-    journal: Any = SimpleNamespace(append=append)
-    publisher = Publisher(access, journal, state)
+    publisher = Publisher(access, daemon.journal, daemon.state)
 
     def publish(prefix: str) -> None:
         body = json.dumps({f"{prefix}.{number}": 1 for number in range(100)}).encode()
@@ -640,4 +640,5 @@ def test_streams_that_wait_for_the_journal_count() -> None:
     for prefix in "bcdefghij":
         with pytest.raises(Refused, match="max_streams"):
             publish(prefix)
-    assert len(waiting) == 1
+    assert len(steps) == 1
+    assert daemon.journal._queue._count == 1

@@ -24,6 +24,7 @@ import pytest_twisted
 from twisted.internet.task import deferLater
 
 from streamd.core.errors import Refused
+from streamd.core.state import State
 from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals import book, redis_session, sqlite
 from streamd.journals.journal import (
@@ -153,6 +154,7 @@ class Log:
         self.losses: list[str] = []
         self.strange: set[str] = set()
         self.broken = False
+        self.room = State(0.0).room
         self.on_commit: Callable[[], object] = lambda: None
 
     async def start(self) -> None:

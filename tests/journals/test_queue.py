@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamd.core.errors import Refused
+from streamd.core.state import State
 from streamd.core.update import ORIGIN, Draft, Position
 from streamd.journals import queue
 from streamd.journals.journal import Away, Key
@@ -36,18 +38,21 @@ class Store:
         self.steps.append(requests)
         self._under_way = Deferred()
         await self._under_way
-        return Outcome([request.upper() for request in requests], self.at)
+        return [request.upper() for request in requests], self.at
 
     def finish(self, error: Exception | None = None) -> None:
         self._under_way.callback(None) if error is None else self._under_way.errback(error)
 
 
-class QueueTests(SynchronousTestCase):
+class QueueTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.store = Store()
         self.queue: AppendQueue[str] = AppendQueue(self.store.carry_out, "paper")
+        self.queue.room = State(0.0).room
         self.queue.admit()
 
+
+class QueueTests(QueueTestCase):
     def ask(self, *requests: str) -> list[Deferred[Any]]:
         return [self.queue.ask(request) for request in requests]
 
@@ -63,16 +68,16 @@ class QueueTests(SynchronousTestCase):
         self.assertTrue(self.queue.idle)
 
     def test_a_step_is_bounded_by_updates_and_by_bytes(self) -> None:
-        half = queue.STEP_UPDATES // 2
-        for request, cost, updates in (
-            ("a", 0, 0),
+        half = drafts("s", queue.STEP_UPDATES // 2)
+        for request, size, appended in (
+            ("a", 0, []),
             ("b", 0, half),
             ("c", 0, half),
-            ("d", 0, 1),
-            ("e", queue.STEP_BYTES, 0),
-            ("f", 0, 0),
+            ("d", 0, half[:1]),
+            ("e", queue.STEP_BYTES, []),
+            ("f", 0, []),
         ):
-            self.queue.ask(request, cost, updates)
+            self.queue.ask(request, size, appended)
         for _ in range(5):
             self.store.finish()
         self.assertEqual([["a"], ["b", "c"], ["d"], ["e"], ["f"]], self.store.steps)
@@ -165,6 +170,49 @@ class QueueTests(SynchronousTestCase):
         self.failureResultOf(self.queue.ask("b"), Away)
 
 
+class RoomTests(QueueTestCase):
+    """There is room for a hundred streams, and what waits counts as if it were applied."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.queue.room = State(0.0, max_streams=100).room
+
+    def append(self, prefix: str) -> Deferred[Any]:
+        return self.queue.ask(prefix, drafts=drafts(prefix, 100))
+
+    def test_ten_at_once_of_which_one_fits(self) -> None:
+        one = self.append("a")
+        for prefix in "bcdefghij":
+            self.assertRaises(Refused, self.append, prefix)
+        self.store.finish()
+        self.assertEqual("A", self.successResultOf(one))
+        self.assertEqual([["a"]], self.store.steps)
+
+    def test_an_append_that_fails_gives_its_room_back(self) -> None:
+        one = self.append("a")
+        self.store.finish(Away("paper is out"))
+        self.failureResultOf(one, Away)
+        self.append("b")
+
+    def test_an_append_that_is_not_accepted_takes_no_room(self) -> None:
+        self.queue.refuse(Away("no"))
+        self.failureResultOf(self.append("a"), Away)
+        self.queue.admit()
+        self.append("b")
+
+    def test_a_cancelled_append_keeps_its_room_until_its_step_is_over(self) -> None:
+        one = self.append("a")
+        one.addErrback(lambda failure: failure.trap(CancelledError))
+        one.cancel()  # the client went away; the journal may commit nevertheless
+        self.assertRaises(Refused, self.append, "b")
+        self.store.finish()
+        self.append("b")
+
+
+def drafts(prefix: str, count: int) -> list[Draft]:
+    return [Draft(f"{prefix}.{number}", b"1") for number in range(count)]
+
+
 def in_memory(folder: Path) -> MemoryJournal:
     return MemoryJournal(Times().now, Times().elapsed)
 
@@ -182,6 +230,7 @@ class NeverDone:
 
     def __init__(self, journal: Any) -> None:
         self._queue = journal._queue
+        self._queue.room = State(0.0, max_streams=10**6, max_state=2**40).room
         self._queue._carry_out = lambda requests: Deferred()
         self._queue.admit()
         self._queue.ask(None)
@@ -242,5 +291,6 @@ def test_a_flood_of_small_updates_is_bounded_by_what_it_costs(tmp_path: Path) ->
 def test_nothing_waits_in_memory(tmp_path: Path) -> None:
     journal = in_memory(tmp_path)
     journal._queue.admit()
+    journal._queue.room = State(0.0).room
     journal._follower = type("Nobody", (), {"committed": lambda self, updates: None})()
     assert journal.append([Draft("a", b"1")]).called

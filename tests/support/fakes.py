@@ -12,7 +12,7 @@ from streamd.core.cursor import Cursor
 from streamd.core.description import Description
 from streamd.core.selection import Selection
 from streamd.core.state import State
-from streamd.core.update import MAX_LIFE, ORIGIN, Position, Update
+from streamd.core.update import MAX_LIFE, ORIGIN, Draft, Position, Update
 from streamd.core.values import from_python, to_python
 from streamd.hub.audience import Audience, Pieces
 from streamd.journals.memory import MemoryJournal
@@ -139,6 +139,7 @@ class Daemonette:
         self.clock = self.times.clock
         self.descriptions = descriptions or {}
         self.state = State(self.times.now(), self.descriptions, **bounds)
+        self.room = self.state.room
         self.journal = MemoryJournal(self.times.now, self.times.elapsed, LIFE)
         self.log: list[tuple[str, Any]] = []  # every committed update: (stream, value)
         self.changes = 0
@@ -156,6 +157,12 @@ class Daemonette:
             self._changed,
             every,
         )
+
+    def append_elsewhere(self, drafts: Sequence[Draft]) -> None:
+        """Append as another node may that has more room."""
+        self.journal._queue.room = State(0.0).room
+        self.journal.append(drafts)
+        self.journal._queue.room = self.room
 
     def values(self) -> dict[str, Any]:
         """What every stream says now."""

@@ -78,6 +78,7 @@ class _StateFollower:
     def __init__(self, state: State, elapsed: Callable[[], float]) -> None:
         self._state = state
         self._elapsed = elapsed
+        self.room = state.room
 
     def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
         self._state.restore(life, held, horizon, time.time(), self._elapsed())
