@@ -39,6 +39,7 @@ def test_walls(serve: Serve) -> None:
         "theme": "dark",
         "rotate": 60.0,
         "tiles": [{"stream": "shop.*"}, {"stream": "build"}],
+        "order": [],
     }
     hall = served.request("GET", "/walls/hall").json()
     load = {"streams": ["load.web", "load.db"], "title": "Load", "show": "chart"}

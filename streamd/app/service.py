@@ -98,7 +98,7 @@ class Streamd(MultiService):
         seats = Seats(reactor, server.max_viewers, server.address_share)
         self.hub = Hub(self.state, reactor, server.pace, seats)
         self.sweep = Sweep()
-        page = Page(web_folder(), config.walls, "" if config.file else DEMO_NOTE)
+        page = Page(web_folder(), config.walls, "" if config.file else DEMO_NOTE, config.order)
         screens = Screens()
         self.viewers = StreamFactory(self.hub, self.sweep, now, reactor, screens, page.build)
         self.events = EventStreams(self.hub, self.sweep, now, page.build)

@@ -7,7 +7,7 @@ environment, and resolves them with :meth:`Secret.reveal`.  Each kind of source 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -61,11 +61,18 @@ def read(
         journal=None if journal is None else reader.journal(journal, journals),
         file=True,
     )
+    config = config._replace(order=_order(document, config))
     reader.check(config)
     for key in document:
         if key not in TABLES:
             reader.problem(key, f"unknown; {suggestion(key, TABLES)}")
     return config, reader.problems
+
+
+def _order(document: Mapping[str, Any], config: Config) -> Sequence[str]:
+    """Return the names of sources and streams in the order of the file, as far as TOML keeps it."""
+    named: Mapping[str, Iterable[str]] = {"sources": config.sources, "streams": config.streams}
+    return tuple(name for key in document for name in named.get(key, ()))
 
 
 class _Reader:

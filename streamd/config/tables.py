@@ -116,6 +116,7 @@ class Config(NamedTuple):
 
     :ivar walls: the walls, with different names; the first one is the default.
     :ivar journal: the table ``[journal]``, or None for the default.
+    :ivar order: the names of sources and streams: those of the table that the file begins with first.
     :ivar file: whether there is a configuration file.  Without one, any program on this machine may
         publish.
     """
@@ -127,3 +128,4 @@ class Config(NamedTuple):
     walls: Sequence[Wall] = ()
     journal: SourceTable | None = None
     file: bool = False
+    order: Sequence[str] = ()

@@ -44,15 +44,22 @@ class Page:
     :ivar walls: the names of the walls, in the order of the configuration.
     """
 
-    def __init__(self, folder: Path, walls: Sequence[Wall] = (), note: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        walls: Sequence[Wall] = (),
+        note: str = "",
+        order: Sequence[str] = (),
+    ) -> None:
         """:param note: a text that every wall shows at its bottom.
 
+        :param order: names; the tiles of a glob are in their order.
         :raises FileNotFoundError: if there is no ``index.html``.
         """
         files = _read(folder)
         if "index.html" not in files:
             raise FileNotFoundError(folder / "index.html")
-        said = {"note": note} if note else {}
+        said = {"order": order, **({"note": note} if note else {})}
         told = {wall.name: {**wall.public(), **said} for wall in walls or (_EVERYTHING,)}
         self.walls = list(told)
         self.build = _digest(msgspec.json.encode([list(files.items()), told]))

@@ -120,6 +120,12 @@ class GoodTests(SynchronousTestCase):
         names = {"shop", "shop.a.b", "x.y", "shop._z", "streams.q"}
         self.assertEqual(names, set(config.streams))
 
+    def test_order_is_that_of_the_file(self) -> None:
+        streams = "[streams.zulu]\n[streams.alpha.x]\nkeep = 1\n"
+        config = read(streams + SHOP.replace("sources.shop", "sources.web") + SHOP)
+        self.assertEqual(("zulu", "alpha.x", "web", "shop"), config.order)
+        self.assertEqual(("shop", "zulu", "alpha.x"), read(SHOP + streams).order)
+
     def test_kind_by_name_or_by_a_key_that_tells_it(self) -> None:
         config = read('[sources.a]\nkind = "walk"\n[sources.b]\nurl = "wss://x"\n' + SHOP)
         kinds = {name: table.kind.name for name, table in config.sources.items()}

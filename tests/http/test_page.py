@@ -46,3 +46,10 @@ def test_build_names_the_files_and_the_walls(folder: Path) -> None:
 def test_without_a_wall_there_is_one_of_everything(folder: Path) -> None:
     assert Page(folder).walls == ["all"]
     assert Page(folder, [Wall(name="hall"), Wall(name="lab")]).walls == ["hall", "lab"]
+
+
+def test_walls_tell_the_order_of_the_configuration(folder: Path) -> None:
+    page = Page(folder, [Wall(name="hall")], order=["b", "a"])
+    [answer] = page._walls.values()
+    assert b'"order":["b","a"]' in answer.body
+    assert page.build != Page(folder, [Wall(name="hall")], order=["a", "b"]).build

@@ -1,7 +1,7 @@
 /** A wall's configuration, and the tiles that it makes of the streams. Pure. */
 
-/** Names as people count: "web-2" is before "web-10", on every screen alike. */
-const NAMES = new Intl.Collator("en", { numeric: true });
+/** Parts of names as people count: "web-2" is before "web-10", on every screen alike. */
+const PARTS = new Intl.Collator("en", { numeric: true });
 
 /**
  * @typedef {object} WallConfiguration  as GET /walls/NAME answers
@@ -11,6 +11,7 @@ const NAMES = new Intl.Collator("en", { numeric: true });
  * @property {number} rotate  seconds a page
  * @property {({stream: string, title?: string, show?: string}|{streams: string[], title?: string, show?: string})[]} tiles
  *   `stream` is a name or a glob and makes a tile for each stream; `streams` are names and make one tile
+ * @property {string[]} [order]  names of sources and streams: the tiles of a glob are in this order
  * @property {string} [note]  written at the bottom
  *
  * @typedef {import("../kinds/kind.js").Spec} Spec
@@ -27,22 +28,21 @@ export function selectionOf({ tiles }) {
 }
 
 /**
- * The tiles of a wall, in the order of its configuration, and those of a glob in the order of their names. A named stream has its tile even if there is no such stream; a glob does not repeat it.
+ * The tiles of a wall, in the order of its configuration. A named stream has its tile even if there is no such stream; a glob does
+ * not repeat it.
  * @param {WallConfiguration["tiles"]} tiles
- * @param {string[]} names  of the streams
+ * @param {string[]} names  of the streams, in the order for the tiles of a glob
  * @returns {Map<string, Spec>}  by a key that stays the same while streams come and go
  */
 export function expandTiles(tiles, names) {
   const specs = new Map();
-  // The server's order is that of first updates, which a restart changes.
-  const sorted = [...names].sort(NAMES.compare);
   const named = new Set(tiles.map((tile) => ("stream" in tile ? tile.stream : "")));
   /** @type {any[]} */ (tiles).forEach(({ stream, streams, title, show }, i) => {
     // No stream's name has a colon, so these keys cannot clash with those of a glob's tiles.
     if (streams || !/[*?]/.test(stream)) specs.set(`${i}:`, { names: streams ?? [stream], title, show });
     else {
       const glob = globPattern(stream);
-      for (const name of groupByPrefix(sorted)) {
+      for (const name of names) {
         if (glob.test(name) && !named.has(name) && !specs.has(name)) specs.set(name, { names: [name], title, show });
       }
     }
@@ -56,16 +56,27 @@ function globPattern(glob) {
 }
 
 /**
- * Names in their order, but those with the same part before the first dot together, where the first of them is.
+ * Sort names as a tree, whose branches are the parts between dots. Where two names branch, the branch that the order names first
+ * comes first, and one that it does not name last. So the tile of a source that has failed, "shop", stands where "shop.orders" does.
+ * The order in which the server has its streams is that of their first updates, which a restart changes.
  * @param {string[]} names
+ * @param {string[]} [order]  names, as the server's configuration has them
  * @returns {string[]}
  */
-export function groupByPrefix(names) {
-  const groups = new Map();
-  for (const name of names) {
-    const prefix = name.split(".", 1)[0];
-    if (!groups.has(prefix)) groups.set(prefix, []);
-    groups.get(prefix).push(name);
-  }
-  return [...groups.values()].flat();
+export function sortNames(names, order = []) {
+  /** @type {Map<string, number>} */
+  const ranks = new Map();
+  order.flatMap(branchesOf).forEach((branch, i) => ranks.has(branch) || ranks.set(branch, i));
+  const rank = (branch) => ranks.get(branch) ?? Number.MAX_VALUE;
+  const compare = ([a, ...others], [b, ...rest]) => {
+    if (a === undefined || b === undefined) return Number(b === undefined) - Number(a === undefined);
+    return a === b ? compare(others, rest) : rank(a) - rank(b) || PARTS.compare(a, b) || (a < b ? -1 : 1);
+  };
+  const sorted = names.map((name) => ({ name, branches: branchesOf(name) })).sort((a, b) => compare(a.branches, b.branches));
+  return sorted.map(({ name }) => name);
+}
+
+/** A name's branches, from the root on: "a", "a.b", "a.b.c". @param {string} name */
+function branchesOf(name) {
+  return name.split(".").map((_, i, parts) => parts.slice(0, i + 1).join("."));
 }

@@ -5,7 +5,7 @@
 import { History } from "../client/history.js";
 import { byId, setProperty, setText } from "../page/dom.js";
 import { Announcer } from "./announcer.js";
-import { expandTiles } from "./configuration.js";
+import { expandTiles, sortNames } from "./configuration.js";
 import { Controls } from "./controls.js";
 import { Display } from "./display.js";
 import { Header } from "./header.js";
@@ -33,6 +33,8 @@ export class Wall {
   #announcer = new Announcer();
   /** Tiles by the keys of expandTiles, in the order of the page. @type {Map<string, {tile: Tile, spec: Spec}>} */
   #tiles = new Map();
+  /** The names of the streams that the tiles were made for. @type {string|null} */
+  #names = null;
   /** Streams whose tiles are to be updated; null: all. @type {Set<string>|null} */
   #dirty = null;
   #frame = 0;
@@ -171,7 +173,11 @@ export class Wall {
 
   /** Make the tiles that the configuration wants of these streams. @returns {boolean} whether any came, went or moved */
   #gather(streams) {
-    const specs = expandTiles(this.#configuration.tiles, [...streams.keys()]);
+    const names = [...streams.keys()].join();
+    if (names === this.#names) return false;
+    this.#names = names;
+    const { tiles: wanted, order } = this.#configuration;
+    const specs = expandTiles(wanted, sortNames([...streams.keys()], order));
     const now = [...this.#tiles.keys()];
     if (now.length === specs.size && [...specs.keys()].every((key, i) => key === now[i])) return false;
     const tiles = new Map([...specs].map(([key, spec]) => [key, this.#tiles.get(key) ?? { tile: new Tile(), spec }]));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { expandTiles, groupByPrefix, selectionOf } from "../../../web/wall/configuration.js";
+import { expandTiles, selectionOf, sortNames } from "../../../web/wall/configuration.js";
 
 const shown = (tiles, names) => [...expandTiles(tiles, names).values()].map(({ names, show }) => [names.join("+"), show ?? ""].join(" ").trim());
 
@@ -10,24 +10,37 @@ test("a named tile has its place whether or not its stream exists or has another
   assert.deepEqual(shown(tiles, []), ["a", "a chart", "a+b", "not.there"]);
 });
 
-test("a glob makes a tile for each stream, groups prefixes, and repeats none", () => {
-  const names = ["db.a", "web.a", "db.b", "a", "db.c", "webs"];
-  assert.deepEqual(shown([{ stream: "*" }], names), ["a", "db.a", "db.b", "db.c", "web.a", "webs"]);
+test("a glob makes a tile for each stream and repeats none", () => {
+  const names = ["a", "db.a", "db.b", "db.c", "web.a", "webs"];
+  assert.deepEqual(shown([{ stream: "*" }], names), names);
   const tiles = [{ stream: "web.?" }, { stream: "*", show: "list" }, { stream: "db.b", show: "chart" }, { streams: ["a", "webs"] }];
   assert.deepEqual(shown(tiles, names), ["web.a", "a list", "db.a list", "db.c list", "webs list", "db.b chart", "a+webs"]);
 });
 
-test("the order of a glob's tiles is that of their names, whatever order the server has", () => {
-  const names = ["web-10", "b", "web-2", "a.z", "a-x", "a.b", "B2"];
-  for (let i = 0; i < names.length; i++) {
-    names.push(names.shift() ?? "");
-    assert.deepEqual(shown([{ stream: "*" }], names), shown([{ stream: "*" }], [...names].reverse()));
+/** Check that these names, in whatever order the server has them, are sorted into this one. */
+function sorts(names, order) {
+  for (const each of names) {
+    assert.deepEqual(sortNames([...names.slice(names.indexOf(each)), ...names.slice(0, names.indexOf(each))], order), names);
+    assert.deepEqual(sortNames([...names].reverse(), order), names);
   }
-  assert.deepEqual(shown([{ stream: "web*" }, { stream: "*" }], names).slice(0, 2), ["web-2", "web-10"]);
+}
+
+test("names without an order are sorted as people count, and those with the same prefix stand together", () => {
+  sorts(["a", "a.b", "a.z", "a-x", "a-x.y", "b", "B2", "web-2", "web-2.a", "web-010", "web-10", "web-10.a"]);
+  sorts(["db.a", "db.a.x", "db.b", "db-2.a"]);
 });
 
-test("names with the same prefix stand together, where the first of them is", () => {
-  assert.deepEqual(groupByPrefix(["b.x", "a", "b.y", "a.z", "c"]), ["b.x", "b.y", "a", "a.z", "c"]);
+test("names are sorted as the configuration names them, and then as people count", () => {
+  sorts(["zulu", "alpha", "mike", "b", "c"], ["zulu", "alpha", "mike"]);
+  sorts(["web.visits", "web.a", "web.z", "shop", "shop.revenue", "shop.orders", "a"], ["web.visits", "shop", "shop.revenue"]);
+  sorts(["s.10", "s.9", "s.1", "s.2", "a.2"], ["s.10", "not.there", "s.9"]);
+  sorts(["db.main", "db.main.x", "db.other.a", "db.new"], ["db.main", "db.other"]);
+});
+
+test("the tile of a source that has failed stands where its streams do", () => {
+  const order = ["web", "shop", "build"];
+  sorts(["web", "shop.a", "shop.b", "build"], order);
+  sorts(["web", "shop", "build"], order);
 });
 
 test("a wall reads the streams that it shows, or all for a star", () => {
