@@ -90,7 +90,7 @@ FLOORS = {
         "peers",
     ],
     "http": [
-        "client_address guesses history",
+        "client_address connection_limits guesses history",
         "request",
         "matched uploads",
         "access bodies events handshake health page poll read",

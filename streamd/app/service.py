@@ -33,6 +33,7 @@ from streamd.core.update import Position, Update
 from streamd.http.access import NO_TOKENS, Access, Tokens, own_hosts, sent_as
 from streamd.http.bodies import Packer, Unread
 from streamd.http.client_address import TrustedProxies
+from streamd.http.connection_limits import ConnectionLimits
 from streamd.http.events import EventStreams
 from streamd.http.guesses import Guesses
 from streamd.http.health import Health
@@ -43,6 +44,7 @@ from streamd.http.read import Reader
 from streamd.http.request import security
 from streamd.http.screens import Commands
 from streamd.http.site import Site
+from streamd.http.uploads import Uploads
 from streamd.http.websocket import StreamFactory
 from streamd.hub.hub import Hub
 from streamd.hub.screens import Screens
@@ -104,6 +106,8 @@ class Streamd(MultiService):
         self.events = EventStreams(self.hub, self.sweep, now, page.build)
         self.polls = Polls(self.hub, now, reactor)
         self.access = _access(config, tokens, reactor.seconds)
+        places = (server.max_viewers, SPARE_CONNECTIONS, server.address_share)
+        limits = ConnectionLimits(self.sweep, *places)
         self.site = Site(
             self.access,
             (page, Health(self.state), Commands(self.access, screens, page.walls, now)),
@@ -117,9 +121,9 @@ class Streamd(MultiService):
             self._why_no_log,
             lambda: self.state.life,
             self.viewers.upgrade,
-            self.sweep,
+            limits,
+            Uploads(reactor, server.address_share),
             reactor,
-            server.max_viewers + SPARE_CONNECTIONS,
             security(page.script, server.frame_ancestors),
             Unread(lambda: self.state.kept.dropped),
             Packer(Worker(reactor, "gzip")),

@@ -74,10 +74,19 @@ class Answers(Protocol):
     def refuse_itself(self, request: Request) -> Response | None:
         """Return the refusal of a request of an own source; None for other requests."""
 
+    def is_surplus(self, channel: Any, request: Request) -> bool:
+        """Return whether a connection is beyond a limit: then it may send only this request."""
+
     def answer(self, request: Request) -> Answer:
         """Answer a request.
 
         :raises Refused: with a text for the client.
+        """
+
+    def answer_surplus(self, channel: Any, request: Request) -> Answer:
+        """Answer a request on a surplus connection.
+
+        :raises Refused: 503 unless it has a token or asks for little.
         """
 
     def viewer(self, request: Request) -> Handover | None:
@@ -186,7 +195,11 @@ class Exchange(http.Request):
         if refused is not None:
             return refused
         self._site.access.check_head(request)
-        return self._site.answer(request)
+        if not self._site.is_surplus(self.channel, request):
+            return self._site.answer(request)
+        self.channel.persistent = False
+        self.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+        return self._site.answer_surplus(self.channel, request)
 
     def _head(self) -> Request:
         headers = {

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sized
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
-from twisted.internet import protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, IReactorTime
 from twisted.logger import Logger
@@ -19,10 +18,19 @@ from streamd.http.access import Access, Right
 from streamd.http.bodies import Packer, Unread
 from streamd.http.channel import Channel
 from streamd.http.client_address import NO_PROXIES, TrustedProxies, read_address
+from streamd.http.connection_limits import ConnectionLimits
 from streamd.http.door import Door
 from streamd.http.exchange import Answer
 from streamd.http.handshake import wants_websocket
-from streamd.http.request import NAME, Handover, Request, Response, Routes, error_response
+from streamd.http.request import (
+    NAME,
+    Handover,
+    NeedsBody,
+    Request,
+    Response,
+    Routes,
+    error_response,
+)
 from streamd.http.uploads import Uploads
 from streamd.journals.journal import Away
 from streamd.reactor.connections import Connections
@@ -33,12 +41,16 @@ View = Callable[..., Answer]
 _TOLD = {
     "foreign-origin": "a page",
     "unknown-host": "a page",
+    "too-many-connections": "a client",
     "too-many-viewers": "a viewer",
     "too-much-for-one-client": "a client",
     "bad-token": "a client",
     "no-token": "a client",
 }
 """Codes of refusals that are logged, with those who are refused."""
+
+_ALWAYS = frozenset(("/healthz", "/events"))
+"""Paths that a surplus connection may ask for: monitors get an answer, and seats limit viewers."""
 
 _SAY_EVERY = 60.0
 """Seconds between two log lines about refusals with the same code and the same kind of address."""
@@ -52,18 +64,6 @@ class Part(Protocol):
         """The paths of this part; parts may share a path if their methods differ."""
 
 
-class _TurnedAway(protocol.Protocol):
-    """A connection beyond ``max_connections``, which is closed at once.
-
-    It exists because buildProtocol may return None for TCP, but not for TLS.
-    """
-
-    transport: Any
-
-    def connectionMade(self) -> None:
-        self.transport.abortConnection()
-
-
 @implementer(IProtocolNegotiationFactory)
 class Site(http.HTTPFactory):
     """The factory for all connections on the ports: routes requests and bounds connections.
@@ -71,7 +71,6 @@ class Site(http.HTTPFactory):
     :ivar channels: connections that speak HTTP or have sent nothing yet.
     :ivar private: the addresses of the ports that are bound to a loopback address.
     :ivar uploads: the room for bodies of requests that are being received.
-    :ivar turned_away: how many connections were closed because there were too many.
     :ivar left: how many HTTP connections have ended or become viewers since the start.
     """
 
@@ -86,9 +85,9 @@ class Site(http.HTTPFactory):
         log_missing: Callable[[], str | None],
         life: Callable[[], int],
         upgrade: Callable[[Request, Refused | None], Handover],
-        links: Sized,
+        limits: ConnectionLimits,
+        uploads: Uploads,
         clock: IReactorTime,
-        max_connections: int,
         security: Mapping[str, str],
         unread: Unread,
         packer: Packer,
@@ -101,8 +100,8 @@ class Site(http.HTTPFactory):
         :param log_missing: returns the reason why there is no log yet; None once there is one.
         :param life: returns the life of the log.
         :param upgrade: makes a viewer from a WebSocket handshake.
-        :param links: the connections of viewers.
-        :param max_connections: how many connections there may be, including those of viewers.
+        :param limits: decides which connections stay.
+        :param uploads: the room for bodies of requests that are being received.
         :param security: headers that every answer gets.
         :param unread: counts the memory of the answers that are being sent.
         :param packer: compresses answers.
@@ -116,19 +115,17 @@ class Site(http.HTTPFactory):
         self.private: Collection[IAddress] = ()
         self.clock = clock
         self.channels: Connections[Channel | Door] = Connections(clock)
-        self.uploads = Uploads(clock)
+        self.limits = limits
+        self.uploads = uploads
         self.packer = packer
         self.unread = unread
         self.security = security
-        self.turned_away = 0
         self.left = 0
         self._public = frozenset(public)
-        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+        self._said: dict[tuple[str, ...], tuple[float, int]] = {}
         self._upgrade = upgrade
         self._log_missing = log_missing
         self._life = life
-        self._links = links
-        self._max_connections = max_connections
         self._fixed: dict[str, dict[str, View]] = {}  # path -> method -> view
         self._named: dict[str, dict[str, View]] = {}  # the same, by the path before the name
         for part in parts:
@@ -155,9 +152,6 @@ class Site(http.HTTPFactory):
             self._log.warn("{note}", note=note)
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        if len(self.channels) + len(self._links) >= self._max_connections:
-            self.turned_away += 1
-            return _TurnedAway()
         return Door(self, self._speak_http)
 
     def _speak_http(self) -> Channel:
@@ -188,13 +182,9 @@ class Site(http.HTTPFactory):
         """
         if error.code not in _TOLD or request is None:
             return
-        kind = error.code, request.client.kind
-        at, more = self._said.get(kind, (-_SAY_EVERY, 0))
-        now = self.clock.seconds()
-        if now - at < _SAY_EVERY:
-            self._said[kind] = at, more + 1
+        more = self._not_said(error.code, request.client.kind)
+        if more is None:
             return
-        self._said[kind] = now, 0
         self._log.warn(
             "{who} was refused: {reason} ({method} {path} from {client}; {more} more like this before)",
             who=_TOLD[error.code],
@@ -205,11 +195,43 @@ class Site(http.HTTPFactory):
             more=more,
         )
 
+    def _not_said(self, *kind: str) -> int | None:
+        """Return how many lines of a kind were left out before this one; None to leave it out, too."""
+        at, more = self._said.get(kind, (-_SAY_EVERY, 0))
+        now = self.clock.seconds()
+        if now - at < _SAY_EVERY:
+            self._said[kind] = at, more + 1
+            return None
+        self._said[kind] = now, 0
+        return more
+
     def connected(self, channel: Channel | Door) -> None:
         self.channels.add(channel)
+        peer = self.proxies.client(getattr(channel.transport.getPeer(), "host", ""), None)
+        client = "" if self.proxies.trusts(peer) else peer.group
+        if not self.limits.admit(channel, client) or self._not_said("displaced") is None:
+            return
+        refused = self.limits.refusal(client)
+        why = refused.message if refused is not None else "there are too many connections"
+        self._log.warn("connections that sent nothing are closed for newer ones: {why}", why=why)
+
+    def is_surplus(self, channel: Channel, request: Request) -> bool:
+        return self.limits.is_surplus(channel, request.client.group)
+
+    def answer_surplus(self, channel: Channel, request: Request) -> Answer:
+        # Administrators come with a token, too.  A wrong one is refused by the view, which counts it.
+        has_token = request.method not in ("GET", "HEAD") and "authorization" in request.headers
+        refused = self.limits.refusal(request.client.group)
+        if refused and not (has_token or request.path in _ALWAYS or wants_websocket(request)):
+            raise refused
+        answer = self.answer(request)
+        if isinstance(answer, NeedsBody) and not answer.from_anyone:
+            self.limits.keep(channel, request.client.group)  # nothing newer displaces it
+        return answer
 
     def disconnected(self, channel: Channel | Door) -> None:
         self.channels.discard(channel)
+        self.limits.release(channel)
         self.left += isinstance(channel, Channel)
 
     def close_all(self) -> Deferred[None]:

@@ -8,7 +8,9 @@ from itertools import count
 import pytest
 from twisted.logger import capturedLogs, formatEvent
 
-from tests.support.net import wait_until
+from streamd.app import service
+from streamd.http.guesses import FREE, PAUSE
+from tests.support.net import Answer, wait_until
 from tests.support.served import Serve, Served, handshake, head, in_thread
 
 HOSTILE, ACCOMPLICE, FRIEND = "127.0.0.2", "127.0.0.3", "127.0.0.4"
@@ -73,3 +75,137 @@ def test_a_screen_that_comes_back_is_let_in_before_strangers(serve: Serve) -> No
         for source in (HOSTILE, ACCOMPLICE, "127.0.0.5"):
             assert come(served, stack, handshake(), source) == "503"
         assert come(served, stack, handshake(), FRIEND) == "101"
+
+
+# -- connections beside viewers --------------------------------------------------------------------
+
+MAX_VIEWERS, SPARE = 10, 50
+EACH = 40
+"""Connections of one address: 80 % of those beside viewers."""
+
+BEARER = "Authorization: Bearer s3cret"
+
+
+@pytest.fixture
+def small(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """A service with few connections."""
+    monkeypatch.setattr(service, "SPARE_CONNECTIONS", SPARE)
+    return serve(f"[server]\nmax_viewers = {MAX_VIEWERS}", tokens=["s3cret"], admins=["4dmin"])
+
+
+def hold_all(served: Served, stack: ExitStack, source: str = HOSTILE) -> None:
+    """Open many more silent connections than one address may have."""
+    limits = served.service.site.limits
+
+    def counted() -> int:
+        return limits.displaced + len(limits._clients) + len(limits._surplus)
+
+    before = served.run(counted)
+    for _ in range(3 * EACH):
+        stack.enter_context(closing(served.wire(source=source)))
+    wait_until(lambda: served.run(counted) == before + 3 * EACH)
+
+
+def ask(served: Served, request_: bytes, source: str) -> Answer:
+    with closing(served.wire(request_, source=source)) as wire:
+        return wire.answer()
+
+
+def publish(*lines: str) -> bytes:
+    return head("POST", "/streams/a", "Content-Length: 2", *lines) + b"42"
+
+
+@in_thread
+def test_silent_connections_keep_nobody_else_out(small: Served) -> None:
+    with ExitStack() as stack:
+        come_all(small, stack, handshake())
+        hold_all(small, stack)
+        wait_until(lambda: len(small.service.site.channels) <= EACH + SPARE // 10)
+        for _ in range(2 * EACH):
+            assert ask(small, head(), FRIEND).status == 200
+        assert ask(small, publish(BEARER), FRIEND).status == 201
+        assert ask(small, head("GET", "/healthz"), FRIEND).status == 200
+        for request_ in WAYS.values():
+            assert come(small, stack, request_, FRIEND) in ("101", "200")
+
+
+@pytest.mark.parametrize("source", [HOSTILE, FRIEND])
+@in_thread
+def test_at_the_hostile_address_too_publishers_and_monitors_get_in(
+    small: Served, source: str
+) -> None:
+    """As behind a proxy that is not declared."""
+    with ExitStack() as stack:
+        hold_all(small, stack)
+        assert ask(small, publish(BEARER), source).status == 201
+        assert ask(small, head("GET", "/healthz"), source).status == 200
+        command = head("POST", "/screens/x", "Content-Length: 2", "Authorization: Bearer 4dmin")
+        assert ask(small, command + b"{}", source).json()["error"]["code"] == "bad-command"
+        assert come(small, stack, handshake(), source) == "101"
+
+
+@in_thread
+def test_what_is_beyond_the_share_hears_why(small: Served) -> None:
+    with ExitStack() as stack, capturedLogs() as events:
+        hold_all(small, stack)
+        for request_ in (head(), head("GET", "/"), publish(), head("GET", "/state", BEARER)):
+            wire = stack.enter_context(closing(small.wire(request_, source=HOSTILE)))
+            answer = wire.answer()
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+            assert answer.headers["Connection"] == "close"
+            assert wire.rest() == b""
+    [line] = [line for event in events if "a client was refused" in (line := formatEvent(event))]
+    assert f"{HOSTILE} has as many connections" in line
+    assert f'trusted_proxies = ["{HOSTILE}"]' in line
+    [line] = [line for event in events if "closed for newer ones" in (line := formatEvent(event))]
+    assert f'trusted_proxies = ["{HOSTILE}"]' in line
+
+
+@in_thread
+def test_a_wrong_token_is_counted_beyond_the_share_too(small: Served) -> None:
+    with ExitStack() as stack:
+        hold_all(small, stack)
+        for number in range(FREE):
+            assert ask(small, publish(f"Authorization: Bearer {number}"), HOSTILE).status == 401
+        assert small.service.access.guesses.pause(HOSTILE, "another") == PAUSE
+
+
+@in_thread
+def test_many_hostile_addresses_leave_room_for_tokens_and_seats(small: Served) -> None:
+    with ExitStack() as stack:
+        for last in range(2, 6):
+            hold_all(small, stack, f"127.0.0.{last}")
+        assert ask(small, head(), "127.0.0.9").json()["error"]["code"] == "too-many-connections"
+        assert ask(small, publish(BEARER), "127.0.0.9").status == 201
+        assert ask(small, head("GET", "/healthz"), "127.0.0.9").status == 200
+        for _ in range(8):
+            assert come(small, stack, handshake(), "127.0.0.9") == "101"
+
+
+@in_thread
+def test_connections_of_a_trusted_proxy_count_for_its_clients(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "SPARE_CONNECTIONS", SPARE)
+    served = serve('[server]\ntrusted_proxies = ["127.0.0.1"]')
+    hostile, friend = (head("GET", "/state", f"X-Forwarded-For: 203.0.113.{n}") for n in (1, 2))
+    with ExitStack() as stack:
+        wires = [stack.enter_context(closing(served.wire(hostile))) for _ in range(EACH + 1)]
+        assert [wire.answer().status for wire in wires] == [200] * EACH + [503]
+        wires[0].send(friend)
+        assert wires[0].answer().status == 200
+        assert ask(served, hostile, "127.0.0.1").status == 200
+
+
+@in_thread
+def test_no_connection_is_counted_for_ever(small: Served) -> None:
+    limits = small.service.site.limits
+    with ExitStack() as stack:
+        hold_all(small, stack)
+        for request_ in (head(), publish(BEARER), handshake(), head("GET", "/healthz")):
+            ask(small, request_, HOSTILE) if request_ != handshake() else come(
+                small, stack, request_, HOSTILE
+            )
+    wait_until(lambda: not small.service.site.channels)
+    assert (limits._clients, limits._surplus, limits._quota.used) == ({}, {}, 0)
+    assert (limits._quota._held, small.service.hub.seats._quota.used) == ({}, 0)

@@ -256,7 +256,7 @@ def serve() -> Iterator[Serve]:
             return again
         config = Config() if text is None else parse(text, find_kinds(), JOURNAL_KINDS)
         known = Tokens(tuple(tokens), tuple(admins))
-        ports = ["tcp:0:interface=127.0.0.1", *more_ports]
+        ports = ["tcp:0:interface=127.0.0.1:backlog=512", *more_ports]
         service = Streamd(_reactor(), config, known, ports)
         service.privilegedStartService()
         # A started service quietens the log, and the tests want to hear all of it.

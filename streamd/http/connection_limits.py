@@ -1,0 +1,108 @@
+"""Decides which connections stay: how many there may be, and how many of one client address.
+
+It counts the connections that speak HTTP or have sent nothing yet.  Seats limit the viewers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Protocol
+
+from streamd.core.errors import Refused
+from streamd.core.quota import SHARE, Quota, refuse_greedy
+
+SURPLUS_PART = 10
+"""One in ten of the connections beside viewers is kept for surplus connections."""
+
+
+class Limited(Protocol):
+    """A connection, as the limits use it."""
+
+    def abort(self) -> None:
+        """Close without waiting for anything."""
+
+
+class ConnectionLimits:
+    """Counts connections by client address.
+
+    A connection beyond a limit is *surplus*.  It may still send one request, so that everybody hears
+    why there is no answer, and publishers with a token and monitors get one.  If there are too many
+    surplus connections, a new one displaces the oldest.  So clients that send nothing keep nobody out.
+
+    :ivar displaced: how many connections were closed for newer ones.
+    """
+
+    def __init__(self, links: Sized, max_viewers: int, spare: int, share: float = SHARE) -> None:
+        """:param links: the connections of viewers.
+
+        :param spare: how many connections there may be besides viewers.
+        :param share: the part of them that one client address may have.
+        """
+        self.displaced = 0
+        self._links = links
+        self._most = max_viewers + spare
+        self._most_surplus = max(1, spare // SURPLUS_PART)
+        self._quota = Quota(spare, share)
+        self._clients: dict[Limited, str] = {}  # both are in the order of arrival
+        self._surplus: dict[Limited, None] = {}
+
+    def admit(self, connection: Limited, client: str) -> bool:
+        """Count a new connection.
+
+        :param client: the address under which it is counted; empty for a trusted proxy's, whose client
+            is not known before the head of a request.
+        :returns: whether older connections were closed for it.
+        """
+        self._count(connection, client)
+        before = self.displaced
+        while len(self._surplus) > self._most_surplus:
+            self._displace(next(iter(self._surplus)))
+        # Viewers may have come since these connections were admitted.
+        while self._clients and self._total > self._most:
+            self._displace(next(iter(self._clients)))
+        return self.displaced > before
+
+    @property
+    def _total(self) -> int:
+        return len(self._clients) + len(self._surplus) + len(self._links)
+
+    def _count(self, connection: Limited, client: str) -> None:
+        if self.refusal(client) is not None:
+            self._surplus[connection] = None
+        else:
+            self.keep(connection, client)
+
+    def keep(self, connection: Limited, client: str) -> None:
+        """Count a connection whether or not there is room: its client has a token."""
+        self.release(connection)
+        self._clients[connection] = client
+        self._quota.take(client)
+
+    def refusal(self, client: str) -> Refused | None:
+        """Return why another connection from this address would be surplus, or None."""
+        if client and self._quota.exceeds(client):
+            return refuse_greedy(client, "connections")
+        most = self._most - self._most_surplus
+        if len(self._clients) + len(self._links) < most:
+            return None
+        message = f"there are {most} connections, as many as with [server] max_viewers may be"
+        return Refused(503, "too-many-connections", message)
+
+    def is_surplus(self, connection: Limited, client: str) -> bool:
+        """Return whether a connection is surplus, now that its client is known."""
+        if client != self._clients.get(connection):
+            self.release(connection)
+            self._count(connection, client)
+        return connection in self._surplus
+
+    def release(self, connection: Limited) -> None:
+        """Stop counting a connection that has ended or become a viewer's."""
+        self._surplus.pop(connection, None)
+        client = self._clients.pop(connection, None)
+        if client is not None:
+            self._quota.give_back(client)
+
+    def _displace(self, connection: Limited) -> None:
+        self.displaced += 1
+        self.release(connection)
+        connection.abort()
