@@ -6,6 +6,7 @@ memory, errors are JSON, and answers are compressed and sent no faster than the 
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
@@ -44,9 +45,11 @@ _HEADERS_OF_ERRORS: Mapping[int, Mapping[str, str]] = {
     401: {"WWW-Authenticate": "Bearer"},
     # RFC 6455, section 4.4, asks for the version.
     426: {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"},
-    429: {"Retry-After": "5"},
-    503: {"Retry-After": "5"},
 }
+
+COME_AGAIN = (2, 8)
+"""Seconds: the range of the random waits in ``Retry-After``.  Clients that were refused together must not
+come back together."""
 
 Answer = Response | Handover | NeedsBody | Deferred[Response]
 
@@ -224,6 +227,8 @@ class Exchange(http.Request):
             return error_response(500, "internal", "streamd failed on this; its log says why")
         self._site.note_refused(error, self._request)
         headers = _HEADERS_OF_ERRORS.get(error.status)
+        if error.status in (429, 503):
+            headers = {"Retry-After": str(random.randint(*COME_AGAIN))}
         return error_response(error.status, error.code, error.message, headers)
 
     def _send(self, response: Response | Handover) -> Deferred[None] | None:

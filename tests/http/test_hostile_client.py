@@ -36,7 +36,7 @@ def test_another_address_gets_a_seat(serve: Serve, way: str) -> None:
     with ExitStack() as stack, capturedLogs() as events:
         assert come_all(served, stack, WAYS[way]) == 8
         refused = served.wire(WAYS[way], source=HOSTILE).answer()
-        assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+        assert (refused.status, "Retry-After" in refused.headers) == (503, True)
         assert come(served, stack, WAYS[way], FRIEND) in ("101", "200")
         wait_until(lambda: any("was refused" in formatEvent(event) for event in events))
     [line] = [line for event in events if "a client was refused" in (line := formatEvent(event))]
