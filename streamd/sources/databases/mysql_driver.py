@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Any
@@ -16,7 +17,7 @@ from streamd.sources.databases.session import (
     DatabaseDriver,
     too_long,
 )
-from streamd.sources.databases.statements import with_parameter
+from streamd.sources.databases.statements import Lowest, with_parameter
 
 _OPTIONS = {"charset", "ssl_ca", "ssl_cert", "ssl_key", "unix_socket"}
 
@@ -84,10 +85,10 @@ class MySqlDriver(DatabaseDriver):
                 _stamped(row, stamps, here) for row in cursor.fetchmany(limit)
             ]
 
-    def lowest(self, type: Any) -> Any:
+    def lowest(self, type: Any) -> Lowest:
         if type == self._pymysql.DATETIME or type == self._pymysql.DATE:
-            return "0001-01-01"  # MariaDB has nothing that is below 0000-00-00
-        return "" if type == self._pymysql.STRING else -1e308
+            return Lowest(0)  # the date 0000-00-00, which MySQL may refuse as a text
+        return Lowest("" if type == self._pymysql.STRING else -sys.float_info.max)
 
     def explain(self, error: BaseException | None) -> str | None:
         if not isinstance(error, self._pymysql.Error):

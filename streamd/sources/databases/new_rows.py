@@ -22,6 +22,7 @@ from streamd.core.values import BadValue
 from streamd.journals.journal import SourceCursor
 from streamd.sources.databases.rows import Table, index, objects, plain, seconds
 from streamd.sources.databases.session import DatabaseSession
+from streamd.sources.databases.statements import Lowest
 from streamd.sources.entries import Entries, Entry
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
@@ -104,7 +105,8 @@ class NewRows:
         self._stored = await feed.place()
         seen: list[Any] = []
         if self._stored is not None:
-            self._low, seen = json.loads(self._stored)
+            low, seen = json.loads(self._stored)
+            self._low = Lowest(*low) if isinstance(low, list) else low
         else:
             self._low = await self._beginning()
         self._seen = dict.fromkeys(seen)

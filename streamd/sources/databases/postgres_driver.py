@@ -13,7 +13,7 @@ from typing import Any
 
 from streamd.sources.databases.rows import decode
 from streamd.sources.databases.session import LOGIN, LOST, UNREACHABLE, DatabaseDriver, too_long
-from streamd.sources.databases.statements import with_parameter
+from streamd.sources.databases.statements import Lowest, with_parameter
 from streamd.sources.errors import SourceError
 
 POOLED = (
@@ -80,15 +80,15 @@ class PostgresDriver(DatabaseDriver):
                 connection.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
             return description, cursor.fetchmany(limit)
 
-    def lowest(self, type: Any) -> Any:
+    def lowest(self, type: Any) -> Lowest:
         types = self._psycopg.adapters.types
         if type == self._psycopg.DATETIME:
-            return "-infinity"
+            return Lowest("-infinity")
         if type == types["uuid"].oid:
-            return _UUID
+            return Lowest(_UUID)
         if type in [types[name].oid for name in ("numeric", "float4", "float8")]:
-            return -math.inf
-        return -(2**63) if type == self._psycopg.NUMBER else ""
+            return Lowest(-math.inf)
+        return Lowest(-(2**63) if type == self._psycopg.NUMBER else "")
 
     def horizon(self, connection: Any) -> tuple[int, int]:
         with self._transaction(connection):

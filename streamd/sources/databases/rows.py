@@ -75,7 +75,8 @@ def _number(column: str, value: float | Decimal) -> Any:
         name = "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
         advice = f"write NULLIF({column}, '{name}')"
         return BadValue(f"column {column}: JSON has no {name}; {advice}")
-    if isinstance(value, Decimal) and abs(value) >= EXACT and value % 1:
+    # Not "% 1", which Decimal refuses for more than 28 digits.
+    if isinstance(value, Decimal) and abs(value) >= EXACT and value != value.to_integral_value():
         return str(value)
     return value
 

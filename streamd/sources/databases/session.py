@@ -87,6 +87,8 @@ class DatabaseDriver:
     def lowest(self, type: Any) -> Any:
         """Return a value for ``:after`` that is lower than all values of a column.
 
+        If there is none: a :class:`~streamd.sources.databases.statements.Lowest`.
+
         :param type: the type of the column, from the DB-API's description.
         """
         raise NotImplementedError
@@ -156,7 +158,7 @@ class DatabaseSession:
         return self._run(lambda c: make_table(*self._driver.read(c, query, after, limit)), "query")
 
     def lowest(self, query: str, column: str) -> Deferred[Any]:
-        """Return a value for ``:after`` that is lower than all values of a column of the query."""
+        """Return the first ``:after`` for a column of the query: see :meth:`DatabaseDriver.lowest`."""
 
         def find(connection: Any) -> Any:
             description, _ = self._driver.read(connection, query, None, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Dialect = Literal["postgresql", "mysql"]
 
@@ -29,27 +29,42 @@ _TOKENS: dict[Dialect, re.Pattern[str]] = {
 }
 
 
+_GREATER = re.compile(r"(?<![-<>@#&|~!?*+^%])>\s*$")
+_LESS = re.compile(r"\A\s*<(?![=<>@-])")
+
+
+class Lowest(NamedTuple):
+    """The lowest value that a column can have, in place of ``:after``: rows with it are new, too."""
+
+    value: Any
+
+
 def with_parameter(query: str, dialect: Dialect, after: Any) -> tuple[Any, ...]:
     """Return the arguments of ``execute`` for a driver with the DB-API's paramstyle "pyformat".
 
     A query without ``:after`` is passed without parameters, so that "%" needs no escape in it.
 
-    :param after: the value of ``:after``.
+    :param after: the value of ``:after``.  With a :class:`Lowest`, ``> :after`` becomes ``>=``.
     """
-    translated = _translated(query, dialect)
+    translated = _translated(query, dialect, isinstance(after, Lowest))
+    after = after.value if isinstance(after, Lowest) else after
     return (query,) if translated is None else (translated, {"after": after})
 
 
 @lru_cache  # the queries of a configuration, run again and again
-def _translated(query: str, dialect: Dialect) -> str | None:
+def _translated(query: str, dialect: Dialect, inclusive: bool) -> str | None:
     places = list(_parameters(query, dialect))
     if not places:
         return None
     parts, end = [], 0
     for start in places:
-        parts.append(query[end:start].replace("%", "%%"))
+        parts.append(query[end:start])
         end = start + len(":after")
-    return "%(after)s".join([*parts, query[end:].replace("%", "%%")])
+    parts.append(query[end:])
+    if inclusive:
+        parts[:-1] = [_GREATER.sub(">= ", part) for part in parts[:-1]]
+        parts[1:] = [_LESS.sub(" <=", part) for part in parts[1:]]
+    return "%(after)s".join(part.replace("%", "%%") for part in parts)
 
 
 def _parameters(query: str, dialect: Dialect) -> Iterator[int]:

@@ -382,6 +382,60 @@ def test_a_row_below_the_lowest_whole_number(shop: Shop) -> None:
     wait_until(lambda: len(streams.history("d")) == 2)
 
 
+DATE = "'2026-01-01'"
+LOWEST = {  # a type, its lowest value, and a higher one
+    "postgresql": [
+        ("date", "'-infinity'", DATE),
+        ("timestamptz", "'-infinity'", DATE),
+        ("text", "''", "'a'"),
+        (
+            "uuid",
+            "'00000000-0000-0000-0000-000000000000'",
+            "'10000000-0000-0000-0000-000000000000'",
+        ),
+        ("bigint", "-9223372036854775808", "1"),
+        ("numeric", "-1e200", "1"),
+    ],
+    "mysql": [
+        ("DATE", "'0000-00-00'", DATE),
+        ("DATETIME", "'0000-00-00'", DATE),
+        ("TIMESTAMP NULL", "'0000-00-00'", DATE),
+        ("VARCHAR(40)", "''", "'a'"),
+        ("BIGINT", "-9223372036854775808", "1"),
+        ("DOUBLE", "-1.7976931348623157e308", "1"),
+    ],
+    "sqlite": [("", "-1.7976931348623157e308", "1")],
+}
+
+
+@in_thread
+def test_rows_with_the_lowest_value(shop: Shop) -> None:
+    server = shop.server
+    types = LOWEST[server.url.partition(":")[0]]
+    table = f'database = "{server.url}"\nevery = "100ms"\nsettle = "100ms"\nafter = "v"\n'
+    config = ""
+    for number, (kind, lowest, _) in enumerate(types):
+        create = f"CREATE TABLE t{number} (v {kind}, n int)"
+        server.sql(create, f"INSERT INTO t{number} VALUES ({lowest}, 1)")
+        query = f"SELECT v, n FROM t{number} WHERE v > :after ORDER BY v"
+        config += f'[sources.t{number}]\n{table}query = "{query}"\n'
+    streams = Streams(shop.serve(config))
+
+    def expect(*expected: int) -> None:
+        for number, (kind, _, _) in enumerate(types):
+            name = f"t{number}"
+            wait_until(lambda: streams.value(name), what=f"{kind}: {streams.health(name)}")  # noqa: B023
+            wait_until(lambda: streams.value(name)["n"] == expected[-1])  # noqa: B023
+            assert [value["n"] for value in streams.history(name)] == list(expected), kind
+
+    expect(1)
+    for number, (_, _, higher) in enumerate(types):
+        server.sql(f"INSERT INTO t{number} VALUES ({higher}, 2)")
+    expect(1, 2)
+    time.sleep(0.5)  # beyond settle: the mark moves
+    expect(1, 2)
+
+
 @pytest.mark.parametrize(
     ("query", "error"),
     [

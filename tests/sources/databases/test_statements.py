@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamd.sources.databases.statements import Dialect, with_parameter
+from streamd.sources.databases.statements import Dialect, Lowest, with_parameter
 
 
 def said(query: str, dialect: Dialect) -> str | None:
@@ -71,3 +71,25 @@ def test_postgresql(query: str, translated: str | None) -> None:
 )
 def test_mysql(query: str, translated: str | None) -> None:
     assert said(query, "mysql") == translated
+
+
+@pytest.mark.parametrize(
+    ("query", "translated"),
+    [
+        ("id > :after ORDER BY id", "id >= %(after)s ORDER BY id"),
+        ("id>:after", "id>= %(after)s"),
+        (":after < id AND id < 9", "%(after)s <= id AND id < 9"),
+        ("a > :after OR (a = :after AND b > 1)", "a >= %(after)s OR (a = %(after)s AND b > 1)"),
+        ("id >= :after", "id >= %(after)s"),
+        ("id <> :after", "id <> %(after)s"),
+        ("a -> :after", "a -> %(after)s"),
+        ("a @> :after", "a @> %(after)s"),
+        ("a >> :after", "a >> %(after)s"),
+        (":after <= id", "%(after)s <= id"),
+        (":after <> id", "%(after)s <> id"),
+        ("'id > ' :after", "'id > ' %(after)s"),
+    ],
+)
+def test_rows_with_the_lowest_value_are_new_too(query: str, translated: str) -> None:
+    for dialect in BOTH:
+        assert with_parameter(query, dialect, Lowest("")) == (translated, {"after": ""})
