@@ -46,7 +46,7 @@ class Publisher:
 
         :raises Refused: 400, 401, 403, 409, 413, 415 or 429.
         """
-        self._access.check_change(request, Right.PUBLISH)
+        publisher = self._access.check_change(request, Right.PUBLISH)
         _check_kind(request.headers)
         check_name(name)
         time = _time(request.headers)
@@ -56,13 +56,15 @@ class Publisher:
 
         def publish(body: bytes) -> Deferred[Response]:
             value = read_value(body, request.headers.get("content-type", ""))
-            return self._append([Draft(name, value, time)], _key(request, body)).addCallback(answer)
+            return self._append(
+                [Draft(name, value, time)], _key(request, body, publisher)
+            ).addCallback(answer)
 
         return NeedsBody(publish)
 
     def patch_state(self, request: Request) -> NeedsBody:
         """``PATCH /state``: publish several values, all or none."""
-        self._access.check_change(request, Right.PUBLISH)
+        publisher = self._access.check_change(request, Right.PUBLISH)
         _check_kind(request.headers)
         time = _time(request.headers)
 
@@ -72,14 +74,16 @@ class Publisher:
             return json_response(msgspec.Raw(f'{{"at":"{at}","streams":{{{streams}}}}}'))
 
         def publish(body: bytes) -> Deferred[Response]:
-            return self._append(_drafts(body, time), _key(request, body)).addCallback(answer)
+            return self._append(_drafts(body, time), _key(request, body, publisher)).addCallback(
+                answer
+            )
 
         return NeedsBody(publish)
 
     def delete_stream(self, request: Request, name: str) -> Deferred[Response]:
         """``DELETE /streams/NAME``: forget a stream."""
-        self._access.check_change(request, Right.PUBLISH)
-        key = _key(request, b"")
+        publisher = self._access.check_change(request, Right.PUBLISH)
+        key = _key(request, b"", publisher)
         if (
             key is None and self._state.get(name) is None
         ):  # with a key it may have been deleted before
@@ -97,11 +101,13 @@ class Publisher:
             fields = parse_json_object(body)
             token = fields.pop("auth_token", None)
             token = token if isinstance(token, str) else None
-            self._access.check_change(request, Right.PUBLISH, token)
+            publisher = self._access.check_change(request, Right.PUBLISH, token)
             value = fields["current"] if set(fields) == {"current"} else fields
             # Encoded again, because from_json checks every value that comes in.
             draft = Draft(name, from_json(msgspec.json.encode(value)))
-            return self._append([draft], _key(request, body)).addCallback(lambda _: Response(204))
+            return self._append([draft], _key(request, body, publisher)).addCallback(
+                lambda _: Response(204)
+            )
 
         return NeedsBody(publish, from_anyone=True)
 
@@ -212,7 +218,7 @@ def _time(headers: Mapping[str, str]) -> float | None:
     return time
 
 
-def _key(request: Request, body: bytes) -> Key | None:
+def _key(request: Request, body: bytes, publisher: str) -> Key | None:
     text = request.headers.get("idempotency-key")
     if text is None:
         return None
@@ -220,4 +226,4 @@ def _key(request: Request, body: bytes) -> Key | None:
         raise Refused(400, "bad-key", "Idempotency-Key: expected 1 to 255 visible ASCII characters")
     said = (request.method, request.path, request.headers.get("streamd-time", ""))
     digest = hashlib.sha256("\0".join(said).encode() + b"\0" + body).digest()
-    return Key(text, digest)
+    return Key(text, digest, publisher)

@@ -12,12 +12,22 @@ from typing import NamedTuple
 
 import msgspec
 
-from streamd.core.errors import Refused
 from streamd.core.update import MAX_LIFE, ORIGIN, Draft, Position, Update
-from streamd.journals.journal import KEY_LIFETIME, Conflict, Key, Outrun, SourceCursor
+from streamd.journals.journal import (
+    KEY_LIFETIME,
+    Conflict,
+    Key,
+    Outrun,
+    SourceCursor,
+    TooManyKeys,
+    publisher_of,
+)
 
-MAX_RECORDED = 100_000
-"""The most idempotency keys that are remembered, plus the updates in their receipts: 100 bytes each."""
+MAX_RECORDED = 200_000
+"""The most idempotency keys that are remembered, plus the updates in their receipts: 100 bytes each.
+
+A publisher may have as much as it leaves to all others: one at most a half, two at most a third each.
+"""
 
 KEYS = "key"
 """The kind of the records for idempotency keys."""
@@ -67,6 +77,7 @@ class Book:
     :ivar places: source -> its cursor.
     :ivar records: kind -> name -> record; each kind in the order in which its records were put.
     :ivar recorded: the weight of all records.
+    :ivar shares: publisher -> the weight of the records of its idempotency keys.
     """
 
     def __init__(self) -> None:
@@ -75,6 +86,7 @@ class Book:
         self.places: dict[str, str] = {}
         self.records: dict[str, dict[str, Record]] = {}
         self.recorded = 0
+        self.shares: dict[str, int] = {}
 
     def settle(self, batch: Batch) -> None:
         """Take over the changes of a batch that has been stored."""
@@ -84,6 +96,9 @@ class Book:
             del self.seqs[name]
         self.places.update(batch.places)
         self.recorded = batch.recorded
+        self.shares.update(batch.shares)
+        for name in [name for name, weight in batch.shares.items() if not weight]:
+            del self.shares[name]
         for (kind, name), record in batch.records.items():
             kept = self.records.setdefault(kind, {})
             kept.pop(name, None)
@@ -112,6 +127,7 @@ class Batch:
         self.seqs: dict[str, int] = {}
         self.places: dict[str, str] = {}
         self.recorded = book.recorded
+        self.shares: dict[str, int] = {}
         self.updates: list[Update] = []
         self.records: dict[tuple[str, str], Record | None] = {}
         self.first: dict[str, Position] = {}
@@ -135,8 +151,10 @@ class Batch:
             receipt = self.receipt(key)
             if receipt is not None:
                 return receipt
-            if self.recorded + 1 + len(drafts) > MAX_RECORDED:
-                raise Refused(429, "too-many-keys", "too many idempotency keys in five minutes")
+            weight = 1 + len(drafts)
+            left = MAX_RECORDED - self.recorded - weight
+            if self._share(key.publisher) + weight > left:
+                raise TooManyKeys
         if cursor is not None:
             if self.place(cursor.source) != cursor.expected:
                 raise Outrun(f"source {cursor.source}: its cursor is elsewhere")
@@ -165,7 +183,7 @@ class Batch:
 
     def receipt(self, key: Key) -> Sequence[Update] | None:
         """See :meth:`Journal.receipt`."""
-        record = self._record(KEYS, key.text)
+        record = self._record(KEYS, key.name)
         if record is None:
             return None
         receipt = msgspec.msgpack.decode(record.data, type=Receipt)
@@ -179,7 +197,7 @@ class Batch:
         said = [(u.stream, u.seq, u.at.ms, u.at.n, u.time) for u in updates]
         data = msgspec.msgpack.encode(Receipt(key.digest, said))
         expires = self.elapsed + KEY_LIFETIME
-        self._keep(KEYS, key.text, Record(data, expires, 1 + len(updates)))
+        self._keep(KEYS, key.name, Record(data, expires, 1 + len(updates)))
 
     def place(self, source: str) -> str | None:
         """See :meth:`Journal.place`."""
@@ -222,8 +240,16 @@ class Batch:
 
     def _keep(self, kind: str, name: str, record: Record | None) -> None:
         known = self._known(kind, name)
-        self.recorded += (record.weight if record else 0) - (known.weight if known else 0)
+        change = (record.weight if record else 0) - (known.weight if known else 0)
+        if change:
+            publisher = publisher_of(name)
+            self.recorded += change
+            self.shares[publisher] = self._share(publisher) + change
         self.records[kind, name] = record
+
+    def _share(self, publisher: str) -> int:
+        """Return the weight of the records of a publisher's keys."""
+        return self.shares.get(publisher, self._book.shares.get(publisher, 0))
 
     def _expire(self, kind: str) -> None:
         """Delete the expired records of a kind.  All last equally long, so the oldest expire first."""

@@ -28,10 +28,22 @@ class Key(NamedTuple):
 
     :ivar text: the key as the client sent it.
     :ivar digest: the digest of the request; the same key with another digest is a conflict.
+    :ivar publisher: a word for the publisher, without spaces; empty for programs without a token.
     """
 
     text: str
     digest: bytes
+    publisher: str = ""
+
+    @property
+    def name(self) -> str:
+        """The key among those of all publishers; a key itself contains no space."""
+        return f"{self.publisher} {self.text}" if self.publisher else self.text
+
+
+def publisher_of(name: str) -> str:
+    """Return the publisher in :attr:`Key.name`."""
+    return name.rpartition(" ")[0]
 
 
 class SourceCursor(NamedTuple):
@@ -59,6 +71,14 @@ class Conflict(Refused):
 
     def __init__(self) -> None:
         super().__init__(409, "conflict", "this Idempotency-Key was used for another request")
+
+
+class TooManyKeys(Refused):
+    """The publisher has used too many idempotency keys."""
+
+    def __init__(self) -> None:
+        message = "too many idempotency keys of one publisher in five minutes"
+        super().__init__(429, "too-many-keys", message)
 
 
 class Outrun(Exception):

@@ -167,13 +167,26 @@ end
 local function open_kind(kind)
   ensure(P .. 'records:' .. kind, 'hash')
   ensure(P .. 'expires:' .. kind, 'zset')
+  if kind == 'key' then ensure(P .. 'shares', 'hash') end
 end
 
 local function weight(kept)
   return tonumber(kept:match('^%S+ (%d+)') or 0)
 end
 
-local function note(change)
+local function publisher(name)
+  return name:match('^(%S+) ') or ''
+end
+
+-- A node of 0.1.0 counts no shares.  So a share may be too large, but is never larger than the total.
+local function share(name)
+  return math.min(tonumber(call('HGET', P .. 'shares', publisher(name))) or 0, recorded)
+end
+
+local function note(name, change)
+  local held = math.max(0, share(name) + change)
+  if held == 0 then call('HDEL', P .. 'shares', publisher(name))
+  else call('HSET', P .. 'shares', publisher(name), string.format('%.0f', held)) end
   recorded = math.max(0, recorded + change)
   call('HSET', P .. 'about', 'recorded', string.format('%.0f', recorded))
 end
@@ -181,7 +194,7 @@ end
 local function drop(kind, name)
   if kind == 'key' then
     local kept = call('HGET', P .. 'records:key', name)
-    if kept then note(-weight(kept)) end
+    if kept then note(name, -weight(kept)) end
   end
   call('HDEL', P .. 'records:' .. kind, name)
   call('ZREM', P .. 'expires:' .. kind, name)
@@ -260,7 +273,8 @@ function ask.append()
   if key ~= '' then
     local known = receipt(key, digest)
     if known then return known end
-    if recorded + 1 + count > MAX_RECORDED then return {'full'} end
+    local left = MAX_RECORDED - recorded - 1 - count
+    if share(key) + 1 + count > left then return {'full'} end
   end
   if is_outrun(lease, number) then return {'outrun', 'lease ' .. lease} end
   if source ~= '' then
@@ -294,7 +308,7 @@ function ask.append()
   if key ~= '' then
     local kept = digest .. ' ' .. (1 + committed) .. ' [' .. table.concat(said, ',') .. ']'
     keep('key', key, kept, lasts)
-    note(1 + committed)
+    note(key, 1 + committed)
   end
   return done
 end

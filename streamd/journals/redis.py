@@ -17,6 +17,7 @@ All keys have one prefix (``streamd:``), and anybody with redis-cli can read the
 ``lease:NAME``         string   the node that holds the lease, until it expires
 ``records:KIND``       hash     small records by name: idempotency keys, sources' health, screens
 ``expires:KIND``       zset     when those expire, in milliseconds
+``shares``             hash     publisher -> how much its idempotency keys take
 ``about``              hash     the log's life, its last position, its horizon, how much is recorded,
                                 the node that wrote last, and the version of this format
 =====================  =======  ==================================================================

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streamd.core.errors import Refused
 from streamd.core.update import (
     LIFE_UNIT,
     MAX_TIME,
@@ -17,7 +16,15 @@ from streamd.core.update import (
     Update,
     parse_position,
 )
-from streamd.journals.journal import KEY_LIFETIME, Conflict, Fence, Key, Outrun, SourceCursor
+from streamd.journals.journal import (
+    KEY_LIFETIME,
+    Conflict,
+    Fence,
+    Key,
+    Outrun,
+    SourceCursor,
+    TooManyKeys,
+)
 
 LOG_SIZE = 128 * 2**20
 """Bytes of the log in Redis beyond which half of its entries are dropped."""
@@ -69,7 +76,7 @@ def append(
                 if seq
             ]
         if said == b"full":
-            raise Refused(429, "too-many-keys", "too many idempotency keys in five minutes")
+            raise TooManyKeys
         if said == b"outrun":
             raise _outrun(rest[0])
         return _receipt(reply) or ()
@@ -164,7 +171,7 @@ def _fence(fence: Fence | None) -> tuple[str, int]:
 
 
 def _key(key: Key) -> tuple[str, str]:
-    return key.text, key.digest.hex()
+    return key.name, key.digest.hex()
 
 
 def _places(cursor: SourceCursor) -> tuple[str, str]:

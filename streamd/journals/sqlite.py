@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 from streamd.config.kind import Kind, Surroundings
 from streamd.journals.book import KEYS, Batch, Book, Record
 from streamd.journals.file_format import Damaged, damage, explain
-from streamd.journals.journal import KEY_LIFETIME, Away, Follower, Unusable
+from streamd.journals.journal import KEY_LIFETIME, Away, Follower, Unusable, publisher_of
 from streamd.journals.local import LocalJournal, Question
 from streamd.journals.log_file import Held, LogFile
 from streamd.journals.queue import Request
@@ -131,7 +131,10 @@ class SqliteJournal(LocalJournal):
                 left = min(left or 0.0, KEY_LIFETIME)
             record = Record(data, None if left is None else elapsed + left, weight)
             book.records.setdefault(kind, {})[name] = record
-            book.recorded += weight
+            if weight:
+                publisher = publisher_of(name)
+                book.recorded += weight
+                book.shares[publisher] = book.shares.get(publisher, 0) + weight
         self._log.info(
             "the log is in {path}: {streams} streams, {updates} updates",
             path=self._path,

@@ -421,6 +421,17 @@ def test_same_key_for_something_else(served: Served) -> None:
 
 
 @in_thread
+def test_same_key_of_another_token_is_another_key(serve: Serve) -> None:
+    served = serve(WITH_TOKEN, ["right", "other"])
+    for token, seq in (("right", 1), ("other", 2), ("right", 1), ("other", 2)):
+        headers = {"Idempotency-Key": "k", "Authorization": f"Bearer {token}"}
+        assert served.request("POST", "/streams/a", "1", headers).json()["seq"] == seq
+    body = '{"auth_token": "other", "current": 1}'
+    answer = served.request("POST", "/widgets/a", body, {"Idempotency-Key": "k"})
+    assert refusal(answer) == (409, "conflict")
+
+
+@in_thread
 def test_key_of_a_refused_request_is_not_used_up(served: Served) -> None:
     key = {"Idempotency-Key": "k"}
     assert served.request("POST", "/streams/a", "NaN", key).status == 400

@@ -37,6 +37,7 @@ from streamd.journals.journal import (
     Outrun,
     SharedJournal,
     SourceCursor,
+    TooManyKeys,
     as_shared,
 )
 from streamd.journals.memory import MemoryJournal
@@ -61,7 +62,7 @@ class Provider(Protocol):
     def mend(self, journal: Journal) -> None:
         """It can be again."""
 
-    max_recorded: int  # how much the keys of one journal may stand for; set small for the suite
+    max_recorded: int  # how much the keys of one publisher may stand for; set small for the suite
 
     def make(self, times: Times) -> Journal:
         """The log, empty at first, not started."""
@@ -71,7 +72,7 @@ class Memory:
     max_recorded = 50
 
     def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
-        patch.setattr(book, "MAX_RECORDED", self.max_recorded)
+        patch.setattr(book, "MAX_RECORDED", 2 * self.max_recorded)
 
     def make(self, times: Times) -> Journal:
         return MemoryJournal(times.now, times.elapsed, LIFE)
@@ -108,7 +109,7 @@ class InRedis:
     max_recorded = 50
 
     def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
-        patch.setattr(redis_session, "MAX_RECORDED", self.max_recorded)
+        patch.setattr(redis_session, "MAX_RECORDED", 2 * self.max_recorded)
         self.server = Redis(folder)
         self.server.start()
 
@@ -426,7 +427,34 @@ class TestKeys:
     async def test_keys_of_nothing_count_too(self, log: Log) -> None:
         for number in range(log.provider.max_recorded):
             await log.append(key=Key(f"k{number}", b"1"))
-        await refusal(log.append(key=Key("one more", b"1")), Refused)
+        await refusal(log.append(key=Key("one-more", b"1")), Refused)
+
+    async def test_publisher_never_takes_what_another_needs(self, log: Log) -> None:
+        """A publisher has as much as it leaves to all others."""
+        total = 2 * log.provider.max_recorded
+
+        async def publish_all(publisher: str) -> int:
+            for number in range(total):
+                try:
+                    await log.append(key=Key(f"k{number}", b"1", publisher))
+                except TooManyKeys:
+                    return number
+            raise AssertionError("nothing is bounded")
+
+        taken = [await publish_all(publisher) for publisher in ("", "0", "1", "2")]
+        assert taken == [total // 2, total // 4, total // 8, total // 16]
+        await log.append(key=Key("k0", b"1", "1"))  # known ones are still answered
+        log.times.clock.advance(KEY_LIFETIME)
+        assert await publish_all("2") == total // 2
+
+    async def test_keys_of_two_publishers_do_not_meet(self, log: Log) -> None:
+        [first] = await log.append(("a", 1), key=Key("k", b"1"))
+        [second] = await log.append(("a", 2), key=Key("k", b"2", "0"))
+        [third] = await log.append(("a", 3), key=Key("k", b"3", "1"))
+        assert [first.seq, second.seq, third.seq] == [1, 2, 3]
+        [again] = await log.append(("a", 2), key=Key("k", b"2", "0"))
+        assert again.seq == 2
+        await refusal(log.journal.receipt(Key("k", b"1", "0")), Conflict)
 
     async def test_one_large_append_is_bounded_as_many_small_ones(self, log: Log) -> None:
         many = [("a", n) for n in range(log.provider.max_recorded)]
@@ -712,7 +740,8 @@ class TestRestart:
         for number in range(log.provider.max_recorded // 2):
             await log.append(("a", number), key=Key(f"k{number}", b"1"))
         await log.restart()
-        await refusal(log.append(("a", 1), key=Key("one more", b"1")), Refused)
+        await refusal(log.append(("a", 1), key=Key("one-more", b"1")), Refused)
+        await log.append(("a", 1), key=Key("one-more", b"1", "0"))
 
     async def test_records(self, log: Log) -> None:
         await log.journal.put("screen", "hall", b"one", 60)
