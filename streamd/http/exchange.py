@@ -48,8 +48,8 @@ _HEADERS_OF_ERRORS: Mapping[int, Mapping[str, str]] = {
 }
 
 COME_AGAIN = (2, 8)
-"""Seconds: the range of the random waits in ``Retry-After``.  Clients that were refused together must not
-come back together."""
+"""Seconds: the range of the random waits in ``Retry-After``.  Clients that were refused together must
+not come back together."""
 
 Answer = Response | Handover | NeedsBody | Deferred[Response]
 
