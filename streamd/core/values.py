@@ -86,10 +86,7 @@ def from_python(value: Any) -> bytes:
         with the reason of a :class:`BadValue` anywhere in the value.
     """
     try:
-        text = json.dumps(
-            value, allow_nan=False, ensure_ascii=False, default=_simpler, separators=(",", ":")
-        )
-        return from_json(text.encode())
+        return from_json(_encode(value).encode())
     except RecursionError:
         raise _too_deep() from None
     except (TypeError, ValueError, OverflowError) as error:
@@ -113,6 +110,12 @@ def _simpler(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     raise TypeError(f"{type(value).__name__} is no value")
+
+
+# Made once: json.dumps with these arguments would make an encoder for each value.
+_encode = json.JSONEncoder(
+    allow_nan=False, ensure_ascii=False, default=_simpler, separators=(",", ":")
+).encode
 
 
 def to_python(value: bytes) -> Any:
