@@ -37,8 +37,10 @@ LATEST = 10**15
 SHORT = 100
 """Bytes of a value so short that it cannot break the limits of size, depth and numbers."""
 
-_ENTRY = [b"stream", b"seq", b"time", b"value"]
+_ENTRY = b"stream", b"seq", b"time", b"value"
 _HELD = _ENTRY[1:]
+
+_LF, _CR = b"\n\r"
 
 
 class Another(Exception):
@@ -145,35 +147,36 @@ class RedisLog:
             if place.ms >= LATEST:  # no entry can follow it; opening the log deletes it
                 self.followed = ORIGIN
                 raise Another
-            is_mark = fields[0] == b"life"
-            if is_mark or place.life != self.life:
+            is_mark, is_ours = fields[0] == b"life", place.life == self.life
+            if is_mark or not is_ours:
                 await self._check_life(link)
             if not is_mark:
-                self._take(news, place, fields)
+                self._take(news, place, fields if is_ours else ())
             self.followed = place
         return news
 
     def _take(self, news: News, place: Position, fields: Sequence[bytes]) -> None:
-        """Add one entry of the log.
+        """Add one entry of the log; one without fields is skipped, like all that streamd did not write.
 
         :raises Another: an entry before it was missed.
         """
-        name, seq = "", 0
+        name, seq, last = "", 0, None
         try:
-            if fields[0:8:2] != _ENTRY or place.life != self.life:
-                raise ValueError("its fields, or its position, are not ours")
-            stream, count, time, value = fields[1:8:2]
+            first, stream, second, count, third, time, fourth, value, *_ = fields
+            if (first, second, third, fourth) != _ENTRY:
+                raise ValueError("its fields are not ours")
             name = stream.decode()
+            last = self._seqs.get(name)
             seq = int(count)
-            if name not in self._seqs:
+            if last is None:
                 check_name(name)
             update = _read(name, seq, place, time, value)
         except (Refused, MsgspecError, ValueError) as error:
             self._skip(news.strange, name, error)
-            if name in self._seqs and seq == self._seqs[name] + 1:
+            if last is not None and seq == last + 1:
                 self._seqs[name] = seq
             return
-        if seq != self._seqs.get(name, 0) + 1:
+        if seq != (last or 0) + 1:
             self._log.error("an entry of the log was missed")
             self.followed = ORIGIN  # then open_log() finds that a part was missed
             raise Another
@@ -205,7 +208,9 @@ def _read(name: str, seq: int, at: Position, time: bytes, value: bytes) -> Updat
     """
     seconds = float(time)
     check_time(seconds)
-    if len(value) > SHORT or b"\n" in value or b"\r" in value:
+    if (
+        len(value) > SHORT or _LF in value or _CR in value
+    ):  # as numbers: a search for bytes costs more
         value = from_json(value)
     elif value:
         decode(value)  # a quarter of the time of from_json, which finds no other fault
@@ -216,9 +221,9 @@ def _read_held(name: str, at: Position, fields: Sequence[bytes]) -> Update:
     """Decode an entry of a history; the value is empty if it cannot be read."""
     seq = 0
     try:
-        if fields[0:6:2] != _HELD:
+        first, count, second, time, third, value, *_ = fields
+        if (first, second, third) != _HELD:
             raise ValueError("its fields are not ours")
-        count, time, value = fields[1:6:2]
         seq = int(count)
         return _read(name, seq, at, time, value)
     except (Refused, MsgspecError, ValueError):
