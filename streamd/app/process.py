@@ -49,7 +49,7 @@ def leave_threads(reactor: Any) -> None:
     """
 
     def leave() -> None:
-        time.sleep(LEAVE_AFTER)
+        threading.Event().wait(LEAVE_AFTER)  # sleep() fails under libfaketime
         os._exit(0)
 
     waiting = threading.Thread(target=leave, name="leave", daemon=True)

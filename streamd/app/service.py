@@ -88,6 +88,7 @@ class Streamd(MultiService):
         server = config.server
         self._reactor = reactor
         self._now = now
+        self._base, self._from = base, Path.cwd()
         self._ports = list(ports)
         self.listening: list[IListeningPort] = []
         self._waiting = True  # no port is read before the journal has said something
@@ -199,11 +200,21 @@ class Streamd(MultiService):
 
     def startService(self) -> None:
         super().startService()
+        self._go_to(self._base)
         quiet_log(self._reactor)
         try:
             self.journal.start(self).addCallbacks(self._start_sources, self._stop_all)
         except Unusable as error:
             self._give_up(str(error))
+
+    def _go_to(self, folder: Path) -> None:
+        """Make a folder the current one: functions run in that of the configuration, as commands do."""
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            self.log.warn(
+                "cannot enter {folder}: {error}", folder=str(folder), error=error.strerror
+            )
 
     def _give_up(self, problem: str) -> NoReturn:
         """:raises SystemExit: after one line on stderr."""
@@ -239,6 +250,7 @@ class Streamd(MultiService):
 
         The Deferred fires at the latest after :data:`STOP_WITHIN` and one second.
         """
+        self._go_to(self._from)  # the paths of sockets and of twistd.pid may be relative
         if self.peers is not None:
             self.peers.stop()
         self.former.stop()

@@ -56,6 +56,9 @@ def _inner_faults(path: str, value: Any, type: Any) -> Iterator[str]:
     if isinstance(value, list) and (array := _part(type, lambda t: get_origin(t) is tuple)):
         for number, member in enumerate(value):
             yield from faults(f"{path}[{number}]", member, get_args(array)[0])
+    elif isinstance(value, dict) and (table := _part(type, lambda t: get_origin(t) is dict)):
+        for key, member in value.items():
+            yield from faults(f"{path}.{key}", member, get_args(table)[1])
     elif isinstance(value, dict) and (structure := _part(type, _is_structure)):
         yield from _faults_of_keys(path, value, structure)
 

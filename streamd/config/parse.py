@@ -191,10 +191,19 @@ class _Reader:
     def _no_kind(self, path: str, table: dict[str, Any], kinds: Mapping[str, Kind]) -> None:
         """Report that no key implies a kind; a key may be misspelt, as in ``comand = "uptime"``."""
         known = {key for kind in kinds.values() for key in kind.settings.__struct_fields__}
-        telling = {key for kind in kinds.values() for key in kind.told_by if key in known}
-        meant = {key: closest(key, sorted(telling)) for key in table.keys() - known}
-        for key, near in sorted(meant.items()):
+        implying = {key for kind in kinds.values() for key in kind.told_by}
+        telling = {"kind", *known & implying}
+        schemes = sorted(key + "//" for key in implying if key.endswith(":"))
+        if schemes:
+            telling.add("url")
+        found = False
+        for key in sorted(table.keys() - known):
+            near = closest(key, sorted(telling)) or closest(key, sorted(known))
             if near:
+                found = found or near in telling
                 self.problem(f"{path}.{key}", f"unknown key; did you mean {near}?")
-        if not any(meant.values()):
+        if isinstance(table.get("url"), str) and schemes:
+            found = True
+            self.problem(f"{path}.url", f"expected {' or '.join(schemes)}…")
+        if not found:
             self.problem(path, f"say which kind: one of {', '.join(sorted(kinds))}")

@@ -55,17 +55,30 @@ class Quieted:
         self._counts.clear()
 
 
+class _CleanFailure:
+    """A failure whose traceback does nothing to a terminal, and has no passwords."""
+
+    def __init__(self, failure: Any) -> None:
+        self._failure = failure
+
+    def getTraceback(self) -> str:
+        """Return the traceback, as Twisted's observers write it."""
+        return "\n".join(map(told, self._failure.getTraceback().split("\n")))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._failure, name)
+
+
 def _clean(event: LogEvent) -> LogEvent:
-    """Return an event whose text does nothing to a terminal, and has no passwords.
+    """Return an event without control characters and passwords in its text.
 
     Names, values, errors and tracebacks may contain text from outside.
     """
-    text = told(formatEvent(event))
-    failure = event.get("log_failure")
-    if failure is not None:
-        text = "\n".join([text, *map(told, failure.getTraceback().split("\n"))])
-    clean = {key: event[key] for key in event if key not in ("log_failure", "log_flattened")}
-    return {**clean, "log_format": "{log_text}", "log_text": text}
+    clean = {**event, "log_format": "{log_text}", "log_text": told(formatEvent(event))}
+    clean.pop("log_flattened", None)
+    if "log_failure" in event:
+        clean["log_failure"] = _CleanFailure(event["log_failure"])
+    return clean
 
 
 def quiet_log(clock: IReactorTime) -> None:

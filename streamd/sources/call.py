@@ -17,7 +17,7 @@ from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.reactor.worker import Worker
-from streamd.sources.errors import SourceError
+from streamd.sources.errors import SourceError, raised_at
 from streamd.sources.feed import Feed
 from streamd.sources.polling import Polling
 from streamd.sources.settings import LATE_AFTER, SourceSettings
@@ -170,7 +170,7 @@ def _find(path: str, call: Call, folder: str) -> Callable[..., Any]:
     except ModuleNotFoundError as error:
         raise ConfigError([f"{path}: there is no module {error.name}"]) from error
     except (Exception, SystemExit) as error:
-        problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        problem = f"{type(error).__name__}: {error}".splitlines()[0] + raised_at(error)
         raise ConfigError([f"{path}: {module} cannot be imported: {problem}"]) from error
     if not callable(found):
         file = getattr(sys.modules[module], "__file__", None) or "which is built in"

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import sysconfig
+import traceback
+from pathlib import Path
+
 from streamd.core.printable import told
+
+_LIBRARIES = tuple(
+    sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+_STREAMD = str(Path(__file__).parents[1])
 
 
 class SourceError(Exception):
@@ -25,3 +34,14 @@ class SourceError(Exception):
 
 class Unreachable(SourceError):
     """The server cannot be reached; the source tries again soon, because this puts no load on it."""
+
+
+def raised_at(error: BaseException) -> str:
+    """Return where a user's own code raised an error: `` (office.py, line 5)``; or an empty text.
+
+    The place is the innermost one that is not in Python, an installed package or streamd.
+    """
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith((*_LIBRARIES, _STREAMD, "<")):
+            return f" ({Path(frame.filename).name}, line {frame.lineno})"
+    return ""

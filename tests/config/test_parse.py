@@ -236,7 +236,17 @@ class BadTests(SynchronousTestCase):
         self.check("[sources.a]\nkind = 5", "sources.a.kind", "unknown")
         self.check("[sources.a]", "sources.a", "say which kind: one of feed, sql, walk")
         for url in ("gopher://x", "x", "http://[", ""):
-            self.check(f'[sources.a]\nurl = "{url}"', "sources.a", "say which kind")
+            self.check(f'[sources.a]\nurl = "{url}"', "sources.a.url", "expected ws:// or wss://")
+
+    def test_a_misspelt_key_that_would_tell_the_kind(self) -> None:
+        for key, meant in {"qery": "query", "knd": "kind", "ur": "url"}.items():
+            self.check(
+                f'[sources.a]\n{key} = "x"',
+                f"sources.a.{key}",
+                f"unknown key; did you mean {meant}?",
+            )
+        *_, last = self.problems('[sources.a]\nevry = "5s"')
+        self.assertIn("sources.a: say which kind", last)
 
     def test_settings_with_a_form_of_their_own(self) -> None:
         bad = '[sources.a]\nquery = "SELECT 1"\ndatabase = {}'

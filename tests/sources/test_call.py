@@ -12,7 +12,7 @@ import pytest
 from tests.support.daemon import StartDaemon
 from tests.support.net import wait_until
 from tests.support.served import Serve, in_thread
-from tests.support.shell import run
+from tests.support.shell import complaint, run
 from tests.support.streams import Streams, mistake
 from tests.support.tidy import LoggedErrors
 
@@ -231,6 +231,62 @@ async def waits():
 def value():
     return {"bad": Odd(), ADDRESS: 1}
 """
+
+
+PLACES = """
+import json, os
+
+def raises():
+    helper()
+
+def helper():
+    raise ValueError("no till")
+
+def library():
+    json.loads("{")
+
+async def waits():
+    helper()
+
+def folder():
+    return [os.path.basename(os.getcwd()), open("till.txt").read()]
+
+async def here():
+    return folder()
+"""
+
+
+def test_errors_name_file_and_line_and_functions_run_in_the_folder(
+    start_daemon: StartDaemon, tmp_path: Path
+) -> None:
+    conf = tmp_path / "conf"
+    conf.mkdir()
+    names = ("raises", "library", "waits", "folder", "here")
+    config = "".join(f'[sources.{name}]\ncall = "places.{name}"\n' for name in names)
+    (conf / "places.py").write_text(PLACES)
+    (conf / "till.txt").write_text("open")
+    (conf / "streamd.toml").write_text(config)
+    (conf / "bad.py").write_text("import json\njson.loads('{')\n")
+    (conf / "bad.toml").write_text('[sources.x]\ncall = "bad.f"')
+    checked = run("check", "conf/streamd.toml", folder=tmp_path)
+    assert checked.returncode == 1
+    lines = checked.stderr.splitlines()
+    assert "streamd: sources.raises.call: ValueError: no till (places.py, line 8)" in lines
+    assert "streamd: sources.waits.call: ValueError: no till (places.py, line 8)" in lines
+    assert any("sources.library" in line and "(places.py, line 11)" in line for line in lines)
+    [line] = complaint("check", "conf/bad.toml", folder=tmp_path)
+    assert line.startswith("sources.x.call: bad cannot be imported: JSONDecodeError")
+    assert line.endswith("(bad.py, line 2)")
+    # The daemon's folder is another one; its socket has a relative path, and goes with it.
+    daemon = start_daemon("--port", "unix:s.sock", "--config", str(conf / "streamd.toml"))
+    daemon.tracebacks_are_expected = True
+    streams = Streams(daemon)
+    for name in ("folder", "here"):
+        streams.expect(name, ["conf", "open"])
+        assert '["conf","open"]' in checked.stdout
+    assert (daemon.folder / "s.sock").exists()
+    assert daemon.stop() == 0
+    assert not (daemon.folder / "s.sock").exists()
 
 
 def test_what_leaves_a_source_has_no_password(start_daemon: StartDaemon, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def check(arguments: Any) -> None:
     from twisted.internet import reactor
 
     config, _, base = load(arguments.config, reactor)
+    os.chdir(base)  # as the daemon does
     reasons = listen_to_log()
 
     async def main(reactor: Any) -> None:

@@ -25,6 +25,7 @@ from streamd.core.health import Level
 from streamd.core.state import State
 from streamd.core.update import Position, Update
 from streamd.journals.memory import MemoryJournal
+from streamd.sources.errors import raised_at
 from streamd.sources.source import furnish
 
 SCHEDULED_WITHIN = 15.0
@@ -63,7 +64,10 @@ class Reasons:
 
     def __call__(self, event: LogEvent) -> None:
         failure, path = event.get("log_failure"), event.get("path")
-        reason = "" if failure is None else f"{failure.type.__name__}: {failure.getErrorMessage()}"
+        reason = ""
+        if failure is not None:
+            where = raised_at(failure.value)
+            reason = f"{failure.type.__name__}: {failure.getErrorMessage()}{where}"
         if path is not None:
             why = " ".join((reason or event["error"]).split())
             self.problems.setdefault(event["source"], []).append(f"{path}: {why}")
