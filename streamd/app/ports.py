@@ -28,7 +28,7 @@ def endpoint(port: str) -> str:
     """
     if not port.isdecimal():
         return port
-    if int(port) > 65535:
+    if len(port) > 5 or int(port) > 65535:  # Python converts no more than 4300 digits
         raise ConfigError([f"port: expected 0 to 65535, not {port}"])
     return default_port(int(port))
 

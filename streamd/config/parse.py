@@ -22,6 +22,9 @@ from streamd.core.update import check_name
 
 T = TypeVar("T")
 
+MAX_COUNT = 1_000_000
+"""The most viewers or streams that can be configured: no daemon can serve more of them."""
+
 TABLES = ("server", "access", "sources", "streams", "walls", "journal")
 
 
@@ -48,6 +51,10 @@ def read(
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"not TOML: {error}"]) from None
+    except ValueError:  # Python converts no more than 4300 digits
+        raise ConfigError(["a number has more digits than can be read"]) from None
+    except RecursionError:
+        raise ConfigError(["arrays or tables are nested too deeply"]) from None
     reader = _Reader({kind.name: kind for kind in kinds})
     journal = document.get("journal")
     config = Config(
@@ -150,8 +157,8 @@ class _Reader:
         if "null" in config.server.publish_origins:
             self.problem("server.publish_origins", 'any site can send the origin "null"')
         for key in ("max_viewers", "max_streams"):
-            if getattr(config.server, key) < 1:
-                self.problem(f"server.{key}", "expected at least 1")
+            if not 1 <= getattr(config.server, key) <= MAX_COUNT:
+                self.problem(f"server.{key}", f"expected 1 to {MAX_COUNT}")
         if not 0 < config.server.address_share <= 1:
             self.problem("server.address_share", "expected more than 0 and at most 1, such as 0.8")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha1
 from pathlib import Path
@@ -22,6 +23,9 @@ _SHA = sha1(SCRIPT.encode()).hexdigest()
 
 STEP = 10.0
 """Seconds that a step may take: a step with 10,000 updates takes a tenth of a second."""
+
+_SEQ = re.compile(rb"[0-9]{1,18}")
+"""Matches what streamd writes: Python would raise ValueError for more than 4300 digits."""
 
 OLDEST = (6, 2)
 """The first version of Redis that has all commands that streamd uses."""
@@ -151,7 +155,7 @@ def _seqs(flat: Sequence[bytes]) -> dict[str, int]:
     seqs: dict[str, int] = {}
     for name, seq in zip(flat[::2], flat[1::2], strict=True):
         try:
-            seqs[check_name(text(name))] = int(seq) if seq.isdigit() else 0
+            seqs[check_name(text(name))] = int(seq) if _SEQ.fullmatch(seq) else 0
         except Refused:
             RedisSession._log.error(
                 "skipped in Redis what streamd did not write: {name}", name=name

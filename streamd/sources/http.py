@@ -51,7 +51,11 @@ class HttpUrl(str):
         parts = urlsplit(written)
         if parts.username is not None or not parts.hostname:
             raise ValueError("expected a host, and no user or password: those belong into headers")
-        if parts.port == 0:  # to read one that is no number raises as well
+        try:
+            port = parts.port
+        except ValueError:
+            port = 0
+        if port == 0:
             raise ValueError("expected a port from 1 to 65535")
         return cls(written)
 

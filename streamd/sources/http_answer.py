@@ -116,7 +116,7 @@ def seconds_to_wait(retry_after: str, now: float) -> float:
     if re.fullmatch("[0-9]+", retry_after):
         return float(retry_after)
     try:
-        date = parsedate_to_datetime(retry_after)
-    except (TypeError, ValueError):
+        date = parsedate_to_datetime(retry_after).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         return 0.0
-    return max(0.0, (date.astimezone(UTC) - datetime.fromtimestamp(now, UTC)).total_seconds())
+    return max(0.0, (date - datetime.fromtimestamp(now, UTC)).total_seconds())

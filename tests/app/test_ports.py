@@ -30,6 +30,7 @@ def test_number_is_a_port_of_all_interfaces() -> None:
 
 def test_number_that_no_port_has() -> None:
     assert problem("65536") == "port: expected 0 to 65535, not 65536"
+    assert problem("9" * 5000).startswith("port: expected 0 to 65535, not 9")
 
 
 @pytest.mark.parametrize("port", ["nonsense:1", "", "tcp", "tcp:", "tcp:1:2:3:4:5", "ssl:1", "-1"])

@@ -186,6 +186,11 @@ class BadTests(SynchronousTestCase):
         self.assertIn("not TOML", problem)
         self.assertIn("line 1", problem)
 
+    def test_what_python_cannot_read(self) -> None:
+        for text, why in ((f"a = {'9' * 5000}", "digits"), (f"a = {'[' * 5000}", "nested")):
+            [problem] = self.problems(text)
+            self.assertIn(why, problem)
+
     def test_durations(self) -> None:
         for written in ("5", "5.0", '"5"', '"-5s"', '"0s"', '"soon"', "true", "[]"):
             self.check(SHOP + f"every = {written}", "sources.shop.every", "expected")
@@ -213,7 +218,8 @@ class BadTests(SynchronousTestCase):
 
     def test_bounds(self) -> None:
         for key in ("max_viewers", "max_streams"):
-            self.check(f"[server]\n{key} = 0", f"server.{key}", "at least 1")
+            for number in (0, 1_000_001, "9" * 400):
+                self.check(f"[server]\n{key} = {number}", f"server.{key}", "1 to 1000000")
         for share in (0, -1, 1.5, "nan", "inf"):
             table = f"[server]\naddress_share = {share}"
             self.check(table, "server.address_share", "more than 0 and at most 1")

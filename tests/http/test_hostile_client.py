@@ -151,7 +151,7 @@ def test_what_is_beyond_the_share_hears_why(small: Served) -> None:
         for request_ in (head(), head("GET", "/"), publish(), head("GET", "/state", BEARER)):
             wire = stack.enter_context(closing(small.wire(request_, source=HOSTILE)))
             answer = wire.answer()
-            assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+            assert (answer.status, int(answer.headers["Retry-After"]) > 0) == (503, True)
             assert answer.headers["Connection"] == "close"
             assert wire.rest() == b""
     [line] = [line for event in events if "a client was refused" in (line := formatEvent(event))]

@@ -25,7 +25,7 @@ from streamd.http.page import web_folder
 from streamd.http.request import Request, Response
 from streamd.http.uploads import MAX_BODY
 from tests.support.net import Answer, wait_until
-from tests.support.served import QUIET, Serve, Served, Wire, head, in_thread
+from tests.support.served import QUIET, Serve, Served, Wire, handshake, head, in_thread
 from tests.support.tidy import LoggedErrors
 
 SOON = 0.3
@@ -378,11 +378,28 @@ def test_number_that_is_too_long_to_convert_is_malformed(
         head("GET", f"/streams?history={digits}"),
         head("GET", f"/updates?wait={digits}"),
         head("GET", f"/updates?after={digits}-{digits}"),
+        head("GET", f"/streams/a?points={digits}"),
+        head("GET", f"/streams/a?history={digits}&points={digits}"),
+        head("GET", f"/events?for={digits}s"),
+        head("GET", "/state", f"Origin: http://localhost:{digits}"),
+        head("GET", "/state", f"Range: bytes=0-{digits}"),
+        head("GET", "/state", f'If-None-Match: "{digits}-1"'),
+        head("GET", "/state", f"X-Forwarded-For: {digits}", f"X-Forwarded-Host: a:{digits}"),
+        head("GET", "/state", host=f"localhost:{digits}"),
+        head("POST", "/streams/a", f"Content-Length: {'0' * 5000}1") + b"1",
+        head("POST", "/streams/a", f"Streamd-Time: {digits}", "Content-Length: 1") + b"1",
+        head("POST", "/streams/a", "Content-Length: 5000") + digits.encode(),
+        head("POST", "/streams/a", "Content-Length: 5002") + f"[{digits}]".encode(),
+        head("PATCH", "/state", "Content-Length: 5006") + f'{{"a":{digits}}}'.encode(),
+        head("POST", "/widgets/a", "Content-Length: 5012") + f'{{"current":{digits}}}'.encode(),
+        handshake(
+            "/ws", f"Sec-WebSocket-Extensions: permessage-deflate;server_max_window_bits={digits}"
+        ),
         head("GET", f"/ws?pace={digits}s", "Upgrade: websocket"),
         head("GET", "/events", f"Last-Event-ID: {digits}-1"),
     ):
         wire = served.wire(request_)
-        assert 200 <= int(wire.head().split()[1]) < 500, request_[:80]
+        assert int(wire.head().split()[1]) < 500, request_[:80]
         wire.close()
     assert not logged_errors.flush()
 
@@ -675,7 +692,7 @@ def test_too_many_connections(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> 
     with served.connect():
         refused = served.wire(head())
         answer = refused.answer()
-        assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+        assert (answer.status, int(answer.headers["Retry-After"]) > 0) == (503, True)
         assert refused.rest() == b""
         for wire in wires:
             wire.close()

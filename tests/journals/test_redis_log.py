@@ -248,6 +248,7 @@ class TestKeys:
         for key, name in (("seqs", b"\xff"), ("seqs", 'x":1,"<script>'), ("state", b"\xff")):
             redis.say("HSET", f"streamd:{key}", name, "garbage")
         redis.say("HSET", "streamd:seqs", "b", "garbage")
+        redis.say("HSET", "streamd:seqs", "c", "9" * 5000)
         redis.say("HSET", "streamd:fences", "shop", "garbage")
         redis.say("HSET", "streamd:records:key", "k", "garbage")
         redis.say("ZADD", "streamd:expires:key", 1, "k")

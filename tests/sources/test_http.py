@@ -412,7 +412,8 @@ def test_what_is_no_pointer(written: object) -> None:
             'url = "http://h/"\nheaders = { "A B" = "1" }',
             "sources.x.headers.A B: expected a header's name",
         ),
-        ('url = "http://h:99999/"', "sources.x.url: "),
+        ('url = "http://h:99999/"', "sources.x.url: expected a port from 1 to 65535"),
+        (f'url = "http://h:{"9" * 5000}/"', "sources.x.url: expected a port from 1 to 65535"),
         ('url = "http://h/"\nevery = "0s"', "sources.x.every: expected more than no time"),
         (
             'url = "http://h/"\npick = "/a"\nstatus = true',

@@ -79,6 +79,7 @@ def test_nan_fails_alone() -> None:
         ("soon", 0.0),
         ("", 0.0),
         ("-1", 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 -0500", 0.0),
     ],
 )
 def test_pauses(written: str, seconds: float) -> None:
