@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 FORWARDED_FOR = "x-forwarded-for"
@@ -23,7 +23,7 @@ _WITH_PORT = re.compile(r"\[([^\]]*)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 Ip = IPv4Address | IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClientAddress:
     """The address of a client; it is written as logs show it.
 
@@ -37,15 +37,15 @@ class ClientAddress:
         """Return whether the client is on a unix socket."""
         return self.ip is None
 
-    @property
+    @cached_property
     def is_loopback(self) -> bool:
-        """Return whether the client has a loopback address of this machine."""
+        """Whether the client has a loopback address of this machine."""
         return self.ip is not None and self.ip.is_loopback
 
-    @property
+    @cached_property
     def group(self) -> str:
-        """Return the text under which the client is counted: its address, or its IPv6 network."""
-        if isinstance(self.ip, IPv6Address) and not self.ip.is_loopback:
+        """The text under which the client is counted: its address, or its IPv6 network."""
+        if isinstance(self.ip, IPv6Address) and not self.is_loopback:
             return str(IPv6Network((int(self.ip), CLIENT_PREFIX), strict=False))
         return str(self)
 
