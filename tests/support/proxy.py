@@ -24,13 +24,22 @@ class Proxy:
     :ivar websockets: how many are open through it now.
     """
 
-    def __init__(self, behind: int, upgrades: Literal["pass", "refuse", "hang"] = "pass") -> None:
+    def __init__(
+        self,
+        behind: int,
+        upgrades: Literal["pass", "refuse", "hang"] = "pass",
+        is_http: bool = True,
+    ) -> None:
+        """Without `is_http` it knows nothing of what it passes on."""
         self.upgrades = upgrades
         self.rate: float | None = None
         self.lag = 0.0
         self._line = threading.Lock()
         self.websockets = 0
         self._behind = behind
+        self._is_http = is_http
+        self._silenced = 0  # how often; a connection that was open then stays silent
+        self._is_silent = False
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._flowing = threading.Event()
@@ -55,6 +64,17 @@ class Proxy:
         """Passes on what came meanwhile, and all else."""
         self._flowing.set()
 
+    def silence(self) -> None:
+        """Drops all that comes, and breaks nothing off: for ever on the connections that are open now,
+        and those that come until `speak`."""
+        self._silenced += 1
+        self._is_silent = True
+
+    def speak(self) -> None:
+        """Passes on what comes on new connections."""
+        self._silenced += 1
+        self._is_silent = False
+
     def close(self) -> None:
         """Ends all, and does not listen any more."""
         with contextlib.suppress(OSError):
@@ -72,7 +92,7 @@ class Proxy:
     def _serve(self, client: socket.socket) -> None:
         with self._kept(client), contextlib.suppress(OSError):
             head = b""
-            while b"\r\n\r\n" not in head:
+            while self._is_http and b"\r\n\r\n" not in head:
                 data = client.recv(65536)
                 if not data:
                     return
@@ -101,8 +121,11 @@ class Proxy:
 
     def _pump(self, source: socket.socket, target: socket.socket, slice_: int = 65536) -> None:
         """Passes on all that comes; the end of one is the end of both."""
+        silenced = self._silenced
         with contextlib.suppress(OSError):
             while data := source.recv(slice_ if self.rate else 65536):
+                if self._is_silent or silenced != self._silenced:
+                    continue
                 self._flowing.wait()
                 time.sleep(self.lag)
                 if self.rate and slice_ != 65536:
