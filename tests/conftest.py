@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, settings
 from tests.support.browser import browser, console_errors, page, page_errors
 from tests.support.daemon import daemon, start_daemon
 from tests.support.databases import _mariadb, _postgres, mariadb, pgbouncer, postgres
+from tests.support.firefox import firefox, firefox_page
 from tests.support.nginx import start_nginx
 from tests.support.node import node
 from tests.support.patience import pytest_pyfunc_call
@@ -19,6 +20,8 @@ __all__ = [
     "browser",
     "console_errors",
     "daemon",
+    "firefox",
+    "firefox_page",
     "logged_errors",
     "mariadb",
     "node",

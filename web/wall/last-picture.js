@@ -12,20 +12,21 @@ const LONGEST = 1_000_000;
  */
 
 /**
- * Store the link's streams, if they are current.
+ * Store the link's streams, if they are current, or were until this moment.
  * @param {import("../client/link.js").Link} link
  * @param {WallConfiguration} configuration
  * @param {string|null} wall  the name in the page's address; null: the first wall
+ * @param {string} [status]  of the link until this moment
  */
-export function savePicture(link, configuration, wall) {
-  if (link.status !== "live") return;
+export function savePicture(link, configuration, wall, status = link.status) {
+  if (status !== "live") return;
   const streams = [...link.streams.values()].map(({ name, description, seq, time, value }) => {
     const short = JSON.stringify(value ?? null).length <= LONGEST_VALUE;
     return { name, description, seq, time, value: short ? value : null };
   });
   try {
     // Pages of version 0.1.0 call the configuration "plan". One name serves both, so that a renewed page knows the last picture.
-    const text = JSON.stringify({ plan: configuration, time: link.now(), streams });
+    const text = JSON.stringify({ plan: configuration, time: link.lostSince ?? link.now(), streams });
     if (text.length <= LONGEST) localStorage.setItem(key(wall), text);
   } catch {
     // The storage is full or blocked. Then a page that starts without a server shows nothing.

@@ -34,6 +34,12 @@ if (!shown || comparable(configuration) !== comparable(last?.configuration)) {
 /** @param {WallConfiguration} configuration */
 function show(configuration) {
   const link = connect({ url: new URL("ws?pace=100ms", document.baseURI), streams: selectionOf(configuration) });
+  let status = link.status;
+  link.addEventListener("link", () => {
+    // Firefox closes a page's WebSocket before the page hears of its own end.
+    if (link.status === "lost") savePicture(link, configuration, asked, status);
+    status = link.status;
+  });
   const parts = [new Screen(link, configuration.name), new Wall(link, configuration, last), link];
   return { save: () => savePicture(link, configuration, asked), close: () => parts.forEach((part) => part.close()) };
 }

@@ -19,7 +19,7 @@ function storage(t, room = Infinity) {
 }
 
 const configuration = { name: "one", title: "One", theme: "dark", rotate: 15, tiles: [{ stream: "*" }] };
-const link = (streams, status = "live") => ({ status, now: () => NOW, streams: new Map(streams.map((each) => [each.name, each])) });
+const link = (streams, status = "live", lostSince = null) => ({ status, lostSince, now: () => NOW, streams: new Map(streams.map((each) => [each.name, each])) });
 
 test("a picture comes back with its values, and without their health", (t) => {
   storage(t);
@@ -40,6 +40,14 @@ test("only a current picture is stored", (t) => {
   const items = storage(t);
   for (const status of ["lost", "catching-up", "connecting", "closed"]) savePicture(link([stream()], status), configuration, null);
   assert.equal(items.size, 0);
+});
+
+test("a picture is stored when the link is lost, with the time of the loss", (t) => {
+  storage(t);
+  savePicture(link([stream()], "lost", NOW - 3), configuration, null, "live");
+  assert.equal(loadPicture(null).time, NOW - 3);
+  savePicture(link([stream()], "lost", NOW - 1), configuration, null, "catching-up");
+  assert.equal(loadPicture(null).time, NOW - 3);
 });
 
 test("a picture is bounded, and a large value is left out of it", (t) => {
