@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import ExitStack, closing
 from itertools import count
 
@@ -10,7 +11,9 @@ from twisted.logger import capturedLogs, formatEvent
 
 from streamd.app import service
 from streamd.http.guesses import FREE, PAUSE
+from tests.support.daemon import StartDaemon
 from tests.support.net import Answer, wait_until
+from tests.support.nginx import StartNginx
 from tests.support.served import Serve, Served, handshake, head, in_thread
 
 HOSTILE, ACCOMPLICE, FRIEND = "127.0.0.2", "127.0.0.3", "127.0.0.4"
@@ -209,3 +212,30 @@ def test_no_connection_is_counted_for_ever(small: Served) -> None:
     wait_until(lambda: not small.service.site.channels)
     assert (limits._clients, limits._surplus, limits._quota.used) == ({}, {}, 0)
     assert (limits._quota._held, small.service.hub.seats._quota.used) == ({}, 0)
+
+
+# -- behind a real proxy ---------------------------------------------------------------------------
+
+
+def handshakes(port: int, stack: ExitStack, source: str, count: int) -> list[str]:
+    """The statuses of so many handshakes; those that succeed stay."""
+    statuses = []
+    for _ in range(count):
+        end = stack.enter_context(socket.create_connection(("127.0.0.1", port), 20, (source, 0)))
+        end.sendall(handshake())
+        statuses.append(end.recv(12).decode()[9:])
+    return statuses
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "undeclared"])
+def test_behind_nginx(start_daemon: StartDaemon, start_nginx: StartNginx, declared: bool) -> None:
+    proxies = 'trusted_proxies = ["127.0.0.1"]' if declared else ""
+    daemon = start_daemon(config=f"[server]\nmax_viewers = 10\n{proxies}")
+    nginx = start_nginx(daemon)
+    with ExitStack() as stack:
+        assert handshakes(nginx.port, stack, HOSTILE, 9) == ["101"] * 8 + ["503"]
+        assert handshakes(nginx.port, stack, FRIEND, 1) == ["101" if declared else "503"]
+        assert nginx.request("GET", "/healthz").status == 200
+    counted = HOSTILE if declared else "127.0.0.1"
+    assert f"{counted} has as many viewers as one client address may have" in daemon.log()
+    assert f'trusted_proxies = ["{counted}"]' in daemon.log()
