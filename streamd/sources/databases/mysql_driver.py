@@ -17,9 +17,12 @@ from streamd.sources.databases.session import (
     DatabaseDriver,
     too_long,
 )
-from streamd.sources.databases.statements import Lowest, with_parameter
+from streamd.sources.databases.statements import Dialect, Lowest, with_parameter
 
 _OPTIONS = {"charset", "ssl_ca", "ssl_cert", "ssl_key", "unix_socket"}
+
+_NO_BACKSLASH_ESCAPES = 512
+"""SERVER_STATUS_NO_BACKSLASH_ESCAPES, a flag in MySQL's protocol."""
 
 _USER = re.compile(r" (for|to) user '[^']*'@'[^']*'")
 
@@ -76,7 +79,7 @@ class MySqlDriver(DatabaseDriver):
             here = datetime.now().astimezone().tzinfo
             zone = datetime.now(here).isoformat()[-6:]
             cursor.execute(f"SET SESSION sql_select_limit = {limit}, time_zone = '{zone}'")
-            cursor.execute(*with_parameter(query, "mysql", _in_zone(after, here)))
+            cursor.execute(*with_parameter(query, _dialect(connection), _in_zone(after, here)))
             if cursor.description is None:
                 return None, ()
             stamp = self._pymysql.FIELD_TYPE.TIMESTAMP
@@ -99,6 +102,12 @@ class MySqlDriver(DatabaseDriver):
         known |= dict.fromkeys((2002, 2003, 2005), UNREACHABLE)
         known |= dict.fromkeys((2006, 2013), LOST)
         return known.get(code, _USER.sub("", str(text or error)))
+
+
+def _dialect(connection: Any) -> Dialect:
+    """Return how the server reads texts; each of its answers has the status of the session."""
+    plain = connection.server_status & _NO_BACKSLASH_ESCAPES
+    return "mysql without escapes" if plain else "mysql"
 
 
 def _stamped(row: Sequence[Any], stamps: Sequence[int], zone: tzinfo | None) -> Sequence[Any]:

@@ -158,8 +158,12 @@ def by_key(table: Table, key: str, whole: bool) -> dict[str, Any]:
         found[name], written[name] = parts, own
     if whole:
         return dict(found)
-    streams = {name: by_name(_with_names(parts)) for name, parts in found.items()}
-    return {f"{name}.{end}": cell for name, cells in streams.items() for end, cell in cells.items()}
+    streams: dict[str, Any] = {}
+    for name, parts in found.items():
+        for end, cell in by_name(_with_names(parts)).items():
+            full = f"{name}.{end}"  # the row a.b may have a column c, and the row a a column b.c
+            streams[full] = BadValue(f"two cells are called {full}") if full in streams else cell
+    return streams
 
 
 def index(table: Table, column: str, key: str) -> int:

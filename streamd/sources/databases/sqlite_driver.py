@@ -33,6 +33,9 @@ _PRAGMA = re.compile(
 )
 """Matches the pragmas whose argument is a name; the argument of others would change a setting."""
 
+_ACTING = frozenset(("incremental_vacuum", "optimize", "shrink_memory", "wal_checkpoint"))
+"""The pragmas that do something without an argument."""
+
 
 class SqliteDriver(DatabaseDriver):
     """Opens the file for each run, so that a replaced file is noticed; never creates it."""
@@ -80,5 +83,6 @@ class SqliteDriver(DatabaseDriver):
 def _authorize(action: int, what: str | None, argument: str | None, *place: Any) -> int:
     reads = action in _READING
     if action == sqlite3.SQLITE_PRAGMA:
-        reads = argument is None or bool(_PRAGMA.fullmatch((what or "").lower()))
+        name = (what or "").lower()
+        reads = name not in _ACTING and (argument is None or bool(_PRAGMA.fullmatch(name)))
     return sqlite3.SQLITE_OK if reads else sqlite3.SQLITE_DENY

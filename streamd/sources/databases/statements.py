@@ -7,25 +7,32 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-Dialect = Literal["postgresql", "mysql"]
+Dialect = Literal["postgresql", "mysql", "mysql without escapes"]
 
 _QUOTED = r"'(?:[^']|'')*' | \"(?:[^\"]|\"\")*\""
 _ESCAPED = r"'(?:[^'\\]|''|\\.)*' | \"(?:[^\"\\]|\"\"|\\.)*\""
 
-# PostgreSQL, 4.1.2 to 4.1.5: only E'…' has escapes; $tag$…$tag$ is a string, too; ::after is a cast.
+# PostgreSQL, 4.1.2 to 4.1.5: only E'…' has escapes, also where it goes on after a line break;
+# $tag$…$tag$ is a string, too; ::after is a cast.
+_E_PART = r"'(?:[^'\\]|''|\\.)*'"
+_LINE_BREAK = r"(?:[^\S\n] | --[^\n]*)*\n(?:\s | --[^\n]*\n)*"
 _POSTGRESQL = rf"""
-    (?<!\w)[eE]'(?:[^'\\]|''|\\.)*' | {_QUOTED} | --[^\n]* | /\*
+    (?<!\w)[eE]{_E_PART}(?:{_LINE_BREAK}{_E_PART})* | {_QUOTED} | --[^\n]* | /\*
     | (?<![\w$])\$([^\W\d]\w*|)\$.*?\$\1\$ | ::
 """
 
 # MySQL 11.1.1 and 11.7: strings have escapes, names have backticks, and "--" needs a space after it.
-_MYSQL = rf"{_ESCAPED} | `[^`]*` | --(?=\s|\Z)[^\n]* | \#[^\n]* | /\*"
+_MYSQL = r"`[^`]*` | --(?=\s|\Z)[^\n]* | \#[^\n]* | /\*"
 
 _PARAMETER = r"| (?P<after>:after\b)"
 
 _TOKENS: dict[Dialect, re.Pattern[str]] = {
     "postgresql": re.compile(_POSTGRESQL + _PARAMETER, re.VERBOSE | re.DOTALL),
-    "mysql": re.compile(_MYSQL + _PARAMETER, re.VERBOSE | re.DOTALL),
+    "mysql": re.compile(f"{_ESCAPED} | {_MYSQL}{_PARAMETER}", re.VERBOSE | re.DOTALL),
+    # With sql_mode NO_BACKSLASH_ESCAPES.
+    "mysql without escapes": re.compile(
+        f"{_QUOTED} | {_MYSQL}{_PARAMETER}", re.VERBOSE | re.DOTALL
+    ),
 }
 
 

@@ -98,3 +98,10 @@ def test_a_naive_time_is_one_instant_as_time_and_as_value(monkeypatch: pytest.Mo
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_cells_that_would_get_one_name_fail_alone() -> None:
+    table = make_table([("k",), ("b.c",), ("c",)], [["a", 1, 2], ["a.b", 3, 4]])
+    found = by_key(table, "k", whole=False)
+    assert isinstance(found.pop("a.b.c"), BadValue)
+    assert found == {"a.c": 2, "a.b.b.c": 3}

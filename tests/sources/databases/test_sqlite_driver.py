@@ -38,7 +38,12 @@ def test_a_text_that_is_not_utf8_fails_alone(serve: Serve, tmp_path: Path) -> No
         "ATTACH '{}/copy.db' AS other",
         "CREATE TEMP TABLE t (a)",
         "PRAGMA temp_store_directory = '{}'",
+        "PRAGMA wal_checkpoint",
+        "PRAGMA main.Optimize",
+        "PRAGMA main.user_version = 5",
         "INSERT INTO orders VALUES (1)",
+        "DETACH main",
+        "SAVEPOINT a",
         "BEGIN",
     ],
 )

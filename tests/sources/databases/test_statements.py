@@ -15,7 +15,7 @@ def said(query: str, dialect: Dialect) -> str | None:
     return text if parameters else None
 
 
-BOTH: tuple[Dialect, ...] = ("postgresql", "mysql")
+BOTH: tuple[Dialect, ...] = ("postgresql", "mysql", "mysql without escapes")
 
 
 @pytest.mark.parametrize("dialect", BOTH)
@@ -47,6 +47,10 @@ def test_both(dialect: Dialect, query: str, translated: str | None) -> None:
         ("x::after, :after", "x::after, %(after)s"),
         (r"'a\' :after", r"'a\' %(after)s"),
         (r"E'it\'s :after' :after", r"E'it\'s :after' %(after)s"),
+        ("E'a'\n'\\' :after' :after", "E'a'\n'\\' :after' %(after)s"),
+        ("E'a' -- it's\n '\\' :after' :after", "E'a' -- it's\n '\\' :after' %(after)s"),
+        ("E'a' '\\' :after", "E'a' '\\' %(after)s"),
+        ("'a'\n'\\' :after", "'a'\n'\\' %(after)s"),
         ("$$it's :after$$ :after", "$$it's :after$$ %(after)s"),
         ("$a$ $$ :after $b$ $a$ :after", "$a$ $$ :after $b$ $a$ %(after)s"),
         ("/* /* */ :after */ :after", "/* /* */ :after */ %(after)s"),
@@ -71,6 +75,11 @@ def test_postgresql(query: str, translated: str | None) -> None:
 )
 def test_mysql(query: str, translated: str | None) -> None:
     assert said(query, "mysql") == translated
+
+
+def test_mysql_without_escapes() -> None:
+    query = r"'it''s \', ':after', :after"
+    assert said(query, "mysql without escapes") == r"'it''s \', ':after', %(after)s"
 
 
 @pytest.mark.parametrize(
