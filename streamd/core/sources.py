@@ -147,13 +147,13 @@ class Sources(Ownership):
 
     def retire(self, source: SourceHealth, now: float) -> None:
         """Mark the streams of a source that no node runs; later, release those that got an update."""
+        if not source.retired:
+            late = StreamReport(None, UNREPORTED, True)
+            self.hear(source, dict.fromkeys(source.streams, late), now)
+            source.retired = True
         for stream in self._made(source):
-            if not source.retired:
-                stream.doubt = UNREPORTED
-            elif stream.doubt is None:
+            if stream.doubt is None:
                 self._leave(source, stream.name)
-            self._streams.judge_stream(stream, now)
-        source.retired = True
 
     # -- reports between nodes ---------------------------------------------------------------------
 

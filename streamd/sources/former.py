@@ -32,6 +32,7 @@ class FormerSources:
     ) -> None:
         """:param changed: to be called when health changed without an update."""
         self._shared = (journal, state, now, changed)
+        self._configured: Mapping[str, Feed] = {}
         self._feeds: dict[str, Feed] = {}
         self._timer: Timer | None = None
 
@@ -40,11 +41,9 @@ class FormerSources:
 
         :param configured: the feeds of all configured sources.
         """
-        feeds = {feed.name: feed for feed in configured}
+        self._configured = {feed.name: feed for feed in configured}
         for name, record in (await self._shared[0].records(STREAMS)).items():
-            if name not in feeds and name not in self._feeds:
-                self._feeds[name] = Feed(name, SourceSettings(), *self._shared)
-            (feeds.get(name) or self._feeds[name]).own(record)
+            self._find(name).own(record)
 
     def start(self, configured: Iterable[Feed], clock: IReactorTime) -> None:
         """Do all that where no other node can run a source: now, and then every second."""
@@ -68,6 +67,8 @@ class FormerSources:
         """
         state, changed = self._shared[1], self._shared[3]
         revision = state.revision
+        for name in reports:
+            self._find(name)
         for name, feed in self._feeds.items():
             if name in reports:
                 feed.follow(reports[name])
@@ -75,3 +76,10 @@ class FormerSources:
                 feed.retire()
         if state.revision != revision:
             changed()
+
+    def _find(self, name: str) -> Feed:
+        """Return the feed of a source; make one if it is not configured and was not known."""
+        feed = self._configured.get(name) or self._feeds.get(name)
+        if feed is None:
+            feed = self._feeds[name] = Feed(name, SourceSettings(), *self._shared)
+        return feed

@@ -83,6 +83,21 @@ class FormerSourcesTests(SynchronousTestCase):
         self.former.update({})
         self.assertEqual(("late", UNREPORTED), self.states()["shop.a"])
 
+    def test_so_does_that_of_a_source_that_only_another_node_has(self) -> None:
+        self.daemon.journal.append([Draft("new", b"1")])
+        self.former.update({"new": b'{"new":[null,"gone",false]}', "office": b"{}"})
+        self.assertEqual(("failed", "gone"), self.states()["new"])
+        self.former.update({"office": b"{}"})
+        self.assertEqual(("late", UNREPORTED), self.states()["new"])
+        self.daemon.journal.append([Draft("new", b"2")])
+        self.assertEqual(("fresh", None), self.states()["new"])
+
+    def test_a_failure_that_another_node_reported_ends_with_its_report(self) -> None:
+        self.former.update({"new": b'{"new":[null,"no answer",false]}'})
+        self.assertEqual(("failed", "no answer"), self.states()["new"])
+        self.former.update({})
+        self.assertNotIn("new", self.states())
+
     def test_a_journal_that_cannot_tell_is_in_the_log(self) -> None:
         class Broken:
             def records(self, kind: str) -> Deferred[Any]:
