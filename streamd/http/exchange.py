@@ -181,6 +181,7 @@ class Exchange(http.Request):
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         self.forget_body()
+        self._upload = None  # it refers to this exchange: the cycle would be left to the collector
         self.process()
 
     def process(self) -> None:

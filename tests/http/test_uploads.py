@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.errors import Refused
 from streamd.http.client_address import UNIX
+from streamd.http.exchange import Exchange
 from streamd.http.request import NeedsBody
 from streamd.http.uploads import (
     CHUNK,
@@ -220,3 +222,15 @@ def test_a_body_that_stalls_is_refused(serve: Serve, monkeypatch: pytest.MonkeyP
     assert (answer.status, answer.json()["error"]["code"]) == (408, "too-slow")
     assert wire.rest() == b""
     assert served.service.site.uploads.proven.used == 0
+
+
+@in_thread
+def test_a_request_leaves_nothing_to_the_garbage_collector(served: Served) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for method, path, body in (("POST", "/streams/a", "1"), ("GET", "/streams/a", "")):
+            assert served.request(method, path, body).status < 300
+        wait_until(lambda: not any(isinstance(each, Exchange) for each in gc.get_objects()))
+    finally:
+        gc.enable()
