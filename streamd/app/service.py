@@ -92,7 +92,7 @@ class Streamd(MultiService):
         self._ports = list(ports)
         self.listening: list[IListeningPort] = []
         self._waiting = True  # no port is read before the journal has said something
-        surroundings = Surroundings(reactor, base, now)
+        surroundings = Surroundings(reactor, base, now, config.secrets)
         self.journal = make_journal(config, surroundings)
         self.state = State(
             now(), config.streams, max_streams=server.max_streams, max_state=server.max_state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,11 +40,18 @@ class Surroundings(NamedTuple):
 
     :ivar base: the folder of the configuration file, from which relative paths start.
     :ivar now: returns seconds since the epoch.
+    :ivar secrets: the environment variables that the configuration names as secrets.
     """
 
     reactor: Any
     base: Path
     now: Callable[[], float] = time.time
+    secrets: frozenset[str] = frozenset()
+
+    def environment(self, listed: Iterable[str]) -> dict[str, str]:
+        """Return the environment for a program: the daemon's, without secrets that are not listed."""
+        hidden = self.secrets.difference(listed)
+        return {name: value for name, value in os.environ.items() if name not in hidden}
 
     def reveal(self, path: str, secret: Secret) -> str:
         """Return the text of a secret in the configuration.

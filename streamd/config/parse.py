@@ -7,7 +7,7 @@ environment, and resolves them with :meth:`Secret.reveal`.  Each kind of source 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -66,6 +66,7 @@ def read(
         streams=dict(reader.streams("streams", document.get("streams", {}))),
         walls=tuple(reader.walls(document.get("walls", []))),
         journal=None if journal is None else reader.journal(journal, journals),
+        secrets=frozenset(_variables(document)),
         file=True,
     )
     config = config._replace(order=_order(document, config))
@@ -74,6 +75,17 @@ def read(
         if key not in TABLES:
             reader.problem(key, f"unknown; {suggestion(key, TABLES)}")
     return config, reader.problems
+
+
+def _variables(value: Any) -> Iterator[str]:
+    """Yield the name in each ``{ env = "NAME" }`` of a document, also where no secret may be."""
+    if isinstance(value, list):
+        for member in value:
+            yield from _variables(member)
+    elif isinstance(value, dict):
+        if isinstance(value.get("env"), str):
+            yield value["env"]
+        yield from _variables(list(value.values()))
 
 
 def _order(document: Mapping[str, Any], config: Config) -> Sequence[str]:

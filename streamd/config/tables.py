@@ -117,6 +117,7 @@ class Config(NamedTuple):
     :ivar walls: the walls, with different names; the first one is the default.
     :ivar journal: the table ``[journal]``, or None for the default.
     :ivar order: the names of sources and streams: those of the table that the file begins with first.
+    :ivar secrets: the environment variables in every ``{ env = "NAME" }`` of the file.
     :ivar file: whether there is a configuration file.  Without one, any program on this machine may
         publish.
     """
@@ -127,5 +128,6 @@ class Config(NamedTuple):
     streams: Mapping[str, Description] = {}
     walls: Sequence[Wall] = ()
     journal: SourceTable | None = None
+    secrets: frozenset[str] = frozenset()
     file: bool = False
     order: Sequence[str] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -69,11 +69,13 @@ class CommandSettings(SourceSettings, frozen=True):
     """The table ``[sources.NAME]`` with ``command``.
 
     :ivar every: the interval of runs; None if the program is expected not to end.
+    :ivar env: secrets of the configuration that the program gets as environment variables.
     :ivar timeout: with ``every``, the longest time of a run.
     """
 
     command: Command
     every: Duration | None = None
+    env: tuple[str, ...] = ()
     timeout: Duration = Duration(60)
 
 
@@ -119,11 +121,13 @@ class Run(ProcessProtocol):
 
     transport: Any
 
-    def __init__(self, reactor: Any, out: Lines, err: Lines) -> None:
+    def __init__(
+        self, reactor: Any, environment: Mapping[str, str], out: Lines, err: Lines
+    ) -> None:
         self.gone: Deferred[Any] = Deferred()
         self.too_long = False
         self._stopping = False
-        self.environment = {**os.environ, MARK: uuid4().hex}
+        self.environment = {**environment, MARK: uuid4().hex}
         self._reactor = reactor
         self._lines = {1: out, 2: err}
         self._room = ROOM
@@ -201,6 +205,7 @@ class CommandSource:
         self._name = name
         self._settings = settings
         self._reactor, self._base = surroundings.reactor, surroundings.base
+        self._environment = surroundings.environment
         self._run: Run | None = None
         self._texts: Texts | None = None
         self._printed = False
@@ -227,7 +232,7 @@ class CommandSource:
     def _start(self) -> Deferred[object]:
         self._printed = False
         out, err = Lines(MAX_TEXT, self._publish), Lines(MAX_STDERR_LINE, self._log_line)
-        run = Run(self._reactor, out, err)
+        run = Run(self._reactor, self._environment(self._settings.env), out, err)
         words = ["setsid", *self._settings.command.words]
         self._reactor.spawnProcess(run, words[0], words, env=run.environment, path=str(self._base))
         self._run = run

@@ -26,3 +26,14 @@ def test_a_missing_secret_is_told_with_its_key_path(
         [line] = error.value.problems
         assert line.startswith("access.admin[0]: ")
         assert "none" in line.lower()
+
+
+def test_programs_get_no_secret_that_is_not_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TOKEN", "PASSWORD", "PLAIN"):
+        monkeypatch.setenv(name, "x")
+    here = Surroundings(None, tmp_path, secrets=frozenset(("TOKEN", "PASSWORD", "UNSET")))
+    found = here.environment(["PASSWORD", "PLAIN", "UNSET"])
+    assert {"TOKEN", "PASSWORD", "PLAIN", "UNSET"} & set(found) == {"PASSWORD", "PLAIN"}
+    assert {"PATH", "HOME"} <= set(found)

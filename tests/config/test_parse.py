@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind
 from streamd.config.parse import parse
+from streamd.config.parse import read as read_all
 from streamd.config.tables import Config, Wall
 from streamd.core.description import KINDS_OF_TILE, Description, Keep
 from streamd.core.duration import Duration
@@ -166,6 +167,25 @@ class GoodTests(SynchronousTestCase):
         self.assertEqual([orders, {"streams": ["load.web", "load.db"]}], tiles)
         told = {"name": "rest", "title": "rest", "theme": "dark", "rotate": 15.0}
         self.assertEqual({**told, "tiles": [{"stream": "*"}]}, as_json(rest))
+
+
+class SecretVariableTests(SynchronousTestCase):
+    def test_variables_of_secrets_are_found_wherever_they_are(self) -> None:
+        text = """
+            [access]
+            publish = ["a text that is a secret", { env = "A" }]
+            admin = [{ token = { env = "B" }, name = "ci" }]
+            [sources.web]
+            url = "ws://x"
+            headers = { Authorization = { env = "C" }, Accept = "text/plain" }
+            [sources.load]
+            kind = "walk"
+            env = ["D"]
+            [journal]
+            url = { env = "E" }
+            """
+        config, _ = read_all(text, KINDS)
+        self.assertEqual({"A", "B", "C", "E"}, config.secrets)
 
 
 class BadTests(SynchronousTestCase):

@@ -275,6 +275,37 @@ def test_mistakes(lines: str, problem: str) -> None:
     assert mistake(f"[sources.load]\n{lines}").startswith(problem)
 
 
+SECRETS = """
+[access]
+publish = [{ env = "T_PUBLISH" }]
+[sources.web]
+url = "http://localhost:9/"
+every = "1h"
+headers = { Authorization = { env = "T_HEADER" } }
+[sources.db]
+database = { env = "T_DATABASE" }
+query = "SELECT 1 AS a"
+every = "1h"
+"""
+
+
+@in_thread
+def test_secrets_of_the_configuration_are_not_in_the_environment(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("T_DATABASE", "sqlite:///none.db")
+    for name in ("T_PUBLISH", "T_HEADER", "T_PLAIN"):
+        monkeypatch.setenv(name, "x")
+    program = (
+        "import os; print(' '.join(sorted(n for n in os.environ if n.startswith('T_'))), flush=1)"
+    )
+    streams = Streams(serve(config(python(program), 'every = "1h"') + SECRETS))
+    streams.expect("load", "T_PLAIN")
+    listed = 'every = "1h"\nenv = ["T_HEADER", "T_DATABASE"]'
+    streams = Streams(serve(config(python(program), listed) + SECRETS))
+    streams.expect("load", "T_DATABASE T_HEADER T_PLAIN")
+
+
 @given(st.lists(st.text("ab\n", max_size=12).map(str.encode)), st.randoms(use_true_random=False))
 def test_lines_come_in_any_pieces(parts: list[bytes], random: Random) -> None:
     text = b"\n".join(parts)

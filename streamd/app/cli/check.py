@@ -13,6 +13,7 @@ from streamd.app.cli.arguments import Commands, command
 from streamd.app.cli.output import answer, warn
 from streamd.app.cli.run_source import Outcome, listen_to_log, run_reactor, run_source
 from streamd.app.load import load
+from streamd.config.kind import Surroundings
 
 SHOWN = 40
 """The most characters of a value that are printed, so that a line fits a terminal."""
@@ -33,8 +34,9 @@ def check(arguments: Any) -> None:
     reasons = listen_to_log()
 
     async def main(reactor: Any) -> None:
+        here = Surroundings(reactor, base, secrets=config.secrets)
         outcomes: Sequence[Outcome] = await gatherResults(
-            Deferred.fromCoroutine(run_source(reactor, base, name, table, config.streams, reasons))
+            Deferred.fromCoroutine(run_source(here, name, table, config.streams, reasons))
             for name, table in config.sources.items()
         )
         problems = _report(outcomes, config.streams.keys())

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
@@ -117,8 +116,7 @@ def run_reactor(main: Callable[[Any], Coroutine[Deferred[Any], Any, None]]) -> N
 
 
 async def run_source(
-    reactor: Any,
-    base: Path,
+    here: Surroundings,
     name: str,
     table: SourceTable,
     descriptions: Mapping[str, Description],
@@ -126,8 +124,9 @@ async def run_source(
 ) -> Outcome:
     """Start a source, wait for its first values, and stop it.
 
-    :param base: the folder from which relative paths in its table start.
+    :param here: the reactor, and the folder from which relative paths in its table start.
     """
+    reactor = here.reactor
     state = State(time.time(), descriptions)
     journal = MemoryJournal(time.time, reactor.seconds)
     journal.start(_StateFollower(state, reactor.seconds))
@@ -137,7 +136,6 @@ async def run_source(
         if not heard.called:
             heard.callback(None)
 
-    here = Surroundings(reactor, base)
     try:
         source, feed = furnish(name, table, here, journal, state, time.time, changed)
     except ConfigError as error:

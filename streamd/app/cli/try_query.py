@@ -15,6 +15,7 @@ from streamd.app.cli.suggestion import database_url, source_name, source_table, 
 from streamd.app.ports import DEFAULT_PORT, address_of, check_endpoint, endpoint
 from streamd.app.service import Streamd
 from streamd.config.fields import ConfigError
+from streamd.config.kind import Surroundings
 from streamd.config.parse import parse
 from streamd.sources.registry import find_kinds
 
@@ -46,7 +47,7 @@ def try_query(arguments: Any) -> None:
         try:
             port = endpoint(arguments.port)
             check_endpoint(reactor, port)
-            outcome = await run_source(reactor, Path.cwd(), name, table, {}, reasons)
+            outcome = await run_source(Surroundings(reactor, Path.cwd()), name, table, {}, reasons)
             if outcome.problems:
                 raise ConfigError(outcome.problems)
             [(_, rows, _)] = outcome.said

@@ -35,6 +35,20 @@ title = "Published by programs"
     assert run("check", "streamd.toml", folder=Path(shop)).returncode == 0
 
 
+def test_check_gives_commands_the_environment_that_the_daemon_gives(tmp_path: Path) -> None:
+    names = "' '.join(sorted(n for n in os.environ if n.startswith('T_')))"
+    (tmp_path / "streamd.toml").write_text(f"""
+[access]
+publish = [{{ env = "T_TOKEN" }}]
+[sources.seen]
+command = ["python3", "-c", "import os; print({names})"]
+every = "1h"
+""")
+    done = run("check", folder=tmp_path, T_TOKEN="0123456789abcdef", T_PLAIN="x")
+    assert '"T_PLAIN"' in done.stdout
+    assert "T_TOKEN" not in done.stdout
+
+
 def test_check_opens_no_port_and_writes_nothing(shop: Path) -> None:
     config = '[sources.shop]\ndatabase = "sqlite:///none.db"\nquery = "SELECT 1 AS a"'
     (shop / "streamd.toml").write_text(config)
