@@ -303,6 +303,7 @@ class LogFile:
 
         :raises OSError: the file could not be renamed.
         """
+        self._make_private()  # it may be of 0.1.0, and was damaged before it was opened
         aside = self._path.with_name(f"{self._path.name}.damaged-{stamp}")
         for end in _BESIDE:
             with suppress(FileNotFoundError):

@@ -369,6 +369,18 @@ class TestCopies:
 
 
 class TestRights:
+    async def test_nobody_else_may_read_a_damaged_log_that_is_kept(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        old = gzip.decompress(OLD.read_bytes())
+        (tmp_path / "log.db").write_bytes(old[:5000] + b"x" * (len(old) - 5000))
+        (tmp_path / "log.db").chmod(0o644)
+        log = file_log(tmp_path, monkeypatch)
+        await log.start()
+        [aside] = tmp_path.glob("log.db.damaged-*[0-9]")
+        assert stat.S_IMODE(aside.stat().st_mode) == 0o600
+        await log.journal.stop()
+
     @pytest.mark.parametrize("made_before", [False, True])
     async def test_nobody_else_may_read_the_log(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_before: bool
