@@ -40,7 +40,6 @@ FROZEN = 15.0
 SEED = 8
 TAKEOVER = 5.0
 SETTLE = 60.0
-ORIGIN = "0-0"
 LEASE = "streamd:lease:source:orders"
 
 CONFIG = """
@@ -248,7 +247,7 @@ def prove(proof: Proof, seconds: float = SECONDS, seed: int = SEED, frozen: floa
 
         publishers = [Publisher(lambda: node().port, (f"s{n}",), keyed=True) for n in range(NODES)]
         viewers = [
-            Viewer(lambda: node().ws_url, 7, lambda: chance.uniform(0.5, 10), ORIGIN)
+            Viewer(lambda: node().ws_url, 7, lambda: chance.uniform(0.5, 10))
             for _ in range(VIEWERS)
         ]
         # What is in doubt is tried again.

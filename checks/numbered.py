@@ -20,6 +20,7 @@ from websockets import Subprotocol
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from checks.ledger import ORIGIN
 from tests.support.net import request
 
 ORDERS = """
@@ -124,7 +125,7 @@ class Publisher:
 
 
 class Viewer:
-    """Follows all streams, and resumes wherever a connection ends.
+    """Follows all streams from the first position on, and resumes wherever a connection ends.
 
     :ivar seqs: of each stream the seqs that it was told, in order.
     :ivar numbers: and the numbers that the values have.
@@ -137,28 +138,25 @@ class Viewer:
         url: Callable[[], str],
         silence: float,
         stay: Callable[[], float],
-        at: str | None = None,
     ) -> None:
         """:param url: the node that it connects to next.
 
         :param silence: seconds without a message after which it connects again.
         :param stay: seconds after which it connects again, anyhow.
-        :param at: the cursor to begin with.
         """
         self.seqs: dict[str, list[int]] = {}
         self.numbers: dict[str, list[int]] = {}
         self.resumed = self.anew = self.connections = 0
         self.over = Event()
         self._url, self._silence, self._stay = url, silence, stay
-        self._at = at
+        self._at = ORIGIN
 
     def turn(self) -> None:
-        after = "" if self._at is None else f"?after={self._at}"
         until = time.monotonic() + self._stay()
         self.connections += 1
         try:
             with connect(
-                f"{self._url()}/ws{after}",
+                f"{self._url()}/ws?after={self._at}",
                 subprotocols=[Subprotocol("streamd.v1")],
                 compression=None,
                 max_size=None,
@@ -174,7 +172,7 @@ class Viewer:
         if message["type"] == "hello":
             if message["resumed"]:
                 self.resumed += 1
-            elif self._at is not None:
+            else:
                 self.anew += 1
         elif message["type"] == "updates":
             for update in message["updates"]:
