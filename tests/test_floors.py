@@ -61,7 +61,7 @@ FLOORS = {
         "audience screens sweep",
         "messages pace seats",
         "hub",
-        "link",
+        "link open_viewers",
         "fast_write",
     ],
     "journals": [

@@ -103,7 +103,7 @@ class Streamd(MultiService):
         self.sweep = Sweep()
         page = Page(web_folder(), config.walls, "" if config.file else DEMO_NOTE, config.order)
         screens = Screens()
-        self.viewers = StreamFactory(self.hub, self.sweep, now, reactor, screens, page.build)
+        self.viewers = StreamFactory(self.hub, self.sweep, now, screens, page.build)
         self.events = EventStreams(self.hub, self.sweep, now, page.build)
         self.polls = Polls(self.hub, now, reactor)
         self.access = _access(config, tokens, reactor.seconds)

@@ -23,9 +23,9 @@ from streamd.core.update import parse_position
 from streamd.http.request import Handover, Request, Response, Routes
 from streamd.hub.fast_write import FastLink
 from streamd.hub.hub import Hub
+from streamd.hub.open_viewers import OpenViewers
 from streamd.hub.seats import Seat
 from streamd.hub.sweep import Sweep
-from streamd.reactor.connections import Connections
 from streamd.wire.encoding import COME_BACK, Encoding
 from streamd.wire.events import PLAIN_EVENTS, V1_EVENTS, event, retry
 from streamd.wire.requests import Subscription, parse_query
@@ -73,7 +73,7 @@ class EventProtocol(FastLink, Protocol):
 
     def connectionMade(self) -> None:
         self.take_transport()
-        self._streams.opened(self)
+        self._streams.protocols.opened(self)
         now = self._streams.now()
         also = self._streams.greeting if self._encoding is V1_EVENTS else b""
         self.hub.join(self, self._subscription, self._encoding, now, also=also)
@@ -88,7 +88,7 @@ class EventProtocol(FastLink, Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._end is not None and self._end.active():
             self._end.cancel()
-        self._streams.closed(self)
+        self._streams.protocols.closed(self)
 
     def finish(self) -> None:
         """End the stream with a tick, once the viewer has everything that came before."""
@@ -119,19 +119,17 @@ class EventProtocol(FastLink, Protocol):
     def ping(self, now: float) -> None:
         """Drop the viewer if it has stalled.  An event stream has no pings; the ticks replace them."""
         if self.is_stalled(now):
-            self._streams.lost += 1
-            self.lose()
+            self._streams.protocols.give_up(self)
 
     def check_pong(self, now: float) -> None:
         """Do nothing: an event stream has no pongs."""
 
 
 class EventStreams:
-    """Tracks the open event streams.
+    """Answers the requests for event streams.
 
     :ivar protocols: the viewers.
     :ivar greeting: the message that v1 viewers get after the welcome: the build of the page.
-    :ivar lost: how many viewers were dropped because they accepted no bytes for too long.
     :ivar finished: how many streams have ended after the time that their viewers asked for.
     """
 
@@ -143,11 +141,8 @@ class EventStreams:
         self.hub = hub
         self.greeting = event(*v1_message("build", {"build": build}))
         self.now = now
-        self.protocols: Connections[EventProtocol] = Connections(hub.clock)
-        self.lost = 0
+        self.protocols: OpenViewers[EventProtocol] = OpenViewers(hub, sweep)
         self.finished = 0
-        self._sweep = sweep
-        sweep.watch(self.protocols)
 
     @property
     def routes(self) -> Routes:
@@ -171,19 +166,6 @@ class EventStreams:
         start = retry(random.uniform(*COME_BACK))
         protocol = EventProtocol(self, subscription, encoding, seat, lasting)
         return Handover(protocol, Response(200, b"", _HEADERS), start)
-
-    def opened(self, protocol: EventProtocol) -> None:
-        """Track a viewer, once the head of its answer was sent."""
-        protocol.slot = self._sweep.next_slot()
-        self.protocols.add(protocol)
-        self.hub.seats.take(protocol.seat)
-
-    def closed(self, protocol: EventProtocol) -> None:
-        """Forget a viewer whose connection has ended."""
-        self.hub.leave(protocol)
-        if protocol in self.protocols:
-            self.protocols.discard(protocol)
-            self.hub.seats.leave(protocol.seat)
 
     def close_all(self) -> Deferred[None]:
         """Ask every viewer to reconnect later, and close; fires when all are closed."""

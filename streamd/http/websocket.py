@@ -11,7 +11,7 @@ from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from streamd.core.errors import Refused
@@ -23,10 +23,11 @@ from streamd.http.request import Handover, Request, Routes
 from streamd.hub.fast_write import FastLink
 from streamd.hub.hub import Hub
 from streamd.hub.link import SLOWEST, bytes_acknowledged
+from streamd.hub.open_viewers import OpenViewers
 from streamd.hub.screens import Screens
 from streamd.hub.seats import Seat
 from streamd.hub.sweep import PONG_WITHIN, Sweep
-from streamd.reactor.connections import CLOSE_GRACE, Connections
+from streamd.reactor.connections import CLOSE_GRACE
 from streamd.wire.encoding import COME_BACK
 from streamd.wire.frames import (
     PING,
@@ -93,7 +94,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     def onOpen(self) -> None:
         try:
             self.take_transport()
-            self.factory.opened(self)
+            self.factory.protocols.opened(self)
             self._join(self._subscription, also=self.factory.greeting if self.is_v1 else b"")
         except Exception:  # Autobahn would keep the error to itself, and the connection open
             self._log.failure("a viewer could not begin")
@@ -249,7 +250,8 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         for call in (self._aborting, self._quiet):
             if call is not None and call.active():
                 call.cancel()
-        self.factory.closed(self)
+        self.factory.screens.lost(self, self.factory.now())
+        self.factory.protocols.closed(self)
 
     # -- called by the sweep -----------------------------------------------------------------------
 
@@ -257,7 +259,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         """Ping the viewer.  One that lags gets no ping, but is dropped once it has stalled."""
         if not self.ready:
             if self.is_stalled(now):
-                self.factory.give_up(self)
+                self.factory.protocols.give_up(self)
         elif self.is_writable:  # no ping may follow a close frame (RFC 6455, section 5.5.1)
             self._pinged = now
             self._pinged_at = bytes_acknowledged(self.transport)
@@ -273,16 +275,15 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         taken = bytes_acknowledged(self.transport)
         may_be_slow = taken - self._heard_at > PONG_WITHIN * SLOWEST
         if not may_be_slow or taken == self._pinged_at:
-            self.factory.give_up(self)
+            self.factory.protocols.give_up(self)
 
 
 class StreamFactory(WebSocketServerFactory):
-    """Tracks the connected viewers: counts them, lets the sweep ping them, and closes them.
+    """Makes the viewers of WebSockets, with the same options for all.
 
     :ivar protocols: the viewers whose handshake is done.
     :ivar greeting: the message that v1 viewers get after the welcome: the build of the page.
     :ivar refused: how many viewers were closed because they sent too much.
-    :ivar lost: how many viewers were dropped because they did not answer.
     """
 
     def __init__(
@@ -290,7 +291,6 @@ class StreamFactory(WebSocketServerFactory):
         hub: Hub,
         sweep: Sweep,
         now: Callable[[], float],
-        clock: IReactorTime,
         screens: Screens,
         build: str,
     ) -> None:
@@ -303,11 +303,9 @@ class StreamFactory(WebSocketServerFactory):
         self.screens = screens
         self.greeting = frame(v1_message("build", {"build": build}).text)
         self.now = now
-        self.clock = clock
-        self.protocols: Connections[StreamProtocol] = Connections(clock)
-        self.refused = self.lost = 0
-        self._sweep = sweep
-        sweep.watch(self.protocols)
+        self.clock = hub.clock
+        self.protocols: OpenViewers[StreamProtocol] = OpenViewers(hub, sweep)
+        self.refused = 0
         StreamProtocol.take_options(self)
 
     @property
@@ -327,25 +325,6 @@ class StreamFactory(WebSocketServerFactory):
         protocol.factory, protocol.client = self, request.client
         protocol.no_report = no_report
         return Handover(protocol)
-
-    def opened(self, protocol: StreamProtocol) -> None:
-        """Track a viewer whose handshake is done."""
-        protocol.slot = self._sweep.next_slot()
-        self.protocols.add(protocol)
-        self.hub.seats.take(protocol.seat)
-
-    def closed(self, protocol: StreamProtocol) -> None:
-        """Forget a viewer whose connection has ended."""
-        self.hub.leave(protocol)
-        self.screens.lost(protocol, self.now())
-        if protocol in self.protocols:
-            self.protocols.discard(protocol)
-            self.hub.seats.leave(protocol.seat)
-
-    def give_up(self, protocol: StreamProtocol) -> None:
-        """Drop a viewer that does not answer."""
-        self.lost += 1
-        protocol.lose()
 
     def close_all(self) -> Deferred[None]:
         """Ask every viewer to reconnect later, and close; fires when all connections are closed.

@@ -29,12 +29,9 @@ from streamd.sources.entries import Entries, Entry
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.feed import Feed
 from streamd.sources.names import by_name
-from streamd.sources.polling import MIN_RETRY, Polling
+from streamd.sources.polling import MIN_RETRY, PING, Polling
 from streamd.sources.settings import SourceSettings
 from streamd.sources.texts import Texts, read_text, read_text_or_why
-
-PING = 1.0
-"""Seconds between two checks that Redis still answers."""
 
 EVERY = 1.0
 """Seconds between two commands."""

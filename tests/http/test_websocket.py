@@ -631,7 +631,7 @@ def test_mute_viewer_is_dropped(swept: Served) -> None:
     turn(served, 1, now + sweep.PONG_WITHIN - 1)
     wire.rest()
     wait_until(lambda: not served.service.viewers.protocols)
-    assert served.service.viewers.lost == 1
+    assert served.service.viewers.protocols.lost == 1
 
 
 @in_thread

@@ -22,7 +22,7 @@ class EchoProtocol(StreamProtocol):
 
     def onOpen(self) -> None:
         self.take_transport()
-        self.factory.opened(self)
+        self.factory.protocols.opened(self)
 
     def onFrameBegin(self) -> None:
         self._allowance = float(BURST)  # suites send more than viewers may
