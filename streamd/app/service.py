@@ -113,7 +113,7 @@ class Streamd(MultiService):
             self.access,
             (page, Health(self.state), Commands(self.access, screens, page.walls, now)),
             (
-                Reader(self.state, self.hub.slices),
+                Reader(self.state, self.hub.slices, server.address_share),
                 Publisher(self.access, self.journal, self.state),
                 self.viewers,
                 self.events,
@@ -126,8 +126,8 @@ class Streamd(MultiService):
             Uploads(reactor, server.address_share),
             reactor,
             security(page.script, server.frame_ancestors),
-            Unread(lambda: self.state.kept.dropped),
-            Packer(Worker(reactor, "gzip")),
+            Unread(lambda: self.state.kept.dropped, server.address_share),
+            Packer(Worker(reactor, "gzip"), server.address_share),
             page.files,
             _proxies(server),
         )

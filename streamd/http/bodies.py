@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamd.core.errors import Refused
+from streamd.core.quota import SHARE, Quota, refuse_greedy
 from streamd.http.request import PART, Response
 from streamd.reactor.deadline import Deadline
 from streamd.reactor.worker import Worker
@@ -36,9 +37,6 @@ SMALL = 16 * 1024
 
 MAX_UNREAD = 64 * 2**20
 """The most memory of all answers that are being sent: 500 answers, each with two parts."""
-
-MAX_UNREAD_OF_CLIENT = MAX_UNREAD // 2
-"""The same for one client address, so that one client cannot take the room of all others."""
 
 MAX_OUTDATED = 32 * 2**20
 """Bytes of updates that the state may drop while an answer with some of them is being sent."""
@@ -61,7 +59,6 @@ KEPT_PACKED = 8 * 2**20
 """Bytes of the cached bodies, before and after compression: the files of the page, and some answers."""
 
 MAX_PACKING = 8
-MAX_PACKING_OF_CLIENT = 4
 """How many bodies are compressed at a time; others are sent uncompressed."""
 
 _GZIP = re.compile(r"(?:^|[,\s])(?:gzip|\*)\s*(?:$|,|;\s*q=(?:1|0\.[0-9]*[1-9]))", re.IGNORECASE)
@@ -84,14 +81,16 @@ class Held(NamedTuple):
 class Unread:
     """Counts the memory of all answers that are being sent, and bounds it.
 
-    :ivar size: bytes of memory.
+    :ivar quota: bytes of memory.
     """
 
-    def __init__(self, dropped: Callable[[], int] = lambda: 0) -> None:
-        """:param dropped: returns how many bytes of updates the state has dropped since the start."""
-        self.size = 0
+    def __init__(self, dropped: Callable[[], int] = lambda: 0, share: float = SHARE) -> None:
+        """:param dropped: returns how many bytes of updates the state has dropped since the start.
+
+        :param share: the part of the memory for one client address.
+        """
+        self.quota = Quota(MAX_UNREAD, share)
         self._dropped = dropped
-        self._clients: Counter[str] = Counter()
         self._bodies: Counter[int] = Counter()
 
     def hold(self, client: str, body: bytes | Iterator[bytes], updates: int = 0) -> Held:
@@ -107,20 +106,22 @@ class Unread:
         whole = id(body) if isinstance(body, bytes) else None
         if isinstance(body, bytes) and whole not in self._bodies:
             size += len(body)
-        if size > min(MAX_UNREAD - self.size, MAX_UNREAD_OF_CLIENT - self._clients[client]):
+        if self.quota.exceeds(client, size):
+            raise refuse_greedy(client, "unread answers")
+        if self.quota.used + size > self.quota.total:
             raise Refused(503, "busy", "too many answers wait for their readers; ask again")
-        self.size += size
-        self._clients[client] += size
+        self.quota.take(client, size)
         if whole is not None:
             self._bodies[whole] += 1
         return Held(client, size, whole, self._dropped() if updates else None)
 
     def release(self, held: Held) -> None:
         """Stop counting an answer."""
-        self.size -= held.size
-        _take(self._clients, held.client, held.size)
+        self.quota.give_back(held.client, held.size)
         if held.body is not None:
-            _take(self._bodies, held.body, 1)
+            self._bodies[held.body] -= 1
+            if not self._bodies[held.body]:
+                del self._bodies[held.body]
 
     def is_outdated(self, held: Held) -> bool:
         """Return whether an answer may keep too many updates alive that the state has dropped.
@@ -129,12 +130,6 @@ class Unread:
         each of them bounds all.
         """
         return held.since is not None and self._dropped() - held.since > MAX_OUTDATED
-
-
-def _take(counter: Counter[Any], key: Any, count: int) -> None:
-    counter[key] -= count
-    if not counter[key]:
-        del counter[key]
 
 
 @implementer(IPushProducer)
@@ -245,12 +240,13 @@ def _gzip(body: bytes, level: int) -> bytes:
 class Packer:
     """Compresses bodies with gzip in a thread, once for equal bodies, and caches the results."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, share: float = SHARE) -> None:
+        """:param share: the part of :data:`MAX_PACKING` for one client address."""
         self._worker = worker
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()
         self._size = 0
         self._under_way: dict[bytes, list[Deferred[bytes]]] = {}
-        self._clients: Counter[str] = Counter()
+        self._quota = Quota(MAX_PACKING, share)
 
     def pack(self, body: bytes, client: str) -> Deferred[bytes] | None:
         """Return a compressed body; None if it has to be sent uncompressed.
@@ -264,11 +260,10 @@ class Packer:
             return succeed(self._kept[body])
         waiting = self._under_way.get(body)
         if waiting is None:
-            full = len(self._under_way) >= MAX_PACKING
-            if full or self._clients[client] >= MAX_PACKING_OF_CLIENT:
+            if self._quota.used >= self._quota.total or self._quota.exceeds(client):
                 return None
             waiting = self._under_way[body] = []
-            self._clients[client] += 1
+            self._quota.take(client)
             level = LEVEL if len(body) <= PART else LONG_LEVEL
             packing = self._worker.run(_gzip, body, level)
             packing.addBoth(self._done, body, client)
@@ -277,7 +272,7 @@ class Packer:
         return answer
 
     def _done(self, packed: Any, body: bytes, client: str) -> None:
-        _take(self._clients, client, 1)
+        self._quota.give_back(client)
         if isinstance(packed, bytes):
             self._keep(body, packed)
         for answer in self._under_way.pop(body):

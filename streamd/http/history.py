@@ -10,6 +10,7 @@ import msgspec
 from twisted.internet.defer import Deferred, succeed
 
 from streamd.core.errors import Refused
+from streamd.core.quota import SHARE, Quota, refuse_greedy
 from streamd.core.retention import cost
 from streamd.core.stream import Stream
 from streamd.core.thin import steps_of, thin
@@ -23,8 +24,7 @@ ENTRY_BYTES = 400
 """Memory of a cached history, beside its updates; 290 to 360 bytes were measured."""
 
 MAX_WAITING = 64
-MAX_WAITING_OF_CLIENT = MAX_WAITING // 2
-"""How many different requests may wait, of all clients and of one: a wall sends one for each chart."""
+"""How many different requests may wait: a wall sends one for each chart."""
 
 
 class ThinHistory(msgspec.Struct, frozen=True):
@@ -64,8 +64,10 @@ class Thinner:
     that one with many requests does not delay the others.
     """
 
-    def __init__(self, slices: Slices) -> None:
+    def __init__(self, slices: Slices, share: float = SHARE) -> None:
+        """:param share: the part of :data:`MAX_WAITING` for one client address."""
         self._slices = slices
+        self._quota = Quota(MAX_WAITING, share)
         self._kept: dict[object, ThinHistory] = {}
         self._size = 0
         self._waiting: dict[Job, list[Deferred[ThinHistory]]] = {}
@@ -89,9 +91,11 @@ class Thinner:
         elif job in self._waiting:
             self._waiting[job].append(answer)
         else:
-            turns = self._turns.get(client, ())
-            if len(self._waiting) >= MAX_WAITING or len(turns) >= MAX_WAITING_OF_CLIENT:
+            if self._quota.exceeds(client):
+                raise refuse_greedy(client, "histories being thinned")
+            if self._quota.used >= self._quota.total:
                 raise Refused(503, "busy", "too many histories are being thinned; ask again")
+            self._quota.take(client)
             self._waiting[job] = [answer]
             self._turns.setdefault(client, deque()).append(job)
             self._proceed()
@@ -103,6 +107,7 @@ class Thinner:
             return
         client, jobs = self._turns.popitem(last=False)
         job = jobs.popleft()
+        self._quota.give_back(client)
         if jobs:
             self._turns[client] = jobs
         self._running, self._answers = job.key, self._waiting.pop(job)

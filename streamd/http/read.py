@@ -10,6 +10,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from streamd.core.errors import Refused, shorten
+from streamd.core.quota import SHARE
 from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.core.stream import Stream
@@ -28,10 +29,11 @@ _JSON = "application/json"
 class Reader:
     """Answers the requests for the state, for the streams, and for one stream."""
 
-    def __init__(self, state: State, slices: Slices) -> None:
+    def __init__(self, state: State, slices: Slices, share: float = SHARE) -> None:
+        """:param share: the part for one client address of what may be computed at a time."""
         self._state = state
         self._slices = slices
-        self._thinner = Thinner(slices)
+        self._thinner = Thinner(slices, share)
 
     @property
     def routes(self) -> Routes:

@@ -16,6 +16,10 @@ encode_json = msgspec.json.encode
 MAX_MESSAGE = 64 * 1024
 """Bytes of one message to a viewer; a single larger update is a message of its own."""
 
+PIECE = 32 * 1024
+"""Bytes of a piece of a long message.  A viewer that does not read holds three pieces or four.  A piece
+is longer than a fast write, so that other viewers get a turn after each."""
+
 COME_BACK = (0.5, 8)
 """Seconds: the range of the random waits after which viewers come back to a daemon that restarts."""
 
@@ -141,13 +145,13 @@ def _listed(opening: bytes, members: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def packed(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes lazily, in pieces of at most :data:`MAX_MESSAGE` bytes."""
+    """Yield the same bytes lazily, in pieces of at most :data:`PIECE` bytes."""
     held: list[bytes] = []
     size = 0
     for part in parts:
-        for start in range(0, len(part), MAX_MESSAGE):
-            piece = part[start : start + MAX_MESSAGE]
-            if size + len(piece) > MAX_MESSAGE:
+        for start in range(0, len(part), PIECE):
+            piece = part[start : start + PIECE]
+            if size + len(piece) > PIECE:
                 yield b"".join(held)
                 held, size = [], 0
             held.append(piece)

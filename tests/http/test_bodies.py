@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.errors import Refused
+from streamd.core.quota import SHARE
 from streamd.http.bodies import (
     ANSWER_WITHIN,
     KEPT_PACKED,
@@ -19,9 +20,7 @@ from streamd.http.bodies import (
     MAX_OUTDATED,
     MAX_PACKED,
     MAX_PACKING,
-    MAX_PACKING_OF_CLIENT,
     MAX_UNREAD,
-    MAX_UNREAD_OF_CLIENT,
     READ_WITHIN,
     Packer,
     Parts,
@@ -29,6 +28,8 @@ from streamd.http.bodies import (
     whole,
 )
 from streamd.http.request import PART
+
+OF_CLIENT = int(MAX_UNREAD * SHARE)
 
 
 def parts(count: int = 100) -> Iterator[bytes]:
@@ -46,15 +47,15 @@ class UnreadTests(SynchronousTestCase):
             try:
                 self.unread.hold(client, iter(()))
             except Refused as refused:
-                self.assertEqual((503, "busy"), (refused.status, refused.code))
+                self.assertEqual(503, refused.status)
                 return count
         raise AssertionError("there is no bound")
 
     def test_one_client_leaves_room_for_others(self) -> None:
-        self.assertEqual(MAX_UNREAD_OF_CLIENT // (2 * PART), self.fill("10.0.0.1"))
+        self.assertEqual(OF_CLIENT // (2 * PART), self.fill("10.0.0.1"))
         self.assertGreater(self.fill("10.0.0.2"), 0)
         self.assertEqual(0, self.fill("10.0.0.3"))
-        self.assertLessEqual(self.unread.size, MAX_UNREAD)
+        self.assertLessEqual(self.unread.quota.used, MAX_UNREAD)
 
     def test_what_ended_is_not_counted(self) -> None:
         body = b"x" * 100_000
@@ -63,14 +64,14 @@ class UnreadTests(SynchronousTestCase):
             self.unread.hold("b", body),
             self.unread.hold("a", iter(()), 10_000),
         ]
-        self.assertGreater(self.unread.size, 6 * PART + len(body) + 8 * 10_000 - 1)
+        self.assertGreater(self.unread.quota.used, 6 * PART + len(body) + 8 * 10_000 - 1)
         for each in held:
             self.unread.release(each)
-        self.assertEqual(0, self.unread.size)
-        self.assertEqual((0, 0), (len(self.unread._clients), len(self.unread._bodies)))
+        self.assertEqual(0, self.unread.quota.used)
+        self.assertEqual(0, len(self.unread._bodies))
 
     def test_answers_with_the_same_body_share_its_memory(self) -> None:
-        body = bytes(MAX_UNREAD_OF_CLIENT - 10 * PART)
+        body = bytes(OF_CLIENT - 10 * PART)
         first = self.unread.hold("a", body)
         self.unread.hold("a", body)
         self.assertRaises(Refused, self.unread.hold, "a", bytes(len(body)))
@@ -129,11 +130,12 @@ class PackerTests(SynchronousTestCase):
             bodies = (bytes([ord(client), n]) * 1000 for n in range(MAX_PACKING))
             return sum(self.packer.pack(body, client) is not None for body in bodies)
 
-        self.assertEqual(MAX_PACKING_OF_CLIENT, count("a"))
-        self.assertEqual(MAX_PACKING - MAX_PACKING_OF_CLIENT, count("b"))
+        one = int(MAX_PACKING * SHARE)
+        self.assertEqual(one, count("a"))
+        self.assertEqual(MAX_PACKING - one, count("b"))
         self.assertEqual(0, count("c"))
         self.worker.work()
-        self.assertEqual(MAX_PACKING_OF_CLIENT, count("c"))
+        self.assertEqual(one, count("c"))
 
     def test_short_and_very_long_bodies_are_not_compressed(self) -> None:
         self.assertIsNone(self.packer.pack(b"x" * 500, "a"))
@@ -265,7 +267,7 @@ class PartsTests(SynchronousTestCase):
             self.clock.advance(0)
         self.assertEqual(body, b"".join(self.exchange.written))
         self.assertLessEqual(max(map(len, self.exchange.written)), PART)
-        self.assertEqual((0, []), (self.unread.size, self.clock.calls))
+        self.assertEqual((0, []), (self.unread.quota.used, self.clock.calls))
 
     def test_part_that_is_not_read_in_time(self) -> None:
         self.exchange.pauses = True
@@ -276,7 +278,7 @@ class PartsTests(SynchronousTestCase):
         self.assertFalse(self.exchange.aborted)
         self.advance(2)
         self.assertTrue(self.exchange.aborted)
-        self.assertEqual((0, []), (self.unread.size, self.clock.calls))
+        self.assertEqual((0, []), (self.unread.quota.used, self.clock.calls))
 
     def test_answer_as_a_whole_has_a_deadline(self) -> None:
         self.exchange.pauses = True
@@ -297,7 +299,7 @@ class PartsTests(SynchronousTestCase):
         self.dropped += 1
         self.advance(1)
         self.assertTrue(self.exchange.aborted)
-        self.assertEqual(0, self.unread.size)
+        self.assertEqual(0, self.unread.quota.used)
 
     def test_body_that_fails(self) -> None:
         def broken() -> Iterator[bytes]:

@@ -9,11 +9,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.description import Description, Keep
 from streamd.core.errors import Refused
+from streamd.core.quota import SHARE
 from streamd.core.stream import Stream
 from streamd.core.thin import STEP
 from streamd.core.update import Draft
 from streamd.http import history as module
-from streamd.http.history import MAX_WAITING, MAX_WAITING_OF_CLIENT, ThinHistory, Thinner
+from streamd.http.history import MAX_WAITING, ThinHistory, Thinner
 from streamd.reactor.slices import PAUSE, TURN, Slices
 from tests.support.fakes import Daemonette
 
@@ -145,9 +146,8 @@ class ThinnerTests(SynchronousTestCase):
         return refused
 
     def test_what_waits_is_bounded(self) -> None:
-        running = 1
-        one = MAX_WAITING - MAX_WAITING_OF_CLIENT
-        self.assertEqual(one - running, self.refusals("a"))
+        running, one = 1, int(MAX_WAITING * SHARE)
+        self.assertEqual(MAX_WAITING - one - running, self.refusals("a"))
         self.assertEqual(one, self.refusals("b"))
         self.assertEqual(MAX_WAITING, self.refusals("c"))
         self.thinner.ask(self.stream, ord("a"), 101, "c")  # shared

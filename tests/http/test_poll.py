@@ -102,7 +102,7 @@ def test_what_comes_while_a_long_history_is_read_belongs_to_the_next_answer(
     texts = [("a", f"{number}{'x' * 60_000}") for number in range(90)]
     served.post_at_once(*texts)
     wire = served.wire(head("GET", "/updates?history=100"), receive_buffer=4096)
-    wait_until(lambda: served.run(lambda: served.service.site.unread.size) > 0)
+    wait_until(lambda: served.run(lambda: served.service.site.unread.quota.used) > 0)
     served.post_at_once(("a", "new"), ("b", "new"))
     answer = wire.answer()
     assert seqs(answer) == [("a", seq) for seq in range(1, 91)]

@@ -606,10 +606,9 @@ def status_of(head_: str) -> int:
 def test_unread_answers_of_one_client_leave_room(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    served = serve('[server]\ntrusted_proxies = ["127.0.0.1"]')
-    fill_all(served)
     monkeypatch.setattr(bodies, "MAX_UNREAD", 2**20)
-    monkeypatch.setattr(bodies, "MAX_UNREAD_OF_CLIENT", 2**19)
+    served = serve('[server]\ntrusted_proxies = ["127.0.0.1"]\naddress_share = 0.5')
+    fill_all(served)
     wires = [unread(served, path) for _ in range(6)]
     heads = [wire.head() for wire in wires]
     statuses = [status_of(head_) for head_ in heads]
@@ -618,7 +617,7 @@ def test_unread_answers_of_one_client_leave_room(
     assert "Retry-After: " in heads[statuses.index(503)]
     assert served.request("GET", "/healthz").status == 200
     assert status_of(unread(served, path, "192.0.2.2").head()) == 200
-    assert served.run(lambda: served.service.site.unread.size) <= 2**20
+    assert served.run(lambda: served.service.site.unread.quota.used) <= 2**20
     wires[statuses.index(200)].close()
     wait_until(lambda: status_of(unread(served, path).head()) == 200)
 
@@ -637,7 +636,7 @@ def test_unread_answer_does_not_keep_an_old_state_alive(
     served.post_at_once(*((f"s{number}", "y" * 60_000) for number in range(10, 90)))
     served.post_at_once(*(("s1", "y" * 60_000) for _ in range(140)))
     wait_until(lambda: not served.service.site.channels)
-    assert served.run(lambda: served.service.site.unread.size) == 0
+    assert served.run(lambda: served.service.site.unread.quota.used) == 0
 
 
 @pytest.mark.parametrize("lines", [(), ("Connection: close",)], ids=["keep", "close"])
@@ -675,8 +674,8 @@ def test_reader_that_stalls_and_says_more_is_not_heard(served: Served) -> None:
 def test_clients_that_are_refused_together_do_not_come_back_together(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    served = serve()
     monkeypatch.setattr(bodies, "MAX_UNREAD", 0)
+    served = serve()
     fill_all(served)
     waits = {int(served.request("GET", "/state").headers["Retry-After"]) for _ in range(40)}
     assert len(waits) > 3

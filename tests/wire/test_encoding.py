@@ -6,17 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.wire.encoding import MAX_MESSAGE, fitting, member, packed
+from streamd.wire.encoding import MAX_MESSAGE, PIECE, fitting, member, packed
 
 
 class PackedTests(SynchronousTestCase):
-    @given(st.lists(st.integers(0, 3 * MAX_MESSAGE // 2), max_size=6))
+    @given(st.lists(st.integers(0, 3 * PIECE // 2), max_size=6))
     def test_pieces_are_the_same_bytes_none_of_them_long(self, sizes: list[int]) -> None:
         parts = [bytes([65 + n]) * size for n, size in enumerate(sizes)]
         pieces = [*packed(parts)]
         self.assertEqual(b"".join(parts), b"".join(pieces))
-        self.assertTrue(all(0 < len(piece) <= MAX_MESSAGE for piece in pieces))
-        self.assertLessEqual(len(pieces), 1 + 2 * sum(sizes) // MAX_MESSAGE)
+        self.assertTrue(all(0 < len(piece) <= PIECE for piece in pieces))
+        self.assertLessEqual(len(pieces), 1 + 2 * sum(sizes) // PIECE)
 
 
 class FittingTests(SynchronousTestCase):
