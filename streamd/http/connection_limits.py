@@ -85,7 +85,7 @@ class ConnectionLimits:
         most = self._most - self._most_surplus
         if len(self._clients) + len(self._links) < most:
             return None
-        message = f"there are {most} connections, as many as with [server] max_viewers may be"
+        message = f"there are {most} connections; raise [server] max_viewers to allow more"
         return Refused(503, "too-many-connections", message)
 
     def is_surplus(self, connection: Limited, client: str) -> bool:

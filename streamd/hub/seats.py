@@ -75,7 +75,7 @@ class Seats:
             raise Refused(
                 503,
                 "too-many-viewers",
-                f"there are {used} viewers{back}; [server] max_viewers allows {total}",
+                f"there are {used} viewers{back}; raise [server] max_viewers, which allows {total}",
             )
         return Seat(sys.intern(client), now - max(stays, default=0))
 

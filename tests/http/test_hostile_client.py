@@ -214,7 +214,7 @@ def test_no_connection_is_counted_for_ever(small: Served) -> None:
     assert (limits._quota._held, small.service.hub.seats._quota.used) == ({}, 0)
 
 
-# -- behind a real proxy ---------------------------------------------------------------------------
+# -- behind a proxy --------------------------------------------------------------------------------
 
 
 def handshakes(port: int, stack: ExitStack, source: str, count: int) -> list[str]:
@@ -239,3 +239,20 @@ def test_behind_nginx(start_daemon: StartDaemon, start_nginx: StartNginx, declar
     counted = HOSTILE if declared else "127.0.0.1"
     assert f"{counted} has as many viewers as one client address may have" in daemon.log()
     assert f'trusted_proxies = ["{counted}"]' in daemon.log()
+
+
+@in_thread
+def test_behind_the_proxy_protocol(serve: Serve) -> None:
+    served = serve(
+        "[server]\nmax_viewers = 10", more_ports=["haproxy:tcp:0:interface=127.0.0.1:backlog=99"]
+    )
+    port = served.service.listening[1].getHost().port  # type: ignore[attr-defined]
+    with ExitStack() as stack:
+
+        def come_from(client: str) -> str:
+            end = stack.enter_context(socket.create_connection(("127.0.0.1", port), 20))
+            end.sendall(f"PROXY TCP4 {client} 127.0.0.1 999 5000\r\n".encode() + handshake())
+            return end.recv(12).decode()[9:]
+
+        assert [come_from("203.0.113.9") for _ in range(9)] == ["101"] * 8 + ["503"]
+        assert come_from("203.0.113.8") == "101"
