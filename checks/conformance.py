@@ -41,8 +41,10 @@ def prove(proof: Proof) -> None:
         command = [sys.executable, "-m", "tests.support.echo", str(port)]
         server = Server(command, port, folder, {"PYTHONPATH": str(CHECKOUT)})
         server.start()
-        outcome = _run(suite, folder, f"{server.ws_url}/ws")
-        server.finish()
+        try:
+            outcome = _run(suite, folder, f"{server.ws_url}/ws")
+        finally:
+            server.finish()
     bad = {case: found for case, found in outcome.items() if found in ("FAILED", "NON-STRICT")}
     proof.figure(f"{dict(Counter(outcome.values()))} of {len(outcome)} cases")
     proof.claim(len(outcome) > 250, f"{len(outcome)} cases were run")
