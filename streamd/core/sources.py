@@ -122,6 +122,9 @@ class Sources(Ownership):
             source.gap = Trouble(number, why)
         source.gap = source.gap._replace(reading=number)
         source.failure = None
+        source.worked = (
+            number  # a channel does not say all in its first message: that marks no stream
+        )
         self._works(source, number, now)
         self._judge(source, now)
 

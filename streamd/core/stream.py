@@ -104,8 +104,9 @@ class Stream:
     def lapse(self) -> str | None:
         """The reason why a newer value may exist; empty if it is unknown, None if there is none."""
         source = self.source
-        gap = None if source is None else standing(source.gap, self.proved)
-        return self.doubt if gap is None else gap.message
+        if self.doubt or source is None or source.gap is None or source.gap.reading < self.proved:
+            return self.doubt
+        return source.gap.message
 
     def confirm(self, now: float) -> None:
         """Note that the value is true now, regardless of the health of the source."""
@@ -138,7 +139,8 @@ class Stream:
         proof = self.began if self.proof is None else self.proof
         lapse = self.lapse
         state = knowledge(error, proof, expect, now, lapse is not None)
-        error = lapse or None if error is None else error
+        if lapse and error is None:
+            error = lapse
         h = self.health
         if (state == "fresh") != (h.state == "fresh"):
             if state != "fresh":

@@ -25,7 +25,7 @@ from streamd.sources.errors import SourceError
 from streamd.sources.settings import LATE_AFTER, SourceSettings
 
 STREAMS = "streams"
-"""The kind of the records that list the streams of a source."""
+"""The kind of the records that list the streams of a source, and ``=`` with the source's kind."""
 
 HEALTH = "health"
 """The kind of the records with the health of sources.  Nodes of 0.1.0 read and write the same."""
@@ -50,11 +50,14 @@ class Feed:
         changed: Callable[[], None],
         every: float | None = None,
         key: str = "",
+        kind: str = "",
     ) -> None:
         """:param changed: to be called when health changed without an update.
 
         :param every: seconds between two runs; None if the source has no schedule.
         :param key: the configuration key that log lines name, for example ``query``.
+        :param kind: what the source is, such as ``sql query``; a source of another kind makes other
+            streams.  Empty if it is unknown.
         """
         self.name = name
         self.every = every
@@ -67,6 +70,7 @@ class Feed:
         self._source = state.sources.record(name, expect)
         self.fence: Fence | None = None
         self.outrun: Callable[[], object] | None = None
+        self._kind = kind
         self._recorded: set[str] = set()
         self._recording = self._resumes = False
         self._complaints = Complaints(name, key)
@@ -81,16 +85,26 @@ class Feed:
         """
 
         def found(records: Mapping[str, bytes]) -> None:
-            self.own(records.get(self.name, b"[]"))
+            kind = self.own(records.get(self.name, b"[]"))
+            if kind and kind != self._kind:
+                self._state.sources.retire(self._source, self._now())
             self._state.sources.begin(self._source)
 
         return self._journal.records(STREAMS).addCallback(found).addErrback(self.failed)
 
-    def own(self, record: bytes) -> None:
-        """Assign to this source the streams that its record in the journal lists."""
-        names = msgspec.json.decode(record, type=list[str])
-        self._recorded = set(names)
+    def own(self, record: bytes) -> str:
+        """Assign to this source the streams that its record in the journal lists.
+
+        :returns: the kind of source that made them; empty if it is unknown.
+        """
+        # Nodes of version 0.1.0 list names only, and skip what is no name of a stream.
+        listed = msgspec.json.decode(record, type=list[str])
+        self._recorded = set(listed)
+        kind = next((each[1:] for each in listed if each.startswith("=")), "")
+        self._kind = self._kind or kind
+        names = [each for each in listed if not each.startswith("=")]
         self._state.sources.own(self._source, names, self._now())
+        return kind
 
     def retire(self) -> None:
         """Mark the streams of this source, because no node runs it: no source reports them any more."""
@@ -290,9 +304,12 @@ class Feed:
 
     def _record(self) -> None:
         """Store the names of this source's streams in a record, for :meth:`adopt`."""
-        if self._recording or self.streams == self._recorded:
+        names = set(self.streams)
+        if names and self._kind:
+            names.add(f"={self._kind}")
+        if self._recording or names == self._recorded:
             return
-        self._recording, names = True, set(self.streams)
+        self._recording = True
 
         def done(result: Any) -> None:
             self._recording = False

@@ -45,5 +45,6 @@ def furnish(
     every = getattr(source, "every", getattr(settings, "every", None))
     told_by = (key for key in sorted(kind.told_by) if getattr(settings, key, None) is not None)
     key = next(told_by, "url" if hasattr(settings, "url") else "")
-    feed = Feed(name, settings, journal, state, now, changed, every, key)
+    what = " ".join(filter(None, (kind.name, key, "query" * bool(getattr(settings, "query", "")))))
+    feed = Feed(name, settings, journal, state, now, changed, every, key, what)
     return source, feed

@@ -54,14 +54,21 @@ def test_streams_that_no_source_makes_any_more(
     with closing(sqlite3.connect(tmp_path / "shop.db")) as db:
         db.execute("CREATE TABLE orders (id INTEGER)")
     both = query(tmp_path, "1 AS a, 2 AS b")
-    before = configuration(columns=both, kind=both, gone=both)
+    channel = f'url = "redis://127.0.0.1:{redis.port}"\nsubscribe = "hall"\n'
+    before = configuration(columns=both, kind=both, channel=both, gone=both)
     after = configuration(
-        columns=query(tmp_path, "1 AS a"), kind='command = "while echo 1; do sleep 1; done"\n'
+        columns=query(tmp_path, "1 AS a"),
+        kind='command = "while echo 1; do sleep 1; done"\n',
+        channel=channel,
     )
     nodes = [start_node(before) for _ in range(2)]
     for name in ("by_hand", "gone.by_hand"):
         post(nodes[0], name, 1)
-    made = {f"{source}.{end}": FRESH for source in ("columns", "kind", "gone") for end in "ab"}
+    made = {
+        f"{source}.{end}": FRESH
+        for source in ("columns", "kind", "channel", "gone")
+        for end in "ab"
+    }
     published = {"by_hand": FRESH, "gone.by_hand": FRESH}
     expect(nodes, made | published)
     now = dict.fromkeys(made, FORMER) | {"columns.a": FRESH, "kind": FRESH} | published

@@ -289,10 +289,10 @@ class HearingTests(SourcesTestCase):
         self.make()
         self.publish()
         self.hear(a=StreamReport(self.now(), None, False), b=StreamReport(self.now(), None, False))
-        for why, report in reports.items():
+        for (why, report), name in zip(reports.items(), ("shop.b", "shop.a"), strict=True):
             self.sources.hear(self.shop, report, self.now())
-            self.assertEqual(("late", why), self.daemon.health("shop.b"))
-        self.assertEqual(("late", MISSING), self.daemon.health("shop.a"))
+            self.assertEqual(("late", why), self.daemon.health(name))
+        self.assertEqual(("late", UNREPORTED), self.daemon.health("shop.b"))
         self.hear(a=StreamReport(self.now(), None, False), b=StreamReport(self.now(), None, False))
         self.assertEqual({"shop.a": "fresh", "shop.b": "fresh"}, self.states())
 

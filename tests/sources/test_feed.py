@@ -571,6 +571,19 @@ class RestartTests(SourceTestCase):
         self.assertEqual(("fresh", None), self.health("shop"))
         self.assertEqual(("late", UNREPORTED), self.health("shop.a"))
 
+    def test_one_of_another_kind_does_not_make_what_the_former_made(self) -> None:
+        self.daemon.feed(kind="sql").put({"a": 1, "b": 1})
+        for kind, why in (("sql", None), ("redis", UNREPORTED)):
+            self.daemon.restart()
+            again = self.daemon.feed(kind=kind)
+            again.adopt()
+            self.assertEqual(("late", why), self.health("shop.a"))
+            again.missed(None)
+            self.assertTrue(str(self.health("shop.a")[1]).startswith(why or "messages may be"))
+        again.put({"a": 1})
+        self.assertEqual(("fresh", None), self.health("shop.a"))
+        self.assertEqual(("late", UNREPORTED), self.health("shop.b"))
+
     def test_one_that_fails_at_once_says_so_of_what_is_its_own(self) -> None:
         self.restart({"a": 1}).failed(Failure(SourceError("no answer")))
         self.assertEqual({"shop.a": "failed", "shop.by_hand": "late"}, self.states())

@@ -146,7 +146,9 @@ class Daemonette:
         self.committed_updates: list[Update] = []
         self.journal.start(self)
 
-    def feed(self, name: str = "shop", every: float | None = None, **settings: Any) -> Feed:
+    def feed(
+        self, name: str = "shop", every: float | None = None, kind: str = "", **settings: Any
+    ) -> Feed:
         """The feed of a source called `name`."""
         return Feed(
             name,
@@ -156,6 +158,7 @@ class Daemonette:
             self.times.now,
             self._changed,
             every,
+            kind=kind,
         )
 
     def append_elsewhere(self, drafts: Sequence[Draft]) -> None:
