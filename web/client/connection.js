@@ -72,7 +72,7 @@ export class Connection {
    * Opens nothing yet.
    * @param {Listener} listener
    * @param {string|undefined} token
-   * @param {{WebSocket: any, fetch: any, clock: () => number, random: () => number}} api
+   * @param {{WebSocket: any, fetch: any, clock: () => number, random: () => number, BroadcastChannel?: any}} api
    */
   constructor(listener, token, api) {
     this.#listener = listener;

@@ -116,7 +116,8 @@ export class Link extends EventTarget {
       refused: (error) => this.#send("error", error),
       lost: () => this.#lose(),
     };
-    this.#connection = new Connection(listener, token, { WebSocket, fetch, clock, random });
+    const BroadcastChannel = globalThis.document && globalThis.BroadcastChannel; // other environments have no tabs
+    this.#connection = new Connection(listener, token, { WebSocket, fetch, clock, random, BroadcastChannel });
     this.#connection.open();
   }
 

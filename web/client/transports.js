@@ -16,10 +16,14 @@
  *   `address` is the WebSocket's; its query has the selection, and the position up to which everything has arrived
  */
 
-/** Seconds that an event stream lasts: less than a tick, so that a page that waits for its turn is not taken for lost. */
+import { Neighbours } from "./neighbours.js";
+
+/** Seconds that an event stream lasts: less than a tick, and less than any proxy's patience. */
 const ROUND = 4;
-/** The same while a proxy holds streams back until they end, and as long as that is not known. */
-const HELD = 1;
+/** The same while pages wait for their turn, while a proxy holds streams back until they end, and as long as that is not known. */
+const BRIEF = 1;
+/** How many streams all pages of a browser have at once. Browsers open six connections to a host; one stays free for files. */
+const CONNECTIONS = 5;
 
 /** Open a WebSocket. The token travels as a subprotocol, because a browser's WebSocket cannot set headers. @type {Open} */
 export function openSocket(address, token, { receive, end }, { WebSocket }) {
@@ -44,7 +48,9 @@ export function openSocket(address, token, { receive, end }, { WebSocket }) {
  * most six connections to a host, can have more pages than that: they take turns.
  * @type {Open}
  */
-export function openEvents(address, token, { receive, end, refused }, { fetch, clock }) {
+export function openEvents(address, token, { receive, end, refused }, { fetch, clock, BroadcastChannel }) {
+  const neighbours = new Neighbours(clock, BroadcastChannel);
+  let timer;
   const abort = new AbortController();
   const { signal } = abort;
   const headers = token === undefined ? {} : { Authorization: `Bearer ${utf8Characters(token)}` };
@@ -69,11 +75,21 @@ export function openEvents(address, token, { receive, end, refused }, { fetch, c
   const read = async () => {
     /** @type {boolean|null} */
     let held = true;
-    while (held !== null && !signal.aborted) held = await readFor(held ? HELD : ROUND);
+    while (held !== null && !signal.aborted) {
+      const turns = neighbours.meet() / CONNECTIONS;
+      const seconds = held || turns > 1 ? BRIEF : ROUND;
+      held = await readFor(seconds);
+      if (turns > 1) await new Promise((resolve) => (timer = setTimeout(resolve, seconds * (turns - 1) * 1000)));
+    }
   };
   // An answer that is not the server's (a proxy's page) and a broken connection are ends like any other.
   read().catch(() => {}).then(() => { if (!signal.aborted) end(); });
-  return { send() {}, close: () => abort.abort() };
+  const close = () => {
+    clearTimeout(timer);
+    neighbours.close();
+    abort.abort();
+  };
+  return { send() {}, close };
 }
 
 /** The event stream's address. It is beside the WebSocket. @param {URL} url  the WebSocket's @param {number} seconds */

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { openEvents, openSocket } from "../../../web/client/transports.js";
-import { fakeEvents, fakeServer, settled } from "../fakes.mjs";
+import { Neighbours } from "../../../web/client/neighbours.js";
+import { FakeTime, fakeEvents, fakeServer, settled } from "../fakes.mjs";
 
 /** A receiver that keeps what it is given. */
 function recorder() {
@@ -102,4 +103,54 @@ test("an answer without a message is the end: asking again at once would be a fl
   await settled();
   assert.equal(requests.length, 1);
   assert.deepEqual(receiver.heard, ["end"]);
+});
+
+test("pages that share a browser's connections have brief streams, and leave room for each other", async (t) => {
+  const time = new FakeTime(t);
+  const channels = [];
+  class Channel {
+    constructor() {
+      channels.push(this);
+    }
+    postMessage(data) {
+      for (const each of channels) if (each !== this) each.onmessage({ data });
+    }
+    close() {
+      channels.splice(channels.indexOf(this), 1);
+    }
+  }
+  const others = Array.from({ length: 9 }, () => new Neighbours(() => time.now, Channel));
+  const [{ requests, last, fetch }, receiver] = [fakeEvents(), recorder()];
+  const events = openEvents(socketUrl, undefined, receiver, { fetch, clock: () => time.now, BroadcastChannel: Channel });
+  /** Let a stream last its time, and return for how long the next one is asked for. */
+  const round = async (seconds) => {
+    last().accept();
+    last().say({ type: "hello" });
+    await settled();
+    time.pass(seconds);
+    last().end();
+    await settled();
+    return last().url.searchParams.get("for");
+  };
+  assert.equal(await round(1), "4s");
+  others.forEach((other) => other.meet());
+  await round(4);
+  assert.equal(requests.length, 3);
+  assert.equal(last().url.searchParams.get("for"), "1s");
+  for (let i = 0; i < 2; i++) {
+    others.forEach((other) => other.meet());
+    await round(1);
+    assert.equal(requests.length, 3 + i, "ten pages, five connections: it rests as long as it reads");
+    time.pass(1);
+    await settled();
+    assert.equal(requests.length, 4 + i);
+  }
+  time.pass(11);
+  await round(1);
+  time.pass(1);
+  await settled();
+  assert.equal(await round(1), "4s", "the others have gone");
+  events.close();
+  assert.equal(channels.length, 9);
+  assert.equal(time.waiting, 0);
 });

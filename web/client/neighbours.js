@@ -1,0 +1,34 @@
+/**
+ * The pages of this browser and origin that read event streams, this one included. They share the few connections that a browser
+ * opens to one host, and Firefox serves the same pages first again and again. So they have to leave room for each other.
+ */
+
+/** Seconds after which a page that says nothing more counts as closed. */
+const GONE = 10;
+
+export class Neighbours {
+  #clock;
+  #channel;
+  #me = Math.random();
+  /** When each of them was last heard, by our clock. @type {Map<number, number>} */
+  #heard = new Map();
+
+  /** @param {() => number} clock  in seconds @param {typeof BroadcastChannel} [Channel]  left out: this page is alone */
+  constructor(clock, Channel) {
+    this.#clock = clock;
+    this.#channel = Channel && new Channel("streamd.events");
+    if (this.#channel) this.#channel.onmessage = ({ data }) => this.#heard.set(data, clock());
+  }
+
+  /** Tell the others that this page is there, and count all. @returns {number} */
+  meet() {
+    const now = this.#clock();
+    this.#channel?.postMessage(this.#me);
+    for (const [page, heard] of this.#heard) if (now - heard > GONE) this.#heard.delete(page);
+    return this.#heard.size + 1;
+  }
+
+  close() {
+    this.#channel?.close();
+  }
+}
