@@ -108,7 +108,7 @@ class Streamd(MultiService):
         self.polls = Polls(self.hub, now, reactor)
         self.access = _access(config, tokens, reactor.seconds)
         places = (server.max_viewers, SPARE_CONNECTIONS, server.address_share)
-        limits = ConnectionLimits(self.sweep, *places)
+        limits = ConnectionLimits(self.sweep, seats.held, *places)
         self.site = Site(
             self.access,
             (page, Health(self.state), Commands(self.access, screens, page.walls, now)),

@@ -22,9 +22,13 @@ class Quota:
         self.used = 0
         self._held: dict[str, int] = {}
 
+    def held(self, client: str) -> int:
+        """Return how much an address holds."""
+        return self._held.get(client, 0)
+
     def exceeds(self, client: str, amount: int = 1) -> bool:
         """Return whether this address would hold too much with so much more."""
-        return self._held.get(client, 0) + amount > self.each
+        return self.held(client) + amount > self.each
 
     def take(self, client: str, amount: int = 1) -> None:
         """Count what an address takes, whether or not it may."""

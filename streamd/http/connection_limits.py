@@ -1,11 +1,12 @@
 """Decides which connections stay: how many there may be, and how many of one client address.
 
-It counts the connections that speak HTTP or have sent nothing yet.  Seats limit the viewers.
+Seats limit the viewers.  Here all other connections are limited: those that speak HTTP or have sent
+nothing yet.  They may use the room of viewers, because thousands of viewers may reconnect at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from typing import Protocol
 
 from streamd.core.errors import Refused
@@ -32,17 +33,26 @@ class ConnectionLimits:
     :ivar displaced: how many connections were closed for newer ones.
     """
 
-    def __init__(self, links: Sized, max_viewers: int, spare: int, share: float = SHARE) -> None:
+    def __init__(
+        self,
+        links: Sized,
+        viewers_of: Callable[[str], int],
+        max_viewers: int,
+        spare: int,
+        share: float = SHARE,
+    ) -> None:
         """:param links: the connections of viewers.
 
+        :param viewers_of: returns how many viewers a client address has.
         :param spare: how many connections there may be besides viewers.
-        :param share: the part of them that one client address may have.
+        :param share: the part of all connections that one client address may have.
         """
         self.displaced = 0
         self._links = links
+        self._viewers_of = viewers_of
         self._most = max_viewers + spare
         self._most_surplus = max(1, spare // SURPLUS_PART)
-        self._quota = Quota(spare, share)
+        self._quota = Quota(self._most, share)
         self._clients: dict[Limited, str] = {}  # both are in the order of arrival
         self._surplus: dict[Limited, None] = {}
 
@@ -80,7 +90,7 @@ class ConnectionLimits:
 
     def refusal(self, client: str) -> Refused | None:
         """Return why another connection from this address would be surplus, or None."""
-        if client and self._quota.exceeds(client):
+        if client and self._quota.exceeds(client, 1 + self._viewers_of(client)):
             return refuse_greedy(client, "connections")
         most = self._most - self._most_surplus
         if len(self._clients) + len(self._links) < most:

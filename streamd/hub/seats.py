@@ -79,6 +79,10 @@ class Seats:
             )
         return Seat(sys.intern(client), now - max(stays, default=0))
 
+    def held(self, client: str) -> int:
+        """Return how many viewers come from this address."""
+        return self._quota.held(client)
+
     def take(self, seat: Seat) -> None:
         """Take a seat, if possible one that was kept for its address."""
         self._quota.take(seat.client)

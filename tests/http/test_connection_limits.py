@@ -16,11 +16,14 @@ class FakeConnection:
 
 
 class ConnectionLimitsTests(SynchronousTestCase):
-    """10 viewers, and 20 other connections: two of them for surplus ones, 16 for one address."""
+    """10 viewers, and 20 other connections: two of them for surplus ones, 24 of all for one address."""
 
     def setUp(self) -> None:
         self.links: list[int] = []
-        self.limits = ConnectionLimits(self.links, 10, 20)
+        self.viewers = {"v": 8}
+        self.limits = ConnectionLimits(
+            self.links, lambda client: self.viewers.get(client, 0), 10, 20
+        )
 
     def come(self, client: str, count: int = 1) -> list[FakeConnection]:
         new = [FakeConnection() for _ in range(count)]
@@ -32,19 +35,24 @@ class ConnectionLimitsTests(SynchronousTestCase):
         return self.limits.is_surplus(connection, client)
 
     def test_beyond_its_share_an_address_displaces_its_own(self) -> None:
-        new = self.come("a", 20)
+        new = self.come("a", 28)
         self.assertEqual(
-            [False] * 16 + [True] * 2 + [False] * 2, [connection.aborted for connection in new]
+            [False] * 24 + [True] * 2 + [False] * 2, [connection.aborted for connection in new]
         )
         self.assertEqual(2, self.limits.displaced)
         self.assertEqual(
-            [False] * 16 + [True] * 2, [self.is_surplus(c, "a") for c in new if not c.aborted]
+            [False] * 24 + [True] * 2, [self.is_surplus(c, "a") for c in new if not c.aborted]
         )
         [other] = self.come("b")
         self.assertFalse(self.is_surplus(other, "b"))
 
+    def test_the_viewers_of_an_address_count(self) -> None:
+        self.come("v", 16)
+        [surplus] = self.come("v")
+        self.assertTrue(self.is_surplus(surplus, "v"))
+
     def test_room_that_is_free_again(self) -> None:
-        first, *_ = self.come("a", 16)
+        first, *_ = self.come("a", 24)
         [surplus] = self.come("a")
         self.assertTrue(self.is_surplus(surplus, "a"))
         self.limits.release(first)
@@ -71,16 +79,16 @@ class ConnectionLimitsTests(SynchronousTestCase):
         self.assertEqual([False] * 18, [connection.aborted for connection in old[10:]])
 
     def test_a_client_with_a_token_is_kept(self) -> None:
-        self.come("a", 16)
+        self.come("a", 24)
         [publisher] = self.come("a")
         self.limits.keep(publisher, "a")
         self.come("a", 10)
         self.assertFalse(publisher.aborted)
 
     def test_a_proxy_counts_for_its_clients(self) -> None:
-        new = self.come("", 17)
+        new = self.come("", 25)
         counted = [self.is_surplus(connection, "a") for connection in new]
-        self.assertEqual([False] * 16 + [True], counted)
+        self.assertEqual([False] * 24 + [True], counted)
         self.assertFalse(self.is_surplus(new[0], "b"))
         self.assertFalse(self.is_surplus(new[-1], "a"))
 
