@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from streamd.config.fields import DEFAULT_PORT
+from streamd.config.fields import DEFAULT_PORT, Origin
 from streamd.core.errors import Refused, shorten
 from streamd.http.client_address import read_address
 from streamd.http.guesses import Guesses
@@ -118,12 +118,13 @@ class Access:
             return
         if origin in self.origins or origin in self.publish_origins:
             return
-        quoted = _as_configured(origin)
+        cure = _cure("origins", origin)
+        if cure:
+            cure += "; or let the proxy in between pass the Host header"
         raise Refused(
             403,
             "foreign-origin",
-            f"pages of the origin {quoted} may not read here; to let them, add under [server] in "
-            f"streamd.toml: origins = [{quoted}]; or let the proxy in between pass the Host header",
+            f"pages of the origin {shorten(origin, 260)} may not read here{cure}",
         )
 
     def check_preflight(self, request: Request) -> None:
@@ -202,14 +203,15 @@ class Access:
             return
         if origin in self.publish_origins:
             return
-        cure = f"add under [server] in streamd.toml: publish_origins = [{_as_configured(origin)}]"
+        cure = _cure("publish_origins", origin)
         if _is_own(origin, request, or_tls=True):
-            cure = "name the proxy that speaks TLS under [server] in streamd.toml: trusted_proxies"
+            cure = (
+                "; name the proxy that speaks TLS under [server] in streamd.toml: trusted_proxies"
+            )
         raise Refused(
             403,
             "foreign-origin",
-            f"{right.value} is not allowed to pages of the origin {_as_configured(origin)}, which may "
-            f"only read here; to let them, {cure}",
+            f"{right.value} is not allowed to pages of the origin {shorten(origin, 260)}{cure}",
         )
 
     def _check_without_token(self, request: Request, right: Right) -> None:
@@ -300,9 +302,15 @@ def sent_as(origins: Iterable[str]) -> frozenset[str]:
     return known | {"file://"} if "null" in known else known
 
 
-def _as_configured(origin: str) -> str:
-    """Return an origin in quotes, as the configuration names it."""
-    return shorten("null" if origin == "file://" else origin, 260)
+def _cure(key: str, origin: str) -> str:
+    """Return the line of configuration that admits an origin; empty if no line does."""
+    try:
+        named = Origin.parse("null" if origin == "file://" else origin)
+    except ValueError:
+        return ""
+    if named == "null" and key == "publish_origins":
+        return ""
+    return f'; to let them, add under [server] in streamd.toml: {key} = ["{named}"]'
 
 
 def _is_own(origin: str, request: Request, or_tls: bool) -> bool:

@@ -151,6 +151,15 @@ class ReaderTests(AccessTestCase):
             refused = self.assertRaises(Refused, self.check, Access(), origin)
             self.assertIn('origins = ["null"]', refused.message)
 
+    def test_a_line_that_would_be_refused_is_not_proposed(self) -> None:
+        for origin in ("chrome-extension://abc", "http://a, http://b", ""):
+            refused = self.assertRaises(Refused, self.check, Access(), origin)
+            self.assertNotIn("origins =", refused.message)
+        for origin, proposed in (("null", False), ("http://evil.example", True)):
+            ask = Request("POST", "/", headers={"host": "localhost", "origin": origin})
+            refused = self.assertRaises(Refused, Access().check_change, ask, Right.PUBLISH)
+            self.assertEqual(proposed, "publish_origins =" in refused.message)
+
     def test_the_demo_accepts_any_page(self) -> None:
         for origin in ("null", "file://", "http://anywhere.example"):
             self.check(Access(any_origin=True), origin)
