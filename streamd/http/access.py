@@ -135,7 +135,7 @@ class Access:
         if request.headers.get("access-control-request-method", "GET") in ("GET", "HEAD"):
             self.check_reader(request)
         else:
-            self._check_page(request, Right.PUBLISH)
+            self.check_page(request, Right.PUBLISH)
 
     def check_change(self, request: Request, right: Right, token: str | None = None) -> str:
         """Refuse a request that changes something, unless its page and its token may.
@@ -146,7 +146,7 @@ class Access:
         :returns: who sent it: the place of the token in the configuration; empty without a token.
         :raises Refused: 401 without a valid token, 403 for a foreign origin.
         """
-        self._check_page(request, right)
+        self.check_page(request, right)
         if right is Right.REPORT:
             return ""
         known = self.tokens.publish if right is Right.PUBLISH else self.tokens.admin
@@ -195,8 +195,13 @@ class Access:
             return refused
         return None
 
-    def _check_page(self, request: Request, right: Right) -> None:
-        """Refuse pages of other origins, and the own host's pages with another scheme."""
+    def check_page(self, request: Request, right: Right) -> None:
+        """Refuse pages of other origins, and the own host's pages with another scheme.
+
+        This is the first part of :meth:`check_change`, for a request whose token is in its body.
+
+        :raises Refused: 403; the message has the line of configuration to add.
+        """
         origin = request.headers.get("origin")
         # A page with TLS at the own host shows the wall behind a proxy that is not trusted.
         if origin is None or _is_own(origin, request, or_tls=right is Right.REPORT):

@@ -94,6 +94,7 @@ class Publisher:
 
     def post_widget(self, request: Request, name: str) -> NeedsBody:
         """``POST /widgets/NAME``: publish a value in the form that the dashboard Smashing accepts."""
+        self._access.check_page(request, Right.PUBLISH)  # the token may be in the body
         _check_kind(request.headers)
         check_name(name)
 

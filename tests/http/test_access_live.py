@@ -60,6 +60,26 @@ def test_tokens_stop_a_silent_proxy(start_daemon: StartDaemon, start_nginx: Star
     assert "looks like such a program" not in daemon.log()
 
 
+def test_trusted_proxy_with_tls_tells_the_own_origin(
+    start_daemon: StartDaemon, start_nginx: StartNginx
+) -> None:
+    tls = f"{HTTP_1_1} proxy_set_header X-Forwarded-Proto https;"
+    token = {"Authorization": "Bearer 0123456789abcdef"}
+    config = '[access]\npublish = ["0123456789abcdef"]\n[server]\nhosts = ["wall.example"]\n'
+    trusting = start_daemon(config=config + 'trusted_proxies = ["127.0.0.1"]')
+    for daemon, key, outcomes in (
+        (trusting, "X-Forwarded-Host $host", {"https": 201, "http": 403}),
+        (trusting, "Host $host", {"https": 201, "http": 403}),
+        (start_daemon(config=config), "Host $host", {"https": 403, "http": 201}),
+    ):
+        nginx = start_nginx(daemon, bare=True, directives=f"{tls} proxy_set_header {key};")
+        for scheme, status in outcomes.items():
+            headers = {**PUBLIC, **token, "Origin": f"{scheme}://wall.example"}
+            assert nginx.request("POST", "/streams/a", "1", headers).status == status
+        evil = {"Host": "evil.example", "Origin": "https://evil.example", **token}
+        assert nginx.request("POST", "/streams/a", "1", evil).status == 421
+
+
 @in_thread
 def test_forwarder_of_tcp_is_recognised_by_the_public_host_alone(serve: Serve) -> None:
     """As haproxy in TCP mode and socat do: not a byte is added."""

@@ -144,6 +144,23 @@ def test_token_is_judged_after_the_pause(slow: Served, kind: str) -> None:
 
 
 @in_thread
+def test_requests_that_came_together_wait_one_after_the_other(slow: Served) -> None:
+    token = "Authorization: Bearer right"
+    post = head("POST", "/streams/a", token, "Content-Length: 1") + b"1"
+    expect = head("POST", "/streams/a", token, "Content-Length: 1", "Expect: 100-continue")
+    wire = slow.wire(post + head("DELETE", "/streams/a", token) + expect)
+    for status in (201, 204):
+        wait_until(lambda: len(slow.run(held, slow)) == 1)
+        slow.run(release, slow)
+        assert wire.answer().status == status
+    assert wire.head() == "HTTP/1.1 100 Continue\r\n"
+    wait_until(lambda: len(slow.run(held, slow)) == 1)
+    wire.send(b"2" + head("GET", "/state"))
+    slow.run(release, slow)
+    assert [wire.answer().status, wire.answer().json()] == [201, {"a": 2}]
+
+
+@in_thread
 def test_guess_that_hangs_up_is_never_judged(slow: Served) -> None:
     before = dict(slow.service.access.guesses._clients)
     wire = send(slow, "post", "right")
