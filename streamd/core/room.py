@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import msgspec
+
 from streamd.core.errors import Refused
 from streamd.core.retention import UPDATE_BYTES, Retention, cost
 from streamd.core.update import Draft, size_of
 
 
-class Reservation:
+class Reservation(msgspec.Struct, eq=False):
     """Room for the drafts of one append.
 
     :ivar size: bytes that the drafts may add to the newest values.
@@ -22,12 +24,9 @@ class Reservation:
         a new stream.
     """
 
-    __slots__ = ("drafts", "names", "size")
-
-    def __init__(self, drafts: Sequence[Draft], size: int) -> None:
-        self.drafts = drafts
-        self.size = size
-        self.names: set[str] | None = None
+    drafts: Sequence[Draft]
+    size: int
+    names: set[str] | None = None
 
 
 class Room:

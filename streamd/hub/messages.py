@@ -64,15 +64,15 @@ class Messages:
         encoding = audience.encoding
         if shared is None:
             answer = catchup.since(self._state, cursor, audience.selection, encoding.newest)
-            message = encoding.encode(answer)
+            data, at, more = encoding.encode(answer)
         else:
             missed, texts = shared
             picked = missed.pick(bits)
             answer = missed.answer(bits, picked)
             made = texts.setdefault(encoding.text, {})
-            message = encoding.write(answer, _texts(missed.updates, picked, encoding.text, made))
-        backlog = cursor.backlog if message.more else None
-        return message.data, Cursor(message.at, answer.revision, backlog)
+            told = _texts(missed.updates, picked, encoding.text, made)
+            data, at, more = encoding.write(answer, told)
+        return data, Cursor(at, answer.revision, cursor.backlog if more else None)
 
     def _missed_after(self, cursor: Cursor, newest: bool) -> tuple[Missed, Texts]:
         """Return the changes after a cursor, and the texts of their updates that were made."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
+import msgspec
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -44,7 +45,7 @@ def cost_of(drafts: Sequence[Draft]) -> int:
     return DRAFT_BYTES * len(drafts) + size_of(drafts)
 
 
-class Request(NamedTuple, Generic[W]):
+class Request(msgspec.Struct, Generic[W], frozen=True):
     """One request in the queue.
 
     :ivar what: the request, in a form that the kind of journal defines.

@@ -27,17 +27,12 @@ TICK = 5
 """Seconds between two ticks; a reader that misses two knows that its link is dead."""
 
 
-class Message(NamedTuple):
-    """An answer in bytes, or the part of it that fits one message.
+Message = tuple[bytes, Position, bool]
+"""A triple ``data``, ``at``, ``more``: an answer in bytes, or the part of it that fits one message.
 
-    :ivar data: the bytes for the socket; empty if there is nothing to tell.
-    :ivar at: the position up to which a viewer has everything once it has this message.
-    :ivar more: whether the answer continues in the next message.
-    """
-
-    data: bytes
-    at: Position
-    more: bool
+``data`` are the bytes for the socket, empty if there is nothing to tell.  A viewer that has the message
+has everything up to the position ``at``.  ``more`` says whether the answer goes on in the next message.
+"""
 
 
 class Welcome(NamedTuple):
@@ -99,7 +94,7 @@ class Payload(NamedTuple):
 
 
 Formatted = tuple[Sequence[Payload], Position, bool]
-"""An answer as JSON texts: its messages, and ``at`` and ``more`` as in :class:`Message`."""
+"""An answer as JSON texts: its messages, and ``at`` and ``more`` as in :data:`Message`."""
 
 
 class Format(NamedTuple):

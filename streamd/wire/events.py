@@ -33,7 +33,7 @@ def _evented(name: str, format: Format) -> Encoding:
         payloads, at, more = format.write(answer, texts)
         last = len(payloads) - 1
         events = [event(p.type, p.text, at if n == last else None) for n, p in enumerate(payloads)]
-        return Message(b"".join(events), at, more)
+        return b"".join(events), at, more
 
     def gap(welcome: Welcome) -> Sequence[bytes]:
         told = welcome.asked and not welcome.resumed

@@ -69,7 +69,7 @@ def _framed(name: str, format: Format, frame_of: Callable[[bytes], bytes]) -> En
 
     def write(answer: Answer, texts: Iterable[bytes]) -> Message:
         payloads, at, more = format.write(answer, texts)
-        return Message(b"".join([frame_of(payload.text) for payload in payloads]), at, more)
+        return b"".join([frame_of(payload.text) for payload in payloads]), at, more
 
     def hello(welcome: Welcome) -> Iterable[bytes]:
         return fragments(packed(v1_hello(welcome)))

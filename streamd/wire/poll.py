@@ -35,13 +35,13 @@ def poll_answer(
 
 def _write_poll(answer: Answer, texts: Iterable[bytes]) -> Message:
     if not (answer.updates or answer.gone or answer.streams or answer.health):
-        return Message(b"", answer.at, answer.more)
+        return b"", answer.at, answer.more
     streams, health = (
         (member(name, encode_json(value)) for name, value in told.items())
         for told in (answer.streams, answer.health)
     )
     parts, at = poll_answer(answer, texts, closing(streams, health, None, answer.gone))
-    return Message(b"".join(parts), at, False)
+    return b"".join(parts), at, False
 
 
 POLL = Encoding("long poll", False, v1_update, _write_poll, lambda welcome: (), None)
