@@ -374,7 +374,7 @@ def test_wall_of_a_daemon_without_its_log_says_why(
 ) -> None:
     daemon = start_daemon(config=f'[journal]\nurl = "redis://127.0.0.1:{free_port()}"')
     bare_page.goto(daemon.url)
-    why = "journal-away: Redis does not accept connections"
+    why = "Redis does not accept connections"
     expect(bare_page.locator("#notice")).to_have_text(why)
     expect(bare_page.locator("#lasting")).to_have_text(re.compile(r"^([5-9]|\d\d)\xa0s"))
     expect(bare_page.locator("#notice")).to_have_text(why)

@@ -8,6 +8,7 @@ const GONE = 10;
 
 export class Neighbours {
   #clock;
+  /** @type {BroadcastChannel|undefined} */
   #channel;
   #me = Math.random();
   /** When each of them was last heard, by our clock. @type {Map<number, number>} */
@@ -16,8 +17,13 @@ export class Neighbours {
   /** @param {() => number} clock  in seconds @param {typeof BroadcastChannel} [Channel]  left out: this page is alone */
   constructor(clock, Channel) {
     this.#clock = clock;
-    this.#channel = Channel && new Channel("streamd.events");
-    if (this.#channel) this.#channel.onmessage = ({ data }) => this.#heard.set(data, clock());
+    if (!Channel) return;
+    try {
+      this.#channel = new Channel("streamd.events");
+      this.#channel.onmessage = ({ data }) => this.#heard.set(data, clock());
+    } catch {
+      // Firefox throws where the storage is blocked.
+    }
   }
 
   /** Tell the others that this page is there, and count all. @returns {number} */

@@ -29,7 +29,7 @@ export class Header {
   #configuration;
   #last;
   #fuse = new Fuse(byId("fuse"), byId("expiry"));
-  /** The server's latest refusal, as code and message, and when it came. */
+  /** The server's latest refusal, and when it came. */
   #refused = { text: "", at: -Infinity };
   /** Why the server refuses this page's WebSocket, or why nothing reaches it; empty: not known. */
   #foreign = "";
@@ -48,7 +48,7 @@ export class Header {
     const { signal } = this.#abort;
     for (const type of ["link", "tick"]) link.addEventListener(type, () => this.#proved(), { signal });
     link.addEventListener("error", (/** @type {any} */ { detail }) => {
-      this.#refused = { text: `${detail.code}: ${detail.message}`, at: seconds() };
+      this.#refused = { text: detail.message, at: seconds() };
     }, { signal });
     link.addEventListener("link", () => {
       if (link.status === "live") this.#refused.text = "";

@@ -154,3 +154,12 @@ test("pages that share a browser's connections have brief streams, and leave roo
   assert.equal(channels.length, 9);
   assert.equal(time.waiting, 0);
 });
+
+test("a page that may not speak to others reads all the same", () => {
+  class Blocked {
+    constructor() {
+      throw new Error("The operation is insecure.");
+    }
+  }
+  assert.equal(new Neighbours(() => 0, Blocked).meet(), 1);
+});
