@@ -240,7 +240,8 @@ class Access:
     def _why_not_local(self, request: Request) -> str:
         """Return why a request is none of a program on this machine; empty if it is one."""
         forwarded = any(_FORWARDING.fullmatch(name) for name in request.headers)
-        if forwarded or request.proxied or request.version == "HTTP/1.0":
+        proxied = forwarded or request.proxied or request.relayed
+        if proxied or request.version == "HTTP/1.0":
             return "; only programs that come through no proxy need none"
         if request.host == "":
             return ""  # a unix socket

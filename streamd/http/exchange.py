@@ -34,6 +34,7 @@ from streamd.http.request import (
     phrase,
 )
 from streamd.http.uploads import Upload, Uploads
+from streamd.reactor.private_twisted import is_relayed
 
 _WITH_BODY = frozenset((b"PATCH", b"POST"))
 """The methods whose views are called when the head has arrived, and may wait for the body."""
@@ -335,6 +336,7 @@ def make_request(
             version=version.decode("latin-1"),
             client=site.proxies.client(host, headers.get(FORWARDED_FOR)),
             proxied=site.proxies.trusts(read_address(host) or UNIX),
+            relayed=is_relayed(transport),
             secure=ISSLTransport.providedBy(transport),
             # GET needs it not, and getHost() is a system call.
             private=method != b"GET" and transport.getHost() in site.private,

@@ -57,6 +57,7 @@ class Request:
     :ivar client: the client's address, which a trusted proxy may have told.
     :ivar version: ``HTTP/1.1``.
     :ivar proxied: whether the peer is a trusted proxy, so that its ``X-Forwarded-…`` headers count.
+    :ivar relayed: whether a proxy told the peer's address with the PROXY protocol.
     :ivar secure: whether the port speaks TLS.
     :ivar private: whether the port is bound to a loopback address: only this machine reaches it.
     """
@@ -69,6 +70,7 @@ class Request:
     version: str = "HTTP/1.1"
     client: ClientAddress = LOOPBACK
     proxied: bool = False
+    relayed: bool = False
     secure: bool = False
     private: bool = False
 

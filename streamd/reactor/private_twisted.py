@@ -14,6 +14,7 @@ from typing import Any
 from twisted.internet.endpoints import _parse
 from twisted.internet.tcp import Connection
 from twisted.logger import globalLogPublisher
+from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.http import HTTPChannel
 
@@ -60,6 +61,15 @@ def give_transport(transport: Any, protocol: Any) -> None:
     else:
         transport.protocol = protocol
     protocol.makeConnection(transport)
+
+
+def is_relayed(transport: Any) -> bool:
+    """Return whether a proxy tells the addresses of a connection (PROXY protocol, ``haproxy:``).
+
+    The client may be anywhere, even if ``getPeer`` returns a loopback address or a unix socket: whoever
+    connects to such a port can say so.
+    """
+    return isinstance(transport, HAProxyProtocolWrapper)
 
 
 def direct_send(transport: Any) -> Callable[[bytes], int] | None:

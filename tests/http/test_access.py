@@ -236,7 +236,14 @@ HOSTS |= {
     "0.0.0.0": False,
     "127.0.0.1.nip.io": False,
 }
-ADDED = [{}, {"x-forwarded-for": ""}, {"via": "1.1 x"}, {"version": "HTTP/1.0"}, {"proxied": "yes"}]
+ADDED = [
+    {},
+    {"x-forwarded-for": ""},
+    {"via": "1.1 x"},
+    {"version": "HTTP/1.0"},
+    {"proxied": "yes"},
+    {"relayed": "yes"},
+]
 ORIGINS = [None, "own", "own with TLS", "null", "https://reads.example", "https://writes.example"]
 GIVEN = [None, "a-token-to-publish", "a-token-to-command", "wrong"]
 
@@ -285,7 +292,8 @@ class ChangeTests(AccessTestCase):
     ) -> str | None:
         headers = {"host": host, **added}
         fields: dict[str, Any] = {"version": headers.pop("version", "HTTP/1.1")}
-        fields["proxied"] = bool(headers.pop("proxied", ""))
+        for name in ("proxied", "relayed"):
+            fields[name] = bool(headers.pop(name, ""))
         if origin is not None:
             scheme = {"own": "http", "own with TLS": "https"}.get(origin)
             headers["origin"] = f"{scheme}://{host.lower()}" if scheme else origin

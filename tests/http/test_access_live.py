@@ -30,6 +30,11 @@ DIRECTIVES = {
 }
 
 
+def port_of(served: Served, number: int) -> int:
+    port: int = served.service.listening[number].getHost().port  # type: ignore[attr-defined]
+    return port
+
+
 def outcome(answer: Answer) -> tuple[int, str]:
     return answer.status, answer.json()["error"]["message"] if answer.status >= 400 else ""
 
@@ -96,13 +101,14 @@ def test_forwarder_of_tcp_is_recognised_by_the_public_host_alone(serve: Serve) -
 @in_thread
 def test_port_that_other_machines_reach_needs_a_token(serve: Serve) -> None:
     served = serve(QUIET, more_ports=["tcp:0"])
-    alone, exposed = (port.getHost().port for port in served.service.listening)  # type: ignore[attr-defined]
+    alone, exposed = port_of(served, 0), port_of(served, 1)
     assert request(alone, "POST", "/streams/a", "1").status == 201
     status, message = outcome(request(exposed, "POST", "/streams/a", "1"))
     assert (status, "--port tcp:5000:interface=127.0.0.1" in message) == (401, True)
     demo = serve(None, more_ports=["tcp:0"])
-    exposed = demo.service.listening[1].getHost().port  # type: ignore[attr-defined]
-    assert request(exposed, "POST", "/streams/a", "1").status == 201  # as the README's curl
+    assert (
+        request(port_of(demo, 1), "POST", "/streams/a", "1").status == 201
+    )  # as the README's curl
 
 
 def over_unix(path: Path, *lines: str, host: str = "localhost") -> int:
@@ -111,6 +117,26 @@ def over_unix(path: Path, *lines: str, host: str = "localhost") -> int:
         wire = Wire(end)
         wire.send(head("POST", "/streams/a", "Content-Length: 1", *lines, host=host) + b"1")
         return wire.answer().status
+
+
+@pytest.mark.parametrize("config", [None, QUIET], ids=["no file", "loopback"])
+@pytest.mark.parametrize("told", ["loopback", "unix", "local"])
+@in_thread
+def test_peer_that_a_proxy_tells_is_never_this_machine(
+    serve: Serve, config: str | None, told: str
+) -> None:
+    served = serve(config, more_ports=["haproxy:tcp:0:interface=127.0.0.1"])
+    second = b"\r\n\r\n\0\r\nQUIT\n"  # how a header of version 2 begins
+    line = {
+        "loopback": f"PROXY TCP4 127.0.0.1 127.0.0.1 1234 {served.port}\r\n".encode(),
+        "unix": second + b"\x21\x31" + (216).to_bytes(2, "big") + b"/a".ljust(108, b"\0") * 2,
+        "local": second + b"\x20\x00\0\0",  # the proxy itself
+    }[told]
+    with closing(socket.create_connection(("127.0.0.1", port_of(served, 1)))) as end:
+        wire = Wire(end)
+        wire.send(line + head("POST", "/streams/a", "Content-Length: 1") + b"1")
+        status, message = outcome(wire.answer())
+    assert (status, "through no proxy" in message) == (401, True)
 
 
 @in_thread
