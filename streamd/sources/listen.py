@@ -90,9 +90,11 @@ class ListenSource:
                     await deferLater(self._reactor, 0)
             self._feed.proved()
 
-    def _read(self) -> Deferred[object]:
+    async def _read(self) -> object:
         assert self._reading is not None
-        return self._reading.run(self._feed)
+        # The connection was idle: if its link went silent, the query would wait for all of its timeout.
+        await self._querying.ping()
+        return await self._reading.run(self._feed)
 
 
 def _make(name: str, settings: ListenSettings, surroundings: Surroundings) -> ListenSource:

@@ -149,6 +149,33 @@ def test_every_kind_is_back_after_a_pause_of_one_node_of_two(
     assert kinds.all_fresh(frozen) == kinds.all_fresh(other) == []
 
 
+def test_a_silent_link_is_noticed_although_a_query_may_take_long(
+    start_daemon: StartDaemon, postgres: PostgresServer
+) -> None:
+    link = Proxy(postgres.port, is_http=False)
+    url = postgres.url.replace(str(postgres.port), str(link.port))
+    table = f'database = "{url}"\ntimeout = "1m"\nquery = "SELECT 1 AS n"\nevery = "1h"\n'
+    config = f'[sources.asked]\n{table}[sources.woken]\n{table}listen = "orders"'
+    streams = Streams(start_daemon(config=config))
+    names = ("asked.n", "woken.n")
+    try:
+        for name in names:
+            streams.expect(name, 1)
+        link.silence()
+        began = time.monotonic()
+        for name in names:
+            streams.expect_health(name, "failed")
+        assert time.monotonic() - began < BACK_WITHIN
+        time.sleep(PAUSE / 2)
+        link.speak()
+        began = time.monotonic()
+        for name in names:
+            streams.expect_health(name, "fresh")
+        assert time.monotonic() - began < BACK_WITHIN
+    finally:
+        link.close()
+
+
 def test_a_database_that_stood_still_is_back_in_time(
     start_daemon: StartDaemon, postgres: PostgresServer
 ) -> None:

@@ -12,7 +12,15 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from streamd.sources.databases.rows import decode
-from streamd.sources.databases.session import LOGIN, LOST, UNREACHABLE, DatabaseDriver, too_long
+from streamd.sources.databases.session import (
+    CONNECT,
+    LOGIN,
+    LOST,
+    UNREACHABLE,
+    DatabaseDriver,
+    no_answer,
+    too_long,
+)
 from streamd.sources.databases.statements import Lowest, with_parameter
 from streamd.sources.errors import SourceError
 
@@ -20,6 +28,16 @@ POOLED = (
     "a connection pool is in between, which loses notifications: "
     "give the database's own address, or that of a pool in session mode"
 )
+
+_KEEPALIVES = {
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,
+}
+"""End a connection whose packets are lost five seconds later, also while a long query runs.
+
+In seconds, and in milliseconds: see libpq, 34.1.2. An address may say otherwise."""
 
 _UUID = "00000000-0000-0000-0000-000000000000"
 
@@ -35,21 +53,24 @@ class PostgresDriver(DatabaseDriver):
         self._psycopg = psycopg
         self._address = address
         self._timeout = timeout
+        self._connect = max(2, round(min(timeout, CONNECT)))
         self._channel = ""
         self._notified: list[Any] = []
         try:
-            psycopg.conninfo.conninfo_to_dict(address)
+            given = psycopg.conninfo.conninfo_to_dict(address)
         except psycopg.Error:
             raise ValueError("not an address as PostgreSQL has it") from None
+        self._options = {key: value for key, value in _KEEPALIVES.items() if key not in given}
 
     def connect(self) -> Any:
         connection = self._psycopg.connect(
             self._address,
             autocommit=True,
             prepare_threshold=None,
-            connect_timeout=max(2, round(self._timeout)),
+            connect_timeout=self._connect,
             client_encoding="utf8",
             fallback_application_name="streamd",
+            **self._options,
         )
         connection.read_only = True
         # Once for each connection: a second handler would hear every notification again.
@@ -142,7 +163,7 @@ class PostgresDriver(DatabaseDriver):
         if error.diag.message_primary:
             return str(error.diag.message_primary)
         if isinstance(error, self._psycopg.errors.ConnectionTimeout):
-            return f"the database did not answer within {self._timeout:g} s"
+            return no_answer(self._connect)
         if not isinstance(error, self._psycopg.OperationalError):
             return str(error)
         _, fatal, reason = str(error).partition("FATAL:")

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError, fail
@@ -21,6 +23,14 @@ T = TypeVar("T")
 
 GRACE = 0.5
 """Seconds after ``timeout`` in which the database itself may report that a query took too long."""
+
+ANSWER = 3.0
+"""Seconds that a server has to answer a ping, even if a query may take longer."""
+
+CONNECT = 5.0
+"""Seconds that a server has to accept a connection, even if a query may take longer.
+
+With the longest pause between two attempts, a source works again ten seconds after its link does."""
 
 UNREACHABLE = "the database cannot be reached"
 LOST = "the connection to the database was lost"
@@ -119,6 +129,11 @@ class DatabaseDriver:
         raise NotImplementedError
 
 
+def no_answer(seconds: float) -> str:
+    """Return the error message for a server that did not answer for so long."""
+    return f"the database did not answer within {seconds:g} s"
+
+
 class DatabaseSession:
     """A connection and the thread that uses it; connects at the first call, and again when needed."""
 
@@ -178,7 +193,7 @@ class DatabaseSession:
 
         :raises Unreachable: if it does not.
         """
-        return self._run(self._driver.ping)
+        return self._run(self._driver.ping, within=ANSWER)
 
     def listen(self, channel: str) -> Deferred[None]:
         """See :meth:`DatabaseDriver.listen`."""
@@ -190,21 +205,30 @@ class DatabaseSession:
         If the connection is lost, this does not connect again: a new connection would have no LISTEN.
         """
         wait = min(1, self._timeout / 2)
-        return self._run(lambda c: self._driver.notifications(c, wait), anew=False)
+        ask = partial(self._driver.notifications, seconds=wait)
+        return self._run(ask, anew=False, within=wait + ANSWER)
 
-    def _run(self, use: Callable[[Any], T], key: str = "", anew: bool = True) -> Deferred[T]:
+    def _run(
+        self,
+        use: Callable[[Any], T],
+        key: str = "",
+        anew: bool = True,
+        within: float = math.inf,
+    ) -> Deferred[T]:
         """Call ``use`` with the connection, in the thread.
 
         :param key: the configuration key that an error of the database refers to.
         :param anew: whether to connect again if the connection was lost.
+        :param within: the most seconds that the call may take, if that is less than ``timeout``.
         """
+        within = min(within, self._timeout)
         if self._busy:  # a thread cannot be ended from outside
             return fail(Unreachable("the database does not answer", key="database"))
         self._busy, self._given_up = True, False
         running = self._worker.run(self._in_thread, use, anew)
-        running.addTimeout(self._timeout + GRACE, self._reactor)
+        running.addTimeout(within + GRACE, self._reactor)
         self._running = running
-        return running.addErrback(self._failed, key)
+        return running.addErrback(self._failed, key, within)
 
     def _in_thread(self, use: Callable[[Any], T], anew: bool) -> T:
         try:
@@ -232,12 +256,10 @@ class DatabaseSession:
                 connection, self._connection = self._connection, None
                 connection.close()
 
-    def _failed(self, failure: Failure, key: str) -> Any:
+    def _failed(self, failure: Failure, key: str, within: float) -> Any:
         if failure.check(TimeoutError):
             self._abort()
-            raise Unreachable(
-                f"the database did not answer within {self._timeout:g} s", key="database"
-            )
+            raise Unreachable(no_answer(within), key="database")
         message = self._driver.explain(failure.value)
         if message is None:
             return failure
