@@ -37,7 +37,7 @@ def prove(
         time.sleep(1)
         first = memory(daemon.pid)
         proof.figure(f"{first / MIB:.1f} MiB before")
-        after = []
+        after: list[int] = []
         for _ in range(times):
             crowd.gather(viewers)
             crowd.run(stay)
