@@ -12,6 +12,8 @@ from itertools import islice, takewhile
 from operator import attrgetter
 from typing import Any
 
+from msgspec.structs import replace
+
 from streamd.core.cursor import Answer, Backlog, Cursor
 from streamd.core.health import Health
 from streamd.core.selection import ALL_STREAMS, Selection
@@ -123,8 +125,9 @@ def since(
     else:
         updates, at = _after(state, cursor, backlog, bits)
         more = at < state.head
-    changes = Missed(state, cursor._replace(at=state.head), newest).answer(bits, ())
-    return changes._replace(
+    changes = Missed(state, replace(cursor, at=state.head), newest).answer(bits, ())
+    return replace(
+        changes,
         updates=updates,
         at=max(at, cursor.at),  # the cursor may come from a node that is further
         more=more,

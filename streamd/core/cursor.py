@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from streamd.core.selection import NO_STREAMS, Selection
 from streamd.core.update import ORIGIN, Position, Update
 
@@ -29,7 +31,7 @@ class Backlog(NamedTuple):
         return self.history == 1 and not self.known.patterns
 
 
-class Cursor(NamedTuple):
+class Cursor(msgspec.Struct, frozen=True):
     """How far a viewer has read: a position in the log, and what it knows besides the values.
 
     :ivar at: everything selected up to this position was written to the viewer.
@@ -42,7 +44,7 @@ class Cursor(NamedTuple):
     backlog: Backlog | None = None
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True):
     """The updates and changes that a viewer must be told; an encoding turns them into a message.
 
     :ivar updates: in the order of the log.  Where only the newest of each stream is asked for, a

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -111,13 +112,13 @@ class Polls:
         """Return the cursor of a client that resumes, None if it begins anew."""
         after, selection = subscription.after, subscription.selection
         cursor, resumed = catchup.begin(self._state, after, selection)
-        return cursor._replace(backlog=None) if resumed else None
+        return replace(cursor, backlog=None) if resumed else None
 
     def _anew(self, subscription: Subscription) -> Response:
         """Answer with the whole backlog, because a position cannot identify the rest of a backlog."""
         state = self._state
         # At the current revision, because all descriptions and health are added below.
-        cursor = catchup.start(state, subscription.history)._replace(revision=state.revision)
+        cursor = replace(catchup.start(state, subscription.history), revision=state.revision)
         texts, pinned = self._backlog(cursor, subscription.selection)
         found = joined(texts, poll_opening(state.head, False), b"],")
         return _response(chain(found, self._about(subscription), (b"\n",)), state.head, pinned)
@@ -139,7 +140,7 @@ class Polls:
         while more:
             answer = catchup.since(self._state, cursor, selection)
             yield from (v1_update(update) for update in answer.updates if update.at <= until)
-            cursor = cursor._replace(at=answer.at)
+            cursor = replace(cursor, at=answer.at)
             more = answer.more and answer.at < until
             if more:
                 yield b""

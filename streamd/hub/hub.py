@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from itertools import chain
 
+from msgspec.structs import replace
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -124,7 +125,7 @@ class Hub:
         after, selection = subscription.after, subscription.selection
         cursor, resumed = catchup.begin(self.state, after, selection, subscription.history, known)
         if not encoding.newest:  # the hello has all health and descriptions
-            cursor = cursor._replace(revision=self.state.revision)
+            cursor = replace(cursor, revision=self.state.revision)
         head = self._messages.head()
         pace = max(subscription.pace, self._pace)
         audience = self._audiences.seat(viewer, pace, encoding, matches, head)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from streamd.core import catchup
 from streamd.core.cursor import Cursor
 from streamd.core.description import Description, Keep
@@ -37,7 +39,7 @@ class SinceTests(StateTestCase):
         self.assertEqual([("a", 2)], self.told(mark))
         answer = catchup.since(self.state, mark, Selection())
         self.assertTrue(answer.more)
-        self.assertEqual([("a", 3), ("a", 4)], self.told(mark._replace(at=answer.at)))
+        self.assertEqual([("a", 3), ("a", 4)], self.told(replace(mark, at=answer.at)))
         self.assertEqual([("a", 1), ("a", 2), ("a", 3), ("a", 4)], self.told(two))
 
     def test_one_who_lags_far_behind_is_told_in_steps(self) -> None:
@@ -63,7 +65,7 @@ class SinceTests(StateTestCase):
         mark, looks = catchup.resume(self.state, ORIGIN), 0
         while (answer := catchup.since(self.state, mark, Selection(["b"]))).more:
             self.assertEqual([], list(answer.updates))
-            mark = mark._replace(at=answer.at)
+            mark = replace(mark, at=answer.at)
             looks += 1
         self.assertEqual((3, 1), (looks, len(answer.updates)))
 

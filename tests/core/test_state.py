@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec import to_builtins
+from msgspec.structs import replace
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -68,7 +69,7 @@ class Viewer:
         """Descriptions and health, as a hello tells them."""
         told = about(self.state, self.selection)
         self.about = {name: [d, _said(told["health"][name])] for name, d in told["streams"].items()}
-        self.cursor = self.cursor._replace(revision=self.state.revision)
+        self.cursor = replace(self.cursor, revision=self.state.revision)
 
     def take(self, most: int) -> Answer:
         """One message of at most so many updates."""
