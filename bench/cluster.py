@@ -45,7 +45,7 @@ class Nobody:
         self.count = 0
         self.room = State(0.0).room
 
-    def restore(self, life: int, held: Any, horizon: Any) -> None:
+    def restore(self, life: int, held: Any, horizon: Any, blocks: Any) -> None:
         self.count = 0
 
     def committed(self, updates: Sequence[Any]) -> None:

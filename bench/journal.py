@@ -18,6 +18,7 @@ from twisted.internet.task import deferLater, react
 
 from checks.proof import spread
 from streamd.core.description import Description, Keep
+from streamd.core.long_history import StoredBlocks
 from streamd.core.state import State
 from streamd.core.update import Draft, Position, Update
 from streamd.journals.sqlite import SqliteJournal
@@ -42,8 +43,10 @@ class Daemon:
         self.journal = SqliteJournal(path, time.time, reactor.seconds, reactor, full)
         self._reactor = reactor
 
-    def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
-        self.state.restore(life, held, horizon, time.time(), time.monotonic())
+    def restore(
+        self, life: int, held: Iterable[Update], horizon: Position, blocks: StoredBlocks
+    ) -> None:
+        self.state.restore(life, held, horizon, blocks, time.time(), time.monotonic())
 
     def committed(self, updates: Sequence[Update]) -> None:
         self.state.apply(updates, time.time())

@@ -29,12 +29,12 @@ PACKAGES = [
 # own.  A package in a package is named with a dot.
 FLOORS = {
     "core": [
-        "duration limit printable written",
+        "duration limit printable steps written",
         "errors",
-        "description health quota selection update values",
-        "cursor log roster source_health thin timeline",
+        "description health quota segments selection slots update values",
+        "cursor log long_history roster source_health thin timeline",
         "stream",
-        "retention",
+        "period retention",
         "room",
         "streams",
         "ownership",
@@ -92,7 +92,7 @@ FLOORS = {
     "http": [
         "client_address connection_limits guesses history",
         "request",
-        "matched uploads",
+        "matched periods uploads",
         "access bodies events handshake health page poll read",
         "exchange private_autobahn publish screens",
         "channel websocket",

@@ -26,6 +26,7 @@ from streamd.cluster.shift import Shift
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Surroundings
 from streamd.config.tables import Config, ServerSettings
+from streamd.core.long_history import StoredBlocks
 from streamd.core.printable import told
 from streamd.core.room import Room
 from streamd.core.state import State
@@ -113,7 +114,7 @@ class Streamd(MultiService):
             self.access,
             (page, Health(self.state), Commands(self.access, screens, page.walls, now)),
             (
-                Reader(self.state, self.hub.slices, server.address_share),
+                Reader(self.state, self.hub.slices, now, server.address_share),
                 Publisher(self.access, self.journal, self.state),
                 self.viewers,
                 self.events,
@@ -281,10 +282,12 @@ class Streamd(MultiService):
         """The bounds on what may be appended."""
         return self.state.room
 
-    def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
+    def restore(
+        self, life: int, held: Iterable[Update], horizon: Position, blocks: StoredBlocks
+    ) -> None:
         """Replace the state: the journal has a new log, or this node missed a part of it."""
         now = self._now()
-        for name in self.state.restore(life, held, horizon, now, self._reactor.seconds()):
+        for name in self.state.restore(life, held, horizon, blocks, now, self._reactor.seconds()):
             self.log.error("a value of {name} cannot be read in the log: it is dropped", name=name)
         self._read_ports()
         for _, feed in self.sources:

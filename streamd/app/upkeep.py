@@ -26,6 +26,9 @@ MANY_LEFT = 100
 FORGET_EVERY = 60.0
 """Seconds between two searches for streams without updates."""
 
+STORE_EVERY = 5.0
+"""Seconds between two moments at which long histories are stored: a crash loses no more of them."""
+
 TRIM_EVERY = 5.0
 """Seconds between two requests to the journal to delete the updates that the state has dropped."""
 
@@ -38,7 +41,8 @@ class Upkeep:
 
     :ivar now: returns seconds since the epoch.
     :ivar elapsed: returns seconds on a monotonic clock.
-    :ivar lease: only the node that holds this lease forgets streams; None if there is only one node.
+    :ivar lease: only the node that holds this lease forgets streams and stores long histories; None if
+        there is only one node.
     """
 
     _log = Logger()
@@ -72,6 +76,7 @@ class Upkeep:
             Timer(reactor, FORGET_EVERY, self.forget_streams),
             Timer(reactor, MEMORY_EVERY, self._give_back_memory),
             Timer(reactor, TRIM_EVERY, self._trim),
+            Timer(reactor, STORE_EVERY, self.store),
         ]
         self._trimmed = (0, 0)
 
@@ -83,9 +88,10 @@ class Upkeep:
             self.lease.start()
 
     def stop(self) -> Deferred[None]:
-        """Stop all timers; fires when the lease is released."""
+        """Stop all timers, and store the long histories; fires when the lease is released."""
         for timer in self._timers:
             timer.stop()
+        self.store()
         return succeed(None) if self.lease is None else self.lease.stop()
 
     def tick(self) -> None:
@@ -111,6 +117,20 @@ class Upkeep:
 
     def _not_forgotten(self, failure: Failure) -> None:
         self._log.failure("streams could not be forgotten", failure)
+
+    def store(self) -> None:
+        """Store what is new in the long histories, unless another node does it."""
+        if self.lease is not None and self.lease.fence is None:
+            self._state.leave_saving()
+            return
+        blocks = self._state.unsaved(self.now())
+
+        def failed(failure: Failure) -> None:
+            self._state.not_saved(blocks)
+            if not failure.check(Away):
+                self._log.failure("long histories could not be stored", failure)
+
+        self._journal.store(blocks).addErrback(failed)
 
     def _trim(self) -> None:
         first, horizon = self._state.losses()

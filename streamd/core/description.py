@@ -43,6 +43,7 @@ class Keep(Written):
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The table ``[streams.NAME]``: the configured properties of a stream.
 
+    :ivar rollup: seconds; for how long the stream keeps its long history, or None.
     :ivar expect: seconds; the stream is late if its value was not confirmed for longer than this.
     """
 
@@ -50,6 +51,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     unit: str | None = None
     show: TileKind | None = None
     keep: Keep = Keep()
+    rollup: Duration | None = None
     expect: Duration | None = None
     warn: Limit | None = None
     critical: Limit | None = None
@@ -60,6 +62,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             "title": self.title,
             "unit": self.unit,
             "show": self.show,
+            "rollup": self.rollup and f"{self.rollup:g}s",
             "expect": self.expect and float(self.expect),
             "warn": self.warn and self.warn.text,
             "critical": self.critical and self.critical.text,

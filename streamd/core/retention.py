@@ -37,6 +37,7 @@ class Retention:
     :ivar razed: the newest revision at which a stream was forgotten whose tombstone was removed.
     :ivar size: bytes of all history.
     :ivar added: bytes of all updates that were ever appended to a history.
+    :ivar long: bytes of all long histories, as of the last :meth:`weigh`.
     :ivar pinned: bytes of the newest updates of the existing streams, which are never dropped.
     """
 
@@ -59,7 +60,7 @@ class Retention:
         self.recent: OrderedDict[str, Stream] = OrderedDict()
         self.lost = self.horizon = ORIGIN
         self.razed = 0
-        self.size = self.pinned = 0
+        self.size = self.long = self.pinned = 0
         self._first: dict[str, Position] = {}  # stream -> newest update dropped since losses()
 
     @property
@@ -111,6 +112,8 @@ class Retention:
     def drop(self, stream: Stream) -> None:
         """Drop the oldest update of a stream."""
         update = stream.history.popleft()
+        if stream.long is not None:
+            stream.long.drop(update)
         self.log.drop(update)
         self.size -= cost(update)
         self.lose(stream, update.at)
@@ -158,18 +161,26 @@ class Retention:
             razed.append(self._raze(self.tombs[next(iter(self.tombs))]))
         return razed
 
+    def weigh(self) -> None:
+        """Sum up the long histories, and drop their oldest blocks if they alone exceed the bound."""
+        histories = [stream.long for stream in self.streams.values() if stream.long is not None]
+        self.long = sum(long.size for long in histories)
+        while histories and self.long > self._max_state:
+            histories = [long for long in histories if long.shorten()]
+            self.long = sum(long.size for long in histories)
+
     def shed(self) -> list[Stream]:
         """If history exceeds its bound, drop the oldest updates and tombstones of all streams.
 
-        The newest update of each stream stays.  A sixteenth of the bound is freed at once, because the
-        search for the oldest updates is expensive.
+        The newest update of each stream stays, and long histories do.  A sixteenth of the bound is
+        freed at once, because the search for the oldest updates is expensive.
 
         :returns: the tombstones that were removed.
         """
         razed: list[Stream] = []
-        if self.size <= self._max_state:
+        if self.size + self.long <= self._max_state:
             return razed
-        enough = self._max_state - self._max_state // 16
+        enough = self._max_state - self._max_state // 16 - self.long
         heap = [
             (s.history[0].at, s)
             for s in self.streams.values()

@@ -200,7 +200,8 @@ class Sources(Ownership):
             if how.late and how.error:
                 stream.doubt = how.error
             elif how.proof is not None:
-                stream.proof, stream.doubt = max(how.proof, stream.proof or how.proof), None
+                stream.proof = max(how.proof, stream.proof or how.proof)
+                stream.vouch()
             stream.proved = failing if how.failure else proving
             stream.refused = Trouble(proving, how.failure) if how.failure else None
             stream.vouched = 0.0 if how.late else now + VOUCHED

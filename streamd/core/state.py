@@ -13,12 +13,20 @@ from typing import Any
 import msgspec
 
 from streamd.core.description import Description
+from streamd.core.long_history import HEAD, Blocks, StoredBlocks, place_of
+from streamd.core.slots import BLOCK_BYTES
 from streamd.core.sources import Sources
 from streamd.core.stream import UNREADABLE
 from streamd.core.streams import Streams
 from streamd.core.timeline import Timeline
-from streamd.core.update import ORIGIN, Position, Update
+from streamd.core.update import MAX_TIME, ORIGIN, Position, Update
 from streamd.core.values import to_python
+
+FOLLOWED = ""
+"""The name under which a journal stores up to when all long histories were followed."""
+
+SAVED_AT_ONCE = 8 * 2**20
+"""Bytes of blocks after which no more are stored in one step: other requests wait that long."""
 
 NOTE_EVERY = 250
 """Milliseconds between two notes in the timeline while a log is read.  To note every update would take
@@ -64,25 +72,33 @@ class State(Streams):
         self.head = ORIGIN
         self.clear()
         self._timeline = Timeline()
+        self._obsolete: dict[str, dict[int, bytes | None]] = {}
         for name, description in self.configured.items():
             self.add(name, description, now)
 
     # -- the log -----------------------------------------------------------------------------------
 
     def restore(
-        self, life: int, held: Iterable[Update], horizon: Position, now: float, elapsed: float
+        self,
+        life: int,
+        held: Iterable[Update],
+        horizon: Position,
+        blocks: StoredBlocks,
+        now: float,
+        elapsed: float,
     ) -> Collection[str]:
         """Replace the whole state with the content of a log; all viewers must begin anew, too.
 
         The streams count as late until their values are confirmed.  The arguments are those of
         ``restore`` of the journal's ``Follower``.
 
-        :returns: the streams with an unreadable value; it is dropped with all updates before it.
+        :returns: the streams with an unreadable value, which is dropped with all updates before it, or
+            with an unreadable long history.
         """
         self._begin(now)
         self.life = life
         self.head = self.kept.horizon = horizon
-        unreadable = set()
+        unreadable = self._load(blocks)
         due = 0
         for update in held:
             if update.at.ms >= due:
@@ -101,6 +117,22 @@ class State(Streams):
         self._expire(elapsed)
         self.razed(self.kept.shed())
         self.sources.restart(now)
+        return unreadable
+
+    def _load(self, blocks: StoredBlocks) -> set[str]:
+        """Load the long histories; return the names of those that cannot be read."""
+        unreadable = set()
+        until = _read_time(blocks.get(FOLLOWED, {}).get(HEAD, b""))
+        for name, stored in blocks.items():
+            stream = self.streams.get(name)
+            if stream is None or stream.long is None:
+                self._obsolete[name] = dict.fromkeys(stored)
+                continue
+            try:
+                stream.long.load(stored, until)
+            except ValueError:
+                unreadable.add(name)
+                stream.begin_long(number for number in stored if number != HEAD)
         return unreadable
 
     def _note_head(self, now: float, elapsed: float) -> None:
@@ -125,6 +157,9 @@ class State(Streams):
             stream.unreadable = None
         else:  # only a mark
             kept.lose(stream, update.at)
+        long = stream.long
+        if long is not None and update.value is not None and place_of(update) > long.at:
+            long.hear(update, stream.history)
         return True
 
     def losses(self) -> tuple[Mapping[str, Position], Position]:
@@ -148,6 +183,8 @@ class State(Streams):
                 stream = self.add(update.stream, Description(), now)
                 self.sources.came_or_went(update.stream, now)
             follow(stream, update)
+            if stream.long is not None:
+                stream.long.hear(update, stream.history)
             stream.confirm(now)
             stream.judge_level()
             if stream.judge(now):  # as judge_stream: a call less for each update
@@ -173,7 +210,7 @@ class State(Streams):
         for stream in self:
             newest = stream.newest
             if stream.doubt == "" and newest and newest.at > at and not stream.made:
-                stream.doubt = None
+                stream.vouch()
                 self.judge_stream(stream, now)
 
     def set_journal(self, state: str, now: float, error: str | None = None) -> None:
@@ -184,11 +221,45 @@ class State(Streams):
             self.revision += 1
             self.journal_noted = self.revision
 
+    # -- long histories ----------------------------------------------------------------------------
+
+    def unsaved(self, now: float) -> Blocks:
+        """Return the blocks of long histories that changed since the last call, some 8 MB at most."""
+        blocks, self._obsolete = self._obsolete, {}
+        size = 0
+        for stream in self:
+            if size > SAVED_AT_ONCE:
+                return blocks
+            if stream.long is not None and (changes := stream.long.changes()):
+                blocks[stream.name] = changes
+                size += BLOCK_BYTES * len(changes)
+        blocks[FOLLOWED] = {HEAD: b"%f" % now}
+        return blocks
+
+    def not_saved(self, blocks: Blocks) -> None:
+        """Note that blocks were not stored: they are unsaved again."""
+        for name, parts in blocks.items():
+            stream = self.streams.get(name)
+            if stream is not None and stream.long is not None:
+                stream.long.mark(parts)
+            elif name != FOLLOWED:
+                self._obsolete[name] = dict.fromkeys(parts)
+
+    def leave_saving(self) -> None:
+        """Note that another node stores the long histories: only the newest blocks stay unsaved.
+
+        If that node ends, this one stores what the other could not.
+        """
+        for stream in self:
+            if stream.long is not None:
+                stream.long.forget_changes()
+
     # -- time --------------------------------------------------------------------------------------
 
     def judge(self, now: float, elapsed: float) -> None:
         """Mark the streams that have become late, and drop history older than streams keep it."""
         self._timeline.note(elapsed, self.head)
+        self.kept.weigh()
         for stream in self:
             stream.bound(now)
             if stream.description.expect is not None:
@@ -213,6 +284,14 @@ class State(Streams):
             and s.newest.at <= before
             and (s.proof is None or now - s.proof > age)
         ]
+
+
+def _read_time(data: bytes) -> float:
+    """Return a stored time; 0 if it cannot be read."""
+    try:
+        return min(max(float(data), 0.0), MAX_TIME)
+    except ValueError:
+        return 0.0
 
 
 def _is_readable(value: bytes) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import msgspec
 
 from streamd.core.description import Description
 from streamd.core.health import Health, Level, Trouble, knowledge, level, standing
+from streamd.core.long_history import LongHistory
 from streamd.core.source_health import SourceHealth
 from streamd.core.update import ORIGIN, Update
 from streamd.core.values import to_python
@@ -45,6 +47,7 @@ class Stream:
         self._described: Description | None = None
         self._vital: Health | None = None
         self._description_text = self._health_text = b""
+        self.long: LongHistory | None = None
         self.gone = False
         self.begin(description, configured, now)
 
@@ -65,6 +68,7 @@ class Stream:
         self.health = Health("fresh", "ok", now)
         # (last proof, time when it was fresh again): a chart must not draw a line through this time.
         self.silences: deque[tuple[float, float | None]] = deque(maxlen=MAX_SILENCES)
+        self.begin_long(() if self.long is None else self.long.stored)
 
     @property
     def newest(self) -> Update | None:
@@ -108,10 +112,24 @@ class Stream:
             return self.doubt
         return source.gap.message
 
+    def begin_long(self, stored: Iterable[int]) -> None:
+        """Begin a new long history, if the stream is to have one.
+
+        :param stored: the blocks of the former one that a journal may have.
+        """
+        rollup = self.description.rollup
+        self.long = None if rollup is None else LongHistory(rollup, self.level_of, stored)
+
     def confirm(self, now: float) -> None:
         """Note that the value is true now, regardless of the health of the source."""
         self.proof = now
         self.doubt = self.unreadable = None
+
+    def vouch(self) -> None:
+        """Note that another node followed the stream while this one did not: there was no silence."""
+        if self.doubt == "" and self.long is not None:
+            self.long.resume(0.0, self.history[-1].value if self.history else None)
+        self.doubt = None
 
     def bound(self, now: float) -> None:
         """Move times that lie too far in the future: the clock was set back.
@@ -125,12 +143,15 @@ class Stream:
 
     def judge_level(self) -> None:
         """Set the level (ok, warn or critical) from the newest value."""
+        newest = self.newest
+        self.level = "ok" if newest is None else self.level_of(newest.value or b"null") or "ok"
+
+    def level_of(self, value: bytes) -> Level | None:
+        """Return the level of a value, which is JSON text; None if the stream has no limits."""
         d = self.description
-        if self.history and (d.warn is not None or d.critical is not None):
-            value = self.history[-1].value
-            self.level = level(to_python(value or b"null"), d.warn, d.critical)
-        else:
-            self.level = "ok"
+        if d.warn is None and d.critical is None:
+            return None
+        return level(to_python(value), d.warn, d.critical)
 
     def judge(self, now: float) -> bool:
         """Compute the health; return whether it has changed."""
@@ -144,9 +165,14 @@ class Stream:
         h = self.health
         if (state == "fresh") != (h.state == "fresh"):
             if state != "fresh":
-                self.silences.append((now if self.proof is None else self.proof, None))
+                begin = now if self.proof is None else self.proof
+                self.silences.append((begin, None))
+                if self.long is not None:
+                    self.long.silence(begin)
             elif self.silences:
                 self.silences.append((self.silences.pop()[0], now))
+                if self.long is not None:
+                    self.long.resume(now, self.history[-1].value if self.history else None)
         if (state, self.level, error) == (h.state, h.level, h.error):
             return False
         self.health = Health(state, self.level, now, self.proof, error)

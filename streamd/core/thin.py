@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Sequence
-from itertools import islice
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
 
+from streamd.core.steps import steps_of
 from streamd.core.update import Update
-
-T = TypeVar("T")
 
 SHAPE = 4
 """Points that are kept of one slot: its first, last, lowest and highest number."""
-
-STEP = 1000
-"""Updates between two yields: about a millisecond."""
 
 
 def thin(updates: Sequence[Update], points: int) -> Generator[None, None, Sequence[Update]]:
@@ -26,7 +21,7 @@ def thin(updates: Sequence[Update], points: int) -> Generator[None, None, Sequen
     and highest are kept.  A value that is not a number is a gap in the line.  The first and last value
     of each gap are kept, so many gaps make the result longer than ``points``.
 
-    The generator yields after every :data:`STEP` updates and after each slot, and returns the result.
+    The generator yields after every :data:`~streamd.core.steps.STEP` updates and after each slot.
     """
     if len(updates) <= points:
         return updates
@@ -56,12 +51,6 @@ def thin(updates: Sequence[Update], points: int) -> Generator[None, None, Sequen
         kept |= {slot[0], slot[-1], min(slot, key=size), max(slot, key=size)}
         yield
     return [updates[n] for n in sorted(kept)]
-
-
-def steps_of(items: Iterable[T]) -> Iterable[list[T]]:
-    """Yield the items in lists of :data:`STEP` items."""
-    remaining = iter(items)
-    return iter(lambda: list(islice(remaining, STEP)), [])
 
 
 def _number(value: bytes) -> float | None:

@@ -1,19 +1,21 @@
-"""Thinned histories: computed in slices, once for equal requests, and cached."""
+"""Looks into the past of streams: computed in slices, once for equal requests, and cached."""
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Generator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-import msgspec
 from twisted.internet.defer import Deferred, succeed
 
 from streamd.core.errors import Refused
+from streamd.core.period import Period, look_back
 from streamd.core.quota import SHARE, Quota, refuse_greedy
 from streamd.core.retention import cost
+from streamd.core.segments import SEGMENT_BYTES
+from streamd.core.steps import steps_of
 from streamd.core.stream import Stream
-from streamd.core.thin import steps_of, thin
+from streamd.core.thin import thin
 from streamd.core.update import Update
 from streamd.reactor.slices import Slices
 
@@ -21,30 +23,41 @@ KEPT_BYTES = 16 * 2**20
 """Bytes of cached histories: some 100 histories of 500 points."""
 
 ENTRY_BYTES = 400
-"""Memory of a cached history, beside its updates; 290 to 360 bytes were measured."""
+"""Memory of a cached result, beside its points; 290 to 360 bytes were measured."""
+
+SLOT_BYTES = 250
+"""Memory of a slot in a result: a tuple and six numbers (CPython)."""
 
 MAX_WAITING = 64
 """How many different requests may wait: a wall sends one for each chart."""
 
 
-class ThinHistory(msgspec.Struct, frozen=True):
-    """A thinned history.
+class Look(Protocol):
+    """A request for a part of a stream's past; equal ones share a computation."""
 
-    :ivar updates: the points of the chart.
-    :ivar thinned: whether updates were left out.
-    """
+    @property
+    def key(self) -> object:
+        """Return what the result depends on: it is right while this is the same."""
+
+    def compute(self) -> Generator[None, None, Any]:
+        """Compute the result, in steps of about a millisecond."""
+
+    def size(self, result: Any) -> int:
+        """Return the bytes of memory that a result takes, beside :data:`ENTRY_BYTES`."""
+
+
+class ThinHistory(NamedTuple):
+    """The points of a chart, and whether updates were left out."""
 
     updates: Sequence[Update]
     thinned: bool
 
-    @property
-    def size(self) -> int:
-        """The bytes of memory that it takes in the cache."""
-        return ENTRY_BYTES + sum(map(cost, self.updates))
 
+class ThinLook(NamedTuple):
+    """A request for the newest updates, thinned to about so many points.
 
-class Job(NamedTuple):
-    """A request; equal ones share a computation."""
+    :ivar length: how many of the newest updates it covers; 0 for all.
+    """
 
     stream: Stream
     length: int
@@ -52,15 +65,44 @@ class Job(NamedTuple):
 
     @property
     def key(self) -> object:
-        """Return the job with the extent of the history: the result is right while this is the same."""
         newest = self.stream.newest
         return self, newest and newest.at, self.stream.lost
 
+    def compute(self) -> Generator[None, None, ThinHistory]:
+        return _thinned(list(self.stream.history)[-self.length :], self.points)
 
-class Thinner:
-    """Thins the histories of streams for requests, and caches the results.
+    def size(self, result: ThinHistory) -> int:
+        return sum(map(cost, result.updates))
 
-    One is thinned at a time, because each takes a list of its whole history.  Clients take turns, so
+
+class PeriodLook(NamedTuple):
+    """A request for a period, in at most so many slots.
+
+    :ivar begin: seconds since the epoch, as ``end`` is.
+    """
+
+    stream: Stream
+    begin: float
+    end: float
+    most: int
+
+    @property
+    def key(self) -> object:
+        newest = self.stream.newest
+        return self, newest and newest.at, self.stream.health.since
+
+    def compute(self) -> Generator[None, None, Period]:
+        return look_back(*self)
+
+    def size(self, result: Period) -> int:
+        segments = len(result.words) + len(result.levels) + len(result.silences)
+        return SLOT_BYTES * len(result.slots) + SEGMENT_BYTES * segments
+
+
+class Past:
+    """Answers requests for the past of streams, and caches the results.
+
+    One is computed at a time, because each takes a list of its whole history.  Clients take turns, so
     that one with many requests does not delay the others.
     """
 
@@ -68,70 +110,67 @@ class Thinner:
         """:param share: the part of :data:`MAX_WAITING` for one client address."""
         self._slices = slices
         self._quota = Quota(MAX_WAITING, share)
-        self._kept: dict[object, ThinHistory] = {}
+        self._kept: dict[object, tuple[Any, int]] = {}
         self._size = 0
-        self._waiting: dict[Job, list[Deferred[ThinHistory]]] = {}
-        self._turns: OrderedDict[str, deque[Job]] = OrderedDict()
+        self._waiting: dict[Look, list[Deferred[Any]]] = {}
+        self._turns: OrderedDict[str, deque[Look]] = OrderedDict()
         self._running: object = None
-        self._answers: list[Deferred[ThinHistory]] = []  # of the job that runs
+        self._answers: list[Deferred[Any]] = []  # of the request that is being computed
 
-    def ask(self, stream: Stream, length: int, points: int, client: str) -> Deferred[ThinHistory]:
-        """Return the history of a stream, thinned to about ``points`` points.
+    def ask(self, look: Look, client: str) -> Deferred[Any]:
+        """Return the result of a request.
 
-        :param length: how many of the newest updates it covers; 0 for all.
         :param client: the address under which the client is counted.
         :raises Refused: 503 if too many different requests wait.
         """
-        job = Job(stream, length, points)
-        if (found := self._kept.get(job.key)) is not None:
-            return succeed(found)
-        answer: Deferred[ThinHistory] = Deferred()
-        if self._running == job.key:
+        if (found := self._kept.get(look.key)) is not None:
+            return succeed(found[0])
+        answer: Deferred[Any] = Deferred()
+        if self._running == look.key:
             self._answers.append(answer)
-        elif job in self._waiting:
-            self._waiting[job].append(answer)
+        elif look in self._waiting:
+            self._waiting[look].append(answer)
         else:
             if self._quota.exceeds(client):
-                raise refuse_greedy(client, "histories being thinned")
+                raise refuse_greedy(client, "histories being computed")
             if self._quota.used >= self._quota.total:
-                raise Refused(503, "busy", "too many histories are being thinned; ask again")
+                raise Refused(503, "busy", "too many histories are being computed; ask again")
             self._quota.take(client)
-            self._waiting[job] = [answer]
-            self._turns.setdefault(client, deque()).append(job)
+            self._waiting[look] = [answer]
+            self._turns.setdefault(client, deque()).append(look)
             self._proceed()
         return answer
 
     def _proceed(self) -> None:
-        """Start the next job, of the client whose last turn is the longest ago."""
+        """Start the next computation, for the client whose last turn is the longest ago."""
         if self._running is not None or not self._turns:
             return
-        client, jobs = self._turns.popitem(last=False)
-        job = jobs.popleft()
+        client, looks = self._turns.popitem(last=False)
+        look = looks.popleft()
         self._quota.give_back(client)
-        if jobs:
-            self._turns[client] = jobs
-        self._running, self._answers = job.key, self._waiting.pop(job)
-        history = list(job.stream.history)
-        self._slices.run(_thinned(history, job.length, job.points)).addBoth(self._done)
+        if looks:
+            self._turns[client] = looks
+        self._running, self._answers = look.key, self._waiting.pop(look)
+        self._slices.run(look.compute()).addCallback(self._keep, look).addBoth(self._done)
+
+    def _keep(self, result: Any, look: Look) -> Any:
+        size = ENTRY_BYTES + look.size(result)
+        self._kept[self._running] = result, size
+        self._size += size
+        while self._size > KEPT_BYTES:
+            self._size -= self._kept.pop(next(iter(self._kept)))[1]
+        return result
 
     def _done(self, result: Any) -> None:
-        if isinstance(result, ThinHistory):
-            self._keep(self._running, result)
         answers, self._answers, self._running = self._answers, [], None
         self._proceed()
         for answer in answers:
             answer.callback(result)  # a Failure calls the errbacks
 
-    def _keep(self, key: object, history: ThinHistory) -> None:
-        self._kept[key] = history
-        self._size += history.size
-        while self._size > KEPT_BYTES:
-            self._size -= self._kept.pop(next(iter(self._kept))).size
 
-
-def _thinned(history: list[Update], length: int, points: int) -> Generator[None, None, ThinHistory]:
+def _thinned(history: Sequence[Update], points: int) -> Generator[None, None, ThinHistory]:
     updates: list[Update] = []
-    for some in steps_of(history[-length:]):
+    for some in steps_of(history):
         updates += [update for update in some if update.value is not None]
         yield
     few = yield from thin(updates, points)

@@ -10,18 +10,26 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from streamd.core.errors import Refused, shorten
+from streamd.core.period import Period
 from streamd.core.quota import SHARE
 from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.core.stream import Stream
 from streamd.core.update import Update
-from streamd.http.history import ThinHistory, Thinner
+from streamd.http.history import Past, PeriodLook, ThinHistory, ThinLook
 from streamd.http.matched import when_matched
+from streamd.http.periods import csv_of, json_of
 from streamd.http.request import NAME, Request, Response, Routes, joined
 from streamd.reactor.slices import Slices
 from streamd.wire.encoding import member
 from streamd.wire.plain import plain_update
-from streamd.wire.requests import parse_history, parse_points, parse_query
+from streamd.wire.requests import (
+    POINTS,
+    parse_history,
+    parse_period,
+    parse_points,
+    parse_query,
+)
 
 _JSON = "application/json"
 
@@ -29,11 +37,17 @@ _JSON = "application/json"
 class Reader:
     """Answers the requests for the state, for the streams, and for one stream."""
 
-    def __init__(self, state: State, slices: Slices, share: float = SHARE) -> None:
-        """:param share: the part for one client address of what may be computed at a time."""
+    def __init__(
+        self, state: State, slices: Slices, now: Callable[[], float], share: float = SHARE
+    ) -> None:
+        """:param now: returns seconds since the epoch.
+
+        :param share: the part for one client address of what may be computed at a time.
+        """
         self._state = state
+        self._now = now
         self._slices = slices
-        self._thinner = Thinner(slices, share)
+        self._past = Past(slices, share)
 
     @property
     def routes(self) -> Routes:
@@ -82,16 +96,18 @@ class Reader:
         return when_matched(self._slices, self._state.roster.matches(selection), answer)
 
     def get_stream(self, request: Request, name: str) -> Response | Deferred[Response]:
-        """``GET /streams/NAME?history=N&points=M``: one stream, and its history.
+        """``GET /streams/NAME?history=N&points=M`` or ``?from=&to=``: one stream, and its past.
 
-        :raises Refused: 404 if the stream does not exist, 400 for an invalid history, 503 if too many
-            histories are being thinned.
+        :raises Refused: 404 if the stream does not exist, 400 for an invalid history or period, 503 if
+            too many histories are being computed.
         """
         stream = self._state.get(name)
         if stream is None:
             raise Refused(404, "unknown-stream", f"there is no stream {shorten(name)}")
         about = {"name": name, **_about(stream)}
         headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
+        if "from" in request.query or "to" in request.query:
+            return self._get_period(request, stream, about, headers)
         count, points = request.query.get("history"), request.query.get("points")
         if count is None and points is None:
             return Response(200, _encode(about) + b"\n", headers)
@@ -107,8 +123,24 @@ class Reader:
             thinned = {"thinned": True} if history.thinned else {}
             return _with_history(about | thinned, history.updates, headers)
 
-        asked = self._thinner.ask(stream, length, parse_points(points), request.client.group)
-        return asked.addCallback(answer)
+        look = ThinLook(stream, length, parse_points(points))
+        return self._past.ask(look, request.client.group).addCallback(answer)
+
+    def _get_period(
+        self, request: Request, stream: Stream, about: dict[str, Any], headers: dict[str, str]
+    ) -> Deferred[Response]:
+        begin, end = parse_period(request.query, self._now())
+        most = parse_points(request.query.get("points", str(POINTS[1])))
+        headers["Vary"] = "Accept"
+
+        def answer(period: Period) -> Response:
+            if "text/csv" in request.headers.get("accept", ""):
+                headers["Content-Type"] = "text/csv; charset=utf-8"
+                return Response(200, csv_of(period), headers)
+            return Response(200, json_of(about, begin, end, period), headers)
+
+        look = PeriodLook(stream, begin, end, most)
+        return self._past.ask(look, request.client.group).addCallback(answer)
 
     def _position_headers(self) -> dict[str, str]:
         at = str(self._state.head)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from streamd.core.long_history import Blocks
 from streamd.core.update import MAX_LIFE, ORIGIN, Draft, Position, Update
 from streamd.journals.journal import (
     KEY_LIFETIME,
@@ -113,6 +114,7 @@ class Batch:
     :ivar elapsed: seconds on the monotonic clock.
     :ivar updates: the updates to commit.
     :ivar records: (kind, name) -> the record to store; None to delete it.
+    :ivar blocks: (stream, number) -> the part of a long history to store; None to delete it.
     :ivar first: stream -> the position before which its updates may be deleted; see
         :meth:`Journal.trim`.
     :ivar probing: whether to test that the store can be written.
@@ -130,6 +132,7 @@ class Batch:
         self.shares: dict[str, int] = {}
         self.updates: list[Update] = []
         self.records: dict[tuple[str, str], Record | None] = {}
+        self.blocks: dict[tuple[str, int], bytes | None] = {}
         self.first: dict[str, Position] = {}
         self.horizon = ORIGIN
         self.probing = False
@@ -137,7 +140,8 @@ class Batch:
 
     def __bool__(self) -> bool:
         """Return whether there is anything to store."""
-        return any((self.updates, self.records, self.places, self.first, self.probing))
+        changes = self.updates, self.records, self.places, self.blocks, self.first, self.probing
+        return any(changes)
 
     def append(
         self,
@@ -217,6 +221,11 @@ class Batch:
         names = [*self._book.records.get(kind, ()), *(n for k, n in self.records if k == kind)]
         found = {name: self._record(kind, name) for name in names}
         return {name: record.data for name, record in found.items() if record is not None}
+
+    def store(self, blocks: Blocks) -> None:
+        """See :meth:`Journal.store`."""
+        for stream, parts in blocks.items():
+            self.blocks.update(((stream, number), data) for number, data in parts.items())
 
     def trim(self, first: Mapping[str, Position], horizon: Position) -> None:
         """See :meth:`Journal.trim`."""

@@ -46,6 +46,14 @@ UPGRADES = (
         PRIMARY KEY (kind, name)
     );
     """,
+    """
+    CREATE TABLE blocks (
+        stream TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        data BLOB NOT NULL,      -- a part of the stream's long history
+        PRIMARY KEY (stream, number)
+    );
+    """,
 )
 """Script ``n`` upgrades a file from format version ``n`` to ``n + 1``; an empty file has version 0."""
 
@@ -60,6 +68,7 @@ SOUND = {
     "places": "typeof(source) = 'text' AND typeof(place) = 'text'",
     "records": """typeof(kind) = 'text' AND typeof(name) = 'text' AND typeof(data) = 'blob'
         AND typeof(expires) IN ('real', 'null')""",
+    "blocks": "typeof(stream) = 'text' AND typeof(number) = 'integer' AND typeof(data) = 'blob'",
 }
 """Table -> a condition that each of its rows must meet.  SQLite accepts any value in any column, and
 has no checksums."""

@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol, cast
 from twisted.internet.defer import Deferred
 
 from streamd.core.errors import Refused
+from streamd.core.long_history import Blocks, StoredBlocks
 from streamd.core.room import Room
 from streamd.core.update import Draft, Position, Update
 
@@ -106,7 +107,9 @@ class Follower(Protocol):
     def room(self) -> Room:
         """The bounds on what may be appended."""
 
-    def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
+    def restore(
+        self, life: int, held: Iterable[Update], horizon: Position, blocks: StoredBlocks
+    ) -> None:
         """Replace everything with the content of a log.
 
         The journal calls this at the start, when there is a new log, and when this node missed a part
@@ -116,6 +119,7 @@ class Follower(Protocol):
         :param held: the updates in order.  The first one of a stream is its mark if it has no value or
             a ``seq`` above 1: this update counts as dropped.
         :param horizon: see :meth:`Journal.trim`.
+        :param blocks: what was stored of long histories; see :meth:`Journal.store`.
         """
 
     def committed(self, updates: Sequence[Update]) -> None:
@@ -187,6 +191,12 @@ class Journal(Protocol):
 
     def records(self, kind: str) -> Deferred[Mapping[str, bytes]]:
         """Return the records of a kind that have not expired, by name."""
+
+    def store(self, blocks: Blocks) -> Deferred[None]:
+        """Store parts of long histories: stream -> number of the part -> its bytes; None deletes it.
+
+        The journal does not read them.  They replace parts with the same numbers.
+        """
 
     def trim(self, first: Mapping[str, Position], horizon: Position) -> Deferred[None]:
         """Delete the updates that the follower has dropped.

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from streamd.core.long_history import Blocks
 from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals.book import Batch, Book
 from streamd.journals.journal import Key, SourceCursor
-from streamd.journals.queue import TRIM_BYTES, Outcome, QueuedJournal
+from streamd.journals.queue import TRIM_BYTES, Outcome, QueuedJournal, cost_of_blocks
 
 T = TypeVar("T")
 Question = Callable[[Batch], Any]
@@ -54,6 +55,9 @@ class LocalJournal(QueuedJournal[Question]):
 
     def records(self, kind: str) -> Deferred[Mapping[str, bytes]]:
         return self._queue.ask(lambda batch: batch.all(kind))
+
+    def store(self, blocks: Blocks) -> Deferred[None]:
+        return self._queue.ask(lambda batch: batch.store(blocks), cost_of_blocks(blocks))
 
     def trim(self, first: Mapping[str, Position], horizon: Position) -> Deferred[None]:
         return self._queue.ask(lambda batch: batch.trim(first, horizon), TRIM_BYTES * len(first))

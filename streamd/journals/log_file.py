@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streamd.core.long_history import StoredBlocks
 from streamd.core.update import (
     LIFE_UNIT,
     MAX_TIME,
@@ -58,6 +59,7 @@ class Held(NamedTuple):
     :ivar horizon: see :meth:`Journal.trim`.
     :ivar updates: in the order of the log.
     :ivar places: source -> its cursor.
+    :ivar blocks: stream -> number -> a part of its long history.
     :ivar records: kind, name, data, expiry in seconds since the epoch (None for never), and weight.
     """
 
@@ -66,6 +68,7 @@ class Held(NamedTuple):
     horizon: Position
     updates: Sequence[Update]
     places: Mapping[str, str]
+    blocks: StoredBlocks
     records: Sequence[tuple[str, str, bytes, float | None, int]]
 
 
@@ -193,6 +196,7 @@ class LogFile:
                 for name, seq, ms, i, time, value in rows
             ],
             dict(run("SELECT source, place FROM places")),
+            self._blocks(),
             [
                 (kind, name, data, expires, _weigh(data) if kind == KEYS else 0)
                 for kind, name, data, expires in run(
@@ -200,6 +204,12 @@ class LogFile:
                 )
             ],
         )
+
+    def _blocks(self) -> StoredBlocks:
+        blocks: dict[str, dict[int, bytes]] = {}
+        for stream, number, data in self._db.execute("SELECT stream, number, data FROM blocks"):
+            blocks.setdefault(stream, {})[number] = data
+        return blocks
 
     def _why_renewed(self, life: int, boot: str | None, head: Position) -> str | None:
         """Return why the next positions may have been used before; None if they were not."""
@@ -238,6 +248,12 @@ class LogFile:
                 expires = record.expires and record.expires - batch.elapsed + batch.now
                 row = (kind, name, record.data, expires)
                 many("REPLACE INTO records VALUES (?, ?, ?, ?)", [row])
+            for (stream, number), data in batch.blocks.items():
+                if data is None:
+                    delete = "DELETE FROM blocks WHERE stream = ? AND number = ?"
+                    many(delete, [(stream, number)])
+                else:
+                    many("REPLACE INTO blocks VALUES (?, ?, ?)", [(stream, number, data)])
             self._trim(batch)
         if batch.updates:
             self._head = batch.head

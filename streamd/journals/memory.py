@@ -25,7 +25,7 @@ class MemoryJournal(LocalJournal):
 
     def start(self, follower: Follower) -> Deferred[None]:
         self._tell_to(follower)
-        follower.restore(self.life, (), ORIGIN)
+        follower.restore(self.life, (), ORIGIN, {})
         self._queue.admit()
         return succeed(None)
 

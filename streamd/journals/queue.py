@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from streamd.core.long_history import Blocks
 from streamd.core.room import Reservation, Room
 from streamd.core.update import ORIGIN, Draft, Position, Update, size_of
 from streamd.journals.journal import Away, Follower
@@ -43,6 +44,13 @@ STEP_BYTES = 8 * 2**20
 def cost_of(drafts: Sequence[Draft]) -> int:
     """Return the bytes of memory that drafts take while they wait."""
     return DRAFT_BYTES * len(drafts) + size_of(drafts)
+
+
+def cost_of_blocks(blocks: Blocks) -> int:
+    """Return the bytes of memory that parts of long histories take while they wait."""
+    return sum(
+        DRAFT_BYTES + len(data or b"") for parts in blocks.values() for data in parts.values()
+    )
 
 
 class Request(msgspec.Struct, Generic[W], frozen=True):

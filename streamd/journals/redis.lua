@@ -32,6 +32,7 @@ local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 if ARGV[1] == '' then
   local types = {
     about = 'hash', log = 'stream', seqs = 'hash', state = 'hash', places = 'hash', fences = 'hash',
+    rollups = 'set',
   }
   for name, wanted in pairs(types) do
     local found = call('TYPE', P .. name).ok
@@ -389,6 +390,22 @@ function ask.trim()
   end
   if (call('MEMORY', 'USAGE', P .. 'log') or 0) > size then
     call('XTRIM', P .. 'log', 'MAXLEN', math.floor(call('XLEN', P .. 'log') / 2))
+  end
+  return 1
+end
+
+-- Store parts of long histories: for each its stream, its number, and its bytes; empty deletes it.
+function ask.store()
+  for _ = 1, tonumber(take()) do
+    local name, number, data = take(), take(), take()
+    local key = P .. 'rollup:' .. name
+    ensure(key, 'hash')
+    if data ~= '' then
+      call('HSET', key, number, data)
+      call('SADD', P .. 'rollups', name)
+    elseif call('HDEL', key, number) == 1 and call('EXISTS', key) == 0 then
+      call('SREM', P .. 'rollups', name)
+    end
   end
   return 1
 end

@@ -16,6 +16,8 @@ All keys have one prefix (``streamd:``), and anybody with redis-cli can read the
 ``fences``             hash     lease -> its newest number
 ``lease:NAME``         string   the node that holds the lease, until it expires
 ``records:KIND``       hash     small records by name: idempotency keys, sources' health, screens
+``rollup:NAME``        hash     parts of a stream's long history, by their numbers
+``rollups``            set      the names of the streams that have such parts
 ``expires:KIND``       zset     when those expire, in milliseconds
 ``shares``             hash     publisher -> how much its idempotency keys take
 ``about``              hash     the log's life, its last position, its horizon, how much is recorded,
@@ -41,10 +43,17 @@ from twisted.python.failure import Failure
 from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
+from streamd.core.long_history import Blocks
 from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals import redis_requests as requests
 from streamd.journals.journal import Away, Fence, Follower, Key, SourceCursor, Unusable
-from streamd.journals.queue import TRIM_BYTES, Outcome, QueuedJournal, Request
+from streamd.journals.queue import (
+    TRIM_BYTES,
+    Outcome,
+    QueuedJournal,
+    Request,
+    cost_of_blocks,
+)
 from streamd.journals.redis_log import STRANGE, WAIT, Another, RedisLog
 from streamd.journals.redis_session import RedisNode, RedisSession
 from streamd.reactor.redis_client import (
@@ -145,6 +154,9 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
 
     def release(self, lease: str) -> Deferred[None]:
         return self._queue.ask(requests.release(lease))
+
+    def store(self, blocks: Blocks) -> Deferred[None]:
+        return self._queue.ask(requests.store(blocks), cost_of_blocks(blocks))
 
     def trim(self, first: Mapping[str, Position], horizon: Position) -> Deferred[None]:
         return self._queue.ask(requests.trim(first, horizon), TRIM_BYTES * len(first))
@@ -295,6 +307,7 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
             "this is node {node} of log {life} in Redis", node=self.node, life=opened.life
         )
         log = RedisLog(self._about.prefix, self._reactor, opened.life, opened.head, opened.seqs)
+        blocks = await log.read_blocks(session.news)
         held, strange = await log.read_all(session.news)
         why = TOLD[opened.said] if self._read is not None else None
         if why is not None:
@@ -302,7 +315,7 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
         self.life, self._read = log.life, log
         self._queue.follow(log.followed)
         try:
-            self._follower.restore(log.life, held, opened.horizon)
+            self._follower.restore(log.life, held, opened.horizon, blocks)
         except Exception:
             self._log.failure("the follower failed on the log")
         self._tell_strange(strange)

@@ -7,6 +7,7 @@ skipped and fails only its own stream.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from streamd.core.errors import Refused
+from streamd.core.long_history import StoredBlocks
 from streamd.core.update import LIFE_UNIT, ORIGIN, Position, Update, check_name, check_time
 from streamd.core.values import from_json
 from streamd.journals.redis_requests import position
@@ -109,6 +111,16 @@ class RedisLog:
             if len(news.updates) < READ:
                 return News(held, strange)
 
+    async def read_blocks(self, link: RedisConnection) -> StoredBlocks:
+        """Read the parts of all long histories; those of a key that no node wrote are left out."""
+        blocks: dict[str, dict[int, bytes]] = {}
+        for name in await self._said(link, "SMEMBERS", f"{self._prefix}rollups"):
+            parts = await self._said(link, "HGETALL", self._prefix.encode() + b"rollup:" + name)
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            with suppress(ValueError):
+                blocks[name.decode()] = {int(number): data for number, data in pairs}
+        return blocks
+
     async def _history(self, link: RedisConnection, name: str) -> list[Update]:
         history: list[Update] = []
         start = "-"
@@ -195,7 +207,7 @@ class RedisLog:
         if await self._said(link, "HGET", f"{self._prefix}about", "life") != b"%d" % self.life:
             raise Another
 
-    def _said(self, link: RedisConnection, *words: str | int) -> Deferred[Any]:
+    def _said(self, link: RedisConnection, *words: str | bytes | int) -> Deferred[Any]:
         return link.say(*words).addTimeout(TIMEOUT + WAIT, self._reactor)
 
 

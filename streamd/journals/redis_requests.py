@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streamd.core.long_history import Blocks
 from streamd.core.update import (
     LIFE_UNIT,
     MAX_TIME,
@@ -136,6 +137,15 @@ def trim(first: Mapping[str, Position], horizon: Position) -> RedisRequest:
     words: Words = ["trim", horizon.ms, horizon.n % LIFE_UNIT, LOG_SIZE, len(first)]
     for name, at in first.items():
         words += (name, at.ms, at.n % LIFE_UNIT)
+    return RedisRequest(words, _read_nothing)
+
+
+def store(blocks: Blocks) -> RedisRequest:
+    """See :meth:`Journal.store`."""
+    words: Words = ["store", sum(map(len, blocks.values()))]
+    for stream, parts in blocks.items():
+        for number, data in parts.items():
+            words += (stream, number, data or b"")
     return RedisRequest(words, _read_nothing)
 
 

@@ -92,7 +92,7 @@ class SqliteJournal(LocalJournal):
         try:
             held, damaged = self._open()
             self._keep_book(held)
-            follower.restore(held.life, held.updates, held.horizon)
+            follower.restore(held.life, held.updates, held.horizon, held.blocks)
         finally:
             gc.enable()
         if damaged:
@@ -204,7 +204,7 @@ class SqliteJournal(LocalJournal):
             self._find()
         self._keep_book(held)
         try:
-            self._follower.restore(held.life, held.updates, held.horizon)
+            self._follower.restore(held.life, held.updates, held.horizon, held.blocks)
         except Exception:
             self._log.failure("the follower failed on another log")
         self._follower.lost(LOST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import msgspec
 from streamd.core.duration import parse_duration
 from streamd.core.errors import Refused
 from streamd.core.selection import Selection
-from streamd.core.update import At, Name, Position, parse_position
+from streamd.core.update import At, Name, Position, check_time, parse_position
 
 LOG_HEADER = "Streamd-Log"
 """The header in which an HTTP source sends the life of its log.  A daemon of the same log refuses the
@@ -82,6 +83,31 @@ def parse_points(text: str) -> int:
     if low <= _whole(text) <= high:
         return int(text)
     raise Refused(400, "bad-points", f"points: expected a number from {low} to {high}")
+
+
+def parse_period(query: Mapping[str, str], now: float) -> tuple[int, int]:
+    """Return ``from`` and ``to`` of a query, in whole seconds since the epoch.
+
+    Both are seconds, or a duration before now such as ``-24h``.  ``to`` is now by default, and at most.
+    Whole seconds let equal requests of several screens share an answer.
+
+    :raises Refused: 400 if one of them is not a time, or ``from`` is not before ``to``.
+    """
+    begin, end = (_moment(query.get(key, "-0s"), key, now) for key in ("from", "to"))
+    end = min(end, now)
+    if begin >= end:
+        raise Refused(400, "bad-period", "from: expected a time before to, and before now")
+    return math.floor(begin), math.ceil(end)
+
+
+def _moment(text: str, key: str, now: float) -> float:
+    try:
+        time = now - parse_duration(text[1:]) if text.startswith("-") else float(text)
+        check_time(max(time, 0.0))
+    except (ValueError, Refused):
+        wanted = 'expected seconds since 1970, or a duration before now such as "-24h"'
+        raise Refused(400, "bad-period", f"{key}: {wanted}") from None
+    return max(time, 0.0)
 
 
 def _whole(text: str) -> int:

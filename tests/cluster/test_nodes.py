@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from configparser import ConfigParser
 from contextlib import ExitStack, closing
@@ -373,3 +374,34 @@ def test_a_redis_that_cannot_be_had(redis: Redis, tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith("streamd: journal.url: Redis: WRONGPASS")
     assert "wr0ng" not in ended.stderr + (tmp_path / "log").read_text()
+
+
+ROLLED = '[streams.orders]\nkeep = 1\nrollup = "8h"\nwarn = "> 5"\n'
+
+
+def past(node: Daemon, begin: float, end: float) -> Any:
+    """The long history of the stream there."""
+    told = node.request("GET", f"/streams/orders?from={begin}&to={end}").json()
+    return [told[key] for key in ("points", "levels", "words", "silences")]
+
+
+def test_long_histories_are_the_same_on_every_node(start_node: StartNode, redis: Redis) -> None:
+    one, other = start_node(ROLLED), start_node(ROLLED)
+    begin = time.time() // 60 * 60 - 3600
+    for number in range(20):
+        headers = {"Content-Type": "application/json", "Streamd-Time": str(begin + 7 * number)}
+        node = (one, other)[number % 2]
+        assert node.request("POST", "/streams/orders", str(number), headers).status == 201
+    end = begin + 133
+    wait_until(lambda: past(one, begin, end) == past(other, begin, end))
+    before = past(one, begin, end)
+    assert (before[0][0][0], before[0][-1][-1]) == (begin, 19)
+    head = "HGET", "streamd:rollup:orders", "-1"
+    wait_until(lambda: '"ok"' in (redis.say(*head) or ""))
+    one.kill()
+    post(other, "orders", "closed")
+    wait_until(lambda: '"closed"' in (redis.say(*head) or ""), 60)
+    other.kill()
+    one.start()
+    assert past(one, begin, end) == before
+    assert past(one, begin, time.time())[2][0][2] == "closed"

@@ -56,7 +56,7 @@ class Kept:
 
 def restored(kept: Kept, now: float, **bounds: Any) -> State:
     state = State(now, **bounds)
-    state.restore(LIFE, kept.rows, kept.horizon, now, 0.0)
+    state.restore(LIFE, kept.rows, kept.horizon, {}, now, 0.0)
     return state
 
 
@@ -109,7 +109,7 @@ def test_it_knows_what_the_one_before_knew(seed: int) -> None:
         "max_state": rng.choice((3000, 10**6)),
     }
     state, kept, now = State(TODAY, **bounds), Kept(), TODAY
-    state.restore(LIFE, (), ORIGIN, now, 0.0)
+    state.restore(LIFE, (), ORIGIN, {}, now, 0.0)
     log: list[Update] = []
     for _ in range(rng.randrange(5, 150)):
         now += rng.choice((0, 0.5, 3))
@@ -222,7 +222,11 @@ class TestUnreadable:
         now = TODAY + 10
         for _ in range(2):  # and so it is when the journal has let go of them, too
             state = State(now, {"a": Description(warn=Limit("> 5"))})
-            assert set(state.restore(LIFE, kept.rows, kept.horizon, now, 0.0)) == {"a", "b", "c"}
+            assert set(state.restore(LIFE, kept.rows, kept.horizon, {}, now, 0.0)) == {
+                "a",
+                "b",
+                "c",
+            }
             seqs = {s.name: [u.seq for u in s.history] for s in state}
             assert seqs == {"a": [], "b": [3, 4], "c": [2, 3, 4], "d": [1, 2, 3, 4]}
             healths = {s.name: (s.health.state, s.error) for s in state}
@@ -251,9 +255,117 @@ def test_another_log_leaves_nothing_of_the_first() -> None:
     kept.append("b", None, TODAY)
     state = restored(kept, TODAY, descriptions=descriptions, max_streams=5)
     revision, cursor = state.revision, state.head
-    state.restore(LIFE - 1, (), ORIGIN, TODAY, 0.0)
+    state.restore(LIFE - 1, (), ORIGIN, {}, TODAY, 0.0)
     assert state.revision > revision
     assert [(s.name, s.newest, s.health.state) for s in state] == [("a", None, "fresh")]
     assert (state.head, state.size, len(state)) == (ORIGIN, 0, 1)
     assert not catchup.resumes(state, cursor, Selection())
     assert catchup.since(state, catchup.start(state), Selection()).updates == []
+
+
+class Blocks(dict[str, dict[int, bytes]]):
+    """The long histories that a journal has."""
+
+    def store(self, state: State, now: float) -> None:
+        for name, parts in state.unsaved(now).items():
+            for number, data in parts.items():
+                if data is None:
+                    self.get(name, {}).pop(number, None)
+                else:
+                    self.setdefault(name, {})[number] = data
+
+
+ROLLED = {"a": Description(keep=Keep(4), rollup=Duration(3600), warn=Limit("> 5"))}
+
+
+def past(state: State, end: float) -> Any:
+    """The long history of a stream until a time."""
+    long = state.streams["a"].long
+    assert long is not None
+    slots = [slot for slot in long.slots.read(TODAY, end) if slot.time < end]
+    return slots, [list(segments.read(TODAY, end)) for segments in long.segments]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_long_histories_survive_a_crash(seed: int) -> None:
+    rng = random.Random(seed)
+    now, kept, blocks = TODAY, Kept(), Blocks()
+    state = State(now, ROLLED)
+    state.restore(LIFE, (), ORIGIN, {}, now, 0.0)
+    stored, loose = 0.0, 0  # updates since the last store: raw history has no more than four
+    for _ in range(rng.randrange(1, 20)):
+        for _ in range(rng.randrange(1, 4)):
+            loose += 1
+            now += rng.choice((0, 0.25, 3, 700))
+            text = rng.choice((b"1", b"2.5", b"7", b'"up"', b"null"))
+            state.apply([kept.append("a", text, now)], now)
+            kept.trim(*state.losses())
+            if rng.random() < 0.2:
+                state.skip(["a"], "unreadable", now + 1)
+                now += 2
+                loose = 99
+        before = past(state, now)
+        if rng.random() < 0.5:
+            blocks.store(state, now)
+            assert blocks[""] == {-1: b"%f" % now}
+            loose, stored = 0, now
+        if loose < 4 and now < stored + 10 and state.streams["a"].health.state == "fresh":
+            state = State(now, ROLLED)
+            state.restore(LIFE, kept.rows, kept.horizon, blocks, now, 0.0)
+            assert past(state, now)[0][:-1] == before[0][:-1]
+            stored = 0.0  # what follows is stored first
+
+
+def test_a_long_history_that_cannot_be_read_begins_anew() -> None:
+    kept, blocks = Kept(), Blocks()
+    state = State(TODAY, ROLLED)
+    state.apply([kept.append("a", b"1", TODAY), kept.append("a", b"2", TODAY + 1)], TODAY + 1)
+    blocks.store(state, TODAY + 2)
+    blocks["a"][-1] = b"[]"
+    state = State(TODAY, ROLLED)
+    assert state.restore(LIFE, kept.rows, ORIGIN, blocks, TODAY + 3, 0.0) == {"a"}
+    [one, two] = past(state, TODAY + 1.5)[0]
+    assert (one.last, two.last) == (1.0, 2.0)
+    assert state.unsaved(TODAY + 3)["a"][-1] != b"[]"
+
+
+def test_blocks_of_a_stream_without_long_history_are_deleted() -> None:
+    state = State(TODAY)
+    state.restore(LIFE, (), ORIGIN, {"b": {-1: b"[]", 3: b"x"}}, TODAY, 0.0)
+    assert state.unsaved(TODAY)["b"] == {-1: None, 3: None}
+    assert "b" not in state.unsaved(TODAY)
+
+
+def test_blocks_that_were_not_stored_are_unsaved_again() -> None:
+    kept = Kept()
+    state = State(TODAY, ROLLED)
+    state.apply([kept.append("a", b"1", TODAY)], TODAY)
+    blocks = state.unsaved(TODAY)
+    assert "a" not in state.unsaved(TODAY)
+    state.not_saved(blocks)
+    assert state.unsaved(TODAY)["a"].keys() == blocks["a"].keys()
+
+
+def test_a_forgotten_stream_loses_its_long_history() -> None:
+    kept, blocks = Kept(), Blocks()
+    state = State(TODAY, ROLLED)
+    state.apply([kept.append("a", b"1", TODAY)], TODAY)
+    blocks.store(state, TODAY)
+    state.apply([kept.append("a", None, TODAY + 1)], TODAY + 1)
+    assert past(state, TODAY + 2) == ([], [[], [], []])
+    blocks.store(state, TODAY + 2)
+    assert blocks["a"].keys() == {-1}
+
+
+def test_another_node_that_followed_leaves_no_silence() -> None:
+    kept, blocks = Kept(), Blocks()
+    state = State(TODAY, ROLLED)
+    state.apply([kept.append("a", b"1", TODAY)], TODAY)
+    blocks.store(state, TODAY + 5)
+    state = State(TODAY + 60, ROLLED)
+    state.restore(LIFE, kept.rows, ORIGIN, blocks, TODAY + 60, 0.0)
+    assert past(state, TODAY + 60)[1][2] == [(TODAY + 5, TODAY + 60, "silent")]
+    state.confirm_since(ORIGIN, TODAY + 61)
+    slots, segments = past(state, TODAY + 61)
+    assert segments == [[], [(TODAY, TODAY + 61, "ok")], []]
+    assert sum(slot.known for slot in slots) == 61

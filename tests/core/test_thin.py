@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core import thin as module
-from streamd.core.thin import SHAPE, STEP
+from streamd.core.steps import STEP, finish
+from streamd.core.thin import SHAPE
 from streamd.core.update import Position, Update
 from streamd.core.values import to_python
 
@@ -35,13 +36,7 @@ def history(*said: tuple[float, Any]) -> list[Update]:
 
 def thin(updates: Sequence[Update], points: int) -> Sequence[Update]:
     """What is left at the end."""
-    steps = module.thin(updates, points)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            left: Sequence[Update] = end.value
-            return left
+    return finish(module.thin(updates, points))
 
 
 def is_number(update: Update) -> bool:

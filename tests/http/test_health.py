@@ -68,7 +68,7 @@ class LateJournal(MemoryJournal):
 
     def come(self) -> None:
         """Read the log."""
-        self._follower.restore(self.life, (), ORIGIN)
+        self._follower.restore(self.life, (), ORIGIN, {})
         self._follower.away(None)
         self._queue.admit()
 

@@ -10,24 +10,24 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamd.core.description import Description, Keep
 from streamd.core.errors import Refused
 from streamd.core.quota import SHARE
+from streamd.core.steps import STEP
 from streamd.core.stream import Stream
-from streamd.core.thin import STEP
 from streamd.core.update import Draft
 from streamd.http import history as module
-from streamd.http.history import MAX_WAITING, ThinHistory, Thinner
+from streamd.http.history import MAX_WAITING, Past, ThinHistory, ThinLook
 from streamd.reactor.slices import PAUSE, TURN, Slices
 from tests.support.fakes import Daemonette
 
 UPDATES = 20_000
 
 
-class ThinnerTests(SynchronousTestCase):
+class PastTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.daemon = Daemonette({"a": Description(keep=Keep(UPDATES))})
         self.publish(*range(UPDATES))
         self.clock = Clock()
         self.slices = Slices(self.clock)
-        self.thinner = Thinner(self.slices)
+        self.past = Past(self.slices)
         self.asked = 0
         run = self.slices.run
 
@@ -51,9 +51,10 @@ class ThinnerTests(SynchronousTestCase):
             self.clock.advance(PAUSE)
 
     def ask(self, points: int = 100, length: int = 0) -> ThinHistory:
-        asked = self.thinner.ask(self.stream, length, points, "a")
+        asked = self.past.ask(ThinLook(self.stream, length, points), "a")
         self.take_turns()
-        return self.successResultOf(asked)
+        history: ThinHistory = self.successResultOf(asked)
+        return history
 
     def test_it_takes_several_turns(self) -> None:
         """Each step takes what a step may take at most; no turn takes two more than it may."""
@@ -65,7 +66,7 @@ class ThinnerTests(SynchronousTestCase):
             return steps * TURN / 4
 
         self.clock.seconds = slow  # type: ignore[method-assign]
-        asked = self.thinner.ask(self.stream, 0, 100, "a")
+        asked = self.past.ask(ThinLook(self.stream, 0, 100), "a")
         self.assertNoResult(asked)
         turns = 0
         while self.clock.calls:
@@ -84,7 +85,7 @@ class ThinnerTests(SynchronousTestCase):
         self.assertEqual(newest, self.ask(100, 3))
 
     def test_equal_questions_share_one_computation(self) -> None:
-        asked = [self.thinner.ask(self.stream, 0, 100, "a") for _ in range(100)]
+        asked = [self.past.ask(ThinLook(self.stream, 0, 100), "a") for _ in range(100)]
         self.take_turns()
         self.assertEqual(1, len({id(self.successResultOf(answer)) for answer in asked}))
         self.assertEqual(1, self.asked)
@@ -100,25 +101,25 @@ class ThinnerTests(SynchronousTestCase):
         self.patch(module, "KEPT_BYTES", 50_000)
         for points in range(500, 550):
             self.ask(points)
-            kept = sum(history.size for history in self.thinner._kept.values())
+            kept = sum(size for _, size in self.past._kept.values())
             self.assertLessEqual(kept, 50_000)
-            self.assertEqual(kept, self.thinner._size)
+            self.assertEqual(kept, self.past._size)
 
     def test_so_are_answers_without_points(self) -> None:
         self.patch(module, "KEPT_BYTES", 50_000)
         empty = Stream("b", Description(), True, 0.0)
         for points in range(100, 400):
-            self.thinner.ask(empty, 0, points, "a")
+            self.past.ask(ThinLook(empty, 0, points), "a")
             self.take_turns()
-        self.assertLess(len(self.thinner._kept), 200)
+        self.assertLess(len(self.past._kept), 200)
 
     def test_equal_questions_that_wait_share_one_computation(self) -> None:
         """They wait for their turn, and the history grows between them."""
-        self.thinner.ask(self.stream, 0, 99, "a")
+        self.past.ask(ThinLook(self.stream, 0, 99), "a")
         asked = []
         for value in range(10):
             self.publish(-value)
-            asked.append(self.thinner.ask(self.stream, 0, 100, "a"))
+            asked.append(self.past.ask(ThinLook(self.stream, 0, 100), "a"))
         self.take_turns()
         self.take_turns()
         self.assertEqual(2, self.asked)
@@ -126,9 +127,9 @@ class ThinnerTests(SynchronousTestCase):
             self.assertEqual(b"-9", self.successResultOf(answer).updates[-1].value)
 
     def test_question_that_came_after_an_update_gets_it(self) -> None:
-        old = self.thinner.ask(self.stream, 0, 100, "a")
+        old = self.past.ask(ThinLook(self.stream, 0, 100), "a")
         self.publish(-1)
-        new = self.thinner.ask(self.stream, 0, 100, "a")
+        new = self.past.ask(ThinLook(self.stream, 0, 100), "a")
         self.take_turns()
         self.take_turns()
         newest = [self.successResultOf(answer).updates[-1].seq for answer in (old, new)]
@@ -139,7 +140,7 @@ class ThinnerTests(SynchronousTestCase):
         refused = 0
         for points in range(100, 100 + MAX_WAITING):
             try:
-                self.thinner.ask(self.stream, ord(client), points, client)
+                self.past.ask(ThinLook(self.stream, ord(client), points), client)
             except Refused as error:
                 self.assertEqual(503, error.status)
                 refused += 1
@@ -150,11 +151,11 @@ class ThinnerTests(SynchronousTestCase):
         self.assertEqual(MAX_WAITING - one - running, self.refusals("a"))
         self.assertEqual(one, self.refusals("b"))
         self.assertEqual(MAX_WAITING, self.refusals("c"))
-        self.thinner.ask(self.stream, ord("a"), 101, "c")  # shared
+        self.past.ask(ThinLook(self.stream, ord("a"), 101), "c")  # shared
 
     def test_one_history_is_listed_at_a_time(self) -> None:
         for points in range(100, 110):
-            self.thinner.ask(self.stream, 0, points, "a")
+            self.past.ask(ThinLook(self.stream, 0, points), "a")
         self.assertEqual(1, self.asked)
         self.take_turns()
         self.assertGreater(self.asked, 1)
@@ -165,15 +166,15 @@ class ThinnerTests(SynchronousTestCase):
     def test_clients_take_turns(self) -> None:
         ended: list[str] = []
         for client, points in [*(("a", 100 + n) for n in range(5)), ("b", 99), ("b", 98)]:
-            asked = self.thinner.ask(self.stream, 0, points, client)
+            asked = self.past.ask(ThinLook(self.stream, 0, points), client)
             asked.addCallback(partial(self.note, ended, client))
         self.take_turns()
         self.assertEqual("aababaa", "".join(ended))
 
     def test_failure(self) -> None:
         self.patch(module, "thin", lambda updates, points: 1 / 0)
-        asked = [self.thinner.ask(self.stream, 0, 100, "a") for _ in range(2)]
+        asked = [self.past.ask(ThinLook(self.stream, 0, 100), "a") for _ in range(2)]
         self.take_turns()
         for answer in asked:
             self.failureResultOf(answer, ZeroDivisionError)
-        self.assertEqual({}, self.thinner._waiting)
+        self.assertEqual({}, self.past._waiting)

@@ -22,7 +22,7 @@ class MatchedTests(SynchronousTestCase):
         daemon.journal.append([Draft(f"s{number}", b"1") for number in range(6000)])
         self.clock = Clock()
         self.hub = Hub(daemon.state, self.clock)
-        reader = Reader(daemon.state, self.hub.slices)
+        reader = Reader(daemon.state, self.hub.slices, lambda: 0.0)
         polls = Polls(self.hub, daemon.times.now, self.clock)
         self.routes = {"/state": reader.get_state, "/streams": reader.get_streams}
         self.routes["/updates"] = polls.get_updates

@@ -24,6 +24,7 @@ import pytest_twisted
 from twisted.internet.task import deferLater
 
 from streamd.core.errors import Refused
+from streamd.core.long_history import StoredBlocks
 from streamd.core.state import State
 from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals import book, redis_session, sqlite
@@ -179,8 +180,11 @@ class Log:
         """What it said that it held when it started last."""
         return self.restored[-1][1]
 
-    def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
+    def restore(
+        self, life: int, held: Iterable[Update], horizon: Position, blocks: StoredBlocks
+    ) -> None:
         self.restored.append((life, list(held), horizon))
+        self.blocks = blocks
 
     def committed(self, updates: Sequence[Update]) -> None:
         self.updates += updates
@@ -314,6 +318,32 @@ class TestOrder:
         assert (again.seq, len(log.updates)) == (1, 1)
         [following] = await log.append(("a", 2))
         assert following.seq == 2
+
+
+class TestLongHistories:
+    async def test_a_journal_without_any_says_so(self, log: Log) -> None:
+        assert log.blocks == {}
+
+    @lasting
+    async def test_parts_are_there_after_a_restart(self, log: Log) -> None:
+        await log.append(("a", 1))
+        await log.journal.store(
+            {"a": {-1: b"head", 7: b"\0\xff"}, "b": {0: b"x"}, "": {-1: b"1.5"}}
+        )
+        await log.journal.store({"a": {7: b"new", 8: b"y"}})
+        await log.restart()
+        assert log.blocks == {
+            "a": {-1: b"head", 7: b"new", 8: b"y"},
+            "b": {0: b"x"},
+            "": {-1: b"1.5"},
+        }
+
+    @lasting
+    async def test_parts_that_are_deleted_are_gone(self, log: Log) -> None:
+        await log.journal.store({"a": {0: b"x", 1: b"y"}, "b": {0: b"x"}})
+        await log.journal.store({"a": {0: None, 5: None}, "b": {0: None}})
+        await log.restart()
+        assert log.blocks == {"a": {1: b"y"}}
 
 
 class TestForgetting:

@@ -121,7 +121,7 @@ class TestFormat:
         before = {path: path.read_bytes() for path in daemon.folder.glob("log.db*")}
         line = complaint(daemon.folder, config("log.db"))
         assert line == (
-            f"journal.path: cannot use {file}: its format is 2, of a newer streamd; this one knows 1"
+            f"journal.path: cannot use {file}: its format is 3, of a newer streamd; this one knows 2"
         )
         assert {path: path.read_bytes() for path in daemon.folder.glob("log.db*")} == before
 
@@ -133,11 +133,11 @@ class TestFormat:
         await log.start()
         await log.journal.stop()
         with closing(sqlite3.connect(tmp_path / "log.db")) as database:
-            database.execute("PRAGMA user_version = 2")
+            database.execute("PRAGMA user_version = 3")
             for file in tmp_path.glob("log.db*"):  # as it is when its daemon was killed
                 shutil.copy(file, tmp_path / "other")
-        assert (tmp_path / "other" / "log.db").read_bytes()[60:64] == b"\0\0\0\1"
-        with pytest.raises(Unusable, match=r"its format is 2, of a newer streamd$"):
+        assert (tmp_path / "other" / "log.db").read_bytes()[60:64] == b"\0\0\0\2"
+        with pytest.raises(Unusable, match=r"its format is 3, of a newer streamd$"):
             await other.start()
 
     def test_another_programs_database_is_left_alone(self, tmp_path: Path) -> None:
@@ -156,14 +156,14 @@ class TestFormat:
         await log.start()
         await log.append(("a", 1), ("a", 2))
         wrong = "ALTER TABLE updates ADD COLUMN why TEXT; ALTER TABLE nothing ADD COLUMN x;"
-        first = file_format.UPGRADES[0]
+        former = file_format.UPGRADES
         for module in (file_format, log_file):
-            monkeypatch.setattr(module, "UPGRADES", (first, wrong))
+            monkeypatch.setattr(module, "UPGRADES", (*former, wrong))
         with pytest.raises(Unusable):
             await log.restart()
         right = "ALTER TABLE updates ADD COLUMN why TEXT;"
         for module in (file_format, log_file):
-            monkeypatch.setattr(module, "UPGRADES", (first, right))
+            monkeypatch.setattr(module, "UPGRADES", (*former, right))
         log.journal = log.provider.make(log.times)
         await log.start()
         assert log.held == log.updates
@@ -171,7 +171,7 @@ class TestFormat:
         await log.restart()
         assert log.held == log.updates
         await log.journal.stop()
-        assert (tmp_path / "log.db").read_bytes()[60:64] == b"\0\0\0\2"
+        assert (tmp_path / "log.db").read_bytes()[60:64] == b"\0\0\0\3"
 
     async def test_one_of_version_0_1_0(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

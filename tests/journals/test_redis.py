@@ -18,6 +18,7 @@ from twisted.internet.task import deferLater
 
 from streamd.config.fields import ConfigError
 from streamd.config.parse import parse
+from streamd.core.long_history import StoredBlocks
 from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals import redis as redis_journal
 from streamd.journals import redis_log, redis_session
@@ -71,8 +72,10 @@ class Node(Log):
         wanted = [str(value).encode() for value in values]
         await until(lambda: [update.value for update in self.known] == wanted)
 
-    def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
-        super().restore(life, held, horizon)
+    def restore(
+        self, life: int, held: Iterable[Update], horizon: Position, blocks: StoredBlocks
+    ) -> None:
+        super().restore(life, held, horizon, blocks)
         self.updates.clear()
 
     @property
@@ -230,6 +233,7 @@ class TestTogether:
         await nodes[0].append(
             ("a", {"x": "ä"}), ("b", 7), key=Key("k", b"1"), cursor=cursor, fence=fence
         )
+        await nodes[0].journal.store({"a": {0: b"x"}})
         table = re.findall(r"^``(\w+)(?::[A-Z]+)?`` +(\w+)", redis_journal.__doc__ or "", re.M)
         keys = [key.split(":") for key in redis.say("KEYS", "*")]
         types = {words[1]: redis.say("TYPE", ":".join(words)) for words in keys}

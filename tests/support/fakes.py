@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 
 from streamd.core.cursor import Cursor
 from streamd.core.description import Description
+from streamd.core.long_history import StoredBlocks
 from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.core.update import MAX_LIFE, ORIGIN, Draft, Position, Update
@@ -179,12 +180,14 @@ class Daemonette:
 
     def restart(self) -> None:
         """What a state knows that begins with the log; feeds have to be made anew."""
-        self.restore(LIFE, self.committed_updates, ORIGIN)
+        self.restore(LIFE, self.committed_updates, ORIGIN, {})
 
-    def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
+    def restore(
+        self, life: int, held: Iterable[Update], horizon: Position, blocks: StoredBlocks
+    ) -> None:
         """See :class:`streamd.journals.journal.Follower`."""
         now, elapsed = self.times.now(), self.times.elapsed()
-        self.state.restore(life, held, horizon, now, elapsed)
+        self.state.restore(life, held, horizon, blocks, now, elapsed)
 
     def away(self, why: str | None) -> None:
         """Never: it is in memory."""

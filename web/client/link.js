@@ -24,6 +24,7 @@
 
 import { ServerClock, steadyClock } from "./clock.js";
 import { Connection } from "./connection.js";
+import { beside, tokenHeaders } from "./transports.js";
 
 /** Seconds between two ticks if the server does not say. */
 const TICK = 5;
@@ -87,6 +88,8 @@ export class Link extends EventTarget {
   #url;
   #selected;
   #history;
+  #token;
+  #fetch;
   #clock;
   #random;
   #connection;
@@ -106,6 +109,8 @@ export class Link extends EventTarget {
     this.#url = socketUrl(url);
     this.#selected = streams;
     this.#history = history;
+    this.#token = token;
+    this.#fetch = fetch;
     this.#clock = clock;
     this.#random = random;
     this.#serverClock = new ServerClock(clock);
@@ -157,6 +162,23 @@ export class Link extends EventTarget {
    */
   report({ name, wall, delay }) {
     this.#connection.send({ type: "screen", name, wall, at: this.at, delay });
+  }
+
+  /**
+   * Read the past of a stream from the server.
+   * @param {string} name
+   * @param {{from?: number|string, to?: number|string, points?: number}} period  seconds since 1970, or "-24h" for before now
+   * @returns {Promise<any>}  the answer of GET /streams/NAME?from=&to=
+   * @throws {Error}  the server's reason, or that it does not answer
+   */
+  async past(name, { from = "-24h", to, points = 500 } = {}) {
+    const url = beside(this.#url, `streams/${encodeURIComponent(name)}`);
+    url.search = "";
+    for (const [key, value] of Object.entries({ from, to, points })) if (value !== undefined) url.searchParams.set(key, String(value));
+    const answer = await this.#fetch(url.href, { headers: tokenHeaders(this.#token) });
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(told.error.message);
+    return told;
   }
 
   /** Close the link for good. */

@@ -53,7 +53,7 @@ export function openEvents(address, token, { receive, end, refused }, { fetch, c
   let timer;
   const abort = new AbortController();
   const { signal } = abort;
-  const headers = token === undefined ? {} : { Authorization: `Bearer ${utf8Characters(token)}` };
+  const headers = tokenHeaders(token);
   /** Read one stream. @returns {Promise<boolean|null>} whether a proxy holds streams back; null: it did not last its time */
   const readFor = async (seconds) => {
     const began = clock();
@@ -92,11 +92,26 @@ export function openEvents(address, token, { receive, end, refused }, { fetch, c
   return { send() {}, close };
 }
 
-/** The event stream's address. It is beside the WebSocket. @param {URL} url  the WebSocket's @param {number} seconds */
-function eventsUrl(url, seconds) {
+/**
+ * The address of something beside the WebSocket.
+ * @param {URL} url  the WebSocket's
+ * @param {string} path  relative to its folder
+ */
+export function beside(url, path) {
   const address = new URL(url);
   address.protocol = url.protocol.replace("ws", "http");
-  address.pathname = url.pathname.replace(/[^/]*$/, "events");
+  address.pathname = url.pathname.replace(/[^/]*$/, path);
+  return address;
+}
+
+/** The headers with which a request by fetch says a token. @param {string|undefined} token */
+export function tokenHeaders(token) {
+  return token === undefined ? {} : { Authorization: `Bearer ${utf8Characters(token)}` };
+}
+
+/** The event stream's address. @param {URL} url  the WebSocket's @param {number} seconds */
+function eventsUrl(url, seconds) {
+  const address = beside(url, "events");
   address.searchParams.set("format", "v1");
   address.searchParams.set("for", `${seconds}s`);
   return address.href;

@@ -21,6 +21,7 @@ from streamd.config.fields import ConfigError
 from streamd.config.kind import SourceTable, Surroundings
 from streamd.core.description import Description
 from streamd.core.health import Level
+from streamd.core.long_history import StoredBlocks
 from streamd.core.state import State
 from streamd.core.update import Position, Update
 from streamd.journals.memory import MemoryJournal
@@ -83,8 +84,10 @@ class _StateFollower:
         self._elapsed = elapsed
         self.room = state.room
 
-    def restore(self, life: int, held: Iterable[Update], horizon: Position) -> None:
-        self._state.restore(life, held, horizon, time.time(), self._elapsed())
+    def restore(
+        self, life: int, held: Iterable[Update], horizon: Position, blocks: StoredBlocks
+    ) -> None:
+        self._state.restore(life, held, horizon, blocks, time.time(), self._elapsed())
 
     def committed(self, updates: Iterable[Update]) -> None:
         self._state.apply(updates, time.time())

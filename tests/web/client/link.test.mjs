@@ -453,3 +453,28 @@ test("the link reports what the screen shows while it is connected", (t) => {
   link.report({ name: "kitchen-tv" });
   assert.equal(server.last().said.length, 1);
 });
+
+test("the past of a stream is read beside the WebSocket, with the token in a header", async (t) => {
+  const asked = [];
+  const fetch = async (url, { headers }) => {
+    asked.push([url, headers]);
+    return { ok: true, json: async () => ({ points: [[1, 2, 3, 4, 5]] }) };
+  };
+  const { link } = start(t, { url: "https://wall.example/some/", token: "a-token-of-sixteen", fetch });
+  const told = await link.past("shop.orders", { from: 5, to: "-1h", points: 40 });
+  assert.deepEqual(told.points, [[1, 2, 3, 4, 5]]);
+  await link.past("x/y");
+  link.close();
+  const pasts = asked.filter(([url]) => url.includes("/streams/"));
+  assert.deepEqual(pasts, [
+    ["https://wall.example/some/streams/shop.orders?from=5&to=-1h&points=40", { Authorization: "Bearer a-token-of-sixteen" }],
+    ["https://wall.example/some/streams/x%2Fy?from=-24h&points=500", { Authorization: "Bearer a-token-of-sixteen" }],
+  ]);
+});
+
+test("a past that the server refuses is an error with the server's reason", async (t) => {
+  const fetch = async () => ({ ok: false, json: async () => ({ error: { code: "bad-period", message: "from: expected" } }) });
+  const { link } = start(t, { fetch });
+  await assert.rejects(link.past("a", { from: "x" }), { message: "from: expected" });
+  link.close();
+});

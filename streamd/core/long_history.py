@@ -1,0 +1,318 @@
+"""The long history of one stream: slots of its numbers, and segments of its words, levels and silences.
+
+It is made of the same updates as the raw history, and outlives them.  What an update changes depends on
+the update's own time: the history is the same as if all updates had come in the order of their times.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from itertools import chain
+from operator import attrgetter
+from typing import NamedTuple
+
+import msgspec
+
+from streamd.core.segments import Change, Segments
+from streamd.core.slots import BLOCK_BYTES, Slots
+from streamd.core.steps import finish, steps_of
+from streamd.core.update import LIFE_UNIT, Update
+from streamd.core.values import to_python
+
+MANY = 10_000
+"""Updates of raw history that are read again for an update that comes late: some ten milliseconds."""
+
+UNSTORED = 10.0
+"""Seconds that a stored history may lack at its end, although the value was known in that time."""
+
+SILENT = "silent"
+"""The word of a segment in which the value was not known."""
+
+HEAD = -1
+"""The number of the block that contains everything except slots."""
+
+StoredBlocks = Mapping[str, Mapping[int, bytes]]
+"""Blocks of long histories: stream -> number -> bytes."""
+
+Blocks = Mapping[str, Mapping[int, bytes | None]]
+"""Changes of blocks: stream -> number -> bytes; None for a block to delete."""
+
+
+Place = tuple[int, int]
+"""A position without the life of the log, which may have a new life when it is opened again."""
+
+
+class Moment(NamedTuple):
+    """What begins at a time.
+
+    :ivar time: seconds since the epoch.
+    :ivar number: the number of the stream, or None.
+    :ivar words: for each of the segments of a :class:`LongHistory` its word, or None.
+    """
+
+    time: float
+    number: float | None
+    words: tuple[str | None, str | None, str | None]
+
+
+_NOTHING = Moment(0.0, None, (None, None, None))
+"""Before the first update."""
+
+
+class Head(msgspec.Struct, frozen=True, array_like=True):
+    """The block :data:`HEAD`, as JSON: see the attributes of the same names."""
+
+    width: int
+    at: Place
+    rough: float | None
+    newest: Moment
+    dropped: Moment | None
+    segments: tuple[list[Change], list[Change], list[Change]]
+
+
+class LongHistory:
+    """The long history of one stream.
+
+    :ivar slots: the slots of its numbers.
+    :ivar segments: of its words (texts, ``true`` and ``false``), of its levels, and of its silences.
+    :ivar rough: the newest time of an update that came too late to count in the mean of its slot.
+        :ivar at: the place of the newest update in this history.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        level: Callable[[bytes], str | None],
+        stored: Iterable[int] = (),
+    ) -> None:
+        """:param seconds: the time that it covers.
+
+        :param level: returns the level of a value; None if the stream has no limits.
+        :param stored: blocks of a former history that a journal may have; they are to be deleted.
+        """
+        self._seconds = seconds
+        self.slots = Slots(seconds)
+        self.segments = Segments(), Segments(), Segments()
+        self.rough: float | None = None
+        self._until = 0.0  # up to when it was followed before it was loaded
+        self.slots.changed.update(stored)
+        self._changed = bool(self.slots.changed)  # since changes()
+        self.at: Place = (0, 0)
+        self._level = level
+        self._newest = _NOTHING
+        self._dropped: Moment | None = (
+            None  # of the updates that raw history dropped, the last by time
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory."""
+        return self.slots.size + sum(segments.size for segments in self.segments)
+
+    # -- write -------------------------------------------------------------------------------------
+
+    def hear(self, update: Update, raw: Collection[Update]) -> None:
+        """Add an update.
+
+        :param raw: the raw history of the stream, with this update.
+        """
+        self.at = place_of(update)
+        self._changed = True
+        if 0 < self._until < update.time - UNSTORED:
+            self.silence(self._until)
+            self._until = 0.0
+        moment = self._moment(update.time, update.value)
+        if moment.time >= self._newest.time:
+            self._begin(moment)
+        elif self._is_covered(moment.time, raw):
+            self._replay(moment.time, raw)
+        else:
+            self.rough = max(self.rough or 0.0, moment.time)
+            if moment.number is not None:
+                self.slots.touch(moment.time, moment.number)
+
+    def silence(self, time: float) -> None:
+        """Note that the value is unknown since a time."""
+        self._changed = True
+        self._begin(_silence(max(time, self._newest.time, self._until)))
+
+    def resume(self, time: float, value: bytes | None) -> None:
+        """Note that the newest value, if it was unknown, is known again since a time."""
+        self._until = 0.0
+        if self.segments[-1].word is not None:
+            self._changed = True
+            self._begin(self._moment(max(time, self._newest.time), value))
+
+    def shorten(self) -> bool:
+        """Drop the oldest block, or else the older half of the segments; tell if more is left."""
+        if len(self.slots.blocks) > 1:
+            self.slots.drop(self.slots.blocks[0])
+        else:
+            for segments in self.segments:
+                del segments.changes[: len(segments.changes) // 2]
+        self._changed = True
+        return self.size > 2 * BLOCK_BYTES
+
+    def note_silence(self, begin: float, end: float | None) -> None:
+        """Note an old silence, so that :meth:`replayed` knows it; None if it has not ended."""
+        self.segments[-1].hear(begin, SILENT)
+        if end is not None:
+            self.segments[-1].hear(end, None)
+
+    def drop(self, update: Update) -> None:
+        """Note that raw history has dropped an update."""
+        self._changed = True
+        if self._dropped is None or update.time >= self._dropped.time:
+            self._dropped = self._moment(update.time, update.value)
+
+    def _set_newest(self, moment: Moment) -> None:
+        self._newest = moment
+        self.slots.began, self.slots.number = moment.time, moment.number
+
+    def _begin(self, moment: Moment) -> None:
+        self._newest = moment
+        self.slots.hear(moment.time, moment.number)
+        for segments, word in zip(self.segments, moment.words, strict=True):
+            segments.hear(moment.time, word)
+
+    def _moment(self, time: float, value: bytes | None) -> Moment:
+        number, word = number_and_word(value)
+        level = None if value is None else self._level(value)
+        return Moment(time, number, (word, level, None))
+
+    # -- updates that come late --------------------------------------------------------------------
+
+    def _is_covered(self, time: float, raw: Collection[Update]) -> bool:
+        """Return whether raw history has all updates since the slot of a time began."""
+        begin = self.slots.index(time) * self.slots.width
+        return len(raw) <= MANY and (self._dropped is None or self._dropped.time < begin)
+
+    def _replay(self, time: float, raw: Collection[Update]) -> None:
+        """Make everything since a time anew, from raw history and the silences."""
+        other = finish(self.replayed(raw, self._seconds))
+        self.slots.copy(other.slots, time, self._newest.time)
+        for segments, others in zip(self.segments, other.segments, strict=True):
+            segments.replace(time, others)
+        self._set_newest(other._newest)
+
+    def replayed(self, raw: Iterable[Update], seconds: float) -> Generator[None, None, LongHistory]:
+        """Return a history that is made of raw history and of the silences only.
+
+        The generator yields after every :data:`STEP` updates.
+
+        :param seconds: the time that it covers.
+        """
+        values = [] if self._dropped is None else [self._dropped]
+        for some in steps_of(raw):
+            values += [self._moment(update.time, update.value) for update in some]
+            yield
+        values.sort(key=attrgetter("time"))
+        other = LongHistory(seconds, self._level)
+        for moments in steps_of(self._with_silences(values)):
+            for moment in moments:
+                other._begin(moment)
+            yield
+        return other
+
+    def _with_silences(self, values: Iterable[Moment]) -> Iterator[Moment]:
+        """Yield the moments, and those at which a silence begins or ends, in the order of time."""
+        changes = deque(self.segments[-1].changes)
+        held = _NOTHING
+        for moment in chain(values, [_NOTHING._replace(time=math.inf)]):
+            while changes and (changes[0][0], bool(changes[0][1])) <= (moment.time, False):
+                begin, word = changes.popleft()  # a silence begins after an update of the same time
+                if word:
+                    yield _silence(begin)
+                elif begin < moment.time:  # else the update itself ended the silence
+                    yield held._replace(time=begin)
+            if moment.time < math.inf:
+                yield moment
+            held = moment
+
+    # -- store -------------------------------------------------------------------------------------
+
+    @property
+    def raw_since(self) -> float | None:
+        """The time since which raw history has all updates; None if it has dropped none."""
+        return None if self._dropped is None else self._dropped.time
+
+    @property
+    def stored(self) -> set[int]:
+        """The blocks that a journal may have."""
+        return {*self.slots.blocks, *self.slots.changed}
+
+    def changes(self) -> dict[int, bytes | None]:
+        """Return the blocks that changed since the last call; None for a block to delete."""
+        if not self._changed:
+            return {}
+        self._changed = False
+        blocks: dict[int, bytes | None] = {HEAD: self._head()}
+        blocks |= {number: self.slots.dump(number) for number in self.slots.changed}
+        self.slots.changed.clear()
+        return blocks
+
+    def mark(self, blocks: Iterable[int]) -> None:
+        """Count blocks as changed again: they could not be stored."""
+        self.slots.changed.update(number for number in blocks if number != HEAD)
+        self._changed = True
+
+    def forget_changes(self) -> None:
+        """Count only the two newest blocks as changed; everything else is stored by others."""
+        self.slots.changed.intersection_update(self.slots.blocks[-2:])
+
+    def _head(self) -> bytes:
+        words, levels, silences = (segments.changes for segments in self.segments)
+        return msgspec.json.encode(
+            Head(
+                self.slots.width,
+                self.at,
+                self.rough,
+                self._newest,
+                self._dropped,
+                (words, levels, silences),
+            )
+        )
+
+    def load(self, blocks: Mapping[int, bytes], until: float) -> None:
+        """Continue the history that was stored.
+
+        :param until: up to when it was followed; its newest value held until then.
+        :raises ValueError: the blocks are not those of a history, or their slots are of another width.
+        """
+        head = msgspec.json.decode(blocks.get(HEAD, b""), type=Head)
+        if head.width != self.slots.width:
+            raise ValueError(f"its slots have {head.width} s, not {self.slots.width} s")
+        for number, data in blocks.items():
+            if number != HEAD:
+                self.slots.load(number, data)
+        self.at = head.at
+        self._until, self.rough, self._dropped = until, head.rough, head.dropped
+        words, levels, silences = head.segments
+        self.segments = Segments(words), Segments(levels), Segments(silences)
+        self._set_newest(head.newest)
+
+
+def place_of(update: Update) -> Place:
+    """Return the place of an update."""
+    return update.at.ms, update.at.n % LIFE_UNIT
+
+
+def number_and_word(value: bytes | None) -> tuple[float | None, str | None]:
+    """Return a value as a number, or as a word; at least one of them is None.
+
+    :param value: JSON text.
+    """
+    if value is None or value[:1] in b"[{n":  # an object, a list, null
+        return None, None
+    if value[:1] in b"tf":
+        return None, value.decode()
+    if value[:1] == b'"':
+        return None, to_python(value)
+    number = float(value)
+    return (number if math.isfinite(number) else None), None
+
+
+def _silence(time: float) -> Moment:
+    return Moment(time, None, (None, None, SILENT))

@@ -1,0 +1,72 @@
+"""A period of a stream's past, in as many slots as a chart can show."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import NamedTuple
+
+from streamd.core.long_history import LongHistory
+from streamd.core.slots import MOST, WIDTHS, Slot
+from streamd.core.stream import Stream
+
+Segment = tuple[float, float, str]
+"""From and to, in seconds since the epoch, and the word between."""
+
+
+class Period(NamedTuple):
+    """What is known of a period.
+
+    :ivar width: seconds of one slot.
+    :ivar slots: in the order of time; slots without a number are left out.
+    :ivar words: when the value was which text, ``true`` or ``false``.
+    :ivar levels: when it was ``ok``, ``warn`` or ``critical``; empty if the stream has no limits.
+    :ivar silences: when the value was not known.
+    :ivar rough: whether the mean of a slot lacks an update that came too late.
+    """
+
+    width: int
+    slots: list[Slot]
+    words: list[Segment]
+    levels: list[Segment]
+    silences: list[Segment]
+    rough: bool
+
+
+def look_back(stream: Stream, begin: float, end: float, most: int) -> Generator[None, None, Period]:
+    """Return what is known of a stream from ``begin`` until ``end``.
+
+    Slots are shorter than those of the long history if raw history has all of the period.  The
+    generator yields about every millisecond.
+
+    :param begin: seconds since the epoch; the first slot may begin before.
+    :param end: seconds since the epoch, not in the future: the newest value holds until then.
+    :param most: the most slots, apart from the ones that reach over the ends.
+    """
+    long = stream.long
+    wanted = _width(1, end - begin, most)
+    if long is None:
+        long = yield from _only_raw(stream).replayed(list(stream.history), wanted * MOST)
+    elif wanted < long.slots.width and (long.raw_since or 0.0) <= begin:
+        long = yield from long.replayed(list(stream.history), wanted * MOST)
+    width = _width(long.slots.width, end - begin, most)
+    slots: list[Slot] = []
+    for slot in long.slots.read(begin, end, width):
+        slots.append(slot)
+        yield
+    words, levels, silences = (list(segments.read(begin, end)) for segments in long.segments)
+    rough = stream.long is not None and (stream.long.rough or -1.0) >= begin
+    return Period(width, slots, words, levels, silences, rough)
+
+
+def _width(least: int, seconds: float, most: int) -> int:
+    """Return the shortest width that is a multiple of ``least`` and makes at most so many slots."""
+    fitting = (w for w in WIDTHS if w % least == 0 and seconds / w <= most)
+    return next(fitting, WIDTHS[-1])
+
+
+def _only_raw(stream: Stream) -> LongHistory:
+    """Return an empty long history with the silences of a stream that keeps none."""
+    long = LongHistory(0.0, stream.level_of)
+    for begin, end in stream.silences:
+        long.note_silence(begin, end)
+    return long

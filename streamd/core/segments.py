@@ -1,0 +1,63 @@
+"""Segments: stretches of time in which a stream had one word, such as a state or a level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+MOST = 1000
+"""The most segments that are kept; older ones are dropped."""
+
+WORD_LENGTH = 100
+"""The most characters of a word; longer texts are cut."""
+
+SEGMENT_BYTES = 240
+"""Bytes of memory for one segment (CPython): a tuple, a float, and a word of the greatest length."""
+
+Change = tuple[float, str | None]
+"""When a word began, in seconds since the epoch; None if there is no word from then on."""
+
+
+class Segments:
+    """The changes of a word, in the order of time."""
+
+    def __init__(self, changes: list[Change] | None = None) -> None:
+        self.changes = changes or []
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory."""
+        return SEGMENT_BYTES * len(self.changes)
+
+    @property
+    def word(self) -> str | None:
+        """The newest word."""
+        return self.changes[-1][1] if self.changes else None
+
+    def hear(self, time: float, word: str | None) -> None:
+        """Begin a word.
+
+        :param time: seconds since the epoch, not before the newest change.
+        """
+        word = word and word[:WORD_LENGTH]
+        if word != self.word:
+            while self.changes and self.changes[-1][0] >= time:
+                self.changes.pop()  # it lasted for no time
+            if word != self.word:
+                self.changes.append((time, word))
+                del self.changes[:-MOST]
+
+    def replace(self, time: float, other: Segments) -> None:
+        """Take over everything since a time from another object."""
+        self.changes = [change for change in self.changes if change[0] < time]
+        for begin, word in [(time, None), *other.changes]:
+            self.hear(max(begin, time), word)
+
+    def read(self, begin: float, end: float) -> Iterator[tuple[float, float, str]]:
+        """Yield the segments that overlap a stretch of time: from, to, word.
+
+        :param end: seconds since the epoch; the newest word holds until then.
+        """
+        for (start, word), (stop, _) in pairwise([*self.changes, (end, None)]):
+            if word is not None and start < end and stop > begin:
+                yield max(start, begin), min(stop, end), word

@@ -1,0 +1,247 @@
+"""Slots: the lowest, highest, mean and last number of a stream, in stretches of equal length.
+
+Only changes are published, so a number holds until the next one.  Therefore means are weighted by time,
+and the number that holds at the beginning of a slot counts in it.  Time in which the number is unknown
+counts in no mean.  This module is pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import reduce
+from itertools import groupby
+from struct import Struct
+from typing import NamedTuple
+
+MOST = 12_000
+"""The most slots that cover the time of one stream."""
+
+WIDTHS = (
+    *(1, 2, 5, 10, 15, 30),
+    *(60, 120, 300, 600, 900, 1800),
+    *(3600, 7200, 10_800, 21_600, 43_200, 86_400),
+)
+"""Possible lengths of a slot, in seconds.  Each divides a day, so a day of UTC begins with a slot."""
+
+_FIELDS = Struct("<5d")
+"""One slot in memory and in a journal: low, high, mean, last, and the seconds that are known."""
+
+BLOCK = 256
+"""Slots in one block, the unit that is stored and dropped."""
+
+BLOCK_BYTES = _FIELDS.size * BLOCK
+"""Bytes of one block: 10 kB.  12,000 slots take 490 kB."""
+
+_BLANK = math.nan, math.nan, math.nan, math.nan, 0.0
+"""The fields of a slot without a number."""
+
+
+_BLANK_BLOCK = _FIELDS.pack(*_BLANK) * BLOCK
+
+
+def width_for(seconds: float) -> int:
+    """Return the shortest slot of which at most :data:`MOST` cover a time; at most a day."""
+    return next((width for width in WIDTHS if width * MOST >= seconds), WIDTHS[-1])
+
+
+class Slot(NamedTuple):
+    """The numbers of one slot, or of several slots that were combined.
+
+    :ivar time: its beginning, or a time in it; seconds since the epoch.
+    :ivar last: the number at its end, or at the last moment for which a number is known.
+    :ivar known: for how many seconds a number is known; 0 if numbers were replaced at once.
+    """
+
+    time: float
+    low: float
+    high: float
+    mean: float
+    last: float
+    known: float
+
+    def joined(self, later: Slot) -> Slot:
+        """Return this slot combined with a later one."""
+        known = self.known + later.known
+        share = later.known / known if known else 1.0
+        mean = self.mean
+        if later.mean != mean:  # equal numbers stay exact
+            mean = mean * (1 - share) + later.mean * share  # their sum could overflow
+        return Slot(
+            self.time,
+            min(self.low, later.low),
+            max(self.high, later.high),
+            mean,
+            later.last,
+            known,
+        )
+
+
+class Slots:
+    """The slots of one stream, up to the moment when its newest number began.
+
+    Reading adds the time since then, for which the newest number holds.  So a number that holds for
+    months costs nothing.
+
+    :ivar width: seconds of one slot.
+    :ivar began: when the newest number began, or when the number became unknown; seconds since the
+        epoch.
+    :ivar number: the newest number; None if it is unknown.
+    :ivar changed: numbers of the blocks that changed.  Whoever stores the blocks clears it.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """:param seconds: the time that the slots cover."""
+        self.width = width_for(seconds)
+        self.began = 0.0
+        self.number: float | None = None
+        self.changed: set[int] = set()
+        # Block n begins with slot n * BLOCK.  A block becomes a bytearray when it is changed.
+        self._blocks: dict[int, bytes | bytearray] = {}
+        self._most = math.ceil(min(seconds / self.width, MOST) / BLOCK) + 1  # blocks
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory."""
+        return len(self._blocks) * BLOCK_BYTES
+
+    def index(self, time: float) -> int:
+        """Return the number of the slot in which a time lies: slot n begins at ``n * width``."""
+        return int(time // self.width)
+
+    # -- write -------------------------------------------------------------------------------------
+
+    def hear(self, time: float, number: float | None) -> None:
+        """Begin a number; the one before holds until then.
+
+        :param time: seconds since the epoch, not before ``began``.
+        :param number: a finite number; None if the number is unknown from then on.
+        """
+        self._hold(time)
+        self.began, self.number = time, number
+        if number is not None:
+            self._join(_held(time, time, number))
+        if len(self._blocks) > self._most:
+            newest = max(self._blocks)
+            for block in [n for n in self._blocks if n <= newest - self._most]:
+                self.drop(block)
+
+    def touch(self, time: float, number: float) -> None:
+        """Count a number in the lowest and highest of an old slot, but not in its mean and last."""
+        old, new = self._get(self.index(time)), _held(time, time, number)
+        self._set(new.joined(old) if old else new)
+
+    def copy(self, other: Slots, begin: float, end: float) -> None:
+        """Replace the slots from the one at ``begin`` to the one at ``end`` by another object's."""
+        for index in range(self.index(begin), self.index(end) + 1):
+            self._set(other._get(index) or Slot(index * self.width, *_BLANK))
+
+    def drop(self, block: int) -> None:
+        """Forget a block."""
+        if self._blocks.pop(block, None) is not None:
+            self.changed.add(block)
+
+    def _hold(self, end: float) -> None:
+        """Add the slots for which the newest number held until ``end``."""
+        if self.number is None or end <= self.began:
+            return
+        first, last = self.index(self.began) + 1, self.index(end)
+        if first > last:
+            self._join(_held(self.began, end, self.number))
+            return
+        self._join(_held(self.began, first * self.width, self.number))
+        self._fill(max(first, last - self._most * BLOCK), last, self.number)
+        if end > last * self.width:
+            self._join(_held(last * self.width, end, self.number))
+
+    def _fill(self, first: int, last: int, number: float) -> None:
+        """Set whole slots, up to the one before ``last``: ten thousand of them in a millisecond."""
+        whole = _FIELDS.pack(number, number, number, number, self.width)
+        while first < last:
+            count = min(last - first, BLOCK - first % BLOCK)
+            start = first % BLOCK * _FIELDS.size
+            self._block(first // BLOCK)[start : start + len(whole) * count] = whole * count
+            first += count
+
+    def _join(self, slot: Slot) -> None:
+        old = self._get(self.index(slot.time))
+        self._set(old.joined(slot) if old else slot)
+
+    def _held(self, end: float) -> Iterator[Slot]:
+        """Yield the slots, or parts of them, for which the newest number holds until ``end``."""
+        width = self.width
+        begin = max(self.began, end - self._most * BLOCK * width)
+        while self.number is not None and begin < end:
+            after = min((begin // width + 1) * width, end)
+            yield _held(begin, after, self.number)
+            begin = after
+
+    def _get(self, index: int) -> Slot | None:
+        block = self._blocks.get(index // BLOCK)
+        if block is None:
+            return None
+        low, high, mean, last, known = _FIELDS.unpack_from(block, index % BLOCK * _FIELDS.size)
+        return None if math.isnan(low) else Slot(index * self.width, low, high, mean, last, known)
+
+    def _set(self, slot: Slot) -> None:
+        index = self.index(slot.time)
+        place = index % BLOCK * _FIELDS.size
+        _FIELDS.pack_into(self._block(index // BLOCK), place, *slot[1:])
+
+    def _block(self, number: int) -> bytearray:
+        """Return a block to change; make it if it does not exist."""
+        self.changed.add(number)
+        block = self._blocks.get(number, _BLANK_BLOCK)
+        if isinstance(block, bytes):
+            block = self._blocks[number] = bytearray(block)
+        return block
+
+    # -- read --------------------------------------------------------------------------------------
+
+    def read(self, begin: float, end: float, width: int | None = None) -> Iterator[Slot]:
+        """Yield the slots that overlap a stretch of time, in order, without those that have no number.
+
+        :param begin: seconds since the epoch.
+        :param end: seconds since the epoch; the newest number holds until then.
+        :param width: seconds of the slots to yield, a multiple of ``width``; None for that.
+        """
+        width = width or self.width
+        for index, parts in groupby(self._parts(begin, end), lambda part: int(part.time // width)):
+            yield reduce(Slot.joined, parts)._replace(time=index * width)
+
+    def _parts(self, begin: float, end: float) -> Iterator[Slot]:
+        """Yield the slots of a stretch that are kept, and then those that the newest number makes."""
+        first, last = self.index(max(begin, 0.0)), math.ceil(end / self.width)
+        for number in sorted(self._blocks):
+            base = number * BLOCK
+            for index in range(max(first, base), min(last, base + BLOCK)):
+                if (slot := self._get(index)) is not None:
+                    yield slot
+        yield from (slot for slot in self._held(end) if self.index(slot.time) >= first)
+
+    # -- store -------------------------------------------------------------------------------------
+
+    @property
+    def blocks(self) -> list[int]:
+        """The numbers of all blocks, oldest first."""
+        return sorted(self._blocks)
+
+    def dump(self, block: int) -> bytes | None:
+        """Return the bytes of a block; None if it does not exist."""
+        found = self._blocks.get(block)
+        return None if found is None else bytes(found)
+
+    def load(self, block: int, data: bytes) -> None:
+        """Set a block.
+
+        :param data: the bytes that :meth:`dump` returned.
+        :raises ValueError: the data is not a block.
+        """
+        if len(data) != BLOCK_BYTES:
+            raise ValueError(f"a block has {BLOCK_BYTES} bytes, not {len(data)}")
+        self._blocks[block] = data
+
+
+def _held(begin: float, end: float, number: float) -> Slot:
+    """Return a part of a slot in which one number held."""
+    return Slot(begin, number, number, number, number, end - begin)

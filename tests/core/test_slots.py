@@ -1,0 +1,138 @@
+"""Slots: every slot equals what a naive computation over all numbers gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamd.core.slots import BLOCK, BLOCK_BYTES, MOST, WIDTHS, Slot, Slots, width_for
+
+DAY = 86_400.0
+
+NUMBERS = st.one_of(st.none(), st.integers(-5, 5).map(float), st.floats(-1e6, 1e6))
+STEPS = st.one_of(st.just(0.0), st.integers(0, 7).map(float), st.floats(0, 90))
+SAID = st.lists(st.tuples(STEPS, NUMBERS), min_size=1, max_size=15)
+SPANS = st.sampled_from([60.0, 12_000.0, 24_000.0, 30 * 12_000.0])
+
+Said = Sequence[tuple[float, float | None]]
+
+
+def naive(said: Said, end: float, width: int) -> dict[int, Slot]:
+    """Compute each slot by itself from all numbers: the number of the slot -> its content."""
+    slots = {}
+    ends = [*(time for time, _ in said[1:]), end]
+    for index in range(math.ceil(end / width)):
+        begin, stop = index * width, (index + 1) * width
+        numbers, area, known, last = [], 0.0, 0.0, math.nan
+        for (time, number), until in zip(said, ends, strict=True):
+            if number is None:
+                continue
+            seconds = min(until, stop) - max(time, begin)
+            if seconds > 0 or begin <= time < stop:
+                numbers.append(number)
+                last = number
+            if seconds > 0:
+                area += number * seconds
+                known += seconds
+        if numbers:
+            mean = area / known if known else math.nan
+            slots[index] = Slot(begin, min(numbers), max(numbers), mean, last, known)
+    return slots
+
+
+def close(one: float, two: float, size: float = 1.0) -> bool:
+    return math.isnan(two) or math.isclose(one, two, rel_tol=1e-9, abs_tol=1e-9 * size)
+
+
+class SlotsTests(SynchronousTestCase):
+    def assert_slots(self, want: dict[int, Slot], got: Sequence[Slot], width: int) -> None:
+        self.assertEqual([*want], [int(slot.time) // width for slot in got])
+        for slot, other in zip(got, want.values(), strict=True):
+            self.assertEqual((other.low, other.high, other.last), (slot.low, slot.high, slot.last))
+            self.assertTrue(close(slot.known, other.known), (slot, other))
+            size = max(abs(slot.low), abs(slot.high), 1.0) * 1e3
+            self.assertTrue(close(slot.mean, other.mean, size), (slot, other))
+
+    @given(SPANS, st.sampled_from([0.0, 1e6]), SAID, st.sampled_from([0.0, 0.5, 70.25]))
+    @example(12_000.0, 0.0, [(0.0, 1.0), (1.0, 2.0)], 0.0)
+    def test_equals_a_naive_computation(
+        self, span: float, time: float, steps: Said, more: float
+    ) -> None:
+        slots = Slots(span)
+        said = []
+        for step, number in steps:
+            time += step
+            said.append((time, number))
+            slots.hear(time, number)
+        first = int(said[0][0]) // slots.width
+        said = [
+            (t - first * slots.width, number) for t, number in said
+        ]  # keeps the naive one quick
+        end = said[-1][0] + more
+        got = [s._replace(time=s.time - first * slots.width) for s in slots.read(0.0, time + more)]
+        self.assert_slots(naive(said, end, slots.width), got, slots.width)
+
+    @given(SAID, st.sampled_from([2, 5, 60]))
+    def test_wider_slots_are_those_of_wider_slots(self, steps: Said, width: int) -> None:
+        slots, time, said = Slots(60.0), 0.0, []
+        for step, number in steps:
+            time += step
+            said.append((time, number))
+            slots.hear(time, number)
+        self.assert_slots(naive(said, time + 7, width), [*slots.read(0, time + 7, width)], width)
+
+    def test_the_width_is_the_shortest_that_covers_the_time(self) -> None:
+        widths = [
+            (60.0, 1),
+            (8 * DAY, 60),
+            (90 * DAY, 900),
+            (400 * DAY, 3600),
+            (MOST * DAY, 86_400),
+        ]
+        for seconds, width in widths:
+            self.assertEqual(width, width_for(seconds))
+        self.assertEqual([], [width for width in WIDTHS if DAY % width])
+
+    def test_old_blocks_are_dropped(self) -> None:
+        slots = Slots(2.0 * BLOCK)
+        for time in range(10 * BLOCK):
+            slots.hear(float(time), float(time))
+        self.assertEqual([7, 8, 9], slots.blocks)
+        self.assertEqual(3 * BLOCK_BYTES, slots.size)
+        self.assertEqual({*range(10)}, slots.changed)
+
+    def test_a_number_that_holds_for_years_makes_no_more_slots_than_others(self) -> None:
+        slots = Slots(2.0 * BLOCK)
+        slots.hear(0.0, 7.0)
+        slots.hear(1e9, 8.0)
+        self.assertEqual(3, len(slots.blocks))
+        self.assertEqual([7.0, 8.0], [slot.last for slot in slots.read(1e9 - 1, 1e9 + 1)])
+
+    def test_numbers_near_the_largest_do_not_overflow(self) -> None:
+        slots = Slots(60.0)
+        for time, number in (0.0, 1.7e308), (0.25, -1.7e308), (0.5, 1.7e308), (1.0, -1.7e308):
+            slots.hear(time, number)
+        means = [slot.mean for slot in slots.read(0.0, 2.0)]
+        self.assertTrue(close(0.85e308, means[0]) and close(-1.7e308, means[1]), means)
+
+    def test_blocks_survive_being_stored(self) -> None:
+        slots, other = Slots(600.0), Slots(600.0)
+        slots.hear(0.0, 1.5)
+        slots.hear(400.0, None)
+        for block in slots.blocks:
+            other.load(block, slots.dump(block) or b"")
+        self.assertEqual([*slots.read(0.0, 500.0)], [*other.read(0.0, 500.0)])
+        self.assertRaises(ValueError, other.load, 0, b"12345678")
+        self.assertRaises(ValueError, other.load, 0, b"1")
+
+    def test_a_number_that_comes_too_late_changes_only_the_bounds(self) -> None:
+        slots = Slots(60.0)
+        slots.hear(0.0, 4.0)
+        slots.hear(1.0, 5.0)
+        slots.touch(0.5, 9.0)
+        [first, _] = slots.read(0.0, 2.0)
+        self.assertEqual((4.0, 9.0, 4.0, 4.0), (first.low, first.high, first.mean, first.last))
