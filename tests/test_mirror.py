@@ -12,6 +12,7 @@ from tests.support.daemon import CHECKOUT
 ELSEWHERE = {
     "cluster/shift.py": "cluster/test_nodes.py",
     "core/cursor.py": "core/test_catchup.py",
+    "core/evaluation.py": "core/test_formula.py",
     "core/ownership.py": "core/test_sources.py",
     "core/retention.py": "core/test_state.py",
     "core/source_health.py": "core/test_sources.py",

@@ -18,6 +18,7 @@ from streamd.config.kind import Kind, SourceTable
 from streamd.config.tables import AccessSettings, Config, ServerSettings, Wall
 from streamd.core.description import Description
 from streamd.core.errors import Refused
+from streamd.core.formula import Circle, Formula, in_order
 from streamd.core.update import check_name
 
 T = TypeVar("T")
@@ -86,6 +87,12 @@ def _variables(value: Any) -> Iterator[str]:
         if isinstance(value.get("env"), str):
             yield value["env"]
         yield from _variables(list(value.values()))
+
+
+def formulas_of(config: Config) -> Mapping[str, Formula]:
+    """Return the formulas of the sources that have one, by the names of the sources."""
+    settings = {name: table.settings for name, table in config.sources.items()}
+    return {name: own.formula for name, own in settings.items() if hasattr(own, "formula")}
 
 
 def _order(document: Mapping[str, Any], config: Config) -> Sequence[str]:
@@ -173,6 +180,14 @@ class _Reader:
                 self.problem(f"server.{key}", f"expected 1 to {MAX_COUNT}")
         if not 0 < config.server.address_share <= 1:
             self.problem("server.address_share", "expected more than 0 and at most 1, such as 0.8")
+
+        self._check_formulas(config)
+
+    def _check_formulas(self, config: Config) -> None:
+        try:
+            in_order(formulas_of(config))
+        except Circle as circle:
+            self.problem(f"sources.{circle.first}.formula", str(circle))
 
     def _named(self, path: str, tables: Any) -> Iterable[tuple[str, dict[str, Any]]]:
         if not isinstance(tables, dict):

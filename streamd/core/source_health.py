@@ -76,8 +76,9 @@ class SourceHealth:
 
     @property
     def speaks(self) -> bool:
-        """Return whether the source needs its own entry: none of its streams shows the error."""
-        return self.refuses or (self.fails and not self.streams)
+        """Return whether the source needs its own entry: none of its streams shows how it is."""
+        waits = self.gap is not None and self.gap.reading >= self.worked
+        return self.refuses or (not self.streams and (self.fails or waits))
 
     def troubles(self, stream: str, proved: int) -> Iterator[Trouble | None]:
         """Yield the unresolved errors of this source that fail a stream.

@@ -114,13 +114,18 @@ class Sources(Ownership):
 
         :param why: the reason, with the time since when; a sentence that walls show.
         """
+        gap = source.gap
+        if gap is not None and any(standing(gap, s.proved) for s in self._made(source)):
+            why = gap.message  # some are missing since an earlier time
+        self.wait(source, why, now)
+
+    def wait(self, source: SourceHealth, why: str, now: float) -> None:
+        """Note that a source works, but that its streams are late until its next reading.
+
+        :param why: the reason, a sentence that walls show.
+        """
         number = self._next()
-        lapsed = source.gap and any(
-            standing(source.gap, stream.proved) for stream in self._made(source)
-        )
-        if source.gap is None or not lapsed:  # else some are missing since an earlier time
-            source.gap = Trouble(number, why)
-        source.gap = source.gap._replace(reading=number)
+        source.gap = Trouble(number, why)
         source.failure = None
         source.worked = (
             number  # a channel does not say all in its first message: that marks no stream

@@ -147,6 +147,11 @@ class Feed:
     # -- what the source says ----------------------------------------------------------------------
 
     @property
+    def state(self) -> State:
+        """The state of all streams, for a source that is made of other streams."""
+        return self._state
+
+    @property
     def life(self) -> int:
         """The life of the log."""
         return self._state.life
@@ -232,6 +237,15 @@ class Feed:
             self.proved()
             return
         sources.miss(self._source, _missing(since, self._now()), self._now())
+        self._complaints.end()
+        self._changed()
+
+    def waits(self, why: str) -> None:
+        """Record that the source works, but has no current value: its streams are late.
+
+        :param why: the reason, a sentence that walls show.
+        """
+        self._state.sources.wait(self._source, why, self._now())
         self._complaints.end()
         self._changed()
 

@@ -10,12 +10,13 @@ from importlib.metadata import entry_points
 
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind
-from streamd.sources import call, command, demo, http, listen, random_walk, redis, sql
+from streamd.sources import call, command, demo, formula, http, listen, random_walk, redis, sql
 
 SOURCE_KINDS: tuple[Kind, ...] = (
     random_walk.KIND,
     listen.KIND,  # before sql: a table with both keys, listen and query, is one of listen
     sql.KIND,
+    formula.KIND,
     redis.KIND,
     command.KIND,
     http.KIND,

@@ -6,7 +6,7 @@ Each source gets its own journal and state, so that the state contains only valu
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from streamd.core.description import Description
 from streamd.core.health import Level
 from streamd.core.long_history import StoredBlocks
 from streamd.core.state import State
-from streamd.core.update import Position, Update
+from streamd.core.update import Draft, Position, Update
 from streamd.journals.memory import MemoryJournal
 from streamd.sources.errors import raised_at
 from streamd.sources.source import furnish
@@ -44,11 +44,13 @@ class Outcome(NamedTuple):
 
     :ivar said: for each stream the name, the newest value as JSON, and the level.
     :ivar problems: a line for each problem, with its key path.
+    :ivar waits: why it has no value yet, although it works; empty if it does not say.
     """
 
     name: str
     said: list[tuple[str, str, Level]]
     problems: list[str]
+    waits: str = ""
 
 
 class Reasons:
@@ -124,15 +126,18 @@ async def run_source(
     table: SourceTable,
     descriptions: Mapping[str, Description],
     reasons: Reasons,
+    known: Sequence[Draft] = (),
 ) -> Outcome:
     """Start a source, wait for its first values, and stop it.
 
     :param here: the reactor, and the folder from which relative paths in its table start.
+    :param known: values of other streams, for a source that is made of them.
     """
     reactor = here.reactor
     state = State(time.time(), descriptions)
     journal = MemoryJournal(time.time, reactor.seconds)
     journal.start(_StateFollower(state, reactor.seconds))
+    journal.append(known)
     heard: Deferred[None] = Deferred()
 
     def changed() -> None:
@@ -157,5 +162,11 @@ async def run_source(
             problems.append(f"sources.{name}: no answer within {within:g} s")
     with suppress(TimeoutError):
         await maybeDeferred(source.stop).addTimeout(STOPPED_WITHIN, reactor)
-    said = [(s.name, (s.newest.value or b"").decode(), s.health.level) for s in state if s.newest]
-    return Outcome(name, said, problems + reasons.problems.get(name, []))
+    others = {draft.stream for draft in known}
+    said = [
+        (stream.name, (stream.newest.value or b"").decode(), stream.health.level)
+        for stream in state
+        if stream.newest and stream.name not in others
+    ]
+    waits = next((s.health.error for s in state if s.health.state == "late" and s.health.error), "")
+    return Outcome(name, said, problems + reasons.problems.get(name, []), waits)

@@ -1,0 +1,111 @@
+"""What formulas compute with: values, the facts about streams, operators and functions.  It is pure."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from streamd.core.errors import shorten
+from streamd.core.trend import Window
+
+Value = float | str | bool
+"""The value of an expression.  Every number is a float."""
+
+
+class Unknown(Exception):
+    """A formula has no value now; the text says why, and names the input."""
+
+
+class Facts(Protocol):
+    """What a formula is evaluated with."""
+
+    def value(self, name: str) -> Any:
+        """Return the newest value of a stream.
+
+        :raises Unknown: it has none.
+        """
+
+    def window(self, name: str, seconds: float) -> Window | None:
+        """Return what happened to a number within the last seconds; None if nothing is known of it."""
+
+    def matching(self, pattern: str) -> Sequence[tuple[str, Any]]:
+        """Return the names and newest values of the streams that a glob selects."""
+
+
+def number(value: Any, what: str) -> float:
+    """Return a value as a number; true is 1 and false is 0.
+
+    :param what: what has the value, for the error.
+    :raises Unknown: it is no number.
+    """
+    if isinstance(value, bool | int | float):
+        return float(value)
+    raise Unknown(f"{what} is {_described(value)}, not a number")
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, str):
+        return f"the text {shorten(value)}"
+    return "null" if value is None else "an object" if isinstance(value, dict) else "a list"
+
+
+def _power(base: float, exponent: float) -> float:
+    if base < 0 and exponent != int(exponent):
+        raise Unknown("a root of a negative number has no value")
+    return float(base**exponent)
+
+
+ARITHMETIC: Mapping[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: _power,
+}
+SIGNS: Mapping[type[ast.unaryop], Callable[[float], float]] = {
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
+}
+EQUALITY: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+ORDER: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+WINDOWS: Mapping[str, Callable[[Window], float | None]] = {
+    "mean": lambda window: window.mean,
+    "min": lambda window: window.low,
+    "max": lambda window: window.high,
+    "sum": lambda window: window.total,
+    "count": lambda window: window.updates,
+    "delta": lambda window: window.growth,
+    "ago": lambda window: window.first,
+}
+"""Functions of a stream and a time."""
+
+COUNTING = ("sum", "count")
+"""Those of them that need every update of the window."""
+
+GLOBS: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "mean": lambda numbers: math.fsum(numbers) / len(numbers),
+    "min": min,
+    "max": max,
+    "sum": math.fsum,
+    "count": len,
+}
+"""Functions of all streams that a glob selects."""
+
+CHOICES: Mapping[str, Callable[[float, float], float]] = {"min": min, "max": max}
+"""Functions of two numbers."""
+
+FUNCTIONS = ("abs", "ago", "count", "delta", "max", "mean", "min", "rate", "round", "s", "sum")
+"""All functions.  ``s("web-1.load")`` is the stream of that name."""

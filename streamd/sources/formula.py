@@ -1,0 +1,205 @@
+"""Formulas over other streams: ``formula = "100 * shop.orders / web.visits"``.
+
+The source looks at its inputs every second.  It computes the formula when an input has changed, and
+every second if the formula has a window.  ``docs/sources.rst`` describes the language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any
+
+from twisted.python.failure import Failure
+
+from streamd.config.kind import Kind, Surroundings
+from streamd.core.evaluation import Unknown
+from streamd.core.formula import Formula
+from streamd.core.long_history import number_and_word
+from streamd.core.selection import Selection
+from streamd.core.state import State
+from streamd.core.stream import Stream
+from streamd.core.trend import Trend, Window
+from streamd.core.update import ORIGIN
+from streamd.core.values import to_python
+from streamd.reactor.timer import Timer
+from streamd.sources.errors import SourceError
+from streamd.sources.feed import Feed
+from streamd.sources.settings import SourceSettings
+
+EVERY = 1.0
+"""Seconds between two looks at the inputs."""
+
+
+class FormulaSettings(SourceSettings, frozen=True):
+    """The table ``[sources.NAME]`` with ``formula``."""
+
+    formula: Formula
+
+
+class Followed:
+    """One stream of which the formula needs a window, followed from its history on."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        self._name, self._seconds = name, seconds
+        self._begin(None)
+
+    def _begin(self, stream: Stream | None) -> None:
+        self._stream = stream
+        self._trend = Trend(self._seconds)
+        self._seen = ORIGIN
+        self._silent = False
+
+    def follow(self, stream: Stream | None, now: float) -> None:
+        """Take over what is new in the history of the stream."""
+        if stream is not self._stream or (stream is not None and stream.newest is None):
+            self._begin(stream)
+        if stream is None or stream.newest is None:
+            return
+        if self._seen == ORIGIN:
+            self._recall(stream, now)
+        for time, number in self._news(stream):
+            self._trend.hear(time, number)
+        silent = stream.health.state != "fresh"
+        if silent != self._silent:
+            self._silent = silent
+            number = None if silent else number_and_word(stream.newest.value)[0]
+            self._trend.hear(stream.proof or now if silent else now, number, counts=False)
+
+    def window(self, now: float) -> Window | None:
+        return self._trend.window(now)
+
+    def _recall(self, stream: Stream, now: float) -> None:
+        """Begin with the slots of the long history, up to where raw history has all updates."""
+        long, begin = stream.long, now - self._seconds
+        if long is None or long.raw_since is None or long.raw_since <= begin:
+            return
+        for slot in long.slots.read(begin, long.raw_since):
+            self._trend.hear_slot(slot, long.slots.width)
+
+    def _news(self, stream: Stream) -> list[tuple[float, float | None]]:
+        """Return time and number of the updates that were not seen yet, in the order of time."""
+        news = []
+        for update in reversed(stream.history):
+            if update.at <= self._seen:
+                break
+            news.append((update.time, number_and_word(update.value)[0]))
+        news.reverse()
+        self._seen = stream.history[-1].at
+        return sorted(news, key=itemgetter(0))
+
+
+class Inputs:
+    """What a formula is evaluated with: the state, and the windows of its streams."""
+
+    def __init__(self, formula: Formula, state: State) -> None:
+        self._formula = formula
+        self._state = state
+        self._selections = {pattern: Selection([pattern]) for pattern in formula.globs}
+        self._windows = {key: Followed(*key) for key in formula.windows}
+        self._now = 0.0
+
+    def follow(self, now: float) -> None:
+        """Take over what is new in the streams of which a window is needed."""
+        self._now = now
+        for (name, _), followed in self._windows.items():
+            followed.follow(self._state.find(name), now)
+
+    def marks(self) -> list[object]:
+        """Return what the value depends on, apart from windows: it is the same while this is equal."""
+        streams = (self._state.find(name) for name in self._formula.inputs)
+        seen: list[object] = [stream and (stream.newest, stream.health) for stream in streams]
+        for selection in self._selections.values():
+            found = self._state.selected(selection)
+            seen += [(stream.name, stream.newest, stream.health) for stream in found]
+        return seen
+
+    def check(self) -> None:
+        """Check that every input has a current value, also those of a branch that is not taken.
+
+        :raises SourceError: an input has failed.
+        :raises Unknown: an input is late, or has no value yet.
+        """
+        for name in sorted(self._formula.inputs):
+            self._check(name, self._state.get(name))
+        for selection in self._selections.values():
+            for stream in self._state.selected(selection):
+                self._check(stream.name, stream)
+
+    def _check(self, name: str, stream: Stream | None) -> None:
+        health = None if stream is None else stream.health
+        if health is not None and health.state == "failed":
+            raise SourceError(f"{name}: {health.error}")
+        if stream is None or stream.newest is None:
+            raise Unknown(f"{name} has no value yet")
+        if health is not None and health.state == "late":
+            raise Unknown(f"{name}: {health.error}" if health.error else f"{name} is late")
+
+    # -- the facts of an evaluation ----------------------------------------------------------------
+
+    def value(self, name: str) -> Any:
+        return to_python(self._state.value(name) or b"null")
+
+    def window(self, name: str, seconds: float) -> Window | None:
+        return self._windows[name, seconds].window(self._now)
+
+    def matching(self, pattern: str) -> Sequence[tuple[str, Any]]:
+        streams = self._state.selected(self._selections[pattern])
+        return [(stream.name, self.value(stream.name)) for stream in streams]
+
+
+class FormulaSource:
+    """Computes a formula, and publishes its result."""
+
+    every = None  # the result is as late as its inputs, and has no schedule of its own
+
+    def __init__(self, formula: Formula, clock: Any, now: Callable[[], float]) -> None:
+        self._formula = formula
+        self._now = now
+        self._timer = Timer(clock, EVERY, self.look)
+        self._seen: object = None
+        self._told: str | None = None  # the reason why there is no value
+
+    def start(self, feed: Feed) -> None:
+        self._feed = feed
+        self._inputs = Inputs(self._formula, feed.state)
+        self._timer.start()
+        self.look()
+
+    def stop(self) -> None:
+        self._timer.stop()
+
+    def look(self) -> None:
+        """Compute the formula again if its result may be another one."""
+        self._inputs.follow(self._now())
+        seen = self._inputs.marks()
+        if seen == self._seen and not self._formula.windows:
+            if self._told is None:
+                self._feed.proved()
+            return
+        self._seen = seen
+        try:
+            self._inputs.check()
+            value = self._formula.evaluate(self._inputs)
+        except (SourceError, Unknown) as error:
+            self._tell(error)
+        else:
+            self._told = None
+            whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+            self._feed.put(int(value) if whole else value)
+
+    def _tell(self, error: SourceError | Unknown) -> None:
+        if str(error) == self._told:
+            return
+        self._told = str(error)
+        if isinstance(error, SourceError):
+            self._feed.failed(Failure(error))
+        else:
+            self._feed.waits(str(error))
+
+
+def _make(name: str, settings: FormulaSettings, surroundings: Surroundings) -> FormulaSource:
+    return FormulaSource(settings.formula, surroundings.reactor, surroundings.now)
+
+
+KIND = Kind("formula", frozenset({"formula"}), FormulaSettings, _make)

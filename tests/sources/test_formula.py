@@ -1,0 +1,180 @@
+"""Formulas as sources: when they are computed, and what becomes of inputs that are not right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamd.core.description import Description, Keep
+from streamd.core.duration import Duration
+from streamd.core.formula import Formula
+from streamd.core.update import Draft
+from streamd.sources.formula import FormulaSource
+from tests.support.fakes import Daemonette, fail_source, value
+from tests.support.source import SourceTestCase
+from tests.support.streams import mistake
+
+
+class FormulaTests(SourceTestCase):
+    def publish(self, **values: Any) -> None:
+        drafts = [Draft(name.replace("__", "."), value(v)) for name, v in values.items()]
+        self.successResultOf(self.daemon.journal.append(drafts))
+
+    def start_formula(self, text: str, name: str = "result") -> FormulaSource:
+        source = FormulaSource(Formula(text), self.daemon.clock, self.daemon.times.now)
+        source.start(self.daemon.feed(name))
+        self.addCleanup(source.stop)
+        return source
+
+    def pass_time(self, seconds: float = 1.0) -> None:
+        for _ in range(int(seconds)):
+            self.daemon.clock.advance(1.0)
+            self.daemon.judge()
+
+    def results(self, name: str = "result") -> list[Any]:
+        return [said for stream, said in self.daemon.log if stream == name]
+
+    def test_it_runs_when_an_input_changes_and_at_most_once_a_second(self) -> None:
+        self.publish(a=1, b=2)
+        self.start_formula("a + b")
+        self.assertEqual([3], self.results())
+        for number in range(10):
+            self.publish(a=number)
+        self.assertEqual([3], self.results())
+        self.pass_time()
+        self.assertEqual([3, 11], self.results())
+        self.pass_time(5)
+        self.assertEqual([3, 11], self.results())
+        self.assertEqual(("fresh", None), self.daemon.health("result"))
+
+    def test_an_input_that_fails(self) -> None:
+        self.publish(a=1, b=2)
+        self.start_formula("a if b > 1 else c + 1")  # c is in a branch that is not taken
+        self.assertEqual(("late", "c has no value yet"), self.daemon.health("result"))
+        self.publish(c=3)
+        self.pass_time()
+        self.assertEqual([1], self.results())
+        fail_source(self.daemon.state, "c", "the disk is full", self.daemon.times.now())
+        self.daemon.state.sources.own(
+            self.daemon.state.sources.record("c", None), ["c"], self.daemon.times.now()
+        )
+        self.pass_time()
+        self.assertEqual(("failed", "c: the disk is full"), self.daemon.health("result"))
+
+    def test_an_input_that_is_late(self) -> None:
+        self.daemon = Daemonette({"a": Description(expect=Duration(3))})
+        self.publish(a=1)
+        self.start_formula("a * 2")
+        self.pass_time(5)
+        self.assertEqual(("late", "a is late"), self.daemon.health("result"))
+        self.publish(a=4)
+        self.pass_time()
+        self.assertEqual([2, 8], self.results())
+        self.assertEqual(("fresh", None), self.daemon.health("result"))
+
+    def test_an_input_that_is_forgotten(self) -> None:
+        self.publish(a=1)
+        self.start_formula("a * 2")
+        self.daemon.journal.append([Draft("a", None)])
+        self.pass_time()
+        self.assertEqual(("late", "a has no value yet"), self.daemon.health("result"))
+
+    def test_an_input_that_becomes_text(self) -> None:
+        self.publish(a=1)
+        self.start_formula("a * 2")
+        self.publish(a="closed")
+        self.pass_time()
+        self.assertEqual(
+            ("late", 'a is the text "closed", not a number'), self.daemon.health("result")
+        )
+        self.assertEqual([2], self.results())
+
+    def test_division_by_zero(self) -> None:
+        self.publish(a=1, b=0)
+        self.start_formula("a / b")
+        self.assertEqual(("late", "division by zero"), self.daemon.health("result"))
+        self.publish(b=2)
+        self.pass_time()
+        self.assertEqual([0.5], self.results())
+
+    def test_time_moves_a_window(self) -> None:
+        self.publish(a=0)
+        self.start_formula('rate(a, "10s")')
+        self.assertEqual(("late", "a is not known for 10s yet"), self.daemon.health("result"))
+        self.pass_time(9)
+        self.publish(a=20)
+        self.pass_time(1)
+        self.assertEqual([2], self.results())
+        self.pass_time(11)
+        self.assertEqual([2, 0], self.results())
+        self.assertEqual(("fresh", None), self.daemon.health("result"))
+
+    def test_a_counter_that_restarts(self) -> None:
+        self.publish(a=1000)
+        self.start_formula('delta(a, "10s")')
+        self.pass_time(10)
+        self.publish(a=1010)
+        self.pass_time()
+        self.publish(a=3)
+        self.pass_time()
+        self.assertEqual([0, 10, 13], self.results())
+
+    def test_a_window_is_filled_from_history(self) -> None:
+        self.daemon = Daemonette({"a": Description(keep=Keep(2), rollup=Duration(3600))})
+        for number in range(100):
+            self.publish(a=number)
+            self.daemon.clock.advance(1.0)
+        self.start_formula('mean(a, "60s")', "mean")
+        self.start_formula('count(a, "60s")', "count")
+        self.assertEqual([69.5], [round(said, 1) for said in self.results("mean")])
+        self.assertEqual(("late", "a is not known for 60s yet"), self.daemon.health("count"))
+
+    def test_a_silence_counts_in_no_mean(self) -> None:
+        self.daemon = Daemonette({"a": Description(expect=Duration(2))})
+        self.publish(a=10)
+        self.start_formula('mean(a, "20s")')
+        self.pass_time(20)  # known for the first moment only
+        self.publish(a=30)
+        self.pass_time()
+        self.assertEqual([30], self.results()[-1:])
+
+    def test_a_glob_that_grows(self) -> None:
+        self.publish(shop__a=1)
+        self.start_formula('sum("shop.*")')
+        self.publish(shop__b=4)
+        self.pass_time()
+        self.daemon.journal.append([Draft("shop.a", None)])
+        self.pass_time()
+        self.assertEqual([1, 5, 4], self.results())
+
+    def test_a_formula_of_a_formula(self) -> None:
+        self.publish(a=1)
+        self.start_formula("a + 1", "b")
+        self.start_formula("b * 10", "c")
+        self.assertEqual([20], self.results("c"))
+        self.publish(a=2)
+        self.pass_time(2)
+        self.assertEqual([20, 30], self.results("c"))
+        self.publish(a="x")
+        self.pass_time(2)
+        self.assertEqual(("late", 'b: a is the text "x", not a number'), self.daemon.health("c"))
+
+    def test_a_value_again_after_the_same_trouble(self) -> None:
+        self.publish(a=1, b=1)
+        self.start_formula("a / b")
+        self.publish(b=0)
+        self.pass_time()
+        self.publish(b=1)
+        self.pass_time()
+        self.assertEqual(("fresh", None), self.daemon.health("result"))
+        self.assertEqual([1], self.results())
+
+    def test_configuration(self) -> None:
+        self.assertEqual(
+            'sources.x.formula: column 5: unknown function "median"; known: abs, ago, count, '
+            "delta, max, mean, min, rate, round, s, sum",
+            mistake('[sources.x]\nformula = "1 + median(a)"'),
+        )
+        self.assertEqual(
+            "sources.a.formula: it needs its own result: a needs b needs a",
+            mistake('[sources.a]\nformula = "b"\n[sources.b]\nformula = "a"'),
+        )
