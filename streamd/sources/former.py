@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from streamd.core.state import State
-from streamd.journals.journal import Journal
+from streamd.journals.journal import Away, Journal
 from streamd.reactor.timer import Timer
 from streamd.sources.feed import STREAMS, Feed
 from streamd.sources.settings import SourceSettings
@@ -35,6 +35,7 @@ class FormerSources:
         self._configured: Mapping[str, Feed] = {}
         self._feeds: dict[str, Feed] = {}
         self._timer: Timer | None = None
+        self._adopted = False
 
     async def adopt(self, configured: Iterable[Feed]) -> None:
         """Assign the streams in the log to the sources that made them.
@@ -44,21 +45,29 @@ class FormerSources:
         self._configured = {feed.name: feed for feed in configured}
         for name, record in (await self._shared[0].records(STREAMS)).items():
             self._find(name).own(record)
+        self._adopted = True
 
     def start(self, configured: Iterable[Feed], clock: IReactorTime) -> None:
         """Do all that where no other node can run a source: now, and then every second."""
-        self._timer = Timer(clock, TURN, lambda: self.update({}))
-        adopting = Deferred.fromCoroutine(self.adopt(configured))
-        adopting.addCallback(lambda _: self.update({}))
-        adopting.addErrback(
-            lambda failure: self._log.failure("former sources are unknown", failure)
-        )
+        feeds = list(configured)
+        self._timer = Timer(clock, TURN, lambda: self._turn(feeds))
         self._timer.start()
+        self._turn(feeds)
 
     def stop(self) -> None:
         """Stop what :meth:`start` began."""
         if self._timer is not None:
             self._timer.stop()
+
+    def _turn(self, configured: Iterable[Feed]) -> None:
+        adopting = succeed(None)
+        if not self._adopted:  # while the journal is away, the next turn tries again
+            adopting = Deferred.fromCoroutine(self.adopt(configured))
+        adopting.addCallback(lambda _: self.update({}))
+        adopting.addErrback(lambda failure: failure.trap(Away))
+        adopting.addErrback(
+            lambda failure: self._log.failure("former sources are unknown", failure)
+        )
 
     def update(self, reports: Mapping[str, bytes]) -> None:
         """Mark the streams of former sources; release those that got an update since.

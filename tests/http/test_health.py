@@ -62,7 +62,7 @@ class LateJournal(MemoryJournal):
     """A journal that is away when the daemon starts."""
 
     def start(self, follower: Any) -> Deferred[None]:
-        self._follower = follower
+        self._tell_to(follower)
         follower.away(WHY)
         return succeed(None)
 
