@@ -143,7 +143,11 @@ class Polling:
         now = self._clock.seconds()
         rest = now - began if self._gently else 0.0
         if self._failures:
-            self._earliest = self._due = max(self._earliest, now + max(rest, self._pause()))
+            if self._longest == MAX_UNREACHABLE:  # a run that waited in vain was a pause itself
+                rest = began - now + self._pause()
+            else:
+                rest = max(rest, self._pause())
+            self._earliest = self._due = max(self._earliest, now + max(rest, MIN_RETRY))
         elif not pinged:
             self._earliest = now + rest
             self._due = max(self._earliest, began + self._every)

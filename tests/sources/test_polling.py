@@ -123,6 +123,15 @@ class PollingTests(SourceTestCase):
     def waits(self) -> list[float]:
         return [b - a for a, b in zip(self.runs, self.runs[1:], strict=False)]
 
+    def test_a_run_that_waited_in_vain_for_its_server_was_a_pause_itself(self) -> None:
+        running: list[Deferred[Any]] = []
+        self.poll(lambda: running.append(Deferred()) or running[-1], gently=True)  # type: ignore[func-returns-value]
+        for _ in range(4):
+            self.run_for(5)
+            running[-1].errback(Failure(Unreachable("nobody is there")))
+            self.run_for(1)
+        self.assertEqual([6, 6, 6, 6], self.waits())
+
     def test_retries_begin_soon_and_become_rarer(self) -> None:
         self.poll(self.away, every=30)
         self.run_for(300)
