@@ -27,8 +27,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
 
 _FORWARDING = re.compile(
-    r"x-(?:forwarded|original|envoy|arr|amzn|appengine|real-ip|client-ip|cluster-client-ip)(?:-.*)?"
-    r"|forwarded|via|cdn-loop|true-client-ip|(?:cf|fastly|proxy)-.*"
+    r".*(?:forward|prox[iy]|(?:client|remote|real|source)[-_]?(?:ip|addr|host|port|user|cert)).*"
+    r"|x-(?:amzn|appengine|appgw|arr|azure|cloud|envoy|host|https?|nginx|original|scheme|sozu|ssl"
+    r"|traefik|url-scheme|varnish).*"
+    r"|(?:cf|fastly|fly|surrogate|tailscale)-.*|cdn-loop|front-end-https|via"
 )
 """Matches the names of headers that proxies add: then the peer is not the client."""
 

@@ -39,7 +39,7 @@ from streamd.reactor.private_twisted import is_relayed
 _WITH_BODY = frozenset((b"PATCH", b"POST"))
 """The methods whose views are called when the head has arrived, and may wait for the body."""
 
-_ABSOLUTE = re.compile(rb"^https?://[^/?]*", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"^https?://([^/?]*)", re.IGNORECASE)
 """The scheme and host that a proxy may put before a request's path (RFC 9112, section 3.2.2)."""
 
 _HEADERS_OF_ERRORS: Mapping[int, Mapping[str, str]] = {
@@ -320,11 +320,13 @@ def make_request(
 ) -> Request:
     """Make a :class:`Request` from the head of a request.
 
-    :param transport: the transport of the request's connection.
     :raises Refused: 400 if the request line cannot be read.
     """
     host = getattr(transport.getPeer(), "host", "")
-    path, _, query = _ABSOLUTE.sub(b"", uri).partition(b"?")
+    *absolute, target = _ABSOLUTE.split(uri, 1)
+    if absolute and absolute[1].decode("latin-1").lower() != headers.get("host", "").lower():
+        raise Refused(400, "bad-request", "the target and the Host header name different hosts")
+    path, _, query = target.partition(b"?")
     try:
         fields = parse_qsl(query.decode("latin-1"), True, max_num_fields=100) if query else ()
         return Request(
@@ -338,8 +340,7 @@ def make_request(
             proxied=site.proxies.trusts(read_address(host) or UNIX),
             relayed=is_relayed(transport),
             secure=ISSLTransport.providedBy(transport),
-            # GET needs it not, and getHost() is a system call.
-            private=method != b"GET" and transport.getHost() in site.private,
+            private=method != b"GET" and transport.getHost() in site.private,  # a system call
         )
     except ValueError:
         raise Refused(400, "bad-request", "the request line is malformed") from None

@@ -359,10 +359,27 @@ class ChangeTests(AccessTestCase):
             "cdn-loop",
             "fastly-client-ip",
             "proxy-connection",
+            "x-forward-for",
+            "x_forwarded_for",
+            "forwarded-for",
+            "client-ip",
+            "wl-proxy-client-ip",
+            "x-proxyuser-ip",
+            "x-azure-clientip",
+            "x-remote-addr",
+            "remote-user",
+            "x-scheme",
+            "x-host",
+            "x-varnish",
+            "front-end-https",
+            "fly-client-ip",
+            "x-cloud-trace-context",
+            "tailscale-user-login",
+            "surrogate-capability",
         ):
             refusal = self.refusal(lambda n=name: self.ask(RULES["no file"], **{n: "x"}))
             self.assertEqual((401, "no-token"), refusal)
-        for name in ("x-request-id", "user-agent", "x-forward", "cookie", "viable"):
+        for name in ("x-request-id", "user-agent", "traceparent", "cookie", "viable"):
             self.ask(RULES["no file"], **{name: "x"})
 
     def test_the_refusal_says_what_would_help(self) -> None:

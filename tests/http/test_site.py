@@ -329,6 +329,19 @@ def test_large_body_asks_first(served: Served) -> None:
 @in_thread
 def test_target_with_scheme_and_host(served: Served) -> None:
     assert served.wire(head("GET", "http://localhost/healthz")).answer().status == 200
+    assert served.wire(handshake("HTTP://LOCALHOST/ws")).head().startswith("HTTP/1.1 101 ")
+
+
+@pytest.mark.parametrize("place", ["wall.example", "localhost:1", "u:p@localhost", ""])
+@in_thread
+def test_target_that_names_another_host_than_the_host_header(served: Served, place: str) -> None:
+    for request in (
+        head("POST", f"http://{place}/streams/orders", "Content-Length: 1") + b"1",
+        handshake(f"http://{place}/ws"),
+    ):
+        answer = served.wire(request).answer()
+        assert (answer.status, answer.json()["error"]["code"]) == (400, "bad-request")
+    assert served.state() == {}
 
 
 @in_thread
