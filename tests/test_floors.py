@@ -72,7 +72,7 @@ FLOORS = {
         "registry",
     ],
     "sources": [
-        "errors names settings",
+        "errors names records settings",
         "http_answer",
         "http_client",
         "complaints databases.rows databases.statements",

@@ -31,6 +31,7 @@ ELSEWHERE = {
     "journals/redis_session.py": "journals/test_redis.py",
     "sources/complaints.py": "sources/test_feed.py",
     "sources/databases/drivers.py": "sources/databases/test_queries.py",
+    "sources/records.py": "sources/test_feed.py",
     "sources/source.py": "sources/test_live.py",
     "wire/poll.py": "http/test_poll.py",
 }

@@ -25,8 +25,8 @@ from streamd.core.update import ORIGIN, Position, parse_position
 from streamd.hub.screens import Screens, merged
 from streamd.journals.journal import Away, Journal
 from streamd.reactor.timer import Timer
-from streamd.sources.feed import HEALTH
 from streamd.sources.former import FormerSources
+from streamd.sources.records import HEALTH
 
 TURN = 1.0
 """Seconds between two exchanges of records."""

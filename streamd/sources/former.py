@@ -11,7 +11,8 @@ from twisted.logger import Logger
 from streamd.core.state import State
 from streamd.journals.journal import Away, Journal
 from streamd.reactor.timer import Timer
-from streamd.sources.feed import STREAMS, Feed
+from streamd.sources.feed import Feed
+from streamd.sources.records import STREAMS
 from streamd.sources.settings import SourceSettings
 
 TURN = 1.0

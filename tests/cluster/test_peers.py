@@ -20,8 +20,9 @@ from streamd.hub.screens import Screens, Told
 from streamd.journals.journal import Away
 from streamd.journals.memory import MemoryJournal
 from streamd.sources.errors import SourceError
-from streamd.sources.feed import HEALTH, Feed
+from streamd.sources.feed import Feed
 from streamd.sources.former import FormerSources
+from streamd.sources.records import HEALTH
 from streamd.wire.requests import ScreenReport
 from tests.hub.test_screens import Terminal
 from tests.support.fakes import TODAY, Daemonette

@@ -9,8 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.stream import UNREPORTED
 from streamd.core.update import Draft
-from streamd.sources.feed import STREAMS, Feed
+from streamd.sources.feed import Feed
 from streamd.sources.former import TURN, FormerSources
+from streamd.sources.records import STREAMS
 from tests.support.fakes import Daemonette
 
 
