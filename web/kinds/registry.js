@@ -1,4 +1,4 @@
-/** The kinds of tiles, one line each. A kind of its own needs a module beside this one and a line here, and nothing else. */
+/** The kinds of tiles, one line each. A new kind also needs its name in KINDS_OF_TILE (streamd/core/description.py). */
 
 export { value } from "./value.js";
 export { status } from "./status.js";
