@@ -68,7 +68,11 @@ DEMO_NOTE = "demo · add yours to streamd.toml"
 
 
 class Streamd(MultiService):
-    """The Twisted service.  :meth:`__init__` makes each part once and sets it as an attribute."""
+    """The Twisted service.  :meth:`__init__` makes each part once and sets it as an attribute.
+
+    The class is long because it is the only place that knows all parts: it connects, starts and stops
+    them.
+    """
 
     log = Logger()
 

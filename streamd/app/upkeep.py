@@ -121,16 +121,17 @@ class Upkeep:
     def store(self) -> None:
         """Store what is new in the long histories, unless another node does it."""
         if self.lease is not None and self.lease.fence is None:
-            self._state.leave_saving()
+            self._state.saving.leave()
             return
-        blocks = self._state.unsaved(self.now())
+        blocks = self._state.saving.take(self.now())
 
         def failed(failure: Failure) -> None:
-            self._state.not_saved(blocks)
+            self._state.saving.give_back(blocks)
             if not failure.check(Away):
                 self._log.failure("long histories could not be stored", failure)
 
-        self._journal.store(blocks).addErrback(failed)
+        if blocks:
+            self._journal.store(blocks).addErrback(failed)
 
     def _trim(self) -> None:
         first, horizon = self._state.losses()

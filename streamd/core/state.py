@@ -13,20 +13,14 @@ from typing import Any
 import msgspec
 
 from streamd.core.description import Description
-from streamd.core.long_history import HEAD, Blocks, StoredBlocks, place_of
-from streamd.core.slots import BLOCK_BYTES
+from streamd.core.long_history import StoredBlocks, place_of
+from streamd.core.saving import Saving
 from streamd.core.sources import Sources
 from streamd.core.stream import UNREADABLE
 from streamd.core.streams import Streams
 from streamd.core.timeline import Timeline
-from streamd.core.update import MAX_TIME, ORIGIN, Position, Update
+from streamd.core.update import ORIGIN, Position, Update
 from streamd.core.values import to_python
-
-FOLLOWED = ""
-"""The name under which a journal stores up to when all long histories were followed."""
-
-SAVED_AT_ONCE = 8 * 2**20
-"""Bytes of blocks after which no more are stored in one step: other requests wait that long."""
 
 NOTE_EVERY = 250
 """Milliseconds between two notes in the timeline while a log is read.  To note every update would take
@@ -43,6 +37,7 @@ class State(Streams):
     :ivar journal_noted: the revision at which ``journal`` changed last.
     :ivar life: the life of the log; a cursor from another life cannot resume.
     :ivar shared: whether other nodes follow the same log, and may have read more of it.
+    :ivar saving: the long histories, as a journal stores them.
     :ivar sources: the health of the sources.
     """
 
@@ -65,6 +60,7 @@ class State(Streams):
         self.journal: Mapping[str, Any] | None = None
         self.journal_noted = 0
         self.sources = Sources(self)
+        self.saving = Saving(self)
         self._begin(now)
 
     def _begin(self, now: float) -> None:
@@ -72,7 +68,6 @@ class State(Streams):
         self.head = ORIGIN
         self.clear()
         self._timeline = Timeline()
-        self._obsolete: dict[str, dict[int, bytes | None]] = {}
         for name, description in self.configured.items():
             self.add(name, description, now)
 
@@ -98,7 +93,7 @@ class State(Streams):
         self._begin(now)
         self.life = life
         self.head = self.kept.horizon = horizon
-        unreadable = self._load(blocks)
+        unreadable = self.saving.load(blocks)
         due = 0
         for update in held:
             if update.at.ms >= due:
@@ -117,22 +112,6 @@ class State(Streams):
         self._expire(elapsed)
         self.razed(self.kept.shed())
         self.sources.restart(now)
-        return unreadable
-
-    def _load(self, blocks: StoredBlocks) -> set[str]:
-        """Load the long histories; return the names of those that cannot be read."""
-        unreadable = set()
-        until = _read_time(blocks.get(FOLLOWED, {}).get(HEAD, b""))
-        for name, stored in blocks.items():
-            stream = self.streams.get(name)
-            if stream is None or stream.long is None:
-                self._obsolete[name] = dict.fromkeys(stored)
-                continue
-            try:
-                stream.long.load(stored, until)
-            except ValueError:
-                unreadable.add(name)
-                stream.begin_long(number for number in stored if number != HEAD)
         return unreadable
 
     def _note_head(self, now: float, elapsed: float) -> None:
@@ -221,39 +200,6 @@ class State(Streams):
             self.revision += 1
             self.journal_noted = self.revision
 
-    # -- long histories ----------------------------------------------------------------------------
-
-    def unsaved(self, now: float) -> Blocks:
-        """Return the blocks of long histories that changed since the last call, some 8 MB at most."""
-        blocks, self._obsolete = self._obsolete, {}
-        size = 0
-        for stream in self:
-            if size > SAVED_AT_ONCE:
-                return blocks
-            if stream.long is not None and (changes := stream.long.changes()):
-                blocks[stream.name] = changes
-                size += BLOCK_BYTES * len(changes)
-        blocks[FOLLOWED] = {HEAD: b"%f" % now}
-        return blocks
-
-    def not_saved(self, blocks: Blocks) -> None:
-        """Note that blocks were not stored: they are unsaved again."""
-        for name, parts in blocks.items():
-            stream = self.streams.get(name)
-            if stream is not None and stream.long is not None:
-                stream.long.mark(parts)
-            elif name != FOLLOWED:
-                self._obsolete[name] = dict.fromkeys(parts)
-
-    def leave_saving(self) -> None:
-        """Note that another node stores the long histories: only the newest blocks stay unsaved.
-
-        If that node ends, this one stores what the other could not.
-        """
-        for stream in self:
-            if stream.long is not None:
-                stream.long.forget_changes()
-
     # -- time --------------------------------------------------------------------------------------
 
     def judge(self, now: float, elapsed: float) -> None:
@@ -284,14 +230,6 @@ class State(Streams):
             and s.newest.at <= before
             and (s.proof is None or now - s.proof > age)
         ]
-
-
-def _read_time(data: bytes) -> float:
-    """Return a stored time; 0 if it cannot be read."""
-    try:
-        return min(max(float(data), 0.0), MAX_TIME)
-    except ValueError:
-        return 0.0
 
 
 def _is_readable(value: bytes) -> bool:

@@ -196,7 +196,7 @@ class LogFile:
                 for name, seq, ms, i, time, value in rows
             ],
             dict(run("SELECT source, place FROM places")),
-            self._blocks(),
+            _read_blocks(self._db),
             [
                 (kind, name, data, expires, _weigh(data) if kind == KEYS else 0)
                 for kind, name, data, expires in run(
@@ -204,12 +204,6 @@ class LogFile:
                 )
             ],
         )
-
-    def _blocks(self) -> StoredBlocks:
-        blocks: dict[str, dict[int, bytes]] = {}
-        for stream, number, data in self._db.execute("SELECT stream, number, data FROM blocks"):
-            blocks.setdefault(stream, {})[number] = data
-        return blocks
 
     def _why_renewed(self, life: int, boot: str | None, head: Position) -> str | None:
         """Return why the next positions may have been used before; None if they were not."""
@@ -248,12 +242,7 @@ class LogFile:
                 expires = record.expires and record.expires - batch.elapsed + batch.now
                 row = (kind, name, record.data, expires)
                 many("REPLACE INTO records VALUES (?, ?, ?, ?)", [row])
-            for (stream, number), data in batch.blocks.items():
-                if data is None:
-                    delete = "DELETE FROM blocks WHERE stream = ? AND number = ?"
-                    many(delete, [(stream, number)])
-                else:
-                    many("REPLACE INTO blocks VALUES (?, ?, ?)", [(stream, number, data)])
+            _write_blocks(self._db, batch.blocks)
             self._trim(batch)
         if batch.updates:
             self._head = batch.head
@@ -331,6 +320,21 @@ class LogFile:
         with suppress(sqlite3.Error, AttributeError):  # it may never have been opened
             self._db.close()
         self._told.close()
+
+
+def _read_blocks(db: sqlite3.Connection) -> StoredBlocks:
+    blocks: dict[str, dict[int, bytes]] = {}
+    for stream, number, data in db.execute("SELECT stream, number, data FROM blocks"):
+        blocks.setdefault(stream, {})[number] = data
+    return blocks
+
+
+def _write_blocks(db: sqlite3.Connection, blocks: Mapping[tuple[str, int], bytes | None]) -> None:
+    for place, data in blocks.items():
+        if data is None:
+            db.execute("DELETE FROM blocks WHERE stream = ? AND number = ?", place)
+        else:
+            db.execute("REPLACE INTO blocks VALUES (?, ?, ?)", (*place, data))
 
 
 def _weigh(data: bytes) -> int:

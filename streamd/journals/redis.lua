@@ -8,6 +8,8 @@
 -- A request checks everything that could refuse it before it writes: Redis undoes nothing.
 -- Anybody can write into Redis.  What others wrote is passed over or taken away, wherever it would make
 -- every later step fail.
+--
+-- The script is long because Redis runs one script at a time, and has no modules.
 
 local P = KEYS[1]
 local FORMAT = 1           -- of what is stored; 0.1.0 wrote the same without the number

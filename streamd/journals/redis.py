@@ -27,6 +27,8 @@ All keys have one prefix (``streamd:``), and anybody with redis-cli can read the
 An acknowledged update is in the memory of the Redis master.  The configuration of Redis decides whether
 it survives a crash: with ``appendonly yes`` and ``appendfsync always`` it does.  If Redis comes back
 with less than a node has read, or with nothing, the log gets a new life.
+
+The module is long because of the table above.
 """
 
 from __future__ import annotations
@@ -81,6 +83,8 @@ TOLD = {
 
 class RedisJournal(QueuedJournal[requests.RedisRequest]):
     """The journal of this node in Redis; see :class:`~streamd.journals.journal.SharedJournal`.
+
+    The class is long because requests, reconnecting and reading share one session.
 
     :ivar life: the life of the log that this node follows.
     """

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.evaluation import FUNCTIONS, Unknown
-from streamd.core.formula import MAX_PARTS, MAX_TEXT, Circle, Formula, in_order
+from streamd.core.formula import Circle, Formula, in_order
+from streamd.core.formula_reader import MAX_PARTS, MAX_TEXT
 from streamd.core.selection import Selection
 from streamd.core.trend import Trend, Window
 

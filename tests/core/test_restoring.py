@@ -267,7 +267,7 @@ class Blocks(dict[str, dict[int, bytes]]):
     """The long histories that a journal has."""
 
     def store(self, state: State, now: float) -> None:
-        for name, parts in state.unsaved(now).items():
+        for name, parts in state.saving.take(now).items():
             for number, data in parts.items():
                 if data is None:
                     self.get(name, {}).pop(number, None)
@@ -326,24 +326,24 @@ def test_a_long_history_that_cannot_be_read_begins_anew() -> None:
     assert state.restore(LIFE, kept.rows, ORIGIN, blocks, TODAY + 3, 0.0) == {"a"}
     [one, two] = past(state, TODAY + 1.5)[0]
     assert (one.last, two.last) == (1.0, 2.0)
-    assert state.unsaved(TODAY + 3)["a"][-1] != b"[]"
+    assert state.saving.take(TODAY + 3)["a"][-1] != b"[]"
 
 
 def test_blocks_of_a_stream_without_long_history_are_deleted() -> None:
     state = State(TODAY)
     state.restore(LIFE, (), ORIGIN, {"b": {-1: b"[]", 3: b"x"}}, TODAY, 0.0)
-    assert state.unsaved(TODAY)["b"] == {-1: None, 3: None}
-    assert "b" not in state.unsaved(TODAY)
+    assert state.saving.take(TODAY)["b"] == {-1: None, 3: None}
+    assert "b" not in state.saving.take(TODAY)
 
 
 def test_blocks_that_were_not_stored_are_unsaved_again() -> None:
     kept = Kept()
     state = State(TODAY, ROLLED)
     state.apply([kept.append("a", b"1", TODAY)], TODAY)
-    blocks = state.unsaved(TODAY)
-    assert "a" not in state.unsaved(TODAY)
-    state.not_saved(blocks)
-    assert state.unsaved(TODAY)["a"].keys() == blocks["a"].keys()
+    blocks = state.saving.take(TODAY)
+    assert "a" not in state.saving.take(TODAY)
+    state.saving.give_back(blocks)
+    assert state.saving.take(TODAY)["a"].keys() == blocks["a"].keys()
 
 
 def test_a_forgotten_stream_loses_its_long_history() -> None:
