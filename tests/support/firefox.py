@@ -172,7 +172,7 @@ def _session(process: subprocess.Popen[bytes], log: Path) -> Iterator[Bidi]:
         return found and found[1]
 
     url = wait_until(address, 60, "a Firefox")
-    with connect(f"{url}/session", max_size=None, proxy=None) as socket:
+    with connect(f"{url}/session", max_size=None) as socket:
         yield Bidi(socket)
 
 
