@@ -3,7 +3,8 @@
 A real browser shows many streams, all updated as fast as the wall is told of them, and loses its link
 again and again.  After a warm-up, in which each page is shown and histories fill, and then after each
 of PARTS parts, all garbage is collected and counted what is left: the heap of the last tenth is at most
-MORE of the first, and no nodes or listeners pile up.
+MORE of the first, and no nodes or listeners pile up.  The heap may also have what the browser and its
+debugger note of each reconnect: requests, timings, layout shifts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, CDPSession, Page
 
-from checks.proof import MIB, Proof, main, running
+from checks.proof import KIB, MIB, Proof, main, running
 from tests.support.browser import chromium
 from tests.support.net import wait_until
 from tests.support.proxy import Proxy
@@ -29,7 +30,8 @@ PACE = 0.1
 WARM_UP = 120
 """Updates of each stream: more than the hundred that a history keeps."""
 MORE = 1.1
-"""The browser itself keeps some 7 KiB for each reconnect: its timings, and the debugger's notes."""
+NOTED = 8 * KIB
+"""Bytes for each reconnect: 7.4 KiB in 200 of them. Snapshots show no object of the page among them."""
 COUNTS = 5
 PATIENCE = 60.0
 
@@ -122,7 +124,7 @@ def _judge(proof: Proof, left: list[Left], reconnects: int) -> None:
         Left(*map(median, zip(*part, strict=True))) for part in (left[:tenth], left[-tenth:])
     )
     proof.claim(
-        last.heap <= MORE * first.heap,
+        last.heap <= MORE * first.heap + NOTED * reconnects,
         f"{first.heap / MIB:.2f} MiB of heap at first, {last.heap / MIB:.2f} MiB in the end",
     )
     for what in ("nodes", "listeners"):
