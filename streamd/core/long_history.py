@@ -281,7 +281,10 @@ class LongHistory:
         :param until: up to when it was followed; its newest value held until then.
         :raises ValueError: the blocks are not those of a history, or their slots are of another width.
         """
-        head = msgspec.json.decode(blocks.get(HEAD, b""), type=Head)
+        try:
+            head = msgspec.json.decode(blocks.get(HEAD, b""), type=Head)
+        except msgspec.MsgspecError as error:  # before msgspec 0.21 this is not a ValueError
+            raise ValueError(str(error)) from None
         if head.width != self.slots.width:
             raise ValueError(f"its slots have {head.width} s, not {self.slots.width} s")
         for number, data in blocks.items():
