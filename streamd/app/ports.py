@@ -69,7 +69,7 @@ def _make_endpoint(reactor: Any, port: str) -> Any:
 
 
 def check_endpoint(reactor: Any, port: str) -> None:
-    """:raises ConfigError: if Twisted does not know the endpoint, or cannot load its certificate."""
+    """Raise a :class:`ConfigError` for an endpoint that Twisted does not know or cannot make."""
     try:
         _make_endpoint(reactor, port)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:

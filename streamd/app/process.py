@@ -12,8 +12,8 @@ import time
 from typing import Any
 
 LEAVE_AFTER = 0.4
-"""Seconds from the end of the reactor to the end of the process.  Within 5 s after SIGTERM it has
-ended: sources and viewers get 3.5 s of them, and the journal one."""
+"""Seconds from the end of the reactor to the end of the process.  The process ends within
+5 s after SIGTERM: 3.5 s are for sources and viewers, and 1 s is for the journal."""
 
 
 def use_monotonic_time(reactor: Any) -> None:

@@ -213,7 +213,7 @@ class Streamd(MultiService):
             self._give_up(str(error))
 
     def _go_to(self, folder: Path) -> None:
-        """Make a folder the current one: functions run in that of the configuration, as commands do."""
+        """Change to a folder: functions run in the folder of the configuration, as commands do."""
         try:
             os.chdir(folder)
         except OSError as error:
@@ -222,7 +222,7 @@ class Streamd(MultiService):
             )
 
     def _give_up(self, problem: str) -> NoReturn:
-        """:raises SystemExit: after one line on stderr."""
+        """Write one line on stderr, and end the process."""
         self._complain(problem)
         raise SystemExit(1) from None
 

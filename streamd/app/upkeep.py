@@ -119,7 +119,7 @@ class Upkeep:
         self._log.failure("streams could not be forgotten", failure)
 
     def store(self) -> None:
-        """Store what is new in the long histories, unless another node does it."""
+        """Store the changes of the long histories, unless another node stores them."""
         if self.lease is not None and self.lease.fence is None:
             self._state.saving.leave()
             return

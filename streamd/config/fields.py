@@ -35,7 +35,7 @@ class Problems(list[str]):
             self.extend(error.problems)
 
     def check(self) -> None:
-        """:raises ConfigError: if there are any problems."""
+        """Raise a :class:`ConfigError` with the problems, if there are any."""
         if self:
             raise ConfigError(self)
 
@@ -48,7 +48,7 @@ class Size(int):
 
     @classmethod
     def parse(cls, written: Any) -> Size:
-        """:raises ValueError: the message says which form is expected."""
+        """Parse a configured value; a ValueError says which form is expected."""
         match = cls._FORM.fullmatch(written) if isinstance(written, str) else None
         if not match:
             raise ValueError('expected a size such as "64KiB" or "256MiB"')
@@ -128,7 +128,7 @@ class Secret(Written):
 
     @classmethod
     def parse(cls, written: Any) -> Secret:
-        """:raises ValueError: the message says which form is expected."""
+        """Parse a configured value; a ValueError says which form is expected."""
         if isinstance(written, str) and written:
             return cls(text=written)
         if isinstance(written, dict) and len(written) == 1:
@@ -171,7 +171,7 @@ class TrustedProxy(Written):
 
     @classmethod
     def parse(cls, written: Any) -> TrustedProxy:
-        """:raises ValueError: the message says which form is expected."""
+        """Parse a configured value; a ValueError says which form is expected."""
         if written == "unix":
             return cls(None)
         network = _network(written, strict=False)
@@ -185,7 +185,7 @@ class TrustedProxy(Written):
 
 
 def _network(written: Any, strict: bool = True) -> IPv4Network | IPv6Network | None:
-    """Return the network that a text is, with IPv4-mapped IPv6 as IPv4; None for anything else.
+    """Parse a network; IPv4-mapped IPv6 becomes IPv4.  Return None for any other text.
 
     :param strict: whether bits beyond the prefix have to be 0.
     """

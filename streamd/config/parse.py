@@ -79,7 +79,7 @@ def read(
 
 
 def _variables(value: Any) -> Iterator[str]:
-    """Yield the name in each ``{ env = "NAME" }`` of a document, also where no secret may be."""
+    """Yield the name in each ``{ env = "NAME" }`` of a document, even where a secret is not allowed."""
     if isinstance(value, list):
         for member in value:
             yield from _variables(member)

@@ -30,7 +30,7 @@ class Keep(Written):
 
     @classmethod
     def parse(cls, written: Any) -> Keep:
-        """:raises ValueError: the message says which form is expected."""
+        """Parse a configured value; a ValueError says which form is expected."""
         if isinstance(written, int) and not isinstance(written, bool):
             if not 1 <= written <= cls.MAX_UPDATES:
                 raise ValueError(f"expected 1 to {cls.MAX_UPDATES} updates")
@@ -43,7 +43,7 @@ class Keep(Written):
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The table ``[streams.NAME]``: the configured properties of a stream.
 
-    :ivar rollup: seconds; for how long the stream keeps its long history, or None.
+    :ivar rollup: seconds for which the stream keeps its long history; None if it keeps none.
     :ivar expect: seconds; the stream is late if its value was not confirmed for longer than this.
     """
 

@@ -1,4 +1,4 @@
-"""What formulas compute with: values, the facts about streams, operators and functions.  It is pure."""
+"""The values, facts, operators and functions of formulas.  Pure."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class Unknown(Exception):
 
 
 class Facts(Protocol):
-    """What a formula is evaluated with."""
+    """The facts about streams with which a formula is evaluated."""
 
     def value(self, name: str) -> Any:
         """Return the newest value of a stream.
 
-        :raises Unknown: it has none.
+        :raises Unknown: the stream has no value.
         """
 
     def window(self, name: str, seconds: float) -> Window | None:
-        """Return what happened to a number within the last seconds; None if nothing is known of it."""
+        """Return the window of a number over the last ``seconds``; None if no update is known."""
 
     def matching(self, pattern: str) -> Sequence[tuple[str, Any]]:
         """Return the names and newest values of the streams that a glob selects."""
@@ -38,7 +38,7 @@ class Facts(Protocol):
 def number(value: Any, what: str) -> float:
     """Return a value as a number; true is 1 and false is 0.
 
-    :param what: what has the value, for the error.
+    :param what: the name of the operand, for the error.
     :raises Unknown: it is no number.
     """
     if isinstance(value, bool | int | float):
@@ -93,7 +93,7 @@ WINDOWS: Mapping[str, Callable[[Window], float | None]] = {
 """Functions of a stream and a time."""
 
 COUNTING = ("sum", "count")
-"""Those of them that need every update of the window."""
+"""The functions of a stream and a time that need every update of the window."""
 
 GLOBS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "mean": lambda numbers: math.fsum(numbers) / len(numbers),

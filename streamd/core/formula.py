@@ -38,7 +38,7 @@ class Formula(Written):
 
     @classmethod
     def parse(cls, written: Any) -> Formula:
-        """:raises ValueError: it is no text, or no formula."""
+        """Parse a configured formula; a ValueError says the mistake."""
         if not isinstance(written, str) or not written.strip():
             raise ValueError('expected a formula such as "100 * shop.orders / web.visits"')
         return cls(written)

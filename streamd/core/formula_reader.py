@@ -35,8 +35,8 @@ MAX_TEXT = 2000
 """The most characters of a formula."""
 
 MAX_PARTS = 200
-"""The most expressions in a formula, each name, number and operation counted.  Evaluation takes some
-microseconds for each, and they may all stand within one another."""
+"""The most expressions in a formula: each name, number and operation counts.  Evaluation takes some
+microseconds for each, and all may be nested."""
 
 Evaluate = Callable[[Facts], Value]
 

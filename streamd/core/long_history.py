@@ -45,11 +45,11 @@ Place = tuple[int, int]
 
 
 class Moment(NamedTuple):
-    """What begins at a time.
+    """The number and the words that begin at a time.
 
     :ivar time: seconds since the epoch.
     :ivar number: the number of the stream, or None.
-    :ivar words: for each of the segments of a :class:`LongHistory` its word, or None.
+    :ivar words: one word, or None, for each of the ``segments`` of a :class:`LongHistory`.
     """
 
     time: float
@@ -58,7 +58,7 @@ class Moment(NamedTuple):
 
 
 _NOTHING = Moment(0.0, None, (None, None, None))
-"""Before the first update."""
+"""The moment before the first update."""
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
@@ -96,7 +96,7 @@ class LongHistory:
         self.slots = Slots(seconds)
         self.segments = Segments(), Segments(), Segments()
         self.rough: float | None = None
-        self._until = 0.0  # up to when it was followed before it was loaded
+        self._until = 0.0  # the time until which it was followed before it was loaded
         self.slots.changed.update(stored)
         self._changed = bool(self.slots.changed)  # since changes()
         self.at: Place = (0, 0)
@@ -146,7 +146,7 @@ class LongHistory:
             self._begin(self._moment(max(time, self._newest.time), value))
 
     def shorten(self) -> bool:
-        """Drop the oldest block, or else the older half of the segments; tell if more is left."""
+        """Drop the oldest block, or the older half of the segments; return True if more is left."""
         if len(self.slots.blocks) > 1:
             self.slots.drop(self.slots.blocks[0])
         else:
@@ -190,7 +190,7 @@ class LongHistory:
         return len(raw) <= MANY and (self._dropped is None or self._dropped.time < begin)
 
     def _replay(self, time: float, raw: Collection[Update]) -> None:
-        """Make everything since a time anew, from raw history and the silences."""
+        """Compute everything since a time again, from raw history and the silences."""
         other = finish(self.replayed(raw, self._seconds))
         self.slots.copy(other.slots, time, self._newest.time)
         for segments, others in zip(self.segments, other.segments, strict=True):
@@ -278,7 +278,7 @@ class LongHistory:
     def load(self, blocks: Mapping[int, bytes], until: float) -> None:
         """Continue the history that was stored.
 
-        :param until: up to when it was followed; its newest value held until then.
+        :param until: the time until which it was followed; its newest value held until then.
         :raises ValueError: the blocks are not those of a history, or their slots are of another width.
         """
         try:

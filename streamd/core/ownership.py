@@ -1,4 +1,4 @@
-"""Ownership: which streams belong to which source, and how a source is shown that has none."""
+"""Ownership: which streams belong to which source, and how a source without streams is shown."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from streamd.core.update import Draft, check_name
 class Ownership:
     """The records of all sources, and the streams of each.
 
-    A stream belongs to the source that made it.  While a source fails, configured streams without a
-    value that are below its name wait for it, and fail with it.
+    A stream belongs to the source that made it.  While the source ``shop`` fails, configured streams
+    such as ``shop.revenue`` fail with it, even if it has not made them yet.
     """
 
     def __init__(self, streams: Streams) -> None:

@@ -10,17 +10,17 @@ from streamd.core.slots import MOST, WIDTHS, Slot
 from streamd.core.stream import Stream
 
 Segment = tuple[float, float, str]
-"""From and to, in seconds since the epoch, and the word between."""
+"""A begin and an end in seconds since the epoch, and the word of that time."""
 
 
 class Period(NamedTuple):
-    """What is known of a period.
+    """The known past of a stream in a period.
 
     :ivar width: seconds of one slot.
     :ivar slots: in the order of time; slots without a number are left out.
-    :ivar words: when the value was which text, ``true`` or ``false``.
-    :ivar levels: when it was ``ok``, ``warn`` or ``critical``; empty if the stream has no limits.
-    :ivar silences: when the value was not known.
+    :ivar words: the segments of its texts, ``true`` and ``false``.
+    :ivar levels: the segments of its levels; empty if the stream has no limits.
+    :ivar silences: the segments in which the value was not known.
     :ivar rough: whether the mean of a slot lacks an update that came too late.
     """
 
@@ -33,7 +33,7 @@ class Period(NamedTuple):
 
 
 def look_back(stream: Stream, begin: float, end: float, most: int) -> Generator[None, None, Period]:
-    """Return what is known of a stream from ``begin`` until ``end``.
+    """Return the known past of a stream from ``begin`` until ``end``.
 
     Slots are shorter than those of the long history if raw history has all of the period.  The
     generator yields about every millisecond.

@@ -1,15 +1,15 @@
-"""Shares something limited between client addresses: one of them cannot take all of it.  Pure."""
+"""Quotas: bound how much of a limited resource one client address may hold.  Pure."""
 
 from __future__ import annotations
 
 from streamd.core.errors import Refused
 
 SHARE = 0.8
-"""The part that one client address may hold.  The rest is for all others, however much it asks for."""
+"""The part that one client address may hold.  The rest stays free for all other addresses."""
 
 
 class Quota:
-    """Counts what each client address holds of something limited.
+    """Counts how much of a limited resource each client address holds.
 
     :ivar total: how much there is.
     :ivar each: how much of it one address may hold: at least 1.
@@ -31,7 +31,7 @@ class Quota:
         return self.held(client) + amount > self.each
 
     def take(self, client: str, amount: int = 1) -> None:
-        """Count what an address takes, whether or not it may."""
+        """Count what an address takes, even beyond its limit."""
         self.used += amount
         self._held[client] = self._held.get(client, 0) + amount
 
@@ -46,7 +46,7 @@ class Quota:
 def refuse_greedy(client: str, what: str) -> Refused:
     """Return the error for an address that holds as much as one address may.
 
-    :param what: what it holds, in the plural.
+    :param what: the name of the resource, in the plural.
     """
     return Refused(
         503,

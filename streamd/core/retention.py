@@ -172,7 +172,7 @@ class Retention:
     def shed(self) -> list[Stream]:
         """If history exceeds its bound, drop the oldest updates and tombstones of all streams.
 
-        The newest update of each stream stays, and long histories do.  A sixteenth of the bound is
+        The newest update of each stream and the long histories stay.  A sixteenth of the bound is
         freed at once, because the search for the oldest updates is expensive.
 
         :returns: the tombstones that were removed.

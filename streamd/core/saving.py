@@ -8,7 +8,7 @@ from streamd.core.streams import Streams
 from streamd.core.update import MAX_TIME
 
 FOLLOWED = ""
-"""The name under which a journal stores up to when all long histories were followed."""
+"""The name under which a journal stores the time until which all long histories were followed."""
 
 AT_ONCE = 8 * 2**20
 """Bytes of blocks after which no more are stored in one step: other requests wait that long."""

@@ -50,7 +50,7 @@ class Slot(NamedTuple):
 
     :ivar time: its beginning, or a time in it; seconds since the epoch.
     :ivar last: the number at its end, or at the last moment for which a number is known.
-    :ivar known: for how many seconds a number is known; 0 if numbers were replaced at once.
+    :ivar known: the seconds for which a number is known; 0 if each was replaced in the same moment.
     """
 
     time: float
@@ -87,7 +87,7 @@ class Slots:
     :ivar began: when the newest number began, or when the number became unknown; seconds since the
         epoch.
     :ivar number: the newest number; None if it is unknown.
-    :ivar changed: numbers of the blocks that changed.  Whoever stores the blocks clears it.
+    :ivar changed: numbers of the blocks that changed.  The caller that stores the blocks clears it.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -127,7 +127,7 @@ class Slots:
                 self.drop(block)
 
     def touch(self, time: float, number: float) -> None:
-        """Count a number in the lowest and highest of an old slot, but not in its mean and last."""
+        """Let a number change the lowest and highest of an old slot, but not its mean and last."""
         old, new = self._get(self.index(time)), _held(time, time, number)
         self._set(new.joined(old) if old else new)
 
@@ -203,7 +203,7 @@ class Slots:
 
         :param begin: seconds since the epoch.
         :param end: seconds since the epoch; the newest number holds until then.
-        :param width: seconds of the slots to yield, a multiple of ``width``; None for that.
+        :param width: seconds of each yielded slot, a multiple of this width; by default that.
         """
         width = width or self.width
         for index, parts in groupby(self._parts(begin, end), lambda part: int(part.time // width)):

@@ -42,9 +42,9 @@ class SourceHealth:
     :ivar waiting: names of streams that fail with the source although it did not make them.  These are
         configured streams below its name, and a published stream with exactly its name.
     :ivar failure: its last failure, which fails all its streams.
-    :ivar refused: the errors of members without a stream in its last reading that had any.
+    :ivar refused: the errors of members that have no stream, from the last reading with such errors.
     :ivar gap: since when readings may be missing, which makes all its streams late.
-    :ivar retired: whether the source is not configured any more, and its streams are marked.
+    :ivar retired: True if the source is no longer configured, and its streams are marked.
     :ivar began: the number at which its present run began.
     :ivar worked: the number of its newest reading that is in the log.
     :ivar troubled: the number of its newest error of any kind; 0 if it never had one.
@@ -76,7 +76,7 @@ class SourceHealth:
 
     @property
     def speaks(self) -> bool:
-        """Return whether the source needs its own entry: none of its streams shows how it is."""
+        """Return True if the source needs its own entry, because no stream shows its health."""
         waits = self.gap is not None and self.gap.reading >= self.worked
         return self.refuses or (not self.streams and (self.fails or waits))
 

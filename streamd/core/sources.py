@@ -56,7 +56,7 @@ class Sources(Ownership):
     ) -> Reading:
         """Begin a reading: make its streams, and note the errors of members that cannot be values.
 
-        :param parts: name of a stream -> its value, or the error if it has none.
+        :param parts: name of a stream -> its value, or the error if it has no value.
         :param time: when the values were true, in seconds since the epoch; None for the time of the
             append.
         :param known: stream -> its newest draft that is not in the log yet.  A value that equals the
@@ -127,18 +127,16 @@ class Sources(Ownership):
         number = self._next()
         source.gap = Trouble(number, why)
         source.failure = None
-        source.worked = (
-            number  # a channel does not say all in its first message: that marks no stream
-        )
+        source.worked = number  # a channel's first message may lack streams: it marks none
         self._works(source, number, now)
         self._judge(source, now)
 
     def last_proof(self, source: SourceHealth) -> float | None:
-        """Return when a value of a source was last confirmed; None if none ever was."""
+        """Return when a value of a source was last confirmed; None if no value ever was."""
         return max((s.proof for s in self._made(source) if s.proof is not None), default=None)
 
     def current(self, source: SourceHealth) -> list[str]:
-        """Return the streams that the present run of a source made, and no later gap put in doubt."""
+        """Return the streams that the present run of a source made and no later gap put in doubt."""
         since = max(source.began, source.gap.reading if source.gap else 0)
         return [stream.name for stream in self._made(source) if stream.proved > since]
 

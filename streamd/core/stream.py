@@ -24,7 +24,7 @@ UNREADABLE = "its last value cannot be read in the log"
 """The error of a stream whose newest value is not JSON, until its next value."""
 
 UNREPORTED = "no source reports it any more"
-"""The reason why a stream is late that its source, as it is configured now, does not make."""
+"""The reason of a stream that is late because its source, as configured now, does not make it."""
 
 
 class Stream:
@@ -106,7 +106,7 @@ class Stream:
 
     @property
     def lapse(self) -> str | None:
-        """The reason why a newer value may exist; empty if it is unknown, None if there is none."""
+        """The reason why a newer value may exist: empty if unknown, None if none can exist."""
         source = self.source
         if self.doubt or source is None or source.gap is None or source.gap.reading < self.proved:
             return self.doubt

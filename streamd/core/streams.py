@@ -63,7 +63,7 @@ class Streams:
         return None if found is None or found.gone else found
 
     def value(self, name: str) -> bytes | None:
-        """Return the newest value of a stream as JSON text; None if it has none."""
+        """Return the newest value of a stream as JSON text; None if the stream has no value."""
         stream = self.streams.get(name)
         return stream.history[-1].value if stream is not None and stream.history else None
 

@@ -74,13 +74,13 @@ class Point(NamedTuple):
 
 
 class Window:
-    """What happened within a window.
+    """The facts about a number within a window of time.
 
     :ivar begin: its beginning, in seconds since the epoch.
     :ivar whole: whether the stream was followed since then.
     :ivar counted: whether every update since then was counted.
     :ivar first: the number at its beginning; None if it was unknown then.
-    :ivar mean: the mean of the time in which the number is known; None if it never is.
+    :ivar mean: the mean over the time in which the number is known; None if it never is.
     :ivar growth: how much a counter grew.
     :ivar total: the sum of the updates.
     :ivar updates: how many updates there were.
@@ -101,14 +101,14 @@ class Window:
 
     @property
     def low(self) -> float | None:
-        """The lowest number; None if none is known."""
+        """The lowest number; None if no number is known."""
         low = min((point.low for point in islice(self._points, 1, None)), default=math.inf)
         low = low if self.first is None else min(low, self.first)
         return low if low < math.inf else None
 
     @property
     def high(self) -> float | None:
-        """The highest number; None if none is known."""
+        """The highest number; None if no number is known."""
         high = max((point.high for point in islice(self._points, 1, None)), default=-math.inf)
         high = high if self.first is None else max(high, self.first)
         return high if high > -math.inf else None
@@ -136,7 +136,7 @@ class Trend:
         self._add(point.then(time, number, counts))
 
     def hear_slot(self, slot: Slot, width: float) -> None:
-        """Add a slot of a long history: it does not say how many updates there were, or of what sum.
+        """Add a slot of a long history, which lacks the count and the sum of its updates.
 
         :param width: the seconds of the slot.
         """
@@ -157,7 +157,7 @@ class Trend:
         )
 
     def _begin(self, time: float) -> Point:
-        """Return the newest point; make one at this time if there is none."""
+        """Return the newest point; make one at this time if no point exists."""
         if not self._points:
             self._points.append(Point(time, None, None, 0.0, 0.0, 0.0, 0.0, 0, math.inf, -math.inf))
         return self._points[-1]

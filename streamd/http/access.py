@@ -42,7 +42,7 @@ _PORT_OF_ONE_MACHINE = (
 
 
 class Right(Enum):
-    """What a request that changes something does.  The value says it in error texts."""
+    """The kinds of changes that a request can make.  Error texts contain the value."""
 
     PUBLISH = "publishing"
     COMMAND = "commanding screens"
@@ -130,7 +130,7 @@ class Access:
         )
 
     def check_preflight(self, request: Request) -> None:
-        """Refuse a browser's question whether a page may send a request (Fetch, CORS preflight).
+        """Refuse a CORS preflight of a page that may not send the request (Fetch standard).
 
         :raises Refused: 403, see :meth:`check_reader` and :meth:`check_change`.
         """
@@ -140,7 +140,7 @@ class Access:
             self.check_page(request, Right.PUBLISH)
 
     def check_change(self, request: Request, right: Right, token: str | None = None) -> str:
-        """Refuse a request that changes something, unless its page and its token may.
+        """Refuse a change unless the page and the token of the request allow it.
 
         A report of a screen needs no token.  Local programs may publish without one.
 
@@ -175,7 +175,7 @@ class Access:
         return self.guesses.pause(request.client.group, token)
 
     def note(self, has_unix: bool, has_private: bool) -> str:
-        """Return what the log says at the start about publishing without a token; perhaps nothing.
+        """Return the log's line about publishing without a token; empty if the log needs none.
 
         :param has_unix: whether a port is a unix socket.
         :param has_private: whether a port is bound to a loopback address.
@@ -240,7 +240,7 @@ class Access:
         )
 
     def _why_not_local(self, request: Request) -> str:
-        """Return why a request is none of a program on this machine; empty if it is one."""
+        """Return why a request is not from a program on this machine; empty if it is."""
         forwarded = any(_FORWARDING.fullmatch(name) for name in request.headers)
         proxied = forwarded or request.proxied or request.relayed
         if proxied or request.version == "HTTP/1.0":

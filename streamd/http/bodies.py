@@ -42,7 +42,7 @@ MAX_OUTDATED = 32 * 2**20
 """Bytes of updates that the state may drop while an answer with some of them is being sent."""
 
 POINTER = 8
-"""Bytes for which a list refers to one update."""
+"""Bytes of a reference in a list to one update."""
 
 WORTH_PACKING = 1024
 """Bytes: a shorter answer fits one TCP segment anyway."""
@@ -69,7 +69,8 @@ class Held(NamedTuple):
     """The memory that one answer holds while it is being sent.
 
     :ivar body: the identity of its body if it has one; answers with the same body share its memory.
-    :ivar since: how many bytes the state had dropped when the answer began; None if it keeps none.
+    :ivar since: the bytes that the state had dropped when the answer began; None if the answer
+        keeps no update alive.
     """
 
     client: str
@@ -126,8 +127,8 @@ class Unread:
     def is_outdated(self, held: Held) -> bool:
         """Return whether an answer may keep too many updates alive that the state has dropped.
 
-        What all answers together keep alive was dropped since the oldest of them began, so a bound on
-        each of them bounds all.
+        All updates that answers keep alive were dropped after the oldest answer began.  So a bound on
+        each answer bounds the memory of all.
         """
         return held.since is not None and self._dropped() - held.since > MAX_OUTDATED
 

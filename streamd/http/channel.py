@@ -41,7 +41,7 @@ class Channel(OpenChannel):
         self.callLater = site.clock.callLater
         self._deadline = Deadline(site.clock)
         self._hold = Deadline(site.clock)
-        self._held: list[Callable[[], None]] = []  # what happens when the hold ends
+        self._held: list[Callable[[], None]] = []  # called when the hold ends
         self._deaf = False  # input is ignored: a request was refused
         self._blocked = False  # the peer has not yet read what was written
 
@@ -74,7 +74,7 @@ class Channel(OpenChannel):
             return False
 
     def hold(self, seconds: float, then: Callable[[], None]) -> None:
-        """Handle nothing of this connection for some seconds; then call ``then``, and go on."""
+        """Pause this connection for some seconds; then call ``then``, and resume it."""
         self._held = [then]
         self.paused = True
         self.transport.pauseProducing()

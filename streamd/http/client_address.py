@@ -74,7 +74,7 @@ class TrustedProxies:
         self._unix = unix
 
     def __bool__(self) -> bool:
-        """Return whether there are any."""
+        """Return True if any proxy is trusted."""
         return bool(self._networks) or self._unix
 
     def trusts(self, address: ClientAddress) -> bool:
@@ -111,7 +111,7 @@ NO_PROXIES = TrustedProxies()
 
 @lru_cache(maxsize=1024)
 def read_address(text: str) -> ClientAddress | None:
-    """Return the address that a text is; None if it is none."""
+    """Parse an address; return None for any other text."""
     with_port = _WITH_PORT.fullmatch(text)
     try:
         ip = ip_address((with_port[1] or with_port[2]) if with_port else text)

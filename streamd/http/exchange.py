@@ -90,7 +90,7 @@ class Answers(Protocol):
     def answer_surplus(self, channel: Any, request: Request) -> Answer:
         """Answer a request on a surplus connection.
 
-        :raises Refused: 503 unless it has a token or asks for little.
+        :raises Refused: 503, unless the request has a token, or its path is always answered.
         """
 
     def viewer(self, request: Request) -> Handover | None:

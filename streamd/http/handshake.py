@@ -53,7 +53,7 @@ def wants_websocket(request: Request) -> bool:
 
 
 def refuse_plain_request(request: Request) -> NoReturn:
-    """:raises Refused: always, with 426: this path serves only WebSockets."""
+    """Refuse the request with 426, because its path serves only WebSockets."""
     raise Refused(426, "upgrade-required", "this path is a WebSocket")
 
 

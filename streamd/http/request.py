@@ -86,7 +86,7 @@ class Request:
         return self._forwarded("host") or self.headers.get("host", "")
 
     def _forwarded(self, what: str) -> str:
-        """Return the last entry of a trusted proxy's header; empty if there is none."""
+        """Return the last entry of a trusted proxy's header; empty if it is missing."""
         told = self.headers.get(f"x-forwarded-{what}", "") if self.proxied else ""
         return told.rpartition(",")[2].strip()
 
@@ -112,7 +112,7 @@ class NeedsBody:
     """An answer that is made from the body of the request, once the body has arrived.
 
     :ivar take: makes the answer.
-    :ivar from_anyone: whether nothing in the head proves that the client may send it.
+    :ivar from_anyone: True if the head does not prove that the client may send the body.
     """
 
     take: Callable[[bytes], Any]

@@ -47,7 +47,7 @@ _TOLD = {
     "bad-token": "a client",
     "no-token": "a client",
 }
-"""Codes of refusals that are logged, with those who are refused."""
+"""Codes of refusals that are logged, and for each the client that is refused, as the log names it."""
 
 _ALWAYS = frozenset(("/healthz", "/events"))
 """Paths that a surplus connection may ask for: monitors get an answer, and seats limit viewers."""
@@ -96,8 +96,8 @@ class Site(http.HTTPFactory):
     ) -> None:
         """:param parts: the parts that can always answer.
 
-        :param log_parts: the parts that answer from the log; while there is none, they get no requests.
-        :param log_missing: returns the reason why there is no log yet; None once there is one.
+        :param log_parts: the parts that answer from the log; without a log they get no requests.
+        :param log_missing: returns the reason why there is no log yet; None once the log is there.
         :param life: returns the life of the log.
         :param upgrade: makes a viewer from a WebSocket handshake.
         :param limits: decides which connections stay.
@@ -196,7 +196,7 @@ class Site(http.HTTPFactory):
         )
 
     def _not_said(self, *kind: str) -> int | None:
-        """Return how many lines of a kind were left out before this one; None to leave it out, too."""
+        """Return how many lines of a kind were left out before this one; None: leave it out, too."""
         at, more = self._said.get(kind, (-_SAY_EVERY, 0))
         now = self.clock.seconds()
         if now - at < _SAY_EVERY:
@@ -270,7 +270,7 @@ class Site(http.HTTPFactory):
         return self._upgrade(request, self.access.refusal(request, Right.REPORT))
 
     def _check_log(self) -> None:
-        """:raises Away: while there is no log: an empty state would look as if no streams existed."""
+        """Raise :class:`Away` while there is no log: without it, no streams would seem to exist."""
         why = self._log_missing()
         if why is not None:
             raise Away(why)

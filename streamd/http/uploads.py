@@ -53,7 +53,7 @@ class Uploads:
     ) -> Upload:
         """Begin to receive a body.
 
-        :param asked: the answer to the head; only one that needs the body allows a large one.
+        :param asked: the answer to the head; only a :class:`NeedsBody` allows a large body.
         :param refuse: called if the body comes too slowly.
         """
         needed = isinstance(asked, NeedsBody)
@@ -89,7 +89,7 @@ class Upload:
         self._look = Deadline(clock)
 
     def check_length(self, length: int) -> None:
-        """:raises Refused: 413 if a body of so many bytes is too long."""
+        """Refuse with 413 a body of more bytes than the limit."""
         if length > self._limit:
             raise Refused(413, "too-large", f"a body may have {self._limit // 1024} KiB here")
 

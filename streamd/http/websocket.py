@@ -315,7 +315,7 @@ class StreamFactory(WebSocketServerFactory):
     def upgrade(self, request: Request, no_report: Refused | None = None) -> Handover:
         """Make a viewer from a handshake: ``GET /`` or ``/ws`` with ``Upgrade: websocket``.
 
-        :param no_report: why its page may not report as a screen, if so.
+        :param no_report: the reason why its page may not report as a screen; None if it may.
         :raises Refused: 400 or 426 for a bad request, 503 when there are too many viewers.
         """
         subscription = parse_query(request.query)

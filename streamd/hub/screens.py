@@ -114,7 +114,7 @@ class Screens:
     def report(self, connection: Connection, report: ScreenReport, now: float) -> None:
         """Note a report.  If there are too many screens, a new one displaces another.
 
-        Every reader may report under every name; a grant of access will have to decide it here.
+        Every reader may report under every name.
         """
         name, is_new = report.name, connection not in self._names
         if self._names.setdefault(connection, name) != name:
@@ -210,7 +210,7 @@ class Screens:
 
 
 def merged(nodes: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, Mapping[str, Any]]:
-    """Return all entries by name; those of one name become one, with the connections of all nodes."""
+    """Return one entry for each name, joined from the entries of all nodes."""
     found: dict[str, Mapping[str, Any]] = {}
     for entries in nodes:
         for name, entry in entries.items():

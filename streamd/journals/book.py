@@ -27,7 +27,7 @@ from streamd.journals.journal import (
 MAX_RECORDED = 200_000
 """The most idempotency keys that are remembered, plus the updates in their receipts: 100 bytes each.
 
-A publisher may have as much as it leaves to all others: one at most a half, two at most a third each.
+A publisher may hold as much as stays free: one holds at most a half, two at most a third each.
 """
 
 KEYS = "key"

@@ -1,4 +1,4 @@
-"""The format of the SQLite file that holds a log, the mark beside it, and the texts for its errors."""
+"""The SQLite file that holds a log: its format, its high-water mark, and the texts of its errors."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def explain(error: sqlite3.Error) -> str | None:
 
 @cache
 def this_boot() -> str:
-    """Return an identifier of this boot of the system, or of this process if the system has none."""
+    """Return an identifier of this boot of the system, or of this process on systems without one."""
     with suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return secrets.token_hex()

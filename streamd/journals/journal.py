@@ -38,7 +38,7 @@ class Key(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The key among those of all publishers; a key itself contains no space."""
+        """The key with its publisher.  A key itself contains no space."""
         return f"{self.publisher} {self.text}" if self.publisher else self.text
 
 
@@ -51,7 +51,7 @@ class SourceCursor(NamedTuple):
     """A move of a source's own cursor, stored in the same step as the updates that it belongs to.
 
     :ivar source: the name of the source.
-    :ivar expected: the cursor that must be stored now; None if there is none yet.
+    :ivar expected: the cursor that must be stored now; None if no cursor is stored yet.
     :ivar place: the new cursor.
     """
 
@@ -181,7 +181,7 @@ class Journal(Protocol):
         """
 
     def place(self, source: str) -> Deferred[str | None]:
-        """Return the stored cursor of a source; None if there is none."""
+        """Return the stored cursor of a source; None if no cursor is stored."""
 
     def put(self, kind: str, name: str, record: bytes, seconds: float | None) -> Deferred[None]:
         """Store a small record; it replaces the record with the same kind and name.

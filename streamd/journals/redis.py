@@ -18,7 +18,7 @@ All keys have one prefix (``streamd:``), and anybody with redis-cli can read the
 ``records:KIND``       hash     small records by name: idempotency keys, sources' health, screens
 ``rollup:NAME``        hash     parts of a stream's long history, by their numbers
 ``rollups``            set      the names of the streams that have such parts
-``expires:KIND``       zset     when those expire, in milliseconds
+``expires:KIND``       zset     when the records expire, in milliseconds
 ``shares``             hash     publisher -> how much its idempotency keys take
 ``about``              hash     the log's life, its last position, its horizon, how much is recorded,
                                 the node that wrote last, and the version of this format

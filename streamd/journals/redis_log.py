@@ -203,7 +203,7 @@ class RedisLog:
             strange.add(name)
 
     async def _check_life(self, link: RedisConnection) -> None:
-        """:raises Another: Redis has another log."""
+        """Raise :class:`Another` if Redis has another log."""
         if await self._said(link, "HGET", f"{self._prefix}about", "life") != b"%d" % self.life:
             raise Another
 

@@ -107,7 +107,7 @@ class RedisSession:
         raise AssertionError
 
     async def open_log(self, known: tuple[int, Position] | None) -> Opened:
-        """Open the log; make one if there is none.
+        """Open the log; make one if Redis has no log.
 
         :param known: the life and the position up to which this node has read the log; None if it has
             read nothing.
@@ -125,7 +125,7 @@ class RedisSession:
         return Opened(said.decode(), found, head, horizon, reply[4].decode(), _seqs(reply[5]))
 
     async def check(self) -> None:
-        """:raises Unusable: the version or the configuration of this Redis does not suit."""
+        """Raise :class:`Unusable` if the version or the configuration of this Redis does not suit."""
         said: Deferred[bytes] = self.news.say("INFO")
         about = (await said.addTimeout(TIMEOUT, self._reactor)).decode()
         lines = dict(line.split(":", 1) for line in about.splitlines() if ":" in line)

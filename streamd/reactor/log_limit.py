@@ -44,7 +44,7 @@ class Quieted:
             self._observer(_clean(event))
 
     def _tell_suppressed(self, event: LogEvent) -> None:
-        """:param event: the first event of this second, for its time."""
+        """Log how many lines were left out; ``event`` is the first of the next second."""
         for (namespace, form, _), count in self._counts.items():
             if count > LINES_PER_SECOND:
                 line: LogEvent = {key: event[key] for key in ("log_time", "time") if key in event}

@@ -48,7 +48,7 @@ class RedisUrl:
 
     @classmethod
     def parse(cls, written: Any) -> RedisUrl:
-        """:raises ValueError: the message says which form is expected."""
+        """Parse a configured value; a ValueError says which form is expected."""
         wanted = 'expected a URL such as "redis://localhost" or "redis://:password@host:6379/0"'
         if not isinstance(written, str) or not written.startswith(("redis://", "rediss://")):
             raise ValueError(wanted)

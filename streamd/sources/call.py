@@ -34,7 +34,7 @@ class Call(str):
 
     @classmethod
     def parse(cls, written: Any) -> Call:
-        """:raises ValueError: the message says which form is expected."""
+        """Parse a configured value; a ValueError says which form is expected."""
         if not isinstance(written, str) or not re.fullmatch(r"([^\W\d]\w*\.)+[^\W\d]\w*", written):
             raise ValueError('expected a module and its function, such as "office.queue_depth"')
         return cls(written)

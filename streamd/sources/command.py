@@ -56,7 +56,7 @@ class Command:
 
     @classmethod
     def parse(cls, written: Any) -> Command:
-        """:raises ValueError: the message says which form is expected."""
+        """Parse a configured value; a ValueError says which form is expected."""
         if isinstance(written, str) and written.strip() and "\0" not in written:
             return cls("sh", "-c", written)
         words = written if isinstance(written, list) else []
@@ -165,7 +165,7 @@ class Run(ProcessProtocol):
     def stop(self) -> None:
         """End the process and all that it started, with SIGTERM.
 
-        What is left gets SIGKILL when the process has ended, at the latest after :data:`GRACE`.
+        All others get SIGKILL when the process has ended, at the latest after :data:`GRACE`.
         """
         self._stopping = True
         self._signal(signal.SIGTERM)

@@ -71,6 +71,6 @@ class Entries:
 
 
 def _check(entry: Entry) -> None:
-    """:raises Refused: if no stream can hold the entry."""
+    """Raise :class:`Refused` if no stream can hold the entry."""
     check_time(entry.time)
     from_python(entry.value)

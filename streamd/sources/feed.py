@@ -47,7 +47,7 @@ class Feed(RecordedSource):
 
         :param every: seconds between two runs; None if the source has no schedule.
         :param key: the configuration key that log lines name, for example ``query``.
-        :param kind: what the source is, such as ``sql query``; a source of another kind makes other
+        :param kind: the kind of source, such as ``sql query``; a source of another kind makes other
             streams.  Empty if it is unknown.
         """
         expect = settings.expect or (Duration(every * LATE_AFTER) if every else None)

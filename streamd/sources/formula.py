@@ -38,7 +38,7 @@ class FormulaSettings(SourceSettings, frozen=True):
 
 
 class Followed:
-    """One stream of which the formula needs a window, followed from its history on."""
+    """Reads the history of one stream, and then its new updates, into a window for a formula."""
 
     def __init__(self, name: str, seconds: float) -> None:
         self._name, self._seconds = name, seconds
@@ -51,7 +51,7 @@ class Followed:
         self._silent = False
 
     def follow(self, stream: Stream | None, now: float) -> None:
-        """Take over what is new in the history of the stream."""
+        """Add the new updates in the history of the stream."""
         if stream is not self._stream or (stream is not None and stream.newest is None):
             self._begin(stream)
         if stream is None or stream.newest is None:
@@ -90,7 +90,7 @@ class Followed:
 
 
 class Inputs:
-    """What a formula is evaluated with: the state, and the windows of its streams."""
+    """The facts for one formula: the state, and the windows of its streams."""
 
     def __init__(self, formula: Formula, state: State) -> None:
         self._formula = formula
@@ -100,13 +100,13 @@ class Inputs:
         self._now = 0.0
 
     def follow(self, now: float) -> None:
-        """Take over what is new in the streams of which a window is needed."""
+        """Add the new updates of all streams of which a window is needed."""
         self._now = now
         for (name, _), followed in self._windows.items():
             followed.follow(self._state.find(name), now)
 
     def marks(self) -> list[object]:
-        """Return what the value depends on, apart from windows: it is the same while this is equal."""
+        """Return the inputs of the value, apart from windows: equal inputs give an equal value."""
         streams = (self._state.find(name) for name in self._formula.inputs)
         seen: list[object] = [stream and (stream.newest, stream.health) for stream in streams]
         for selection in self._selections.values():
@@ -170,7 +170,7 @@ class FormulaSource:
         self._timer.stop()
 
     def look(self) -> None:
-        """Compute the formula again if its result may be another one."""
+        """Compute the formula again if its result may have changed."""
         self._inputs.follow(self._now())
         seen = self._inputs.marks()
         if seen == self._seen and not self._formula.windows:

@@ -45,7 +45,7 @@ class HttpUrl(str):
 
     @classmethod
     def parse(cls, written: Any) -> HttpUrl:
-        """:raises ValueError: the message says which form is expected."""
+        """Parse a configured value; a ValueError says which form is expected."""
         if not isinstance(written, str) or not re.fullmatch(r"https?://[!-~]+", written):
             raise ValueError('expected a URL such as "https://example.org/status.json"')
         parts = urlsplit(written)
@@ -70,7 +70,7 @@ class Pick:
 
     @classmethod
     def parse(cls, written: Any) -> Pick:
-        """:raises ValueError: the message says which form is expected."""
+        """Parse a configured value; a ValueError says which form is expected."""
         for pointer in written.values() if isinstance(written, dict) else (written,):
             if not isinstance(pointer, str) or not cls._POINTER.fullmatch(pointer):
                 raise ValueError('expected a JSON pointer such as "/data/0/count"')

@@ -116,7 +116,7 @@ class UnreadBody(Protocol):
 
 
 def _why(reason: Failure) -> Exception:
-    """Return the error for an answer that ended in its body."""
+    """Return the error for an answer whose body is not complete."""
     if malformed(reason):
         return SourceError(MALFORMED, f"({reason.getErrorMessage()})")
     return Unreachable("the answer ended too early")

@@ -36,7 +36,7 @@ class RecordedSource:
         now: Callable[[], float],
         kind: str,
     ) -> None:
-        """:param kind: what the source is, such as ``sql query``; empty if it is unknown."""
+        """:param kind: the kind of source, such as ``sql query``; empty if it is unknown."""
         self.name = name
         self.fence: Fence | None = None
         self._source = source

@@ -31,7 +31,7 @@ Message = tuple[bytes, Position, bool]
 """A triple ``data``, ``at``, ``more``: an answer in bytes, or the part of it that fits one message.
 
 ``data`` are the bytes for the socket, empty if there is nothing to tell.  A viewer that has the message
-has everything up to the position ``at``.  ``more`` says whether the answer goes on in the next message.
+has everything up to the position ``at``.  ``more`` says whether the next message continues the answer.
 """
 
 

@@ -57,7 +57,7 @@ def check(arguments: Any) -> None:
 
 
 def _drafts(outcomes: Sequence[Outcome]) -> Sequence[Draft]:
-    """Return the values that sources said, for the formulas that need them."""
+    """Return the values that sources reported, for the formulas that need them."""
     said = [stream for outcome in outcomes for stream in outcome.said]
     return [Draft(name, value.encode()) for name, value, _ in said]
 

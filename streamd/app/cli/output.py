@@ -28,7 +28,7 @@ def warn(problem: str) -> None:
 
 
 def fail(problems: Sequence[str]) -> NoReturn:
-    """:raises SystemExit: with status 1, after a line for each problem."""
+    """Print a line for each problem, and exit with status 1."""
     for problem in problems:
         warn(problem)
     raise SystemExit(1)

@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 
     :ivar said: for each stream the name, the newest value as JSON, and the level.
     :ivar problems: a line for each problem, with its key path.
-    :ivar waits: why it has no value yet, although it works; empty if it does not say.
+    :ivar waits: the reason why a working source has no value yet; empty if it gives none.
     """
 
     name: str

@@ -197,7 +197,7 @@ class NewRows:
         return rows
 
     def _entry(self, value: Any, row: Any, time: float | SourceError | None) -> Entry:
-        """:param time: the time of the row, or the error if it is unknown."""
+        """Make the entry of a row; ``time`` may be an error."""
         if isinstance(time, SourceError):
             row, time = BadValue(time.message), None
         return Entry(f"the row with {self._after} {value}", row, time)

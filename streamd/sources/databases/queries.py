@@ -31,7 +31,7 @@ class Query(str):
 
     @classmethod
     def parse(cls, written: Any) -> Query:
-        """:raises ValueError: if the text is empty."""
+        """Parse a configured query; a ValueError says that it is empty."""
         if not isinstance(written, str) or not written.strip(" \n\t;"):
             raise ValueError("expected a SELECT")
         return cls(written.strip(" \n\t;"))

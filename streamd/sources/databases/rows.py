@@ -82,7 +82,10 @@ def _number(column: str, value: float | Decimal) -> Any:
 
 
 def _has_instant(value: datetime) -> bool:
-    """Return True if a time has an offset or can get one: not near the years 1 and 9999."""
+    """Return True if a time has an offset, or can get the local one.
+
+    Python cannot compute the local offset near the years 1 and 9999.
+    """
     with suppress(ValueError, OverflowError):
         return value.tzinfo is not None or value.astimezone() is not None
     return False

@@ -45,7 +45,7 @@ class Address(Secret):
 
     @classmethod
     def parse(cls, written: Any) -> Address:
-        """:raises ValueError: the message says which form is expected."""
+        """Parse a configured value; a ValueError says which form is expected."""
         address = super().parse(written)
         if address.text is not None:
             check_address(address.text)
@@ -97,7 +97,7 @@ class DatabaseDriver:
     def lowest(self, type: Any) -> Any:
         """Return a value for ``:after`` that is lower than all values of a column.
 
-        If there is none: a :class:`~streamd.sources.databases.statements.Lowest`.
+        If no value is lower: a :class:`~streamd.sources.databases.statements.Lowest`.
 
         :param type: the type of the column, from the DB-API's description.
         """
