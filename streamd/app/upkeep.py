@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from streamd.app.process import trim_memory
 from streamd.cluster.lease import Lease
+from streamd.core.saving import FOLLOWED
 from streamd.core.state import State
 from streamd.core.update import Draft
 from streamd.hub.hub import Hub
@@ -79,6 +80,7 @@ class Upkeep:
             Timer(reactor, STORE_EVERY, self.store),
         ]
         self._trimmed = (0, 0)
+        self._storing = False
 
     def start(self) -> None:
         """Start all timers; to be called once the journal is open."""
@@ -122,16 +124,26 @@ class Upkeep:
         """Store the changes of the long histories, unless another node stores them."""
         if self.lease is not None and self.lease.fence is None:
             self._state.saving.leave()
-            return
-        blocks = self._state.saving.take(self.now())
+        elif not self._storing:
+            self._store_part()
 
-        def failed(failure: Failure) -> None:
+    def _store_part(self) -> None:
+        blocks = self._state.saving.take(self.now())
+        if not blocks:
+            return
+        self._storing = True
+
+        def stored(failure: Failure | None) -> None:
+            self._storing = False
+            if failure is None:
+                if FOLLOWED not in blocks:
+                    self._store_part()  # there is more
+                return
             self._state.saving.give_back(blocks)
             if not failure.check(Away):
                 self._log.failure("long histories could not be stored", failure)
 
-        if blocks:
-            self._journal.store(blocks).addErrback(failed)
+        self._journal.store(blocks).addBoth(stored)
 
     def _trim(self) -> None:
         first, horizon = self._state.losses()

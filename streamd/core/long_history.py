@@ -19,10 +19,13 @@ from streamd.core.segments import Change, Segments
 from streamd.core.slots import BLOCK_BYTES, Slots
 from streamd.core.steps import finish, steps_of
 from streamd.core.update import LIFE_UNIT, Update
-from streamd.core.values import to_python
+from streamd.core.values import number_and_word
 
 MANY = 10_000
 """Updates of raw history that are read again for an update that comes late: some ten milliseconds."""
+
+AHEAD = 60.0
+"""Seconds by which a history may lie in the future: the clocks of two nodes differ by less."""
 
 UNSTORED = 10.0
 """Seconds that a stored history may lack at its end, although the value was known in that time."""
@@ -78,7 +81,7 @@ class LongHistory:
     :ivar slots: the slots of its numbers.
     :ivar segments: of its words (texts, ``true`` and ``false``), of its levels, and of its silences.
     :ivar rough: the newest time of an update that came too late to count in the mean of its slot.
-        :ivar at: the place of the newest update in this history.
+    :ivar at: the place of the newest update in this history.
     """
 
     def __init__(
@@ -102,9 +105,8 @@ class LongHistory:
         self.at: Place = (0, 0)
         self._level = level
         self._newest = _NOTHING
-        self._dropped: Moment | None = (
-            None  # of the updates that raw history dropped, the last by time
-        )
+        # Of the updates that raw history dropped, the last one by time.
+        self._dropped: Moment | None = None
 
     @property
     def size(self) -> int:
@@ -120,10 +122,10 @@ class LongHistory:
         """
         self.at = place_of(update)
         self._changed = True
-        if 0 < self._until < update.time - UNSTORED:
+        moment = self._moment(time_of(update), update.value)
+        if 0 < self._until < moment.time - UNSTORED:
             self.silence(self._until)
             self._until = 0.0
-        moment = self._moment(update.time, update.value)
         if moment.time >= self._newest.time:
             self._begin(moment)
         elif self._is_covered(moment.time, raw):
@@ -164,8 +166,20 @@ class LongHistory:
     def drop(self, update: Update) -> None:
         """Note that raw history has dropped an update."""
         self._changed = True
-        if self._dropped is None or update.time >= self._dropped.time:
-            self._dropped = self._moment(update.time, update.value)
+        if self._dropped is None or time_of(update) >= self._dropped.time:
+            self._dropped = self._moment(time_of(update), update.value)
+
+    def bound(self, now: float) -> None:
+        """Cut off what lies in the future: the clock was set back, and every update would be late."""
+        if self._newest.time <= now + AHEAD:
+            return
+        self._changed = True
+        self._newest = self._newest._replace(time=now)
+        self.slots.cut(now)
+        for segments in self.segments:
+            segments.cut(now)
+        if self._dropped is not None:
+            self._dropped = self._dropped._replace(time=min(self._dropped.time, now))
 
     def _set_newest(self, moment: Moment) -> None:
         self._newest = moment
@@ -191,26 +205,31 @@ class LongHistory:
 
     def _replay(self, time: float, raw: Collection[Update]) -> None:
         """Compute everything since a time again, from raw history and the silences."""
-        other = finish(self.replayed(raw, self._seconds))
+        begin = self.slots.index(time) * self.slots.width
+        other = finish(self.replayed(raw, self._seconds, begin, self._newest.time))
         self.slots.copy(other.slots, time, self._newest.time)
         for segments, others in zip(self.segments, other.segments, strict=True):
             segments.replace(time, others)
         self._set_newest(other._newest)
 
-    def replayed(self, raw: Iterable[Update], seconds: float) -> Generator[None, None, LongHistory]:
+    def replayed(
+        self, raw: Iterable[Update], seconds: float, begin: float, end: float
+    ) -> Generator[None, None, LongHistory]:
         """Return a history that is made of raw history and of the silences only.
 
         The generator yields after every :data:`STEP` updates.
 
         :param seconds: the time that it covers.
+        :param begin: what lies before is left out, except what holds then.
+        :param end: what lies after begins then.
         """
         values = [] if self._dropped is None else [self._dropped]
         for some in steps_of(raw):
-            values += [self._moment(update.time, update.value) for update in some]
+            values += [self._moment(min(time_of(u), end), u.value) for u in some]
             yield
         values.sort(key=attrgetter("time"))
         other = LongHistory(seconds, self._level)
-        for moments in steps_of(self._with_silences(values)):
+        for moments in steps_of(_since(begin, self._with_silences(values))):
             for moment in moments:
                 other._begin(moment)
             yield
@@ -302,19 +321,24 @@ def place_of(update: Update) -> Place:
     return update.at.ms, update.at.n % LIFE_UNIT
 
 
-def number_and_word(value: bytes | None) -> tuple[float | None, str | None]:
-    """Return a value as a number, or as a word; at least one of them is None.
+def time_of(update: Update) -> float:
+    """Return the time of an update, but none after its append: it would end the past at once."""
+    return min(update.time, (update.at.ms + 1) / 1000)
 
-    :param value: JSON text.
-    """
-    if value is None or value[:1] in b"[{n":  # an object, a list, null
-        return None, None
-    if value[:1] in b"tf":
-        return None, value.decode()
-    if value[:1] == b'"':
-        return None, to_python(value)
-    number = float(value)
-    return (number if math.isfinite(number) else None), None
+
+def _since(begin: float, moments: Iterable[Moment]) -> Iterator[Moment]:
+    """Yield the last moment before a time, and all since."""
+    before = None
+    for moment in moments:
+        if moment.time < begin:
+            before = moment
+            continue
+        if before is not None:
+            yield before
+            before = None
+        yield moment
+    if before is not None:
+        yield before
 
 
 def _silence(time: float) -> Moment:

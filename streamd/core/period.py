@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from typing import NamedTuple
 
@@ -44,16 +45,18 @@ def look_back(stream: Stream, begin: float, end: float, most: int) -> Generator[
     """
     long = stream.long
     wanted = _width(1, end - begin, most)
+    # What is told to lie after the end begins after the last slot.
+    stretch = begin // wanted * wanted, math.ceil(end / wanted) * wanted
     if long is None:
-        long = yield from _only_raw(stream).replayed(list(stream.history), wanted * MOST)
+        long = yield from _only_raw(stream).replayed([*stream.history], wanted * MOST, *stretch)
     elif wanted < long.slots.width and (long.raw_since or 0.0) <= begin:
-        long = yield from long.replayed(list(stream.history), wanted * MOST)
+        long = yield from long.replayed([*stream.history], wanted * MOST, *stretch)
     width = _width(long.slots.width, end - begin, most)
+    words, levels, silences = (list(segments.read(begin, end)) for segments in long.segments)
     slots: list[Slot] = []
-    for slot in long.slots.read(begin, end, width):
+    for slot in long.slots.frozen().read(begin, end, width):
         slots.append(slot)
         yield
-    words, levels, silences = (list(segments.read(begin, end)) for segments in long.segments)
     rough = stream.long is not None and (stream.long.rough or -1.0) >= begin
     return Period(width, slots, words, levels, silences, rough)
 
@@ -61,7 +64,7 @@ def look_back(stream: Stream, begin: float, end: float, most: int) -> Generator[
 def _width(least: int, seconds: float, most: int) -> int:
     """Return the shortest width that is a multiple of ``least`` and makes at most so many slots."""
     fitting = (w for w in WIDTHS if w % least == 0 and seconds / w <= most)
-    return next(fitting, WIDTHS[-1])
+    return next(fitting, math.ceil(seconds / most / WIDTHS[-1]) * WIDTHS[-1])
 
 
 def _only_raw(stream: Stream) -> LongHistory:

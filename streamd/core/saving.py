@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamd.core.long_history import HEAD, Blocks, StoredBlocks
 from streamd.core.slots import BLOCK_BYTES
+from streamd.core.stream import Stream
 from streamd.core.streams import Streams
 from streamd.core.update import MAX_TIME
 
@@ -20,13 +21,18 @@ class Saving:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
         self._obsolete: dict[str, dict[int, bytes | None]] = {}
+        self._round: list[Stream] = []  # streams to look at before the next round begins
+        self._began = 0.0  # when this round began
 
-    def load(self, blocks: StoredBlocks) -> set[str]:
+    def load(self, blocks: StoredBlocks, now: float) -> set[str]:
         """Load the long histories; return the names of those that cannot be read."""
         unreadable = set()
         self._obsolete = {}
-        until = _read_time(blocks.get(FOLLOWED, {}).get(HEAD, b""))
+        self._round.clear()
+        until = min(_read_time(blocks.get(FOLLOWED, {}).get(HEAD, b"")), now)
         for name, stored in blocks.items():
+            if name == FOLLOWED:
+                continue
             stream = self._streams.streams.get(name)
             if stream is None or stream.long is None:
                 self._obsolete[name] = dict.fromkeys(stored)
@@ -41,26 +47,31 @@ class Saving:
     def take(self, now: float) -> Blocks:
         """Return the blocks that changed since the last call, some 8 MB at most.
 
+        Several calls make a round of all streams, so each stream has its turn.  The last call of a
+        round returns also :data:`FOLLOWED`; if no stream has a long history, none does.
+
         :param now: up to when the histories were followed, in seconds since the epoch.
         """
         blocks, self._obsolete = self._obsolete, {}
+        if not self._round:
+            self._round = [stream for stream in self._streams if stream.long is not None]
+            self._began = now
+            if not self._round:
+                return blocks
         size = 0
-        has_any = False
-        for stream in self._streams:
-            if stream.long is None:
-                continue
+        while self._round:
             if size > AT_ONCE:
                 return blocks
-            has_any = True
-            if changes := stream.long.changes():
+            stream = self._round.pop()
+            if stream.long is not None and (changes := stream.long.changes()):
                 blocks[stream.name] = changes
                 size += BLOCK_BYTES * len(changes)
-        if has_any:
-            blocks[FOLLOWED] = {HEAD: b"%f" % now}
+        blocks[FOLLOWED] = {HEAD: b"%f" % self._began}
         return blocks
 
     def give_back(self, blocks: Blocks) -> None:
-        """Note that blocks were not stored: they are to be stored again."""
+        """Note that blocks were not stored: they are to be stored again, in a new round."""
+        self._round.clear()
         for name, parts in blocks.items():
             stream = self._streams.streams.get(name)
             if stream is not None and stream.long is not None:

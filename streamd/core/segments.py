@@ -53,6 +53,10 @@ class Segments:
         for begin, word in [(time, None), *other.changes]:
             self.hear(max(begin, time), word)
 
+    def cut(self, time: float) -> None:
+        """Forget what began after a time; the newest word holds since then."""
+        self.replace(time, Segments([(time, self.word)]))
+
     def read(self, begin: float, end: float) -> Iterator[tuple[float, float, str]]:
         """Yield the segments that overlap a stretch of time: from, to, word.
 

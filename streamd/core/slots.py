@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from copy import copy
 from functools import reduce
 from itertools import groupby
 from struct import Struct
@@ -122,19 +123,39 @@ class Slots:
         if number is not None:
             self._join(_held(time, time, number))
         if len(self._blocks) > self._most:
-            newest = max(self._blocks)
-            for block in [n for n in self._blocks if n <= newest - self._most]:
+            for block in [n for n in self._blocks if n < self._oldest]:
                 self.drop(block)
 
     def touch(self, time: float, number: float) -> None:
-        """Let a number change the lowest and highest of an old slot, but not its mean and last."""
+        """Let a number change the lowest and highest of an old slot, but not its mean and last.
+
+        A slot older than all that are kept does not come back.
+        """
         old, new = self._get(self.index(time)), _held(time, time, number)
-        self._set(new.joined(old) if old else new)
+        if old is not None or self.index(time) // BLOCK >= self._oldest:
+            self._set(new.joined(old) if old else new)
 
     def copy(self, other: Slots, begin: float, end: float) -> None:
         """Replace the slots from the one at ``begin`` to the one at ``end`` by another object's."""
-        for index in range(self.index(begin), self.index(end) + 1):
-            self._set(other._get(index) or Slot(index * self.width, *_BLANK))
+        for index in range(max(self.index(begin), self._oldest * BLOCK), self.index(end) + 1):
+            slot = other._get(index)
+            if slot is not None or self._get(index) is not None:
+                self._set(slot or Slot(index * self.width, *_BLANK))
+
+    def cut(self, time: float) -> None:
+        """Forget the slot of a time and all later ones; the newest number holds since that time."""
+        first = self.index(time)
+        for block in [n for n in self._blocks if n > first // BLOCK]:
+            self.drop(block)
+        for index in range(first, (first // BLOCK + 1) * BLOCK):
+            if self._get(index) is not None:
+                self._set(Slot(index * self.width, *_BLANK))
+        self.began = time
+
+    @property
+    def _oldest(self) -> int:
+        """The oldest block for which there is room."""
+        return self.index(self.began) // BLOCK - self._most + 1
 
     def drop(self, block: int) -> None:
         """Forget a block."""
@@ -218,6 +239,12 @@ class Slots:
                 if (slot := self._get(index)) is not None:
                     yield slot
         yield from (slot for slot in self._held(end) if self.index(slot.time) >= first)
+
+    def frozen(self) -> Slots:
+        """Return a copy, to be read in steps while this object changes: 490 kB in 0.1 ms."""
+        other = copy(self)
+        other._blocks = {number: bytes(block) for number, block in self._blocks.items()}
+        return other
 
     # -- store -------------------------------------------------------------------------------------
 

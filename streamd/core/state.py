@@ -93,7 +93,7 @@ class State(Streams):
         self._begin(now)
         self.life = life
         self.head = self.kept.horizon = horizon
-        unreadable = self.saving.load(blocks)
+        unreadable = self.saving.load(blocks, now)
         due = 0
         for update in held:
             if update.at.ms >= due:

@@ -140,6 +140,8 @@ class Stream:
         self.vouched = min(self.vouched, now + VOUCHED)
         if self.proof is not None and self.proof > now:
             self.proof = now
+        if self.long is not None:
+            self.long.bound(now)
 
     def judge_level(self) -> None:
         """Set the level (ok, warn or critical) from the newest value."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -121,6 +122,21 @@ _encode = json.JSONEncoder(
 def to_python(value: bytes) -> Any:
     """Decode a value's JSON text."""
     return msgspec.json.decode(value)
+
+
+def number_and_word(value: bytes | None) -> tuple[float | None, str | None]:
+    """Return a value as a number, or as a word; at least one of them is None.
+
+    :param value: JSON text.
+    """
+    if value is None or value[:1] in b"[{n":  # an object, a list, null
+        return None, None
+    if value[:1] in b"tf":
+        return None, value.decode()
+    if value[:1] == b'"':
+        return None, to_python(value)
+    number = float(value)
+    return (number if math.isfinite(number) else None), None
 
 
 def _too_large() -> Refused:

@@ -12,6 +12,7 @@ import pytest
 from twisted.internet.defer import fail, succeed
 
 from streamd.app import upkeep
+from streamd.core.saving import FOLLOWED
 from streamd.journals.journal import Fence, Outrun
 from tests.support.net import wait_until
 from tests.support.served import QUIET, Serve, Served, in_thread
@@ -97,6 +98,24 @@ def test_memory_is_given_back_after_many_viewers_left(
     served.run(served.service.upkeep._give_back_memory)
     served.run(served.service.upkeep._give_back_memory)
     assert len(trimmed) == 1
+
+
+@in_thread
+def test_long_histories_are_stored_in_parts_one_after_the_other(serve: Serve) -> None:
+    kept = serve(QUIET).service.upkeep
+    parts: list[Any] = [{"a": {0: b"1"}}, {"b": {0: b"2"}}, {FOLLOWED: {-1: b"3"}}]
+    remaining, stored = iter(parts), []
+
+    def store(blocks: Any) -> Any:
+        stored.append(blocks)
+        return succeed(None)
+
+    with (
+        patch.object(kept._state.saving, "take", lambda now: next(remaining)),
+        patch.object(kept._journal, "store", store),
+    ):
+        kept.store()
+    assert stored == parts
 
 
 @in_thread

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.long_history import HEAD, LongHistory, number_and_word
+from streamd.core.long_history import HEAD, LongHistory
 from streamd.core.slots import BLOCK
 from streamd.core.update import Position, Update
+from streamd.core.values import number_and_word
 from tests.core.test_slots import close, naive
 
 VALUES = st.sampled_from(
@@ -181,6 +182,43 @@ class LongHistoryTests(SynchronousTestCase):
         self.assertEqual(12.0, model.long.rough)
         [slot] = model.long.slots.read(12.0, 12.5)
         self.assertEqual((1.0, 9.0, 1.0), (slot.low, slot.high, slot.mean))
+
+    def test_a_time_in_the_future_does_not_end_the_past(self) -> None:
+        model = Model(600.0, 1)
+        for now, time, value in (10.0, 10.0, b"1"), (20.0, 1e9, b"2"), (30.0, 30.0, b"3"):
+            model.hear(now, time, value)
+        self.assertIsNone(model.long.rough)
+        slots = [*model.long.slots.read(0.0, 40.0)]
+        self.assertEqual([10.0, 20.0], [slots[0].time, next(s.time for s in slots if s.high == 2)])
+        self.assertEqual((29, 3.0), (len(slots) - 1, slots[-1].last))
+
+    def test_a_time_before_all_slots_makes_none(self) -> None:
+        for keep in 1, 10:
+            model = Model(600.0, keep)
+            for now, time in (100_000.0, 100_000.0), (100_001.0, 1.0), (100_002.0, 100_002.0):
+                model.hear(now, time, b"1")
+            self.assertLess(len(model.long.slots.blocks), 5)
+
+    def test_a_clock_that_was_set_back(self) -> None:
+        for keep in 1, 100:
+            model = Model(600.0, keep)
+            model.hear(1000.0, 1000.0, b"1")
+            model.hear(5000.0, 5000.0, b"7")
+            model.long.bound(1100.0)
+            for number, (time, value) in enumerate(
+                [(1101.0, b"8"), (1102.5, b"9"), (1101.5, b"2")]
+            ):
+                update = Update("a", 3 + number, Position(5_000_000, 1 + number), time, value)
+                model.raw.append(update)
+                model.long.drop(model.raw.popleft()) if keep == 1 else None
+                model.long.hear(update, model.raw)
+            self.assertEqual(1101.5 if keep == 1 else None, model.long.rough)
+            slots = {slot.time: slot for slot in model.long.slots.read(900.0, 2000.0)}
+            self.assertEqual((2.0, 9.0, 9.0), (slots[1101].low, slots[1102].high, slots[1103].mean))
+            self.assertEqual(2000.0, max(slots) + 1)
+            levels = [*model.long.segments[1].read(0.0, 2000.0)]
+            self.assertEqual((1000.0, 1100.0, "ok"), levels[0])
+            self.assertEqual((2000.0, "critical"), levels[-1][1:])
 
     def test_silence_begins_where_the_stored_history_ends(self) -> None:
         model = Model(600.0, 1)

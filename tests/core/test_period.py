@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -10,6 +11,7 @@ from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.limit import Limit
 from streamd.core.period import Period, look_back
+from streamd.core.slots import Slots
 from streamd.core.state import State
 from streamd.core.steps import finish
 from streamd.core.update import ORIGIN, Position, Update
@@ -82,3 +84,29 @@ class PeriodTests(SynchronousTestCase):
             self.assertEqual([(10, 20, "up"), (30, 40, "up")], period.words)
             self.assertEqual([(10, 20, "ok"), (30, 40, "ok")], period.levels)
             self.assertEqual([(20, 30, "silent")], period.silences)
+
+    def test_a_time_in_the_future_hides_nothing(self) -> None:
+        for rollup in None, Duration(90 * 86_400):
+            state = spoken(Description(rollup=rollup), (10, b"1"), (20, b"2"))
+            ahead = Update("a", 3, Position(30_000, 3), 1e9, b"3")
+            state.apply([ahead], 30)
+            self.assertEqual([1, 2, 3], [slot.last for slot in look(state, 10, 40, 3).slots])
+
+    def test_updates_during_the_computation_leave_no_gap(self) -> None:
+        state = spoken(Description(keep=Keep(1), rollup=Duration(HOUR)), (0, b"1"), (10, b"2"))
+        looking = look_back(state.streams["a"], 0, HOUR, 3600)
+        next(looking)
+        state.apply([Update("a", 3, Position(3_600_000, 3), HOUR, b"3")], HOUR)
+        self.assertEqual(HOUR, sum(slot.known for slot in finish(looking).slots))
+
+    def test_a_long_period_has_no_more_slots_than_were_asked_for(self) -> None:
+        state = spoken(Description(), (0, b"1"))
+        self.assertEqual(5, len(look(state, 0, 20_000 * 86_400, 5).slots))
+
+    def test_updates_before_the_period_cost_nothing(self) -> None:
+        said = [(hour * HOUR, b"%d" % hour) for hour in range(200)]
+        state = spoken(Description(keep=Keep(1000)), *said)
+        with patch.object(Slots, "_fill", autospec=True, side_effect=Slots._fill) as fill:
+            period = look(state, 199.5 * HOUR, 200 * HOUR, 3600)
+        self.assertEqual((1800, 199.0), (len(period.slots), period.slots[0].mean))
+        self.assertLess(fill.call_count, 3)

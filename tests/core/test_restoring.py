@@ -18,6 +18,7 @@ from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.limit import Limit
 from streamd.core.retention import cost
+from streamd.core.saving import FOLLOWED
 from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.core.stream import UNREADABLE
@@ -369,3 +370,15 @@ def test_another_node_that_followed_leaves_no_silence() -> None:
     slots, segments = past(state, TODAY + 61)
     assert segments == [[], [(TODAY, TODAY + 61, "ok")], []]
     assert sum(slot.known for slot in slots) == 61
+
+
+def test_every_stream_has_its_turn_to_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamd.core.saving.AT_ONCE", 0)
+    state = State(TODAY, dict.fromkeys("abc", ROLLED["a"]))
+    state.restore(LIFE, (), ORIGIN, {}, TODAY, 0.0)
+    kept, stored = Kept(), []
+    for second in range(3):
+        state.apply([kept.append(name, b"1", TODAY + second) for name in "abc"], TODAY + second)
+        stored.append(state.saving.take(TODAY + second))
+    assert sorted(name for blocks in stored for name in blocks if name) == ["a", "b", "c"]
+    assert [blocks.get(FOLLOWED) for blocks in stored] == [None, None, {-1: b"%f" % TODAY}]
