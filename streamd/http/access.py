@@ -1,8 +1,8 @@
 """Access: decides from the head of a request who may read, publish or command screens.
 
-Browsers send an ``Origin``.  A page of a foreign origin may neither read nor publish.  The ``Host`` is
-checked against DNS rebinding: an attacker's name that points to this machine would make his page "the
-same origin".  With an address literal this attack is impossible.
+Browsers send an ``Origin``.  Only configured foreign origins are let in.  The ``Host`` is checked
+against DNS rebinding: an attacker's name that points to this machine would make his page "the same
+origin".  With an address literal this attack is impossible.
 
 Every request that changes something asks :meth:`Access.check_change`, and nothing else decides it.
 """

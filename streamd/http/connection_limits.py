@@ -26,9 +26,9 @@ class Limited(Protocol):
 class ConnectionLimits:
     """Counts connections by client address.
 
-    A connection beyond a limit is *surplus*.  It may still send one request, so that everybody hears
-    why there is no answer, and publishers with a token and monitors get one.  If there are too many
-    surplus connections, a new one displaces the oldest.  So clients that send nothing keep nobody out.
+    A connection beyond a limit is *surplus*.  It may still send one request.  Monitors and
+    publishers with a token get an answer; all others get the reason of the refusal.  If there are too
+    many surplus connections, a new one displaces the oldest, which may have sent nothing.
 
     :ivar displaced: how many connections were closed for newer ones.
     """

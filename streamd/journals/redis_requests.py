@@ -185,7 +185,7 @@ def _key(key: Key) -> tuple[str, str]:
 
 
 def _places(cursor: SourceCursor) -> tuple[str, str]:
-    """Return the expected cursor, as ``=`` and its text or as an empty text, and the new cursor."""
+    """Return the expected cursor after a ``=`` (empty if none is expected), and the new cursor."""
     return "" if cursor.expected is None else f"={cursor.expected}", cursor.place
 
 

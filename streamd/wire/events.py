@@ -27,7 +27,7 @@ def retry(seconds: float) -> bytes:
 
 
 def _evented(name: str, format: Format) -> Encoding:
-    """Return the encoding that puts the messages of a format into events; the last one has the id."""
+    """Return the encoding that puts the messages of a format into events; the last event has the id."""
 
     def write(answer: Answer, texts: Iterable[bytes]) -> Message:
         payloads, at, more = format.write(answer, texts)
