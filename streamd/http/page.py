@@ -53,7 +53,7 @@ class Page:
     ) -> None:
         """:param note: a text that every wall shows at its bottom.
 
-        :param order: names; the tiles of a glob are in their order.
+        :param order: names of streams and sources; the tiles of a glob follow this order.
         :raises FileNotFoundError: if there is no ``index.html``.
         """
         files = _read(folder)

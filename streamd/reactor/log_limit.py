@@ -56,7 +56,7 @@ class Quieted:
 
 
 class _CleanFailure:
-    """A failure whose traceback does nothing to a terminal, and has no passwords."""
+    """A failure whose traceback has no control characters and no passwords."""
 
     def __init__(self, failure: Any) -> None:
         self._failure = failure

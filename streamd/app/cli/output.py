@@ -1,6 +1,6 @@
 """Prints for the commands: answers on standard output, all other text on standard error.
 
-Each call prints one line.  Characters that would do something to the terminal are escaped.
+Each call prints one line.  Control characters are escaped.
 """
 
 from __future__ import annotations
