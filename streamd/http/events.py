@@ -34,9 +34,6 @@ from streamd.wire.v1 import v1_message
 MAX_SAID = 64 * 1024
 """Bytes that a viewer may send after its request; they are ignored."""
 
-_LOOK_AGAIN = 0.1
-"""Seconds until the next attempt to end the stream of a viewer that has not received everything yet."""
-
 _ENCODINGS = {"": PLAIN_EVENTS, "plain": PLAIN_EVENTS, "v1": V1_EVENTS}
 
 _HEADERS = {
@@ -66,6 +63,7 @@ class EventProtocol(FastLink, Protocol):
         self._said = 0
         self._lasting = lasting
         self._end: IDelayedCall | None = None
+        self._over = False  # the time that the viewer asked for has passed
 
     @property
     def hub(self) -> Hub:
@@ -92,15 +90,22 @@ class EventProtocol(FastLink, Protocol):
 
     def finish(self) -> None:
         """End the stream with a tick, once the viewer has everything that came before."""
+        self._over = True
+        self.proceed()
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        self.proceed()
+
+    def proceed(self) -> None:
+        # No timer looks again: thousands of viewers that never read would keep the reactor busy.
         audience, tick = self.audience, self._encoding.tick
         has_all = (
             self.ready and not self.unsent and audience and not audience.is_behind(self.cursor)
         )
-        if not has_all:
-            self._end = self.hub.clock.callLater(_LOOK_AGAIN, self.finish)
-            return
-        self._streams.finished += 1
-        self._close(tick(self._streams.now(), {}) if tick else b"")
+        if self._over and has_all:
+            self._streams.finished += 1
+            self._close(tick(self._streams.now(), {}) if tick else b"")
 
     def restart(self) -> None:
         """Ask the viewer to reconnect to the next daemon, and close."""
@@ -120,6 +125,8 @@ class EventProtocol(FastLink, Protocol):
         """Drop the viewer if it has stalled.  An event stream has no pings; the ticks replace them."""
         if self.is_stalled(now):
             self._streams.protocols.give_up(self)
+        else:
+            self.proceed()
 
     def check_pong(self, now: float) -> None:
         """Do nothing: an event stream has no pongs."""

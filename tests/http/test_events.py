@@ -265,7 +265,9 @@ def test_stream_does_not_end_before_its_viewer_has_everything(served: Served) ->
     wire = served.wire(head("GET", "/events?format=v1&for=1ms"), receive_buffer=4096)
     wait_until(lambda: served.service.events.protocols)
     time.sleep(0.3)
-    assert served.service.events.protocols, "it ended early"
+    [protocol] = served.service.events.protocols  # it did not end early
+    assert protocol._end is not None
+    assert not protocol._end.active(), "a viewer that does not read costs no timers"
     types = [line.split()[1] for line in wire.rest().splitlines() if line.startswith(b"event:")]
     assert types[:2] == [b"hello", b"build"]
     assert types[2:] == [b"updates"] * (len(types) - 3) + [b"tick"]
