@@ -30,6 +30,17 @@ class Quota:
         """Return whether this address would hold too much with so much more."""
         return self.held(client) + amount > self.each
 
+    def check(self, client: str, amount: int, what: str) -> None:
+        """Refuse an amount for which there is no room.
+
+        :param what: what is counted, in the plural, for the error.
+        :raises Refused: 503 if all together, or this address, would hold too much.
+        """
+        if self.used + amount > self.total:
+            raise Refused(503, "busy", f"there are too many {what}; try again")
+        if self.exceeds(client, amount):
+            raise refuse_greedy(client, what)
+
     def take(self, client: str, amount: int = 1) -> None:
         """Count what an address takes, even beyond its limit."""
         self.used += amount

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -17,8 +18,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamd.core.errors import Refused
-from streamd.core.quota import SHARE, Quota, refuse_greedy
+from streamd.core.quota import SHARE, Quota
 from streamd.http.request import PART, Response
 from streamd.reactor.deadline import Deadline
 from streamd.reactor.worker import Worker
@@ -65,10 +65,22 @@ _GZIP = re.compile(r"(?:^|[,\s])(?:gzip|\*)\s*(?:$|,|;\s*q=(?:1|0\.[0-9]*[1-9]))
 """Matches an Accept-Encoding that accepts gzip (RFC 9110, section 12.5.3)."""
 
 
+@dataclass(slots=True)
+class SharedBody:
+    """A body that answers share.
+
+    It counts under the client that asked for it first, until the last of the answers has ended.
+    """
+
+    client: str
+    size: int
+    answers: int = 0
+
+
 class Held(NamedTuple):
     """The memory that one answer holds while it is being sent.
 
-    :ivar body: the identity of its body if it has one; answers with the same body share its memory.
+    :ivar body: the identity of its body if it is whole; answers with the same body share its memory.
     :ivar since: the bytes that the state had dropped when the answer began; None if the answer
         keeps no update alive.
     """
@@ -92,7 +104,7 @@ class Unread:
         """
         self.quota = Quota(MAX_UNREAD, share)
         self._dropped = dropped
-        self._bodies: Counter[int] = Counter()
+        self._bodies: dict[int, SharedBody] = {}
 
     def hold(self, client: str, body: bytes | Iterator[bytes], updates: int = 0) -> Held:
         """Count an answer.
@@ -101,28 +113,26 @@ class Unread:
         :param updates: how many updates of the state the body keeps alive.
         :raises Refused: 503 if there is no room for it.
         """
-        size = (
-            2 * PART + POINTER * updates
-        )  # one part waits in the transport while the next is made
+        # One part waits in the transport while the next is made.
+        size = 2 * PART + POINTER * updates
         whole = id(body) if isinstance(body, bytes) else None
-        if isinstance(body, bytes) and whole not in self._bodies:
-            size += len(body)
-        if self.quota.exceeds(client, size):
-            raise refuse_greedy(client, "unread answers")
-        if self.quota.used + size > self.quota.total:
-            raise Refused(503, "busy", "too many answers wait for their readers; ask again")
-        self.quota.take(client, size)
+        new = len(body) if isinstance(body, bytes) and whole not in self._bodies else 0
+        self.quota.check(client, size + new, "unread answers")
+        self.quota.take(client, size + new)
         if whole is not None:
-            self._bodies[whole] += 1
+            self._bodies.setdefault(whole, SharedBody(client, new)).answers += 1
         return Held(client, size, whole, self._dropped() if updates else None)
 
     def release(self, held: Held) -> None:
         """Stop counting an answer."""
         self.quota.give_back(held.client, held.size)
-        if held.body is not None:
-            self._bodies[held.body] -= 1
-            if not self._bodies[held.body]:
-                del self._bodies[held.body]
+        if held.body is None:
+            return
+        shared = self._bodies[held.body]
+        shared.answers -= 1
+        if not shared.answers:
+            self.quota.give_back(shared.client, shared.size)
+            del self._bodies[held.body]
 
     def is_outdated(self, held: Held) -> bool:
         """Return whether an answer may keep too many updates alive that the state has dropped.

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
-from streamd.core.errors import Refused
 from streamd.core.period import Period, look_back
-from streamd.core.quota import SHARE, Quota, refuse_greedy
+from streamd.core.quota import SHARE, Quota
 from streamd.core.retention import cost
 from streamd.core.segments import SEGMENT_BYTES
 from streamd.core.steps import steps_of
@@ -131,10 +130,7 @@ class Past:
         elif look in self._waiting:
             self._waiting[look].append(answer)
         else:
-            if self._quota.exceeds(client):
-                raise refuse_greedy(client, "histories being computed")
-            if self._quota.used >= self._quota.total:
-                raise Refused(503, "busy", "too many histories are being computed; ask again")
+            self._quota.check(client, 1, "histories being computed")
             self._quota.take(client)
             self._waiting[look] = [answer]
             self._turns.setdefault(client, deque()).append(look)

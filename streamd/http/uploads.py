@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
-from streamd.core.quota import SHARE, Quota, refuse_greedy
+from streamd.core.quota import SHARE, Quota
 from streamd.http.client_address import ClientAddress
 from streamd.http.request import NeedsBody
 from streamd.reactor.deadline import Deadline
@@ -100,16 +100,13 @@ class Upload:
         """
         self._received += length
         self.check_length(max(self._received, self.size + max(length, CHUNK) - CHUNK))
-        taken, self.size = _large(self.size), self.size + max(length, CHUNK)
-        more = _large(self.size) - taken
-        if not more:
-            return
-        self._room.take(self._client, more)
-        if self._room.used > self._room.total:
-            raise Refused(503, "busy", "too much is being published at once")
-        if self._room.exceeds(self._client, 0):
-            raise refuse_greedy(self._client, "large requests under way")
-        if not self._look:
+        size = self.size + max(length, CHUNK)
+        more = _large(size) - _large(self.size)
+        if more:
+            self._room.check(self._client, more, "large requests under way")
+            self._room.take(self._client, more)
+        self.size = size
+        if more and not self._look:
             self._look.set(LOOK_EVERY, self._check_rate)
 
     def _check_rate(self) -> None:

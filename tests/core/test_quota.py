@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamd.core.errors import Refused
 from streamd.core.quota import Quota, refuse_greedy
 
 
@@ -19,6 +20,16 @@ class QuotaTests(SynchronousTestCase):
         self.assertFalse(quota.exceeds("a", 2))
         self.assertTrue(quota.exceeds("a", 3))
         self.assertEqual(6, quota.used)
+
+    def test_refusal_of_what_there_is_no_room_for(self) -> None:
+        quota = Quota(10)
+        quota.check("a", 8, "bodies")
+        quota.take("a", 8)
+        for client, amount, code in (("a", 1, "too-much-for-one-client"), ("b", 3, "busy")):
+            with self.assertRaises(Refused) as caught:
+                quota.check(client, amount, "bodies")
+            self.assertEqual((503, code), (caught.exception.status, caught.exception.code))
+            self.assertIn("many bodies", caught.exception.message)
 
     def test_a_small_total_serves_everybody(self) -> None:
         for total, share, each in ((1, 0.8, 1), (2, 0.8, 1), (5, 0.8, 4), (5, 1, 5), (5, 0.001, 1)):

@@ -77,6 +77,15 @@ class UnreadTests(SynchronousTestCase):
         self.assertRaises(Refused, self.unread.hold, "a", bytes(len(body)))
         self.unread.release(first)
 
+    def test_a_body_counts_until_the_last_of_its_answers_has_ended(self) -> None:
+        """One that asks first and leaves would make the memory of all others free."""
+        body = bytes(10 * PART)
+        first, second = self.unread.hold("a", body), self.unread.hold("b", body)
+        self.unread.release(first)
+        self.assertEqual(2 * PART + len(body), self.unread.quota.used)
+        self.unread.release(second)
+        self.assertEqual(0, self.unread.quota.used)
+
     def test_answer_that_keeps_an_old_state_alive_is_outdated(self) -> None:
         old, lazy = self.unread.hold("a", iter(()), 1), self.unread.hold("a", iter(()))
         self.dropped = MAX_OUTDATED // 2
