@@ -167,12 +167,13 @@ class Access:
 
     def pause(self, request: Request) -> float:
         """Return the seconds for which a request has to wait before :meth:`check_change`."""
-        token = request.headers.get("authorization", "").rpartition(" ")[2]
-        if not token and not request.path.startswith(
-            "/widgets/"
-        ):  # which has its token in the body
+        try:
+            token = _bearer(request)
+        except Refused:  # what is no token is refused at once
             return 0.0
-        return self.guesses.pause(request.client.group, token)
+        if token is None and not request.path.startswith("/widgets/"):  # its token is in the body
+            return 0.0
+        return self.guesses.pause(request.client.group, token or "")
 
     def note(self, has_unix: bool, has_private: bool) -> str:
         """Return the log's line about publishing without a token; empty if the log needs none.

@@ -78,6 +78,15 @@ class GuessesTests(SynchronousTestCase):
             ask = Request("POST", path, headers={"host": "localhost"})
             self.assertEqual(pause, access.pause(ask))
 
+    def test_a_repeated_token_waits_whatever_its_characters(self) -> None:
+        access = Access(tokens=Tokens(("right",)), guesses=self.guesses)
+        for token in ("outdated", "two words", "é".encode().decode("latin-1")):
+            ask = self.asking(token, None)
+            for _ in range(FREE):
+                self.assertEqual(0.0, access.pause(ask))
+                access.refusal(ask, Right.PUBLISH)
+            self.assertEqual(PAUSE, access.pause(ask), token)
+
     def asking(self, token: str, client: ClientAddress | None) -> Request:
         headers = {"host": "localhost", "authorization": f"Bearer {token}"}
         return Request("POST", "/streams/a", headers=headers, client=client or ClientAddress())
