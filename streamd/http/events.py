@@ -72,9 +72,9 @@ class EventProtocol(FastLink, Protocol):
     def connectionMade(self) -> None:
         self.take_transport()
         self._streams.protocols.opened(self)
-        now = self._streams.now()
+        now, client = self._streams.now(), self.seat.client
         also = self._streams.greeting if self._encoding is V1_EVENTS else b""
-        self.hub.join(self, self._subscription, self._encoding, now, also=also)
+        self.hub.join(self, self._subscription, self._encoding, now, also=also, client=client)
         if self._lasting is not None:
             self._end = self.hub.clock.callLater(self._lasting, self.finish)
 

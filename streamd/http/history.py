@@ -147,7 +147,7 @@ class Past:
         if looks:
             self._turns[client] = looks
         self._running, self._answers = look.key, self._waiting.pop(look)
-        self._slices.run(look.compute()).addCallback(self._keep, look).addBoth(self._done)
+        self._slices.run(look.compute(), client).addCallback(self._keep, look).addBoth(self._done)
 
     def _keep(self, result: Any, look: Look) -> Any:
         size = ENTRY_BYTES + look.size(result)

@@ -13,13 +13,19 @@ from streamd.reactor.slices import Slices
 
 
 def when_matched(
-    slices: Slices, matches: Matches, answer: Callable[[], Response | Deferred[Response]]
+    slices: Slices,
+    matches: Matches,
+    answer: Callable[[], Response | Deferred[Response]],
+    client: str,
 ) -> Response | Deferred[Response]:
-    """Return the answer, or a Deferred of it if the names of streams must first be matched."""
+    """Return the answer, or a Deferred of it if the names of streams must first be matched.
+
+    :param client: the address under which the client is counted.
+    """
     if matches.advance():
         return answer()
 
     def matched(_: None) -> Any:
         return answer()
 
-    return slices.run(matches.steps()).addCallback(matched)
+    return slices.run(matches.steps(), client).addCallback(matched)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 
 from msgspec.structs import replace
@@ -93,9 +94,8 @@ class Polls:
         wait = _wait(request.query.get("wait"))
         matches = self._state.roster.matches(subscription.selection)
         client = request.client.group
-        return when_matched(
-            self._hub.slices, matches, lambda: self._answer(subscription, wait, client)
-        )
+        answer = partial(self._answer, subscription, wait, client)
+        return when_matched(self._hub.slices, matches, answer, client)
 
     def _answer(
         self, subscription: Subscription, wait: float, client: str
@@ -184,7 +184,7 @@ class Polls:
                 return self._all(subscription, news)
             return Response(204, b"", {"Streamd-Position": str(news.at)})
 
-        self._hub.join(poll, subscription, POLL, asked_at)
+        self._hub.join(poll, subscription, POLL, asked_at, client=seat.client)
         return poll.answered.addBoth(end).addCallback(answer)
 
 

@@ -72,7 +72,7 @@ class Reader:
             body = _object(map(plain_update, updates))
             return Response(200, body, headers | {"Content-Type": _JSON}, len(updates))
 
-        return self._when_matched(selection, answer)
+        return self._when_matched(request, selection, answer)
 
     def get_streams(self, request: Request) -> Response | Deferred[Response]:
         """``GET /streams?streams=``: description, newest update and health of every stream.
@@ -88,12 +88,13 @@ class Reader:
             headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
             return Response(200, _object(members, opening, b"}"), headers)
 
-        return self._when_matched(selection, answer)
+        return self._when_matched(request, selection, answer)
 
     def _when_matched(
-        self, selection: Selection, answer: Callable[[], Response]
+        self, request: Request, selection: Selection, answer: Callable[[], Response]
     ) -> Response | Deferred[Response]:
-        return when_matched(self._slices, self._state.roster.matches(selection), answer)
+        matches = self._state.roster.matches(selection)
+        return when_matched(self._slices, matches, answer, request.client.group)
 
     def get_stream(self, request: Request, name: str) -> Response | Deferred[Response]:
         """``GET /streams/NAME?history=N&points=M`` or ``?from=&to=``: one stream, and its past.

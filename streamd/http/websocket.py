@@ -105,7 +105,8 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     ) -> None:
         encoding = _ENCODINGS[self.is_v1][self.inflates]
         self._subscription = subscription
-        self.hub.join(self, subscription, encoding, self.factory.now(), known, also)
+        now, client = self.factory.now(), self.seat.client
+        self.hub.join(self, subscription, encoding, now, known, also, client)
 
     def resumeProducing(self) -> None:
         self.ready = True

@@ -85,6 +85,7 @@ class Hub:
         now: float,
         known: Selection = ALL_STREAMS,
         also: bytes = b"",
+        client: str = "",
     ) -> None:
         """Keep a viewer up to date from now on; the first answer is sent at once.
 
@@ -94,6 +95,7 @@ class Hub:
         :param now: seconds since the epoch.
         :param known: the streams whose updates the viewer has up to that position.
         :param also: bytes to send right after the welcome.
+        :param client: the address under which the viewer is counted.
         """
         self.leave(viewer)
         matches = self.state.roster.matches(subscription.selection)
@@ -108,7 +110,7 @@ class Hub:
             begin(now + self.clock.seconds() - asked)
             viewer.proceed()
 
-        self._arriving[viewer] = arriving = self.slices.run(matches.steps())
+        self._arriving[viewer] = arriving = self.slices.run(matches.steps(), client)
         arriving.addCallbacks(matched, lambda failure: failure.trap(CancelledError))
         arriving.addErrback(self._lose, viewer)
 

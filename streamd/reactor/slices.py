@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import TypeVar
+from collections import OrderedDict, deque
+from collections.abc import Generator
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import Cooperator
+from twisted.internet.interfaces import IReactorTime
+
+from streamd.reactor.deadline import Deadline
 
 T = TypeVar("T")
+
+_Task = tuple[Generator[None, None, Any], Deferred[Any]]
 
 TURN = 0.005
 """Seconds in one turn of the reactor for all computations together."""
@@ -21,47 +25,61 @@ PAUSE = 0.005
 class Slices:
     """Runs computations in turns; each is a generator that yields about every millisecond.
 
+    Clients take turns, and so do the computations of one client.  So a client with thousands of them
+    does not delay the others.
+
     A thread would be worse.  It takes the interpreter lock for 5 ms whenever the reactor releases it,
     and the reactor releases it at every send.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._next: IDelayedCall | None = None
-        self._cooperator = Cooperator(
-            terminationPredicateFactory=self._until, scheduler=self._schedule
-        )
+        self._turns: OrderedDict[str, deque[_Task]] = OrderedDict()
+        self._timer = Deadline(clock)
 
-    def _schedule(self, call: Callable[[], None]) -> IDelayedCall:
-        self._next = self._clock.callLater(PAUSE, call)
-        return self._next
-
-    def _until(self) -> Callable[[], bool]:
-        end = self._clock.seconds() + TURN
-        return lambda: self._clock.seconds() >= end
-
-    def run(self, steps: Generator[None, None, T]) -> Deferred[T]:
+    def run(self, steps: Generator[None, None, T], client: str = "") -> Deferred[T]:
         """Run a generator; fires with its return value, or fails with its exception.
 
         If the Deferred is cancelled, the generator is not continued: clients that send requests and
         leave at once must not pile up work.
+
+        :param client: the address under which the client is counted; empty for the daemon itself.
         """
         done: Deferred[T] = Deferred()
-
-        def work() -> Generator[None, None, None]:
-            try:
-                while not done.called:
-                    next(steps)
-                    yield
-            except StopIteration as end:
-                done.callback(end.value)
-            except Exception:
-                done.errback()
-
-        self._cooperator.coiterate(work())
+        self._turns.setdefault(client, deque()).append((steps, done))
+        self._go_on()
         return done
+
+    def _go_on(self) -> None:
+        if self._turns and not self._timer:
+            self._timer.set(PAUSE, self._turn)
+
+    def _turn(self) -> None:
+        end = self._clock.seconds() + TURN
+        while self._turns and self._clock.seconds() < end:
+            client, tasks = self._turns.popitem(last=False)
+            task = tasks.popleft()
+            if tasks:
+                self._turns[client] = tasks
+            if _step(*task):
+                self._turns.setdefault(client, deque()).append(task)
+        self._go_on()
 
     def stop(self) -> None:
         """End all computations; their Deferreds never fire."""
-        if self._next is not None and self._next.active():
-            self._next.cancel()
+        self._turns.clear()
+        self._timer.cancel()
+
+
+def _step(steps: Generator[None, None, Any], done: Deferred[Any]) -> bool:
+    """Take one step; return whether there may be more."""
+    if done.called:
+        return False
+    try:
+        next(steps)
+        return True
+    except StopIteration as end:
+        done.callback(end.value)
+    except Exception:
+        done.errback()
+    return False

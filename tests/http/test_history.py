@@ -31,9 +31,9 @@ class PastTests(SynchronousTestCase):
         self.asked = 0
         run = self.slices.run
 
-        def counting(steps):  # type: ignore[no-untyped-def]
+        def counting(steps, client=""):  # type: ignore[no-untyped-def]
             self.asked += 1
-            return run(steps)
+            return run(steps, client)
 
         self.slices.run = counting  # type: ignore[method-assign]
 

@@ -37,6 +37,13 @@ class SlicesTests(SynchronousTestCase):
         self.assertEqual("A", self.successResultOf(long))
         self.assertEqual([], self.clock.getDelayedCalls())
 
+    def test_clients_take_turns_however_much_they_ask_for(self) -> None:
+        for _ in range(1000):
+            self.slices.run(self.work("hostile", 60), "192.0.2.1")
+        good = self.slices.run(self.work("good", 10), "192.0.2.2")
+        self.clock.pump([PAUSE] * 8)
+        self.assertEqual("GOOD", self.successResultOf(good))
+
     def test_failure(self) -> None:
         def bad() -> Generator[None, None, None]:
             yield
