@@ -106,7 +106,7 @@ def since(
 ) -> Answer:
     """Return what a viewer at ``cursor`` has not been told, as far as history still has it.
 
-    A long answer is cut.  It has the oldest updates, more than fit one message, and ``more`` is set.
+    A long answer has only the oldest updates, enough to fill a message.  ``more`` is set then.
 
     :param newest: return only the newest update of each stream, and neither health nor descriptions.
     """

@@ -38,7 +38,7 @@ class ShowWall(_Command, tag="wall", frozen=True):
 
 
 class ShowMessage(_Command, tag="message", frozen=True):
-    """Show a message for a while.  One of spaces withdraws the message before."""
+    """Show a message for a while.  A message of spaces removes the current one."""
 
     message: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
     shown: str = msgspec.field(name="for", default="30s")
