@@ -18,7 +18,7 @@ from streamd.reactor.private_twisted import send_whole_chain
 DEFAULT_PORT = "5000"
 
 BACKLOG = 4096
-"""How many connections may wait to be accepted: with 50, the default, 2000 at once take a minute."""
+"""The most connections that wait to be accepted: with 50, the default, 2000 at once take a minute."""
 
 
 def endpoint(port: str) -> str:

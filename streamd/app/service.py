@@ -62,7 +62,7 @@ STOP_WITHIN = 3.5
 """Seconds for sources and viewers to end.  The journal gets one more, so the process ends within 5."""
 
 SPARE_CONNECTIONS = 1000
-"""How many connections there may be besides viewers: pages, publishers, and unfinished requests."""
+"""The most connections besides viewers: pages, publishers, and unfinished requests."""
 
 DEMO_NOTE = "demo · add yours to streamd.toml"
 

@@ -26,7 +26,7 @@ MANY_BYTES = 128 * 1024
 """The most updates, and bytes of their values, in one answer: a message of 64 KiB holds fewer."""
 
 MANY_LOOKS = 20_000
-"""How many updates one answer looks at, selected or not: this takes some five milliseconds."""
+"""The most updates that one answer looks at, selected or not: this takes some five milliseconds."""
 
 MANY_MISSED = 4096
 """The most updates in one answer to a viewer that lags: several messages of 64 KiB."""

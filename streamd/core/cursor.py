@@ -32,7 +32,7 @@ class Backlog(NamedTuple):
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """How far a viewer has read: a position in the log, and what it knows besides the values.
+    """The progress of a viewer: a position in the log, and the viewer's knowledge besides the values.
 
     :ivar at: everything selected up to this position was written to the viewer.
     :ivar revision: every change of health or a description up to this revision was written, too.

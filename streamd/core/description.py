@@ -21,7 +21,7 @@ TileKind = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(KINDS_OF_TILE)})\Z
 
 
 class Keep(Written):
-    """How much history a stream keeps: a number of updates, or the updates of a time in seconds."""
+    """The history that a stream keeps: a number of updates, or the updates of a time in seconds."""
 
     MAX_UPDATES = 1_000_000
 

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from streamd.core.selection import Selection
 
 CHUNK = 256
-"""How many numbers are searched together."""
+"""Numbers of streams in one chunk, which is searched as a whole."""
 
 SLICE = 4096
 """Names that are matched in one slice with a selection without ``*``: about a millisecond.
@@ -23,7 +23,7 @@ Fewer names are matched if the selection has ``*``.
 """
 
 REMEMBERED = 128
-"""How many of the newest selections keep their matches without a viewer: a client may ask again."""
+"""The most selections that keep their matches without a viewer: a client may ask again."""
 
 
 class Roster:

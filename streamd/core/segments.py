@@ -15,7 +15,7 @@ SEGMENT_BYTES = 240
 """Bytes of memory for one segment (CPython): a tuple, a float, and a word of the greatest length."""
 
 Change = tuple[float, str | None]
-"""When a word began, in seconds since the epoch; None if there is no word from then on."""
+"""The time when a word began, in seconds since the epoch; None if there is no word from then on."""
 
 
 class Segments:

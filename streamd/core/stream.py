@@ -15,7 +15,7 @@ from streamd.core.update import ORIGIN, Update
 from streamd.core.values import to_python
 
 MAX_SILENCES = 64
-"""How many silences (gaps in a chart's line) one stream remembers: a chart shows no more."""
+"""The most silences (gaps in a chart's line) that one stream remembers: a chart shows no more."""
 
 VOUCHED = 4.0
 """Seconds until a report of a source's health expires; the node that runs it renews it every second."""

@@ -1,4 +1,4 @@
-"""When updates were appended, on a monotonic clock.
+"""The timeline: when updates were appended, on a monotonic clock.
 
 A position contains the wall-clock time of the node that appended the update.  If that clock was once
 ahead, all later positions are ahead, too.  Therefore the age of an update cannot be computed from its

@@ -59,7 +59,7 @@ KEPT_PACKED = 8 * 2**20
 """Bytes of the cached bodies, before and after compression: the files of the page, and some answers."""
 
 MAX_PACKING = 8
-"""How many bodies are compressed at a time; others are sent uncompressed."""
+"""The most bodies that are compressed at a time; others are sent uncompressed."""
 
 _GZIP = re.compile(r"(?:^|[,\s])(?:gzip|\*)\s*(?:$|,|;\s*q=(?:1|0\.[0-9]*[1-9]))", re.IGNORECASE)
 """Matches an Accept-Encoding that accepts gzip (RFC 9110, section 12.5.3)."""
@@ -137,8 +137,8 @@ class Unread:
     def is_outdated(self, held: Held) -> bool:
         """Return whether an answer may keep too many updates alive that the state has dropped.
 
-        All updates that answers keep alive were dropped after the oldest answer began.  So a bound on
-        each answer bounds the memory of all.
+        All dropped updates that answers keep alive were dropped after the oldest answer began.  So a
+        bound on each answer bounds the memory of all.
         """
         return held.since is not None and self._dropped() - held.since > MAX_OUTDATED
 

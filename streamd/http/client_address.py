@@ -39,7 +39,7 @@ class ClientAddress:
 
     @cached_property
     def is_loopback(self) -> bool:
-        """Whether the client has a loopback address of this machine."""
+        """True if the client has a loopback address of this machine."""
         return self.ip is not None and self.ip.is_loopback
 
     @cached_property

@@ -18,7 +18,7 @@ PAUSE = 2.0
 """Seconds for which a request waits after too many guesses."""
 
 FREE = 10
-"""How many different wrong tokens, and repetitions of one, an address has in :data:`WINDOW`."""
+"""The most different wrong tokens of an address in :data:`WINDOW`, and the most repetitions of one."""
 
 WINDOW = 60.0
 """Seconds after which the guesses of an address are forgotten."""

@@ -28,7 +28,7 @@ SLOT_BYTES = 250
 """Memory of a slot in a result: a tuple and six numbers (CPython)."""
 
 MAX_WAITING = 64
-"""How many different requests may wait: a wall sends one for each chart."""
+"""The most different requests that wait: a wall sends one for each chart."""
 
 
 class Look(Protocol):

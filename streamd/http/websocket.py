@@ -41,7 +41,7 @@ from streamd.wire.requests import ScreenReport, Subscription, parse_message, par
 from streamd.wire.v1 import v1_message
 
 FRAMES_PER_SECOND, BURST = 50, 200
-"""How many frames a viewer may send: a person who clicks sends two a second, a reload storm ten."""
+"""The most frames of a viewer: a person who clicks sends two a second, a reload storm ten."""
 
 QUIET = 0.1
 """Seconds without input after which a connection is closed that broke a rule."""
@@ -53,7 +53,7 @@ ABUSE = 4400
 """streamd's own close code: the viewer sent too much."""
 
 MAX_DUE = 16
-"""How many answers and commands for one viewer may wait until earlier messages were sent."""
+"""The most answers and commands for one viewer that wait until earlier messages were sent."""
 
 _ENCODINGS = (PLAIN_WEBSOCKET, PLAIN_DEFLATED), (V1_WEBSOCKET, V1_DEFLATED)
 """The encodings: the first index is whether the viewer speaks v1, the second whether it inflates."""

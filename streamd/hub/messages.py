@@ -17,10 +17,10 @@ from streamd.core.update import Update
 from streamd.hub.audience import Audience
 
 REMEMBERED = 64
-"""How many messages are kept; each has at most 64 KiB or one update."""
+"""The most messages that are kept; each has at most 64 KiB or one update."""
 
 STRAGGLERS = 8
-"""How many cursors keep their changes: usually all viewers of one pace are at the same cursor."""
+"""The most cursors that keep their changes: usually all viewers of one pace are at the same cursor."""
 
 MakeText = Callable[[Update], bytes]
 Texts = dict[MakeText, dict[int, bytes]]

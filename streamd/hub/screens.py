@@ -14,7 +14,7 @@ KEEP = 7 * 24 * 3600.0
 """Seconds for which a lost screen is listed: a week, longer than a weekend with holidays."""
 
 MAX_OTHERS = 4
-"""How many further connections of one name are listed; all are counted."""
+"""The most further connections of one name that are listed; all are counted."""
 
 
 class Client(Protocol):
@@ -40,8 +40,9 @@ class Connection(Protocol):
 
 
 class Told(NamedTuple):
-    """How many connections of a screen a command was sent to.
+    """The result of a command: counts of the screen's connections.
 
+    :ivar sent: how many get it.
     :ivar lagging: how many did not get it, because too many messages wait for them.
     :ivar passed_on: how many connections other nodes have, which send it within seconds.
     """

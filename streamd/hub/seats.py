@@ -50,7 +50,8 @@ class Seats:
 
     One address gets only a part of the seats.  The seat of a viewer that left is kept for its address,
     so a screen that comes back gets in before strangers.  If too many seats would be kept, the seats
-    with the longest stays are kept.  So a stranger that wants to hold a kept seat must stay longer than a screen.
+    with the longest stays are kept.  So a stranger that wants to hold a kept seat must stay longer than
+    a screen.
     """
 
     def __init__(self, clock: IReactorTime, total: int = 10_000, share: float = SHARE) -> None:

@@ -34,7 +34,7 @@ TRIM_BYTES = 200
 
 MAX_WAITING = 10_000
 MAX_WAITING_BYTES = 64 * 2**20
-"""How many requests may wait, and the bytes of memory for them: a disk writes that in seconds."""
+"""The most requests that wait, and the most bytes of memory for them: a disk writes that in seconds."""
 
 STEP_UPDATES = 5000
 STEP_BYTES = 8 * 2**20

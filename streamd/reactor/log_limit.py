@@ -13,7 +13,7 @@ from streamd.reactor.private_twisted import log_observers
 
 LINES_PER_SECOND = 5
 MAX_KINDS = 1000
-"""How many kinds of lines are counted separately in a second; all further ones count as one kind."""
+"""The most kinds of lines that are counted separately in a second; all others count as one kind."""
 
 
 @implementer(ILogObserver)

@@ -75,7 +75,7 @@ class Feed(RecordedSource):
 
     @property
     def keep(self) -> Keep:
-        """How much history the stream with the source's name keeps."""
+        """The history that the stream with the source's name keeps."""
         return self._source.describe(self._state.configured.get(self.name)).keep
 
     def put(self, value: Any, time: float | None = None) -> Deferred[None]:

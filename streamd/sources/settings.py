@@ -7,7 +7,7 @@ import msgspec
 from streamd.core.duration import Duration
 
 LATE_AFTER = 3
-"""How many intervals without a proof make a stream late, unless ``expect`` is configured."""
+"""The number of intervals without a proof that make a stream late, unless ``expect`` is configured."""
 
 
 class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

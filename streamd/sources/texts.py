@@ -17,7 +17,7 @@ MAX_TEXT = 2**20
 """Bytes of one text; each value in it may have less."""
 
 ROOM = 32
-"""How many texts are published one by one in each :data:`PACE`: a thousand a second."""
+"""The most texts that are published one by one in each :data:`PACE`: a thousand a second."""
 
 
 def read_text(text: bytes) -> Any:

@@ -98,7 +98,7 @@ Formatted = tuple[Sequence[Payload], Position, bool]
 
 
 class Format(NamedTuple):
-    """How an answer becomes JSON texts; an encoding frames them for its transport.
+    """Makes the JSON texts of an answer; an encoding frames them for its transport.
 
     :ivar text: as in :class:`Encoding`.
     :ivar write: makes the payloads; its arguments are as in :class:`Encoding`.

@@ -28,16 +28,16 @@ from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 
 BATCH = 1000
-"""How many rows become updates in one step: they take some ten milliseconds of the reactor."""
+"""The most rows that become updates in one step: they take some ten milliseconds of the reactor."""
 
 MAX_FIRST = 10_000
-"""How many rows one step reads at the first start, when only the newest become updates."""
+"""The most rows that one step reads at the first start, when only the newest become updates."""
 
 MAX_SEEN = 10_000
-"""How many rows above the low-water mark are remembered: a thousand a second with ``settle`` = 10 s."""
+"""The most remembered rows above the low-water mark: a thousand a second with ``settle`` = 10 s."""
 
 WITNESSES = 10
-"""How many rows stay above the mark although ``settle`` is over.
+"""The most rows that stay above the mark although ``settle`` is over.
 
 If the newest of them is gone and all others have changed, the table was emptied and its numbers began
 again.  Then all its rows are new."""
