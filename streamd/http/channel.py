@@ -6,18 +6,23 @@ request in each turn of the reactor.  A channel also hands its connection over t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl, unquote_to_bytes
 
+from twisted.internet.interfaces import IAddress, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
+from streamd.core.errors import Refused
 from streamd.http.bodies import READ_WITHIN, SMALL
+from streamd.http.client_address import FORWARDED_FOR, UNIX, read_address
 from streamd.http.exchange import Answers, Exchange
-from streamd.http.request import Handover, Response, error_response, last_head
+from streamd.http.request import Handover, Request, Response, error_response, last_head
 from streamd.reactor.deadline import Deadline
-from streamd.reactor.private_twisted import OpenChannel, give_transport
+from streamd.reactor.private_twisted import OpenChannel, give_transport, is_relayed
 
 REQUEST_WITHIN = 10.0
 """Seconds from the first byte of a request to its last, even if bytes arrive all the time."""
@@ -30,10 +35,16 @@ REFUSED_WITHIN = 2.0
 input resets it, and the client could not read the reason."""
 
 
+_ABSOLUTE = re.compile(rb"^https?://([^/?]*)", re.IGNORECASE)
+"""The scheme and host that a proxy may put before a request's path (RFC 9112, section 3.2.2)."""
+
+
 class Channel(OpenChannel):
     """One HTTP connection; a handshake turns it into a viewer's."""
 
     requestFactory = Exchange
+
+    peer: Peer
 
     def __init__(self, site: Answers) -> None:
         super().__init__()
@@ -46,12 +57,19 @@ class Channel(OpenChannel):
         self._blocked = False  # the peer has not yet read what was written
 
     def connectionMade(self) -> None:
+        self.peer = Peer(self.transport, self.site, self.transport.getHost())
         self.site.connected(self)
         self.timeOut = IDLE
         # An answer is counted until so many bytes of it are left.  TLS keeps Twisted's 64 KiB.
         self.transport.bufferSize = SMALL
         super().connectionMade()
         self._expect_request()
+
+    def getPeer(self) -> Any:
+        return self.peer.address
+
+    def getHost(self) -> Any:
+        return self.peer.port
 
     def dataReceived(self, data: bytes) -> None:
         if self._deaf:
@@ -185,6 +203,60 @@ class Channel(OpenChannel):
     def _expect_request(self) -> None:
         if not self._deadline:
             self._deadline.set(REQUEST_WITHIN, self.abort)
+
+
+class Peer:
+    """The other end of a connection, which makes its requests.
+
+    What they have in common is found once: an address is a system call.
+
+    :ivar address: the address of the peer.
+    :ivar port: the address of the port; None if the connection changes nothing.
+    """
+
+    def __init__(self, transport: Any, site: Answers, port: IAddress | None = None) -> None:
+        self.address = transport.getPeer()
+        self.port = port
+        self._proxies = site.proxies
+        self._host = host = getattr(self.address, "host", "")
+        self._common: dict[str, Any] = {
+            "host": host,
+            "proxied": site.proxies.trusts(read_address(host) or UNIX),
+            "relayed": is_relayed(transport),
+            "secure": ISSLTransport.providedBy(transport),
+            "private": port in site.private,
+        }
+
+    def request(
+        self, method: bytes, uri: bytes, version: bytes, headers: Mapping[str, str]
+    ) -> Request:
+        """Make a request from its head.
+
+        :raises Refused: 400 if the request line cannot be read.
+        """
+        if not uri.startswith(b"/"):
+            uri = _without_host(uri, headers.get("host", ""))
+        path, _, query = uri.partition(b"?")
+        try:
+            fields = parse_qsl(query.decode("latin-1"), True, max_num_fields=100) if query else ()
+            return Request(
+                method=method.decode("ascii"),
+                path=unquote_to_bytes(path).decode(),
+                query=dict(fields),
+                headers=headers,
+                version=version.decode("latin-1"),
+                client=self._proxies.client(self._host, headers.get(FORWARDED_FOR)),
+                **self._common,
+            )
+        except ValueError:
+            raise Refused(400, "bad-request", "the request line is malformed") from None
+
+
+def _without_host(uri: bytes, host: str) -> bytes:
+    *absolute, target = _ABSOLUTE.split(uri, 1)
+    if absolute and absolute[1].decode("latin-1").lower() != host.lower():
+        raise Refused(400, "bad-request", "the target and the Host header name different hosts")
+    return target
 
 
 def hand_over(site: Answers, transport: Any, protocol: Any, received: bytes) -> None:

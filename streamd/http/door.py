@@ -15,8 +15,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
-from streamd.http.channel import REQUEST_WITHIN, Channel, hand_over
-from streamd.http.exchange import Answers, make_request
+from streamd.http.channel import REQUEST_WITHIN, Channel, Peer, hand_over
+from streamd.http.exchange import Answers
 from streamd.http.request import Handover
 from streamd.reactor.deadline import Deadline
 
@@ -61,8 +61,8 @@ class Door(Protocol):
         if headers is None:
             return None
         try:
-            about = (headers, self.transport, self._site)
-            request = make_request(b"GET", head[1], b"HTTP/1.1", *about)
+            peer = Peer(self.transport, self._site)
+            request = peer.request(b"GET", head[1], b"HTTP/1.1", headers)
             self._site.access.check_head(request)
             return self._site.viewer(request)
         except Refused:  # the HTTP channel refuses it again, and tells the client why

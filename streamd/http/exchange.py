@@ -7,22 +7,20 @@ memory, errors are JSON, and answers are compressed and sent no faster than the 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from io import BytesIO
 from typing import Any, Protocol, TypeGuard
-from urllib.parse import parse_qsl, unquote_to_bytes
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.interfaces import IAddress, IReactorTime, ISSLTransport
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web import http
 
 from streamd.core.errors import Refused
 from streamd.http.access import Access
 from streamd.http.bodies import MAX_PACKED, SMALL, Packer, Parts, Unread, is_text, takes_gzip, whole
-from streamd.http.client_address import FORWARDED_FOR, UNIX, TrustedProxies, read_address
+from streamd.http.client_address import TrustedProxies
 from streamd.http.request import (
     PART,
     Handover,
@@ -34,13 +32,9 @@ from streamd.http.request import (
     phrase,
 )
 from streamd.http.uploads import Upload, Uploads
-from streamd.reactor.private_twisted import is_relayed
 
 _WITH_BODY = frozenset((b"PATCH", b"POST"))
 """The methods whose views are called when the head has arrived, and may wait for the body."""
-
-_ABSOLUTE = re.compile(rb"^https?://([^/?]*)", re.IGNORECASE)
-"""The scheme and host that a proxy may put before a request's path (RFC 9112, section 3.2.2)."""
 
 _HEADERS_OF_ERRORS: Mapping[int, Mapping[str, str]] = {
     401: {"WWW-Authenticate": "Bearer"},
@@ -211,9 +205,10 @@ class Exchange(http.Request):
             name.decode("latin-1").lower(): ", ".join(v.decode("latin-1") for v in values)
             for name, values in self.requestHeaders.getAllRawHeaders()
         }
-        about = (headers, self.channel.transport, self._site)
-        self._request = make_request(self.method, self.uri, self.clientproto, *about)
-        return self._request
+        about = (self.method, self.uri, self.clientproto, headers)
+        request: Request = self.channel.peer.request(*about)
+        self._request = request
+        return request
 
     @property
     def _client(self) -> str:
@@ -308,42 +303,6 @@ class Exchange(http.Request):
     def _broken(self, failure: Failure) -> None:
         self._site.note_failure("an answer could not be sent", failure)
         self.loseConnection()
-
-
-def make_request(
-    method: bytes,
-    uri: bytes,
-    version: bytes,
-    headers: Mapping[str, str],
-    transport: Any,
-    site: Answers,
-) -> Request:
-    """Make a :class:`Request` from the head of a request.
-
-    :raises Refused: 400 if the request line cannot be read.
-    """
-    host = getattr(transport.getPeer(), "host", "")
-    *absolute, target = _ABSOLUTE.split(uri, 1)
-    if absolute and absolute[1].decode("latin-1").lower() != headers.get("host", "").lower():
-        raise Refused(400, "bad-request", "the target and the Host header name different hosts")
-    path, _, query = target.partition(b"?")
-    try:
-        fields = parse_qsl(query.decode("latin-1"), True, max_num_fields=100) if query else ()
-        return Request(
-            method=method.decode("ascii"),
-            path=unquote_to_bytes(path).decode(),
-            query=dict(fields),
-            headers=headers,
-            host=host,
-            version=version.decode("latin-1"),
-            client=site.proxies.client(host, headers.get(FORWARDED_FOR)),
-            proxied=site.proxies.trusts(read_address(host) or UNIX),
-            relayed=is_relayed(transport),
-            secure=ISSLTransport.providedBy(transport),
-            private=method != b"GET" and transport.getHost() in site.private,  # a system call
-        )
-    except ValueError:
-        raise Refused(400, "bad-request", "the request line is malformed") from None
 
 
 def _is_whole(body: bytes | Iterator[bytes]) -> TypeGuard[bytes]:

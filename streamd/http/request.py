@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
 
 import msgspec
+from msgspec import field
 
 from streamd.http.client_address import ClientAddress
 
@@ -46,8 +46,7 @@ def security(script: str, frame_ancestors: Iterable[str] = ()) -> Mapping[str, s
 LOOPBACK = ClientAddress(ip_address("127.0.0.1"))
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A request.
 
     :ivar path: decoded, without the query: ``/streams/orders``.
@@ -91,8 +90,7 @@ class Request:
         return told.rpartition(",")[2].strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """An answer.
 
     :ivar body: bytes or an iterator of parts.  Each part is made when the one before it was sent, so
@@ -107,8 +105,7 @@ class Response:
     updates: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class NeedsBody:
+class NeedsBody(msgspec.Struct, frozen=True):
     """An answer that is made from the body of the request, once the body has arrived.
 
     :ivar take: makes the answer.
@@ -119,8 +116,7 @@ class NeedsBody:
     from_anyone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Handover:
+class Handover(msgspec.Struct, frozen=True):
     """An answer that gives the connection to another protocol.
 
     :ivar protocol: the Twisted protocol that gets the connection.
