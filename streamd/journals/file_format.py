@@ -119,7 +119,7 @@ class HighWaterMark:
     def write(self, at: Position) -> None:
         """Overwrite the mark in place: this takes 2 µs, and needs no space on a full disk.
 
-        Errors are ignored: with a mark that is too old, only fewer copies are recognized.
+        Errors are ignored, because an outdated mark only fails to recognize some older copies.
         """
         with suppress(OSError):
             assert self._file is not None  # locked

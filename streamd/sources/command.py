@@ -163,9 +163,9 @@ class Run(ProcessProtocol):
         self._timers.append(self._reactor.callLater(seconds, self._late))
 
     def stop(self) -> None:
-        """End the process and all that it started, with SIGTERM.
+        """End the process and the processes that it started, with SIGTERM.
 
-        All others get SIGKILL when the process has ended, at the latest after :data:`GRACE`.
+        The remaining ones get SIGKILL when the process has ended, at the latest after :data:`GRACE`.
         """
         self._stopping = True
         self._signal(signal.SIGTERM)
