@@ -42,6 +42,8 @@ def number(value: Any, what: str) -> float:
     :raises Unknown: it is no number.
     """
     if isinstance(value, bool | int | float):
+        if not math.isfinite(value):
+            raise Unknown(f"{what} is too large")
         return float(value)
     raise Unknown(f"{what} is {_described(value)}, not a number")
 

@@ -52,7 +52,7 @@ class Formula(Written):
             result = self._evaluate(facts)
         except ZeroDivisionError:
             raise Unknown("division by zero") from None
-        except OverflowError:
+        except (OverflowError, ValueError):  # math.fsum raises both
             raise Unknown("the result is too large") from None
         if isinstance(result, float) and not math.isfinite(result):
             raise Unknown("the result is too large")

@@ -53,13 +53,15 @@ class FormulaReader:
     def read(self, text: str) -> Evaluate:
         if len(text) > MAX_TEXT:
             raise ValueError(f"expected at most {MAX_TEXT} characters")
+        *lines, last = text.strip().split("\n")
+        if any("#" in line for line in lines):
+            raise ValueError("expected no # before the last line: it begins a comment")
         try:
-            tree = ast.parse(" ".join(text.split("\n")).strip(), mode="eval")
+            return self._read(ast.parse(" ".join([*lines, last]), mode="eval").body)
         except SyntaxError as error:
             raise ValueError(f"column {error.offset or 1}: {error.msg}") from None
-        except (ValueError, RecursionError, MemoryError) as error:
-            raise ValueError(f"this is no formula: {error}") from None
-        return self._read(tree.body)
+        except (RecursionError, MemoryError):
+            raise ValueError("expected fewer expressions within one another") from None
 
     def _read(self, node: ast.expr) -> Evaluate:
         self._parts += 1
@@ -254,7 +256,7 @@ class FormulaReader:
             found = compute(window)
             if found is None:
                 raise Unknown(f"{name} has no number in the last {length}")
-            return float(found)
+            return number(found, ast.unparse(node))
 
         return value
 

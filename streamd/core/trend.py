@@ -1,7 +1,6 @@
 """Trends: what happened to a number within a window of time that moves with the clock.
 
-A window costs the same however often it is read: each point has the sums of everything before it, so a
-window is the difference of two points.
+A window has at most some :data:`FINE` points, however many updates there are.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from streamd.core.slots import Slot
@@ -21,7 +21,7 @@ RESTART = 0.1
 
 
 class Point(NamedTuple):
-    """A time, and the sums of everything up to then.
+    """A time, and what happened since the point before.
 
     :ivar time: seconds since the epoch.
     :ivar number: the number that holds since then; None if it is unknown.
@@ -31,73 +31,95 @@ class Point(NamedTuple):
     :ivar growth: how much a counter grew.
     :ivar total: the sum of the updates.
     :ivar updates: how many updates there were.
-    :ivar low: the lowest number since the point before.
-    :ivar high: the highest number since the point before.
+    :ivar low: the lowest number.
+    :ivar high: the highest number.
     """
 
     time: float
     number: float | None
     last: float | None
-    area: float
-    known: float
-    growth: float
-    total: float
-    updates: int
-    low: float
-    high: float
-
-    def at(self, time: float) -> Point:
-        """Return the point at which this one's number has held until ``time``."""
-        if self.number is None:
-            return self._replace(time=time)
-        seconds = time - self.time
-        area = self.area + self.number * seconds
-        return self._replace(time=time, area=area, known=self.known + seconds)
+    area: float = 0.0
+    known: float = 0.0
+    growth: float = 0.0
+    total: float = 0.0
+    updates: int = 0
+    low: float = math.inf
+    high: float = -math.inf
 
     def then(self, time: float, number: float | None, counts: bool = True) -> Point:
         """Return the point at which another number begins; None if it is unknown from then on.
 
         :param counts: whether the number is an update, and not an old one that is known again.
         """
-        held = self.at(time)
+        known = 0.0 if self.number is None else time - self.time
+        area = (self.number or 0.0) * known
         if number is None:
-            return held._replace(number=None, low=math.inf, high=-math.inf)
-        return held._replace(
-            number=number,
-            last=number,
-            growth=held.growth + _growth(self.last, number),
-            total=held.total + number * counts,
-            updates=held.updates + counts,
-            low=number,
-            high=number,
+            return Point(time, None, self.last, area, known)
+        growth = _growth(self.last, number)
+        return Point(
+            time, number, number, area, known, growth, number * counts, +counts, number, number
+        )
+
+    def joined(self, later: Point) -> Point:
+        """Return the point that replaces this one and the next."""
+        return later._replace(
+            area=self.area + later.area,
+            known=self.known + later.known,
+            growth=self.growth + later.growth,
+            total=self.total + later.total,
+            updates=self.updates + later.updates,
+            low=min(self.low, later.low),
+            high=max(self.high, later.high),
         )
 
 
 class Window:
     """The facts about a number within a window of time.
 
+    They are summed up when they are read.  The difference of two running sums would be wrong for ever
+    after one huge number.
+
     :ivar begin: its beginning, in seconds since the epoch.
     :ivar whole: whether the stream was followed since then.
     :ivar counted: whether every update since then was counted.
     :ivar first: the number at its beginning; None if it was unknown then.
-    :ivar mean: the mean over the time in which the number is known; None if it never is.
-    :ivar growth: how much a counter grew.
-    :ivar total: the sum of the updates.
-    :ivar updates: how many updates there were.
     """
 
     def __init__(self, points: deque[Point], begin: float, end: float, counted: bool) -> None:
-        start, stop = points[0].at(max(begin, points[0].time)), points[-1].at(end)
         self._points = points
-        self.begin = begin
+        self.begin, self._end = begin, end
         self.whole = points[0].time <= begin
         self.counted = counted
-        self.first = start.number
-        known = stop.known - start.known
-        self.mean = (stop.area - start.area) / known if known > 0 else stop.number
-        self.growth = stop.growth - start.growth
-        self.total = stop.total - start.total
-        self.updates = stop.updates - start.updates
+        self.first = points[0].number
+
+    @property
+    def mean(self) -> float | None:
+        """The mean over the time in which the number is known; None if it never is."""
+        first, newest = self._points[0], self._points[-1]
+        before = first.then(max(self.begin, first.time), None)  # the part before the window
+        after = newest.then(self._end, None)
+        known = math.fsum((self._sum("known"), after.known, -before.known))
+        if known <= 0:
+            return newest.number
+        return math.fsum((self._sum("area"), after.area, -before.area)) / known
+
+    @property
+    def growth(self) -> float:
+        """How much a counter grew."""
+        return self._sum("growth")
+
+    @property
+    def total(self) -> float:
+        """The sum of the updates."""
+        return self._sum("total")
+
+    @property
+    def updates(self) -> int:
+        """How many updates there were."""
+        return int(self._sum("updates"))
+
+    def _sum(self, member: str) -> float:
+        return math.fsum(map(attrgetter(member), islice(self._points, 1, None)))
 
     @property
     def low(self) -> float | None:
@@ -140,35 +162,35 @@ class Trend:
 
         :param width: the seconds of the slot.
         """
+        if self._points and self._points[-1].time < slot.time:
+            self.hear(self._points[-1].time, None)  # between the slots the number was unknown
         point = self._begin(slot.time)
-        if point.number is not None and point.time < slot.time:
-            point = point.then(point.time, None)  # between the slots the number was unknown
+        growth = _growth(point.last, slot.last)
+        area = slot.mean * slot.known
+        end = slot.time + width
         self._add(
-            point._replace(
-                time=slot.time + width,
-                number=slot.last,
-                last=slot.last,
-                area=point.area + slot.mean * slot.known,
-                known=point.known + slot.known,
-                growth=point.growth + _growth(point.last, slot.last),
-                low=slot.low,
-                high=slot.high,
-            )
+            Point(end, slot.last, slot.last, area, slot.known, growth, 0.0, 0, slot.low, slot.high)
         )
+
+    @property
+    def time(self) -> float:
+        """The time of the newest point; 0 if nothing was heard."""
+        return self._points[-1].time if self._points else 0.0
+
+    def lose(self, time: float) -> None:
+        """Note that updates until a time were not heard."""
+        self._counted_since = time
 
     def _begin(self, time: float) -> Point:
         """Return the newest point; make one at this time if no point exists."""
         if not self._points:
-            self._points.append(Point(time, None, None, 0.0, 0.0, 0.0, 0.0, 0, math.inf, -math.inf))
+            self._points.append(Point(time, None, None))
         return self._points[-1]
 
     def _add(self, point: Point) -> None:
         points = self._points
         if len(points) > 1 and point.time - points[-2].time < self._seconds / FINE:
-            former = points.pop()
-            point = point._replace(
-                low=min(former.low, point.low), high=max(former.high, point.high)
-            )
+            point = points.pop().joined(point)
         points.append(point)
         while len(points) > 1 and points[1].time <= point.time - self._seconds:
             points.popleft()

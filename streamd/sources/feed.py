@@ -150,7 +150,7 @@ class Feed(RecordedSource):
         sources = self._state.sources
         if since is None:
             since = sources.last_proof(self._source)
-        if since is None:  # it has no streams
+        if since is None or not self.streams:
             self.proved()
             return
         sources.miss(self._source, _missing(since, self._now()), self._now())

@@ -13,8 +13,9 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from streamd.config.kind import Kind, Surroundings
-from streamd.core.evaluation import Unknown
+from streamd.core.evaluation import Unknown, Value
 from streamd.core.formula import Formula
+from streamd.core.long_history import time_of
 from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.core.stream import Stream
@@ -28,6 +29,10 @@ from streamd.sources.settings import SourceSettings
 
 EVERY = 1.0
 """Seconds between two looks at the inputs."""
+
+
+INEXACT = 1 / 60
+"""The greatest error of a window's length, as a part of it: slots and clock steps are not finer."""
 
 
 class FormulaSettings(SourceSettings, frozen=True):
@@ -55,10 +60,16 @@ class Followed:
             self._begin(stream)
         if stream is None or stream.newest is None:
             return
+        if self._trend.time > now + max(1.0, self._seconds * INEXACT):  # the clock was set back
+            self._begin(stream)
+            self._seen = stream.newest.at
+            self._trend.hear(now, number_and_word(stream.newest.value)[0], counts=False)
         if self._seen == ORIGIN:
             self._recall(stream, now)
+        elif stream.lost > self._seen:
+            self._trend.lose(now)
         for time, number in self._news(stream):
-            self._trend.hear(time, number)
+            self._trend.hear(min(time, now), number)
         silent = stream.health.state != "fresh"
         if silent != self._silent:
             self._silent = silent
@@ -73,6 +84,8 @@ class Followed:
         long, begin = stream.long, now - self._seconds
         if long is None or long.raw_since is None or long.raw_since <= begin:
             return
+        if long.slots.width > self._seconds * INEXACT:
+            return
         for slot in long.slots.read(begin, long.raw_since):
             self._trend.hear_slot(slot, long.slots.width)
 
@@ -82,7 +95,7 @@ class Followed:
         for update in reversed(stream.history):
             if update.at <= self._seen:
                 break
-            news.append((update.time, number_and_word(update.value)[0]))
+            news.append((time_of(update), number_and_word(update.value)[0]))
         news.reverse()
         self._seen = stream.history[-1].at
         return sorted(news, key=itemgetter(0))
@@ -106,7 +119,7 @@ class Inputs:
 
     def marks(self) -> list[object]:
         """Return the inputs of the value, apart from windows: equal inputs give an equal value."""
-        streams = (self._state.find(name) for name in self._formula.inputs)
+        streams = map(self._state.get, self._formula.inputs)
         seen: list[object] = [stream and (stream.newest, stream.health) for stream in streams]
         for selection in self._selections.values():
             found = self._state.selected(selection)
@@ -157,6 +170,7 @@ class FormulaSource:
         self._now = now
         self._timer = Timer(clock, EVERY, self.look)
         self._seen: object = None
+        self._value: Value = 0.0  # the newest
         self._told: str | None = None  # the reason why there is no value
 
     def start(self, feed: Feed) -> None:
@@ -174,7 +188,7 @@ class FormulaSource:
         seen = self._inputs.marks()
         if seen == self._seen and not self._formula.windows:
             if self._told is None:
-                self._feed.proved()
+                self._feed.put(self._value)  # it confirms the value, or appends it at last
             return
         self._seen = seen
         try:
@@ -185,7 +199,8 @@ class FormulaSource:
         else:
             self._told = None
             whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
-            self._feed.put(int(value) if whole else value)
+            self._value = int(value) if whole else value
+            self._feed.put(self._value)
 
     def _tell(self, error: SourceError | Unknown) -> None:
         if str(error) == self._told:

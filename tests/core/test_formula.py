@@ -56,6 +56,7 @@ FACTS = Given(
         "shop.orders": [(0, 0), (80, 100), (90, 30), (95, 40)],
         "web.visits": [(50, 5)],
         "door": [(0, None)],
+        "ends": [(0, 1e308), (60, -1e308), (80, 1)],
     },
 )
 
@@ -123,6 +124,10 @@ class ResultTests(SynchronousTestCase):
             "mean(web.visits, '1m')": "web.visits is not known for 1m yet",
             "ago(door, '5s')": "door has no number in the last 5s",
             "rate(nobody, '1m')": "nobody is not known for 1m yet",
+            "1 if huge * 10 - huge * 10 == 0 else 2": "huge * 10 is too large",
+            "(0 - 1) ** (huge * 10 - huge * 10)": "huge * 10 is too large",
+            "1 / (huge * 10)": "huge * 10 is too large",
+            "mean(ends, '50s')": "the result is too large",
             "sum('nothing.*')": "no stream nothing.* has a value",
         }.items():
             with self.assertRaises(Unknown) as caught:
@@ -172,6 +177,8 @@ class ReadingTests(SynchronousTestCase):
             "(" * 300 + "x" + ")" * 300: "too many nested parentheses",
             "x" * (MAX_TEXT + 1): f"expected at most {MAX_TEXT} characters",
             "x\0": "null bytes",
+            "x + 1  # a comment\n + 2": "expected no # before the last line",
+            "f" + ".a" * 900 + "(1)": "",
         }.items():
             with self.assertRaises(ValueError) as caught:
                 Formula(text)

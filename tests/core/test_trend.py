@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.slots import Slots
+from streamd.core.slots import Slot, Slots
 from streamd.core.trend import FINE, Trend, Window
 
 NUMBERS = st.one_of(st.none(), st.integers(0, 20).map(float), st.floats(0, 9))
@@ -97,6 +97,25 @@ class TrendTests(SynchronousTestCase):
         self.assertEqual(want.growth, got.growth)
         self.assertTrue(got.whole)
         self.assertFalse(got.counted)
+
+    def test_a_huge_number_spoils_no_later_window(self) -> None:
+        trend = Trend(60.0)
+        for time, number in (0.0, 1.0), (10.0, 1e300), (11.0, 1.0), (20.0, 3.0):
+            trend.hear(time, number)
+        window = looked(trend, 100.0)
+        self.assertEqual((3.0, 0.0, 0.0), (window.mean, window.growth, window.total))
+        trend.hear(110.0, 5.0)
+        window = looked(trend, 130.0)
+        self.assertAlmostEqual((40 * 3.0 + 20 * 5.0) / 60, window.mean or 0.0)
+        self.assertEqual((2.0, 5.0), (window.growth, window.total))
+
+    def test_a_number_is_unknown_between_slots(self) -> None:
+        trend = Trend(2000.0)
+        for begin, number in (0.0, 5.0), (1000.0, 7.0):
+            trend.hear_slot(Slot(begin, number, number, number, number, 60.0), 60.0)
+        window = looked(trend, 2900.0)
+        self.assertIsNone(window.first)
+        self.assertAlmostEqual(7.0, window.mean or 0.0)
 
     def test_nothing_was_heard(self) -> None:
         self.assertIsNone(Trend(60.0).window(1.0))

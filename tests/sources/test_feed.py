@@ -51,6 +51,12 @@ class FeedTests(SourceTestCase):
         self.put(self.daemon.feed("shop", whole=True), {"orders": 7})
         self.assertEqual({"shop": {"orders": 7}}, self.daemon.values())
 
+    def test_a_source_without_streams_misses_nothing(self) -> None:
+        feed = self.daemon.feed("shop")
+        feed.proved()
+        feed.missed(self.daemon.times.now() - 60)
+        self.assertEqual(None, self.daemon.state.get("shop"))
+
     def test_only_what_changed(self) -> None:
         self.put(self.daemon.feed(), {"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 2})
         self.assertEqual([("shop.a", 1), ("shop.b", 1), ("shop.b", 2)], self.daemon.log)

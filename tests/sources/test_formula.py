@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
+
+from twisted.internet.defer import fail
 
 from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.formula import Formula
 from streamd.core.update import Draft
+from streamd.journals.journal import Away
 from streamd.sources.formula import FormulaSource
 from tests.support.fakes import Daemonette, fail_source, value
 from tests.support.source import SourceTestCase
@@ -136,6 +140,66 @@ class FormulaTests(SourceTestCase):
         self.publish(a=30)
         self.pass_time()
         self.assertEqual([30], self.results()[-1:])
+
+    def test_a_time_in_the_future_counts_as_now(self) -> None:
+        self.publish(a=0)
+        self.start_formula('rate(a, "10s")')
+        self.pass_time(10)
+        self.daemon.journal.append([Draft("a", b"20", self.daemon.times.now() + 1e6)])
+        self.pass_time(1)
+        self.publish(a=30)
+        self.pass_time(20)
+        self.assertEqual([0, 2, 3, 0], self.results())
+
+    def test_a_clock_that_is_set_back_begins_the_window_anew(self) -> None:
+        self.publish(a=0)
+        self.start_formula('delta(a, "60s")')
+        self.pass_time(60)
+        self.publish(a=20)
+        self.pass_time(1)
+        self.assertEqual([0, 20], self.results())
+        self.daemon.times.set_back(3600)
+        self.pass_time(1)
+        self.assertEqual(("late", "a is not known for 60s yet"), self.daemon.health("result"))
+        self.pass_time(60)
+        self.assertEqual([0, 20, 0], self.results())
+
+    def test_updates_that_were_dropped_unseen_are_not_counted(self) -> None:
+        self.daemon = Daemonette({"a": Description(keep=Keep(2))})
+        self.publish(a=0)
+        self.start_formula('count(a, "10s")')
+        self.pass_time(10)
+        for number in range(5):
+            self.publish(a=number)
+        self.pass_time(1)
+        self.assertEqual(("late", "a is not known for 10s yet"), self.daemon.health("result"))
+
+    def test_slots_that_are_too_wide_fill_no_window(self) -> None:
+        rollup = Duration(400 * 86_400)
+        self.daemon = Daemonette({"a": Description(keep=Keep(2), rollup=rollup)})
+        for number in range(100):
+            self.publish(a=number)
+            self.daemon.clock.advance(1.0)
+        self.start_formula('delta(a, "60s")')
+        self.assertEqual(("late", "a is not known for 60s yet"), self.daemon.health("result"))
+
+    def test_a_result_that_the_journal_refused_is_not_shown_as_current(self) -> None:
+        self.publish(a=1)
+        self.start_formula("a * 2")
+        self.publish(a=2)
+        with patch.object(self.daemon.journal, "append", lambda *_, **__: fail(Away("full"))):
+            self.pass_time(3)
+            self.assertEqual("failed", self.daemon.health("result")[0])
+        self.pass_time(1)
+        self.assertEqual([2, 4], self.results())
+        self.assertEqual(("fresh", None), self.daemon.health("result"))
+
+    def test_a_source_without_streams_that_fails(self) -> None:
+        self.start_formula("shop * 2")
+        state, now = self.daemon.state, self.daemon.times.now()
+        state.sources.fail(state.sources.record("shop", None), "no database", now)
+        self.pass_time(1)
+        self.assertEqual(("failed", "shop: no database"), self.daemon.health("result"))
 
     def test_a_glob_that_grows(self) -> None:
         self.publish(shop__a=1)
