@@ -30,6 +30,10 @@ class Quota:
         """Return whether this address would hold too much with so much more."""
         return self.held(client) + amount > self.each
 
+    def has_room(self, client: str) -> bool:
+        """Return whether this address may hold more, and there is more."""
+        return self.used < self.total and not self.exceeds(client)
+
     def check(self, client: str, amount: int, what: str) -> None:
         """Refuse an amount for which there is no room.
 

@@ -271,7 +271,7 @@ class Packer:
             return succeed(self._kept[body])
         waiting = self._under_way.get(body)
         if waiting is None:
-            if self._quota.used >= self._quota.total or self._quota.exceeds(client):
+            if not self._quota.has_room(client):
                 return None
             waiting = self._under_way[body] = []
             self._quota.take(client)

@@ -14,6 +14,8 @@ from streamd.core.cursor import Cursor
 from streamd.core.update import ORIGIN
 from streamd.hub.audience import Audience, Pieces
 from streamd.hub.hub import Hub
+from streamd.hub.seats import Seat
+from streamd.wire.encoding import MAX_MESSAGE, PIECE
 
 SLOWEST = 2048
 """Bytes a second of the slowest viewer that is kept: such a line loads a page in a minute."""
@@ -21,16 +23,24 @@ SLOWEST = 2048
 STALLED = 600.0
 """Seconds after which a lagging viewer is dropped if its system has acknowledged no byte."""
 
+CROWDED = 20.0
+"""The same, while the viewers of its address or of all leave too much unread."""
+
 UNSENT = 64 * 1024
 """Bytes that the kernel may hold unsent for one viewer: one message.  More would only be outdated."""
+
+
+WAITING_PIECES = 3
+"""The pieces of a long message that are made or being made while another one is in the transport."""
 
 
 @implementer(IPushProducer, IPullProducer)
 class Link:
     """The hub's view of a viewer with a Twisted transport.
 
-    This is a mixin for a protocol: it uses ``transport`` and ``hub``.
+    This is a mixin for a protocol: it uses ``transport``, ``hub`` and ``seat``.
 
+    :ivar unread: the bytes that it holds for a viewer that has not read them, as its seat counts them.
     :ivar slot: see :class:`~streamd.hub.sweep.Sweep`.
     """
 
@@ -44,10 +54,12 @@ class Link:
         "ready",
         "slot",
         "ticked",
+        "unread",
         "unsent",
     )
 
     transport: Any
+    seat: Seat
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -57,6 +69,7 @@ class Link:
         self.unsent: Pieces | None = None
         self.ticked = True
         self.slot = 0
+        self.unread = 0
         self._pulls = False
         self._accepted = -1  # bytes that the peer had acknowledged at the last look
         self._progress = 0.0  # the time at which that number last grew
@@ -85,8 +98,23 @@ class Link:
 
     def write(self, data: bytes) -> None:
         """Send these bytes."""
-        self.ready = not self._pulls
+        if self._pulls:
+            self.ready = False
+            self._hold(len(data))
         self.transport.write(data)
+
+    def _hold(self, size: int) -> None:
+        """Count bytes that the transport keeps, with the pieces of a long message that follow."""
+        if self.unsent:
+            size += WAITING_PIECES * PIECE
+        self.unread += size
+        self.hub.seats.unread.take(self.seat.client, size)
+
+    def release(self) -> None:
+        """Count nothing as unread any more: everything was sent, or the connection has ended."""
+        if self.unread:
+            self.hub.seats.unread.give_back(self.seat.client, self.unread)
+            self.unread = 0
 
     def proceed(self) -> None:
         """Do nothing: nothing waits for the end of the first answer."""
@@ -97,10 +125,13 @@ class Link:
 
     def pauseProducing(self) -> None:
         """Stop writing: the transport's buffer is full."""
+        if self.ready:  # TLS calls this for each write while the buffer is full
+            self._hold(MAX_MESSAGE)
         self.ready = False
 
     def resumeProducing(self) -> None:
         """Write again: everything was sent."""
+        self.release()
         self.ready = True
         self._accepted = -1
         self.hub.drained(self)
@@ -112,6 +143,7 @@ class Link:
     def is_stalled(self, now: float) -> bool:
         """Return True if a lagging viewer acknowledged no byte for :data:`STALLED` seconds.
 
+        If too much is unread, viewers that read nothing have :data:`CROWDED` seconds only.
         The sweep calls this regularly, because each call notes the progress.
         """
         if self.ready:
@@ -119,7 +151,8 @@ class Link:
         accepted = bytes_acknowledged(self.transport)
         if accepted != self._accepted:
             self._accepted, self._progress = accepted, now
-        return now - self._progress > STALLED
+        has_room = self.hub.seats.unread.has_room(self.seat.client)
+        return now - self._progress > (STALLED if has_room else CROWDED)
 
 
 def bytes_acknowledged(transport: Any) -> int:

@@ -16,6 +16,9 @@ class Seated(Viewer, Watched, Protocol):
 
     seat: Seat
 
+    def release(self) -> None:
+        """Count nothing as unread any more."""
+
 
 S = TypeVar("S", bound=Seated)
 
@@ -42,6 +45,7 @@ class OpenViewers(Connections[S]):
     def closed(self, viewer: S) -> None:
         """Forget a viewer whose connection has ended, even if it was never added."""
         self._hub.leave(viewer)
+        viewer.release()
         if viewer in self:
             self.discard(viewer)
             self._hub.seats.leave(viewer.seat)

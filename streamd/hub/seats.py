@@ -17,6 +17,10 @@ KEPT_FOR = 600.0
 KEPT_PART = 5
 """At most every fifth seat is kept, and at most :data:`MAX_KEPT`."""
 
+MAX_UNREAD = 256 * 2**20
+"""Bytes that all viewers may leave unread, beyond which there are no seats: 2000 viewers that read
+nothing of a long first answer.  Without this bound, 10,000 such viewers took over 1 GB."""
+
 MAX_KEPT = 250
 """Each viewer that comes searches the kept seats: 0.1 ms for so many, measured on a busy machine."""
 
@@ -52,18 +56,22 @@ class Seats:
     so a screen that comes back gets in before strangers.  If too many seats would be kept, the seats
     with the longest stays are kept.  So a stranger that wants to hold a kept seat must stay longer than
     a screen.
+
+    :ivar unread: the bytes that viewers have not read.  Links count them.
     """
 
     def __init__(self, clock: IReactorTime, total: int = 10_000, share: float = SHARE) -> None:
         """:param share: the part of the seats that one client address may have."""
         self._clock = clock
         self._quota = Quota(total, share)
+        self.unread = Quota(MAX_UNREAD, share)
         self._kept: list[KeptSeat] = []  # sorted: the shortest stay first
 
     def offer(self, client: str) -> Seat:
         """Return a seat for a viewer from this address, which :meth:`take` then takes.
 
-        :raises Refused: 503 if there are too many viewers, in total or from this address.
+        :raises Refused: 503 if there are too many viewers, or if viewers leave too much unread, in
+            total or from this address.
         """
         now = self._clock.seconds()
         self._kept = [kept for kept in self._kept if kept.until > now]
@@ -79,6 +87,8 @@ class Seats:
                 "too-many-viewers",
                 f"there are {used} viewers{back}; raise [server] max_viewers, which allows {total}",
             )
+        if not stays:  # one that comes back gets in, too
+            self.unread.check(client, 1, "unread messages")
         return Seat(sys.intern(client), now - max(stays, default=0))
 
     def held(self, client: str) -> int:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from streamd.app import upkeep
+from streamd.core.quota import Quota
 from streamd.hub.hub import Hub
+from streamd.hub.link import CROWDED
 from streamd.wire.encoding import COME_BACK
 from tests.support.daemon import StartDaemon
 from tests.support.net import wait_until
@@ -312,6 +314,29 @@ def test_reader_that_stalls_in_its_hello_is_not_sent_the_rest_at_the_stop(served
     served.run(served.service.events.close_all)
     assert sum(lengths) < 256 * 1024
     wait_until(lambda: not served.service.events.protocols)
+
+
+@in_thread
+def test_what_viewers_leave_unread_is_bounded_for_each_client(served: Served) -> None:
+    values = {f"{'s' * 100}{number}": 1 for number in range(2000)}
+    assert served.request("PATCH", "/state", json.dumps(values)).status == 200
+    seats = served.service.hub.seats
+    seats.unread = Quota(2_000_000)
+    ask = head("GET", "/events?format=v1")
+    wires = [served.wire(ask, receive_buffer=4096) for _ in range(100)]
+    heads = [wire.head() for wire in wires]
+    refused = [each for each in heads if "503" in each]
+    assert 50 < len(refused) < 100
+    assert all("retry-after" in each.lower() for each in refused)
+    held = [viewer.unread for viewer in served.service.events.protocols]
+    assert seats.unread.used == sum(held) <= seats.unread.each + max(held)
+    [protocol, *_] = [each for each in served.service.events.protocols if each.unread]
+    assert not protocol.is_stalled(0)
+    assert protocol.is_stalled(CROWDED + 1), "there is no room for one that reads nothing"
+    for wire in wires:
+        wire.close()
+    wait_until(lambda: not served.service.events.protocols)
+    assert seats.unread.used == 0
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,9 @@ class SeatedViewer(FakeViewer):
         self.seat = hub.seats.offer("192.0.2.1")
         self.pings = 0
 
+    def release(self) -> None:
+        """Do nothing: it has read everything."""
+
     def ping(self, now: float) -> None:
         self.pings += 1
 

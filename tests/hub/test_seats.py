@@ -34,6 +34,17 @@ class SeatsTests(SynchronousTestCase):
         self.come("b")
         self.assertEqual("too-many-viewers", self.refusal("c"))
 
+    def test_no_seat_while_too_much_is_unread(self) -> None:
+        [seat] = self.come("screen")
+        self.come("hostile")
+        self.seats.unread.take("hostile", self.seats.unread.each)
+        self.assertEqual("too-much-for-one-client", self.refusal("hostile"))
+        self.come("b")
+        self.seats.unread.take("worse", self.seats.unread.total - self.seats.unread.used)
+        self.assertEqual("busy", self.refusal("c"))
+        self.seats.leave(seat)
+        self.come("screen")  # it was there before
+
     def test_a_seat_that_is_free_again(self) -> None:
         [seat, *_] = self.come("a", 8)
         self.seats.leave(seat)
