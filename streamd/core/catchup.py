@@ -291,17 +291,24 @@ def changed_since(state: State, time: float, selection: Selection) -> bool:
     return any(stream.health.since >= time for stream in state.selected(selection))
 
 
-def proofs(state: State, bits: int, until: Position) -> dict[str, float]:
+def proofs(state: State, bits: int, until: Position, last: float = 0.0) -> dict[str, float]:
     """Return when the values of streams were last confirmed: name -> seconds since the epoch.
 
+    If a stream has a newer update than viewers have, their value counts as confirmed up to ``until``
+    and no later.  A stream that changes shortly before every tick would otherwise never be in a tick,
+    and would be late on every wall.
+
     :param bits: the streams to look at, as bits of the roster.
-    :param until: the position up to which the viewers have read.  A stream with a newer update is left
-        out, because the viewers would apply its proof to the older value.
+    :param until: the position up to which the viewers have read.
+    :param last: the time of the last tick: viewers may know a newer proof than one from before it.
     """
+    found = {}
     # A name may have changed hands since the bits were found: an entry of a source has no proof.
-    streams = filter(None, map(state.streams.get, state.roster.select(bits)))
-    return {
-        s.name: s.proof
-        for s in streams
-        if s.proof is not None and not (s.history and s.history[-1].at > until)
-    }
+    for s in filter(None, map(state.streams.get, state.roster.select(bits))):
+        if s.proof is None:
+            continue
+        if not (s.history and s.history[-1].at > until):
+            found[s.name] = s.proof
+        elif until.ms / 1000 > last:
+            found[s.name] = min(s.proof, until.ms / 1000)
+    return found

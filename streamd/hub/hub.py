@@ -208,7 +208,7 @@ class Hub:
             for viewer in audience.viewers:
                 viewer.ticked = False
         last, self._last_tick = self._last_tick, now
-        self._ticks = Tick(self.state, now, last), Tick(self.state, now, 0)
+        self._ticks = Tick(self.state, now, last), Tick(self.state, now, last, every=True)
         self._ticking = iter(list(self._audiences))
         self._overviews.renew()  # or a newcomer would miss the proofs of this tick
         self.slices.run(self._tell_time(self._ticking))

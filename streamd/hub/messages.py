@@ -107,12 +107,14 @@ def _texts(
 class Tick:
     """The messages of one tick: the time, and the proofs of streams."""
 
-    def __init__(self, state: State, now: float, after: float) -> None:
+    def __init__(self, state: State, now: float, last: float, every: bool = False) -> None:
         """:param now: the time in the message, in seconds since the epoch.
 
-        :param after: only proofs later than this time are in the message; 0 for all.
+        :param last: the time of the last tick; only later proofs are in the message.
+        :param every: older proofs are in it, too.
         """
-        self._now = now
+        self._now, self._last = now, last
+        after = 0.0 if every else last
         self._state = state
         numbers = state.roster.numbers
         proved = (numbers[s.name] for s in state if s.proof is not None and s.proof > after)
@@ -129,7 +131,7 @@ class Tick:
         key = encoding.name, hits, until
         found = self._made.get(key)
         if found is None:
-            proofs = catchup.proofs(self._state, hits, until)
+            proofs = catchup.proofs(self._state, hits, until, self._last)
             found = encoding.tick(self._now, proofs)
             if len(self._made) < STRAGGLERS:
                 self._made[key] = found

@@ -167,3 +167,11 @@ class ProofsTests(StateTestCase):
         roster = self.state.roster
         bits = roster.bits_of([roster.numbers["a"], roster.numbers["shop"]])
         self.assertEqual({"a"}, catchup.proofs(self.state, bits, self.state.head).keys())
+
+    def test_a_value_that_was_followed_is_proved_up_to_what_viewers_have(self) -> None:
+        until = self.publish("a", 1)
+        self.daemon.clock.advance(1)
+        self.publish("a", 2)
+        bits, seconds = self.state.roster.matches(Selection()).bits, until.ms / 1000
+        self.assertEqual({"a": seconds}, catchup.proofs(self.state, bits, until, seconds - 1))
+        self.assertEqual({}, catchup.proofs(self.state, bits, until, seconds))

@@ -565,6 +565,19 @@ class TickTests(HubTestCase):
         for told in ticks:
             self.assertIn("a", {name for tick in told for name in tick["proof"]})
 
+    def test_a_stream_that_changes_before_every_tick_is_in_every_tick(self) -> None:
+        """A source and the ticks may keep step: then a change always waits for its flush."""
+        self.publish(a=1)
+        viewer = self.join(encoding=V1_WEBSOCKET)
+        for number in range(3):
+            self.clock.advance(1)
+            self.publish(a=2 * number)
+            self.publish(a=2 * number + 1)  # it waits for the pace
+            self.hub.tick(self.daemon.times.now())
+            self.take_turns()
+        ticks = [message for message in viewer.messages if message["type"] == "tick"]
+        self.assertEqual([{"a"}] * 3, [tick["proof"].keys() for tick in ticks])
+
 
 class AnythingTests(HubTestCase):
     """Viewers come, go, stall and break at every moment; all who are left have the state."""
