@@ -93,10 +93,13 @@ class Channel(OpenChannel):
 
     def hold(self, seconds: float, then: Callable[[], None]) -> None:
         """Pause this connection for some seconds; then call ``then``, and resume it."""
+        self._wait(then)
+        self._hold.set(seconds, self._release)
+
+    def _wait(self, then: Callable[[], None]) -> None:
         self._held = [then]
         self.paused = True
         self.transport.pauseProducing()
-        self._hold.set(seconds, self._release)
 
     def _release(self) -> None:
         held, self._held = self._held, []
@@ -109,11 +112,16 @@ class Channel(OpenChannel):
             self._held.append(self.allContentReceived)
         elif not self._deaf:
             self._deadline.cancel()
-            super().allContentReceived()
+            if self.request_line()[0] in (b"GET", b"HEAD"):
+                self._wait(super().allContentReceived)
+                self.site.turns.call(self._release, self.peer.host)
+            else:
+                super().allContentReceived()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._deadline.cancel()
         self._hold.cancel()
+        self._held = []
         self.site.disconnected(self)
         for request in self.requests:
             request.forget_body()
@@ -159,7 +167,8 @@ class Channel(OpenChannel):
             self.paused = self._blocked
 
     def _go_on(self) -> None:
-        if self.transport is None or not self.transport.connected or self._blocked:
+        is_open = self.transport is not None and self.transport.connected
+        if not is_open or self._blocked or self._held:
             return
         self.paused = False
         self.transport.resumeProducing()
@@ -211,6 +220,7 @@ class Peer:
     What they have in common is found once: an address is a system call.
 
     :ivar address: the address of the peer.
+    :ivar host: its IP address; empty for a unix socket.
     :ivar port: the address of the port; None if the connection changes nothing.
     """
 
@@ -218,7 +228,7 @@ class Peer:
         self.address = transport.getPeer()
         self.port = port
         self._proxies = site.proxies
-        self._host = host = getattr(self.address, "host", "")
+        self.host = host = getattr(self.address, "host", "")
         self._common: dict[str, Any] = {
             "host": host,
             "proxied": site.proxies.trusts(read_address(host) or UNIX),
@@ -245,7 +255,7 @@ class Peer:
                 query=dict(fields),
                 headers=headers,
                 version=version.decode("latin-1"),
-                client=self._proxies.client(self._host, headers.get(FORWARDED_FOR)),
+                client=self._proxies.client(self.host, headers.get(FORWARDED_FOR)),
                 **self._common,
             )
         except ValueError:

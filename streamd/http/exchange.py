@@ -32,6 +32,7 @@ from streamd.http.request import (
     phrase,
 )
 from streamd.http.uploads import Upload, Uploads
+from streamd.reactor.slices import Slices
 
 _WITH_BODY = frozenset((b"PATCH", b"POST"))
 """The methods whose views are called when the head has arrived, and may wait for the body."""
@@ -58,6 +59,7 @@ class Answers(Protocol):
     :ivar security: headers that every answer gets.
     :ivar packer: compresses answers.
     :ivar unread: counts the memory of the answers that are being sent.
+    :ivar turns: lets clients take turns.
     """
 
     access: Access
@@ -68,6 +70,7 @@ class Answers(Protocol):
     security: Mapping[str, str]
     packer: Packer
     unread: Unread
+    turns: Slices
 
     def refuse_itself(self, request: Request) -> Response | None:
         """Return the refusal of a request of an own source; None for other requests."""
@@ -244,10 +247,8 @@ class Exchange(http.Request):
             self._write(response, headers, body)
             return None
 
-        def packed(data: bytes) -> None:
-            self._write(response, headers | {"Content-Encoding": "gzip"}, data)
-
-        return packing.addCallback(packed)
+        packed = headers | {"Content-Encoding": "gzip"}
+        return packing.addCallback(lambda data: self._write(response, packed, data))
 
     def _write(
         self, response: Response, headers: Mapping[str, str], body: bytes | Iterator[bytes]

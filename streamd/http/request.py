@@ -171,14 +171,22 @@ def joined(items: Iterable[bytes], opening: bytes, closing: bytes) -> Iterator[b
     part, size, comma = [opening], len(opening), b""
     for item in items:
         if not item:
-            yield b"".join(part)
+            yield _taken(part)
             yield b""
-            part, size = [], 0
+            size = 0
             continue
         part += (comma, item)
         size += len(item) + 1
         comma = b","
         if size > PART:
-            yield b"".join(part)
-            part, size = [], 0
+            del item  # a slow reader would keep it, besides the part that has it
+            yield _taken(part)
+            size = 0
     yield b"".join([*part, closing])
+
+
+def _taken(part: list[bytes]) -> bytes:
+    """Empty a list, and return its items joined."""
+    data = b"".join(part)
+    part.clear()
+    return data

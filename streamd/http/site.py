@@ -34,6 +34,7 @@ from streamd.http.request import (
 from streamd.http.uploads import Uploads
 from streamd.journals.journal import Away
 from streamd.reactor.connections import Connections
+from streamd.reactor.slices import Slices
 from streamd.wire.requests import LOG_HEADER
 
 View = Callable[..., Answer]
@@ -70,6 +71,7 @@ class Site(http.HTTPFactory):
 
     :ivar channels: connections that speak HTTP or have sent nothing yet.
     :ivar private: the addresses of the ports that are bound to a loopback address.
+    :ivar turns: lets client addresses take turns.
     :ivar uploads: the room for bodies of requests that are being received.
     :ivar left: how many HTTP connections have ended or become viewers since the start.
     """
@@ -116,6 +118,7 @@ class Site(http.HTTPFactory):
         self.clock = clock
         self.channels: Connections[Channel | Door] = Connections(clock)
         self.limits = limits
+        self.turns = Slices(clock, pause=0)
         self.uploads = uploads
         self.packer = packer
         self.unread = unread

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -19,7 +19,7 @@ TURN = 0.005
 """Seconds in one turn of the reactor for all computations together."""
 
 PAUSE = 0.005
-"""Seconds between two such turns: computations use at most half a core."""
+"""Seconds between two such turns: long computations use at most half a core."""
 
 
 class Slices:
@@ -32,8 +32,10 @@ class Slices:
     and the reactor releases it at every send.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, pause: float = PAUSE) -> None:
+        """:param pause: seconds between two turns of the reactor in which something is computed."""
         self._clock = clock
+        self._pause = pause
         self._turns: OrderedDict[str, deque[_Task]] = OrderedDict()
         self._timer = Deadline(clock)
 
@@ -50,9 +52,13 @@ class Slices:
         self._go_on()
         return done
 
+    def call(self, function: Callable[[], None], client: str) -> None:
+        """Call a function when it is the client's turn."""
+        self.run(_call(function), client)
+
     def _go_on(self) -> None:
         if self._turns and not self._timer:
-            self._timer.set(PAUSE, self._turn)
+            self._timer.set(self._pause, self._turn)
 
     def _turn(self) -> None:
         end = self._clock.seconds() + TURN
@@ -69,6 +75,11 @@ class Slices:
         """End all computations; their Deferreds never fire."""
         self._turns.clear()
         self._timer.cancel()
+
+
+def _call(function: Callable[[], None]) -> Generator[None, None, None]:
+    function()
+    yield from ()
 
 
 def _step(steps: Generator[None, None, Any], done: Deferred[Any]) -> bool:

@@ -28,6 +28,7 @@ from streamd.http.bodies import (
     whole,
 )
 from streamd.http.request import PART
+from streamd.reactor.slices import TURN, Slices
 
 OF_CLIENT = int(MAX_UNREAD * SHARE)
 
@@ -52,7 +53,7 @@ class UnreadTests(SynchronousTestCase):
         raise AssertionError("there is no bound")
 
     def test_one_client_leaves_room_for_others(self) -> None:
-        self.assertEqual(OF_CLIENT // (2 * PART), self.fill("10.0.0.1"))
+        self.assertEqual(OF_CLIENT // (3 * PART), self.fill("10.0.0.1"))
         self.assertGreater(self.fill("10.0.0.2"), 0)
         self.assertEqual(0, self.fill("10.0.0.3"))
         self.assertLessEqual(self.unread.quota.used, MAX_UNREAD)
@@ -231,10 +232,11 @@ class PartsTests(SynchronousTestCase):
         self.exchange = Exchange()
         self.dropped = 0
         self.unread = Unread(lambda: self.dropped)
+        self.turns = Slices(self.clock, pause=0)
 
     def start(self, body: bytes | Iterator[bytes], updates: int = 0) -> Parts:
         held = self.unread.hold("a", body, updates)
-        site = SimpleNamespace(clock=self.clock, unread=self.unread)
+        site = SimpleNamespace(clock=self.clock, unread=self.unread, turns=self.turns)
         answer = Parts(self.exchange, body, site, held)
         answer.start()
         return answer
@@ -248,6 +250,7 @@ class PartsTests(SynchronousTestCase):
         def counted() -> Iterator[bytes]:
             for part in (b"a", b"", b"", b"b"):
                 taken.append(part)
+                self.clock.rightNow += TURN
                 yield part
 
         self.start(counted())
@@ -318,7 +321,10 @@ class PartsTests(SynchronousTestCase):
         noted = []
         held = self.unread.hold("a", iter(()))
         site = SimpleNamespace(
-            clock=self.clock, unread=self.unread, note_failure=lambda what, why: noted.append(why)
+            clock=self.clock,
+            unread=self.unread,
+            turns=self.turns,
+            note_failure=lambda what, why: noted.append(why),
         )
         Parts(self.exchange, broken(), site, held).start()
         self.clock.advance(0)

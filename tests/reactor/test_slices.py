@@ -44,6 +44,19 @@ class SlicesTests(SynchronousTestCase):
         self.clock.pump([PAUSE] * 8)
         self.assertEqual("GOOD", self.successResultOf(good))
 
+    def test_calls_of_many_requests_delay_another_client_by_one_call(self) -> None:
+        called: list[str] = []
+
+        def call(name: str) -> None:
+            called.append(name)
+            self.clock.rightNow += TURN
+
+        for _ in range(300):
+            self.slices.call(lambda: call("hostile"), "192.0.2.1")
+        self.slices.call(lambda: call("good"), "192.0.2.2")
+        self.clock.pump([PAUSE] * 3)
+        self.assertEqual(["hostile", "good", "hostile"], called[:3])
+
     def test_failure(self) -> None:
         def bad() -> Generator[None, None, None]:
             yield
