@@ -4,22 +4,28 @@ Every attack that the tables below name is carried out by several connections at
 the right close code or HTTP status; the daemon takes at most 20 MiB more memory during any of them, and
 keeps at most so much when all are over; and good viewers, who get a value published twenty times a
 second meanwhile, wait for none longer than LONGEST.
+
+Then 300 hostile readers of each sort ask for what costs most, beside 200 good viewers on another
+address.  Good viewers wait at most twice as long as without them (p99).  The memory stays within the
+documented bound.  `/healthz` and a publish with a token are answered within a second.
 """
 
 from __future__ import annotations
 
-import math
-import random
-import select
-import socket
+import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import chain, repeat
-from typing import NamedTuple
+from itertools import chain, count, repeat
+from random import Random
+from threading import Event, Thread
+from typing import Any
 
-from checks.crowd import BINARY, CLOSE, LOOPBACK, PING, PONG, TEXT, Frames, Publisher
+from websockets.sync.client import connect
+
+from checks.assault import Attack, Outcome, assault, judge
+from checks.crowd import BINARY, CLOSE, LOOPBACK, PING, PONG, TEXT, Publisher
 from checks.proof import (
     KIB,
     MIB,
@@ -28,22 +34,22 @@ from checks.proof import (
     main,
     memory,
     peak_memory,
+    percentile,
     reset_peak,
     running,
     settled,
     spread,
 )
 from checks.witness import PATIENCE, Witness, within
-from tests.support.frames import frame, handshake
+from streamd.core.quota import SHARE
+from streamd.http.bodies import MAX_UNREAD
+from tests.support.frames import frame, handshake, head
+from tests.support.net import request
 
-SEED = 7
 MORE_MEMORY = 20 * MIB
 LONGEST = 1.0
 """Seconds.  An idle daemon takes 2 ms; the rest is for a machine on which attackers, witness and daemon
 share two cores."""
-
-LAST_WORDS_MS = 1000
-"""What was written before a close may take to arrive, once somebody reads."""
 
 BACK_WITHIN = 25.0
 """Seconds for what was taken to go back to the system: the daemon looks every ten."""
@@ -53,31 +59,6 @@ CONTINUATION = 0x00  # not final
 END = 0x80  # a final continuation
 FIRST_TEXT = 0x01  # a text that goes on
 RSV1 = 0x40
-
-Outcome = int | str
-"""A close code, an HTTP status; "closed" without a word, or "open" still."""
-
-
-class Attack(NamedTuple):
-    """One attack: the bytes that it sends, and the outcomes that are right.
-
-    :ivar send: gives what one attacker sends, piece by piece.
-    :ivar right: the outcomes that are right; an attacker who reads no answer may have any.
-    :ivar websocket: sent after a handshake; otherwise it is all that is sent.
-    :ivar peers: how many do it at a time.
-    :ivar reads: whether it reads what it is answered, while it sends.
-    :ivar pause: seconds between two pieces.
-    :ivar seconds: how long it may take until the outcome.
-    """
-
-    name: str
-    send: Callable[[random.Random], Iterable[bytes]]
-    right: frozenset[Outcome]
-    websocket: bool = True
-    peers: int = 4
-    reads: bool = True
-    pause: float = 0.0
-    seconds: float = 6.0
 
 
 def once(name: str, right: Outcome, *pieces: str | bytes, websocket: bool = True) -> Attack:
@@ -302,130 +283,6 @@ def deadline_attacks() -> Iterator[Attack]:
     )
 
 
-class Attacker:
-    """One connection that carries out an attack.
-
-    :ivar outcome: what came of it; None: nothing yet.
-    """
-
-    def __init__(self, port: int, attack: Attack, chance: random.Random, patience: float) -> None:
-        self.attack = attack
-        self.outcome: Outcome | None = None
-        self.socket = socket.create_connection((LOOPBACK, port), timeout=PATIENCE)
-        self._answer = b""
-        self._frames = Frames()
-        if attack.websocket:
-            self._shake_hands()
-        self.socket.setblocking(False)
-        self._pieces = iter(attack.send(chance))
-        self._piece = memoryview(b"")
-        self._due = time.monotonic()
-        # Where it is right that nothing comes, there is nothing to wait for.
-        self.deadline = self._due + attack.seconds * (1 if "open" in attack.right else patience)
-
-    def _shake_hands(self) -> None:
-        self.socket.sendall(handshake())
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            answer += self.socket.recv(1)
-        assert answer.startswith(b"HTTP/1.1 101 "), answer
-
-    def wants(self, now: float) -> int:
-        """The epoll mask of the events that it waits for."""
-        reading = select.EPOLLIN if self.attack.reads else 0
-        return reading | (select.EPOLLOUT if self._due <= now else 0)
-
-    def send(self, now: float) -> None:
-        """Sends what the kernel takes of the current piece."""
-        if not self._piece:
-            piece = next(self._pieces, None)
-            if piece is None:
-                self._due = math.inf
-                return
-            self._piece = memoryview(piece)
-        try:
-            self._piece = self._piece[self.socket.send(self._piece) :]
-        except BlockingIOError:
-            return
-        except OSError:  # what was answered before can still be read
-            self._due = math.inf
-            return
-        if not self._piece:
-            self._due = now + self.attack.pause
-
-    def read(self) -> None:
-        """Reads what came, and sets the outcome if that was the end."""
-        try:
-            data = self.socket.recv(MIB)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if self.attack.websocket:
-            for first, payload in self._frames.feed(data):
-                if first == CLOSE:
-                    self.outcome = int.from_bytes(payload[:2], "big") if payload else 1005
-                    return
-        else:
-            self._answer = self._answer[-20:] + data
-            last = self._answer.rfind(b"HTTP/1.1 ")
-            status = int(self._answer[last + 9 : last + 12] or 0) if last >= 0 else 0
-            if status >= 400:
-                self.outcome = status
-                return
-        if not data:
-            self.outcome = "closed"
-
-    def give_up(self) -> None:
-        """Sets the outcome at the deadline; an attacker that did not read reads now.
-
-        The daemon's end may be closed while its last words wait in the kernel for room at ours.
-        """
-        open_is_right = "open" in self.attack.right  # and reading it all would take for ever
-        poll = select.poll()
-        poll.register(self.socket, select.POLLRDHUP | (0 if open_is_right else select.POLLIN))
-        while self.outcome is None and poll.poll(0 if open_is_right else LAST_WORDS_MS):
-            self.read()
-        if self.outcome is None:
-            self.outcome = "open"
-
-
-def assault(
-    port: int, attacks: Iterable[Attack], peers: float, seed: int, patience: float
-) -> list[Attacker]:
-    """Carries out the attacks at the same time, each by its number of peers times `peers`."""
-    chance = random.Random(seed)
-    attackers = [
-        Attacker(port, attack, chance, patience)
-        for attack in attacks
-        for _ in range(max(1, round(attack.peers * peers)))
-    ]
-    under_way = {attacker.socket.fileno(): attacker for attacker in attackers}
-    with select.epoll() as epoll:
-        wanted = dict.fromkeys(under_way, 0)
-        for number in under_way:
-            epoll.register(number, 0)
-        while under_way:
-            now = time.monotonic()
-            for number, attacker in list(under_way.items()):
-                if attacker.outcome is None and attacker.deadline <= now:
-                    attacker.give_up()
-                if attacker.outcome is not None:
-                    del under_way[number]
-                    epoll.unregister(number)
-                    attacker.socket.close()
-                elif (wants := attacker.wants(now)) != wanted[number]:
-                    wanted[number] = wants
-                    epoll.modify(number, wants)
-            for number, events in epoll.poll(0.01):
-                attacker = under_way[number]
-                if events & select.EPOLLOUT:
-                    attacker.send(now)
-                if events & (select.EPOLLIN | select.EPOLLHUP):
-                    attacker.read()
-    return attackers
-
-
 def prove(
     proof: Proof,
     size: int = 64 * MIB,
@@ -456,12 +313,12 @@ def prove(
         for batch in batches:
             before = reset_peak(daemon.pid)
             since = time.monotonic()
-            attackers = assault(daemon.port, batch, peers, SEED, proof.patience)
+            attackers = assault(daemon.port, batch, peers, proof.patience)
             more = peak_memory(daemon.pid) - before
             worst = max(worst, more)
             spans.append((batch[0].name, since, time.monotonic()))
             for attack in batch:
-                _judge(proof, attack, [a for a in attackers if a.attack is attack])
+                judge(proof, attack, [a for a in attackers if a.attack is attack])
             if more > MIB:
                 proof.figure(f"{more / MIB:.1f} MiB more memory during {batch[0].name}")
         left = settled(daemon.pid, baseline + MORE_MEMORY, BACK_WITHIN) - baseline
@@ -481,13 +338,187 @@ def prove(
         proof.claim_memory(left, MORE_MEMORY, "after all")
 
 
-def _judge(proof: Proof, attack: Attack, attackers: Sequence[Attacker]) -> None:
-    outcomes = Counter(str(attacker.outcome) for attacker in attackers)
-    wrong = set(outcomes) - set(map(str, attack.right))
-    told = ", ".join(f"{outcome} for {count}" for outcome, count in sorted(outcomes.items()))
-    right = "" if not wrong else f"; right is {', '.join(sorted(map(str, attack.right)))}"
-    proof.claim(not wrong, f"{attack.name}: {told}{right}")
+TOKEN = "a-token-for-the-attacks"
+ADMIN = "a-token-for-the-screens"
+HOSTILE = "127.0.0.2"
+GOOD = "127.0.0.3"
+BEARER = f"Authorization: Bearer {TOKEN}"
+SLOWER = 2.0
+"""How many times as long as without attack good viewers may wait (p99)."""
+
+PER_VIEWER = 64 * KIB
+"""Bytes: the most memory of a viewer that does not read."""
+
+FEW = 0.01
+"""Seconds: a difference that a busy machine makes by itself."""
+
+SERVED = f"""
+[access]
+publish = ["{TOKEN}"]
+admin = ["{ADMIN}"]
+[streams.long]
+keep = "1h"
+[sources.customer]
+every = "1s"
+command = '''awk 'BEGIN {{ srand(); printf "{{"; for (i = 0; i < 1000; i++)
+printf "%s\\"order.%d\\":%d", i ? "," : "", i, rand() * 1000; print "}}" }}' '''
+"""
+"""A thousand streams, all of which change each second."""
+
+
+def own_globs(chance: Random) -> str:
+    """Eight globs that nobody else has, with all the stars that a selection may have."""
+    letters = lambda: "*".join(chance.choices("customer.d0123456789", k=3))  # noqa: E731
+    return ",".join(f"*{letters()}*" for _ in range(8))
+
+
+def hostile_readers(peers: int, seconds: float) -> Iterator[Attack]:
+    """Readers who ask for what costs most.  Each of them has questions of its own."""
+    right: frozenset[Outcome] = frozenset(("open", "closed"))
+    hostile = partial(
+        Attack, right=right, websocket=False, peers=peers, seconds=seconds, source=HOSTILE
+    )
+    gzip = "Accept-Encoding: gzip"
+    large = [f"large.{number}" for number in range(16)]
+    length = f"Content-Length: {MIB}"
+    yield hostile("viewers with globs", lambda c: (handshake(f"/ws?streams={own_globs(c)}"),))
+    yield hostile(
+        "requests with globs",
+        lambda c: (head("GET", f"/state?streams={own_globs(c)}") for _ in count()),
+        pause=0.5,
+    )
+    yield hostile("viewers with paces", lambda c: (handshake(f"/ws?pace={c.randint(33, 9999)}ms"),))
+    yield hostile("unread states", lambda _: repeat(head() * 10, 10), reads=False)
+    yield hostile("unread events", lambda _: (head("GET", "/events?history=100"),), reads=False)
+    yield hostile(
+        "points of a long history",
+        lambda c: (head("GET", f"/streams/long?points={c.randint(2, 5000)}") for _ in count()),
+        pause=0.5,
+    )
+    yield hostile(
+        "states with gzip",
+        lambda c: (
+            head("GET", f"/state?streams={','.join(c.sample(large, 9))}", gzip) for _ in count()
+        ),
+        pause=0.5,
+    )
+    yield hostile("stalled bodies", lambda _: (head("POST", "/streams/x", length), b"1"))
+    yield hostile(
+        "wrong tokens",
+        lambda c: (
+            head("DELETE", "/streams/x", f"Authorization: Bearer {c.randbytes(16).hex()}")
+            for _ in count()
+        ),
+        pause=0.1,
+    )
+    v1 = handshake("/ws?streams=", "Sec-WebSocket-Protocol: streamd.v1")
+
+    def screen(name: str) -> tuple[bytes, bytes]:
+        return v1, frame(TEXT, report(name).encode())
+
+    yield hostile("screens of one name", lambda _: screen(SCREEN), reads=False, peers=12)
+    invented = peers * 10 // 3
+    yield hostile("screens", lambda c: screen(c.randbytes(9).hex()), peers=invented)
+
+
+SCREEN = "kitchen-tv"
+
+
+def report(name: str) -> str:
+    """What a screen of this name sends."""
+    return json.dumps({"type": "screen", "name": name, "wall": "all", "at": "0-0", "delay": None})
+
+
+class Screen(Thread):
+    """A good screen, and an administrator that commands it twice a second.
+
+    :ivar seen: the answers to commands that the screen got, and the addresses that it is listed with.
+    """
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self._port = port
+        self._over = Event()
+        self.seen: Counter[str] = Counter()
+
+    def run(self) -> None:
+        url = f"ws://{LOOPBACK}:{self._port}/ws?streams="
+        bearer = {"Authorization": f"Bearer {ADMIN}"}
+        options: Any = {"subprotocols": ["streamd.v1"], "source_address": (GOOD, 0)}
+        with connect(url, max_queue=None, **options) as screen:
+            screen.send(report(SCREEN))
+            while not self._over.wait(0.5):
+                path = f"/screens/{SCREEN}"
+                told = request(self._port, "POST", path, '{"command":"identify"}', bearer)
+                while '"command"' not in screen.recv(timeout=PATIENCE):
+                    pass
+                listed = request(self._port, "GET", "/screens").json()["screens"][SCREEN]
+                self.seen[f"{told.status} from {listed['address']}"] += 1
+
+    def __enter__(self) -> Screen:
+        self.start()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._over.set()
+        self.join()
+
+
+def prove_hostile(
+    proof: Proof, peers: int = 300, viewers: int = 200, seconds: float = 15.0, history: int = 10_000
+) -> None:
+    """Each sort of hostile readers in turn, beside good viewers and after as long a time of calm.
+
+    :param history: updates of the stream with the long history.
+    """
+    with (
+        running(config=SERVED) as daemon,
+        Witness(daemon.port, viewers, GOOD, TOKEN) as witness,
+        Screen(daemon.port) as screen,
+    ):
+        publisher = Publisher(daemon.port, TOKEN)
+        for number in range(16):
+            publisher.publish(f"large.{number}", b'"%s"' % (b"x" * 63 * KIB))
+        for number in range(history):
+            publisher.publish("long", b"%d" % (number % 97))
+            publisher.count_answers()
+        publisher.close()
+        time.sleep(1)
+        spans = []
+        worst = 0
+        for attack in hostile_readers(peers, seconds):
+            before, calm = reset_peak(daemon.pid), time.monotonic()
+            time.sleep(seconds)
+            begin = time.monotonic()
+            judge(proof, attack, assault(daemon.port, [attack]))
+            spans.append((attack.name, calm, begin, time.monotonic()))
+            more = peak_memory(daemon.pid) - before
+            worst = max(worst, more)
+            proof.figure(f"{more / MIB:.1f} MiB more memory with {attack.name}")
+        rounds = witness.finish()
+    proof.claim(set(screen.seen) == {f"200 from {GOOD}"}, f"commands: {dict(screen.seen)}")
+    for name, calm, begin, end in spans:
+        quiet = percentile([r.seen for r in within(rounds, calm, begin)], 99)
+        meanwhile = within(rounds, begin, end)
+        most = max(quiet, FEW) * SLOWER
+        proof.claim(
+            percentile([r.seen for r in meanwhile], 99) <= most * proof.patience,
+            f"a value, with {name}: {spread([r.seen for r in meanwhile])}; "
+            f"p99 at most {most * 1000:.0f} ms",
+        )
+        for what, times in (
+            ("a publish with a token", [r.published for r in meanwhile]),
+            ("/healthz", [r.healthz for r in meanwhile]),
+        ):
+            proof.claim_times(times, LONGEST, f"{what}, with {name}")
+    bound = int(SHARE * MAX_UNREAD) + PER_VIEWER * peers
+    proof.claim_memory(worst, bound, "during one sort of hostile readers")
+
+
+def _prove_all(proof: Proof) -> None:
+    prove(proof)
+    prove_hostile(proof)
 
 
 if __name__ == "__main__":
-    main(prove)
+    main(_prove_all)

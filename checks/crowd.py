@@ -80,7 +80,12 @@ class Viewer:
         "started",
     )
 
-    def __init__(self, port: int, hear: Callable[[Viewer, bytes, float], None] | None):
+    def __init__(
+        self,
+        port: int,
+        hear: Callable[[Viewer, bytes, float], None] | None,
+        source: str = LOOPBACK,
+    ) -> None:
         self.started = time.monotonic()
         self.opened: float | None = None
         self.first: float | None = None
@@ -95,6 +100,7 @@ class Viewer:
         self.socket = socket.socket()
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.bind((source, 0))
         self.socket.connect_ex((LOOPBACK, port))
 
     def read(self, size: int = _RECEIVE) -> int:
@@ -159,8 +165,13 @@ class Crowd:
         port: int,
         path: str = "/ws",
         hear: Callable[[Viewer, bytes, float], None] | None = None,
+        source: str = LOOPBACK,
     ) -> None:
-        """:param hear: called with the viewer, the message and the time of each message."""
+        """:param hear: called with the viewer, the message and the time of each message.
+
+        :param source: the address of the viewers.
+        """
+        self._source = source
         self.viewers: list[Viewer] = []
         self._port = port
         self._head = handshake(path)
@@ -171,7 +182,7 @@ class Crowd:
 
     def join(self, count: int = 1) -> list[Viewer]:
         """Let so many more viewers connect, all at once."""
-        fresh = [Viewer(self._port, self._hear) for _ in range(count)]
+        fresh = [Viewer(self._port, self._hear, self._source) for _ in range(count)]
         for viewer in fresh:
             self._connecting.add(viewer.socket.fileno())
             self._watch(viewer, select.EPOLLOUT)
@@ -267,16 +278,17 @@ class Publisher:
     :ivar accepted: answers 201 so far.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, token: str = "") -> None:
         self.sent = 0
         self.accepted = 0
+        self._token = f"Authorization: Bearer {token}\r\n" if token else ""
         self._socket = socket.create_connection((LOOPBACK, port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._tail = b""
 
     def publish(self, stream: str, value: bytes) -> None:
         """Sends one value; blocks only when the daemon is megabytes behind."""
-        head = f"POST /streams/{stream} HTTP/1.1\r\nHost: {LOOPBACK}\r\n"
+        head = f"POST /streams/{stream} HTTP/1.1\r\nHost: {LOOPBACK}\r\n{self._token}"
         head += f"Content-Type: application/json\r\nContent-Length: {len(value)}\r\n\r\n"
         self._socket.sendall(head.encode() + value)
         self.sent += 1

@@ -8,10 +8,10 @@
 
 from __future__ import annotations
 
-import select
-import socket
 import time
+from itertools import chain, repeat
 
+from checks.assault import Attack, assault
 from checks.crowd import LOOPBACK, Crowd, Publisher
 from checks.proof import Proof, main, percentile, running, spread
 from checks.witness import Round, Witness, within
@@ -32,39 +32,17 @@ BEGINNINGS = (
 )
 
 
-class Dripper:
-    """A client whose request never ends.
-
-    :ivar began: when it connected.
-    """
-
-    def __init__(self, port: int, beginning: bytes) -> None:
-        self.began = time.monotonic()
-        self.socket = socket.create_connection((LOOPBACK, port))
-        self.socket.setblocking(False)
-        self._say(beginning)
-        self._next = self.began + BYTE_EVERY
-
-    def drip(self, now: float) -> None:
-        """Sends a byte, if it is time."""
-        if now >= self._next:
-            self._next += BYTE_EVERY
-            self._say(b"1")
-
-    def _say(self, data: bytes) -> None:
-        try:
-            self.socket.send(data)
-        except OSError:
-            return
-
-    def is_closed(self) -> bool:
-        """Whether the daemon closed the connection; to be asked when the socket is readable."""
-        try:
-            return not self.socket.recv(65536)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
+def drip(beginning: bytes, peers: int) -> Attack:
+    """Clients whose request never ends."""
+    return Attack(
+        "a byte every five seconds",
+        lambda _: chain((beginning,), repeat(b"1")),
+        frozenset(("closed", 400, 408)),
+        websocket=False,
+        peers=peers,
+        pause=BYTE_EVERY,
+        seconds=CLOSED_WITHIN + BYTE_EVERY,
+    )
 
 
 def prove(proof: Proof, clients: int = 2000, drippers: int = 2000) -> None:
@@ -74,10 +52,12 @@ def prove(proof: Proof, clients: int = 2000, drippers: int = 2000) -> None:
     with running() as daemon, Witness(daemon.port) as witness:
         time.sleep(1)
         begin = time.monotonic()
-        lives = _drip(daemon.port, drippers)
+        attackers = assault(daemon.port, [drip(b, drippers // len(BEGINNINGS)) for b in BEGINNINGS])
         end = time.monotonic()
         rounds = witness.finish()
-    proof.claim(len(lives) == drippers, f"{len(lives)} of {drippers} that drip were closed")
+    lives = [a.ended - a.began for a in attackers if a.outcome != "open"]
+    closed = f"{len(lives)} of {len(attackers)} that drip were closed"
+    proof.claim(len(lives) == len(attackers), closed)
     proof.claim_times(lives, CLOSED_WITHIN, "until they were")
     _judge_service(proof, within(rounds, begin, begin + SETTLED), within(rounds, begin, end))
 
@@ -94,32 +74,6 @@ def _prove_storm(proof: Proof, port: int, clients: int) -> None:
     publisher.close()
     proof.claim(right == clients, f"{right} of {clients} at once have the state")
     proof.claim_times(times, STATE_WITHIN, "until they had it")
-
-
-def _drip(port: int, count: int) -> list[float]:
-    """Lets so many drip; returns how long each lived that was closed in reasonable time."""
-    drippers = {}
-    for number in range(count):
-        dripper = Dripper(port, BEGINNINGS[number % len(BEGINNINGS)])
-        drippers[dripper.socket.fileno()] = dripper
-    deadline = time.monotonic() + CLOSED_WITHIN + BYTE_EVERY
-    lives = []
-    with select.epoll() as epoll:
-        for number in drippers:
-            epoll.register(number, select.EPOLLIN)
-        while drippers and time.monotonic() < deadline:
-            for number, _ in epoll.poll(0.1):
-                if drippers[number].is_closed():
-                    epoll.unregister(number)
-                    dripper = drippers.pop(number)
-                    dripper.socket.close()
-                    lives.append(time.monotonic() - dripper.began)
-            now = time.monotonic()
-            for dripper in drippers.values():
-                dripper.drip(now)
-    for dripper in drippers.values():
-        dripper.socket.close()
-    return lives
 
 
 def _judge_service(proof: Proof, early: list[Round], all_rounds: list[Round]) -> None:

@@ -1,7 +1,8 @@
 """Good clients in a process of their own, so that what they measure is the daemon's delay, not ours.
 
-Round after round, the witness publishes a value and waits until all of its viewers have it; opens the
-page on a new connection; and opens a WebSocket and waits for the state.  `Witness` starts it.
+Round after round, the witness publishes a value and waits until all of its viewers have it.  It opens
+the page and `/healthz` on new connections.  It opens a WebSocket and waits for the state.  `Witness`
+starts it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from checks.crowd import Crowd, Publisher, Viewer
+from checks.crowd import LOOPBACK, Crowd, Publisher, Viewer
 from tests.support.daemon import CHECKOUT
 from tests.support.net import request
 
@@ -31,12 +32,16 @@ class Round(NamedTuple):
 
     :ivar at: when it began, seconds of the monotonic clock, which all processes share.
     :ivar seen: until every viewer had the value.
+    :ivar published: until the publisher had its answer and every viewer the value.
+    :ivar healthz: until `/healthz` was answered, connecting included.
     :ivar page: until the page was there whole, connecting included.
     :ivar joined: until a new viewer had the state.
     """
 
     at: float
     seen: float
+    published: float
+    healthz: float
     page: float
     joined: float
 
@@ -44,9 +49,15 @@ class Round(NamedTuple):
 class Witness:
     """The process; it begins at once, and has had its first round when this returns."""
 
-    def __init__(self, port: int, viewers: int = 20) -> None:
+    def __init__(
+        self, port: int, viewers: int = 20, source: str = LOOPBACK, token: str = ""
+    ) -> None:
+        """:param source: the address of the viewers.
+
+        :param token: the token of the publisher.
+        """
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "checks.witness", str(port), str(viewers)],
+            [sys.executable, "-m", "checks.witness", str(port), str(viewers), source, token],
             cwd=CHECKOUT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -74,15 +85,17 @@ class Witness:
 
 def within(rounds: list[Round], begin: float, end: float) -> list[Round]:
     """The rounds that some of this time belongs to."""
-    return [r for r in rounds if r.at + r.seen + r.page + r.joined >= begin and r.at <= end]
+    return [r for r in rounds if r.at + sum(r[2:]) >= begin and r.at <= end]
 
 
-def watch(port: int, viewers: int, goes_on: Callable[[], bool]) -> Iterator[Round]:
+def watch(
+    port: int, viewers: int, source: str, token: str, goes_on: Callable[[], bool]
+) -> Iterator[Round]:
     """Measures one round after another."""
-    with Crowd(port, f"/ws?streams={STREAM}") as crowd:
+    with Crowd(port, f"/ws?streams={STREAM}", source=source) as crowd:
         crowd.gather(viewers)
         steady = list(crowd.viewers)
-        publisher = Publisher(port)
+        publisher = Publisher(port, token)
         number = 0
         while goes_on():
             number += 1
@@ -91,14 +104,15 @@ def watch(port: int, viewers: int, goes_on: Callable[[], bool]) -> Iterator[Roun
             try:
                 publisher.publish(STREAM, b"%d" % number)
                 seen = _took(crowd, partial(_have, steady, news))
-                publisher.count_answers()
+                published = seen + _took(crowd, partial(_is_answered, publisher))
             except OSError:  # it was cut off, which is no better than not being served
-                seen = PATIENCE
+                seen = published = PATIENCE
+            if published >= PATIENCE:
                 publisher.close()
-                publisher = Publisher(port)
-            page = _page(port)
+                publisher = Publisher(port, token)
+            healthz, page = _get(port, "/healthz"), _get(port, "/")
             joined = _join(crowd)
-            yield Round(begin, seen, page, joined)
+            yield Round(begin, seen, published, healthz, page, joined)
             crowd.run(max(0.0, begin + ROUND - time.monotonic()))
         publisher.close()
 
@@ -112,10 +126,15 @@ def _took(crowd: Crowd, until: Callable[[], bool]) -> float:
     return time.monotonic() - begin if crowd.run(PATIENCE, until) else PATIENCE
 
 
-def _page(port: int) -> float:
+def _is_answered(publisher: Publisher) -> bool:
+    publisher.count_answers()
+    return publisher.accepted == publisher.sent
+
+
+def _get(port: int, path: str) -> float:
     begin = time.monotonic()
     try:
-        good = request(port, "GET", "/", timeout=PATIENCE).status == 200
+        good = request(port, "GET", path, timeout=PATIENCE).status == 200
     except OSError:
         good = False
     return time.monotonic() - begin if good else PATIENCE
@@ -135,11 +154,12 @@ def _wait_for_end(told: threading.Event) -> None:
 
 
 def _main() -> None:
-    port, viewers = map(int, sys.argv[1:])
+    port, viewers = map(int, sys.argv[1:3])
+    source, token = sys.argv[3:]
     told = threading.Event()
     threading.Thread(target=_wait_for_end, args=(told,), daemon=True).start()
     rounds: list[Round] = []
-    for one in watch(port, viewers, lambda: not told.is_set()):
+    for one in watch(port, viewers, source, token, lambda: not told.is_set()):
         if not rounds:
             print("ready", flush=True)
         rounds.append(one)

@@ -26,6 +26,7 @@ SHORT = {
     "attacks": partial(
         attacks.prove, size=2 * MIB, pings=20_000, peers=0.25, seconds=1.0, deadlines=False
     ),
+    "hostile": partial(attacks.prove_hostile, peers=20, viewers=20, seconds=0.5, history=1000),
     "clock": partial(clock.prove, seconds=2.0),
     "cluster": partial(cluster.prove, seconds=25.0, frozen=5.0),
     "journal": partial(journal.prove, kills=10),
