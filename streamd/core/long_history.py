@@ -18,11 +18,11 @@ import msgspec
 from streamd.core.segments import Change, Segments
 from streamd.core.slots import BLOCK_BYTES, Slots
 from streamd.core.steps import finish, steps_of
-from streamd.core.update import LIFE_UNIT, Update
+from streamd.core.update import Place, Update, place_of, time_of
 from streamd.core.values import number_and_word
 
 MANY = 10_000
-"""Updates of raw history that are read again for an update that comes late: some ten milliseconds."""
+"""Updates of raw history that are read again for updates that came late: 130 ms were measured."""
 
 AHEAD = 60.0
 """Seconds by which a history may lie in the future: the clocks of two nodes differ by less."""
@@ -41,10 +41,6 @@ StoredBlocks = Mapping[str, Mapping[int, bytes]]
 
 Blocks = Mapping[str, Mapping[int, bytes | None]]
 """Changes of blocks: stream -> number -> bytes; None for a block to delete."""
-
-
-Place = tuple[int, int]
-"""A position without the life of the log, which may have a new life when it is opened again."""
 
 
 class Moment(NamedTuple):
@@ -78,6 +74,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
 class LongHistory:
     """The long history of one stream.
 
+    The class is long because an update, a silence and a restart each change all its parts at once.
+
     :ivar slots: the slots of its numbers.
     :ivar segments: of its words (texts, ``true`` and ``false``), of its levels, and of its silences.
     :ivar rough: the newest time of an update that came too late to count in the mean of its slot.
@@ -105,6 +103,8 @@ class LongHistory:
         self.at: Place = (0, 0)
         self._level = level
         self._newest = _NOTHING
+        self._late = math.inf  # the oldest time of an update that settle() has to count
+        self._raw: Iterable[Update] = ()  # raw history, since such an update came
         # Of the updates that raw history dropped, the last one by time.
         self._dropped: Moment | None = None
 
@@ -129,7 +129,7 @@ class LongHistory:
         if moment.time >= self._newest.time:
             self._begin(moment)
         elif self._is_covered(moment.time, raw):
-            self._replay(moment.time, raw)
+            self._late, self._raw = min(moment.time, self._late), raw
         else:
             self.rough = max(self.rough or 0.0, moment.time)
             if moment.number is not None:
@@ -166,6 +166,10 @@ class LongHistory:
     def drop(self, update: Update) -> None:
         """Note that raw history has dropped an update."""
         self._changed = True
+        if self._late < math.inf and time_of(update) >= self._begin_of_slot(self._late):
+            # The raw history may already have an update that hear() does not know yet.
+            self._raw = [update, *(u for u in self._raw if place_of(u) <= self.at)]
+            self.settle()
         if self._dropped is None or time_of(update) >= self._dropped.time:
             self._dropped = self._moment(time_of(update), update.value)
 
@@ -173,6 +177,7 @@ class LongHistory:
         """Cut off what lies in the future: the clock was set back, and every update would be late."""
         if self._newest.time <= now + AHEAD:
             return
+        self.settle()
         self._changed = True
         self._newest = self._newest._replace(time=now)
         self.slots.cut(now)
@@ -200,13 +205,22 @@ class LongHistory:
 
     def _is_covered(self, time: float, raw: Collection[Update]) -> bool:
         """Return whether raw history has all updates since the slot of a time began."""
-        begin = self.slots.index(time) * self.slots.width
+        begin = self._begin_of_slot(time)
         return len(raw) <= MANY and (self._dropped is None or self._dropped.time < begin)
 
-    def _replay(self, time: float, raw: Collection[Update]) -> None:
+    def _begin_of_slot(self, time: float) -> int:
+        return self.slots.index(time) * self.slots.width
+
+    def settle(self) -> None:
+        """Count the updates that came late, all at once; to be called before anything is read."""
+        if self._late < math.inf:
+            late, self._late = self._late, math.inf
+            self._replay(late, self._raw)
+
+    def _replay(self, time: float, raw: Iterable[Update]) -> None:
         """Compute everything since a time again, from raw history and the silences."""
-        begin = self.slots.index(time) * self.slots.width
-        other = finish(self.replayed(raw, self._seconds, begin, self._newest.time))
+        begin, end = self._begin_of_slot(time), self._newest.time
+        other = finish(self.replayed(raw, self._seconds, begin, end))
         self.slots.copy(other.slots, time, self._newest.time)
         for segments, others in zip(self.segments, other.segments, strict=True):
             segments.replace(time, others)
@@ -266,6 +280,7 @@ class LongHistory:
         """Return the blocks that changed since the last call; None for a block to delete."""
         if not self._changed:
             return {}
+        self.settle()
         self._changed = False
         blocks: dict[int, bytes | None] = {HEAD: self._head()}
         blocks |= {number: self.slots.dump(number) for number in self.slots.changed}
@@ -314,16 +329,6 @@ class LongHistory:
         words, levels, silences = head.segments
         self.segments = Segments(words), Segments(levels), Segments(silences)
         self._set_newest(head.newest)
-
-
-def place_of(update: Update) -> Place:
-    """Return the place of an update."""
-    return update.at.ms, update.at.n % LIFE_UNIT
-
-
-def time_of(update: Update) -> float:
-    """Return the time of an update, but none after its append: it would end the past at once."""
-    return min(update.time, (update.at.ms + 1) / 1000)
 
 
 def _since(begin: float, moments: Iterable[Moment]) -> Iterator[Moment]:

@@ -44,6 +44,8 @@ def look_back(stream: Stream, begin: float, end: float, most: int) -> Generator[
     :param most: the most slots, apart from the ones that reach over the ends.
     """
     long = stream.long
+    if long is not None:
+        long.settle()
     wanted = _width(1, end - begin, most)
     # What is told to lie after the end begins after the last slot.
     stretch = begin // wanted * wanted, math.ceil(end / wanted) * wanted

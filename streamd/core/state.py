@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 
 from streamd.core.description import Description
-from streamd.core.long_history import StoredBlocks, place_of
+from streamd.core.long_history import StoredBlocks
 from streamd.core.saving import Saving
 from streamd.core.sources import Sources
 from streamd.core.stream import UNREADABLE
 from streamd.core.streams import Streams
 from streamd.core.timeline import Timeline
-from streamd.core.update import ORIGIN, Position, Update
+from streamd.core.update import ORIGIN, Position, Update, place_of
 from streamd.core.values import to_python
 
 NOTE_EVERY = 250

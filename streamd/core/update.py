@@ -98,6 +98,20 @@ class Update(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
 
 
+Place = tuple[int, int]
+"""A position without the life of the log, which may have a new life when it is opened again."""
+
+
+def place_of(update: Update) -> Place:
+    """Return the place of an update."""
+    return update.at.ms, update.at.n % LIFE_UNIT
+
+
+def time_of(update: Update) -> float:
+    """Return the time of an update, but none after its append: it would end the past at once."""
+    return min(update.time, (update.at.ms + 1) / 1000)
+
+
 def size_of(drafts: Sequence[Draft]) -> int:
     """Return the bytes of the drafts' values."""
     return sum([len(draft.value) for draft in drafts if draft.value is not None])

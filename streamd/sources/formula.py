@@ -15,12 +15,11 @@ from twisted.python.failure import Failure
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.evaluation import Unknown, Value
 from streamd.core.formula import Formula
-from streamd.core.long_history import time_of
 from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.core.stream import Stream
 from streamd.core.trend import Trend, Window
-from streamd.core.update import ORIGIN
+from streamd.core.update import ORIGIN, time_of
 from streamd.core.values import number_and_word, to_python
 from streamd.reactor.timer import Timer
 from streamd.sources.errors import SourceError

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -51,7 +52,8 @@ class Model:
         return bool(self.silences) and self.silences[-1][1] is None
 
     def hear(self, now: float, time: float, value: bytes) -> None:
-        update = Update("a", len(self.updates) + 1, Position(int(now * 1000), 0), time, value)
+        seq = len(self.updates) + 1
+        update = Update("a", seq, Position(int(now * 1000), seq), time, value)
         newest = self.long.slots.began
         self.raw.append(update)
         while len(self.raw) > self.keep:
@@ -137,6 +139,7 @@ class LongHistoryTests(SynchronousTestCase):
                 if not model.silent:
                     model.long.resume(now, None)  # nothing was missed
                     model.until = 0.0
+        model.long.settle()
         end = max(now, model.long.slots.began) + 7
         if model.long.rough is None:
             self.assert_slots(model, end)
@@ -197,6 +200,7 @@ class LongHistoryTests(SynchronousTestCase):
             model = Model(600.0, keep)
             for now, time in (100_000.0, 100_000.0), (100_001.0, 1.0), (100_002.0, 100_002.0):
                 model.hear(now, time, b"1")
+            model.long.settle()
             self.assertLess(len(model.long.slots.blocks), 5)
 
     def test_a_clock_that_was_set_back(self) -> None:
@@ -212,6 +216,7 @@ class LongHistoryTests(SynchronousTestCase):
                 model.raw.append(update)
                 model.long.drop(model.raw.popleft()) if keep == 1 else None
                 model.long.hear(update, model.raw)
+            model.long.settle()
             self.assertEqual(1101.5 if keep == 1 else None, model.long.rough)
             slots = {slot.time: slot for slot in model.long.slots.read(900.0, 2000.0)}
             self.assertEqual((2.0, 9.0, 9.0), (slots[1101].low, slots[1102].high, slots[1103].mean))
@@ -219,6 +224,27 @@ class LongHistoryTests(SynchronousTestCase):
             levels = [*model.long.segments[1].read(0.0, 2000.0)]
             self.assertEqual((1000.0, 1100.0, "ok"), levels[0])
             self.assertEqual((2000.0, "critical"), levels[-1][1:])
+
+    def test_late_updates_are_counted_all_at_once(self) -> None:
+        model = Model(600.0, 1000)
+        model.hear(1000.0, 1000.0, b"1")
+        original = LongHistory.replayed
+        with patch.object(LongHistory, "replayed", autospec=True) as replayed:
+            replayed.side_effect = original
+            for number in range(500):
+                model.hear(1001.0, 999.0 - number, b"%d" % number)
+            model.long.changes()
+        self.assertEqual(1, replayed.call_count)
+        self.assertEqual(7.0, next(model.long.slots.read(992.0, 993.0)).high)
+
+    def test_the_past_of_an_update_that_is_dropped_is_settled_before(self) -> None:
+        model = Model(600.0, 3)
+        for now, time, value in (10.0, 10.0, b"1"), (20.0, 20.0, b"2"), (30.0, 5.0, b"9"):
+            model.hear(now, time, value)
+        for now in 40.0, 41.0, 42.0:
+            model.hear(now, now, b"3")
+        model.long.settle()
+        self.assertEqual([9.0] * 5, [s.mean for s in model.long.slots.read(5.0, 10.0)])
 
     def test_silence_begins_where_the_stored_history_ends(self) -> None:
         model = Model(600.0, 1)

@@ -110,3 +110,8 @@ class PeriodTests(SynchronousTestCase):
             period = look(state, 199.5 * HOUR, 200 * HOUR, 3600)
         self.assertEqual((1800, 199.0), (len(period.slots), period.slots[0].mean))
         self.assertLess(fill.call_count, 3)
+
+    def test_updates_that_came_late_are_counted(self) -> None:
+        state = spoken(Description(rollup=Duration(HOUR)), (10, b"1"), (20, b"2"))
+        state.apply([Update("a", 3, Position(30_000, 3), 15.0, b"9")], 30)
+        self.assertEqual([1, 9, 2], [slot.last for slot in look(state, 10, 25, 3).slots])
