@@ -32,11 +32,6 @@ class ClientAddress:
 
     ip: Ip | None = None
 
-    @property
-    def is_unix(self) -> bool:
-        """Return whether the client is on a unix socket."""
-        return self.ip is None
-
     @cached_property
     def is_loopback(self) -> bool:
         """True if the client has a loopback address of this machine."""

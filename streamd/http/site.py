@@ -42,6 +42,7 @@ View = Callable[..., Answer]
 _TOLD = {
     "foreign-origin": "a page",
     "unknown-host": "a page",
+    "busy": "a client",
     "too-many-connections": "a client",
     "too-many-viewers": "a viewer",
     "too-much-for-one-client": "a client",

@@ -11,6 +11,7 @@ from twisted.logger import capturedLogs, formatEvent
 
 from streamd.app import service
 from streamd.http.guesses import FREE, PAUSE
+from streamd.hub.seats import MAX_UNREAD
 from tests.support.daemon import StartDaemon
 from tests.support.net import Answer, wait_until
 from tests.support.nginx import StartNginx
@@ -45,6 +46,18 @@ def test_another_address_gets_a_seat(serve: Serve, way: str) -> None:
     [line] = [line for event in events if "a client was refused" in (line := formatEvent(event))]
     assert f"{HOSTILE} has as many viewers as one client address may have" in line
     assert f'trusted_proxies = ["{HOSTILE}"]' in line
+
+
+@pytest.mark.parametrize("way", WAYS)
+@in_thread
+def test_the_log_says_that_too_much_is_unread(serve: Serve, way: str) -> None:
+    served = serve()
+    served.service.hub.seats.unread.take("elsewhere", MAX_UNREAD)
+    with capturedLogs() as events:
+        answer = served.wire(WAYS[way]).answer()
+        assert (answer.status, answer.json()["error"]["code"]) == (503, "busy")
+        wait_until(lambda: any("was refused" in formatEvent(event) for event in events))
+    served.service.hub.seats.unread.give_back("elsewhere", MAX_UNREAD)
 
 
 @in_thread
