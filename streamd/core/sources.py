@@ -175,7 +175,9 @@ class Sources(Ownership):
             late = stream.health.state == "late"
             told[name] = StreamReport(proof, stream.lapse or None if late else stream.error, late)
         if source.speaks and self._streams.find(source.name) is None:
-            told[source.name] = StreamReport(None, self._streams.entries[source.name].error, False)
+            entry = self._streams.entries[source.name]
+            late = entry.error is None
+            told[source.name] = StreamReport(None, entry.lapse if late else entry.error, late)
         return told
 
     def hear(self, source: SourceHealth, report: Mapping[str, StreamReport], now: float) -> None:
@@ -190,7 +192,9 @@ class Sources(Ownership):
         own = report.get(source.name)
         source.failure = Trouble(failing, failure) if failure else None
         source.refused = Trouble(proving, own.failure) if own and own.failure else None
-        source.gap, source.retired = None, False
+        waits = own.error if own and own.late and not self._streams.find(source.name) else None
+        source.gap = Trouble(proving, waits) if waits else None
+        source.retired = False
         source.troubled = proving
         if not failure:
             source.worked = proving

@@ -319,6 +319,17 @@ class HearingTests(SourcesTestCase):
         self.hear()
         self.assertEqual({}, self.states())
 
+    def test_also_that_a_source_without_streams_waits(self) -> None:
+        self.sources.wait(self.shop, MISSING, self.now())
+        self.assertEqual(("late", MISSING), self.daemon.health("shop"))
+        report = self.sources.report(self.shop)
+        self.make()
+        for _ in range(2):
+            self.sources.hear(self.shop, report, self.now())
+            self.assertEqual(("late", MISSING), self.daemon.health("shop"))
+        self.hear()
+        self.assertEqual({}, self.states())
+
     def test_it_is_taken_over(self) -> None:
         self.publish()
         self.hear(a=StreamReport(None, "away", False), b=StreamReport(None, "away", False))
