@@ -92,6 +92,7 @@ class Sources(Ownership):
             if stream is None or stream.source is not source:  # forgotten, or another source's
                 continue
             stream.proved = max(stream.proved, reading.number)
+            stream.vouched = 0.0  # this node runs the source: it gets no more reports
             if (calm and stream.refused is None) or stream.trouble() is None:
                 stream.confirm(now)
             self._streams.judge_stream(stream, now)

@@ -208,7 +208,7 @@ class State(Streams):
         self.kept.weigh()
         for stream in self:
             stream.bound(now)
-            if stream.description.expect is not None:
+            if stream.expire_report(now) or stream.description.expect is not None:
                 self.judge_stream(stream, now)
         self._expire(elapsed)
 

@@ -131,6 +131,19 @@ class Stream:
             self.long.resume(0.0, self.history[-1].value if self.history else None)
         self.doubt = None
 
+    def expire_report(self, now: float) -> bool:
+        """Doubt the value when the last report of the node that runs its source has expired.
+
+        Nobody may run the source then.  Only ``expect`` would show that, and channels have none.
+
+        :returns: whether the report has just expired.
+        """
+        if not 0.0 < self.vouched <= now:
+            return False
+        self.vouched = 0.0
+        self.doubt = self.doubt or ""
+        return True
+
     def bound(self, now: float) -> None:
         """Move times that lie too far in the future: the clock was set back.
 

@@ -263,6 +263,28 @@ class HearingTests(SourcesTestCase):
         self.daemon.judge()
         self.assertEqual("late", self.states()["shop.a"])
 
+    def test_a_stream_that_expects_nothing_is_late_without_reports(self) -> None:
+        bell = self.sources.record("bell", None)
+        report = {"bell": StreamReport(self.now(), None, False)}
+        self.daemon.journal.append([Draft("bell", b"1")])
+        self.sources.hear(bell, report, self.now())
+        for state, seconds in (("fresh", 3), ("late", 1), ("late", 60)):
+            self.daemon.clock.advance(seconds)
+            self.daemon.judge()
+            self.assertEqual((state, None), self.daemon.health("bell"))
+        self.sources.hear(bell, report, self.now())
+        self.assertEqual(("fresh", None), self.daemon.health("bell"))
+
+    def test_who_runs_the_source_then_needs_no_report(self) -> None:
+        bell = self.sources.record("bell", None)
+        self.daemon.journal.append([Draft("bell", b"1")])
+        self.sources.hear(bell, {"bell": StreamReport(self.now(), None, False)}, self.now())
+        reading = self.sources.prepare(bell, {"bell": b"1"}, self.now())
+        self.sources.prove(bell, reading, self.now())
+        self.daemon.clock.advance(60)
+        self.daemon.judge()
+        self.assertEqual(("fresh", None), self.daemon.health("bell"))
+
     def test_a_clock_that_is_set_back_does_not_prolong_that(self) -> None:
         self.publish()
         self.hear(a=StreamReport(self.now(), None, False))
