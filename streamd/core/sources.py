@@ -175,10 +175,13 @@ class Sources(Ownership):
             proof = stream.proof if stream.doubt is None else None
             late = stream.health.state == "late"
             told[name] = StreamReport(proof, stream.lapse or None if late else stream.error, late)
-        if source.speaks and self._streams.find(source.name) is None:
-            entry = self._streams.entries[source.name]
+        if source.speaks:
+            name = source.name
+            other = self._streams.find(name)
+            entry = other or self._streams.entries[name]
             late = entry.error is None
-            told[source.name] = StreamReport(None, entry.lapse if late else entry.error, late)
+            if other is None or (name in source.waiting and not late):
+                told[name] = StreamReport(None, entry.lapse if late else entry.error, late)
         return told
 
     def hear(self, source: SourceHealth, report: Mapping[str, StreamReport], now: float) -> None:
@@ -200,6 +203,8 @@ class Sources(Ownership):
         if not failure:
             source.worked = proving
         known = {name: how for name, how in report.items() if self._streams.find(name)}
+        if own and own.failure and source.name not in source.streams:
+            known.pop(source.name, None)  # clients made it: it only fails with the source
         for name in source.streams - known.keys():
             self._leave(source, name)
             self._streams.judge_stream(self._streams.streams[name], now)

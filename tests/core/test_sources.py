@@ -341,6 +341,20 @@ class HearingTests(SourcesTestCase):
         self.hear()
         self.assertEqual({}, self.states())
 
+    def test_a_published_stream_of_its_name_fails_with_it(self) -> None:
+        values = [Draft("shop", b"3")]
+        self.daemon.journal.append(values)
+        self.sources.fail(self.shop, "away", self.now())
+        report = self.sources.report(self.shop)
+        self.make()
+        self.daemon.journal.append(values)
+        for _ in range(2):
+            self.sources.hear(self.shop, report, self.now())
+            self.assertEqual(("failed", "away"), self.daemon.health("shop"))
+        self.assertEqual(set(), self.shop.streams, "clients made it")
+        self.hear()
+        self.assertEqual(("fresh", None), self.daemon.health("shop"))
+
     def test_also_that_a_source_without_streams_waits(self) -> None:
         self.sources.wait(self.shop, MISSING, self.now())
         self.assertEqual(("late", MISSING), self.daemon.health("shop"))
