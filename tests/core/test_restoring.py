@@ -382,3 +382,32 @@ def test_every_stream_has_its_turn_to_be_stored(monkeypatch: pytest.MonkeyPatch)
         stored.append(state.saving.take(TODAY + second))
     assert sorted(name for blocks in stored for name in blocks if name) == ["a", "b", "c"]
     assert [blocks.get(FOLLOWED) for blocks in stored] == [None, None, {-1: b"%f" % TODAY}]
+
+
+def test_a_part_that_was_not_stored_begins_a_new_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamd.core.saving.AT_ONCE", 0)
+    state = State(TODAY, dict.fromkeys("abc", ROLLED["a"]))
+    state.restore(LIFE, (), ORIGIN, {}, TODAY, 0.0)
+    kept = Kept()
+    state.apply([kept.append(name, b"1", TODAY) for name in "abc"], TODAY)
+    state.saving.give_back(state.saving.take(TODAY))
+    assert [FOLLOWED in state.saving.take(TODAY) for _ in range(3)] == [False, False, True]
+
+
+def test_the_time_of_the_last_saving_is_not_deleted() -> None:
+    state = State(TODAY)
+    state.restore(LIFE, (), ORIGIN, {FOLLOWED: {-1: b"5"}}, TODAY, 0.0)
+    assert state.saving.take(TODAY) == {}
+
+
+def test_a_saving_in_the_future_makes_no_update_late() -> None:
+    kept, state = Kept(), State(TODAY, ROLLED)
+    state.restore(LIFE, (), ORIGIN, {}, TODAY, 0.0)
+    state.apply([kept.append("a", b"1", TODAY)], TODAY)
+    stored: Any = {**state.saving.take(TODAY), FOLLOWED: {-1: b"%f" % (TODAY + 1e6)}}
+    state.restore(LIFE, kept.rows, ORIGIN, stored, TODAY + 100, 0.0)
+    state.apply([kept.append("a", b"2", TODAY + 130)], TODAY + 130)
+    long = state.streams["a"].long
+    assert long is not None
+    silences = [*long.segments[2].read(0.0, TODAY + 200)]
+    assert silences == [(TODAY + 100, TODAY + 130, "silent")]

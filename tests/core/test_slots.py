@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from unittest.mock import patch
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -136,3 +137,20 @@ class SlotsTests(SynchronousTestCase):
         slots.touch(0.5, 9.0)
         [first, _] = slots.read(0.0, 2.0)
         self.assertEqual((4.0, 9.0, 4.0, 4.0), (first.low, first.high, first.mean, first.last))
+
+    def test_a_number_older_than_all_slots_makes_none(self) -> None:
+        slots, other = Slots(600.0), Slots(600.0)
+        slots.hear(100_000.0, 1.0)
+        slots.touch(0.0, 2.0)
+        self.assertEqual(1, len(slots.blocks))
+        with patch.object(Slots, "_get", return_value=None) as get:
+            slots.copy(other, 0.0, 100_000.0)
+        self.assertLess(get.call_count, 3000)
+
+    def test_what_was_cut_off_is_forgotten(self) -> None:
+        slots = Slots(600.0)
+        for time, number in (10.0, 1.0), (20.0, 2.0), (30.0, 3.0):
+            slots.hear(time, number)
+        slots.cut(15.0)
+        got = [(slot.time, slot.mean) for slot in slots.read(0.0, 40.0)]
+        self.assertEqual([(n, 1.0 if n < 15 else 3.0) for n in range(10, 40)], got)
