@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 from streamd.config.fields import DEFAULT_PORT, Origin
@@ -26,11 +27,13 @@ from streamd.http.request import Request
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
 
-_FORWARDING = re.compile(
-    r".*(?:forward|prox[iy]|(?:client|remote|real|source)[-_]?(?:ip|addr|host|port|user|cert)).*"
-    r"|x-(?:amzn|appengine|appgw|arr|azure|cloud|envoy|host|https?|nginx|original|scheme|sozu|ssl"
-    r"|traefik|url-scheme|varnish).*"
-    r"|(?:cf|fastly|fly|surrogate|tailscale)-.*|cdn-loop|front-end-https|via"
+_is_of_proxy = lru_cache(maxsize=256)(
+    re.compile(
+        r".*(?:forward|prox[iy]|(?:client|remote|real|source)[-_]?(?:ip|addr|host|port|user|cert)).*"
+        r"|x-(?:amzn|appengine|appgw|arr|azure|cloud|envoy|host|https?|nginx|original|scheme|sozu|ssl"
+        r"|traefik|url-scheme|varnish).*"
+        r"|(?:cf|fastly|fly|surrogate|tailscale)-.*|cdn-loop|front-end-https|via"
+    ).fullmatch
 )
 """Matches the names of headers that proxies add: then the peer is not the client."""
 
@@ -89,9 +92,10 @@ class Access:
 
         :raises Refused: 400 for control bytes or a missing Host; 421 for an unknown Host.
         """
-        for name, value in request.headers.items():
-            if _CONTROL.search(value):
-                raise Refused(400, "bad-request", f"control bytes in the header {shorten(name)}")
+        headers = request.headers
+        if _CONTROL.search("".join(headers.values())):
+            name = next(name for name, value in headers.items() if _CONTROL.search(value))
+            raise Refused(400, "bad-request", f"control bytes in the header {shorten(name)}")
         if _CONTROL.search(request.path):
             raise Refused(404, "not-found", "there is nothing here")
         if "host" in request.headers or request.version != "HTTP/1.0":
@@ -242,7 +246,7 @@ class Access:
 
     def _why_not_local(self, request: Request) -> str:
         """Return why a request is not from a program on this machine; empty if it is."""
-        forwarded = any(_FORWARDING.fullmatch(name) for name in request.headers)
+        forwarded = any(map(_is_of_proxy, request.headers))
         proxied = forwarded or request.proxied or request.relayed
         if proxied or request.version == "HTTP/1.0":
             return "; only programs that come through no proxy need none"

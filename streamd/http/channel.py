@@ -20,7 +20,7 @@ from streamd.core.errors import Refused
 from streamd.http.bodies import READ_WITHIN, SMALL
 from streamd.http.client_address import FORWARDED_FOR, UNIX, read_address
 from streamd.http.exchange import Answers, Exchange
-from streamd.http.request import Handover, Request, Response, error_response, last_head
+from streamd.http.request import Handover, Request, Response, error_response, head_of
 from streamd.reactor.deadline import Deadline
 from streamd.reactor.private_twisted import OpenChannel, give_transport, is_relayed
 
@@ -187,7 +187,7 @@ class Channel(OpenChannel):
         self.clearLineBuffer()
         body = response.body if isinstance(response.body, bytes) else b""
         headers = {**self.site.security, **response.headers}
-        self.write(last_head(response.status, headers) + body)
+        self.write(head_of(response.status, headers) + body)
         if isinstance(self.transport, ProtocolWrapper):
             # TLS sends its closing alert, and reads until the peer sends one as well.
             super().loseConnection()

@@ -28,10 +28,10 @@ from streamd.http.request import (
     Request,
     Response,
     error_response,
-    last_head,
+    head_of,
     phrase,
 )
-from streamd.http.uploads import Upload, Uploads
+from streamd.http.uploads import CHUNK, SMALL_BODY, Upload, Uploads
 from streamd.reactor.slices import Slices
 
 _WITH_BODY = frozenset((b"PATCH", b"POST"))
@@ -149,6 +149,8 @@ class Exchange(http.Request):
         try:
             if self.method in _WITH_BODY:
                 self._asked = self._ask(request)
+            if length is not None and length * CHUNK <= SMALL_BODY:
+                return  # it takes no room, even if it comes byte by byte
             self._upload = self._site.uploads.begin(self._asked, request.client, self._refuse)
             self._upload.check_length(length or 0)
         except Exception:
@@ -265,20 +267,24 @@ class Exchange(http.Request):
             return
         if _is_whole(body) and response.status not in (204, 304):
             headers = {**headers, "Content-Length": str(len(body))}
+        if held is None:
+            self.startedWriting = 1  # Twisted would copy and encode each header, and write twice
+            head = head_of(response.status, headers, bool(self.channel.persistent))
+            if _is_whole(body) and self.method != b"HEAD" and response.status not in (204, 304):
+                head += body
+            self.channel.write(head)
+            self.finish()
+            return
         self.setResponseCode(response.status, phrase(response.status).encode())
         for name, value in headers.items():
             self.responseHeaders.setRawHeaders(name, [value])
-        if held is None:
-            self.write(body if _is_whole(body) else b"")
-            self.finish()
-        else:
-            Parts(self, body, self._site, held).start()
+        Parts(self, body, self._site, held).start()
 
     def _hand_over(self, handover: Handover) -> None:
         if handover.head is not None:
             response = handover.head
             headers = {**self._site.security, **self._cross_origin(response), **response.headers}
-            head = last_head(response.status, headers)
+            head = head_of(response.status, headers)
             self.channel.write(head if self.method == b"HEAD" else head + handover.start)
         if self.method == b"HEAD":
             self.channel.loseConnection()

@@ -39,6 +39,8 @@ class Guesses:
     def pause(self, client: str, token: str) -> float:
         """Return the seconds for which a request has to wait before its token is judged."""
         tried = self._tried(client)
+        if not tried:
+            return 0.0
         return PAUSE if len(tried) >= FREE or tried[self._hash(token)] >= FREE else 0.0
 
     def wrong(self, client: str, token: str) -> None:
@@ -55,8 +57,8 @@ class Guesses:
 
     def _tried(self, client: str) -> Counter[bytes]:
         """Return how often an address tried each wrong token lately."""
-        since, tried = self._clients.get(client, (0.0, Counter[bytes]()))
-        return tried if self._seconds() - since < WINDOW else Counter()
+        known = self._clients.get(client)
+        return known[1] if known and self._seconds() - known[0] < WINDOW else Counter()
 
     def _hash(self, token: str) -> bytes:
         return hashlib.blake2b(

@@ -1,6 +1,7 @@
 """One HTTP request and its answer as plain values.  This module is pure.
 
-:mod:`streamd.http.exchange` makes the :class:`Request` and writes the :class:`Response`.
+:mod:`streamd.http.channel` makes the :class:`Request`, :mod:`streamd.http.exchange` writes the
+:class:`Response`.
 """
 
 from __future__ import annotations
@@ -151,16 +152,24 @@ def error_response(
     return json_response({"error": {"code": code, "message": message}}, status, headers)
 
 
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
 def phrase(status: int) -> str:
     """Return the reason phrase of a status; Twisted does not know all of them."""
-    return HTTPStatus(status).phrase
+    return _PHRASES[status]
 
 
-def last_head(status: int, headers: Mapping[str, str]) -> bytes:
-    """Return the head of an answer after which the connection is closed."""
-    lines = [f"HTTP/1.1 {status} {phrase(status)}", "Connection: close"]
+def head_of(status: int, headers: Mapping[str, str], persistent: bool = False) -> bytes:
+    """Return the head of an answer.
+
+    :param persistent: whether the connection is kept for another request.
+    """
+    lines = [f"HTTP/1.1 {status} {phrase(status)}"]
+    if not persistent:
+        lines.append("Connection: close")
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def joined(items: Iterable[bytes], opening: bytes, closing: bytes) -> Iterator[bytes]:

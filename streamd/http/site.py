@@ -285,6 +285,11 @@ class Site(http.HTTPFactory):
 
     def _call(self, views: Mapping[str, View], request: Request, *name: str) -> Answer:
         method = "GET" if request.method == "HEAD" else request.method
+        view = views.get(method)
+        if view is not None:
+            if method == "GET" and request.path not in self._public:
+                self.access.check_reader(request)
+            return view(request, *name)
         allowed = ", ".join(views)
         if method == "OPTIONS":
             self.access.check_preflight(request)
@@ -295,14 +300,7 @@ class Site(http.HTTPFactory):
                 "last-event-id, streamd-time",
             }
             return Response(204, b"", possible)
-        view = views.get(method)
-        if view is None:
-            return error_response(
-                405, "not-allowed", f"possible here: {allowed}", {"Allow": allowed}
-            )
-        if method == "GET" and request.path not in self._public:
-            self.access.check_reader(request)
-        return view(request, *name)
+        return error_response(405, "not-allowed", f"possible here: {allowed}", {"Allow": allowed})
 
 
 def _abort(channel: Channel | Door) -> None:
