@@ -215,6 +215,8 @@ class Sources(Ownership):
             elif how.proof is not None:
                 stream.proof = max(how.proof, stream.proof or how.proof)
                 stream.vouch()
+            elif how.late:  # the node that runs the source doubts the value itself
+                stream.doubt = stream.doubt or ""
             stream.proved = failing if how.failure else proving
             stream.refused = Trouble(proving, how.failure) if how.failure else None
             stream.vouched = 0.0 if how.late else now + VOUCHED

@@ -275,6 +275,14 @@ class HearingTests(SourcesTestCase):
         self.sources.hear(bell, report, self.now())
         self.assertEqual(("fresh", None), self.daemon.health("bell"))
 
+    def test_what_the_node_that_runs_the_source_doubts_is_late(self) -> None:
+        bell = self.sources.record("bell", None)
+        self.daemon.journal.append([Draft("bell", b"1")])
+        for report in (StreamReport(self.now(), None, False), StreamReport(None, None, True)):
+            self.sources.hear(bell, {"bell": report}, self.now())
+            state = "late" if report.late else "fresh"
+            self.assertEqual((state, None), self.daemon.health("bell"))
+
     def test_who_runs_the_source_then_needs_no_report(self) -> None:
         bell = self.sources.record("bell", None)
         self.daemon.journal.append([Draft("bell", b"1")])
