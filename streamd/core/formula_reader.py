@@ -245,7 +245,7 @@ class FormulaReader:
         """
         arguments = self._arguments(node, 2, 3)
         name, seconds = self._name(arguments[0]), self._seconds(arguments[1])
-        length = _text(arguments[1])
+        length, what = _text(arguments[1]), ast.unparse(node)
         self.inputs.add(name)
         self.windows.add((name, seconds))
 
@@ -256,7 +256,7 @@ class FormulaReader:
             found = compute(window)
             if found is None:
                 raise Unknown(f"{name} has no number in the last {length}")
-            return number(found, ast.unparse(node))
+            return number(found, what)
 
         return value
 
