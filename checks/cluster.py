@@ -25,7 +25,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 from checks.numbered import ORDERS, Publisher, Rows, Viewer, Worker
 from checks.proof import Proof, main
@@ -57,14 +56,6 @@ keep = 1000000
 """
 
 
-class Way(Proxy):
-    """A way to Redis that can be cut."""
-
-    def _serve(self, client: Any) -> None:
-        with self._kept(client), suppress(OSError):
-            self._pass_on(client, b"", False)
-
-
 class System:
     """Redis, the ways to it, and the nodes.
 
@@ -75,7 +66,7 @@ class System:
         self.folder = folder
         self.redis = Redis(folder)
         self.redis.start()
-        self.ways = [Way(self.redis.port) for _ in range(NODES)]
+        self.ways = [Proxy(self.redis.port, is_http=False) for _ in range(NODES)]
         self.nodes = [self._node(number) for number in range(NODES)]
         self.wrong: list[str] = []
 

@@ -1,280 +1,255 @@
 """Proves that a wall never lies, whatever fails, and comes back by itself.
 
-Three streams follow a number that grows twice a second: one is polled from a URL, two are published,
-and of those one promises nothing: it is current for as long as nobody says more.  A real browser shows
-them, through a proxy.  Again and again something of all that is killed, frozen or started anew, for a
-random while.  Every 200 ms what the wall shows as current is compared with what the number was:
+Writers write a number that grows twice a second to a SQLite file, PostgreSQL, Redis, a web server and
+a file, and publish it: what they wrote is the truth.  A real browser shows it, as a node on SQLite and
+two nodes on one Redis see it.  One or two things at a time are killed, frozen, silenced, locked, or
+restarted with another configuration, for a random while.  Every 200 ms the walls are compared with the
+truth.  What they show as current:
 
-- it was the newest at most KNOWABLE ago: so soon each fault is on the screen;
-- if a link was silent, at most SILENT ago: the two ticks that have to be missed, a fifth of one for a
-  busy machine, and the second in which the page draws.
+- was the newest at most KNOWABLE ago: so soon each fault is on the screen;
+- if the link to the browser was silent, at most SILENT ago: the two ticks that have to be missed, a
+  fifth of one for a busy machine, and the second in which the page draws.
 
-Then nobody touches anything, and all are current again within the client's longest backoff and 2 s.
+Then nobody touches anything, and all is current again within BACK.
+
+`wall.py SECONDS SEED` takes as long as it is told.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import os
 import random
 import signal
-import threading
+import sys
+import tempfile
 import time
-from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from playwright.sync_api import Browser, Page
 
-from checks.proof import Daemon, Proof, main, running, spread
+from checks.numbered import Worker
+from checks.proof import Proof, main, spread
+from checks.world import EVERY, SHAPES, Node, System, World
 from tests.support.browser import chromium
-from tests.support.net import request
 from tests.support.proxy import Proxy
 
-SEED = 7
-EVERY, LOOK = 0.5, 0.2
-"""Seconds between two numbers, and between two looks at the wall."""
-KNOWABLE, TICK = 5.0, 5.0
+SECONDS, SEED = 600.0, 7
+LOOK = 0.2
+"""Seconds between two looks at the walls."""
+KNOWABLE, TICK = 5.5, 5.0
 SILENT = 2.2 * TICK + 1
-BACK = 20.0 + 2.0
+BACK = 10.0
 
-CONFIG = """
-[access]
-publish = "loopback"
-[streams.pushed]
-expect = "2s"
-[sources.polled]
-url = "http://127.0.0.1:{port}/"
-every = "500ms"
-timeout = "1s"
-expect = "2s"
-[streams.polled]
-[streams.plain]
-"""
-CLAIMED = """() => {
-  const text = (tile, what) => tile.querySelector(what).textContent.replace(",", "");
-  const tiles = [...document.querySelectorAll(".tile[data-state=current]")];
-  return Object.fromEntries(tiles.map((tile) => [text(tile, "h2"), Number(text(tile, ".value"))]));
-}"""
-STREAMS = 3
+TILES = """() => [...document.querySelectorAll(".tile")].map((tile) => {
+  const text = (what) => tile.querySelector(what)?.textContent ?? "";
+  const number = Number(text(".value, .list").replace(/\\D/g, ""));
+  return [text("h2"), tile.dataset.state, number, text(".foot")];
+})"""
+"""The label, the state, the number and the reason of each tile."""
 
 
-class World:
-    """The number, which is published while `speaks` is set and answered while `answers` is.
+class Fault(NamedTuple):
+    """Something that can happen.
 
-    :ivar port: where it can be polled.
+    :ivar about: of two at once it is different.
+    :ivar hushed: the node whose page hears nothing meanwhile.
     """
 
-    def __init__(self) -> None:
-        self.speaks = threading.Event()
-        self.answers = threading.Event()
-        self.refuses = False
-        self.daemon_port = 0
-        self._begin = time.monotonic()
-        self._times = [self._begin]
-        self._spoken: list[tuple[int, float]] = []
-        self._over = threading.Event()
-        world = self
-
-        class Polled(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                with suppress(OSError):  # who asked may have given up
-                    self._answer()
-
-            def _answer(self) -> None:
-                if world.refuses:
-                    return
-                world.answers.wait()
-                body = str(len(world._times)).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *words: object) -> None:
-                """Nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Polled)
-        self.port: int = self._server.server_port
-        self.thaw()
-        for call in (self._server.serve_forever, self._grow):
-            threading.Thread(target=call, daemon=True).start()
-
-    def freeze(self) -> None:
-        """Stops publishing and answering."""
-        self.speaks.clear()
-        self.answers.clear()
-
-    def thaw(self) -> None:
-        """Publishes and answers again."""
-        self.speaks.set()
-        self.answers.set()
-        self.refuses = False
-
-    def refuse(self) -> None:
-        """Breaks off every request, and publishes nothing."""
-        self.speaks.clear()
-        self.refuses = True
-
-    def followed(self, stream: str, number: int) -> float:
-        """When the number was followed by the next, as far as the stream can know; infinity: never."""
-        if stream == "plain":
-            i = bisect_right(self._spoken, (number, math.inf))
-            return self._spoken[i][1] if i < len(self._spoken) else math.inf
-        return self._times[number] if number < len(self._times) else math.inf
-
-    def close(self) -> None:
-        """Stops the server and the number."""
-        self._over.set()
-        self.thaw()
-        self._server.shutdown()
-        self._server.server_close()
-
-    def _grow(self) -> None:
-        while not self._over.wait(EVERY):
-            self._times.append(time.monotonic())
-            if self.speaks.is_set() and self.daemon_port:
-                number = len(self._times)
-                self._spoken.append((number, self._times[-1]))
-                with suppress(OSError):
-                    state = json.dumps({"pushed": number, "plain": number})
-                    request(self.daemon_port, "PATCH", "/state", state, timeout=1)
+    name: str
+    about: object
+    begin: Callable[[], object]
+    finish: Callable[[], object]
+    hushed: Node | None = None
 
 
 class Watch:
-    """Compares what the wall claims with the truth, look by look.
+    """Compares what one wall claims with the truth, look by look.
 
-    :ivar looks: how many.
     :ivar ages: of each claim, how long ago it was the newest, in seconds.
     :ivar lies: those that were too old, in words.
+    :ivar waiting: the streams that were not current and new at the last look, and what they were.
     """
 
-    def __init__(self, page: Page, world: World) -> None:
-        self.looks = 0
+    def __init__(self, page: Page, node: Node, system: System) -> None:
+        self.node = node
         self.ages: list[float] = []
         self.lies: list[str] = []
-        self._page = page
-        self._world = world
+        self.waiting: dict[str, str] = {}
+        self._page, self._system = page, system
         self._silent_until = 0.0
 
-    def during(self, name: str, silent: bool, act: Callable[[], object]) -> None:
-        """Looks again and again while a function runs."""
-        thread = threading.Thread(target=act)
-        thread.start()
-        while thread.is_alive():
-            self.look(name, silent)
-        thread.join()
-
-    def look(self, name: str, silent: bool = False) -> bool:
-        """Looks once, and pauses; returns whether all is current and new."""
+    def look(self, what: str, silent: bool) -> None:
         now = time.monotonic()
         if silent:
             self._silent_until = now + SILENT
         bound = SILENT if now < self._silent_until else KNOWABLE
-        claims: dict[str, int] = self._page.evaluate(CLAIMED)
-        ages = [max(0.0, now - self._world.followed(*claim)) for claim in claims.items()]
+        truth = self._system.truth
+        self.waiting = dict.fromkeys(self._system.streams, "no tile")
+        for name, state, number, reason in self._page.evaluate(TILES):
+            age = max(0.0, now - truth[name].followed(number))
+            if state == "current":
+                self.ages.append(age)
+                if age > bound:
+                    self.lies.append(f"{name} on {self.node.name} {age:.1f} s old: {what}")
+                if age < 2 * EVERY + 1:
+                    self.waiting.pop(name, None)
+                    continue
+            if name in self.waiting:
+                self.waiting[name] = f"{state}, {age:.1f} s old, {reason}"
+
+
+class Walls:
+    """All walls, which are looked at while something happens."""
+
+    def __init__(self, watches: Sequence[Watch]) -> None:
+        self.all = watches
+        self.looks = 0
+
+    def look(self, faults: Collection[Fault] = (), when: str = "") -> set[str]:
+        """Look once, and pause; return what is not current and new."""
+        began = time.monotonic()
+        hushed = [fault.hushed for fault in faults]
+        what = when + ", ".join(fault.name for fault in faults)
+        for watch in self.all:
+            watch.look(what, watch.node in hushed)
         self.looks += 1
-        self.ages += ages
-        self.lies += [f"{age:.1f} s old: {name}" for age in ages if age > bound]
-        time.sleep(max(0.0, now + LOOK - time.monotonic()))
-        return len(ages) == STREAMS and max(ages) < 2 * EVERY + 1
+        time.sleep(max(0.0, began + LOOK - time.monotonic()))
+        return {f"{n} on {w.node.name}: {why}" for w in self.all for n, why in w.waiting.items()}
+
+    def during(self, faults: Collection[Fault], acts: Sequence[Callable[[], object]]) -> None:
+        """Look again and again while functions run, one after the other."""
+        with ThreadPoolExecutor(1) as pool:
+            futures = [pool.submit(act) for act in acts]
+            while not all(future.done() for future in futures):
+                self.look(faults)
+            for future in futures:
+                future.result()
+
+    def wait(self, when: str, patience: float) -> tuple[float, set[str]]:
+        """Wait until all is current; return the seconds, and what is not current then."""
+        began = time.monotonic()
+        while (waiting := self.look((), when)) and time.monotonic() < began + patience:
+            pass
+        return time.monotonic() - began, waiting
 
 
-Fault = tuple[str, bool, Callable[[], object], Callable[[], object]]
+def faults(world: World, systems: Sequence[System], chance: random.Random) -> Iterator[Fault]:
+    """All that can happen."""
+    postgres, redis = world.postgres, world.redis
+    yield Fault("PostgreSQL is killed", postgres, postgres.kill, postgres.start)
+    yield Fault("PostgreSQL is frozen", postgres, postgres.freeze, postgres.thaw)
+    yield Fault("Redis is killed", redis, redis.kill, redis.start)
+    yield Fault("Redis is frozen", redis, redis.freeze, redis.thaw)
+    yield Fault("the SQLite file is locked", "file", world.lock, world.unlock)
+    for system in systems:
+        if pushed := system.truth.get("pushed"):
+            speaks = pushed.speaks
+            yield Fault("the publisher is silent", "publisher", speaks.clear, speaks.set)
+        shape = chance.randrange(len(SHAPES))
+        where = " and ".join(node.name for node in system.nodes)
+        change = partial(system.change, shape)
+        yield Fault(f"{where} changed to {shape}", system, change, bool)
+        for node in system.nodes:
+            yield from _faults_of(node, system)
 
 
-def faults(daemon: Daemon, proxy: Proxy, world: World) -> list[Fault]:
-    """A name, whether a link is silent while it lasts, how it begins and how it ends."""
+def _faults_of(node: Node, system: System) -> Iterator[Fault]:
+    name, daemon = node.name, node.daemon
+    stop, go = partial(node.tell, signal.SIGSTOP), partial(node.tell, signal.SIGCONT)
+    yield Fault(f"{name} is killed", system, daemon.kill, daemon.start)
+    yield Fault(f"{name} is stopped", system, daemon.stop, daemon.start)
+    yield Fault(f"{name} is frozen", system, stop, go, node)
+    killer = Worker(node.kill_commands)
+    yield Fault(f"commands of {name} are killed", killer, killer.start, killer.end)
+    for what, link in node.links.items():
+        text, hushed = f"the link of {name} to {what} is", node if what == "browser" else None
+        yield Fault(f"{text} broken", link, link.sever, link.sever)
+        yield Fault(f"{text} frozen", link, link.freeze, link.thaw, hushed)
+        yield Fault(f"{text} silent", link, link.silence, link.speak, hushed)
+    browser = node.links["browser"]
+    for sort in ("refuse", "hang"):
+        climb = partial(_upgrades, browser, sort)
+        yield Fault(f"{name}: {sort} WebSockets", browser, climb, partial(_upgrades, browser))
 
-    def climb_down() -> None:
-        proxy.upgrades = "refuse"
-        proxy.sever()
 
-    def climb_back() -> None:
-        proxy.upgrades = "pass"
-        proxy.sever()
-
-    def tell(number: signal.Signals) -> None:
-        os.kill(daemon.pid, number)
-
-    stop, go = partial(tell, signal.SIGSTOP), partial(tell, signal.SIGCONT)
-    return [
-        ("the daemon is killed", False, daemon.kill, daemon.start),
-        ("the daemon is restarted", False, daemon.stop, daemon.start),
-        ("the daemon is frozen", True, stop, go),
-        ("the proxy breaks off", False, proxy.sever, proxy.sever),
-        ("the proxy lets no WebSocket pass", False, climb_down, climb_back),
-        ("the proxy is frozen", True, proxy.freeze, proxy.thaw),
-        ("the source is dead", False, world.refuse, world.thaw),
-        ("the source is frozen", False, world.freeze, world.thaw),
-    ]
+def _upgrades(link: Proxy, sort: Literal["pass", "refuse", "hang"] = "pass") -> None:
+    link.upgrades = sort
+    link.sever()
 
 
 def prove(
-    proof: Proof, seconds: float = 600.0, longest: float = 15.0, browser: Browser | None = None
+    proof: Proof,
+    seconds: float = SECONDS,
+    seed: int = SEED,
+    longest: float = 20.0,
+    browser: Browser | None = None,
 ) -> None:
     """:param longest: seconds that a fault lasts at most.
 
     :param browser: one that is there already.
     """
-    chance = random.Random(SEED)
-    patience = proof.patience * BACK
+    proof.figure(f"seed {seed}")
+    chance = random.Random(seed)
     back: list[float] = []
-    with _watch(browser) as (watch, daemon, proxy, world):
-        proof.claim(_wait(watch, "the beginning", patience) is not None, "all streams are current")
+    with _walls(browser) as (walls, world, systems):
+        _claim_back(proof, walls, "the beginning", 3 * BACK)
         end = time.monotonic() + seconds
         order: list[Fault] = []
-        while time.monotonic() < end:
-            order = order or chance.sample(all_of := faults(daemon, proxy, world), len(all_of))
-            name, silent, begin, finish = order.pop()
-            watch.during(name, silent, begin)
+        while (now := time.monotonic()) < end:
+            if not order:
+                order = list(faults(world, systems, chance))
+                chance.shuffle(order)
+            chosen = [order.pop()]
+            if order and order[-1].about is not chosen[0].about and chance.random() < 0.5:
+                chosen.append(order.pop())
+            walls.during(chosen, [fault.begin for fault in chosen])
             until = time.monotonic() + chance.uniform(0, longest)
             while time.monotonic() < until:
-                watch.look(name, silent)
-            watch.during(name, silent, finish)
-            took = _wait(watch, f"after {name}", patience)
-            proof.claim(
-                took is not None, f"current again after: {name}, {until - end + seconds:.0f} s"
-            )
-            back.append(patience if took is None else took)
-        proof.claim(not watch.lies, f"{len(watch.lies)} lies {watch.lies[:3]}")
-        proof.figure(f"{watch.looks} looks, {len(watch.ages)} claims")
-        proof.figure(f"how old claims were: {spread(watch.ages)}")
+                walls.look(chosen)
+            walls.during(chosen, [fault.finish for fault in reversed(chosen)])
+            names = " and ".join(fault.name for fault in chosen)
+            most = BACK + SILENT * any(fault.hushed is not None for fault in chosen)
+            when = f"{now - end + seconds:.0f} s: {names}, for {time.monotonic() - now:.1f} s"
+            back.append(_claim_back(proof, walls, when, most))
+        lies = [lie for watch in walls.all for lie in watch.lies]
+        ages = [age for watch in walls.all for age in watch.ages]
+        proof.claim(not lies, f"{len(lies)} lies {lies[:3]}")
+        proof.figure(f"{walls.looks} looks, {len(ages)} claims")
+        proof.figure(f"how old claims were: {spread(ages)}")
         proof.figure(f"until current again: {spread(back)}")
 
 
-def _wait(watch: Watch, name: str, patience: float) -> float | None:
-    """Waits without touching anything; returns the seconds until all is current, or None."""
-    begin = time.monotonic()
-    while time.monotonic() < begin + patience:
-        if watch.look(name):
-            return time.monotonic() - begin
-    return None
+def _claim_back(proof: Proof, walls: Walls, when: str, most: float) -> float:
+    seconds, waiting = walls.wait(f"after {when}", most * proof.patience)
+    proof.claim(not waiting, f"{seconds:4.1f} s until current again, {when} {sorted(waiting)}")
+    return seconds
 
 
 @contextmanager
-def _watch(browser: Browser | None) -> Iterator[tuple[Watch, Daemon, Proxy, World]]:
-    world = World()
-    config = CONFIG.format(port=world.port)
-    with (
-        nullcontext(browser) if browser else chromium() as browser,
-        running(config=config) as daemon,
-    ):
-        world.daemon_port = daemon.port
-        proxy = Proxy(daemon.port)
-        page = browser.new_page()
-        try:
-            page.goto(proxy.url)
-            yield Watch(page, world), daemon, proxy, world
-        finally:
-            page.close()
-            proxy.close()
-            world.close()
+def _walls(browser: Browser | None) -> Iterator[tuple[Walls, World, list[System]]]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamd-check-")))
+        browser = stack.enter_context(nullcontext(browser) if browser else chromium())
+        world = World(stack, folder)
+        systems = [System(stack, world, names) for names in (("alone",), ("left", "right"))]
+        watches = []
+        for system in systems:
+            for node in system.nodes:
+                page = browser.new_page()
+                stack.callback(page.close)
+                page.goto(node.links["browser"].url)
+                watches.append(Watch(page, node, system))
+        yield Walls(watches), world, systems
 
 
 if __name__ == "__main__":
-    main(prove)
+    words = sys.argv[1:]
+    main(
+        lambda proof: prove(
+            proof, float(words[0]) if words else SECONDS, int(words[1]) if words[1:] else SEED
+        )
+    )
