@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
 from streamd.http.bodies import READ_WITHIN, SMALL
-from streamd.http.client_address import FORWARDED_FOR, UNIX, read_address
+from streamd.http.client_address import FORWARDED_FOR, UNIX, ClientAddress, read_address
 from streamd.http.exchange import Answers, Exchange
 from streamd.http.request import Handover, Request, Response, error_response, head_of
 from streamd.reactor.deadline import Deadline
@@ -114,7 +114,8 @@ class Channel(OpenChannel):
             self._deadline.cancel()
             if self.request_line()[0] in (b"GET", b"HEAD"):
                 self._wait(super().allContentReceived)
-                self.site.turns.call(self._release, self.peer.host)
+                client = self.peer.client(self.requests[-1].forwarded_for)
+                self.site.turns.call(self._release, client.group)
             else:
                 super().allContentReceived()
 
@@ -237,6 +238,13 @@ class Peer:
             "private": port in site.private,
         }
 
+    def client(self, forwarded: str | None) -> ClientAddress:
+        """Return the address of the client behind this peer; see ``TrustedProxies.client``.
+
+        :param forwarded: the header ``X-Forwarded-For`` of the request.
+        """
+        return self._proxies.client(self.host, forwarded)
+
     def request(
         self, method: bytes, uri: bytes, version: bytes, headers: Mapping[str, str]
     ) -> Request:
@@ -255,7 +263,7 @@ class Peer:
                 query=dict(fields),
                 headers=headers,
                 version=version.decode("latin-1"),
-                client=self._proxies.client(self.host, headers.get(FORWARDED_FOR)),
+                client=self.client(headers.get(FORWARDED_FOR)),
                 **self._common,
             )
         except ValueError:

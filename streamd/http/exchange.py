@@ -20,7 +20,7 @@ from twisted.web import http
 from streamd.core.errors import Refused
 from streamd.http.access import Access
 from streamd.http.bodies import MAX_PACKED, SMALL, Packer, Parts, Unread, is_text, takes_gzip, whole
-from streamd.http.client_address import TrustedProxies
+from streamd.http.client_address import FORWARDED_FOR, TrustedProxies
 from streamd.http.request import (
     PART,
     Handover,
@@ -301,6 +301,11 @@ class Exchange(http.Request):
             "Access-Control-Allow-Origin": origin,
             "Vary": "Origin",
         }
+
+    @property
+    def forwarded_for(self) -> str:
+        """The header ``X-Forwarded-For``; empty if there is none."""
+        return self._header(FORWARDED_FOR.encode())
 
     def _header(self, name: bytes) -> str:
         # As bytes: Twisted would read text as UTF-8, and fail where it is not.

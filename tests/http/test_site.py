@@ -905,3 +905,21 @@ def test_refused_page_is_in_the_log_once_a_minute(served: Served) -> None:
     lines = [line for event in events if "a page was refused" in (line := formatEvent(event))]
     assert len(lines) == 1
     assert 'origins = ["http://foreign.example"]' in lines[0]
+
+
+@in_thread
+def test_clients_behind_a_trusted_proxy_take_turns_of_their_own(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serve(QUIET + '\n[server]\ntrusted_proxies = ["127.0.0.1"]\nhosts = ["127.0.0.1"]')
+    turns = served.service.site.turns
+    clients: list[str] = []
+
+    def call(function: Any, client: str) -> None:
+        clients.append(client)
+        function()
+
+    monkeypatch.setattr(turns, "call", call)
+    for address in "192.0.2.1", "192.0.2.2", "2001:db8::1":
+        served.request("GET", "/state", headers={"X-Forwarded-For": address})
+    assert [client for client in clients if client] == ["192.0.2.1", "192.0.2.2", "2001:db8::/64"]
