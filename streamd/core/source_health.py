@@ -11,6 +11,10 @@ from streamd.core.description import Description
 from streamd.core.duration import Duration
 from streamd.core.health import Trouble, standing
 
+PUBLISHED = 0.0
+"""The proof in the report of a stream that clients published, and that fails with the source of its
+name.  For nodes of version 0.1.0 this is a proof that is older than any other."""
+
 
 class StreamReport(NamedTuple):
     """The health of a stream, as the node that runs its source reports it to other nodes.
@@ -18,7 +22,8 @@ class StreamReport(NamedTuple):
     Nodes of version 0.1.0 read the same; they show a stream that is late with a reason as failed.
 
     :ivar proof: when the value was last confirmed, in seconds since the epoch; None if it was not
-        confirmed since that node read the log.
+        confirmed since that node read the log, and :data:`PUBLISHED` if the source did not make the
+        stream.
     :ivar error: the reason why the stream is failed, or late for another reason than ``expect``.
     :ivar late: whether that node shows the stream as late.
     """

@@ -13,7 +13,7 @@ from streamd.core.errors import Refused
 from streamd.core.health import Trouble, standing
 from streamd.core.ownership import Ownership
 from streamd.core.printable import told
-from streamd.core.source_health import SourceHealth, StreamReport
+from streamd.core.source_health import PUBLISHED, SourceHealth, StreamReport
 from streamd.core.stream import UNREPORTED, VOUCHED
 from streamd.core.streams import Streams
 from streamd.core.update import Draft
@@ -181,7 +181,8 @@ class Sources(Ownership):
             entry = other or self._streams.entries[name]
             late = entry.error is None
             if other is None or (name in source.waiting and not late):
-                told[name] = StreamReport(None, entry.lapse if late else entry.error, late)
+                proof = None if other is None else PUBLISHED
+                told[name] = StreamReport(proof, entry.lapse if late else entry.error, late)
         return told
 
     def hear(self, source: SourceHealth, report: Mapping[str, StreamReport], now: float) -> None:
@@ -203,8 +204,8 @@ class Sources(Ownership):
         if not failure:
             source.worked = proving
         known = {name: how for name, how in report.items() if self._streams.find(name)}
-        if own and own.failure and source.name not in source.streams:
-            known.pop(source.name, None)  # clients made it: it only fails with the source
+        if own and own.proof == PUBLISHED:
+            known.pop(source.name, None)  # it only fails with the source
         for name in source.streams - known.keys():
             self._leave(source, name)
             self._streams.judge_stream(self._streams.streams[name], now)
