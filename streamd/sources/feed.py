@@ -60,6 +60,7 @@ class Feed(RecordedSource):
         self._resumes = False
         self._complaints = Complaints(name, key)
         self._under_way: dict[str, Draft] = {}  # stream -> its newest draft not yet committed
+        self._lost: dict[str, float] = {}  # stream -> since when the journal takes no value of it
 
     # -- what the source says ----------------------------------------------------------------------
 
@@ -132,8 +133,14 @@ class Feed(RecordedSource):
         """Record that the source ran and found nothing new: its last values are still true.
 
         This proves the values since the source was started and since :meth:`missed`.  A source with a
-        cursor also proves the value from before: it has read on from there.
+        cursor also proves the value from before: it has read on from there.  If the journal did not
+        take a value, and no later one came, the source missed it.
         """
+        if self._lost:
+            since = min(self._lost.values())
+            self._lost.clear()
+            self.missed(since)
+            return
         streams = self._state.sources.current(self._source)
         if self._resumes and self.name in self.streams:
             streams.append(self.name)
@@ -217,10 +224,15 @@ class Feed(RecordedSource):
         try:
             if in_turn:
                 await self._append(reading.drafts)
+        except Exception:
+            self._lost.update(dict.fromkeys(newest, self._now()) | self._lost)
+            raise
         finally:
             for stream, draft in newest.items():
                 if self._under_way.get(stream) is draft:
                     del self._under_way[stream]
+        for stream in self._lost.keys() & newest:
+            del self._lost[stream]
         self._committed(reading)
 
     def _append(self, drafts: Sequence[Draft], **options: Any) -> Deferred[Any]:

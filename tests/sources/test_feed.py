@@ -265,6 +265,46 @@ class FeedTests(SourceTestCase):
         self.broken(feed, "away")
         self.assertEqual(["shop"], self.names())
 
+    # -- values that the journal does not take -----------------------------------------------------
+
+    def lose(self, feed: Feed, *readings: Any) -> None:
+        """Put readings while the journal is away."""
+        append = self.daemon.journal.append
+        self.patch(self.daemon.journal, "append", lambda drafts, **options: fail(AWAY))
+        self.put(feed, *readings)
+        self.patch(self.daemon.journal, "append", append)
+
+    def test_a_value_that_was_lost_is_missed(self) -> None:
+        feed = self.daemon.feed()
+        self.put(feed, 1)
+        feed.proved()
+        self.lose(feed, 2)
+        self.assertEqual(("failed", "the journal is away"), self.health("shop"))
+        for _ in range(2):
+            feed.proved()
+            state, why = self.health("shop")
+            self.assertEqual("late", state)
+            self.assertIn("messages may be missing since", why or "")
+        self.put(feed, 3)
+        self.assertEqual(("fresh", None), self.health("shop"))
+        feed.proved()
+        self.assertEqual(("fresh", None), self.health("shop"))
+
+    def test_a_value_that_came_again_was_not_lost(self) -> None:
+        feed = self.daemon.feed()
+        self.put(feed, {"a": 1, "b": 1})
+        self.lose(feed, {"a": 2, "b": 2})
+        self.put(feed, {"a": 2, "b": 2})
+        feed.proved()
+        self.assertEqual([("fresh", None)] * 2, [self.health("shop.a"), self.health("shop.b")])
+
+    def test_a_reading_without_news_loses_nothing(self) -> None:
+        feed = self.daemon.feed()
+        self.put(feed, 1)
+        self.lose(feed, 1)
+        feed.proved()
+        self.assertEqual(("fresh", None), self.health("shop"))
+
     # -- members that are wrong --------------------------------------------------------------------
 
     def test_a_bad_member_fails_alone(self) -> None:
