@@ -1,5 +1,7 @@
 """The fixtures and hooks of all tests, each from the file about it in tests/support."""
 
+import signal
+
 from hypothesis import HealthCheck, settings
 
 from tests.support.browser import browser, console_errors, page, page_errors
@@ -43,3 +45,8 @@ __all__ = [
 # How long a test of hypothesis takes says something about the machine, and nothing about us.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+# A shell that starts the tests in the background lets them ignore SIGINT, and so the daemons that they
+# start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

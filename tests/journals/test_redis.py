@@ -645,7 +645,7 @@ class TestUrl:
     @pytest.mark.parametrize(
         ("lines", "problem"),
         [
-            ('url = "http://x"', "journal: say which kind: one of memory, redis, sqlite"),
+            ('url = "http://x"', "journal.url: expected redis:// or rediss://"),
             ('url = "redis://x:y"', "journal.url: expected a URL such as"),
             ('url = "redis://x"\nfile = "y"', "journal.file: unknown key"),
         ],

@@ -458,7 +458,7 @@ def test_another_log(served: Served) -> None:
     wire = v1(served)
     at = [wire.message(), wire.message()][1]["at"]
     held = [Update("b", 1, Position(1, LIFE_UNIT), 1.0, b"2")]
-    served.run(served.service.restore, 1, held, ORIGIN)
+    served.run(served.service.restore, 1, held, ORIGIN, {})
     with pytest.raises(ConnectionError):
         wire.message()
     again = v1(served, f"?after={at}")
