@@ -47,7 +47,7 @@ from tests.support.frames import frame, handshake, head
 from tests.support.net import request
 
 MORE_MEMORY = 32 * MIB
-"""Bodies under way have room for 12 MiB.  Up to 22 MiB were measured: buffers grow by copies."""
+"""Bodies under way have room for 12 MiB.  22 MiB were measured; the rest was not traced."""
 
 LONGEST = 1.0
 """Seconds.  An idle daemon takes 2 ms; the rest is for a machine on which attackers, witness and daemon

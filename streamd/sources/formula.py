@@ -29,7 +29,6 @@ from streamd.sources.settings import SourceSettings
 EVERY = 1.0
 """Seconds between two looks at the inputs."""
 
-
 INEXACT = 1 / 60
 """The greatest error of a window's length, as a part of it: slots and clock steps are not finer."""
 
