@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -47,11 +49,19 @@ class Segments:
                 self.changes.append((time, word))
                 del self.changes[:-MOST]
 
-    def replace(self, time: float, other: Segments) -> None:
-        """Take over everything since a time from another object."""
-        self.changes = [change for change in self.changes if change[0] < time]
-        for begin, word in [(time, None), *other.changes]:
-            self.hear(max(begin, time), word)
+    def replace(self, begin: float, other: Segments, end: float = math.inf) -> None:
+        """Take over a stretch of time from another object, by default everything since ``begin``."""
+        first = bisect_left(self.changes, begin, key=_time_of)
+        after = bisect_right(self.changes, end, key=_time_of)
+        later = [(end, self.changes[after - 1][1] if after else None), *self.changes[after:]]
+        del self.changes[first:]
+        for time, word in [(begin, None), *other.changes]:
+            if time < end:
+                self.hear(max(time, begin), word)
+        if end < math.inf:
+            self.hear(*later[0])
+            self.changes += later[1:]
+            del self.changes[:-MOST]
 
     def cut(self, time: float) -> None:
         """Forget what began after a time; the newest word holds since then."""
@@ -65,3 +75,7 @@ class Segments:
         for (start, word), (stop, _) in pairwise([*self.changes, (end, None)]):
             if word is not None and start < end and stop > begin:
                 yield max(start, begin), min(stop, end), word
+
+
+def _time_of(change: Change) -> float:
+    return change[0]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
 from streamd.core.period import Period, look_back
-from streamd.core.quota import SHARE, Quota
+from streamd.core.quota import Quota, Share
 from streamd.core.retention import cost
 from streamd.core.segments import SEGMENT_BYTES
 from streamd.core.steps import steps_of
@@ -29,6 +30,10 @@ SLOT_BYTES = 250
 
 MAX_WAITING = 64
 """The most different requests that wait: a wall sends one for each chart."""
+
+
+_Asker = tuple[str, Deferred[Any]]
+"""The address of a client, and its answer."""
 
 
 class Look(Protocol):
@@ -87,8 +92,9 @@ class PeriodLook(NamedTuple):
 
     @property
     def key(self) -> object:
-        newest = self.stream.newest
-        return self, newest and newest.at, self.stream.health.since
+        newest, past = self.stream.newest, self.stream.past
+        filled = past and (past, past.reached, past.trouble)
+        return self, newest and newest.at, self.stream.health.since, filled
 
     def compute(self) -> Generator[None, None, Period]:
         return look_back(*self)
@@ -105,16 +111,16 @@ class Past:
     that one with many requests does not delay the others.
     """
 
-    def __init__(self, slices: Slices, share: float = SHARE) -> None:
+    def __init__(self, slices: Slices, share: Share | None = None) -> None:
         """:param share: the part of :data:`MAX_WAITING` for one client address."""
         self._slices = slices
         self._quota = Quota(MAX_WAITING, share)
         self._kept: dict[object, tuple[Any, int]] = {}
         self._size = 0
-        self._waiting: dict[Look, list[Deferred[Any]]] = {}
+        self._waiting: dict[Look, list[_Asker]] = {}
         self._turns: OrderedDict[str, deque[Look]] = OrderedDict()
         self._running: object = None
-        self._answers: list[Deferred[Any]] = []  # of the request that is being computed
+        self._askers: list[_Asker] = []  # of the request that is being computed
 
     def ask(self, look: Look, client: str) -> Deferred[Any]:
         """Return the result of a request.
@@ -126,13 +132,13 @@ class Past:
             return succeed(found[0])
         answer: Deferred[Any] = Deferred()
         if self._running == look.key:
-            self._answers.append(answer)
+            self._askers.append((client, answer))
         elif look in self._waiting:
-            self._waiting[look].append(answer)
+            self._waiting[look].append((client, answer))
         else:
             self._quota.check(client, 1, "histories being computed")
             self._quota.take(client)
-            self._waiting[look] = [answer]
+            self._waiting[look] = [(client, answer)]
             self._turns.setdefault(client, deque()).append(look)
             self._proceed()
         return answer
@@ -146,7 +152,7 @@ class Past:
         self._quota.give_back(client)
         if looks:
             self._turns[client] = looks
-        self._running, self._answers = look.key, self._waiting.pop(look)
+        self._running, self._askers = look.key, self._waiting.pop(look)
         self._slices.run(look.compute(), client).addCallback(self._keep, look).addBoth(self._done)
 
     def _keep(self, result: Any, look: Look) -> Any:
@@ -158,10 +164,11 @@ class Past:
         return result
 
     def _done(self, result: Any) -> None:
-        answers, self._answers, self._running = self._answers, [], None
+        """Answer everybody who asked, in turns: each answer has its own JSON, of a millisecond."""
+        askers, self._askers, self._running = self._askers, [], None
         self._proceed()
-        for answer in answers:
-            answer.callback(result)  # a Failure calls the errbacks
+        for client, answer in askers:
+            self._slices.call(partial(answer.callback, result), client)  # a Failure fails it
 
 
 def _thinned(history: Sequence[Update], points: int) -> Generator[None, None, ThinHistory]:

@@ -17,11 +17,12 @@ from streamd.core import catchup
 from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.limit import Limit
+from streamd.core.long_history import HEAD
 from streamd.core.retention import cost
-from streamd.core.saving import FOLLOWED
+from streamd.core.saving import AT_ONCE, BACKFILL, FOLLOWED, PAST
 from streamd.core.selection import Selection
 from streamd.core.state import State
-from streamd.core.stream import UNREADABLE
+from streamd.core.stream import UNREADABLE, UNSETTLED
 from streamd.core.update import ORIGIN, Position, Update
 from tests.support.fakes import LIFE, TODAY
 
@@ -268,7 +269,10 @@ class Blocks(dict[str, dict[int, bytes]]):
     """The long histories that a journal has."""
 
     def store(self, state: State, now: float) -> None:
-        for name, parts in state.saving.take(now).items():
+        self.keep(state.saving.take(now))
+
+    def keep(self, blocks: Mapping[str, Mapping[int, bytes | None]]) -> None:
+        for name, parts in blocks.items():
             for number, data in parts.items():
                 if data is None:
                     self.get(name, {}).pop(number, None)
@@ -372,6 +376,126 @@ def test_another_node_that_followed_leaves_no_silence() -> None:
     assert sum(slot.known for slot in slots) == 61
 
 
+class Cluster:
+    """Nodes that follow one log.  `a` got an update, and then the nodes died."""
+
+    def __init__(self) -> None:
+        self.kept, self.blocks = Kept(), Blocks()
+        state = State(TODAY, ROLLED)
+        state.apply([self.kept.append("a", b"1", TODAY)], TODAY)
+        self.blocks.store(state, TODAY + 5)
+        self.nodes: list[State] = []
+
+    def node(self, now: float) -> State:
+        """A node that starts."""
+        state = State(now, ROLLED)
+        state.shared = True
+        state.restore(LIFE, self.kept.rows, ORIGIN, self.blocks, now, 0.0)
+        self.nodes.append(state)
+        return state
+
+    def append(self, value: bytes, now: float) -> None:
+        update = self.kept.append("a", value, now)
+        for node in self.nodes:
+            node.apply([update], now)
+
+    def agree(self, now: float) -> tuple[Any, Any]:
+        """What all nodes say of the past, byte for byte."""
+        first: tuple[Any, Any]
+        first, *others = [past(node, now) for node in self.nodes]
+        for other in others:
+            assert repr(other) == repr(first)
+        return first
+
+
+@pytest.mark.parametrize("other", ["before", "while it decides", "after", "last"])
+def test_all_nodes_note_the_same_gap(other: str) -> None:
+    cluster = Cluster()
+    cluster.append(b"2", TODAY + 7)  # no node stores that it followed until here
+    first = cluster.node(TODAY + 60)
+    if other == "before":
+        cluster.node(TODAY + 60.5)
+    cluster.append(b"3", TODAY + 61.25)
+    if other == "while it decides":
+        cluster.node(TODAY + 61.5)
+    cluster.blocks.keep(first.saving.parted(cluster.blocks[FOLLOWED], first.began))
+    for node in cluster.nodes:
+        assert node.gaps.undecided
+        if node.began == first.began:
+            node.decide(True)
+        else:  # it has to read the log again
+            assert len(node.saving.new_gaps(cluster.blocks[FOLLOWED])) == 1
+            node.restore(LIFE, cluster.kept.rows, ORIGIN, cluster.blocks, TODAY + 62, 0.0)
+            node.decide(False)
+        assert not node.saving.new_gaps({})
+    if other == "after":
+        cluster.node(TODAY + 62).decide(False)
+    cluster.append(b"4", TODAY + 62.75)
+    if other == "last":
+        cluster.blocks.store(first, TODAY + 65)
+        cluster.node(TODAY + 66).decide(False)
+    slots, segments = cluster.agree(TODAY + 70)
+    assert segments[2] == [(TODAY + 7, TODAY + 61.25, "silent")]
+    assert sum(slot.known for slot in slots) == 7 + 70 - 61.25
+
+
+def test_a_node_notes_no_silence_before_it_knows_whether_another_one_followed() -> None:
+    cluster = Cluster()
+    node = cluster.node(TODAY + 60)
+    assert node.streams["a"].health.state == "late"
+    node.decide(False)
+    node.confirm_since(ORIGIN, TODAY + 61)
+    node.judge(TODAY + 61 + UNSETTLED, 0.0)
+    assert cluster.agree(TODAY + 80)[1][2] == []
+    node = cluster.node(TODAY + 80)
+    node.decide(False)
+    node.judge(TODAY + 80 + UNSETTLED, 0.0)
+    assert past(node, TODAY + 99)[1][2] == [(TODAY + 5, TODAY + 99, "silent")]
+
+
+def test_a_bounded_number_of_updates_waits_for_the_decision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamd.core.gaps.MOST_WAITING", 2)
+    cluster = Cluster()
+    node = cluster.node(TODAY + 8)
+    for second in range(3):
+        assert node.gaps.undecided
+        cluster.append(b"2", TODAY + 9 + second)
+    assert not node.gaps.undecided
+    assert past(node, TODAY + 11)[0][-1].last == 2
+
+
+def test_a_forgotten_stream_does_not_wait_for_the_decision() -> None:
+    cluster = Cluster()
+    node = cluster.node(TODAY + 8)
+    cluster.append(b"2", TODAY + 9)
+    node.apply([cluster.kept.append("a", None, TODAY + 10)], TODAY + 10)
+    node.decide(True)
+    assert past(node, TODAY + 11) == ([], [[], [], []])
+
+
+def test_a_silence_begins_when_the_last_update_was_appended() -> None:
+    kept, state = Kept(), State(TODAY, ROLLED)
+    state.restore(LIFE, (), ORIGIN, {}, TODAY, 0.0)
+    state.apply([kept.append("a", b"1", TODAY)], TODAY + 0.25)  # so late this node heard of it
+    state.skip(["a"], "unreadable", TODAY + 9)
+    assert past(state, TODAY + 10)[1][2] == [(TODAY, TODAY + 10, "silent")]
+
+
+def test_limits_may_change_over_a_restart() -> None:
+    kept, blocks = Kept(), Blocks()
+    state = State(TODAY, ROLLED)
+    state.apply([kept.append("a", b"4", TODAY)], TODAY)
+    blocks.store(state, TODAY + 5)
+    state = State(TODAY + 6, {"a": msgspec.structs.replace(ROLLED["a"], warn=Limit("> 3"))})
+    state.shared = True
+    state.restore(LIFE, kept.rows, ORIGIN, blocks, TODAY + 6, 0.0)
+    state.decide(False)
+    levels = [(TODAY, TODAY + 6, "ok"), (TODAY + 6, TODAY + 9, "warn")]
+    assert past(state, TODAY + 9)[1][1] == levels
+
+
 def test_every_stream_has_its_turn_to_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamd.core.saving.AT_ONCE", 0)
     state = State(TODAY, dict.fromkeys("abc", ROLLED["a"]))
@@ -382,6 +506,19 @@ def test_every_stream_has_its_turn_to_be_stored(monkeypatch: pytest.MonkeyPatch)
         stored.append(state.saving.take(TODAY + second))
     assert sorted(name for blocks in stored for name in blocks if name) == ["a", "b", "c"]
     assert [blocks.get(FOLLOWED) for blocks in stored] == [None, None, {-1: b"%f" % TODAY}]
+
+
+def test_late_updates_of_many_streams_are_counted_in_several_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamd.core.saving.READ_BYTES", AT_ONCE)
+    state = State(TODAY, dict.fromkeys("abc", ROLLED["a"]))
+    state.restore(LIFE, (), ORIGIN, {}, TODAY, 0.0)
+    kept = Kept()
+    for time in TODAY, TODAY - 9:
+        updates = [msgspec.structs.replace(kept.append(n, b"1", TODAY), time=time) for n in "abc"]
+        state.apply(updates, TODAY)
+    assert [len(state.saving.take(TODAY)) for _ in range(3)] == [1, 1, 2]
 
 
 def test_a_part_that_was_not_stored_begins_a_new_round(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -411,3 +548,113 @@ def test_a_saving_in_the_future_makes_no_update_late() -> None:
     assert long is not None
     silences = [*long.segments[2].read(0.0, TODAY + 200)]
     assert silences == [(TODAY + 100, TODAY + 130, "silent")]
+
+
+SHOP = {
+    "shop.a": Description(rollup=Duration(86_400)),
+    "shop.b": Description(rollup=Duration(60)),
+}
+
+
+class PastBlocks:
+    """What a journal stores of long histories and pasts."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, dict[int, bytes]] = {}
+
+    def store(self, changes: Mapping[str, Mapping[int, bytes | None]]) -> None:
+        for name, parts in changes.items():
+            for number, data in parts.items():
+                if data is None:
+                    self.stored.get(name, {}).pop(number, None)
+                else:
+                    self.stored.setdefault(name, {})[number] = data
+
+    def restored(self, descriptions: Mapping[str, Description]) -> State:
+        state = State(TODAY, descriptions)
+        state.restore(LIFE, (), ORIGIN, self.stored, TODAY, 0.0)
+        return state
+
+
+def fill(state: State, blocks: PastBlocks, place: bytes = b"here") -> None:
+    """Fill the past of `shop.a`, as a backfill does."""
+    stream = state.streams["shop.a"]
+    stream.past = stream.make_past(TODAY)
+    assert stream.past is not None
+    stream.past.hear(TODAY - 3000, b"5")
+    stream.past.reach(TODAY)
+    blocks.store(state.saving.filled("shop", place, {"shop.a": stream.past}))
+
+
+def past_size(state: State) -> int:
+    past = state.streams["shop.a"].past
+    return 0 if past is None else past.size
+
+
+def test_a_past_and_how_far_its_backfill_is_come_back_together() -> None:
+    blocks = PastBlocks()
+    state = blocks.restored(SHOP)
+    assert state.saving.backfills == {}
+    fill(state, blocks)
+    again = blocks.restored(SHOP)
+    assert again.saving.backfills == {"shop": b"here"}
+    assert past_size(again) == past_size(state) > 0
+
+
+def test_a_past_with_slots_of_another_length_is_filled_again() -> None:
+    blocks = PastBlocks()
+    fill(blocks.restored(SHOP), blocks)
+    blocks.stored[f"other{BACKFILL}"] = {HEAD: b"there"}
+    state = blocks.restored(SHOP | {"shop.a": Description(rollup=Duration(864_000))})
+    assert (past_size(state), state.saving.backfills) == (0, {"other": b"there"})
+    blocks.store(state.saving.take(TODAY))
+    assert not blocks.stored[f"shop.a{PAST}"]
+
+
+def test_a_past_of_a_stream_that_is_not_configured_is_deleted() -> None:
+    blocks = PastBlocks()
+    fill(blocks.restored(SHOP), blocks)
+    state = blocks.restored({})
+    assert state.saving.backfills == {}
+    blocks.store(state.saving.take(TODAY))
+    assert not blocks.stored[f"shop.a{PAST}"]
+
+
+def test_a_past_that_is_over_is_deleted() -> None:
+    blocks = PastBlocks()
+    state = blocks.restored(SHOP)
+    fill(state, blocks)
+    state.judge(TODAY + 2 * 86_400, 1.0)
+    changes = state.saving.take(TODAY)
+    state.saving.give_back(changes)
+    assert state.saving.take(TODAY) == changes
+    blocks.store(changes)
+    assert not blocks.stored[f"shop.a{PAST}"]
+
+
+def test_what_could_not_be_stored_is_stored_with_the_next_part() -> None:
+    blocks, none = PastBlocks(), PastBlocks()
+    state = blocks.restored(SHOP)
+    fill(state, none)
+    past = state.streams["shop.a"].past
+    assert past is not None
+    state.saving.unfilled(none.stored)
+    blocks.store(state.saving.filled("shop", b"here", {"shop.a": past}))
+    assert blocks.stored == none.stored
+
+
+def test_only_the_own_streams_with_rollup_are_filled() -> None:
+    state = State(TODAY, SHOP | {"shop.c": Description(), "shops.a": SHOP["shop.a"]})
+    assert list(state.saving.backfilled("shop")) == ["shop.a", "shop.b"]
+
+
+def test_a_past_counts_towards_the_memory_of_all_history() -> None:
+    blocks = PastBlocks()
+    state = State(TODAY, SHOP, max_state=12_000)
+    fill(state, blocks)
+    state.judge(TODAY, 1.0)
+    assert state.kept.long == past_size(state) > 0
+    small = State(TODAY, SHOP, max_state=1000)
+    fill(small, blocks)
+    small.judge(TODAY, 1.0)
+    assert past_size(small) == 0

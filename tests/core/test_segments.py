@@ -59,6 +59,21 @@ class SegmentsTests(SynchronousTestCase):
             elif second >= time and second in other_words:
                 self.assertEqual(other_words[second], word)
 
+    @given(HEARD, HEARD, st.integers(0, 40), st.integers(1, 20))
+    def test_a_stretch_is_replaced_and_what_is_later_stays(
+        self, one: Heard, other: Heard, begin: int, length: int
+    ) -> None:
+        segments, words, end = spoken(one)
+        others, other_words, other_end = spoken(other)
+        segments.replace(begin, others, begin + length)
+        found = at(segments, max(end, other_end))
+        for second, word in found.items():
+            is_other = begin <= second < begin + length
+            if second in (other_words if is_other else words):
+                self.assertEqual((other_words if is_other else words)[second], word)
+        times = [time for time, _ in segments.changes]
+        self.assertEqual(sorted(set(times)), times)
+
     def test_a_period_cuts_the_segments_at_its_ends(self) -> None:
         segments, _, _ = spoken([(1, "up"), (3, "down")])
         self.assertEqual([(2, 4, "up"), (4, 9, "down")], [*segments.read(2, 9)])

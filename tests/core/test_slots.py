@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from unittest.mock import patch
 
@@ -10,7 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.slots import BLOCK, BLOCK_BYTES, MOST, WIDTHS, Slot, Slots, width_for
+from streamd.core.slot import Slot, combined
+from streamd.core.slots import BLOCK, BLOCK_BYTES, MOST, WIDTHS, Slots, width_for
+from streamd.core.steps import STEP, finish
+from tests.support.past import Said, close, naive
 
 DAY = 86_400.0
 
@@ -18,35 +20,6 @@ NUMBERS = st.one_of(st.none(), st.integers(-5, 5).map(float), st.floats(-1e6, 1e
 STEPS = st.one_of(st.just(0.0), st.integers(0, 7).map(float), st.floats(0, 90))
 SAID = st.lists(st.tuples(STEPS, NUMBERS), min_size=1, max_size=15)
 SPANS = st.sampled_from([60.0, 12_000.0, 24_000.0, 30 * 12_000.0])
-
-Said = Sequence[tuple[float, float | None]]
-
-
-def naive(said: Said, end: float, width: int) -> dict[int, Slot]:
-    """Compute each slot by itself from all numbers: the number of the slot -> its content."""
-    slots = {}
-    ends = [*(time for time, _ in said[1:]), end]
-    for index in range(math.ceil(end / width)):
-        begin, stop = index * width, (index + 1) * width
-        numbers, area, known, last = [], 0.0, 0.0, math.nan
-        for (time, number), until in zip(said, ends, strict=True):
-            if number is None:
-                continue
-            seconds = min(until, stop) - max(time, begin)
-            if seconds > 0 or begin <= time < stop:
-                numbers.append(number)
-                last = number
-            if seconds > 0:
-                area += number * seconds
-                known += seconds
-        if numbers:
-            mean = area / known if known else math.nan
-            slots[index] = Slot(begin, min(numbers), max(numbers), mean, last, known)
-    return slots
-
-
-def close(one: float, two: float, size: float = 1.0) -> bool:
-    return math.isnan(two) or math.isclose(one, two, rel_tol=1e-9, abs_tol=1e-9 * size)
 
 
 class SlotsTests(SynchronousTestCase):
@@ -79,12 +52,28 @@ class SlotsTests(SynchronousTestCase):
 
     @given(SAID, st.sampled_from([2, 5, 60]))
     def test_wider_slots_are_those_of_wider_slots(self, steps: Said, width: int) -> None:
-        slots, time, said = Slots(60.0), 0.0, []
+        slots, time, said = Slots(9000.0), 0.0, []  # longer than all steps: none is dropped
         for step, number in steps:
             time += step
             said.append((time, number))
             slots.hear(time, number)
-        self.assert_slots(naive(said, time + 7, width), [*slots.read(0, time + 7, width)], width)
+        got = finish(combined(slots.parts(0, time + 7), width))
+        self.assert_slots(naive(said, time + 7, width), got, width)
+
+    @given(SAID, st.integers(0, 3))
+    def test_a_busy_slot_is_the_same_whenever_it_is_written(self, steps: Said, every: int) -> None:
+        slots, other, time = Slots(24_000.0), Slots(24_000.0), 0.0
+        for count, (step, number) in enumerate(steps):
+            time += step / 20
+            slots.hear(time, number)
+            other._open_until = 0.0  # so it writes each number into the block
+            other.hear(time, number)
+            if every and count % every == 0:
+                slots.flush()
+        self.assertEqual(
+            [other.dump(n) for n in other.blocks], [slots.dump(n) for n in slots.blocks]
+        )
+        self.assertEqual(other.changed, slots.changed)
 
     def test_the_width_is_the_shortest_that_covers_the_time(self) -> None:
         widths = [
@@ -146,6 +135,13 @@ class SlotsTests(SynchronousTestCase):
         with patch.object(Slots, "_get", return_value=None) as get:
             slots.copy(other, 0.0, 100_000.0)
         self.assertLess(get.call_count, 3000)
+
+    def test_many_slots_are_combined_in_steps(self) -> None:
+        slots = Slots(60.0 * MOST)
+        slots.hear(0.0, 1.0)
+        slots.hear(60.0 * MOST, 2.0)
+        steps = sum(1 for _ in combined(slots.parts(0.0, 60.0 * MOST), 86_400))
+        self.assertGreaterEqual(steps, MOST // STEP)
 
     def test_what_was_cut_off_is_forgotten(self) -> None:
         slots = Slots(600.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from functools import partial
 
 from twisted.internet.task import Clock
@@ -29,13 +30,13 @@ class PastTests(SynchronousTestCase):
         self.slices = Slices(self.clock)
         self.past = Past(self.slices)
         self.asked = 0
-        run = self.slices.run
+        compute = ThinLook.compute
 
-        def counting(steps, client=""):  # type: ignore[no-untyped-def]
+        def counting(look: ThinLook) -> Generator[None, None, ThinHistory]:
             self.asked += 1
-            return run(steps, client)
+            return compute(look)
 
-        self.slices.run = counting  # type: ignore[method-assign]
+        self.patch(ThinLook, "compute", counting)
 
     def publish(self, *values: int) -> None:
         self.daemon.journal.append([Draft("a", b"%d" % value) for value in values])
@@ -89,6 +90,22 @@ class PastTests(SynchronousTestCase):
         self.take_turns()
         self.assertEqual(1, len({id(self.successResultOf(answer)) for answer in asked}))
         self.assertEqual(1, self.asked)
+
+    def test_their_answers_are_made_in_turns(self) -> None:
+        made: list[float] = []
+
+        def make(_: ThinHistory) -> None:
+            made.append(self.clock.seconds())
+            self.clock.rightNow += TURN / 5
+
+        for _ in range(100):
+            self.past.ask(ThinLook(self.stream, 0, 100), "a").addCallback(make)
+        self.take_turns()
+        self.assertEqual(100, len(made))
+        begins = [
+            at for before, at in zip([0.0, *made], made, strict=False) if at - before > TURN / 4
+        ]
+        self.assertGreaterEqual(len(begins), 100 // 6)
 
     def test_the_answer_is_kept_until_there_is_another_update(self) -> None:
         first = self.ask()

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from streamd.http.history import SLOT_BYTES
 from tests.support.daemon import StartDaemon
 from tests.support.net import Answer, wait_until
-from tests.support.served import QUIET, Serve, Served, in_thread
+from tests.support.served import QUIET, Serve, Served, head, in_thread
 
 ROLLED = (
     QUIET
@@ -63,15 +64,19 @@ def test_slots_outlive_the_updates(serve: Serve) -> None:
 
 @in_thread
 def test_paging_back_has_no_gap_and_no_double(serve: Serve) -> None:
+    """Each page ends where the one after it begins, whatever was asked for."""
     served = serve(ROLLED)
     put(served, "orders", *((NOW + 7 * n, n) for n in range(200)))
-    whole = look(served, "orders", f"from={NOW}&to={NOW + 1380}").json()["points"]
-    pages = [
-        look(served, "orders", f"from={NOW + 60 * n}&to={NOW + 60 * n + 60}").json()["points"]
-        for n in range(23)
-    ]
-    assert [point for page in pages for point in page] == whole
-    assert len(whole) == 23
+    whole = look(served, "orders", f"from={NOW}&to={NOW + 1393}").json()["points"]
+    points: list[Any] = []
+    end = NOW + 1393
+    while end > NOW:
+        told = look(served, "orders", f"from={end - 130}&to={end}").json()
+        assert told["to"] == end
+        points = told["points"] + points
+        end = told["from"]
+    assert points[-len(whole) :] == whole
+    assert len(whole) == 24
 
 
 @in_thread
@@ -79,8 +84,9 @@ def test_words(serve: Serve) -> None:
     served = serve(ROLLED)
     put(served, "door", (NOW, "open"), (NOW + 5, "closed"), (NOW + 6, "open"))
     told = look(served, "door", f"from={NOW + 1}&to={NOW + 10}").json()
+    assert (told["from"], told["width"]) == (NOW, 5), "a period begins with a slot"
     assert told["words"] == [
-        [NOW + 1, NOW + 5, "open"],
+        [NOW, NOW + 5, "open"],
         [NOW + 5, NOW + 6, "closed"],
         [NOW + 6, NOW + 10, "open"],
     ]
@@ -119,6 +125,16 @@ def test_points_bound_the_slots(serve: Serve) -> None:
     told = look(served, "orders", f"from={NOW}&to={NOW + 6000}&points=10").json()
     assert told["width"] == 600
     assert 10 <= len(told["points"]) <= 11
+
+
+@in_thread
+def test_the_slots_of_an_unread_answer_are_counted(serve: Serve) -> None:
+    served = serve(QUIET)
+    put(served, "a", (NOW, 1))
+    asked = head("GET", f"/streams/a?from={NOW}&to={NOW + 5000}&points=5000")
+    served.wire(asked * 100, receive_buffer=4096)
+    quota = served.service.site.unread.quota
+    wait_until(lambda: served.run(lambda: quota.used) > 5000 * SLOT_BYTES)
 
 
 @in_thread
@@ -164,3 +180,33 @@ def test_closed_slots_survive_kill_9(start_daemon: StartDaemon) -> None:
     assert (after["points"], after["levels"]) == (before["points"], before["levels"])
     put(daemon, "orders", (NOW + 300, 10))
     assert look(daemon, "orders", f"from={NOW}&to={NOW + 300}").json()["points"] == before["points"]
+
+
+@pytest.mark.parametrize("way", ["socket", "events"])
+@in_thread
+def test_history_of_v1_goes_back_into_the_slots(serve: Serve, way: str) -> None:
+    """What a viewer can draw: each update once, either as itself or in a slot."""
+    served = serve(ROLLED)
+    put(served, "orders", *((NOW + 70 * n, n) for n in range(100)))
+    put(served, "door", (NOW, "open"), (NOW + 5, "closed"))
+    messages = v1_messages(served, way, "streams=orders,door&history=2000")
+    [updates] = [m["updates"] for m in messages if m["type"] == "updates"]
+    past, door = (m for m in messages if m["type"] == "past")
+    assert (past["stream"], past["width"], past["to"]) == ("orders", 60, NOW + 6840)
+    drawn = [u["value"] for u in updates if u["stream"] == "orders" and u["time"] >= past["to"]]
+    assert drawn == [98, 99]
+    assert (past["points"][0][1], past["points"][-1][4]) == (0, 97)
+    assert (door["stream"], door["words"]) == ("door", [[NOW, NOW + 5, "open"]])
+
+
+def v1_messages(served: Any, way: str, query: str) -> list[Any]:
+    """The messages of a viewer, up to the second past."""
+    if way == "events":
+        answer = served.request("GET", f"/events?format=v1&for=1ms&{query}")
+        found = [line[6:] for line in answer.text.splitlines() if line.startswith("data: ")]
+        return [json.loads(text) for text in found]
+    with served.connect(f"/ws?{query}", subprotocols=["streamd.v1"]) as viewer:
+        messages: list[Any] = []
+        while sum(message["type"] == "past" for message in messages) < 2:
+            messages.append(json.loads(viewer.recv(timeout=5)))
+        return messages
