@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from streamd.core.errors import shorten
@@ -17,6 +17,10 @@ Value = float | str | bool
 
 class Unknown(Exception):
     """A formula has no value now; the text says why, and names the input."""
+
+
+class NoResult(Unknown):
+    """A formula has no value now; the text names no input and quotes no value."""
 
 
 class Facts(Protocol):
@@ -31,8 +35,11 @@ class Facts(Protocol):
     def window(self, name: str, seconds: float) -> Window | None:
         """Return the window of a number over the last ``seconds``; None if no update is known."""
 
-    def matching(self, pattern: str) -> Sequence[tuple[str, Any]]:
-        """Return the names and newest values of the streams that a glob selects."""
+    def numbers(self, pattern: str) -> Collection[float]:
+        """Return the newest values of the streams that a glob selects.
+
+        :raises Unknown: one of them is not a number.
+        """
 
 
 def number(value: Any, what: str) -> float:
@@ -56,7 +63,7 @@ def _described(value: Any) -> str:
 
 def _power(base: float, exponent: float) -> float:
     if base < 0 and exponent != int(exponent):
-        raise Unknown("a root of a negative number has no value")
+        raise NoResult("a root of a negative number has no value")
     return float(base**exponent)
 
 
@@ -97,7 +104,7 @@ WINDOWS: Mapping[str, Callable[[Window], float | None]] = {
 COUNTING = ("sum", "count")
 """The functions of a stream and a time that need every update of the window."""
 
-GLOBS: Mapping[str, Callable[[Sequence[float]], float]] = {
+GLOBS: Mapping[str, Callable[[Collection[float]], float]] = {
     "mean": lambda numbers: math.fsum(numbers) / len(numbers),
     "min": min,
     "max": max,

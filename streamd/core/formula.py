@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from streamd.core.evaluation import Facts, Unknown, Value
+from streamd.core.evaluation import Facts, NoResult, Value
 from streamd.core.formula_reader import FormulaReader
 from streamd.core.selection import Selection
 from streamd.core.written import Written
@@ -51,11 +51,11 @@ class Formula(Written):
         try:
             result = self._evaluate(facts)
         except ZeroDivisionError:
-            raise Unknown("division by zero") from None
+            raise NoResult("division by zero") from None
         except (OverflowError, ValueError):  # math.fsum raises both
-            raise Unknown("the result is too large") from None
+            raise NoResult("the result is too large") from None
         if isinstance(result, float) and not math.isfinite(result):
-            raise Unknown("the result is too large")
+            raise NoResult("the result is too large")
         return result
 
     def __eq__(self, other: object) -> bool:

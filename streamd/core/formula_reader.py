@@ -250,6 +250,7 @@ class FormulaReader:
         self.windows.add((name, seconds))
 
         def value(facts: Facts) -> float:
+            number(facts.value(name), name)  # of a text, the window would tell what is over
             window = facts.window(name, seconds)
             if window is None or not (window.counted if counts else window.whole):
                 raise Unknown(f"{name} is not known for {length} yet")
@@ -269,7 +270,7 @@ class FormulaReader:
         combine = GLOBS[name]
 
         def value(facts: Facts) -> float:
-            numbers = [number(found, stream) for stream, found in facts.matching(pattern)]
+            numbers = facts.numbers(pattern)
             if not numbers and name != "count":
                 raise Unknown(f"no stream {pattern} has a value")
             return float(combine(numbers))

@@ -38,54 +38,75 @@ class FormerSources:
         self._timer: Timer | None = None
         self._adopted = False
 
+    def reconfigure(self, configured: Iterable[Feed]) -> None:
+        """Note which sources are configured now: those that are not any more are former ones.
+
+        :param configured: the feeds of all configured sources.
+        """
+        before, self._configured = self._configured, {feed.name: feed for feed in configured}
+        for name in before:
+            self._find(name)
+        for name in self._configured:
+            self._feeds.pop(name, None)
+
     async def adopt(self, configured: Iterable[Feed]) -> None:
         """Assign the streams in the log to the sources that made them.
 
         :param configured: the feeds of all configured sources.
         """
-        self._configured = {feed.name: feed for feed in configured}
+        self.reconfigure(configured)
         for name, record in (await self._shared[0].records(STREAMS)).items():
             self._find(name).own(record)
         self._adopted = True
 
     def start(self, configured: Iterable[Feed], clock: IReactorTime) -> None:
         """Do all that where no other node can run a source: now, and then every second."""
-        feeds = list(configured)
-        self._timer = Timer(clock, TURN, lambda: self._turn(feeds))
+        self.reconfigure(configured)
+        self._timer = Timer(clock, TURN, self._turn)
         self._timer.start()
-        self._turn(feeds)
+        self._turn()
 
     def stop(self) -> None:
         """Stop what :meth:`start` began."""
         if self._timer is not None:
             self._timer.stop()
 
-    def _turn(self, configured: Iterable[Feed]) -> None:
+    def _turn(self) -> None:
         adopting = succeed(None)
         if not self._adopted:  # while the journal is away, the next turn tries again
-            adopting = Deferred.fromCoroutine(self.adopt(configured))
-        adopting.addCallback(lambda _: self.update({}))
+            adopting = Deferred.fromCoroutine(self.adopt(self._configured.values()))
+        adopting.addCallback(lambda _: Deferred.fromCoroutine(self.update({})))
         adopting.addErrback(lambda failure: failure.trap(Away))
         adopting.addErrback(
             lambda failure: self._log.failure("former sources are unknown", failure)
         )
 
-    def update(self, reports: Mapping[str, bytes]) -> None:
+    async def update(self, reports: Mapping[str, bytes]) -> bool:
         """Mark the streams of former sources; release those that got an update since.
 
         :param reports: the health of sources that another node still runs, by their names.
+        :returns: whether streams were released.
         """
-        state, changed = self._shared[1], self._shared[3]
+        journal, state, _, changed = self._shared
         revision = state.revision
         for name in reports:
             self._find(name)
+        ended = []
         for name, feed in self._feeds.items():
             if name in reports:
                 feed.follow(reports[name])
             else:
-                feed.retire()
+                ended.append(feed)
+        # Another node may have marked the streams before this one, and one may have an update since.
+        unmarked = any(not feed.retired for feed in ended)
+        records = await journal.records(STREAMS) if unmarked else {}
+        ended = [
+            feed for feed in ended if feed.name in self._feeds
+        ]  # some may be configured by now
+        released = [feed.retire(records.get(feed.name, b"[]")) for feed in ended]
         if state.revision != revision:
             changed()
+        return any(released)
 
     def _find(self, name: str) -> Feed:
         """Return the feed of a source; make one if it is not configured and was not known."""

@@ -6,16 +6,16 @@ every second if the formula has a window.  ``docs/sources.rst`` describes the la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from operator import itemgetter
 from typing import Any
 
 from twisted.python.failure import Failure
 
 from streamd.config.kind import Kind, Surroundings
-from streamd.core.evaluation import Unknown, Value
+from streamd.core.evaluation import NoResult, Unknown, Value
 from streamd.core.formula import Formula
-from streamd.core.selection import Selection
+from streamd.core.glob_values import GlobValues
 from streamd.core.state import State
 from streamd.core.stream import Stream
 from streamd.core.trend import Trend, Window
@@ -51,10 +51,13 @@ class Followed:
         self._trend = Trend(self._seconds)
         self._seen = ORIGIN
         self._silent = False
+        self._filled = False  # whether the stream's past was complete when it was recalled
 
     def follow(self, stream: Stream | None, now: float) -> None:
         """Add the new updates in the history of the stream."""
         if stream is not self._stream or (stream is not None and stream.newest is None):
+            self._begin(stream)
+        if self._misses_past(stream, now):
             self._begin(stream)
         if stream is None or stream.newest is None:
             return
@@ -79,13 +82,24 @@ class Followed:
 
     def _recall(self, stream: Stream, now: float) -> None:
         """Begin with the slots of the long history, up to where raw history has all updates."""
-        long, begin = stream.long, now - self._seconds
-        if long is None or long.raw_since is None or long.raw_since <= begin:
+        long, past, begin = stream.long, stream.past, now - self._seconds
+        self._filled = past is not None and past.complete
+        if long is None or long.slots.width > self._seconds * INEXACT:
             return
-        if long.slots.width > self._seconds * INEXACT:
-            return
-        for slot in long.slots.read(begin, long.raw_since):
-            self._trend.hear_slot(slot, long.slots.width)
+        since = long.raw_since or (past.until if past is not None else 0.0)
+        slots = long.slots if past is None else past.before(long.slots)
+        if since > begin:
+            # With the slot before, so that the number at the beginning of the window is known.
+            for slot in slots.read(begin - slots.width, since):
+                self._trend.hear_slot(slot, long.slots.width)
+
+    def _misses_past(self, stream: Stream | None, now: float) -> bool:
+        """Return whether a backfill is complete that knows more of the window than was recalled."""
+        past = None if stream is None else stream.past
+        if past is None or self._filled or not past.complete:
+            return False
+        window = self._trend.window(now)
+        return window is not None and not window.whole
 
     def _news(self, stream: Stream) -> list[tuple[float, float | None]]:
         """Return time and number of the updates that were not seen yet, in the order of time."""
@@ -105,24 +119,24 @@ class Inputs:
     def __init__(self, formula: Formula, state: State) -> None:
         self._formula = formula
         self._state = state
-        self._selections = {pattern: Selection([pattern]) for pattern in formula.globs}
+        self._globs = {pattern: GlobValues(state, pattern) for pattern in formula.globs}
         self._windows = {key: Followed(*key) for key in formula.windows}
         self._now = 0.0
 
     def follow(self, now: float) -> None:
-        """Add the new updates of all streams of which a window is needed."""
+        """Take over the new values of globs, and of the streams of which a window is needed."""
         self._now = now
         for (name, _), followed in self._windows.items():
             followed.follow(self._state.find(name), now)
+        for values in self._globs.values():
+            values.follow()
 
     def marks(self) -> list[object]:
         """Return the inputs of the value, apart from windows: equal inputs give an equal value."""
         streams = map(self._state.get, self._formula.inputs)
         seen: list[object] = [stream and (stream.newest, stream.health) for stream in streams]
-        for selection in self._selections.values():
-            found = self._state.selected(selection)
-            seen += [(stream.name, stream.newest, stream.health) for stream in found]
-        return seen
+        # A reason may have to name its inputs no more, see State.private.
+        return [self._state.private, *seen, *(values.version for values in self._globs.values())]
 
     def check(self) -> None:
         """Check that every input has a current value, also those of a branch that is not taken.
@@ -132,9 +146,10 @@ class Inputs:
         """
         for name in sorted(self._formula.inputs):
             self._check(name, self._state.get(name))
-        for selection in self._selections.values():
-            for stream in self._state.selected(selection):
-                self._check(stream.name, stream)
+        for values in self._globs.values():
+            if values.unfit:
+                name = min(values.unfit)
+                self._check(name, values.unfit[name])
 
     def _check(self, name: str, stream: Stream | None) -> None:
         health = None if stream is None else stream.health
@@ -153,9 +168,8 @@ class Inputs:
     def window(self, name: str, seconds: float) -> Window | None:
         return self._windows[name, seconds].window(self._now)
 
-    def matching(self, pattern: str) -> Sequence[tuple[str, Any]]:
-        streams = self._state.selected(self._selections[pattern])
-        return [(stream.name, self.value(stream.name)) for stream in streams]
+    def numbers(self, pattern: str) -> Collection[float]:
+        return self._globs[pattern].numbers()
 
 
 class FormulaSource:
@@ -201,6 +215,15 @@ class FormulaSource:
             self._feed.put(self._value)
 
     def _tell(self, error: SourceError | Unknown) -> None:
+        """Tell why there is no value.
+
+        Viewers of the result may be forbidden to see an input, and all viewers get the same reason.
+        """
+        if self._feed.state.private and not isinstance(error, NoResult):
+            if isinstance(error, SourceError):
+                error = SourceError("an input has failed", detail=error.message)
+            else:
+                error = Unknown("an input has no value that fits")
         if str(error) == self._told:
             return
         self._told = str(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.evaluation import FUNCTIONS, Unknown
+from streamd.core.evaluation import FUNCTIONS, Unknown, number
 from streamd.core.formula import Circle, Formula, in_order
 from streamd.core.formula_reader import MAX_PARTS, MAX_TEXT
 from streamd.core.selection import Selection
@@ -29,13 +29,13 @@ class Given:
 
     def window(self, name: str, seconds: float) -> Window | None:
         trend = Trend(seconds)
-        for time, number in self.heard.get(name, ()):
-            trend.hear(time, number)
+        for time, heard in self.heard.get(name, ()):
+            trend.hear(time, heard)
         return trend.window(100.0)
 
-    def matching(self, pattern: str) -> Sequence[tuple[str, Any]]:
+    def numbers(self, pattern: str) -> Collection[float]:
         selection = Selection([pattern])
-        return [(name, value) for name, value in self.values.items() if name in selection]
+        return [number(value, name) for name, value in self.values.items() if name in selection]
 
 
 FACTS = Given(
@@ -51,11 +51,15 @@ FACTS = Given(
         "table": [1],
         "none": None,
         "huge": 1e308,
+        "ends": 1,
+        "nobody": 1,
+        "back": 5,
     },
     {
         "shop.orders": [(0, 0), (80, 100), (90, 30), (95, 40)],
         "web.visits": [(50, 5)],
         "door": [(0, None)],
+        "back": [(0, None), (98, 5)],
         "ends": [(0, 1e308), (60, -1e308), (80, 1)],
     },
 )
@@ -122,7 +126,8 @@ class ResultTests(SynchronousTestCase):
             "none": "none is null, not a number",
             "door > 3": "'open' and 3.0 have no order",
             "mean(web.visits, '1m')": "web.visits is not known for 1m yet",
-            "ago(door, '5s')": "door has no number in the last 5s",
+            "ago(door, '5s')": 'door is the text "open", not a number',
+            "ago(back, '5s')": "back has no number in the last 5s",
             "rate(nobody, '1m')": "nobody is not known for 1m yet",
             "1 if huge * 10 - huge * 10 == 0 else 2": "huge * 10 is too large",
             "(0 - 1) ** (huge * 10 - huge * 10)": "huge * 10 is too large",

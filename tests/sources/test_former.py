@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.stream import UNREPORTED
-from streamd.core.update import Draft
+from streamd.core.update import LIFE_UNIT, Draft
 from streamd.sources.feed import Feed
 from streamd.sources.former import TURN, FormerSources
 from streamd.sources.records import STREAMS
@@ -40,6 +41,13 @@ class FormerSourcesTests(SynchronousTestCase):
     def record(self, source: str = "shop") -> Any:
         return self.successResultOf(self.daemon.journal.records(STREAMS)).get(source)
 
+    def listed(self) -> list[str]:
+        """The streams in the record of `shop`, without marks."""
+        return [name for name in json.loads(self.record()) if not name.startswith("@")]
+
+    def update(self, reports: dict[str, bytes] | None = None) -> bool:
+        return self.successResultOf(Deferred.fromCoroutine(self.former.update(reports or {})))
+
     def test_they_are_late_and_say_why_at_once(self) -> None:
         expected = {
             "shop.a": ("late", UNREPORTED),
@@ -54,7 +62,7 @@ class FormerSourcesTests(SynchronousTestCase):
         self.daemon.journal.append([Draft("shop.a", b"1")])
         self.assertEqual(("fresh", None), self.states()["shop.a"])
         self.daemon.clock.advance(TURN)
-        self.assertEqual(b'["shop.b"]', self.record())
+        self.assertEqual(["shop.b"], self.listed())
         self.daemon.journal.append([Draft("shop.b", None)])
         self.daemon.clock.advance(TURN)
         self.assertIsNone(self.record())
@@ -67,6 +75,33 @@ class FormerSourcesTests(SynchronousTestCase):
         self.start()
         self.assertEqual(("late", UNREPORTED), self.states()["shop.b"])
 
+    def test_a_value_that_came_before_the_end_of_the_daemon_is_not_marked_again(self) -> None:
+        for at_once in (True, False):
+            self.daemon.journal.append([Draft("shop.a", b"2")])
+            if not at_once:
+                self.daemon.clock.advance(TURN)
+            self.start()
+            self.assertEqual(("late", None), self.states()["shop.a"])
+            self.assertEqual(("late", UNREPORTED), self.states()["shop.b"])
+
+    def test_the_mark_of_the_node_that_marked_first_counts(self) -> None:
+        now = self.daemon.times.now()
+        self.daemon.journal.append([Draft("new", b"1"), Draft("new.by_hand", b"1")])
+        head = self.daemon.state.head
+        report = b'{"new":[%f,null,false],"new.by_hand":[%f,null,false]}' % (now, now)
+        self.update({"new": report})
+        marks = [
+            f"@{head.ms}-{head.n % LIFE_UNIT - after} {name}"
+            for after, name in ((1, "new"), (0, "new.by_hand"))
+        ]
+        record = json.dumps(["new", "new.by_hand", *marks]).encode()
+        self.daemon.journal.put(STREAMS, "new", record, None)
+        self.daemon.journal.append([Draft("new.by_hand", b"2")])
+        self.assertTrue(self.update())
+        self.assertEqual(("late", UNREPORTED), self.states()["new"])
+        self.assertEqual(("fresh", None), self.states()["new.by_hand"])
+        self.assertFalse(self.update())
+
     def test_a_source_that_is_configured_again_has_them_back(self) -> None:
         self.start("shop")
         self.successResultOf(self.feed.adopt())
@@ -78,25 +113,25 @@ class FormerSourcesTests(SynchronousTestCase):
     def test_while_another_node_still_runs_the_source_its_report_counts(self) -> None:
         now = self.daemon.times.now()
         report = b'{"shop.a":[%f,null,false],"shop.b":[%f,"gone",false]}' % (now, now)
-        self.former.update({"shop": report})
+        self.update({"shop": report})
         self.assertEqual(("fresh", None), self.states()["shop.a"])
         self.assertEqual(("failed", "gone"), self.states()["shop.b"])
-        self.former.update({})
+        self.update()
         self.assertEqual(("late", UNREPORTED), self.states()["shop.a"])
 
     def test_so_does_that_of_a_source_that_only_another_node_has(self) -> None:
         self.daemon.journal.append([Draft("new", b"1")])
-        self.former.update({"new": b'{"new":[null,"gone",false]}', "office": b"{}"})
+        self.update({"new": b'{"new":[null,"gone",false]}', "office": b"{}"})
         self.assertEqual(("failed", "gone"), self.states()["new"])
-        self.former.update({"office": b"{}"})
+        self.update({"office": b"{}"})
         self.assertEqual(("late", UNREPORTED), self.states()["new"])
         self.daemon.journal.append([Draft("new", b"2")])
         self.assertEqual(("fresh", None), self.states()["new"])
 
     def test_a_failure_that_another_node_reported_ends_with_its_report(self) -> None:
-        self.former.update({"new": b'{"new":[null,"no answer",false]}'})
+        self.update({"new": b'{"new":[null,"no answer",false]}'})
         self.assertEqual(("failed", "no answer"), self.states()["new"])
-        self.former.update({})
+        self.update()
         self.assertNotIn("new", self.states())
 
     def test_a_journal_that_cannot_tell_is_in_the_log(self) -> None:

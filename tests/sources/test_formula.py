@@ -10,12 +10,24 @@ from twisted.internet.defer import fail
 from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.formula import Formula
+from streamd.core.reconfiguration import set_private
 from streamd.core.update import Draft
 from streamd.journals.journal import Away
 from streamd.sources.formula import FormulaSource
-from tests.support.fakes import Daemonette, fail_source, value
+from tests.support.fakes import Daemonette, fail_source, prove, value
 from tests.support.source import SourceTestCase
 from tests.support.streams import mistake
+
+WINDOW_FUNCTIONS = ("rate", "delta", "mean", "min", "max", "sum", "count", "ago")
+TROUBLES = {
+    "fails": ("failed", "shop.a: the disk is full"),
+    "late": ("late", "shop.a is late"),
+    "forgotten": ("late", "shop.a has no value yet"),
+    "text": ("late", 'shop.a is the text "closed", not a number'),
+    "null": ("late", "shop.a is null, not a number"),
+    "object": ("late", "shop.a is an object, not a number"),
+}
+"""What may happen to an input, and what the result then says."""
 
 
 class FormulaTests(SourceTestCase):
@@ -92,6 +104,74 @@ class FormulaTests(SourceTestCase):
         )
         self.assertEqual([2], self.results())
 
+    def test_no_trouble_of_an_input_leaves_a_number_that_looks_current(self) -> None:
+        """Every kind of formula, and whatever may happen to an input, until it is right again."""
+        windows = [f'{name}(shop.a, "5s")' for name in WINDOW_FUNCTIONS]
+        plain = ["100 * shop.a / shop.b", "abs(shop.a)", 'mean("shop.*")', 'count("shop.*")']
+        combined = ['mean(shop.a, "5s") / shop.b', "shop.a * 2 if shop.b > 1 else 0", "-shop.a"]
+        for formula in plain + windows + combined:
+            self._begin_anew(formula)
+            self._climb()
+            right = self.daemon.values()["result"]
+            for trouble, told in TROUBLES.items():
+                with self.subTest(formula=formula, trouble=trouble):
+                    self._begin_anew(formula)
+                    self._befall("shop.a", trouble)
+                    self.pass_time()
+                    self.assertEqual(told, self.daemon.health("result"))
+                    if trouble == "fails":
+                        prove(self.state, ["shop.a"], self.daemon.times.now(), "till")
+                    self._climb()
+                    self.assertEqual(("fresh", None), self.daemon.health("result"))
+                    self.assertEqual(right, self.daemon.values()["result"])
+
+    def _begin_anew(self, formula: str) -> None:
+        self.make({"shop.a": Description(expect=Duration(4))})
+        self.publish(shop__a=8, shop__b=2)
+        self.start_formula(formula)
+        self._climb()
+
+    def _climb(self) -> None:
+        for number in range(8):
+            self.publish(shop__a=number)
+            self.pass_time()
+        self.assertEqual(("fresh", None), self.daemon.health("result"))
+
+    def _befall(self, name: str, trouble: str) -> None:
+        if trouble == "fails":
+            fail_source(self.state, "till", "the disk is full", self.daemon.times.now())
+            self.state.sources.own(
+                self.state.sources.record("till", None), [name], self.daemon.times.now()
+            )
+        elif trouble == "late":
+            self.pass_time(5)
+        else:
+            values = {"text": b'"closed"', "null": b"null", "object": b'{"x":1}'}
+            self.daemon.journal.append([Draft(name, values.get(trouble))])
+
+    def test_where_not_everybody_may_read_no_reason_names_an_input(self) -> None:
+        """All viewers of the result get the same reason, also those who may not see an input."""
+        for trouble, (state, _) in TROUBLES.items():
+            with self.subTest(trouble):
+                self._begin_anew("shop.a + 1")
+                set_private(self.state, True)
+                self._befall("shop.a", trouble)
+                self.pass_time()
+                found, error = self.daemon.health("result")
+                self.assertEqual(state, found)
+                self.assertIn(error, ("an input has failed", "an input has no value that fits"))
+
+    def test_a_reason_names_no_input_once_the_wall_is_private(self) -> None:
+        self.start_formula("shop.a / 0")
+        self.assertEqual(("late", "shop.a has no value yet"), self.daemon.health("result"))
+        set_private(self.state, True)
+        self.pass_time()
+        expected = ("late", "an input has no value that fits")
+        self.assertEqual(expected, self.daemon.health("result"))
+        self.publish(shop__a=1)
+        self.pass_time()
+        self.assertEqual(("late", "division by zero"), self.daemon.health("result"))
+
     def test_division_by_zero(self) -> None:
         self.publish(a=1, b=0)
         self.start_formula("a / b")
@@ -131,6 +211,24 @@ class FormulaTests(SourceTestCase):
         self.start_formula('count(a, "60s")', "count")
         self.assertEqual([69.5], [round(said, 1) for said in self.results("mean")])
         self.assertEqual(("late", "a is not known for 60s yet"), self.daemon.health("count"))
+
+    def test_a_window_is_filled_from_a_backfill(self) -> None:
+        self.daemon = Daemonette({"a": Description(rollup=Duration(3600))})
+        self.publish(a=7)
+        self.start_formula('mean(a, "60s")', "mean")
+        self.start_formula('ago(a, "60s")', "ago")
+        stream, now = self.daemon.state.streams["a"], self.daemon.times.now()
+        stream.past = past = stream.make_past(now)
+        assert past is not None
+        for second in range(100, 0, -1):
+            past.hear(now - second, b"%d" % (second // 50))
+        past.reach(now - 1)
+        self.pass_time()
+        self.assertEqual(("late", "a is not known for 60s yet"), self.daemon.health("mean"))
+        past.reach(now)
+        self.pass_time()
+        self.assertEqual([0.4], [round(said, 1) for said in self.results("mean")])
+        self.assertEqual([1], self.results("ago"))
 
     def test_a_silence_counts_in_no_mean(self) -> None:
         self.daemon = Daemonette({"a": Description(expect=Duration(2))})
