@@ -17,6 +17,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psycopg
 import pymysql
 import pytest
@@ -224,6 +225,40 @@ class MariaServer(DatabaseServer):
         )
 
 
+class DuckFile:
+    """What the servers offer, on a file of DuckDB."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.url = f"duckdb:///{file}"
+
+    def connect(self) -> Any:
+        """A connection; waits for the readers in this process, which open the file for a moment."""
+
+        def connected() -> Any:
+            with suppress(duckdb.Error):
+                return duckdb.connect(str(self.file))
+
+        return wait_until(connected)
+
+    def sql(self, *statements: str) -> list[Any]:
+        with closing(self.connect()) as connection:
+            return [list(connection.execute(text).fetchall()) for text in statements][-1]
+
+
+class BySqlAlchemy:
+    """A server with an address as SQLAlchemy takes it; everything else is the server's."""
+
+    def __init__(self, server: DatabaseServer) -> None:
+        self._server = server
+        known = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+        scheme, _, rest = server.url.partition(":")
+        self.url = f"{known[scheme]}:{rest}"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+
 def children(pid: int) -> list[int]:
     """The processes that a process started."""
     listed = Path(f"/proc/{pid}/task/{pid}/children")
@@ -276,6 +311,16 @@ def fresh(server: Any) -> Iterator[Any]:
     server.thaw()
     if not server.running:
         server.start()
+
+
+@pytest.fixture
+def postgres_by_sqlalchemy(postgres: PostgresServer) -> Any:
+    return BySqlAlchemy(postgres)
+
+
+@pytest.fixture
+def mariadb_by_sqlalchemy(mariadb: MariaServer) -> Any:
+    return BySqlAlchemy(mariadb)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from streamd.config.extras import needs_extra
 from streamd.sources.databases.mysql_driver import MySqlDriver
 from streamd.sources.databases.postgres_driver import PostgresDriver
 from streamd.sources.databases.session import DatabaseDriver, check_address
+from streamd.sources.databases.sqlalchemy_driver import SqlAlchemyDriver
 from streamd.sources.databases.sqlite_driver import SqliteDriver
 
 
@@ -22,9 +23,12 @@ def make_driver(address: str, base: Path, timeout: float) -> DatabaseDriver:
     scheme = check_address(address).partition(":")[0]
     if scheme == "sqlite":
         return SqliteDriver(base / unquote(address.removeprefix("sqlite:///")), timeout)
-    if scheme.startswith("postgres"):
+    if scheme in ("postgres", "postgresql"):
         return PostgresDriver(_import("psycopg", "PostgreSQL", "postgres"), address, timeout)
-    return MySqlDriver(_import("pymysql", "MySQL", "mysql"), address, timeout)
+    if scheme in ("mysql", "mariadb"):
+        return MySqlDriver(_import("pymysql", "MySQL", "mysql"), address, timeout)
+    sqlalchemy = _import("sqlalchemy", scheme, "sqlalchemy")
+    return SqlAlchemyDriver(sqlalchemy, address, base, timeout)
 
 
 def _import(module: str, database: str, extra: str) -> Any:

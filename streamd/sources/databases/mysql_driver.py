@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -17,7 +17,7 @@ from streamd.sources.databases.session import (
     DatabaseDriver,
     too_long,
 )
-from streamd.sources.databases.statements import Dialect, Lowest, with_parameter
+from streamd.sources.databases.statements import Dialect, Lowest, with_parameters
 
 _OPTIONS = {"charset", "ssl_ca", "ssl_cert", "ssl_key", "unix_socket"}
 
@@ -73,13 +73,16 @@ class MySqlDriver(DatabaseDriver):
     def ping(self, connection: Any) -> None:
         connection.ping(reconnect=False)
 
-    def read(self, connection: Any, query: str, after: Any, limit: int) -> tuple[Any, Any]:
+    def read(
+        self, connection: Any, query: str, values: Mapping[str, Any], limit: int
+    ) -> tuple[Any, Any]:
         with connection.cursor() as cursor:
             # A TIMESTAMP comes in the session's zone, which is that of this machine now.
             here = datetime.now().astimezone().tzinfo
             zone = datetime.now(here).isoformat()[-6:]
             cursor.execute(f"SET SESSION sql_select_limit = {limit}, time_zone = '{zone}'")
-            cursor.execute(*with_parameter(query, _dialect(connection), _in_zone(after, here)))
+            local = {name: _in_zone(value, here) for name, value in values.items()}
+            cursor.execute(*with_parameters(query, _dialect(connection), local))
             if cursor.description is None:
                 return None, ()
             stamp = self._pymysql.FIELD_TYPE.TIMESTAMP
@@ -121,12 +124,12 @@ def _stamped(row: Sequence[Any], stamps: Sequence[int], zone: tzinfo | None) -> 
     return cells
 
 
-def _in_zone(after: Any, zone: tzinfo | None) -> Any:
+def _in_zone(value: Any, zone: tzinfo | None) -> Any:
     """Return a stored instant as a naive text in the session's zone; other values are unchanged."""
     try:
-        instant = datetime.fromisoformat(after)
+        instant = datetime.fromisoformat(value)
     except (TypeError, ValueError):
-        return after
-    if instant.tzinfo is None or str(instant) != after:
-        return after
+        return value
+    if instant.tzinfo is None or str(instant) != value:
+        return value
     return str(instant.astimezone(zone).replace(tzinfo=None))

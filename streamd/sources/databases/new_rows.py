@@ -182,7 +182,7 @@ class NewRows:
 
     async def _batch(self, after: Any, limit: int) -> list[Row]:
         """Read the next rows, in order."""
-        table = await self._session.read(self._query, limit, after)
+        table = await self._session.read(self._query, limit, after=after)
         column = index(table, self._after, "after")
         found = [row[column] for row in table.rows]
         _check_order(found, self._after)

@@ -7,8 +7,9 @@ import os
 import secrets
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import datetime, tzinfo
 from typing import Any
 
 from streamd.sources.databases.rows import decode
@@ -21,7 +22,7 @@ from streamd.sources.databases.session import (
     no_answer,
     too_long,
 )
-from streamd.sources.databases.statements import Lowest, with_parameter
+from streamd.sources.databases.statements import Lowest, with_parameters
 from streamd.sources.errors import SourceError
 
 POOLED = (
@@ -75,8 +76,7 @@ class PostgresDriver(DatabaseDriver):
         connection.read_only = True
         # Once for each connection: a second handler would hear every notification again.
         connection.add_notify_handler(lambda notify: self._notified.append(notify))
-        for name, loader in _loaders(self._psycopg):
-            connection.adapters.register_loader(name, loader)
+        tolerate(self._psycopg, connection)
         return connection
 
     def lost(self, connection: Any) -> bool:
@@ -91,15 +91,25 @@ class PostgresDriver(DatabaseDriver):
             connection.execute(f"SET LOCAL statement_timeout = {self._timeout * 1000:.0f}")
             yield
 
-    def read(self, connection: Any, query: str, after: Any, limit: int) -> tuple[Any, Any]:
+    def read(
+        self, connection: Any, query: str, values: Mapping[str, Any], limit: int
+    ) -> tuple[Any, Any]:
         # A server-side cursor: rows beyond the limit are not sent.
         with self._transaction(connection), connection.cursor("streamd") as cursor:
-            cursor.execute(*with_parameter(query, "postgresql", after))
+            cursor.execute(*with_parameters(query, "postgresql", values))
             description = [(column.name, column.type_code) for column in cursor.description or ()]
             if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
                 # With UTF-8 the server would refuse all rows because of one invalid text.
                 connection.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
             return description, cursor.fetchmany(limit)
+
+    def zone(self, connection: Any) -> tzinfo:
+        self.ping(connection)  # a lost connection still has a zone
+        zone: tzinfo = connection.info.timezone
+        return zone
+
+    def when(self, time: float) -> str:
+        return str(datetime.fromtimestamp(time).astimezone())  # a timestamp ignores the offset
 
     def lowest(self, type: Any) -> Lowest:
         types = self._psycopg.adapters.types
@@ -152,8 +162,7 @@ class PostgresDriver(DatabaseDriver):
 
     def abort(self, connection: Any) -> None:
         # A server that hangs answers no request to cancel: to end the connection ends the wait.
-        with socket.socket(fileno=os.dup(connection.fileno())) as wire:
-            wire.shutdown(socket.SHUT_RDWR)
+        shut_down(connection.fileno())
 
     def explain(self, error: BaseException | None) -> str | None:
         if not isinstance(error, self._psycopg.Error):
@@ -174,6 +183,18 @@ class PostgresDriver(DatabaseDriver):
             return reason.partition("\n")[0].strip()
         known = "closed the connection" in str(error) or "is lost" in str(error)
         return LOST if known else UNREACHABLE
+
+
+def shut_down(descriptor: int) -> None:
+    """End a connection by its file descriptor, and with that the wait of the thread that reads it."""
+    with socket.socket(fileno=os.dup(descriptor)) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
+
+
+def tolerate(psycopg: Any, connection: Any) -> None:
+    """Let a connection of psycopg give values as texts that it cannot load."""
+    for name, loader in _loaders(psycopg):
+        connection.adapters.register_loader(name, loader)
 
 
 def _readable(connection: Any, seconds: float) -> bool:

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from streamd.core.errors import Refused
+from streamd.core.names import by_name, end_of_name
 from streamd.core.values import MAX_VALUE, BadValue, from_python
 from streamd.sources.errors import SourceError
-from streamd.sources.names import by_name, end_of_name
 
 _EXPRESSION = re.compile(r"[(?*+'\"]")
 """Matches the name that databases give an unnamed column, such as ``count(*)`` or ``?column?``."""
@@ -127,10 +127,10 @@ def first_row(table: Table, whole: bool) -> dict[str, Any]:
     """
     values = table.rows[0] if table.rows else [None] * len(table.columns)
     cells = dict(zip(table.columns, values, strict=True))
-    return cells if whole else by_name(_with_names(cells))
+    return cells if whole else by_name(with_names(cells))
 
 
-def _with_names(cells: Mapping[str, Any]) -> dict[str, Any]:
+def with_names(cells: Mapping[str, Any]) -> dict[str, Any]:
     """Return the cells; a cell of an unnamed column becomes a :class:`BadValue`."""
     return {
         column: BadValue(
@@ -163,7 +163,7 @@ def by_key(table: Table, key: str, whole: bool) -> dict[str, Any]:
         return dict(found)
     streams: dict[str, Any] = {}
     for name, parts in found.items():
-        for end, cell in by_name(_with_names(parts)).items():
+        for end, cell in by_name(with_names(parts)).items():
             full = f"{name}.{end}"  # the row a.b may have a column c, and the row a a column b.c
             streams[full] = BadValue(f"two cells are called {full}") if full in streams else cell
     return streams

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime, tzinfo
 from functools import partial
 from typing import Any, TypeVar
 
@@ -37,7 +39,8 @@ LOST = "the connection to the database was lost"
 LOGIN = "the database refused the login"
 """Error messages that more than one driver uses."""
 
-_SCHEMES = ("sqlite:///", "postgresql://", "postgres://", "mysql://", "mariadb://")
+_SCHEME = re.compile(r"([a-z][a-z0-9_]*)(\+[a-z][a-z0-9_]*)?://(?=.)", re.DOTALL)
+"""An address as SQLAlchemy takes it: a dialect, and perhaps a driver."""
 
 
 class Address(Secret):
@@ -49,17 +52,20 @@ class Address(Secret):
         address = super().parse(written)
         if address.text is not None:
             check_address(address.text)
-        return cls(address.text, address.env, address.file)
+        return cls(address.text, address.env, address.file, address.credential)
 
 
 def check_address(address: str) -> str:
-    """Return ``address`` if it begins with a known scheme.
+    """Return ``address`` if it begins with a known scheme, or with one for SQLAlchemy.
 
     :raises ValueError: if it does not; the message has examples.
     """
-    if not any(address.startswith(scheme) and address != scheme for scheme in _SCHEMES):
+    found = _SCHEME.match(address)
+    is_file = address.startswith("sqlite://")
+    if found is None or (is_file and (address[9] != "/" or not address[10:])):
         raise ValueError(
-            'expected "sqlite:///FILE", "postgresql://HOST/NAME" or "mysql://HOST/NAME"'
+            'expected "sqlite:///FILE", "postgresql://HOST/NAME" or "mysql://HOST/NAME", or as '
+            'SQLAlchemy takes it "mssql+pymssql://HOST/NAME"'
         )
     return address
 
@@ -86,13 +92,28 @@ class DatabaseDriver:
     def ping(self, connection: Any) -> None:
         """Raise an exception if the server does not answer."""
 
-    def read(self, connection: Any, query: str, after: Any, limit: int) -> tuple[Any, Any]:
+    def read(
+        self, connection: Any, query: str, values: Mapping[str, Any], limit: int
+    ) -> tuple[Any, Any]:
         """Run a query.
 
-        :param after: the value of ``:after`` in the query.
+        :param values: the values of parameters such as ``:after``, by their names.
         :returns: the DB-API's description of the columns, and at most ``limit`` rows.
         """
         raise NotImplementedError
+
+    def zone(self, connection: Any) -> tzinfo | None:
+        """Return the time zone in which the database counts days; None for that of this machine."""
+        return None
+
+    def when(self, time: float) -> str:
+        """Return an instant as a query compares it with a column.
+
+        This is the local time without an offset, as MySQL and SQLite write it.
+
+        :param time: seconds since the epoch.
+        """
+        return str(datetime.fromtimestamp(time))
 
     def lowest(self, type: Any) -> Any:
         """Return a value for ``:after`` that is lower than all values of a column.
@@ -165,18 +186,26 @@ class DatabaseSession:
         if self._connection is not None:
             self._connection.close()
 
-    def read(self, query: str, limit: int, after: Any = None) -> Deferred[Table]:
+    def read(self, query: str, limit: int, **values: Any) -> Deferred[Table]:
         """Run a query; see :meth:`DatabaseDriver.read`.
 
         :raises SourceError: if the database fails; :class:`Unreachable` if it does not answer.
         """
-        return self._run(lambda c: make_table(*self._driver.read(c, query, after, limit)), "query")
+        return self._run(lambda c: make_table(*self._driver.read(c, query, values, limit)), "query")
+
+    def zone(self) -> Deferred[tzinfo | None]:
+        """See :meth:`DatabaseDriver.zone`."""
+        return self._run(self._driver.zone)
+
+    def when(self, time: float) -> str:
+        """See :meth:`DatabaseDriver.when`."""
+        return self._driver.when(time)
 
     def lowest(self, query: str, column: str) -> Deferred[Any]:
         """Return the first ``:after`` for a column of the query: see :meth:`DatabaseDriver.lowest`."""
 
         def find(connection: Any) -> Any:
-            description, _ = self._driver.read(connection, query, None, 1)
+            description, _ = self._driver.read(connection, query, {"after": None}, 1)
             types = {each[0]: each[1] for each in description or ()}
             if column not in types:
                 raise SourceError(f"the query gives no column {column}", key="after")

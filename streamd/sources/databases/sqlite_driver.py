@@ -6,6 +6,7 @@ import math
 import re
 import sqlite3
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -53,14 +54,16 @@ class SqliteDriver(DatabaseDriver):
         connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
         connection.text_factory = decode
         connection.execute("PRAGMA schema_version")  # is it a database, and may one read now?
-        connection.set_authorizer(_authorize)
+        connection.set_authorizer(authorize)
         return connection
 
     def lost(self, connection: Any) -> bool:
         return True
 
-    def read(self, connection: Any, query: str, after: Any, limit: int) -> tuple[Any, Any]:
-        cursor = connection.execute(query, {"after": after})
+    def read(
+        self, connection: Any, query: str, values: Mapping[str, Any], limit: int
+    ) -> tuple[Any, Any]:
+        cursor = connection.execute(query, values)
         return cursor.description, cursor.fetchmany(limit)
 
     def lowest(self, type: Any) -> Any:
@@ -80,7 +83,8 @@ class SqliteDriver(DatabaseDriver):
         return too_long(self._timeout) if text == "interrupted" else text
 
 
-def _authorize(action: int, what: str | None, argument: str | None, *place: Any) -> int:
+def authorize(action: int, what: str | None, argument: str | None, *place: Any) -> int:
+    """Return whether a statement may take an action: see ``sqlite3.Connection.set_authorizer``."""
     reads = action in _READING
     if action == sqlite3.SQLITE_PRAGMA:
         name = (what or "").lower()

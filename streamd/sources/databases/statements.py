@@ -1,13 +1,13 @@
-"""Finds the parameter ``:after`` in a SELECT, and skips string literals, quoted names and comments."""
+"""Finds parameters such as ``:after`` in a SELECT; skips string literals, quoted names and comments."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-Dialect = Literal["postgresql", "mysql", "mysql without escapes"]
+Dialect = Literal["postgresql", "mysql", "mysql without escapes", "standard"]
 
 _QUOTED = r"'(?:[^']|'')*' | \"(?:[^\"]|\"\")*\""
 _ESCAPED = r"'(?:[^'\\]|''|\\.)*' | \"(?:[^\"\\]|\"\"|\\.)*\""
@@ -24,7 +24,7 @@ _POSTGRESQL = rf"""
 # MySQL 11.1.1 and 11.7: strings have escapes, names have backticks, and "--" needs a space after it.
 _MYSQL = r"`[^`]*` | --(?=\s|\Z)[^\n]* | \#[^\n]* | /\*"
 
-_PARAMETER = r"| (?P<after>:after\b)"
+_PARAMETER = r"| :(?P<name>[A-Za-z_]\w*)"
 
 _TOKENS: dict[Dialect, re.Pattern[str]] = {
     "postgresql": re.compile(_POSTGRESQL + _PARAMETER, re.VERBOSE | re.DOTALL),
@@ -33,7 +33,12 @@ _TOKENS: dict[Dialect, re.Pattern[str]] = {
     "mysql without escapes": re.compile(
         f"{_QUOTED} | {_MYSQL}{_PARAMETER}", re.VERBOSE | re.DOTALL
     ),
+    # Any other database: what SQL:2016 has, and casts with "::".
+    "standard": re.compile(rf"{_QUOTED} | --[^\n]* | /\* | ::{_PARAMETER}", re.VERBOSE | re.DOTALL),
 }
+
+_TEXT_PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")
+"""Matches each colon that ``sqlalchemy.text`` takes for a parameter's, also in a string literal."""
 
 
 _GREATER = re.compile(r"(?<![-<>@#&|~!?*+^%])>\s*$")
@@ -46,41 +51,67 @@ class Lowest(NamedTuple):
     value: Any
 
 
-def with_parameter(query: str, dialect: Dialect, after: Any) -> tuple[Any, ...]:
+def with_parameters(query: str, dialect: Dialect, values: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the arguments of ``execute`` for a driver with the DB-API's paramstyle "pyformat".
 
-    A query without ``:after`` is passed without parameters, so that "%" needs no escape in it.
+    A query without a parameter is passed without values, so that "%" needs no escape in it.
 
-    :param after: the value of ``:after``.  With a :class:`Lowest`, ``> :after`` becomes ``>=``.
+    :param values: by the names of the parameters; ``:name`` with another name is no parameter.  If one
+        is a :class:`Lowest`, ``> :name`` becomes ``>=``.
     """
-    translated = _translated(query, dialect, isinstance(after, Lowest))
-    after = after.value if isinstance(after, Lowest) else after
-    return (query,) if translated is None else (translated, {"after": after})
+    inclusive = any(isinstance(value, Lowest) for value in values.values())
+    translated = _translated(query, dialect, frozenset(values), inclusive)
+    if translated is None:
+        return (query,)
+    return translated, {
+        name: value.value if isinstance(value, Lowest) else value for name, value in values.items()
+    }
+
+
+def as_text(query: str, dialect: Dialect, values: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Return a query for ``sqlalchemy.text``, and the names of the parameters in it.
+
+    :param values: as for :func:`with_parameters`.
+    """
+    inclusive = any(isinstance(value, Lowest) for value in values.values())
+    names, parts = _split(query, dialect, frozenset(values), inclusive)
+    first, *others = (_TEXT_PARAMETER.sub(r"\\:", part) for part in parts)
+    named = zip(names, others, strict=True)
+    return first + "".join(f":{name}{part}" for name, part in named), names
+
+
+def _translated(query: str, dialect: Dialect, names: frozenset[str], inclusive: bool) -> str | None:
+    found, parts = _split(query, dialect, names, inclusive)
+    if not found:
+        return None
+    first, *others = (part.replace("%", "%%") for part in parts)
+    return first + "".join(f"%({name})s{part}" for name, part in zip(found, others, strict=True))
 
 
 @lru_cache  # the queries of a configuration, run again and again
-def _translated(query: str, dialect: Dialect, inclusive: bool) -> str | None:
-    places = list(_parameters(query, dialect))
-    if not places:
-        return None
+def _split(
+    query: str, dialect: Dialect, names: frozenset[str], inclusive: bool
+) -> tuple[list[str], list[str]]:
+    """Return the parameters in a query, and the parts between them, one more."""
+    places = [place for place in _parameters(query, dialect) if place[1] in names]
     parts, end = [], 0
-    for start in places:
+    for start, name in places:
         parts.append(query[end:start])
-        end = start + len(":after")
+        end = start + len(f":{name}")
     parts.append(query[end:])
     if inclusive:
         parts[:-1] = [_GREATER.sub(">= ", part) for part in parts[:-1]]
         parts[1:] = [_LESS.sub(" <=", part) for part in parts[1:]]
-    return "%(after)s".join(part.replace("%", "%%") for part in parts)
+    return [name for _, name in places], parts
 
 
-def _parameters(query: str, dialect: Dialect) -> Iterator[int]:
-    """Yield the index of each ``:after`` that is a parameter."""
+def _parameters(query: str, dialect: Dialect) -> Iterator[tuple[int, str]]:
+    """Yield the index and the name of each ``:name`` that may be a parameter."""
     at = 0
     while found := _TOKENS[dialect].search(query, at):
         at = found.end()
-        if found["after"]:
-            yield found.start()
+        if found["name"]:
+            yield found.start(), found["name"]
         elif found[0] == "/*":
             at = _end_of_comment(query, at, nests=dialect == "postgresql")
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.databases import MariaServer
 from tests.support.net import wait_until
 from tests.support.served import Serve, in_thread
-from tests.support.streams import Streams, check_types
+from tests.support.streams import Streams, check_series, check_types
 
 NAIVE = datetime(2026, 1, 2, 3, 4, 5)
 """Taken for this machine's."""
@@ -30,6 +30,11 @@ TYPES = {
 @in_thread
 def test_types(mariadb: MariaServer, serve: Serve) -> None:
     check_types(serve, mariadb.url, TYPES, "CAST('x' AS BINARY)")
+
+
+@in_thread
+def test_a_series(mariadb: MariaServer, serve: Serve) -> None:
+    check_series(serve, mariadb.url, "CAST(DATE_FORMAT(at, '%Y-%m-%d %H:00') AS DATETIME)")
 
 
 @in_thread

@@ -13,7 +13,7 @@ from streamd.sources.errors import SourceError
 from tests.support.databases import PgBouncer, PostgresServer
 from tests.support.net import wait_until
 from tests.support.served import Serve, in_thread
-from tests.support.streams import Streams
+from tests.support.streams import Streams, check_series
 
 TEXTS = {
     "'infinity'::timestamptz": "infinity",
@@ -43,6 +43,11 @@ def test_what_python_has_no_value_for_is_text(postgres: PostgresServer, serve: S
     for number, text in enumerate(TEXTS.values()):
         streams.expect(f"t.c{number}", text)
         assert streams.health(f"t.c{number}") == ("fresh", None)
+
+
+@in_thread
+def test_a_series(postgres: PostgresServer, serve: Serve) -> None:
+    check_series(serve, postgres.url, "date_trunc('hour', at::timestamp)")
 
 
 @in_thread

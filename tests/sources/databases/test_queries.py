@@ -29,20 +29,31 @@ def problem(lines: str) -> str:
     return line
 
 
+BACKFILL = """
+[sources.shop.backfill]
+query = "SELECT at AS time, a FROM t WHERE at >= :from AND at < :to"
+"""
+ROLLED = '[streams.shop.a]\nrollup = "8d"\n'
+
+
 @pytest.mark.parametrize(
     "lines",
     [
         HERE + ONE + 'key = "one"\nwhole = true',
         HERE + ONE + "table = true\n",
+        HERE + ONE + 'series = "one"\nwhole = true',
         HERE + AFTER + 'start = 5\ntime = "at"\nsettle = "1m"\ntimeout = "500ms"',
         HERE + AFTER + "start = 2026-01-01",
         POSTGRES + 'listen = "alerts"',
         POSTGRES + 'listen = "alerts"\n' + AFTER,
         'database = "mysql://a:b@localhost:3306/shop?charset=utf8mb4"\n' + ONE,
+        HERE + ONE + BACKFILL,
+        HERE + ONE + 'key = "a"\n' + BACKFILL.replace(":from", ":from_epoch"),
+        POSTGRES + 'listen = "alerts"\n' + ONE + BACKFILL,
     ],
 )
 def test_what_may_be_said(lines: str) -> None:
-    make_sources(f"[sources.shop]\n{lines}")
+    make_sources(f"[sources.shop]\n{lines}\n{ROLLED}")
 
 
 @pytest.mark.parametrize(
@@ -50,17 +61,36 @@ def test_what_may_be_said(lines: str) -> None:
     [
         (HERE + ONE + 'every = "0s"', "shop.every", "more than no time"),
         (HERE + 'query = " ; "', "shop.query", "expected a SELECT"),
-        ('database = "oracle://x"\n' + ONE, "shop.database", "expected"),
+        ('database = "oracle:x"\n' + ONE, "shop.database", "expected"),
         ("database = 5\n" + ONE, "shop.database", "expected"),
         (ONE, "shop.database", "is missing"),
         ('database = { env = "NOT_THERE" }\n' + ONE, "shop.database", "NOT_THERE is empty"),
         (HERE + ONE + 'key = "a"\ntable = true', "shop", "exclude each other"),
+        (HERE + ONE + 'series = "a"\ntable = true', "shop", "exclude each other"),
+        (HERE + ONE + "series = true", "shop.series", "expected"),
         (HERE + ONE + 'after = "id"', "shop", ":after"),
         (HERE + ONE + 'start = "now"', "shop", "with after"),
+        (HERE + AFTER + BACKFILL, "shop", "backfill is for a query whose columns"),
+        (
+            HERE + ONE + "table = true\n" + BACKFILL,
+            "shop",
+            "without table, series, after and whole",
+        ),
+        (
+            HERE + ONE + "whole = true\n" + BACKFILL,
+            "shop",
+            "without table, series, after and whole",
+        ),
+        (POSTGRES + 'listen = "alerts"\n' + BACKFILL, "shop", "backfill is for a query"),
+        (HERE + ONE + BACKFILL.replace(":to", "5"), "shop.backfill.query", "says which time"),
+        (HERE + ONE + BACKFILL.replace(":from", "5"), "shop.backfill.query", "says which time"),
+        (HERE + ONE + BACKFILL + "tiem = 'at'", "shop.backfill.tiem", "did you mean time?"),
+        (HERE + ONE + "[sources.shop.backfill]", "shop.backfill.query", "is missing"),
         (HERE + AFTER + "start = []", "shop", '"now" or a value'),
         (HERE + AFTER + "start = true", "shop", '"now" or a value'),
         (POSTGRES + 'listen = "alerts"\nkey = "id"', "shop", "are for a query"),
         (POSTGRES + 'listen = "alerts"\ntable = true', "shop", "are for a query"),
+        (POSTGRES + 'listen = "alerts"\nseries = "id"', "shop", "are for a query"),
         (HERE + 'listen = "alerts"', "shop.database", "expected PostgreSQL"),
         (POSTGRES + 'listen = ""', "shop.listen", "expected a channel"),
         (POSTGRES + "listen = 'a\"b'", "shop.listen", "expected a channel"),
@@ -149,3 +179,10 @@ def test_times(value: Any, wanted: float | None) -> None:
 def test_no_times(value: Any) -> None:
     with pytest.raises(SourceError, match="is no time"):
         seconds(value, "created")
+
+
+def test_a_backfill_needs_a_stream_with_rollup() -> None:
+    for stream in "", "[streams.shop.a]\n", '[streams.shops.a]\nrollup = "8d"\n':
+        line = mistake(f"[sources.shop]\n{HERE}{ONE}{BACKFILL}{stream}")
+        assert line.startswith("sources.shop.backfill: it fills streams with rollup, and no stream")
+        assert '[streams.shop.COLUMN] rollup = "400d"' in line

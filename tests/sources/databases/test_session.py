@@ -22,7 +22,7 @@ REGIONS = (
 BY_REGION = "SELECT region, count(*) AS orders, max(amount) AS most FROM orders GROUP BY region"
 
 
-@pytest.fixture(params=["postgres", "mariadb"])
+@pytest.fixture(params=["postgres", "mariadb", "postgres_by_sqlalchemy", "mariadb_by_sqlalchemy"])
 def server(request: pytest.FixtureRequest) -> DatabaseServer:
     found: DatabaseServer = request.getfixturevalue(request.param)
     return found

@@ -10,7 +10,7 @@ import pytest
 
 from streamd.sources.databases.sqlite_driver import SqliteDriver
 from tests.support.served import Serve, in_thread
-from tests.support.streams import Streams
+from tests.support.streams import Streams, check_series
 
 
 @in_thread
@@ -29,6 +29,12 @@ def test_a_text_that_is_not_utf8_fails_alone(serve: Serve, tmp_path: Path) -> No
     error = streams.expect_health("shop", "failed")
     assert error == "shop.name: column name: the text is not UTF-8"
     assert streams.health("shop.ok") == ("fresh", None)
+
+
+@in_thread
+def test_a_series(serve: Serve, tmp_path: Path) -> None:
+    sqlite3.connect(tmp_path / "shop.db").close()
+    check_series(serve, f"sqlite:///{tmp_path}/shop.db", "strftime('%Y-%m-%d %H:00', at)")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +56,7 @@ def test_a_text_that_is_not_utf8_fails_alone(serve: Serve, tmp_path: Path) -> No
 def test_a_query_writes_nothing(query: str, tmp_path: Path) -> None:
     driver = make(tmp_path)
     with closing(driver.connect()) as connection, pytest.raises(sqlite3.Error) as caught:
-        driver.read(connection, query.format(tmp_path), None, 1)
+        driver.read(connection, query.format(tmp_path), {"after": None}, 1)
     assert driver.explain(caught.value) == "a query may only read"
     assert [file.name for file in tmp_path.iterdir()] == ["shop.db"]
 
@@ -76,7 +82,7 @@ def test_a_query_reads_everything(query: str, row: tuple[object, ...], tmp_path:
         database.execute("CREATE VIRTUAL TABLE words USING fts5(text)")
         database.execute("INSERT INTO words VALUES ('a b c')")
     with closing(driver.connect()) as connection:
-        assert driver.read(connection, query, None, 1)[1] == [row]
+        assert driver.read(connection, query, {"after": None}, 1)[1] == [row]
 
 
 def make(folder: Path) -> SqliteDriver:

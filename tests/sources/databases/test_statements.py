@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from streamd.sources.databases.statements import Dialect, Lowest, with_parameter
+from streamd.sources.databases.statements import Dialect, Lowest, as_text, with_parameters
 
 
 def said(query: str, dialect: Dialect) -> str | None:
     """The query that a driver is given; None if it has no parameter."""
-    text, *parameters = with_parameter(query, dialect, 5)
+    text, *parameters = with_parameters(query, dialect, {"after": 5})
     assert parameters in ([], [{"after": 5}])
     assert parameters or text == query
     return text if parameters else None
@@ -101,4 +101,35 @@ def test_mysql_without_escapes() -> None:
 )
 def test_rows_with_the_lowest_value_are_new_too(query: str, translated: str) -> None:
     for dialect in BOTH:
-        assert with_parameter(query, dialect, Lowest("")) == (translated, {"after": ""})
+        assert with_parameters(query, dialect, {"after": Lowest("")}) == (translated, {"after": ""})
+
+
+def test_only_named_parameters_are_replaced() -> None:
+    values = {"from": 1, "to": 2, "from_epoch": 3}
+    query = "a >= :from AND b < :to -- :to\nAND c > :from_epoch AND d = ':to' AND e[1:top] % 2"
+    for dialect in BOTH:
+        assert with_parameters(query, dialect, values) == (
+            "a >= %(from)s AND b < %(to)s -- :to\n"
+            "AND c > %(from_epoch)s AND d = ':to' AND e[1:top] %% 2",
+            values,
+        )
+        assert with_parameters("a > :from", dialect, {"after": 1}) == ("a > :from",)
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("a > :after AND b = ':after'", "a > :after AND b = '\\:after'"),
+        ("'12:30', x::int, y[1:2], :other", "'12:30', x::int, y[1:2], \\:other"),
+        ("/* :after */ a > :after -- :after", "/* \\:after */ a > :after -- \\:after"),
+    ],
+)
+def test_for_sqlalchemy_all_other_colons_are_escaped(query: str, text: str) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    found, names = as_text(query, "standard", {"after": 1})
+    assert (found, names) == (text, ["after"] * query.count("> :after"))
+    assert str(sqlalchemy.text(found).compile()) == query
+
+
+def test_for_sqlalchemy_the_lowest_value_counts_too() -> None:
+    assert as_text("a > :after", "standard", {"after": Lowest("")}) == ("a >= :after", ["after"])

@@ -1,0 +1,314 @@
+"""Fills the past of a source's streams, once, with what a database knows of it.
+
+The rows are read in windows of time, oldest first.  How far the backfill is, is stored in one step with
+what a window has filled.  So a backfill that was interrupted continues with the next window, on this or
+on another node, and no row is lost or counts twice.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from hashlib import sha256
+from operator import attrgetter
+from time import localtime, strftime
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from streamd.config.kind import Surroundings
+from streamd.core.errors import Refused
+from streamd.core.past import Past
+from streamd.core.stream import Stream
+from streamd.journals.journal import Outrun
+from streamd.reactor.slices import Slices
+from streamd.sources.databases.past_rows import DAY, PastRows, check_columns, fill
+from streamd.sources.databases.queries import BackfillSettings, QuerySettings
+from streamd.sources.databases.windows import WindowReader
+from streamd.sources.errors import SourceError
+from streamd.sources.feed import Feed
+
+RETRY, MAX_RETRY = 1.0, 60.0
+"""Seconds until a window that failed is read again; the pause doubles up to the longest."""
+
+FIRST = 8 * DAY
+"""Seconds of the first window."""
+
+BEGIN = 1.0
+"""Seconds from the source's first reading to the backfill."""
+
+SHOWN_STREAMS = 5
+"""The most names of streams in one line of the log."""
+
+
+class BackfillProgress(msgspec.Struct, frozen=True):
+    """How far a backfill is, as it is stored; times in seconds since the epoch.
+
+    :ivar of: a hash of what was configured.  A backfill of something else begins anew.
+    :ivar begin: the beginning of the oldest window.
+    :ivar done: the end of the newest window that was read.
+    :ivar end: when the backfill is complete.
+    :ivar size: seconds of the next window.
+    """
+
+    of: str
+    begin: float
+    done: float
+    end: float
+    size: int
+
+    @property
+    def complete(self) -> bool:
+        """True if everything was read."""
+        return self.done >= self.end
+
+
+class Backfill:
+    """Reads the past of one source's streams, in the background.
+
+    A window that fails does not make the source fail.  It is read again, and the log says why.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, name: str, settings: QuerySettings, table: BackfillSettings, around: Surroundings
+    ) -> None:
+        self._name, self._table, self._key = name, table, settings.key
+        self._reactor, self._now = around.reactor, around.now
+        self._open = partial(WindowReader, name, settings, table, around)
+        self._reader = self._open()
+        self._slices = Slices(around.reactor)
+        self._running: Deferred[None] | None = None
+        self._closed: Deferred[None] | None = None
+        self._told: str | None = None  # the error that was logged last
+        self._strange: set[str] = set()  # streams without rollup that were logged
+        self._recalled = False  # whether it is known what other nodes have filled
+        self._timeless = False  # whether it was logged that rows have no time
+        self._rows = 0
+        self._columns: Sequence[str] = ()  # those of the live query
+        self._complete: bytes | None = None  # what is stored of it since it was complete
+
+    def start(self, feed: Feed, columns: Sequence[str]) -> None:
+        """Begin or continue the backfill, unless it is under way or complete.
+
+        This is called after each reading: a new log needs the backfill again.
+
+        :param columns: those of the reading.
+        """
+        self._columns = columns
+        complete = self._complete
+        if complete is not None and feed.state.saving.backfills.get(self._name) != complete:
+            self._reader, self._running, self._closed = self._open(), None, None
+            self._complete = None
+        if self._running is None:
+            self._running = Deferred.fromCoroutine(self._run(feed))
+            self._running.addErrback(self._ended)
+
+    def stop(self) -> Deferred[None]:
+        """Stop; fires when the connection is closed."""
+        if self._running is not None:
+            self._running.cancel()
+        self._slices.stop()
+        return self._close()
+
+    def _close(self) -> Deferred[None]:
+        if self._closed is None:
+            self._closed = self._reader.stop()
+        return succeed(None) if self._closed.called else self._closed
+
+    def _ended(self, failure: Failure) -> None:
+        if failure.check(Outrun) and self._feed.outrun is not None:
+            self._feed.outrun()
+        elif not failure.check(CancelledError):
+            self._log.failure("the backfill of {source} stands still", failure, source=self._name)
+
+    # -- the windows -------------------------------------------------------------------------------
+
+    async def _run(self, feed: Feed) -> None:
+        await deferLater(self._reactor, BEGIN)
+        self._feed, self._state = feed, feed.state
+        failures = 0
+        more = True
+        while more:
+            try:
+                more = await self._turn()
+            except (CancelledError, Outrun):
+                raise
+            except Exception as error:
+                self._complain(error)
+                failures += 1
+                await deferLater(self._reactor, _pause(failures))
+            else:
+                failures = 0
+                self._mend()
+        await self._close()
+        self._complete = self._state.saving.backfills.get(self._name)
+
+    async def _turn(self) -> bool:
+        """Read the next window; return whether there may be more."""
+        if not self._recalled:
+            await self._feed.recall()
+            self._recalled = True
+        progress = self._progress()
+        if progress is None:
+            progress = await self._begin()
+        if progress.complete:
+            return False
+        pasts = self._pasts()
+        if not pasts:
+            return False
+        window = await self._reader.read(progress.done, progress.size, progress.end)
+        apart = (self._table.time, self._key)
+        check_columns(window.table.columns, self._columns, apart, pasts)
+        found = await self._slices.run(self._reader.rows(window.table))
+        strange = await self._slices.run(fill(pasts, self._name, found.rows))
+        self._note(found, strange)
+        if not self._holds(pasts):
+            return True  # there is another log now, or a stream was forgotten
+        for past in pasts.values():
+            past.reach(window.end)
+        progress = msgspec.structs.replace(progress, done=window.end, size=window.next_size)
+        await self._feed.fill(msgspec.json.encode(progress), pasts)
+        if progress.complete:
+            self._log.info(
+                "source {source}: the backfill is complete, with {rows} rows since the start",
+                source=self._name,
+                rows=self._rows,
+            )
+        await deferLater(self._reactor, window.asked)  # the database has as much time for others
+        return True
+
+    def _progress(self) -> BackfillProgress | None:
+        """Return how far the backfill is; None if it has to begin, or to begin anew."""
+        try:
+            stored = self._state.saving.backfills.get(self._name, b"")
+            progress = msgspec.json.decode(stored, type=BackfillProgress)
+        except msgspec.MsgspecError:
+            return None
+        return progress if progress.of == self._configured() else None
+
+    def _configured(self) -> str:
+        """Return a hash of everything whose change makes the backfill begin anew."""
+        rollups = [(stream.name, _rollup(stream)) for stream in self._streams()]
+        of = [str(self._table.query), self._table.time, self._key, rollups]
+        return sha256(msgspec.json.encode(of)).hexdigest()
+
+    def _streams(self) -> list[Stream]:
+        found = map(self._state.find, self._state.saving.backfilled(self._name))
+        return sorted(filter(None, found), key=attrgetter("name"))
+
+    def _pasts(self) -> dict[str, Past]:
+        return {s.name: s.past for s in self._streams() if s.past is not None and not s.past.ended}
+
+    def _holds(self, pasts: Mapping[str, Past]) -> bool:
+        """Return whether these are still the pasts of their streams."""
+        found = ((self._state.find(name), past) for name, past in pasts.items())
+        return all(stream is not None and stream.past is past for stream, past in found)
+
+    async def _begin(self) -> BackfillProgress:
+        """Give every stream an empty past, and return where the backfill begins."""
+        now, streams = self._now(), self._streams()
+        rollups = map(_rollup, streams)
+        begin = await self._reader.begin_at(now - max(rollups, default=0.0))
+        for stream in streams:
+            stream.past = stream.make_past(now)
+            if stream.past is not None:
+                stream.past.reach(begin)
+        end = math.ceil(max((past.until for past in self._pasts().values()), default=begin))
+        progress = BackfillProgress(self._configured(), begin, begin, end, FIRST)
+        self._state.saving.backfills[self._name] = msgspec.json.encode(progress)
+        self._log.info(
+            "source {source}: a backfill begins at {begin}",
+            source=self._name,
+            begin=strftime("%Y-%m-%d %H:%M", localtime(begin)),
+        )
+        return progress
+
+    # -- what it tells -----------------------------------------------------------------------------
+
+    def _complain(self, error: Exception) -> None:
+        known = error if isinstance(error, SourceError | Refused) else None
+        message = known.message if known else f"the backfill failed ({type(error).__name__})"
+        for past in self._pasts().values():
+            past.trouble = message
+        if message == self._told:
+            return
+        self._told = message
+        key = getattr(error, "key", "") or "backfill"
+        about: dict[str, Any] = {"source": self._name, "path": f"sources.{self._name}.{key}"}
+        if known is None:
+            self._log.failure("{path}: the backfill failed", Failure(error), **about)
+            return
+        self._log.warn(
+            "{path}: {error} {detail}; the backfill tries again",
+            error=message,
+            detail=getattr(error, "detail", ""),
+            **about,
+        )
+
+    def _mend(self) -> None:
+        if self._told is not None:
+            self._told = None
+            self._log.info("source {source}: the backfill continues", source=self._name)
+            for past in self._pasts().values():
+                past.trouble = None
+
+    def _note(self, found: PastRows, strange: Collection[str]) -> None:
+        """Count the rows, and log once which of them fill nothing."""
+        self._rows += len(found.rows)
+        new = sorted(set(strange) - self._strange)
+        self._strange.update(new)
+        if new:
+            names = ", ".join(new[:SHOWN_STREAMS]) + ", …" * (len(new) > SHOWN_STREAMS)
+            self._warn("query", f"no [streams] table with rollup, so nothing is kept: {names}")
+        if found.timeless and not self._timeless:
+            self._timeless = True
+            self._warn("time", f"rows without a time in {self._table.time} are left out")
+
+    def _warn(self, key: str, text: str) -> None:
+        self._log.warn(
+            "{path}: {error}",
+            source=self._name,
+            path=f"sources.{self._name}.backfill.{key}",
+            error=text,
+        )
+
+
+def _rollup(stream: Stream) -> float:
+    return float(stream.description.rollup or 0)
+
+
+def _pause(failures: int) -> float:
+    """Return the seconds until the next attempt, after so many failures in a row."""
+    # The exponent is bounded: 2.0**1024 overflows after a night of failures.
+    return min(RETRY * 2.0 ** min(failures - 1, 10), MAX_RETRY) * (0.5 + random.random() / 2)
+
+
+class NoBackfill:
+    """Takes the place of the backfill of a source that has none."""
+
+    def start(self, feed: Feed, columns: Sequence[str]) -> None:
+        """Do nothing."""
+
+    def stop(self) -> Deferred[None]:
+        """Return a Deferred that has fired."""
+        return succeed(None)
+
+
+def open_backfill(
+    name: str, settings: QuerySettings, surroundings: Surroundings
+) -> Backfill | NoBackfill:
+    """Return the backfill of a source; it does not connect yet.
+
+    :raises ConfigError: see :func:`~streamd.sources.databases.queries.open_session`.
+    """
+    if settings.backfill is None:
+        return NoBackfill()
+    return Backfill(name, settings, settings.backfill, surroundings)
