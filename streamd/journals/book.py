@@ -216,6 +216,16 @@ class Batch:
             expires = None if seconds is None else self.elapsed + seconds
             self._keep(kind, name, Record(data, expires))
 
+    def swap(
+        self, kind: str, name: str, expected: bytes | None, data: bytes, seconds: float | None
+    ) -> bool:
+        """See :meth:`Journal.swap`."""
+        known = self._record(kind, name)
+        if (None if known is None else known.data) != expected:
+            return False
+        self.put(kind, name, data, seconds)
+        return True
+
     def all(self, kind: str) -> Mapping[str, bytes]:
         """See :meth:`Journal.records`."""
         names = [*self._book.records.get(kind, ()), *(n for k, n in self.records if k == kind)]

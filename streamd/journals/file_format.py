@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from streamd.core.update import LIFE_UNIT, MAX_LIFE, Position, parse_position
-from streamd.journals.journal import Unusable
+from streamd.journals.journal import DOWNGRADE, Unusable
 
 APPLICATION = 0x73747264
 """``strd``: the ``application_id`` by which streamd's SQLite files are recognized."""
@@ -54,6 +54,7 @@ UPGRADES = (
         PRIMARY KEY (stream, number)
     );
     """,
+    "DROP INDEX updates_by_stream",  # see rows.py
 )
 """Script ``n`` upgrades a file from format version ``n`` to ``n + 1``; an empty file has version 0."""
 
@@ -152,14 +153,19 @@ def check_head(path: Path) -> None:
     if application != APPLICATION and (version or application):
         raise unusable(path, "it is another program's database")
     if version > len(UPGRADES):
-        raise unusable(
-            path, f"its format is {version}, of a newer streamd; this one knows {len(UPGRADES)}"
-        )
+        raise unusable(path, newer(version))
 
 
 def unusable(path: Path, reason: str) -> Unusable:
     """Return the error for a file that cannot be used."""
     return Unusable(f"journal.path: cannot use {path}: {reason}")
+
+
+def newer(version: int) -> str:
+    """Return the reason why a file of a newer version cannot be used."""
+    return (
+        f"its format is {version}, of a newer streamd; this one knows {len(UPGRADES)}; {DOWNGRADE}"
+    )
 
 
 def damage(error: sqlite3.Error) -> str | None:

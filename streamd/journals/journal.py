@@ -19,6 +19,7 @@ from streamd.core.errors import Refused
 from streamd.core.long_history import Blocks, StoredBlocks
 from streamd.core.room import Room
 from streamd.core.update import Draft, Position, Update
+from streamd.journals.appends import Appends
 
 KEY_LIFETIME = 300.0
 """Seconds for which an idempotency key is remembered."""
@@ -86,6 +87,10 @@ class Outrun(Exception):
     """The source's cursor or its lease is not as expected: another node runs the source."""
 
 
+DOWNGRADE = "install the newer version again, or restore a backup from before the update"
+"""The cure for a log that a newer version has upgraded: the end of an :class:`Unusable`'s text."""
+
+
 class Unusable(Exception):
     """The journal cannot be used at all; the text is for the person who started the daemon."""
 
@@ -148,6 +153,14 @@ class Journal(Protocol):
         """The life of this log; valid once the journal has started."""
 
     @property
+    def appends(self) -> Appends:
+        """The counts of all appends since the daemon started."""
+
+    @property
+    def waiting(self) -> int:
+        """How many requests were not answered yet."""
+
+    @property
     def shared(self) -> bool:
         """Return whether other processes may use the same log at the same time."""
 
@@ -189,13 +202,26 @@ class Journal(Protocol):
         :param seconds: how long the record is kept; 0 deletes it, None keeps it forever.
         """
 
+    def swap(
+        self, kind: str, name: str, expected: bytes | None, record: bytes, seconds: float | None
+    ) -> Deferred[bool]:
+        """Store a small record if the stored one is still the expected one (compare and swap).
+
+        So a node that has read a record before another node deleted it cannot bring it back.
+
+        :param expected: None if no record may be stored.
+        :param seconds: see :meth:`put`.
+        :returns: whether the record was stored.
+        """
+
     def records(self, kind: str) -> Deferred[Mapping[str, bytes]]:
         """Return the records of a kind that have not expired, by name."""
 
     def store(self, blocks: Blocks) -> Deferred[None]:
         """Store parts of long histories: stream -> number of the part -> its bytes; None deletes it.
 
-        The journal does not read them.  They replace parts with the same numbers.
+        The journal does not read them.  They replace parts with the same numbers.  It stores all of
+        one call in one step, or none.
         """
 
     def trim(self, first: Mapping[str, Position], horizon: Position) -> Deferred[None]:
@@ -238,6 +264,15 @@ class SharedJournal(Journal, Protocol):
         :raises Outrun: if ``fence`` is older than the newest fencing token of its lease.
         """
 
+    def store(self, blocks: Blocks, fence: Fence | None = None) -> Deferred[None]:
+        """Store parts of long histories under a lease; see :meth:`Journal.store`.
+
+        :raises Outrun: if ``fence`` is older than the newest fencing token of its lease.
+        """
+
+    def stored(self, name: str) -> Deferred[Mapping[int, bytes]]:
+        """Return the parts that were stored under a name, by their numbers."""
+
     def acquire(self, lease: str, seconds: float) -> Deferred[Fence | None]:
         """Take a lease for some time, or extend the lease that this process holds.
 
@@ -247,6 +282,9 @@ class SharedJournal(Journal, Protocol):
 
     def release(self, lease: str) -> Deferred[None]:
         """Release a lease, so that another process can take it at once."""
+
+    def read_again(self) -> None:
+        """Read all of the log again, and tell it to the follower: it may know less than others."""
 
 
 def as_shared(journal: Journal) -> SharedJournal | None:

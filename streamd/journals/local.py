@@ -31,7 +31,7 @@ class LocalJournal(QueuedJournal[Question]):
 
         :param elapsed: returns seconds on a monotonic clock, for records that expire.
         """
-        super().__init__(life, store)
+        super().__init__(life, store, elapsed)
         self._now = now
         self._elapsed = elapsed
         self._book = Book()
@@ -52,6 +52,12 @@ class LocalJournal(QueuedJournal[Question]):
 
     def put(self, kind: str, name: str, record: bytes, seconds: float | None) -> Deferred[None]:
         return self._queue.ask(lambda batch: batch.put(kind, name, record, seconds), len(record))
+
+    def swap(
+        self, kind: str, name: str, expected: bytes | None, record: bytes, seconds: float | None
+    ) -> Deferred[bool]:
+        about = (kind, name, expected, record, seconds)
+        return self._queue.ask(lambda batch: batch.swap(*about), len(record))
 
     def records(self, kind: str) -> Deferred[Mapping[str, bytes]]:
         return self._queue.ask(lambda batch: batch.all(kind))

@@ -33,9 +33,11 @@ from streamd.journals.file_format import (
     check_head,
     damage,
     explain,
+    newer,
     this_boot,
     unusable,
 )
+from streamd.journals.rows import Dropped, Rows
 
 PROBE = 64 * 1024
 """Bytes of free space that a probe requires before appends are accepted again: one largest value."""
@@ -82,6 +84,7 @@ class LogFile:
         self._synchronous = "FULL" if full else "NORMAL"
         self._told = HighWaterMark(Path(f"{path}-told"))
         self._db: sqlite3.Connection
+        self._rows = Rows()
         self._noted = False  # whether the file contains its life and the mark that it is open
 
     def open(self) -> Held:
@@ -147,7 +150,7 @@ class LogFile:
             raise Damaged(found)
         [(version,)] = run("PRAGMA user_version")
         if version > len(UPGRADES):  # only its write-ahead log says so yet
-            raise unusable(self._path, f"its format is {version}, of a newer streamd")
+            raise unusable(self._path, newer(version))
         if not version and run("SELECT * FROM sqlite_master LIMIT 1"):
             raise unusable(self._path, "it is another program's database")
         self._make_private()
@@ -180,21 +183,26 @@ class LogFile:
         self._life = life
         first = life * LIFE_UNIT
         self._head = Position(head_ms, first + head_i)
+        horizon = Position(ms, first + i) if ms else ORIGIN
         names: dict[str, str] = {}
-        rows = run(
+        ids = []
+        updates = []
+        for id, name, seq, ms, i, time, value in run(
             # An impossible time is replaced by the time of the append.
-            "SELECT stream, seq, ms, i, CASE WHEN time BETWEEN 0 AND ? THEN time ELSE ms / 1000.0 END,"
-            " value FROM updates ORDER BY id",
+            "SELECT id, stream, seq, ms, i,"
+            " CASE WHEN time BETWEEN 0 AND ? THEN time ELSE ms / 1000.0 END, value"
+            " FROM updates ORDER BY id",
             (MAX_TIME,),
-        )
+        ):
+            stream = names.setdefault(name, name)
+            ids.append((stream, id))
+            updates.append(Update(stream, seq, Position(ms, first + i), time, value))
+        self._rows = Rows(ids)
         return Held(
             life,
             renewed,
-            Position(ms, first + i) if ms else ORIGIN,
-            [
-                Update(names.setdefault(name, name), seq, Position(ms, first + i), time, value)
-                for name, seq, ms, i, time, value in rows
-            ],
+            horizon,
+            updates,
             dict(run("SELECT source, place FROM places")),
             _read_blocks(self._db),
             [
@@ -228,10 +236,11 @@ class LogFile:
         with self._transaction():
             many = self._db.executemany
             many(
-                "INSERT INTO updates (stream, seq, ms, i, time, value) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO updates (id, stream, seq, ms, i, time, value)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (u.stream, u.seq, u.at.ms, u.at.n % LIFE_UNIT, u.time, u.value)
-                    for u in batch.updates
+                    (id, u.stream, u.seq, u.at.ms, u.at.n % LIFE_UNIT, u.time, u.value)
+                    for id, u in enumerate(batch.updates, self._rows.last + 1)
                 ),
             )
             many("REPLACE INTO places VALUES (?, ?)", batch.places.items())
@@ -243,28 +252,19 @@ class LogFile:
                 row = (kind, name, record.data, expires)
                 many("REPLACE INTO records VALUES (?, ?, ?, ?)", [row])
             _write_blocks(self._db, batch.blocks)
-            self._trim(batch)
+            dropped = self._trim(batch)
+        self._rows.forget(dropped)
+        self._rows.add(update.stream for update in batch.updates)
         if batch.updates:
             self._head = batch.head
             self._told.write(self._head)
 
-    def _trim(self, batch: Batch) -> None:
+    def _trim(self, batch: Batch) -> Dropped:
         if not batch.first:
-            return
+            return {}
         ms, i = batch.horizon.ms, batch.horizon.n % LIFE_UNIT
         self._db.execute("UPDATE about SET ms = ?, i = ?", (ms, i))
-        self._db.executemany(
-            "DELETE FROM updates WHERE stream = ? AND (ms, i) < (?, ?)",
-            ((name, at.ms, at.n % LIFE_UNIT) for name, at in batch.first.items()),
-        )
-        self._db.executemany(
-            "DELETE FROM updates WHERE stream = ? AND ms = ? AND i = ? AND value IS NULL",
-            (
-                (name, at.ms, at.n % LIFE_UNIT)
-                for name, at in batch.first.items()
-                if at <= batch.horizon  # a tombstone is the first update that is left
-            ),
-        )
+        return self._rows.delete(self._db, batch.first, batch.horizon)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

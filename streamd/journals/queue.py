@@ -15,10 +15,12 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from streamd.core.errors import Refused
 from streamd.core.long_history import Blocks
 from streamd.core.room import Reservation, Room
 from streamd.core.update import ORIGIN, Draft, Position, Update, size_of
-from streamd.journals.journal import Away, Follower
+from streamd.journals.appends import Appends
+from streamd.journals.journal import Away, Follower, Outrun
 
 W = TypeVar("W")
 
@@ -41,11 +43,6 @@ STEP_BYTES = 8 * 2**20
 """The most updates and bytes in one step: all other requests wait until the step is over."""
 
 
-def cost_of(drafts: Sequence[Draft]) -> int:
-    """Return the bytes of memory that drafts take while they wait."""
-    return DRAFT_BYTES * len(drafts) + size_of(drafts)
-
-
 def cost_of_blocks(blocks: Blocks) -> int:
     """Return the bytes of memory that parts of long histories take while they wait."""
     return sum(
@@ -60,14 +57,18 @@ class Request(msgspec.Struct, Generic[W], frozen=True):
     :ivar answer: fires with the answer.
     :ivar cost: bytes of memory.
     :ivar updates: how many updates it may commit.
+    :ivar octets: the bytes of the values of these updates.
     :ivar held: the room for these updates, until the request is answered.
+    :ivar since: when the request was made, in seconds on a monotonic clock.
     """
 
     what: W
     answer: Deferred[Any]
     cost: int = 0
     updates: int = 0
+    octets: int = 0
     held: Reservation | None = None
+    since: float = 0.0
 
 
 Outcome = tuple[Sequence[Any], Position]
@@ -82,17 +83,26 @@ class AppendQueue(Generic[W]):
 
     :ivar room: the room for updates; an append that waits counts as if it were applied.
     :ivar refusal: the error for new requests; None if they are accepted.
+    :ivar appends: counts the requests that append.
     :ivar followed: the follower has been told the log up to this position; see :data:`Outcome`.
     """
 
     _log = Logger()
     room: Room
 
-    def __init__(self, carry_out: Callable[[Sequence[W]], Awaitable[Outcome]], store: str) -> None:
+    def __init__(
+        self,
+        carry_out: Callable[[Sequence[W]], Awaitable[Outcome]],
+        store: str,
+        elapsed: Callable[[], float],
+    ) -> None:
         """:param carry_out: carries out a step.  If it raises, all requests of the step fail.
 
         :param store: a name for the store in error messages, such as ``Redis``.
+        :param elapsed: returns seconds on a monotonic clock.
         """
+        self.appends = Appends()
+        self._elapsed = elapsed
         self.refusal: Away | None = Away("streamd is starting or stopping")
         self.followed = ORIGIN
         self._carry_out = carry_out
@@ -109,6 +119,10 @@ class AppendQueue(Generic[W]):
         """Return whether every request was answered and no step is under way."""
         return not (self._working or self._count)
 
+    def __len__(self) -> int:
+        """Return how many requests were not answered yet."""
+        return self._count
+
     @property
     def awaited(self) -> Position | None:
         """The position for which the next held-back answers wait; None if no answers are held back."""
@@ -124,14 +138,21 @@ class AppendQueue(Generic[W]):
         :raises Refused: 429 if there is no room for the drafts; see :meth:`Room.reserve`.
         :raises Away: by the Deferred, if requests are refused or too many wait.
         """
-        if self.refusal is not None:
-            return fail(self.refusal)
-        cost = REQUEST_BYTES + size + cost_of(drafts)
+        refusal, count, octets = self.refusal, len(drafts), size_of(drafts)
+        cost = REQUEST_BYTES + size + DRAFT_BYTES * count + octets
         # A request that is larger than the bound is accepted only when nothing else waits.
         if self._count and (self._count >= MAX_WAITING or self._bytes + cost > MAX_WAITING_BYTES):
-            return fail(Away(f"too much waits for {self._store}"))
-        held = self.room.reserve(drafts) if drafts else None
-        return self.put(Request(what, Deferred(), cost, len(drafts), held))
+            refusal = refusal or Away(f"too much waits for {self._store}")
+        if refusal is not None:
+            self._note_failed(count, refusal)
+            return fail(refusal)
+        try:
+            held = self.room.reserve(drafts) if drafts else None
+        except Refused as refused:
+            self._note_failed(count, refused)
+            raise
+        now = self._elapsed() if drafts else 0.0
+        return self.put(Request(what, Deferred(), cost, count, octets, held, now))
 
     def put(self, request: Request[W]) -> Deferred[Any]:
         """Add a request without checking the bounds and the refusal."""
@@ -201,13 +222,30 @@ class AppendQueue(Generic[W]):
         return requests
 
     def _answer(self, requests: Iterable[Request[W]], answers: Sequence[Any]) -> None:
+        now = self._elapsed()
         for request, answer in zip(requests, answers, strict=True):
             self._count -= 1
             self._bytes -= request.cost
+            if request.updates:
+                self._note(request, answer, now)
             if request.held is not None:
                 self.room.release(request.held)
             request.answer.callback(answer)
         self._tell_idle()
+
+    def _note(self, request: Request[W], answer: Any, now: float) -> None:
+        """Count an append that is answered."""
+        if isinstance(answer, Failure):
+            self._note_failed(request.updates, answer.value)
+        else:
+            self.appends.updates += request.updates
+            self.appends.octets += request.octets
+            self.appends.delays.add(now - request.since)
+
+    def _note_failed(self, updates: int, error: BaseException | None) -> None:
+        if updates:
+            known = "outrun" if isinstance(error, Outrun) else "internal"
+            self.appends.errors[error.code if isinstance(error, Refused) else known] += 1
 
     def _tell_idle(self) -> None:
         if self._closed is not None and self.idle and not self._closed.called:
@@ -228,12 +266,25 @@ class QueuedJournal(Generic[W]):
 
     _log = Logger()
 
-    def __init__(self, life: int, store: str) -> None:
-        """:param store: a name for the place of the log in error messages, such as ``Redis``."""
+    def __init__(self, life: int, store: str, elapsed: Callable[[], float]) -> None:
+        """:param store: a name for the place of the log in error messages, such as ``Redis``.
+
+        :param elapsed: returns seconds on a monotonic clock.
+        """
         self.life = life
-        self._queue: AppendQueue[W] = AppendQueue(self._carry_out, store)
+        self._queue: AppendQueue[W] = AppendQueue(self._carry_out, store, elapsed)
         self._follower: Follower
         self._told_away: str | None = None
+
+    @property
+    def appends(self) -> Appends:
+        """The counts of all appends."""
+        return self._queue.appends
+
+    @property
+    def waiting(self) -> int:
+        """How many requests were not answered yet."""
+        return len(self._queue)
 
     def _tell_to(self, follower: Follower) -> None:
         """Set the follower, which also says how much room there is."""

@@ -324,13 +324,27 @@ function ask.place()
   return call('HGET', P .. 'places', take())
 end
 
+local function put(kind, name, data, lasts)
+  if lasts ~= '' and tonumber(lasts) <= 0 then drop(kind, name)
+  else keep(kind, name, data, lasts) end
+end
+
 function ask.put()
   local kind, name, data, lasts = take(), take(), take(), take()
   local lease, number = take(), take()
   if is_outrun(lease, number) then return {'outrun', 'lease ' .. lease} end
   open_kind(kind)
-  if lasts ~= '' and tonumber(lasts) <= 0 then drop(kind, name)
-  else keep(kind, name, data, lasts) end
+  put(kind, name, data, lasts)
+  return 1
+end
+
+-- Put a record if the stored one is the expected one: '=' and its bytes, or empty for none.
+function ask.swap()
+  local kind, name, expected, data, lasts = take(), take(), take(), take(), take()
+  expire(kind)
+  local held = call('HGET', P .. 'records:' .. kind, name)
+  if (held and '=' .. held or '') ~= expected then return 0 end
+  put(kind, name, data, lasts)
   return 1
 end
 
@@ -396,20 +410,33 @@ function ask.trim()
   return 1
 end
 
--- Store parts of long histories: for each its stream, its number, and its bytes; empty deletes it.
+-- Store parts of long histories under a lease: for each its stream, its number, and its bytes; empty
+-- deletes it.
 function ask.store()
-  for _ = 1, tonumber(take()) do
-    local name, number, data = take(), take(), take()
+  local lease, number = take(), take()
+  local count = tonumber(take())
+  if is_outrun(lease, number) then
+    p = p + 3 * count
+    return {'outrun', 'lease ' .. lease}
+  end
+  for _ = 1, count do
+    local name, part, data = take(), take(), take()
     local key = P .. 'rollup:' .. name
     ensure(key, 'hash')
     if data ~= '' then
-      call('HSET', key, number, data)
+      call('HSET', key, part, data)
       call('SADD', P .. 'rollups', name)
-    elseif call('HDEL', key, number) == 1 and call('EXISTS', key) == 0 then
+    elseif call('HDEL', key, part) == 1 and call('EXISTS', key) == 0 then
       call('SREM', P .. 'rollups', name)
     end
   end
   return 1
+end
+
+function ask.stored()
+  local key = P .. 'rollup:' .. take()
+  ensure(key, 'hash')
+  return call('HGETALL', key)
 end
 
 -- Write something, to know whether Redis takes it.

@@ -100,7 +100,7 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
         prefix: str = PREFIX,
     ) -> None:
         """:param now: returns seconds since the epoch, for positions and times."""
-        super().__init__(0, "Redis")
+        super().__init__(0, "Redis", reactor.seconds)
         self.node = secrets.token_hex(6)
         self._about = RedisNode(self.node, prefix, now)
         self._url, self._password = url, password
@@ -150,6 +150,12 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
     ) -> Deferred[None]:
         return self._queue.ask(requests.put(kind, name, record, seconds, fence), len(record))
 
+    def swap(
+        self, kind: str, name: str, expected: bytes | None, record: bytes, seconds: float | None
+    ) -> Deferred[bool]:
+        request = requests.swap(kind, name, expected, record, seconds)
+        return self._queue.ask(request, len(record) + len(expected or b""))
+
     def records(self, kind: str) -> Deferred[Mapping[str, bytes]]:
         return self._queue.ask(requests.records(kind))
 
@@ -159,8 +165,16 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
     def release(self, lease: str) -> Deferred[None]:
         return self._queue.ask(requests.release(lease))
 
-    def store(self, blocks: Blocks) -> Deferred[None]:
-        return self._queue.ask(requests.store(blocks), cost_of_blocks(blocks))
+    def store(self, blocks: Blocks, fence: Fence | None = None) -> Deferred[None]:
+        return self._queue.ask(requests.store(blocks, fence), cost_of_blocks(blocks))
+
+    def stored(self, name: str) -> Deferred[Mapping[int, bytes]]:
+        return self._queue.ask(requests.stored(name))
+
+    def read_again(self) -> None:
+        if self._read is not None and self._session is not None:
+            self._read.followed = ORIGIN  # then open_log() finds that a part was missed
+            self._session.end(Another())
 
     def trim(self, first: Mapping[str, Position], horizon: Position) -> Deferred[None]:
         return self._queue.ask(requests.trim(first, horizon), TRIM_BYTES * len(first))
@@ -311,8 +325,9 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
             "this is node {node} of log {life} in Redis", node=self.node, life=opened.life
         )
         log = RedisLog(self._about.prefix, self._reactor, opened.life, opened.head, opened.seqs)
-        blocks = await log.read_blocks(session.news)
         held, strange = await log.read_all(session.news)
+        # After the updates: another node deletes updates once it has stored them as blocks.
+        blocks = await log.read_blocks(session.news)
         why = TOLD[opened.said] if self._read is not None else None
         if why is not None:
             self._log.error("{why}", why=why)

@@ -114,7 +114,8 @@ class RedisLog:
     async def read_blocks(self, link: RedisConnection) -> StoredBlocks:
         """Read the parts of all long histories; those of a key that no node wrote are left out."""
         blocks: dict[str, dict[int, bytes]] = {}
-        for name in await self._said(link, "SMEMBERS", f"{self._prefix}rollups"):
+        # The empty name first: the histories may have more than the time with that name says, not less.
+        for name in sorted(await self._said(link, "SMEMBERS", f"{self._prefix}rollups")):
             parts = await self._said(link, "HGETALL", self._prefix.encode() + b"rollup:" + name)
             pairs = zip(parts[::2], parts[1::2], strict=True)
             with suppress(ValueError):

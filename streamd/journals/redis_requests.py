@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -29,6 +30,9 @@ from streamd.journals.journal import (
 
 LOG_SIZE = 128 * 2**20
 """Bytes of the log in Redis beyond which half of its entries are dropped."""
+
+_NUMBER = re.compile(rb"-?[0-9]{1,12}")
+"""Matches the number of a part as streamd writes it: Python would convert only some others."""
 
 Words = list[str | bytes | int]
 
@@ -99,13 +103,16 @@ def put(
     kind: str, name: str, record: bytes, seconds: float | None, fence: Fence | None
 ) -> RedisRequest:
     """See :meth:`SharedJournal.put`."""
-    lasts = "" if seconds is None else int(seconds * 1000)
+    lasts = _milliseconds(seconds)
+    return RedisRequest(["put", kind, name, record, lasts, *_fence(fence)], _read_fenced)
 
-    def read(reply: Any) -> None:
-        if isinstance(reply, list):
-            raise _outrun(reply[1])
 
-    return RedisRequest(["put", kind, name, record, lasts, *_fence(fence)], read)
+def swap(
+    kind: str, name: str, expected: bytes | None, record: bytes, seconds: float | None
+) -> RedisRequest:
+    """See :meth:`Journal.swap`."""
+    held = b"" if expected is None else b"=" + expected
+    return RedisRequest(["swap", kind, name, held, record, _milliseconds(seconds)], bool)
 
 
 def records(kind: str) -> RedisRequest:
@@ -140,13 +147,23 @@ def trim(first: Mapping[str, Position], horizon: Position) -> RedisRequest:
     return RedisRequest(words, _read_nothing)
 
 
-def store(blocks: Blocks) -> RedisRequest:
-    """See :meth:`Journal.store`."""
-    words: Words = ["store", sum(map(len, blocks.values()))]
+def store(blocks: Blocks, fence: Fence | None) -> RedisRequest:
+    """See :meth:`SharedJournal.store`."""
+    words: Words = ["store", *_fence(fence), sum(map(len, blocks.values()))]
     for stream, parts in blocks.items():
         for number, data in parts.items():
             words += (stream, number, data or b"")
-    return RedisRequest(words, _read_nothing)
+    return RedisRequest(words, _read_fenced)
+
+
+def stored(name: str) -> RedisRequest:
+    """See :meth:`SharedJournal.stored`.  Numbers that no node wrote are left out."""
+
+    def read(flat: Any) -> Mapping[int, bytes]:
+        parts = zip(flat[::2], flat[1::2], strict=True)
+        return {int(number): data for number, data in parts if _NUMBER.fullmatch(number)}
+
+    return RedisRequest(["stored", name], read)
 
 
 def probe() -> RedisRequest:
@@ -168,8 +185,18 @@ def text(name: bytes) -> str:
         return ""
 
 
+def _milliseconds(seconds: float | None) -> str | int:
+    """Return how long a record is kept; empty for ever."""
+    return "" if seconds is None else int(seconds * 1000)
+
+
 def _read_nothing(reply: Any) -> None:
     pass
+
+
+def _read_fenced(reply: Any) -> None:
+    if isinstance(reply, list):
+        raise _outrun(reply[1])
 
 
 def _outrun(what: bytes) -> Outrun:

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from streamd.core.errors import Refused
 from streamd.core.update import LIFE_UNIT, ORIGIN, Position, check_name
 from streamd.journals.book import MAX_RECORDED, draw_life
-from streamd.journals.journal import Unusable
+from streamd.journals.journal import DOWNGRADE, Unusable
 from streamd.journals.redis_requests import position, text
 from streamd.reactor.redis_client import TIMEOUT, RedisConnection, RedisUrl, connect
 
@@ -117,7 +117,8 @@ class RedisSession:
         said, *reply = await self.call("", draw_life(), life, at)
         if said == b"newer":
             raise Unusable(
-                f"journal.url: the log in Redis has format {reply[0].decode()}, of a newer streamd"
+                f"journal.url: the log in Redis has format {reply[0].decode()}, of a newer streamd; "
+                + DOWNGRADE
             )
         found, ms, i = int(reply[0]), int(reply[2]), int(reply[3])
         horizon = Position(ms, found * LIFE_UNIT + i) if ms else ORIGIN

@@ -661,6 +661,29 @@ class TestRecords:
         await log.journal.put("screen", "nobody", b"", 0)
         assert dict(await log.journal.records("screen")) == {}
 
+    async def test_one_is_swapped_for_another(self, log: Log) -> None:
+        swap = log.journal.swap
+        assert await swap("screen", "hall", None, b"one", None)
+        assert not await swap("screen", "hall", None, b"two", None)
+        assert not await swap("screen", "hall", b"", b"two", None)
+        assert await swap("screen", "hall", b"one", b"=\0t\xffwo", 60)
+        assert not await swap("screen", "hall", b"one", b"three", None)
+        assert dict(await log.journal.records("screen")) == {"hall": b"=\0t\xffwo"}
+        assert await swap("screen", "hall", b"=\0t\xffwo", b"four", 60)
+        log.times.clock.advance(60)
+        assert not await swap("screen", "hall", b"four", b"five", None)
+        assert await swap("screen", "hall", None, b"five", None)
+        assert await swap("screen", "hall", b"five", b"", 0)
+        assert dict(await log.journal.records("screen")) == {}
+
+    async def test_a_deleted_one_does_not_come_back(self, log: Log) -> None:
+        await log.journal.put("screen", "hall", b"one", None)
+        deleted = log.journal.put("screen", "hall", b"", 0)
+        swapped = log.journal.swap("screen", "hall", b"one", b"two", None)
+        await deleted
+        assert not await swapped
+        assert dict(await log.journal.records("screen")) == {}
+
     async def test_idempotency_keys_are_no_business_of_theirs(self, log: Log) -> None:
         await log.append(("a", 1), key=Key("k", b"1"))
         await log.journal.put("screen", "k", b"one", 60)
@@ -692,6 +715,18 @@ class TestLeases:
         await refusal(log.shared.put("health", "shop", b"old", 60, older), Outrun)
         await refusal(log.shared.put("health", "shop", b"old", 0, older), Outrun)
         assert dict(await log.journal.records("health")) == {"shop": b"new"}
+
+    async def test_it_is_one_for_parts_of_long_histories_too(self, log: Log) -> None:
+        fence = await log.shared.acquire("shop", 10)
+        assert fence is not None
+        older = fence._replace(number=fence.number - 1)
+        await log.shared.store({"a": {-1: b"new", 3: b"x"}}, fence)
+        await refusal(log.shared.store({"a": {-1: b"old"}, "b": {1: b"old"}}, older), Outrun)
+        await refusal(log.shared.store({"a": {-1: None, 3: None}}, older), Outrun)
+        assert dict(await log.shared.stored("a")) == {-1: b"new", 3: b"x"}
+        assert dict(await log.shared.stored("b")) == {}
+        [again] = await log.append(("a", 1))  # the next request of the step was carried out
+        assert again.seq == 1
 
     async def test_it_is_not_older_than_what_was_appended(self, log: Log) -> None:
         await log.append(("a", 1), fence=Fence("shop", 7))

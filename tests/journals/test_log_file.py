@@ -121,7 +121,8 @@ class TestFormat:
         before = {path: path.read_bytes() for path in daemon.folder.glob("log.db*")}
         line = complaint(daemon.folder, config("log.db"))
         assert line == (
-            f"journal.path: cannot use {file}: its format is 3, of a newer streamd; this one knows 2"
+            f"journal.path: cannot use {file}: its format is 4, of a newer streamd; this one knows 3; "
+            "install the newer version again, or restore a backup from before the update"
         )
         assert {path: path.read_bytes() for path in daemon.folder.glob("log.db*")} == before
 
@@ -133,11 +134,13 @@ class TestFormat:
         await log.start()
         await log.journal.stop()
         with closing(sqlite3.connect(tmp_path / "log.db")) as database:
-            database.execute("PRAGMA user_version = 3")
+            database.execute("PRAGMA user_version = 4")
             for file in tmp_path.glob("log.db*"):  # as it is when its daemon was killed
                 shutil.copy(file, tmp_path / "other")
-        assert (tmp_path / "other" / "log.db").read_bytes()[60:64] == b"\0\0\0\2"
-        with pytest.raises(Unusable, match=r"its format is 3, of a newer streamd$"):
+        assert (tmp_path / "other" / "log.db").read_bytes()[60:64] == b"\0\0\0\3"
+        with pytest.raises(
+            Unusable, match=r"its format is 4, of a newer streamd; this one knows 3; install "
+        ):
             await other.start()
 
     def test_another_programs_database_is_left_alone(self, tmp_path: Path) -> None:
@@ -171,7 +174,7 @@ class TestFormat:
         await log.restart()
         assert log.held == log.updates
         await log.journal.stop()
-        assert (tmp_path / "log.db").read_bytes()[60:64] == b"\0\0\0\3"
+        assert (tmp_path / "log.db").read_bytes()[60:64] == b"\0\0\0\4"
 
     async def test_one_of_version_0_1_0(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

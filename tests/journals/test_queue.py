@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.errors import Refused
 from streamd.core.state import State
 from streamd.core.update import ORIGIN, Draft, Position
 from streamd.journals import queue
-from streamd.journals.journal import Away, Key
+from streamd.journals.journal import Away, Key, Outrun
 from streamd.journals.memory import MemoryJournal
 from streamd.journals.queue import AppendQueue, Outcome
 from streamd.journals.redis import RedisJournal
@@ -47,9 +48,47 @@ class Store:
 class QueueTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.store = Store()
-        self.queue: AppendQueue[str] = AppendQueue(self.store.carry_out, "paper")
+        self.clock = Clock()
+        self.queue: AppendQueue[str] = AppendQueue(
+            self.store.carry_out, "paper", self.clock.seconds
+        )
         self.queue.room = State(0.0).room
         self.queue.admit()
+
+
+class AppendsTests(QueueTestCase):
+    def ask(self, count: int = 1, request: str = "a") -> Deferred[Any]:
+        return self.queue.ask(request, 0, drafts("s", count))
+
+    def test_what_was_committed_and_how_long_it_took(self) -> None:
+        self.ask(2)
+        self.ask(3)
+        self.queue.ask("no append")
+        self.clock.advance(0.5)
+        self.store.finish()
+        self.clock.advance(0.25)
+        self.store.finish()
+        appends = self.queue.appends
+        size = sum(len(draft.value or b"") for n in (2, 3) for draft in drafts("s", n))
+        self.assertEqual((5, size, 2), (appends.updates, appends.octets, appends.delays.count))
+        self.assertAlmostEqual(0.5 + 0.75, appends.delays.total)
+        self.assertEqual({}, appends.errors)
+
+    def test_what_failed_by_its_reason(self) -> None:
+        self.ask().addErrback(lambda _: None)
+        self.store.finish(Away("paper is out"))
+        self.queue.refuse(Away("no"))
+        self.ask().addErrback(lambda _: None)
+        self.queue.ask("no append").addErrback(lambda _: None)
+        self.queue.admit()
+        self.assertRaises(Refused, self.ask, 20_000)
+        answered = self.ask()
+        answered.addErrback(lambda _: None)
+        self.queue._answer(self.queue._under_way, [Failure(Outrun("elsewhere"))])
+        self.assertEqual(
+            {"journal-away": 2, "too-many-streams": 1, "outrun": 1}, self.queue.appends.errors
+        )
+        self.assertEqual((0, 0), (self.queue.appends.updates, self.queue.appends.delays.count))
 
 
 class QueueTests(QueueTestCase):

@@ -207,6 +207,18 @@ class TestTogether:
         await one.has(1, 2, 3, 4)
         assert [life for life, _, _ in one.restored] == [one.journal.life] * 2
 
+    async def test_a_node_can_read_all_again(self, nodes: Nodes) -> None:
+        one, other = nodes
+        await one.append(("a", 1))
+        await one.has(1)
+        one.journal.read_again()  # type: ignore[attr-defined]
+        await begun_anew(one)
+        await one.has(1)
+        await until(lambda: one.journal._queue.refusal is None)  # type: ignore[attr-defined]
+        await one.append(("a", 2))
+        await other.has(1, 2)
+        assert len(other.restored) == 1
+
     async def test_what_is_let_go_while_a_node_begins(
         self, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -217,6 +229,7 @@ class TestTogether:
 
         async def meanwhile(self: RedisLog, link: Any) -> Any:
             _, mark, _ = await one.append(("a", 2), ("a", 3), ("a", 4))
+            await one.journal.store({"a": {0: b"x"}})
             await one.journal.trim({"a": mark.at}, ORIGIN)
             return await read_all(self, link)
 
@@ -226,6 +239,7 @@ class TestTogether:
         await until(lambda: late.updates)
         assert len(late.restored) == 1
         assert [u.seq for u in late.known if u.stream == "a"][-3:] == [3, 4, 5]
+        assert late.blocks == {"a": {0: b"x"}}  # what they lack by now is stored there
         await late.journal.stop()
 
     async def test_it_is_readable(self, nodes: Nodes, redis: Redis) -> None:

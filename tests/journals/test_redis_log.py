@@ -264,7 +264,10 @@ class TestFormat:
         redis.say("HSET", "streamd:about", "format", 2, "life", 5)
         node = Node(f"redis://127.0.0.1:{redis.port}")
         error = await refusal(node.journal.start(node), Unusable)
-        assert str(error) == "journal.url: the log in Redis has format 2, of a newer streamd"
+        assert str(error) == (
+            "journal.url: the log in Redis has format 2, of a newer streamd; "
+            "install the newer version again, or restore a backup from before the update"
+        )
 
     async def test_a_newer_one_that_comes_while_nodes_run(self, nodes: Nodes, redis: Redis) -> None:
         one, _ = nodes

@@ -599,7 +599,10 @@ class TestStart:
         [
             ('kind = "paper"', "journal.kind: unknown; there are memory, redis, sqlite"),
             ('kind = "sqlite"', "journal.path: is missing"),
-            ('path = "a"\nsynchronous = "off"', "journal.synchronous: invalid enum value 'off'"),
+            (
+                'path = "a"\nsynchronous = "off"',
+                "journal.synchronous: expected one of normal, full",
+            ),
             ('kind = "memory"\npath = "a"', "journal.path: unknown key; there are no keys here"),
         ],
     )
