@@ -10,7 +10,7 @@ also for nodes that start later.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -20,13 +20,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamd.cluster.shift import Shift
+from streamd.core.saving import FOLLOWED
 from streamd.core.state import State
-from streamd.core.update import ORIGIN, Position, parse_position
+from streamd.core.update import LIFE_UNIT, ORIGIN, Position, parse_position
 from streamd.hub.screens import Screens, merged
-from streamd.journals.journal import Away, Journal
+from streamd.journals.journal import Away, Journal, as_shared
 from streamd.reactor.timer import Timer
 from streamd.sources.former import FormerSources
-from streamd.sources.records import HEALTH
+from streamd.sources.records import FILLED, HEALTH
 
 TURN = 1.0
 """Seconds between two exchanges of records."""
@@ -51,14 +52,17 @@ class Peers:
         self,
         journal: Journal,
         state: State,
-        shifts: Sequence[Shift],
+        shifts: Iterable[Shift],
         former: FormerSources,
         screens: Screens,
         now: Callable[[], float],
         clock: IReactorTime,
         changed: Callable[[], None],
     ) -> None:
-        """:param changed: to be called when health may have changed."""
+        """:param shifts: those of all configured sources, whenever they are iterated.
+
+        :param changed: to be called when health may have changed.
+        """
         self._journal = journal
         self._state = state
         self._shifts = shifts
@@ -101,6 +105,7 @@ class Peers:
         revision = self._state.revision
         await self._agree_since()
         await self._share_sources()
+        await self._share_pasts()
         await self._share_screens()
         if self._state.revision != revision:
             self._changed()
@@ -114,7 +119,17 @@ class Peers:
         for shift in self._shifts:
             if shift.name in heard and not shift.runs:
                 shift.feed.follow(heard[shift.name])
-        self._former.update(heard)
+        if await self._former.update(heard) and self._since is not None:
+            # A report on one of them may have expired before this node learned that it is released.
+            self._state.confirm_since(self._since, self._now())
+
+    async def _share_pasts(self) -> None:
+        """Load what other nodes fill by backfills."""
+        feeds = [shift.feed for shift in self._shifts if shift.feed.fills and not shift.runs]
+        filled = await self._journal.records(FILLED) if feeds else {}
+        for feed in feeds:
+            if feed.name in filled:
+                feed.keep_up(filled[feed.name])
 
     async def _tell(self, kind: str, name: str, record: bytes) -> None:
         """Write a record if it has changed or would expire soon."""
@@ -128,22 +143,67 @@ class Peers:
 
     def restart(self) -> None:
         """Note that this node has begun to follow a log, at the state's head."""
-        self._begun, self._since = self._state.head, None
+        self._begun, self._since = self._state.began, None
 
     async def _agree_since(self) -> None:
-        name = str(self._journal.life)
+        begun, shared = self._begun, as_shared(self._journal)
+        known = await self._read_since()
+        if begun is not self._begun:
+            return  # another log has come meanwhile
         if self._since is None:
-            begun = self._begun
-            known = (await self._journal.records(SINCE)).get(name)
-            since = begun if known is None else parse_position(known.decode()) or begun
-            if begun is not self._begun:
-                return  # another log has come meanwhile
-            await self._former.adopt(shift.feed for shift in self._shifts)
-            if begun is not self._begun:
+            await self._agree(begun, known)
+        elif known is not None and known > self._since and shared is not None:
+            # Other nodes noted a gap while this one did not run: it has to note it at the same place.
+            shared.read_again()
+        else:
+            await self._tell(SINCE, str(self._journal.life), bytes(self._since))
+
+    async def _read_since(self) -> Position | None:
+        """Return the position since which a node has followed the log; None if no node says so."""
+        known = (await self._journal.records(SINCE)).get(str(self._journal.life))
+        return None if known is None else parse_position(known.decode())
+
+    async def _agree(self, begun: Position, known: Position | None) -> None:
+        """Follow the log since a position that all nodes agree on.
+
+        :param begun: the position at which this node began.
+        :param known: since when another node has followed the log; None if no node did.
+        """
+        parted = known is None
+        if known is None and not await self._part(begun):
+            return  # another node decides; the next turn finds its position
+        if known is not None and (shared := as_shared(self._journal)) is not None:
+            # Another node may have decided while this one read the log.
+            gaps = self._state.saving.new_gaps(await shared.stored(FOLLOWED))
+            parted = gaps == [(begun.ms, begun.n % LIFE_UNIT)]
+            if gaps and not parted and begun is self._begun:
+                shared.read_again()
                 return
-            self._since = since
-            self._state.confirm_since(since, self._now())
-        await self._tell(SINCE, name, str(self._since).encode())
+        await self._former.adopt(shift.feed for shift in self._shifts)
+        if begun is not self._begun:
+            return
+        self._since = known or begun
+        self._state.decide(parted)
+        self._state.confirm_since(self._since, self._now())
+        await self._tell(SINCE, str(self._journal.life), bytes(self._since))
+
+    async def _part(self, begun: Position) -> bool:
+        """Record for all nodes that no node followed the log for a while, until a position.
+
+        :returns: whether this node was the one to decide that.
+        """
+        shared = as_shared(self._journal)
+        if shared is None:
+            return True
+        if await shared.acquire(SINCE, LASTS) is None:
+            return False
+        # Another node may have decided before this one had the lease.
+        decides = await self._read_since() is None
+        if decides and begun is self._begun:
+            await shared.store(self._state.saving.parted(await shared.stored(FOLLOWED), begun))
+            await self._tell(SINCE, str(self._journal.life), bytes(begun))
+        await shared.release(SINCE)
+        return decides
 
     # -- screens -----------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -41,7 +41,7 @@ class Shift:
         self.source, self.feed = make()
         self._make = make
         self._made = True  # and not started yet
-        self._started = self._stopped = False
+        self._begun = self._started = self._stopped = False
         self._lease: Lease | None = None
         if (shared := as_shared(journal)) is not None:
             self._lease = Lease(f"source:{name}", shared, clock, self._begin, self._end)
@@ -53,6 +53,7 @@ class Shift:
 
     def start(self) -> None:
         """Start the source, or begin to try to take its lease."""
+        self._begun = True
         if self._lease is not None:
             self._lease.start()
         else:
@@ -61,6 +62,8 @@ class Shift:
     def stop(self) -> Deferred[Any]:
         """Stop the source, and let another node run it at once."""
         self._stopped = True
+        if not self._begun:  # its predecessor may have the lease still
+            return succeed(None)
         return maybeDeferred(self._end) if self._lease is None else self._lease.stop()
 
     def _begin(self, fence: Fence) -> Deferred[None]:

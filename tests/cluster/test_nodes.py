@@ -311,12 +311,12 @@ class TestRedisAway:
 
 def test_instances_on_one_port(redis: Redis, tmp_path: Path) -> None:
     """The command of the unit, with a socket for each as systemd gives it."""
-    unit = ConfigParser(interpolation=None)
+    unit = ConfigParser(interpolation=None, strict=False)
     unit.read(CHECKOUT / "systemd" / "streamd@.service")
     unit.read(CHECKOUT / "systemd" / "streamd@.socket")
     reuse = unit["Socket"].getboolean("ReusePort", False)
     words = shlex.split(unit["Service"]["ExecStart"])
-    words[0], words[-1] = str(TWISTD), str(tmp_path / "streamd.toml")
+    words[0], words[-1] = str(TWISTD.with_name("streamd")), str(tmp_path / "streamd.toml")
     (tmp_path / "streamd.toml").write_text(JOURNAL.format(port=redis.port, token=TOKEN))
     port = free_port()
     instances = []
@@ -329,7 +329,7 @@ def test_instances_on_one_port(redis: Redis, tmp_path: Path) -> None:
             command = [sys.executable, "-c", GIVE, str(listener.fileno()), *words]
             with (tmp_path / f"{number}.log").open("wb") as log:
                 instance = subprocess.Popen(
-                    [word.replace("domain=INET6", "domain=INET") for word in command],
+                    command,
                     cwd=tmp_path,
                     pass_fds=[listener.fileno()],
                     stdout=log,
@@ -392,7 +392,7 @@ def test_long_histories_are_the_same_on_every_node(start_node: StartNode, redis:
         headers = {"Content-Type": "application/json", "Streamd-Time": str(begin + 7 * number)}
         node = (one, other)[number % 2]
         assert node.request("POST", "/streams/orders", str(number), headers).status == 201
-    end = begin + 133
+    end = begin + 135  # where a slot of 5 s ends
     wait_until(lambda: past(one, begin, end) == past(other, begin, end))
     before = past(one, begin, end)
     assert (before[0][0][0], before[0][-1][-1]) == (begin, 19)
@@ -405,3 +405,72 @@ def test_long_histories_are_the_same_on_every_node(start_node: StartNode, redis:
     one.start()
     assert past(one, begin, end) == before
     assert past(one, begin, time.time())[2][0][2] == "closed"
+
+
+BACKFILL = """
+[sources.shop]
+database = "sqlite:///{folder}/shop.db"
+query = "SELECT 5 AS orders"
+every = "100ms"
+[sources.shop.backfill]
+query = "SELECT id AS time, amount AS orders FROM orders WHERE id >= :from_epoch AND id < :to_epoch"
+[streams.shop.orders]
+rollup = "400d"
+"""
+
+
+def orders(node: Daemon, begin: float, end: float) -> Any:
+    """How far a backfill is there, and the slots of a time."""
+    told = node.request("GET", f"/streams/shop.orders?from={begin}&to={end}&points=2000").json()
+    return told.get("backfill"), told["points"]
+
+
+def test_a_backfill_goes_on_on_another_node_and_is_the_same_on_all(
+    start_node: StartNode, rows: sqlite3.Connection, tmp_path: Path
+) -> None:
+    day = 86_400
+    first = int(time.time()) // day * day - 300 * day
+    values = [(first + 300 * n, n % 1000) for n in range(288 * 299)]
+    rows.execute("BEGIN")
+    rows.executemany("INSERT INTO orders VALUES (?, ?)", values)
+    rows.execute("COMMIT")
+    text = BACKFILL.format(folder=tmp_path)
+    one = start_node(text)
+    period = first, first + 60 * day
+    eventually(lambda: len(orders(one, *period)[1]) > 24, "a part of the past")
+    other = start_node(text)
+    assert orders(one, *period)[0] is not None, "the backfill was complete before the kill"
+    one.kill()
+    eventually(lambda: not orders(other, *period)[0], "the whole past")
+    one.start()
+    third = start_node(text)
+    for begin in range(first, first + 299 * day, 60 * day):
+        until = min(begin + 60 * day, first + 299 * day)
+        wanted = [
+            [t, min(hour), sum(hour) / 12, max(hour), hour[-1]]
+            for t in range(begin, until, 3600)
+            for hour in [[n % 1000 for n in range((t - first) // 300, (t - first) // 300 + 12)]]
+        ]
+        for node in one, other, third:
+            told = [
+                [t, low, round(mean, 6), high, last]
+                for t, low, mean, high, last in orders(node, begin, until)[1]
+            ]
+            assert told == [
+                [t, low, round(mean, 6), high, last] for t, low, mean, high, last in wanted
+            ]
+
+
+def test_a_node_that_only_watches_learns_what_is_filled(
+    start_node: StartNode, rows: sqlite3.Connection, tmp_path: Path
+) -> None:
+    first = int(time.time()) // 3600 * 3600 - 86_400
+    text = BACKFILL.format(folder=tmp_path)
+    broken = text.replace("FROM orders WHERE", "FROM nowhere WHERE")
+    one, other = start_node(broken), start_node(broken)
+    rows.execute("INSERT INTO orders VALUES (?, 7)", (first,))
+    everywhere([one, other], lambda node: state(node).get("shop.orders") == 5, "the live value")
+    rows.execute("CREATE TABLE nowhere AS SELECT * FROM orders")
+    period = first, first + 3600
+    hour = [first, 7.0, 7.0, 7.0, 7.0]
+    everywhere([one, other], lambda node: orders(node, *period) == (None, [hour]), "the past")

@@ -12,10 +12,12 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.cluster.peers import COMMANDS, LASTS, REMEMBERED, TURN, Peers
+from streamd.cluster.peers import COMMANDS, LASTS, REMEMBERED, SINCE, TURN, Peers
 from streamd.core.errors import Refused
-from streamd.core.stream import VOUCHED
-from streamd.core.update import Draft, Update
+from streamd.core.long_history import Blocks
+from streamd.core.saving import FOLLOWED, GAPS
+from streamd.core.stream import UNREPORTED, VOUCHED
+from streamd.core.update import ORIGIN, Draft, Update
 from streamd.hub.screens import Screens, Told
 from streamd.journals.journal import Away
 from streamd.journals.memory import MemoryJournal
@@ -25,7 +27,7 @@ from streamd.sources.former import FormerSources
 from streamd.sources.records import HEALTH
 from streamd.wire.requests import ScreenReport
 from tests.hub.test_screens import Terminal
-from tests.support.fakes import TODAY, Daemonette
+from tests.support.fakes import LIFE, TODAY, Daemonette
 
 
 class Node(Daemonette):
@@ -63,6 +65,7 @@ class Distant:
     """A journal that is some way off: what is asked in one turn goes there and back together."""
 
     WAY = 0.01
+    shared = False
 
     def __init__(self, journal: MemoryJournal, clock: Clock) -> None:
         self.life = journal.life
@@ -88,6 +91,38 @@ class Distant:
         self.trips += 1
         for method, given, answer in asked:
             method(*given).chainDeferred(answer)
+
+
+class Together:
+    """A journal in memory as one that is shared: it has leases, and tells what it has stored."""
+
+    shared = True
+
+    def __init__(self, journal: MemoryJournal) -> None:
+        self.blocks: dict[str, dict[int, bytes | None]] = {}
+        self.leased = True
+        self.read = 0
+        self._journal = journal
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    def acquire(self, lease: str, seconds: float) -> Deferred[Any]:
+        return succeed(7 if self.leased else None)
+
+    def release(self, lease: str) -> Deferred[None]:
+        return succeed(None)
+
+    def store(self, blocks: Blocks) -> Deferred[None]:
+        for name, parts in blocks.items():
+            self.blocks.setdefault(name, {}).update(parts)
+        return succeed(None)
+
+    def stored(self, name: str) -> Deferred[Any]:
+        return succeed(self.blocks.get(name, {}))
+
+    def read_again(self) -> None:
+        self.read += 1
 
 
 class Full(Terminal):
@@ -199,6 +234,7 @@ class PeersTests(SynchronousTestCase):
 
     def test_what_came_while_somebody_followed_is_not_late(self) -> None:
         self.one.journal.append([Draft("before", b"1")])
+        self.one.restart()
         self.one.peers.restart()  # it begins here
         self.start()
         self.one.journal.append([Draft("since", b"1")])
@@ -209,6 +245,26 @@ class PeersTests(SynchronousTestCase):
         self.turn()
         self.assertEqual(("fresh", None), late.health("since"))
         self.assertEqual(("late", None), late.health("before"))
+
+    def test_a_stream_of_a_former_source_that_clients_publish_now_is_theirs_on_every_node(
+        self,
+    ) -> None:
+        self.one.feed("gone").put({"a": 1, "b": 1})
+        self.one.peers.restart()
+        self.start()
+        self.turn()
+        self.assertEqual(("late", UNREPORTED), self.other.health("gone.a"))
+        self.one.journal.append([Draft("gone.a", b"3")])
+        late = Node(self.other)  # starts before a turn of another node
+        late.committed_updates = list(self.one.committed_updates)
+        late.restart()
+        late.peers.restart()
+        late.peers.start()
+        for _ in range(2):
+            for node in (self.one, self.other, late):
+                self.assertEqual(("fresh", None), node.health("gone.a"))
+                self.assertEqual(("late", UNREPORTED), node.health("gone.b"))
+            self.turn()
 
     def test_a_journal_that_is_away_for_a_while(self) -> None:
         self.start()
@@ -399,3 +455,71 @@ class Version01Tests(SynchronousTestCase):
         self.assertEqual(
             {"shop.n": [TODAY, None, False], "shop": [None, why, False]}, self.written()
         )
+
+
+class GapTests(SynchronousTestCase):
+    """Nodes find out together whether no node followed the log for a while."""
+
+    def setUp(self) -> None:
+        self.one = Node()
+        self.journal = Together(self.one.journal)
+        self.other = Node(self.one)
+        for node in (self.one, self.other):
+            node.state.shared = True
+            node.peers._journal = self.journal
+        self.begin(self.one)
+
+    def begin(self, node: Node) -> None:
+        """It reads the log, and what is stored."""
+        now, elapsed = node.times.now(), node.times.elapsed()
+        blocks: Any = {name: {**parts} for name, parts in self.journal.blocks.items()}
+        node.state.restore(LIFE, self.one.committed_updates, ORIGIN, blocks, now, elapsed)
+        node.peers.restart()
+
+    def turn(self, seconds: float = TURN) -> None:
+        self.one.clock.advance(seconds)
+
+    def gaps(self) -> int:
+        return len((self.journal.blocks.get(FOLLOWED, {}).get(GAPS) or b"").split())
+
+    def test_the_first_node_records_that_none_followed(self) -> None:
+        self.one.peers.start()
+        self.assertEqual((1, False), (self.gaps(), self.one.state.gaps.undecided))
+        self.begin(self.other)
+        self.assertTrue(self.other.state.gaps.undecided)
+        self.other.peers.start()
+        self.assertEqual((1, False), (self.gaps(), self.other.state.gaps.undecided))
+        self.assertEqual(0, self.journal.read)
+
+    def test_only_one_node_decides(self) -> None:
+        self.journal.leased = False
+        self.one.peers.start()
+        self.assertEqual((0, True), (self.gaps(), self.one.state.gaps.undecided))
+        self.journal.leased = True
+        self.turn()
+        self.assertEqual((1, False), (self.gaps(), self.one.state.gaps.undecided))
+
+    def test_a_node_that_read_the_log_before_the_decision_reads_it_again(self) -> None:
+        self.begin(self.other)
+        self.one.journal.append([Draft("a", b"1")])
+        self.begin(self.one)
+        self.one.peers.start()
+        self.other.peers.start()
+        self.assertEqual((1, True), (self.journal.read, self.other.state.gaps.undecided))
+        self.begin(self.other)
+        self.turn()
+        self.assertEqual((1, False), (self.journal.read, self.other.state.gaps.undecided))
+
+    def test_so_does_one_that_did_not_run_while_others_noted_a_gap(self) -> None:
+        self.one.peers.start()
+        self.turn(LASTS / 2 + TURN)
+        self.one.journal.append([Draft("a", b"1")])
+        since = bytes(self.one.state.head)
+        self.journal.put(SINCE, str(LIFE), since, LASTS)
+        self.turn()
+        self.assertEqual(1, self.journal.read)
+        [record] = self.successResultOf(self.journal.records(SINCE)).values()
+        self.assertEqual(since, record)
+        self.begin(self.one)
+        self.turn()
+        self.assertEqual((1, False), (self.journal.read, self.one.state.gaps.undecided))
