@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from streamd.core.description import Description
 from streamd.core.duration import Duration
+from streamd.core.health import standing
 from streamd.core.source_health import SourceHealth
 from streamd.core.stream import Stream
 from streamd.core.streams import Streams
-from streamd.core.update import Draft, check_name
+from streamd.core.update import Draft, Place, check_name, place_of
 
 
 class Ownership:
@@ -24,6 +25,11 @@ class Ownership:
         self._records: dict[str, SourceHealth] = {}
         self._below: dict[str, list[str]] | None = None  # configured streams by their source
 
+    @property
+    def records(self) -> Mapping[str, SourceHealth]:
+        """All sources by name: configured ones, former ones, and those of other nodes."""
+        return self._records
+
     def record(self, name: str, expect: Duration | None) -> SourceHealth:
         """Return the health of a source; the same object serves all runs of the source.
 
@@ -36,12 +42,59 @@ class Ownership:
         record.expect = expect
         return record
 
-    def own(self, source: SourceHealth, names: Collection[str], now: float) -> None:
-        """Assign to a source the streams that it made before, in this process or in another one."""
+    def failures(self) -> Iterator[tuple[str, str]]:
+        """Yield the name and the error of each source that fails, on whichever node it runs."""
+        for name, record in self._records.items():
+            if record.fails and record.failure is not None and not record.retired:
+                yield name, record.failure.message
+
+    def relay(self, source: SourceHealth, via: tuple[str, ...], now: float) -> None:
+        """Note that the streams of a source come through these logs."""
+        source.via = via
+        for name in source.streams:
+            description = source.describe(self._streams.configured.get(name))
+            self._streams.describe(name, description, now)
+
+    def reconfigured(self) -> None:
+        """Note that other streams are configured than before."""
+        self._below = None
+
+    def wait_all(self, now: float) -> None:
+        """Fail the configured streams that belong to failed sources, and were just configured."""
+        for source in self._records.values():
+            if source.fails:
+                self._wait(source)
+                self._judge(source, now)
+
+    def own(
+        self,
+        source: SourceHealth,
+        names: Collection[str],
+        now: float,
+        unreported: Mapping[str, Place] | None = None,
+    ) -> None:
+        """Assign to a source the streams that it made before, in this process or in another one.
+
+        :param unreported: see :class:`SourceHealth`.  A stream that has got an update since it was
+            marked does not count as the source's.
+        """
+        source.unreported = dict(unreported or {})
+        self.release(source, now)
         for name in names:
-            if self._streams.find(name):
+            if self._streams.find(name) and not self._is_published(source, name):
                 self._own(source, name, now)
         self._judge(source, now)
+
+    def release(self, source: SourceHealth, now: float) -> bool:
+        """Separate from a source the unreported streams that got an update since they were marked.
+
+        :returns: whether there was any.
+        """
+        published = [n for n in source.unreported if self._is_published(source, n)]
+        made = [name for name in published if name in source.streams]
+        for name in made:
+            self._part(source, name, now)
+        return bool(made)
 
     def came_or_went(self, name: str, now: float) -> None:
         """Update the entry of a source when a stream with the source's name appears or disappears."""
@@ -50,6 +103,21 @@ class Ownership:
             self._show(source, now)
 
     # -- internals ---------------------------------------------------------------------------------
+
+    def _mark(self, source: SourceHealth, streams: Iterable[Stream]) -> None:
+        """Note that no run of the source makes these streams any more."""
+        for stream in streams:
+            source.unreported.setdefault(stream.name, _newest_place(stream))
+
+    def _is_published(self, source: SourceHealth, name: str) -> bool:
+        """Return whether an unreported stream got an update since it was marked."""
+        stream, mark = self._streams.find(name), source.unreported.get(name)
+        return stream is not None and mark is not None and _newest_place(stream) > mark
+
+    def unrefused(self, source: SourceHealth) -> list[str]:
+        """Return the streams of a source whose newest value was not refused."""
+        made = self._made(source)
+        return [s.name for s in made if standing(s.refused, s.proved) is None]
 
     def _made(self, source: SourceHealth) -> list[Stream]:
         return [self._streams.streams[name] for name in source.streams]
@@ -80,6 +148,13 @@ class Ownership:
             self._show(source, now)
         self.came_or_went(name, now)
         return stream
+
+    def _part(self, source: SourceHealth, name: str, now: float) -> None:
+        """Separate a stream from a source that does not make it any more."""
+        self._leave(source, name)
+        # The source's ``expect`` is not the stream's any more.
+        description = self._streams.description_of(name)
+        self._streams.judge_stream(self._streams.describe(name, description, now), now)
 
     def _leave(self, source: SourceHealth, name: str) -> None:
         """Separate a stream from this source."""
@@ -146,6 +221,10 @@ class Ownership:
         self._streams.show(entry, speaks)
         if speaks:
             self._streams.judge_stream(entry, now)
+
+
+def _newest_place(stream: Stream) -> Place:
+    return (0, 0) if stream.newest is None else place_of(stream.newest)
 
 
 def _prefixes(name: str) -> Iterator[str]:

@@ -32,11 +32,11 @@ class Reservation(msgspec.Struct, eq=False):
 class Room:
     """Checks appends against the bounds, with what is kept and what waits for the journal."""
 
-    def __init__(self, kept: Retention, max_streams: int, max_state: int) -> None:
-        """:param max_state: the most bytes of all newest values, with the overhead of their updates."""
+    def __init__(self, kept: Retention) -> None:
+        """:param kept: what is kept, and its bounds.  All newest values together, with the overhead of
+        their updates, take at most its ``max_state``.
+        """
         self._kept = kept
-        self._max_streams = max_streams
-        self._max_state = max_state
         self._loose: dict[Reservation, None] = {}  # those whose names are not computed
         self._loose_drafts = 0
         self._new: Counter[str] = Counter()  # new stream -> how many reservations make it
@@ -57,7 +57,7 @@ class Room:
         kept = self._kept
         held = Reservation(drafts, UPDATE_BYTES * len(drafts) + size_of(drafts))
         streams = kept.count + len(self._new) + self._loose_drafts + len(drafts)
-        if streams <= self._max_streams and kept.pinned + self._size + held.size <= self._max_state:
+        if streams <= kept.max_streams and kept.pinned + self._size + held.size <= kept.max_state:
             # The usual case: there is room even if each draft makes a stream.
             self._loose[held] = None
             self._loose_drafts += len(drafts)
@@ -105,14 +105,14 @@ class Room:
         kept = self._kept
         old = [s for d in held.drafts if d.value is None and (s := kept.find(d.stream))]
         leaving = sum(not stream.configured for stream in old)
-        if held.names and kept.count + len(self._new) - leaving > self._max_streams:
+        if held.names and kept.count + len(self._new) - leaving > kept.max_streams:
             raise Refused(
                 429,
                 "too-many-streams",
-                f"there are {kept.count} streams and may be {self._max_streams} "
+                f"there are {kept.count} streams and may be {kept.max_streams} "
                 "([server] max_streams in streamd.toml)",
             )
-        if held.size and kept.pinned + self._size > self._max_state:  # to shrink is welcome
+        if held.size and kept.pinned + self._size > kept.max_state:  # to shrink is welcome
             raise Refused(
                 429,
                 "state-full",

@@ -6,6 +6,7 @@ are therefore compared only once, when one of the two is new.
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from itertools import chain, compress, starmap
@@ -34,6 +35,7 @@ class Roster:
 
     def __init__(self) -> None:
         self.epoch = 0  # counts how often ``news`` began anew
+        self._added = 0  # counts the names that were ever added
         self.clear()
         self._matches: WeakValueDictionary[Selection, Matches] = WeakValueDictionary()
         self._recent: deque[Matches] = deque(maxlen=REMEMBERED)
@@ -45,15 +47,19 @@ class Roster:
         self.news: list[int] = []  # numbers in the order in which their names changed
         self.epoch += 1
         self._free: list[int] = []
+        self._since = array("Q")  # number -> ``_added`` when its name got it
 
     def add(self, name: str) -> None:
         """Give a new name a number."""
+        self._added += 1
         if self._free:
             number = self._free.pop()
             self.names[number] = name
+            self._since[number] = self._added
         else:
             number = len(self.names)
             self.names.append(name)
+            self._since.append(self._added)
         self.numbers[name] = number
         self._note(number)
 
@@ -82,12 +88,26 @@ class Roster:
 
     def select(self, bits: int) -> Iterator[str]:
         """Yield the names whose bits are set; names may be added and removed during the iteration."""
-        chunks = self.chunks(self.present(bits))
-        return chain.from_iterable(starmap(self.names_in, chunks))
+        return chain.from_iterable(starmap(self.names_in, self.walk(bits)))
 
-    def present(self, bits: int) -> int:
-        """Return ``bits`` without those for which no number exists yet."""
-        return bits & (1 << len(self.names)) - 1
+    def walk(self, bits: int) -> Iterator[tuple[int, int]]:
+        """Yield the non-empty chunks of the bits, as pairs of index and chunk.
+
+        The iteration may last minutes, because viewers read slowly.  A number that another name gets
+        meanwhile is left out: its stream may be one that the viewer must not see.
+        """
+        return self._walk(bits & (1 << len(self.names)) - 1, self._added)
+
+    def _walk(self, bits: int, added: int) -> Iterator[tuple[int, int]]:
+        for index, chunk in self.chunks(bits):
+            wanted = chunk if self._added == added else chunk & self._older(index, added)
+            if wanted:
+                yield index, wanted
+
+    def _older(self, index: int, added: int) -> int:
+        """Return the bits of the numbers in a chunk whose names were there before."""
+        since = self._since[CHUNK * index : CHUNK * (index + 1)]
+        return sum(1 << place for place, when in enumerate(since) if when <= added)
 
     @staticmethod
     def chunks(bits: int) -> Iterator[tuple[int, int]]:

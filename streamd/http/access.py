@@ -1,198 +1,282 @@
-"""Access: decides from the head of a request who may read, publish or command screens.
+"""Access: decides from the head of a request who sent it, and what that client may do.
 
-Browsers send an ``Origin``.  Only configured foreign origins are let in.  The ``Host`` is checked
-against DNS rebinding: an attacker's name that points to this machine would make his page "the same
-origin".  With an address literal this attack is impossible.
+Every transport and every route asks here, and nothing else decides it.  A request that reads gets its
+:class:`~streamd.http.principal.Principal` from :meth:`Access.admit`, one that changes something from
+:meth:`Access.check_change`.
 
-Every request that changes something asks :meth:`Access.check_change`, and nothing else decides it.
+A cookie and a proxy's header come with every request that a browser sends, also for a page of another
+site.  They count for changes and WebSockets only with the own Origin, and never with a foreign one.
+
+The module is long because nothing else may decide who may do what.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
-from streamd.config.fields import DEFAULT_PORT, Origin
-from streamd.core.errors import Refused, shorten
-from streamd.http.client_address import read_address
+from msgspec.structs import replace
+
+from streamd.core.errors import Refused
+from streamd.core.rights import ALL_RIGHTS, READER, Rights, no_right
+from streamd.core.update import ORIGIN, Position
+from streamd.http.client_address import UNIX, read_address
+from streamd.http.credentials import cookie_to_set, cookies_of, has_cookie, token_of
+from streamd.http.grants import COOKIE, NO_GRANTS, OF_HOST, UNSEEN, Grant, KnownGrants
 from streamd.http.guesses import Guesses
+from streamd.http.handshake import wants_websocket
+from streamd.http.local_program import why_not_of_machine
+from streamd.http.origins import Right
+from streamd.http.principal import LOCAL, NOBODY, READS_ALL, Principal
 from streamd.http.request import Request
+from streamd.http.rules import NO_RULES, Rules
+from streamd.journals.journal import Away
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
-
-_is_of_proxy = lru_cache(maxsize=256)(
-    re.compile(
-        r".*(?:forward|prox[iy]|(?:client|remote|real|source)[-_]?(?:ip|addr|host|port|user|cert)).*"
-        r"|x-(?:amzn|appengine|appgw|arr|azure|cloud|envoy|host|https?|nginx|original|scheme|sozu|ssl"
-        r"|traefik|url-scheme|varnish).*"
-        r"|(?:cf|fastly|fly|surrogate|tailscale)-.*|cdn-loop|front-end-https|via"
-    ).fullmatch
-)
-"""Matches the names of headers that proxies add: then the peer is not the client."""
+MAX_KNOWN = 4096
+"""The most principals that are remembered: more than there are grants.  A forgotten one begins anew."""
 
 
-_PORT_OF_ONE_MACHINE = (
-    "use a port of this machine alone (--port tcp:5000:interface=127.0.0.1), or a unix socket "
-    "(--port unix:/run/streamd/socket)"
-)
-
-
-class Right(Enum):
-    """The kinds of changes that a request can make.  Error texts contain the value."""
-
-    PUBLISH = "publishing"
-    COMMAND = "commanding screens"
-    REPORT = "reporting a screen"
-
-
-class Tokens(NamedTuple):
-    """The secrets that allow publishing, and those that allow commands to screens."""
-
-    publish: tuple[str, ...] = ()
-    admin: tuple[str, ...] = ()
-
-
-NO_TOKENS = Tokens()
-
-
-@dataclass(frozen=True)
 class Access:
-    """The rules of one daemon.
+    """Decides by the current rules; they are replaced as a whole.
 
-    :ivar tokens: the tokens for publishers and administrators.
-    :ivar loopback: whether programs on this machine may publish without a token.
-    :ivar any_port: whether they may do so on a port that other machines reach as well.
-    :ivar only_unix: whether they may do so on unix sockets only, because a proxy is known.
-    :ivar origins: foreign origins that may read, such as ``https://intranet.example``.
-    :ivar publish_origins: foreign origins that may read and change.
-    :ivar any_origin: whether every origin may read, also a page opened from disk.
-    :ivar hosts: host names under which browsers may reach this daemon; address literals always may.
+    The class is long because all decisions need the same principals, and nothing else may decide.
+
+    :ivar epoch: counts how often rights may have ended.
+    :ivar rules: the current rules; :meth:`replace` changes them.
     :ivar guesses: the wrong tokens of each client.
+    :ivar grants: the cookies that browsers may have.
+    :ivar changed: called after rights may have ended: open viewers are to be judged again.
     """
 
-    tokens: Tokens = NO_TOKENS
-    loopback: bool = False
-    any_port: bool = False
-    only_unix: bool = False
-    origins: frozenset[str] = frozenset()
-    publish_origins: frozenset[str] = frozenset()
-    any_origin: bool = False
-    hosts: frozenset[str] = frozenset(("localhost",))
-    guesses: Guesses = field(default_factory=lambda: Guesses(lambda: 0.0))
+    def __init__(
+        self,
+        rules: Rules = NO_RULES,
+        guesses: Guesses | None = None,
+        grants: KnownGrants = NO_GRANTS,
+        head: Callable[[], Position] = lambda: ORIGIN,
+    ) -> None:
+        """:param head: returns the newest position of the log."""
+        self.epoch = 0
+        self.rules = rules
+        self.guesses = guesses or Guesses(lambda: 0.0)
+        self.grants = grants
+        self.changed: Callable[[], None] = lambda: None
+        self._head = head
+        self._known: dict[tuple[str, str], Principal] = {}
 
-    def check_head(self, request: Request) -> None:
-        """Refuse a malformed or forged request, before anything else reads it.
+    def replace(self, rules: Rules) -> None:
+        """Use other rules from now on, for requests and for open viewers."""
+        self.rules = rules
+        self.end_rights()
 
-        :raises Refused: 400 for control bytes or a missing Host; 421 for an unknown Host.
+    def end_rights(self) -> None:
+        """Note that rights may have changed or ended, also those of requests that are under way."""
+        self.epoch += 1
+        self.changed()
+
+    # -- who sent a request ------------------------------------------------------------------------
+
+    def admit(self, request: Request, token: str | None = None, reads: bool = True) -> Request:
+        """Return a request that reads, with its principal.
+
+        :param token: a token that its client has sent later; one in the head counts more.
+        :param reads: False if it only opens a connection to publish, which selects no stream.
+        :raises Refused: 401 without credentials that allow to read anything, 403 with others.
         """
-        headers = request.headers
-        if _CONTROL.search("".join(headers.values())):
-            name = next(name for name, value in headers.items() if _CONTROL.search(value))
-            raise Refused(400, "bad-request", f"control bytes in the header {shorten(name)}")
-        if _CONTROL.search(request.path):
-            raise Refused(404, "not-found", "there is nothing here")
-        if "host" in request.headers or request.version != "HTTP/1.0":
-            self._check_host(request.authority)
+        principal = self._reader(request, token)
+        if not (principal.rights.view or (principal.rights.publish and not reads)):
+            raise self._unread(request, principal)
+        return replace(request, principal=principal)
 
-    def _check_host(self, authority: str) -> None:
-        match = _HOST.fullmatch(authority)
-        if not match:
-            raise Refused(400, "bad-request", "the Host header is missing or malformed")
-        name = match[1].lower().rstrip(".")
-        if name not in self.hosts and read_address(name) is None:
-            raise Refused(
-                421,
-                "unknown-host",
-                f"this daemon does not know itself as {name}; if that name is its own, add under "
-                f'[server] in streamd.toml: hosts = ["{name}"]',
-            )
+    def recognise(self, request: Request) -> Request:
+        """Return a request with its principal, for a path that answers without credentials, too."""
+        try:
+            return replace(request, principal=self._reader(request))
+        except Refused:
+            return request
 
-    def check_reader(self, request: Request) -> None:
-        """Refuse a reader that is a page of a foreign origin.
+    def _reader(self, request: Request, token: str | None = None) -> Principal:
+        public = self.rules.is_public
+        try:
+            principal = self._principal(request, token)
+        except Refused:
+            if not public:
+                raise
+            principal = NOBODY  # a token for a proxy, or one that was needed before
+        if public and principal is NOBODY:
+            return READS_ALL  # one object for all viewers
+        if public:
+            return principal._replace(rights=principal.rights._replace(view=READER.view))
+        return principal
 
-        :raises Refused: 403; the message has the line of configuration to add.
+    def _principal(self, request: Request, token: str | None = None) -> Principal:
+        """Return whom the credentials of a request stand for.
+
+        :param token: a token that is not in the head; one in the head counts more.
+        :raises Refused: 401 for a token that is wrong.
         """
-        origin = request.headers.get("origin")
-        if origin is None or self.any_origin or _is_own(origin, request, or_tls=True):
-            return
-        if origin in self.origins or origin in self.publish_origins:
-            return
-        cure = _cure("origins", origin)
-        if cure:
-            cure += "; or let the proxy in between pass the Host header"
-        raise Refused(
-            403,
-            "foreign-origin",
-            f"pages of the origin {shorten(origin, 260)} may not read here{cure}",
-        )
+        given = token_of(request)
+        token = token if given is None else given
+        if token is not None:
+            found = self.rules.known.principal(token)
+            if found is None:
+                self.guesses.wrong(request.client.group, token)
+                raise Refused(401, "bad-token", "this token is not known")
+            return self._settled(found)
+        return self._person(request) or self._holder(request) or NOBODY
 
-    def check_preflight(self, request: Request) -> None:
-        """Refuse a CORS preflight of a page that may not send the request (Fetch standard).
+    def _person(self, request: Request) -> Principal | None:
+        identity = self.rules.identity
+        if identity is None or not request.proxied or not self._is_of_own_page(request):
+            return None
+        name = request.headers.get(identity.header, "").strip()
+        if not name or "," in name:  # a header of the client beside that of the proxy
+            return None
+        person = self._person_called(name)
+        return person and person._replace(proxy=request.host)
 
-        :raises Refused: 403, see :meth:`check_reader` and :meth:`check_change`.
+    def _person_called(self, name: str) -> Principal | None:
+        identity = self.rules.identity
+        if identity is None:
+            return None
+        rights = ALL_RIGHTS if name in identity.admins else READER
+        return Principal("person", name, rights, name)
+
+    def _holder(self, request: Request) -> Principal | None:
+        """Return the principal of the grant in a cookie."""
+        if not self._is_of_own_page(request):
+            return None
+        if not self.grants.loaded and has_cookie(request, COOKIE, OF_HOST + COOKIE):
+            raise Away("the grants have not been read yet")  # a refusal would sign a screen out
+        grant = self.session(request) or next((grant for grant, _ in self._held(request)), None)
+        if grant is None:
+            return None
+        self.grants.saw(grant)
+        return self._settled(self._of_grant(grant))
+
+    def session(self, request: Request) -> Grant | None:
+        """Return the administrator's session in the cookies of a request from the own page.
+
+        It counts more than the grant of a screen, which the same browser may have.
         """
-        if request.headers.get("access-control-request-method", "GET") in ("GET", "HEAD"):
-            self.check_reader(request)
-        else:
-            self.check_page(request, Right.PUBLISH)
+        if not self._is_of_own_page(request):
+            return None
+        return next((grant for grant, _ in self._held(request) if grant.kind == "admin"), None)
 
-    def check_change(self, request: Request, right: Right, token: str | None = None) -> str:
-        """Refuse a change unless the page and the token of the request allow it.
+    def _held(self, request: Request) -> Iterator[tuple[Grant, str]]:
+        """Yield the grants in the cookies of a request, each with its secret."""
+        for cookie in self.grants.cookies:
+            for secret in cookies_of(request, cookie):
+                grant = self.grants.find(secret)
+                if grant is not None:
+                    yield grant, secret
 
-        A report of a screen needs no token.  Local programs may publish without one.
+    def cookie_again(self, request: Request) -> str | None:
+        """Return the header ``Set-Cookie`` that makes the browser of a screen keep its cookie.
+
+        Browsers forget a cookie 400 days after it was set, even if they use it (RFC 6265bis, section
+        5.5).  None for other clients.
+        """
+        for grant, secret in self._held(request) if request.rights.screen else ():
+            if grant.id == request.principal.key:
+                return cookie_to_set(request, self.grants.instance, secret, UNSEEN)
+        return None
+
+    def _of_grant(self, grant: Grant) -> Principal:
+        return Principal("grant", grant.id, self.rules.rights_of(grant), grant.name)
+
+    def _is_of_own_page(self, request: Request) -> bool:
+        """Return whether credentials that a browser adds by itself count for a request."""
+        reads = request.method in ("GET", "HEAD")
+        if "origin" not in request.headers:
+            return reads and not wants_websocket(request) and not _is_embedded(request)
+        return self.rules.origins.is_own(request, or_tls=reads)
+
+    def _settled(self, found: Principal) -> Principal:
+        """Return a principal with the position from which on it has had its rights."""
+        key = found.kind, found.key
+        known = self._known.get(key)
+        if known is None or known.rights != found.rights:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            had_all = known is None and found.rights.view.all
+            since = ORIGIN if had_all else self._head()
+            known = self._known[key] = found._replace(since=since)
+        return known
+
+    def is_current(self, principal: Principal) -> bool:
+        """Return whether a client that was admitted before still has the same rights to read.
+
+        It also has to be the same screen: a viewer may report under the name that its grant had.  With
+        another wall a page begins anew, too, because it has to ask for that wall.
+        """
+        now, before = self.current_rights(principal), principal.rights
+        return (now.view, now.walls, now.screen) == (before.view, before.walls, before.screen)
+
+    def current_rights(self, principal: Principal) -> Rights:
+        """Return the rights that a client has now."""
+        found: Principal | None = None
+        if principal.kind == "token":
+            found = self.rules.known.of_hash(principal.key)
+        elif principal.kind == "person" and self._trusts(principal.proxy):
+            found = self._person_called(principal.key)
+        elif principal.kind == "grant":
+            grant = self.grants.get(principal.key)
+            found = self._of_grant(grant) if grant is not None else None
+        rights = found.rights if found is not None else Rights()
+        return rights._replace(view=READER.view) if self.rules.is_public else rights
+
+    def _trusts(self, proxy: str) -> bool:
+        return self.rules.proxies.trusts(read_address(proxy) or UNIX)
+
+    # -- what it may do ----------------------------------------------------------------------------
+
+    def check_change(self, request: Request, right: Right, token: str | None = None) -> Principal:
+        """Refuse a change unless the page and the credentials of the request allow it.
+
+        A report of a screen needs none.  Local programs may publish without any.
 
         :param token: a token from the body, for clients that send no ``Authorization`` header.
-        :returns: who sent it: the place of the token in the configuration; empty without a token.
-        :raises Refused: 401 without a valid token, 403 for a foreign origin.
+        :returns: who sent it.  For which streams it may publish is in its rights.
+        :raises Refused: 401 without valid credentials, 403 for a foreign origin or without the right.
         """
-        self.check_page(request, right)
+        self.rules.origins.check_page(request, right)
         if right is Right.REPORT:
-            return ""
-        known = self.tokens.publish if right is Right.PUBLISH else self.tokens.admin
-        bearer = _bearer(request)
-        if bearer is None and not known:
+            return NOBODY
+        if token is not None and not self.rules.tokens.publish:
             token = None  # clients of Smashing always send a token; ignore it if none is configured
-        token = token if bearer is None else bearer
-        if token is None:
+        principal = self._principal(request, token)
+        if not principal.is_known:
+            if "authorization" in request.headers:
+                raise Refused(401, "bad-token", "expected Authorization: Bearer or Streamd-Token")
             self._check_without_token(request, right)
-            return ""
-        place = _place_of(token, known)
-        if place is None:
-            self.guesses.wrong(request.client.group, token)
-            raise Refused(401, "bad-token", f"{right.value} is not allowed with this token")
-        return str(place)
+            return LOCAL
+        rights = principal.rights
+        if not (rights.publish if right is Right.PUBLISH else rights.admin):
+            raise no_right(right.value)
+        return principal
 
-    def pause(self, request: Request) -> float:
-        """Return the seconds for which a request has to wait before :meth:`check_change`."""
-        try:
-            token = _bearer(request)
-        except Refused:  # what is no token is refused at once
-            return 0.0
-        if token is None and not request.path.startswith("/widgets/"):  # its token is in the body
-            return 0.0
-        return self.guesses.pause(request.client.group, token or "")
+    def check_metrics(self, request: Request, is_open: bool) -> None:
+        """Refuse to tell the metrics, unless a token or the place of the client allows it.
 
-    def note(self, has_unix: bool, has_private: bool) -> str:
-        """Return the log's line about publishing without a token; empty if the log needs none.
-
-        :param has_unix: whether a port is a unix socket.
-        :param has_private: whether a port is bound to a loopback address.
+        :param is_open: whether the port is one for metrics, where nobody needs a token unless there is
+            one for them.
+        :raises Refused: 401 without a valid token, 403 with one that has no such right.
         """
-        if not self.loopback:
-            return ""
-        if has_unix or self.any_port or (has_private and not self.only_unix):
-            return (
-                "programs on this machine may publish without a token; if a proxy runs here, list "
-                "tokens in [access] publish: a proxy that adds no header looks like such a program"
+        tokens = self.rules.tokens
+        if tokens.metrics or tokens.admin:
+            principal = self._principal(request)
+            if principal.rights.metrics:
+                return
+            if principal.is_known:
+                raise no_right("reading metrics")
+        why = why_not_of_machine(request, self.rules.local.only_unix)
+        if why and not (is_open and not tokens.metrics):
+            raise Refused(
+                401,
+                "no-token",
+                "reading metrics needs a token (Authorization: Bearer TOKEN), one of [access] "
+                f"metrics in streamd.toml{why}",
             )
-        return f'access.publish = "loopback" lets nobody publish here: {_PORT_OF_ONE_MACHINE}'
 
     def refusal(self, request: Request, right: Right) -> Refused | None:
         """Return the error with which :meth:`check_change` refuses a request, or None."""
@@ -202,29 +286,48 @@ class Access:
             return refused
         return None
 
-    def check_page(self, request: Request, right: Right) -> None:
-        """Refuse pages of other origins, and the own host's pages with another scheme.
+    def check_report(self, principal: Principal, name: str) -> None:
+        """Refuse the report of a screen under a name that belongs to the grant of another client.
 
-        This is the first part of :meth:`check_change`, for a request whose token is in its body.
-
-        :raises Refused: 403; the message has the line of configuration to add.
+        :raises Refused: 403.
         """
-        origin = request.headers.get("origin")
-        # A page with TLS at the own host shows the wall behind a proxy that is not trusted.
-        if origin is None or _is_own(origin, request, or_tls=right is Right.REPORT):
-            return
-        if origin in self.publish_origins:
-            return
-        cure = _cure("publish_origins", origin)
-        if _is_own(origin, request, or_tls=True):
-            cure = (
-                "; name the proxy that speaks TLS under [server] in streamd.toml: trusted_proxies"
-            )
-        raise Refused(
-            403,
-            "foreign-origin",
-            f"{right.value} is not allowed to pages of the origin {shorten(origin, 260)}{cure}",
+        own = principal.rights.screen
+        grant = self.grants.get(principal.key) if principal.kind == "grant" else None
+        if grant is not None:
+            self.grants.saw(grant)  # a screen may stay connected for a year
+        if name != own and (own or name in self.grants.screens()):
+            raise no_right(f"reporting as the screen {name}")
+
+    def knows(self, request: Request) -> bool:
+        """Return whether a request has valid credentials of any kind; a wrong token is counted."""
+        try:
+            return self._principal(request).is_known
+        except Refused:
+            return False
+
+    def pause(self, request: Request) -> float:
+        """Return the seconds for which a request has to wait before its token is judged."""
+        try:
+            token = token_of(request)
+        except Refused:  # what is no token is refused at once
+            return 0.0
+        if token is None and not request.path.startswith("/widgets/"):  # its token is in the body
+            return 0.0
+        return self.guesses.pause(request.client.group, token or "")
+
+    # -- why not -----------------------------------------------------------------------------------
+
+    def _unread(self, request: Request, principal: Principal) -> Refused:
+        if principal.is_known:
+            return no_right("reading")
+        if any(any(cookies_of(request, name)) for name in self.grants.cookies):
+            message = "this browser was signed out: its grant was revoked, or has expired"
+            return Refused(401, "signed-out", message)
+        way = (
+            "one of [access] view in streamd.toml" if self.rules.tokens.view else "see docs/access"
         )
+        message = f"reading needs a token (Authorization: Bearer TOKEN), {way}"
+        return Refused(401, "no-token", message)
 
     def _check_without_token(self, request: Request, right: Right) -> None:
         """Refuse a request without a token, unless it is a publish of a program on this machine.
@@ -233,8 +336,8 @@ class Access:
         """
         key = "publish" if right is Right.PUBLISH else "admin"
         cure = ""
-        if right is Right.PUBLISH and self.loopback:
-            cure = self._why_not_local(request)
+        if right is Right.PUBLISH and self.rules.local.publish:
+            cure = self.rules.local.why_no_publish(request)
             if not cure:
                 return
         raise Refused(
@@ -244,107 +347,12 @@ class Access:
             f"streamd.toml{cure}",
         )
 
-    def _why_not_local(self, request: Request) -> str:
-        """Return why a request is not from a program on this machine; empty if it is."""
-        forwarded = any(map(_is_of_proxy, request.headers))
-        proxied = forwarded or request.proxied or request.relayed
-        if proxied or request.version == "HTTP/1.0":
-            return "; only programs that come through no proxy need none"
-        if request.host == "":
-            return ""  # a unix socket
-        if not _is_loopback(request.host):
-            return "; only programs on the daemon's machine need none"
-        if self.only_unix:
-            return "; with trusted_proxies only programs on a unix socket need none"
-        if not _is_own_machine(request.authority):
-            return "; only programs that address the daemon as localhost need none"
-        if not (self.any_port or request.private):
-            return f"; without one {_PORT_OF_ONE_MACHINE}"
-        return ""
 
+def _is_embedded(request: Request) -> bool:
+    """Return whether a page of another origin loads this as an image, a script or the like.
 
-def _bearer(request: Request) -> str | None:
-    """Return the bearer token of a request, or None."""
-    credentials = request.headers.get("authorization")
-    if credentials is None:
-        return None
-    scheme, _, token = credentials.partition(" ")
-    if scheme.lower() != "bearer":
-        raise Refused(401, "bad-token", "expected Authorization: Bearer TOKEN")
-    # Headers are decoded as latin-1; the bytes of a token are UTF-8.
-    return token.encode("latin-1", "replace").decode("utf-8", "replace")
-
-
-def _place_of(token: str, tokens: Sequence[str]) -> int | None:
-    """Return the index of a token, or None; the duration reveals nothing about the tokens.
-
-    Their hashes are compared, because a comparison of texts reveals their lengths.
+    Browsers send no Origin then, but the site and the mode if TLS or this machine is at the other end
+    (Fetch Metadata).  They send a cookie also to other ports and hosts of one site.
     """
-    given = _hash(token.strip())
-    found = [
-        number for number, known in enumerate(tokens) if hmac.compare_digest(given, _hash(known))
-    ]
-    return found[0] if found else None
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
-
-
-def own_hosts(machine: str, configured: Iterable[str] = ()) -> frozenset[str]:
-    """Return the names of a machine with the host name ``machine``, and the configured ones."""
-    machine = machine.lower()
-    short = machine.partition(".")[0]
-    return frozenset(
-        (
-            "localhost",
-            machine,
-            short,
-            f"{short}.local",
-            *(n.lower().rstrip(".") for n in configured),
-        )
-    )
-
-
-def sent_as(origins: Iterable[str]) -> frozenset[str]:
-    """Return configured origins as browsers send them.
-
-    Chromium sends ``file://`` with the WebSocket of a page opened from disk, and ``null`` otherwise.
-    """
-    known = frozenset(origins)
-    return known | {"file://"} if "null" in known else known
-
-
-def _cure(key: str, origin: str) -> str:
-    """Return the line of configuration that admits an origin; empty if no line does."""
-    try:
-        named = Origin.parse("null" if origin == "file://" else origin)
-    except ValueError:
-        return ""
-    if named == "null" and key == "publish_origins":
-        return ""
-    return f'; to let them, add under [server] in streamd.toml: {key} = ["{named}"]'
-
-
-def _is_own(origin: str, request: Request, or_tls: bool) -> bool:
-    """Return whether an origin is that of this daemon: scheme, host and port.
-
-    :param or_tls: whether the same host with TLS counts, too: a proxy may add TLS.
-    """
-    scheme, _, place = origin.lower().partition("://")
-    if scheme != request.scheme and not (or_tls and scheme == "https"):
-        return False
-    default = f":{DEFAULT_PORT.get(scheme, 0)}"
-    return place.removesuffix(default) == request.authority.lower().removesuffix(default)
-
-
-def _is_own_machine(authority: str) -> bool:
-    """Return whether a Host is ``localhost`` or a loopback address, with or without a port."""
-    match = _HOST.fullmatch(authority)
-    name = match[1].lower().rstrip(".") if match else ""
-    return name == "localhost" or _is_loopback(name)
-
-
-def _is_loopback(address: str) -> bool:
-    read = read_address(address)
-    return read is not None and read.is_loopback
+    is_foreign = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+    return is_foreign and request.headers.get("sec-fetch-mode") != "navigate"

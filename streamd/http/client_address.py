@@ -68,6 +68,12 @@ class TrustedProxies:
         self._networks = tuple(networks)
         self._unix = unix
 
+    @classmethod
+    def of(cls, configured: Iterable[IPv4Network | IPv6Network | None]) -> TrustedProxies:
+        """Return the proxies of these networks; None stands for the peers on unix sockets."""
+        networks = [*configured]
+        return cls((n for n in networks if n is not None), unix=None in networks)
+
     def __bool__(self) -> bool:
         """Return True if any proxy is trusted."""
         return bool(self._networks) or self._unix
@@ -104,6 +110,7 @@ class TrustedProxies:
 NO_PROXIES = TrustedProxies()
 
 
+@lru_cache(maxsize=1024)
 @lru_cache(maxsize=1024)
 def read_address(text: str) -> ClientAddress | None:
     """Parse an address; return None for any other text."""

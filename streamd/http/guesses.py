@@ -38,6 +38,8 @@ class Guesses:
 
     def pause(self, client: str, token: str) -> float:
         """Return the seconds for which a request has to wait before its token is judged."""
+        if not self._clients:
+            return 0.0
         tried = self._tried(client)
         if not tried:
             return 0.0

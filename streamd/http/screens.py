@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from streamd.core.duration import parse_duration
 from streamd.core.errors import Refused, shorten
-from streamd.http.access import Access, Right
+from streamd.core.rights import no_right
+from streamd.http.access import Access
+from streamd.http.command_body import parse_command
+from streamd.http.origins import Right
 from streamd.http.request import NAME, NeedsBody, Request, Response, Routes, json_response
 from streamd.hub.screens import Screens
 from streamd.wire.v1 import v1_message
@@ -37,23 +40,35 @@ class ShowWall(_Command, tag="wall", frozen=True):
     wall: str
 
 
+class ShowPlaylist(_Command, tag="playlist", frozen=True):
+    """Show the walls of the screen's table again, after a command for another wall."""
+
+
 class ShowMessage(_Command, tag="message", frozen=True):
-    """Show a message for a while.  A message of spaces removes the current one."""
+    """Show a message for a while.  A message of spaces removes the current one.
+
+    :ivar place: the key ``as``: the message covers the screen, or is a line at its bottom.
+    """
 
     message: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
     shown: str = msgspec.field(name="for", default="30s")
+    place: Literal["screen", "line"] = msgspec.field(name="as", default="screen")
 
 
-_COMMAND = msgspec.json.Decoder(Reload | Identify | ShowWall | ShowMessage)
+_COMMAND = msgspec.json.Decoder(Reload | Identify | ShowWall | ShowPlaylist | ShowMessage)
 
 
 class Commands:
     """Answers the requests that list screens and send commands to them."""
 
     def __init__(
-        self, access: Access, screens: Screens, walls: Collection[str], now: Callable[[], float]
+        self,
+        access: Access,
+        screens: Screens,
+        walls: Callable[[], Collection[str]],
+        now: Callable[[], float],
     ) -> None:
-        """:param walls: the names of all walls.
+        """:param walls: returns the names of all walls.
 
         :param now: returns the time in seconds since the epoch.
         """
@@ -70,7 +85,12 @@ class Commands:
         }
 
     def get_screens(self, request: Request) -> Response:
-        """``GET /screens``: the wall of each screen, its position, and whether it is connected."""
+        """``GET /screens``: the wall of each screen, its position, and whether it is connected.
+
+        :raises Refused: 403 if the client may not read all streams and walls.
+        """
+        if not request.rights.reads_all:
+            raise no_right("reading the list of screens")
         return json_response({"screens": self._screens.listing(self._now())})
 
     def post_screen(self, request: Request, name: str) -> NeedsBody:
@@ -88,22 +108,20 @@ class Commands:
         return NeedsBody(command)
 
     def _parse(self, body: bytes) -> dict[str, Any]:
-        try:
-            command = _COMMAND.decode(body)
-            fields: dict[str, Any] = msgspec.to_builtins(command)
-            if isinstance(command, ShowMessage):
-                fields["for"] = _seconds(command.shown)
-        except RecursionError:
-            raise Refused(400, "bad-command", "nested too deeply") from None
-        except (msgspec.MsgspecError, ValueError) as error:  # ValueError: bytes that are not UTF-8
-            raise Refused(400, "bad-command", f"not understood: {error}") from None
-        if isinstance(command, ShowWall) and command.wall not in self._walls:
+        command = parse_command(_COMMAND, body, "bad-command")
+        fields: dict[str, Any] = msgspec.to_builtins(command)
+        if isinstance(command, ShowMessage):
+            fields["for"] = _seconds(command.shown)
+        if isinstance(command, ShowWall) and command.wall not in self._walls():
             raise Refused(400, "unknown-wall", f"there is no wall {shorten(command.wall)}")
         return fields
 
 
 def _seconds(shown: str) -> float:
-    seconds = parse_duration(shown)
-    if not 0 < seconds <= MAX_SHOWN:
-        raise ValueError(f"for: expected more than 0 s, and at most {MAX_SHOWN / 3600:g} h")
+    try:
+        seconds = parse_duration(shown)
+        if not 0 < seconds <= MAX_SHOWN:
+            raise ValueError(f"for: expected more than 0 s, and at most {MAX_SHOWN / 3600:g} h")
+    except ValueError as error:
+        raise Refused(400, "bad-command", f"not understood: {error}") from None
     return seconds

@@ -29,6 +29,18 @@ def selected(roster: Roster, selection: Selection) -> list[str]:
 
 
 class RosterTests(SynchronousTestCase):
+    def test_a_number_that_another_name_gets_is_not_of_the_old_selection(self) -> None:
+        roster = self.roster(*(f"open.{number}" for number in range(3 * CHUNK)))
+        found = roster.select(roster.matches(Selection(["open.*"])).bits)
+        self.assertEqual("open.0", next(found))
+        for name in ("open.1", f"open.{2 * CHUNK}", f"open.{2 * CHUNK + 1}"):
+            roster.discard(name)
+        for name in ("secret", "hidden", "open.new"):
+            roster.add(name)
+        rest = set(found)
+        self.assertLess({f"open.{CHUNK}", f"open.{3 * CHUNK - 1}"}, rest)
+        self.assertEqual(set(), {"secret", "hidden"} & rest)
+
     def roster(self, *names: str) -> Roster:
         roster = Roster()
         for name in names:

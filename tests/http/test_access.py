@@ -10,8 +10,13 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.errors import Refused
-from streamd.http.access import Access, Right, Tokens, own_hosts, sent_as
+from streamd.http.access import Access
+from streamd.http.credentials import has_token
+from streamd.http.local_program import LocalPrograms
+from streamd.http.origins import Origins, Right, own_hosts, sent_as
 from streamd.http.request import Request
+from streamd.http.rules import Rules
+from streamd.http.tokens import Token, Tokens
 
 
 def request(host: str | None = "wall.example:5000", **headers: str) -> Request:
@@ -28,7 +33,7 @@ class AccessTestCase(SynchronousTestCase):
 
 
 class HeadTests(AccessTestCase):
-    access = Access(hosts=frozenset(("wall.example", "localhost")))
+    access = Origins(hosts=frozenset(("wall.example", "localhost")))
 
     def test_own_hosts_and_addresses(self) -> None:
         for host in (
@@ -92,20 +97,20 @@ class HeadTests(AccessTestCase):
 
 class ReaderTests(AccessTestCase):
     def check(
-        self, access: Access, origin: str | None, host: str = "wall.example:5000", **fields: Any
+        self, access: Origins, origin: str | None, host: str = "wall.example:5000", **fields: Any
     ) -> None:
         headers = {"host": host} | ({} if origin is None else {"origin": origin})
         access.check_reader(Request("GET", "/", headers=headers, **fields))
 
     def test_no_browser_and_the_own_page(self) -> None:
-        self.check(Access(), None)
-        self.check(Access(), "http://wall.example:5000")
-        self.check(Access(), "http://Wall.Example:5000")
-        self.check(Access(), "http://wall.example", "wall.example")
-        self.check(Access(), "http://wall.example", "wall.example:80")
-        self.check(Access(), "https://wall.example", "wall.example")  # behind a proxy with TLS
-        self.check(Access(), "http://[::1]:5000", "[::1]:5000")
-        self.check(Access(), "https://wall.example", "wall.example:443", secure=True)
+        self.check(Origins(), None)
+        self.check(Origins(), "http://wall.example:5000")
+        self.check(Origins(), "http://Wall.Example:5000")
+        self.check(Origins(), "http://wall.example", "wall.example")
+        self.check(Origins(), "http://wall.example", "wall.example:80")
+        self.check(Origins(), "https://wall.example", "wall.example")  # behind a proxy with TLS
+        self.check(Origins(), "http://[::1]:5000", "[::1]:5000")
+        self.check(Origins(), "https://wall.example", "wall.example:443", secure=True)
 
     def test_foreign_pages(self) -> None:
         for origin in (
@@ -123,7 +128,7 @@ class ReaderTests(AccessTestCase):
             "http://wall.example:5000, http://evil.example",
         ):
             self.assertEqual(
-                (403, "foreign-origin"), self.refusal(self.check, Access(), origin), origin
+                (403, "foreign-origin"), self.refusal(self.check, Origins(), origin), origin
             )
 
     def test_page_without_tls_is_foreign_to_a_port_with_tls(self) -> None:
@@ -132,28 +137,30 @@ class ReaderTests(AccessTestCase):
             ("http://wall.example", "wall.example:443"),
             ("http://wall.example:5000", "wall.example:5000"),
         ):
-            refusal = self.refusal(lambda o=origin, h=host: self.check(Access(), o, h, secure=True))
+            refusal = self.refusal(
+                lambda o=origin, h=host: self.check(Origins(), o, h, secure=True)
+            )
             self.assertEqual((403, "foreign-origin"), refusal)
 
     def test_an_origin_that_was_configured(self) -> None:
         known = frozenset(("https://intranet.example",))
-        for access in (Access(origins=known), Access(publish_origins=known)):
+        for access in (Origins(reading=known), Origins(changing=known)):
             self.check(access, "https://intranet.example")
             for origin in ("http://intranet.example", "https://intranet.example:8443", "null"):
                 self.assertEqual(403, self.refusal(self.check, access, origin)[0])
 
     def test_null_stands_for_pages_from_disk(self) -> None:
-        access = Access(origins=sent_as(["null"]))
+        access = Origins(reading=sent_as(["null"]))
         for origin in ("null", "file://"):
             self.check(access, origin)
         self.assertEqual(403, self.refusal(self.check, access, "http://evil.example")[0])
         for origin in ("null", "file://"):
-            refused = self.assertRaises(Refused, self.check, Access(), origin)
+            refused = self.assertRaises(Refused, self.check, Origins(), origin)
             self.assertIn('origins = ["null"]', refused.message)
 
     def test_a_line_that_would_be_refused_is_not_proposed(self) -> None:
         for origin in ("chrome-extension://abc", "http://a, http://b", ""):
-            refused = self.assertRaises(Refused, self.check, Access(), origin)
+            refused = self.assertRaises(Refused, self.check, Origins(), origin)
             self.assertNotIn("origins =", refused.message)
         for origin, proposed in (("null", False), ("http://evil.example", True)):
             ask = Request("POST", "/", headers={"host": "localhost", "origin": origin})
@@ -162,13 +169,13 @@ class ReaderTests(AccessTestCase):
 
     def test_the_demo_accepts_any_page(self) -> None:
         for origin in ("null", "file://", "http://anywhere.example"):
-            self.check(Access(any_origin=True), origin)
+            self.check(Origins(any=True), origin)
 
 
 class ProxyTests(AccessTestCase):
     """What a proxy says about the address that the client used counts only if it is trusted."""
 
-    access = Access(hosts=frozenset(("wall.example", "localhost")))
+    access = Origins(hosts=frozenset(("wall.example", "localhost")))
 
     def request(self, proxied: bool, **told: str) -> Request:
         headers = {f"x-forwarded-{name}": text for name, text in told.items()}
@@ -189,6 +196,22 @@ class ProxyTests(AccessTestCase):
             self.assertEqual(wanted, (trusted.scheme, trusted.authority))
             self.assertEqual(("http", "10.0.0.5:5000"), (other.scheme, other.authority))
 
+    def test_sub_path(self) -> None:
+        for told, prefix in (
+            ("/wall", "/wall"),
+            ("/wall/", "/wall"),
+            ("/a/b-2", "/a/b-2"),
+            ("/evil, /wall", "/wall"),
+            ("/", ""),
+            ("", ""),
+            ("wall", ""),
+            ("//evil.example", ""),
+            ('/"><script>', ""),
+        ):
+            trusted, other = self.request(True, prefix=told), self.request(False, prefix=told)
+            self.assertEqual((prefix, ""), (trusted.prefix, other.prefix))
+            self.assertEqual(f"http://10.0.0.5:5000{prefix}/", trusted.address)
+
     def test_told_host_has_to_be_an_own_one(self) -> None:
         self.access.check_head(self.request(True, host="wall.example"))
         for host, refusal in (
@@ -200,13 +223,13 @@ class ProxyTests(AccessTestCase):
             self.access.check_head(self.request(False, host=host))
 
     def test_own_page_behind_tls_changes_if_the_proxy_is_trusted(self) -> None:
-        access = Access(tokens=Tokens(("s3cret",)))
+        access = Access(Rules(Tokens([Token("s3cret")])))
         told = {"proto": "https", "host": "wall.example"}
         page = {"origin": "https://wall.example", "authorization": "Bearer s3cret"}
         for proxied, host in ((True, "10.0.0.5:5000"), (False, "wall.example")):
             headers = {"host": host, **{f"x-forwarded-{k}": v for k, v in told.items()}, **page}
             ask = Request("POST", "/", headers=headers, proxied=proxied)
-            access.check_reader(ask)
+            access.rules.origins.check_reader(ask)
             if proxied:
                 access.check_change(ask, Right.PUBLISH)
             else:
@@ -214,17 +237,23 @@ class ProxyTests(AccessTestCase):
                 self.assertIn("trusted_proxies", refused.message)
 
 
-TOKENS = Tokens(("a-token-to-publish", "another-token-to-publish"), ("a-token-to-command",))
+TOKENS = Tokens(
+    [Token("a-token-to-publish"), Token("another-token-to-publish")], [Token("a-token-to-command")]
+)
 
 RULES = {
-    "no file": Access(loopback=True, any_port=True, any_origin=True),
+    "no file": Access(Rules(local=LocalPrograms(True, any_port=True), origins=Origins(any=True))),
     "nobody": Access(),
-    "loopback": Access(loopback=True),
-    "loopback and a proxy": Access(loopback=True, only_unix=True),
+    "loopback": Access(Rules(local=LocalPrograms(True))),
+    "loopback and a proxy": Access(Rules(local=LocalPrograms(True, only_unix=True))),
     "tokens": Access(
-        TOKENS,
-        origins=frozenset(("https://reads.example",)),
-        publish_origins=frozenset(("https://writes.example",)),
+        Rules(
+            TOKENS,
+            origins=Origins(
+                reading=frozenset(("https://reads.example",)),
+                changing=frozenset(("https://writes.example",)),
+            ),
+        )
     ),
 }
 PEERS = {"127.1.2.3": True, "::1": True, "::ffff:127.0.0.1": True, "": True}
@@ -266,9 +295,11 @@ def decision(
     if right is Right.REPORT:
         return None
     if token is not None:
-        wanted = GIVEN[1] if right is Right.PUBLISH else GIVEN[2]
-        return None if rule == "tokens" and token == wanted else "bad-token"
-    if right is Right.COMMAND or rule in ("nobody", "tokens") or added or not PEERS[peer]:
+        if rule != "tokens" or token == "wrong":
+            return "bad-token"
+        # An administrator may do everything.
+        return None if token == GIVEN[2] or right is Right.PUBLISH else "no-right"
+    if right is not Right.PUBLISH or rule in ("nobody", "tokens") or added or not PEERS[peer]:
         return "no-token"
     if peer == "":
         return None
@@ -312,19 +343,28 @@ class ChangeTests(AccessTestCase):
     def ask(self, access: Access, token: str | None = None, **fields: Any) -> str:
         """Publish from the machine itself, with these headers."""
         headers = {"host": "localhost", **fields}
-        return access.check_change(
-            Request("POST", "/", headers=headers, private=True), Right.PUBLISH, token
-        )
+        ask = Request("POST", "/", headers=headers, private=True)
+        return access.check_change(ask, Right.PUBLISH, token).publisher
 
     def test_a_token(self) -> None:
         access = RULES["tokens"]
-        for place, token in enumerate(TOKENS.publish):
+        for place, (token, *_) in enumerate(TOKENS.publish):
             for header in (f"Bearer {token}", f"bearer   {token} "):
                 self.assertEqual(str(place), self.ask(access, authorization=header))
             self.assertEqual(str(place), self.ask(access, token))
 
+    def test_a_token_beside_the_password_for_a_proxy(self) -> None:
+        access, token = RULES["tokens"], TOKENS.publish[0].text
+        for authorization in ({}, {"authorization": "Basic dXNlcjpwYXNz"}):
+            self.assertEqual("0", self.ask(access, **authorization, **{"streamd-token": token}))
+            wrong = {**authorization, "streamd-token": "wrong"}
+            refusal = self.refusal(lambda headers=wrong: self.ask(access, **headers))
+            self.assertEqual((401, "bad-token"), refusal)
+            guess = Request("POST", "/streams/a", headers={"streamd-token": "wrong"})
+            self.assertTrue(has_token(guess))
+
     def test_a_wrong_token_helps_nobody(self) -> None:
-        right = TOKENS.publish[0]
+        right = TOKENS.publish[0].text
         for access in RULES.values():
             for token in ("", f"{right}2", right[:-1], f"{right} {right}", "\u00e9\udc80"):
                 header = f"Bearer {token}"
@@ -339,7 +379,8 @@ class ChangeTests(AccessTestCase):
         self.ask(RULES["loopback"], "YOUR_AUTH_TOKEN")  # what Smashing's senders send unasked
 
     def test_the_header_counts_before_the_body(self) -> None:
-        both = lambda: self.ask(RULES["tokens"], TOKENS.publish[0], authorization="Bearer wrong")  # noqa: E731
+        right = TOKENS.publish[0].text
+        both = lambda: self.ask(RULES["tokens"], right, authorization="Bearer wrong")  # noqa: E731
         self.assertEqual((401, "bad-token"), self.refusal(both))
 
     def test_headers_that_only_proxies_add(self) -> None:
@@ -411,7 +452,7 @@ class NoteTests(SynchronousTestCase):
             ("loopback and a proxy", False, True, "lets nobody publish"),
             ("loopback and a proxy", True, False, "list tokens"),
         ):
-            said = RULES[rule].note(unix, private)
+            said = RULES[rule].rules.local.note(unix, private)
             self.assertEqual(bool(wanted), bool(said))
             self.assertIn(wanted, said)
 
@@ -431,6 +472,6 @@ class PreflightTests(AccessTestCase):
             headers = {"host": "localhost", "origin": origin, **asked}
             ask = Request("OPTIONS", "/state", headers=headers)
             if refused:
-                self.assertEqual(403, self.refusal(access.check_preflight, ask)[0])
+                self.assertEqual(403, self.refusal(access.rules.origins.check_preflight, ask)[0])
             else:
-                access.check_preflight(ask)
+                access.rules.origins.check_preflight(ask)

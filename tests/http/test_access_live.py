@@ -189,3 +189,21 @@ def test_pages_that_only_read_do_not_report_as_screens(
         pass
     assert message["code"] == "foreign-origin"
     assert screens() == []
+
+
+@in_thread
+def test_public_address_is_the_own_one_whatever_the_proxy_passes(serve: Serve) -> None:
+    token = "0123456789abcdef"
+    served = serve(f'{QUIET}\n[server]\nurl = "https://wall.example/floor2/"', tokens=[token])
+    assert served.request("GET", "/state", headers=PUBLIC).status == 200
+    assert served.request("GET", "/state", headers={"Host": "evil.example"}).status == 421
+    own, foreign = "https://wall.example", "https://evil.example"
+    sent = {"Authorization": f"Bearer {token}"}
+    for origin, status in ((own, 201), (foreign, 403)):
+        headers = {**sent, "Origin": origin}
+        assert served.request("POST", "/streams/a", "1", headers).status == status
+    wire = served.wire(handshake("/ws", f"Origin: {own}", "Sec-WebSocket-Protocol: streamd.v1"))
+    assert wire.head().startswith("HTTP/1.1 101")
+    # There is a proxy, so a program on this machine may be anybody.
+    status, message = outcome(served.request("POST", "/streams/a", "1"))
+    assert (status, "url" in message) == (401, True)

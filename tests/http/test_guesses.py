@@ -11,11 +11,14 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.http import guesses
-from streamd.http.access import Access, Right, Tokens
+from streamd.http.access import Access
 from streamd.http.channel import Channel
 from streamd.http.client_address import ClientAddress, read_address
 from streamd.http.guesses import FREE, MAX_CLIENTS, PAUSE, WINDOW, Guesses
+from streamd.http.origins import Right
 from streamd.http.request import Request
+from streamd.http.rules import Rules
+from streamd.http.tokens import Token, Tokens
 from tests.support.net import wait_until
 from tests.support.served import Serve, Served, Wire, head, in_thread
 
@@ -64,7 +67,7 @@ class GuessesTests(SynchronousTestCase):
         self.assertNotIn("right", repr(vars(self.guesses)))
 
     def test_one_network_is_one_client(self) -> None:
-        access = Access(tokens=Tokens(("right",)), guesses=self.guesses)
+        access = Access(Rules(Tokens([Token("right")])), self.guesses)
         for number in range(FREE):
             peer = read_address(f"2001:db8::{number:x}")
             access.refusal(self.asking(f"guess {number}", peer), Right.PUBLISH)
@@ -79,7 +82,7 @@ class GuessesTests(SynchronousTestCase):
             self.assertEqual(pause, access.pause(ask))
 
     def test_a_repeated_token_waits_whatever_its_characters(self) -> None:
-        access = Access(tokens=Tokens(("right",)), guesses=self.guesses)
+        access = Access(Rules(Tokens([Token("right")])), self.guesses)
         for token in ("outdated", "two words", "é".encode().decode("latin-1")):
             ask = self.asking(token, None)
             for _ in range(FREE):
@@ -143,7 +146,7 @@ def test_token_is_judged_after_the_pause(slow: Served, kind: str) -> None:
         slow.post_at_once(("a", 1))
     slow.run(release, slow)
     right, wrong = (wire.answer() for wire in wires)
-    wanted = {"delete": 204, "widget": 204, "command": 401}.get(kind, 201)
+    wanted = {"delete": 204, "widget": 204, "command": 403}.get(kind, 201)
     assert right.status == wanted, right.text
     assert kind == "widget" or wrong.status == 401
     # The connection goes on, and its next request waits as well.

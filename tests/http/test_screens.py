@@ -156,6 +156,22 @@ def test_plain_viewer_is_no_screen(served: Served) -> None:
     assert screens(served) == {}
 
 
+# -- what they show --------------------------------------------------------------------------------
+
+
+@in_thread
+def test_playlist_of_a_screen(serve: Serve) -> None:
+    served = serve(f"{WALLS}[[screens]]\nname = 'tv'\nwalls = [{{ wall = 'hall', for = '1m' }}]")
+    answer = served.request("GET", "/screens/tv")
+    told = answer.json()
+    assert (told["name"], told["walls"]) == ("tv", [{"wall": "hall", "for": 60.0}])
+    known = {"If-None-Match": answer.headers["ETag"]}
+    assert served.request("GET", "/screens/tv", headers=known).status == 304
+    other = served.request("GET", "/screens/other").json()
+    assert other == {"name": "other", "walls": [], "version": told["version"]}
+    assert served.request("GET", "/screens/a%20b").status == 400
+
+
 # -- what they are told ----------------------------------------------------------------------------
 
 
@@ -165,8 +181,13 @@ def test_plain_viewer_is_no_screen(served: Served) -> None:
         ({"command": "reload"}, {}),
         ({"command": "identify"}, {}),
         ({"command": "wall", "wall": "hall"}, {}),
-        ({"command": "message", "message": "Fire drill at 3"}, {"for": 30.0}),
-        ({"command": "message", "message": "é" * 500, "for": "1h"}, {"for": 3600.0}),
+        ({"command": "playlist"}, {}),
+        ({"command": "message", "message": "Fire drill at 3"}, {"for": 30.0, "as": "screen"}),
+        (
+            {"command": "message", "message": "é" * 500, "for": "1h"},
+            {"for": 3600.0, "as": "screen"},
+        ),
+        ({"command": "message", "message": "Cake", "as": "line"}, {"for": 30.0, "as": "line"}),
     ],
 )
 @in_thread
@@ -200,6 +221,7 @@ def test_commands(serve: Serve, said: dict[str, Any], told_besides: dict[str, An
         ({"command": "message", "message": "x", "for": "0s"}, "bad-command"),
         ({"command": "message", "message": "x", "for": 30}, "bad-command"),
         ({"command": "message", "message": "x", "for": "soon"}, "bad-command"),
+        ({"command": "message", "message": "x", "as": "shout"}, "bad-command"),
     ],
 )
 @in_thread
@@ -225,8 +247,8 @@ def test_only_administrators_command(serve: Serve) -> None:
     served = serve(WALLS, tokens=["publ1sh"], admins=["s3cret"])
     screen(served)
     assert outcome(command(served, {"command": "reload"}, token="")) == (401, "no-token")
-    for token in ("publ1sh", "wrong"):
-        assert outcome(command(served, {"command": "reload"}, token=token)) == (401, "bad-token")
+    for token, refusal in (("publ1sh", (403, "no-right")), ("wrong", (401, "bad-token"))):
+        assert outcome(command(served, {"command": "reload"}, token=token)) == refusal
     # Nobody learns without one which screens there are, or what would be understood.
     assert outcome(command(served, "", "nothing", token="")) == (401, "no-token")
     assert outcome(command(serve(WALLS), {"command": "reload"})) == (401, "bad-token")

@@ -15,7 +15,7 @@ def make_certificate(folder: Path) -> None:
 
 def make_chain(folder: Path) -> None:
     """Makes `root.pem`, `fullchain.pem` (for localhost, then the intermediate), and `key.pem`."""
-    new = "openssl req -x509 -newkey rsa:2048 -nodes -days 2"
+    new = "openssl req -x509 -newkey rsa:2048 -nodes -days 30"
     authority = ["-addext", "basicConstraints=critical,CA:TRUE"]
     leaf = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:FALSE"]
     signed = {

@@ -1,4 +1,4 @@
-"""A real nginx in front of a daemon, with the configuration that docs/nginx.conf recommends."""
+"""A real nginx in front of a daemon, with the first server of docs/proxies/nginx.conf, without TLS."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def start_nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartNginx
         assert program, "no nginx here: run tests/install-servers"
         place = tmp_path_factory.mktemp("nginx")
         port = free_port()
-        text = (CHECKOUT / "docs" / "nginx.conf").read_text()
+        text = (CHECKOUT / "docs" / "proxies" / "nginx.conf").read_text()
+        text = re.sub(r"\n  # https://office.*(?=^}$)", "", text, flags=re.DOTALL | re.MULTILINE)
+        text = re.sub(r"^ *(ssl_certificate|listen 8443).*\n", "", text, flags=re.MULTILINE)
         for documented, here in (
             ("listen 8080;", f"listen 127.0.0.1:{port}; {directives}"),
             ("127.0.0.1:5000;", f"127.0.0.1:{behind.port};"),

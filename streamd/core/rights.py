@@ -1,0 +1,88 @@
+"""Rights: which streams a client may read and publish, and whether it may administrate.  Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streamd.core.errors import Refused, shorten
+from streamd.core.selection import ALL_STREAMS, NO_STREAMS, Selection
+
+
+class Rights(NamedTuple):
+    """The rights of one client.
+
+    Equal rights give equal selections, so viewers with equal rights share their messages.
+
+    :ivar view: the streams that it may read.
+    :ivar publish: the streams that it may publish and forget.
+    :ivar admin: whether it may command screens and administrate.
+    :ivar metrics: whether it may read the metrics of the daemon.
+    :ivar walls: the only walls that it may read; None for all whose streams it may read.
+    :ivar screen: the only name under which it may report as a screen; empty for any other name.
+    """
+
+    view: Selection = NO_STREAMS
+    publish: Selection = NO_STREAMS
+    admin: bool = False
+    metrics: bool = False
+    walls: frozenset[str] | None = None
+    screen: str = ""
+
+    @property
+    def reads_all(self) -> bool:
+        """Return whether it may read everything.  One wall with all streams gives less."""
+        return self.view.all and self.walls is None
+
+    def plus(self, other: Rights) -> Rights:
+        """Return the rights of a client that has both: of each kind, the first that is not empty."""
+        if self.admin or other.admin:
+            return ALL_RIGHTS
+        view, publish = self.view or other.view, self.publish or other.publish
+        metrics = self.metrics or other.metrics
+        return self._replace(view=view, publish=publish, metrics=metrics)
+
+    def visible(self, selection: Selection) -> Selection:
+        """Return the part of a selection that may be read.  Globs shrink, and all streams count as one.
+
+        :raises Refused: 403 if it names a stream that may not be read.
+        """
+        if not self.view.all:
+            for name in sorted(selection.names):
+                self.check_view(name)
+        return selection.within(self.view)
+
+    def check_view(self, name: str) -> None:
+        """Refuse to read a stream unless this is allowed, whether or not the stream exists.
+
+        :raises Refused: 403.
+        """
+        if name not in self.view:
+            raise no_right(f"reading {shorten(name)}")
+
+    def check_publish(self, name: str) -> None:
+        """Refuse to publish or forget a stream unless this is allowed.
+
+        :raises Refused: 403.
+        """
+        if name not in self.publish:
+            raise no_right(f"publishing {shorten(name)}")
+
+    def may_read_wall(self, name: str, streams: Selection) -> bool:
+        """Return whether a wall may be read: its names are visible, and of each glob a part may be.
+
+        :param streams: the names and globs of the wall.
+        """
+        if self.walls is not None:
+            return name in self.walls
+        return bool(self.view) and all(map(self.view.may_share, streams.patterns))
+
+
+def no_right(what: str) -> Refused:
+    """Return the error for a client whose credentials are valid and do not allow something."""
+    return Refused(403, "no-right", f"{what} is not allowed with these credentials")
+
+
+NO_RIGHTS = Rights()
+ALL_RIGHTS = Rights(ALL_STREAMS, ALL_STREAMS, admin=True, metrics=True)
+READER = Rights(ALL_STREAMS)
+PUBLISHER = Rights(publish=ALL_STREAMS)

@@ -1,0 +1,49 @@
+"""Principals: whom the credentials of a request stand for, and what that client may do.  Pure."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from streamd.core.rights import ALL_RIGHTS, NO_RIGHTS, PUBLISHER, READER, Rights
+from streamd.core.update import ORIGIN, Position
+
+
+class Principal(NamedTuple):
+    """A client, as far as its credentials tell.
+
+    :ivar kind: which credentials it has.  ``local``: a program on this machine, without any.
+    :ivar key: which of them: the hash of a token, the id of a grant, or the name of a person.
+    :ivar rights: what it may do.
+    :ivar name: the name for logs and lists; empty if there is none.
+    :ivar publisher: a word for the owner of idempotency keys; empty without a token.
+    :ivar proxy: the address of the proxy that told the name of a person; empty for a Unix socket.
+    :ivar since: a cursor before this position cannot resume: it may be from a time with fewer rights.
+        :data:`ORIGIN` if it always could read all streams.
+    """
+
+    kind: Literal["nobody", "local", "token", "grant", "person"] = "nobody"
+    key: str = ""
+    rights: Rights = NO_RIGHTS
+    name: str = ""
+    publisher: str = ""
+    since: Position = ORIGIN
+    proxy: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Return whether the client has credentials."""
+        return self.kind != "nobody"
+
+
+NOBODY = Principal()
+"""A client without credentials, where these are needed for everything."""
+
+READS_ALL = Principal(rights=READER)
+"""A client without credentials, where everybody may read."""
+
+LOCAL = Principal("local", rights=PUBLISHER)
+ADMIN = Principal("local", rights=ALL_RIGHTS)
+"""For tests and for the daemon itself: it may do everything."""
+
+SIGNED_OUT = {"code": "signed-out", "message": "your rights to read have changed or ended"}
+"""The members of the ``error`` message before a viewer is closed."""
