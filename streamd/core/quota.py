@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from streamd.core.errors import Refused
 
 SHARE = 0.8
 """The part that one client address may hold.  The rest stays free for all other addresses."""
 
 
+class Share:
+    """The part of every limited resource that one client address may hold.
+
+    All quotas of a daemon have one object, so that a new configuration changes one number.
+
+    :ivar part: more than 0, at most 1.
+    """
+
+    def __init__(self, part: float = SHARE) -> None:
+        self.part = part
+
+
 class Quota:
     """Counts how much of a limited resource each client address holds.
 
+    What is held stays held if ``total`` or the share becomes smaller.
+
     :ivar total: how much there is.
-    :ivar each: how much of it one address may hold: at least 1.
     :ivar used: how much is held.
     """
 
-    def __init__(self, total: int, share: float = SHARE) -> None:
+    def __init__(self, total: int, share: Share | None = None) -> None:
         self.total = total
-        self.each = max(1, int(total * share))
         self.used = 0
+        self._share = share or Share()
         self._held: dict[str, int] = {}
+
+    @property
+    def each(self) -> int:
+        """How much one address may hold: at least 1."""
+        return max(1, int(self.total * self._share.part))
 
     def held(self, client: str) -> int:
         """Return how much an address holds."""
@@ -34,16 +54,40 @@ class Quota:
         """Return whether this address may hold more, and there is more."""
         return self.used < self.total and not self.exceeds(client)
 
-    def check(self, client: str, amount: int, what: str) -> None:
-        """Refuse an amount for which there is no room.
+    def refusal(
+        self,
+        client: str,
+        what: str,
+        amount: int = 1,
+        *,
+        elsewhere: int = 0,
+        own: int = 0,
+        full: Callable[[], Refused] | None = None,
+    ) -> Refused | None:
+        """Return why an address gets no more, or None if there is room.
 
-        :param what: what is counted, in the plural, for the error.
+        The total is asked before the share of the address: if all is taken, no other share helps.
+
+        :param client: the address; empty if it is not known, then only the total counts.
+        :param what: the name of the resource, in the plural, for the error.
+        :param elsewhere: how much of the total is taken and not counted here.
+        :param own: how much of that the address holds.
+        :param full: makes the error if the total is taken, if it has a text of its own.
+        """
+        if self.used + elsewhere + amount > self.total:
+            return full() if full else Refused(503, "busy", f"there are too many {what}; try again")
+        if client and self.exceeds(client, own + amount):
+            return refuse_greedy(client, what)
+        return None
+
+    def check(self, client: str, amount: int, what: str) -> None:
+        """Refuse an amount for which there is no room; see :meth:`refusal`.
+
         :raises Refused: 503 if all together, or this address, would hold too much.
         """
-        if self.used + amount > self.total:
-            raise Refused(503, "busy", f"there are too many {what}; try again")
-        if self.exceeds(client, amount):
-            raise refuse_greedy(client, what)
+        refused = self.refusal(client, what, amount)
+        if refused is not None:
+            raise refused
 
     def take(self, client: str, amount: int = 1) -> None:
         """Count what an address takes, even beyond its limit."""

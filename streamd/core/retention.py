@@ -11,6 +11,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from streamd.core.log import Log
+from streamd.core.long_history import LongHistory
+from streamd.core.past import Past
 from streamd.core.stream import Stream
 from streamd.core.update import ORIGIN, Draft, Position, Update
 
@@ -39,15 +41,13 @@ class Retention:
     :ivar added: bytes of all updates that were ever appended to a history.
     :ivar long: bytes of all long histories, as of the last :meth:`weigh`.
     :ivar pinned: bytes of the newest updates of the existing streams, which are never dropped.
+    :ivar max_streams: the most streams, and the most tombstones that are kept.
+    :ivar max_state: the most bytes of all history.
     """
 
     def __init__(self, max_streams: int, max_state: int) -> None:
-        """:param max_streams: the most tombstones that are kept.
-
-        :param max_state: the most bytes of all history.
-        """
-        self._max_tombs = max_streams
-        self._max_state = max_state
+        self.max_streams = max_streams
+        self.max_state = max_state
         self.streams: dict[str, Stream] = {}
         self.added = 0
         self.clear()
@@ -157,15 +157,17 @@ class Retention:
     def raze(self) -> list[Stream]:
         """Remove the oldest tombstones while there are too many, and return them."""
         razed = []
-        while len(self.tombs) > self._max_tombs:
+        while len(self.tombs) > self.max_streams:
             razed.append(self._raze(self.tombs[next(iter(self.tombs))]))
         return razed
 
     def weigh(self) -> None:
         """Sum up the long histories, and drop their oldest blocks if they alone exceed the bound."""
-        histories = [stream.long for stream in self.streams.values() if stream.long is not None]
+        streams = self.streams.values()
+        histories: list[LongHistory | Past] = [s.long for s in streams if s.long is not None]
+        histories += [s.past for s in streams if s.past is not None]
         self.long = sum(long.size for long in histories)
-        while histories and self.long > self._max_state:
+        while histories and self.long > self.max_state:
             histories = [long for long in histories if long.shorten()]
             self.long = sum(long.size for long in histories)
 
@@ -178,9 +180,9 @@ class Retention:
         :returns: the tombstones that were removed.
         """
         razed: list[Stream] = []
-        if self.size + self.long <= self._max_state:
+        if self.size + self.long <= self.max_state:
             return razed
-        enough = self._max_state - self._max_state // 16 - self.long
+        enough = self.max_state - self.max_state // 16 - self.long
         heap = [
             (s.history[0].at, s)
             for s in self.streams.values()

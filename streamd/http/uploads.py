@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
-from streamd.core.quota import SHARE, Quota
+from streamd.core.quota import Quota, Share
 from streamd.http.client_address import ClientAddress
 from streamd.http.request import NeedsBody
 from streamd.reactor.deadline import Deadline
@@ -42,7 +42,7 @@ class Uploads:
     :ivar open: the room of anyone.
     """
 
-    def __init__(self, clock: IReactorTime, share: float = SHARE) -> None:
+    def __init__(self, clock: IReactorTime, share: Share | None = None) -> None:
         """:param share: the part of the room that one client address may take."""
         self.proven = Quota(MAX_BODIES, share)
         self.open = Quota(MAX_OPEN_BODIES, share)

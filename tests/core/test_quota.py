@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.errors import Refused
-from streamd.core.quota import Quota, refuse_greedy
+from streamd.core.quota import Quota, Share, refuse_greedy
 
 
 class QuotaTests(SynchronousTestCase):
@@ -31,9 +31,24 @@ class QuotaTests(SynchronousTestCase):
             self.assertEqual((503, code), (caught.exception.status, caught.exception.code))
             self.assertIn("many bodies", caught.exception.message)
 
+    def test_the_total_is_asked_before_the_share(self) -> None:
+        quota = Quota(10)
+        quota.take("a", 8)
+        for elsewhere, own, client, code in (
+            (0, 0, "a", "too-much-for-one-client"),
+            (0, 8, "b", "too-much-for-one-client"),
+            (0, 8, "", None),
+            (1, 0, "b", None),
+            (2, 0, "a", "busy"),
+        ):
+            refused = quota.refusal(client, "viewers", elsewhere=elsewhere, own=own)
+            self.assertEqual(code, refused and refused.code)
+        full = Refused(503, "too-many-viewers", "raise max_viewers")
+        self.assertIs(full, quota.refusal("a", "viewers", elsewhere=2, full=lambda: full))
+
     def test_a_small_total_serves_everybody(self) -> None:
         for total, share, each in ((1, 0.8, 1), (2, 0.8, 1), (5, 0.8, 4), (5, 1, 5), (5, 0.001, 1)):
-            self.assertEqual(each, Quota(total, share).each)
+            self.assertEqual(each, Quota(total, Share(share)).each)
 
     def test_nothing_stays_of_an_address_that_holds_nothing(self) -> None:
         quota = Quota(10)

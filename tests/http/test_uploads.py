@@ -112,7 +112,7 @@ def refused_at_the_head(served: Served, request_: bytes) -> tuple[int, str]:
     [
         ("/streams/a", (), (401, "no-token")),
         ("/streams/a", ("Authorization: Bearer wrong",), (401, "bad-token")),
-        ("/screens/a", (BEARER,), (401, "bad-token")),
+        ("/screens/a", (BEARER,), (403, "no-right")),
         ("/streams/a", (BEARER, "Origin: http://foreign.example"), (403, "foreign-origin")),
         ("/streams/-a", (BEARER,), (400, "bad-name")),
         ("/widgets/-a", (), (400, "bad-name")),
