@@ -1,6 +1,6 @@
 """Clients of other makers: each reads every message of a published sequence, deflated.
 
-And through a real nginx with its default buffering and time-outs (docs/nginx.conf): a stock
+And through a real nginx with its default buffering and time-outs (docs/proxies/nginx.conf): a stock
 EventSource, ``curl -N``, a shell loop over long polls, and WebSockets.
 """
 
