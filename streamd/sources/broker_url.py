@@ -1,0 +1,93 @@
+"""Message brokers: their addresses and certificates, and why they cannot be reached."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from socket import gaierror
+from typing import Any, ClassVar
+from urllib.parse import unquote, urlsplit
+
+from twisted.internet.defer import TimeoutError as TwistedTimeoutError
+
+from streamd.config.fields import ConfigError
+from streamd.config.kind import Surroundings
+from streamd.core.written import Written
+from streamd.sources.errors import SourceError, Unreachable
+
+
+class BrokerUrl(Written):
+    """The URL of a broker, such as ``mqtt://user:password@host:1883``; the repr shows no password.
+
+    :ivar tls: whether the connection is encrypted.
+    """
+
+    PORTS: ClassVar[Mapping[str, int]] = {}
+    """The schemes, the one for TLS last, and their ports."""
+
+    def __init__(self, written: str) -> None:
+        parts = urlsplit(written)
+        self.tls = parts.scheme == [*self.PORTS][-1]
+        self.host = parts.hostname or "localhost"
+        self.port = parts.port or self.PORTS[parts.scheme]
+        self.user = unquote(parts.username or "")
+        self.password = unquote(parts.password or "")
+        self.path = unquote(parts.path.removeprefix("/"))
+        if parts.query or parts.fragment or parts.port == 0:
+            raise ValueError
+
+    @classmethod
+    def parse(cls, written: Any) -> BrokerUrl:
+        """Parse a configured value; a ValueError says which form is expected."""
+        scheme = next(iter(cls.PORTS))
+        wanted = f'expected a URL such as "{scheme}://localhost" or "{scheme}://user@host:1234"'
+        if not isinstance(written, str) or not written.startswith(
+            tuple(f"{scheme}://" for scheme in cls.PORTS)
+        ):
+            raise ValueError(wanted)
+        try:
+            return cls(written)
+        except ValueError:  # what it says quotes the URL
+            raise ValueError(wanted) from None
+
+
+def tls_context(
+    path: str, surroundings: Surroundings, ca: str | None, certificate: str | None, key: str | None
+) -> ssl.SSLContext:
+    """Return the settings of TLS for a connection to a broker.
+
+    :param path: the key path of the source's table.
+    :param ca: a file with the certificates of authorities to trust; None for the machine's.
+    :param certificate: a file with the certificate that the broker asks for, or None.
+    :param key: a file with its private key; None if that is in the same file.
+    :raises ConfigError: if a file cannot be used.
+    """
+    name, file = "ca", ca
+    try:
+        context = ssl.create_default_context(cafile=ca and str(surroundings.base / ca))
+        if certificate is not None:
+            name, file = "certificate", certificate
+            private = None if key is None else str(surroundings.base / key)
+            # An empty password: OpenSSL would ask at the terminal.
+            context.load_cert_chain(str(surroundings.base / certificate), private, lambda: b"")
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise ConfigError([f"{path}.{name}: cannot use {file}: {error}"]) from None
+    return context
+
+
+def explain(error: BaseException) -> Exception:
+    """Return why the broker cannot be reached, as an error that walls may show: without addresses."""
+    detail = f"({type(error).__name__}: {error})"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Unreachable("the certificate of the broker is not trusted", detail)
+    if isinstance(error, ssl.SSLError):
+        return Unreachable("the broker does not speak TLS as expected", detail)
+    if isinstance(error, TimeoutError | TwistedTimeoutError):
+        return Unreachable("the broker does not answer")
+    if isinstance(error, gaierror):
+        return Unreachable("the host of the broker is not known", detail)
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
+        return Unreachable("the broker closed the connection", detail)
+    if isinstance(error, OSError):
+        return Unreachable("the broker does not accept connections", detail)
+    return error if isinstance(error, Exception) else SourceError("cancelled")

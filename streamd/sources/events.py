@@ -1,0 +1,177 @@
+"""Reads server-sent events: each is published, and the id of the last one is the source's place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+from streamd.config.fields import ConfigError, Secret
+from streamd.config.kind import Kind, Surroundings
+from streamd.core.duration import Duration
+from streamd.core.errors import shorten
+from streamd.core.pointer import Pick
+from streamd.journals.journal import SourceCursor
+from streamd.sources.errors import SourceError, Unreachable
+from streamd.sources.event_stream import Event, EventBody
+from streamd.sources.feed import Feed
+from streamd.sources.http_client import HttpClient, UnreadBody, explain, header_of
+from streamd.sources.http_get import (
+    HttpUrl,
+    check_tls,
+    follow_redirects,
+    later,
+    refusal,
+    reveal_headers,
+)
+from streamd.sources.polling import MAX_LATER, MIN_RETRY, Polling
+from streamd.sources.settings import SourceSettings
+from streamd.sources.shape import NOTHING, Messages, Shape, check_shape, newest
+from streamd.sources.shape import Event as Reading
+from streamd.sources.texts import read_text_or_why
+
+FLOOD = 1000
+"""The most events of one step that are all published; of older ones only the newest of each stream."""
+
+LIFE = 1.0
+"""Seconds between two proofs of a line that is alive."""
+
+MAX_PAUSE = 60.0
+"""The longest pause in seconds before a reconnect that a server may ask for with ``retry``."""
+
+
+class EventSettings(SourceSettings, frozen=True, kw_only=True):
+    """The table ``[sources.NAME]`` with ``events``.
+
+    :ivar events: true, or the names of the events that count.
+    :ivar silence: the longest time without a byte.
+    """
+
+    url: HttpUrl
+    events: bool | list[str]
+    pick: Pick = Pick("")
+    key: str | None = None
+    headers: dict[str, Secret] = {}
+    redirects: bool = False
+    timeout: Duration = Duration(4)
+    silence: Duration = Duration(60)
+
+
+class EventSource:
+    """Keeps one connection, and makes a new one when it ends."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: EventSettings,
+        headers: Mapping[str, str],
+        surroundings: Surroundings,
+    ) -> None:
+        """:param headers: the secrets of ``settings.headers`` in plain text."""
+        self._name, self._settings = name, settings
+        shape = Shape(settings.pick, settings.key, settings.whole)
+        self._messages = Messages(check_shape(f"sources.{name}", shape))
+        names = settings.events
+        self._names = frozenset(names) if isinstance(names, list) else None
+        self._reactor, self._now = surroundings.reactor, surroundings.now
+        self._headers = {
+            "Accept": "text/event-stream",
+            "Cache-Control": "no-store",
+            "User-Agent": "streamd",
+            **headers,
+        }
+        self._client = HttpClient(self._reactor)
+        self._begun = False  # whether the place in the journal is known
+        self._place: str | None = None
+        self._good = True  # whether all streams have a value
+        self._heard: float | None = None  # when something came last
+        self._proved = 0.0
+        self._polling = Polling(self._run, MIN_RETRY, self._reactor)
+
+    def start(self, feed: Feed) -> None:
+        self._feed = feed
+        self._polling.start(feed)
+
+    def stop(self) -> None:
+        self._polling.cancel()
+
+    def _run(self) -> Deferred[Any]:
+        running = Deferred.fromCoroutine(self._follow())
+        return running.addErrback(explain, self._settings.timeout)
+
+    async def _follow(self) -> None:
+        """Read one connection after the other, until one fails."""
+        if not self._begun:
+            self._place = await self._feed.place()
+            self._begun = True
+        while True:
+            body = await self._connect()
+            while events := await body.next():
+                await self._publish(events)
+            if not body.heard:
+                raise Unreachable("the event stream ended at once")
+            pause = MIN_RETRY if body.parser.retry is None else body.parser.retry
+            await deferLater(self._reactor, min(max(pause, MIN_RETRY), MAX_PAUSE))
+
+    async def _connect(self) -> EventBody:
+        headers = dict(self._headers)
+        if self._place is not None:
+            headers["Last-Event-ID"] = self._place
+        settings, life = self._settings, self._feed.life
+        asking = follow_redirects(self._ask, settings.url, headers, settings.redirects, life)
+        response = await Deferred.fromCoroutine(asking).addTimeout(settings.timeout, self._reactor)
+        kind = header_of(response, "Content-Type").partition(";")[0].strip().lower()
+        if response.code != 200 or kind != "text/event-stream":
+            response.deliverBody(UnreadBody())
+            raise self._refusal(response, kind)
+        body = EventBody(self._reactor, settings.silence, self._lives)
+        response.deliverBody(body)
+        if self._place is None:
+            self._feed.missed(self._heard)
+        else:
+            self._feed.resumed()
+        return body
+
+    async def _ask(self, url: str, headers: Mapping[str, str]) -> Any:
+        return await self._client.request("GET", url, headers)
+
+    def _refusal(self, response: Any, kind: str) -> SourceError:
+        if response.code == 204:
+            return later("the server has no more events (204)", MAX_LATER)
+        if response.code == 200:
+            return SourceError(f"the answer is {shorten(kind or 'of no type')}, no event stream")
+        return refusal(response, self._now())
+
+    def _lives(self) -> None:
+        """Note that the line is alive: what it said before is still its newest."""
+        self._heard = self._now()
+        if self._good and self._reactor.seconds() - self._proved >= LIFE:
+            self._proved = self._reactor.seconds()
+            self._feed.proved()
+
+    async def _publish(self, events: Sequence[Event]) -> None:
+        """Publish events, and store the id of the last one in the same step."""
+        wanted = [e for e in events if self._names is None or e.type in self._names]
+        found = [self._messages.read(read_text_or_why(event.data)) for event in wanted]
+        readings: list[Reading] = [(reading, None) for reading in found if reading is not NOTHING]
+        place = events[-1].id or self._place
+        cursor = None if place is None else SourceCursor(self._name, self._place, place)
+        if readings or place != self._place:
+            good = await self._feed.add_readings(newest(readings, FLOOD), cursor)
+            self._good = good if readings else self._good
+            self._place = place
+
+
+def _make(name: str, settings: EventSettings, surroundings: Surroundings) -> EventSource:
+    path = f"sources.{name}"
+    names = settings.events
+    if not names or (isinstance(names, list) and not all(names)):
+        raise ConfigError([f'{path}.events: expected true, or names such as ["price"]'])
+    check_tls(f"{path}.url", settings.url)
+    headers = reveal_headers(path, settings.headers, surroundings)
+    return EventSource(name, settings, headers, surroundings)
+
+
+KIND = Kind("events", frozenset(("events",)), EventSettings, _make)

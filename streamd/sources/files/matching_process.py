@@ -1,0 +1,35 @@
+"""Reads lines by a regular expression, in a process of its own: it may take hours and hold all threads.
+
+This file is run as a script.  On its input the first line is the expression, and each further line is
+one to read; all are JSON texts.  It answers the first with null when it is ready, and each further one
+with a JSON object of the named groups, or null.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+
+ALARM = 60
+"""Seconds after which one line ends the process, if nobody is left to end it earlier."""
+
+
+def main() -> None:
+    """Answer each line until the input ends."""
+    pattern = re.compile(json.loads(sys.stdin.readline()))
+    _answer(None)
+    for line in sys.stdin:
+        signal.alarm(ALARM)  # its default action needs no thread of Python's
+        found = pattern.search(json.loads(line))
+        _answer(found and found.groupdict())
+
+
+def _answer(groups: dict[str, str | None] | None) -> None:
+    sys.stdout.write(json.dumps(groups) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

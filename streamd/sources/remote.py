@@ -1,0 +1,296 @@
+"""Reads another streamd: its streams appear below the name of the source, with their health.
+
+The position up to which everything was read is the source's place.  So each update of the other log is
+one update here, over restarts of both daemons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from twisted.internet.defer import Deferred
+
+from streamd.config.fields import ConfigError, Secret
+from streamd.config.kind import Kind, Surroundings
+from streamd.core.duration import Duration
+from streamd.core.errors import Refused
+from streamd.core.presentation import time_text
+from streamd.core.source_health import StreamReport
+from streamd.core.values import from_python
+from streamd.journals.journal import SourceCursor
+from streamd.reactor.timer import Timer
+from streamd.sources.errors import SourceError, Unreachable
+from streamd.sources.event_stream import Event, EventBody
+from streamd.sources.feed import Feed
+from streamd.sources.http_client import HttpClient, UnreadBody, explain, header_of
+from streamd.sources.http_get import (
+    HttpUrl,
+    check_tls,
+    follow_redirects,
+    refusal,
+    reveal_headers,
+)
+from streamd.sources.polling import MIN_RETRY, Polling
+from streamd.sources.settings import SourceSettings
+from streamd.sources.shape import Event as Reading
+from streamd.wire.requests import LOG_HEADER
+
+SILENCE = 12.0
+"""Seconds without a byte after which the other daemon does not answer: it ticks every five seconds."""
+
+RENEWAL = 1.0
+"""Seconds between two times that the health is passed on: it expires after four."""
+
+MAX_HOPS = 8
+"""The most logs through which an update may come."""
+
+_NO_STREAMD = "the answer is not one of streamd"
+
+
+class RemoteSettings(SourceSettings, frozen=True, kw_only=True):
+    """The table ``[sources.NAME]`` with ``streamd``.
+
+    :ivar streamd: the address of the other daemon.
+    :ivar streams: names and globs of its streams.
+    :ivar token: a token that may read them.
+    """
+
+    streamd: HttpUrl
+    streams: list[str] | None = None
+    token: Secret | None = None
+    headers: dict[str, Secret] = {}
+    redirects: bool = False
+    timeout: Duration = Duration(4)
+
+
+class _News:
+    """The content of a batch of messages, before it is published."""
+
+    def __init__(self) -> None:
+        self.readings: list[Reading] = []
+        self.gone: set[str] = set()
+        self.at: str | None = None
+
+
+class RemoteSource:
+    """Keeps one event stream of the other daemon open."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: RemoteSettings,
+        headers: Mapping[str, str],
+        surroundings: Surroundings,
+    ) -> None:
+        """:param headers: the secrets of the settings in plain text."""
+        self._name, self._settings = name, settings
+        self._reactor, self._now = surroundings.reactor, surroundings.now
+        self._zone = surroundings.zone
+        self._headers = {"Accept": "text/event-stream", "User-Agent": "streamd", **headers}
+        self._client = HttpClient(self._reactor)
+        self._begun = False  # whether the place in the journal is known
+        self._place: str | None = None
+        self._log_there = ""  # the life of the other log
+        self._ahead = 0.0  # seconds that the other clock is ahead of this one
+        self._health: dict[str, Mapping[str, Any]] = {}  # stream there -> its health
+        self._looping: set[str] = set()  # streams there that come from here
+        self._catching_up = False  # whether newest updates come that may be known
+        self._polling = Polling(self._run, MIN_RETRY, self._reactor)
+        self._renewing = Timer(self._reactor, RENEWAL, self._pass_on)
+
+    def start(self, feed: Feed) -> None:
+        self._feed = feed
+        self._polling.start(feed)
+
+    def stop(self) -> None:
+        self._polling.cancel()
+
+    def _run(self) -> Deferred[Any]:
+        running = Deferred.fromCoroutine(self._follow())
+        return running.addErrback(explain, self._settings.timeout)
+
+    async def _follow(self) -> None:
+        """Read one connection until it ends."""
+        if not self._begun:
+            self._place = await self._feed.place()
+            self._begun = True
+        body = await self._connect()
+        try:
+            while events := await body.next():
+                await self._take(events)
+        finally:
+            body.close()
+            self._renewing.stop()
+        raise Unreachable("the connection was lost")
+
+    async def _connect(self) -> EventBody:
+        settings, life = self._settings, self._feed.life
+        query = {"format": "v1"}
+        if settings.streams is not None:
+            query["streams"] = ",".join(settings.streams)
+        if self._place is not None:
+            query["after"] = self._place
+        url = f"{settings.streamd.rstrip('/')}/events?{urlencode(query)}"
+        asking = follow_redirects(self._ask, url, self._headers, settings.redirects, life)
+        response = await Deferred.fromCoroutine(asking).addTimeout(settings.timeout, self._reactor)
+        kind = header_of(response, "Content-Type").partition(";")[0].strip().lower()
+        if response.code != 200 or kind != "text/event-stream":
+            response.deliverBody(UnreadBody())
+            if response.code == 200:
+                raise SourceError(_NO_STREAMD, key="streamd")
+            raise refusal(response, self._now())
+        self._log_there = header_of(response, LOG_HEADER)
+        body = EventBody(self._reactor, SILENCE, lambda: None)
+        response.deliverBody(body)
+        return body
+
+    async def _ask(self, url: str, headers: Mapping[str, str]) -> Any:
+        return await self._client.request("GET", url, headers)
+
+    # -- from messages to updates ------------------------------------------------------------------
+
+    async def _take(self, events: Sequence[Event]) -> None:
+        """Publish what these messages say, and store the position in the same step."""
+        news = _News()
+        for event in events:
+            try:
+                self._hear(_decoded(event), news)
+            except (LookupError, TypeError, AttributeError, ValueError):
+                raise SourceError(_NO_STREAMD, key="streamd") from None
+        place = news.at or self._place
+        if news.readings or news.gone or place != self._place:
+            cursor = None if place is None else SourceCursor(self._name, self._place, place)
+            await self._feed.add_readings(news.readings, cursor, sorted(news.gone))
+            self._place = place
+        self._pass_on()
+
+    def _hear(self, message: Mapping[str, Any], news: _News) -> None:
+        match message.get("type"):
+            case "hello":
+                self._greet(message, news)
+            case "updates":
+                self._update(message, news)
+            case "streams":
+                self._describe(message["streams"], news)
+            case "health":
+                self._health |= message["health"]
+            case "tick":
+                self._tick(message)
+            case "error":
+                raise SourceError(f"the other streamd says: {message['message']}")
+
+    def _greet(self, hello: Mapping[str, Any], news: _News) -> None:
+        self._ahead = hello["now"] - self._now()
+        self._health = dict(hello["health"])
+        self._looping = set()
+        self._catching_up = not hello["resumed"] and bool(hello["more"])
+        self._describe(hello["streams"], news)
+        if not hello["resumed"]:
+            news.readings.clear()
+            known = {f"{self._name}.{end}" for end in self._health}
+            news.gone = set(self._feed.streams) - known - {self._name}
+        self._renewing.stop()
+        self._renewing.start()
+
+    def _describe(self, streams: Mapping[str, Any], news: _News) -> None:
+        own = str(self._feed.life)
+        through = {self._log_there}
+        for end, description in streams.items():
+            if description is None:
+                self._health.pop(end, None)
+                news.readings = [(parts, time) for parts, time in news.readings if end not in parts]
+                news.gone.add(f"{self._name}.{end}")
+                continue
+            via = description.get("via", [])
+            if own in via or len(via) >= MAX_HOPS:
+                self._looping.add(end)
+            else:
+                through |= set(via)
+        self._feed.comes_through(through - {""})
+
+    def _update(self, message: Mapping[str, Any], news: _News) -> None:
+        for update in message["updates"]:
+            end, value, time = update["stream"], update["value"], update["time"]
+            if end in self._looping:
+                continue
+            if not (self._catching_up and self._is_known(end, value, time)):
+                news.readings.append(({end: value}, time))
+                news.gone.discard(f"{self._name}.{end}")
+        self._catching_up = self._catching_up and message.get("more", False)
+        news.at = str(message["at"])
+
+    def _is_known(self, end: str, value: Any, time: float) -> bool:
+        """Return True if this is the newest update here, too: the other log may have forgotten ours."""
+        stream = self._feed.state.get(f"{self._name}.{end}")
+        newest = None if stream is None else stream.newest
+        if newest is None or newest.time != time:
+            return False
+        try:
+            return newest.value == from_python(value)
+        except Refused:
+            return False
+
+    # -- health ------------------------------------------------------------------------------------
+
+    def _tick(self, tick: Mapping[str, Any]) -> None:
+        self._ahead = tick["now"] - self._now()
+        for end, proof in tick["proof"].items():
+            if end in self._health:
+                self._health[end] = {**self._health[end], "proof": proof}
+
+    def _pass_on(self) -> None:
+        """Give the streams here the health that they have there."""
+        reports: dict[str, StreamReport] = {}
+        for end, health in self._health.items():
+            if end in self._looping:
+                continue
+            name = f"{self._name}.{end}"
+            reports[name] = self._report(health)
+            if self._feed.state.get(name) is None and reports[name].failure:
+                # It failed before it had any value.
+                failure = f"{end}: {reports[name].failure}"
+                reports.setdefault(self._name, StreamReport(None, failure, False))
+        self._feed.pass_on(reports)
+
+    def _report(self, health: Mapping[str, Any]) -> StreamReport:
+        state, error, proof = health["state"], health["error"], health["proof"]
+        now = self._now()
+        here = None if proof is None else min(now, proof - self._ahead)
+        if state == "failed":
+            return StreamReport(here, error or "it failed there", False)
+        if state == "late":
+            since = "" if here is None else f" since {time_text(here, now, self._zone)}"
+            return StreamReport(None, error or f"not confirmed{since}", True)
+        return StreamReport(here, None, False)
+
+
+def _decoded(event: Event) -> Mapping[str, Any]:
+    """Return a message of ``streamd.v1``.
+
+    :raises SourceError: if it is none.
+    """
+    try:
+        message = msgspec.json.decode(event.data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        message = None
+    if not isinstance(message, dict):
+        raise SourceError(_NO_STREAMD, key="streamd")
+    return message
+
+
+def _make(name: str, settings: RemoteSettings, surroundings: Surroundings) -> RemoteSource:
+    path = f"sources.{name}"
+    check_tls(f"{path}.streamd", settings.streamd)
+    if settings.whole:
+        raise ConfigError([f"{path}.whole: the streams of another streamd stay as they are"])
+    headers = reveal_headers(path, settings.headers, surroundings)
+    if settings.token is not None:
+        token = surroundings.reveal(f"{path}.token", settings.token)
+        headers["Authorization"] = f"Bearer {token}"
+    return RemoteSource(name, settings, headers, surroundings)
+
+
+KIND = Kind("streamd", frozenset(("streamd",)), RemoteSettings, _make)
