@@ -8,13 +8,13 @@ from streamd.config.fields import ConfigError, Secret, Size
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
+from streamd.core.names import by_name
 from streamd.core.values import BadValue
 from streamd.journals.journal import Outrun, SourceCursor
 from streamd.reactor.worker import Worker
 from streamd.sources.entries import Entries, Entry
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.feed import Feed
-from streamd.sources.names import by_name
 from streamd.sources.polling import DONE, Polling, RetryLater
 from streamd.sources.settings import SourceSettings
 from streamd.sources.source import Source

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from streamd.core.description import Description
+from streamd.core.description import Description, relayed
 from streamd.core.duration import Duration
 from streamd.core.health import Trouble, standing
+from streamd.core.histogram import SLOW, Histogram
+from streamd.core.update import Place
 
 PUBLISHED = 0.0
 """The proof in the report of a stream that clients published, and that fails with the source of its
@@ -41,8 +43,9 @@ class StreamReport(NamedTuple):
 class SourceHealth:
     """The record of one source: it works or fails, and the health of its streams is derived from it.
 
-    Only :class:`~streamd.core.sources.Sources` changes it.
+    Only :class:`~streamd.core.sources.Sources` changes it.  The schedule adds to ``durations``.
 
+    :ivar via: the lives of the other logs that its streams come through.
     :ivar streams: names of the streams that the source made and that were not forgotten since.
     :ivar waiting: names of streams that fail with the source although it did not make them.  These are
         configured streams below its name, and a published stream with exactly its name.
@@ -50,24 +53,34 @@ class SourceHealth:
     :ivar refused: the errors of members that have no stream, from the last reading with such errors.
     :ivar gap: since when readings may be missing, which makes all its streams late.
     :ivar retired: True if the source is no longer configured, and its streams are marked.
+    :ivar unreported: the streams that are marked because no run of the source makes them any more, and
+        the place of their newest update at that time.  A later update is not the source's.
     :ivar began: the number at which its present run began.
     :ivar worked: the number of its newest reading that is in the log.
     :ivar troubled: the number of its newest error of any kind; 0 if it never had one.
+    :ivar readings: how many readings are in the log, since the daemon started.
+    :ivar failures: how often it failed, since then.
+    :ivar durations: how long its runs took, if it has a schedule.
     """
 
     def __init__(self, name: str, expect: Duration | None = None) -> None:
         """:param expect: the default for ``expect`` of its streams."""
         self.name = name
         self.expect = expect
+        self.via: tuple[str, ...] = ()
         self.streams: set[str] = set()
         self.waiting: set[str] = set()
         self.failure: Trouble | None = None
         self.refused: Trouble | None = None
         self.gap: Trouble | None = None
         self.retired = False
+        self.unreported: dict[str, Place] = {}
         self.began = 0
         self.worked = 0
         self.troubled = 0
+        self.readings = 0
+        self.failures = 0
+        self.durations = Histogram(SLOW)
 
     @property
     def fails(self) -> bool:
@@ -96,7 +109,7 @@ class SourceHealth:
 
     def describe(self, configured: Description | None) -> Description:
         """Return the description for a stream of this source: the configured one, with ``expect``."""
-        description = configured or Description()
+        description = relayed(configured or Description(), self.via)
         if description.expect is None and self.expect is not None:
             return msgspec.structs.replace(description, expect=self.expect)
         return description

@@ -85,6 +85,7 @@ class Sources(Ownership):
         :returns: whether the reading had no error, and the source had none since the reading began.
         """
         calm = source.troubled < reading.number
+        source.readings += 1
         for name in reading.streams:
             stream = self._streams.find(name)
             if stream is not None and stream.source is None:  # forgotten, and then appended again
@@ -93,11 +94,13 @@ class Sources(Ownership):
                 continue
             stream.proved = max(stream.proved, reading.number)
             stream.vouched = 0.0  # this node runs the source: it gets no more reports
+            source.unreported.pop(stream.name, None)
             if (calm and stream.refused is None) or stream.trouble() is None:
                 stream.confirm(now)
             self._streams.judge_stream(stream, now)
         if reading.streams or not reading.complaint:
             self._works(source, reading.number, now)
+        self.release(source, now)
         return calm
 
     def fail(self, source: SourceHealth, message: str, now: float) -> None:
@@ -105,6 +108,7 @@ class Sources(Ownership):
 
         :param message: the reason, a sentence that walls show.
         """
+        source.failures += 1
         source.troubled = self._next()
         source.failure = Trouble(source.troubled, message)
         self._wait(source)
@@ -139,7 +143,8 @@ class Sources(Ownership):
     def current(self, source: SourceHealth) -> list[str]:
         """Return the streams that the present run of a source made and no later gap put in doubt."""
         since = max(source.began, source.gap.reading if source.gap else 0)
-        return [stream.name for stream in self._made(source) if stream.proved > since]
+        right = self.unrefused(source)
+        return [name for name in right if self._streams.streams[name].proved > since]
 
     # -- runs --------------------------------------------------------------------------------------
 
@@ -154,13 +159,14 @@ class Sources(Ownership):
 
     def retire(self, source: SourceHealth, now: float) -> None:
         """Mark the streams of a source that no node runs; later, release those that got an update."""
+        self.release(source, now)
         if not source.retired:
+            marked = source.unreported
             late = StreamReport(None, UNREPORTED, True)
             self.hear(source, dict.fromkeys(source.streams, late), now)
             source.retired = True
-        for stream in self._made(source):
-            if stream.doubt is None:
-                self._leave(source, stream.name)
+            source.unreported = marked
+            self._mark(source, self._made(source))
 
     # -- reports between nodes ---------------------------------------------------------------------
 
@@ -200,6 +206,7 @@ class Sources(Ownership):
         waits = own.error if own and own.late and not self._streams.find(source.name) else None
         source.gap = Trouble(proving, waits) if waits else None
         source.retired = False
+        source.unreported = {}  # the node that runs the source marks them
         source.troubled = proving
         if not failure:
             source.worked = proving
@@ -207,8 +214,7 @@ class Sources(Ownership):
         if own and own.proof == PUBLISHED:
             known.pop(source.name, None)  # it only fails with the source
         for name in source.streams - known.keys():
-            self._leave(source, name)
-            self._streams.judge_stream(self._streams.streams[name], now)
+            self._part(source, name, now)
         for name, how in known.items():
             stream = self._own(source, name, now)
             if how.late and how.error:
@@ -273,6 +279,7 @@ class Sources(Ownership):
         for stream in self._made(source) if first else ():
             if stream.proved <= source.began:
                 stream.doubt = UNREPORTED
+                self._mark(source, [stream])
                 self._streams.judge_stream(stream, now)
         if source.troubled:
             self._release(source, now)

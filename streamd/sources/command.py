@@ -22,6 +22,7 @@ from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.core.errors import shorten
+from streamd.core.written import Written
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 from streamd.sources.polling import DONE, MIN_RETRY, Polling
@@ -45,7 +46,7 @@ GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
 
 
-class Command:
+class Command(Written):
     """A command line for ``sh``, or a program and its arguments.
 
     :ivar words: the program and its arguments.

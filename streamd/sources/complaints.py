@@ -11,11 +11,13 @@ class Complaints:
 
     _log = Logger()
 
-    def __init__(self, source: str, key: str) -> None:
+    def __init__(self, source: str, key: str, section: str = "sources") -> None:
         """:param source: the name of the source.
 
         :param key: the key of its table that an error refers to if it names no other.
+        :param section: the part of the key path before the name.
         """
+        self._section = section
         self._source = source
         self._key = key
         self._last: str | None = None  # the error logged last; None once the source is back
@@ -50,4 +52,4 @@ class Complaints:
             self._last = None
 
     def _path(self, key: str) -> str:
-        return ".".join(filter(None, ("sources", self._source, key)))
+        return ".".join(filter(None, (self._section, self._source, key)))

@@ -1,9 +1,12 @@
-"""Feeds: turn what a source reads into updates in the journal and health in the state."""
+"""Feeds: turn what a source reads into updates in the journal and health in the state.
+
+This module is long because all that a source may say is one promise.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from time import localtime, strftime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import tzinfo
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,21 +15,27 @@ from twisted.python.failure import Failure
 from streamd.core.description import Keep
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
+from streamd.core.names import is_below, join_ends
+from streamd.core.presentation import time_text
+from streamd.core.source_health import StreamReport
 from streamd.core.sources import Reading
 from streamd.core.state import State
 from streamd.core.update import Draft, check_time
-from streamd.core.values import from_python
+from streamd.core.values import BadValue, from_python
 from streamd.journals.journal import Journal, Outrun, SourceCursor
 from streamd.sources.complaints import Complaints
 from streamd.sources.errors import SourceError
 from streamd.sources.records import RecordedSource
 from streamd.sources.settings import LATE_AFTER, SourceSettings
 
-DAY = 86400.0
+GONE = object()
+"""The value of a stream that is to be forgotten, for :meth:`Feed.add_parts`."""
 
 
 class Feed(RecordedSource):
     """The object through which one source publishes.
+
+    The class is long because all that a source may say is one promise.
 
     :ivar outrun: called when the journal refuses the fence because another node runs the source.
     """
@@ -42,6 +51,8 @@ class Feed(RecordedSource):
         every: float | None = None,
         key: str = "",
         kind: str = "",
+        zone: tzinfo | None = None,
+        section: str = "sources",
     ) -> None:
         """:param changed: to be called when health changed without an update.
 
@@ -49,16 +60,20 @@ class Feed(RecordedSource):
         :param key: the configuration key that log lines name, for example ``query``.
         :param kind: the kind of source, such as ``sql query``; a source of another kind makes other
             streams.  Empty if it is unknown.
+        :param zone: the time zone of times in reasons; None for the machine's.
+        :param section: see :class:`~streamd.config.kind.Kind`.
         """
         expect = settings.expect or (Duration(every * LATE_AFTER) if every else None)
         source = state.sources.record(name, expect)
         super().__init__(name, source, journal, state, now, kind)
         self.every = every
+        self.fills = getattr(settings, "backfill", None) is not None
         self._settings = settings
         self._changed = changed
+        self._zone = zone
         self.outrun: Callable[[], object] | None = None
         self._resumes = False
-        self._complaints = Complaints(name, key)
+        self._complaints = Complaints(name, key, section)
         self._under_way: dict[str, Draft] = {}  # stream -> its newest draft not yet committed
         self._lost: dict[str, float] = {}  # stream -> since when the journal takes no value of it
 
@@ -70,6 +85,11 @@ class Feed(RecordedSource):
         return self._state
 
     @property
+    def ends(self) -> Collection[str]:
+        """The ends of the names of the source's streams, as :meth:`put_some` takes them."""
+        return {name.removeprefix(self.name).removeprefix(".") for name in self.streams}
+
+    @property
     def life(self) -> int:
         """The life of the log."""
         return self._state.life
@@ -79,7 +99,7 @@ class Feed(RecordedSource):
         """The history that the stream with the source's name keeps."""
         return self._source.describe(self._state.configured.get(self.name)).keep
 
-    def put(self, value: Any, time: float | None = None) -> Deferred[None]:
+    def put(self, value: Any, time: float | None = None) -> Deferred[bool]:
         """Publish a reading: the newest value of what the source observes.
 
         Each member of an object becomes a stream such as ``shop.orders``, unless ``whole`` is set.
@@ -87,15 +107,25 @@ class Feed(RecordedSource):
 
         :param value: a Python value that JSON can express.
         :param time: when the value was true, in seconds since the epoch; None for now.
-        :returns: fires when the reading is in the journal or was refused; never fails.
+        :returns: fires with whether the reading is in the journal; never fails.
         """
-        if isinstance(value, Mapping) and not self._settings.whole:
-            return self._read(
-                {f"{self.name}.{member}": part for member, part in value.items()}, time
-            )
-        return self._read({self.name: value}, time)
+        return self._read(self._parts(value), time)
 
-    def put_all(self, parts: Mapping[str, Any]) -> Deferred[None]:
+    def put_some(self, parts: Mapping[str, Any], gone: Collection[str] = ()) -> Deferred[bool]:
+        """Publish a part of a reading: streams that it does not contain stay as they are.
+
+        :param parts: end of a stream's name -> value, as for :meth:`put_all`.  The end of the stream
+            with the source's name is empty.
+        :param gone: ends of names: these streams, and those below them, are forgotten, unless they are
+            in ``parts``.
+        :returns: fires with whether the reading is in the journal; never fails.
+        """
+        named = {join_ends(self.name, end): part for end, part in parts.items()}
+        below = {join_ends(self.name, end) for end in gone}
+        left = [s for s in self.streams - named.keys() if any(is_below(s, end) for end in below)]
+        return self._read(named, None, sorted(left))
+
+    def put_all(self, parts: Mapping[str, Any]) -> Deferred[bool]:
         """Publish a complete reading, and forget the source's streams that it does not contain.
 
         :param parts: stream name without the source's name -> value.  The stream
@@ -120,8 +150,64 @@ class Feed(RecordedSource):
         appended = self._append(drafts, cursor=cursor)
         return appended.addCallback(lambda updates: self._committed(reading))
 
+    async def add_readings(
+        self,
+        readings: Sequence[tuple[Any, float | None]],
+        cursor: SourceCursor | None = None,
+        gone: Collection[str] = (),
+    ) -> bool:
+        """Publish readings as events: every value of every reading is an update, also an equal one.
+
+        The members of an object become streams, as with :meth:`put`.  If the newest value of a stream
+        cannot be a value, only this stream fails.
+
+        :param readings: pairs, oldest first: a reading, and the time when it was true or None for now.
+        :param cursor: the source's own cursor, stored in the same step as the updates.
+        :param gone: names of streams that are forgotten in this step.
+        :raises Refused: nothing was stored; also raises
+            :class:`~streamd.journals.journal.Outrun`, as :meth:`add` does.
+        :returns: whether all streams have a value now.
+        """
+        parts = [(self._parts(reading), time) for reading, time in readings]
+        return await self._add(parts, cursor, gone)
+
+    async def add_parts(
+        self, parts: Sequence[tuple[Mapping[str, Any], float | None]], cursor: SourceCursor
+    ) -> bool:
+        """Publish events of several streams, as :meth:`add_readings` does.
+
+        :param parts: pairs, oldest first: end of a stream's name -> value, as for :meth:`put_some`, and
+            the time.  The value :data:`GONE` forgets the stream and those below it.
+        :raises Refused: see :meth:`add_readings`.
+        :returns: whether all streams have a value now.
+        """
+        named = [({join_ends(self.name, e): v for e, v in p.items()}, time) for p, time in parts]
+        return await self._add(named, cursor)
+
+    async def _add(
+        self,
+        parts: Sequence[tuple[Mapping[str, Any], float | None]],
+        cursor: SourceCursor | None,
+        gone: Collection[str] = (),
+    ) -> bool:
+        drafts, newest, wrong = self._drafts(parts)
+        reading = self._prepare(newest)
+        known = set(reading.streams)
+        drafts = [draft for draft in drafts if draft.stream in known or draft.value is None]
+        drafts = [*(Draft(name, None) for name in gone if name in self.streams), *drafts]
+        await self._append(drafts, cursor=cursor)
+        self._committed(reading)
+        if reading.complaint:
+            self._complaints.add(reading.complaint)
+        if wrong:
+            self._read(wrong, None)
+        return not (wrong or reading.complaint)
+
     def place(self) -> Deferred[str | None]:
-        """Return the source's own cursor as :meth:`add` stored it last; None if it never did."""
+        """Return the source's own cursor as :meth:`add` or :meth:`add_readings` stored it last.
+
+        It is None if they never did.
+        """
 
         def found(place: str | None) -> str | None:
             self._resumes = place is not None
@@ -146,6 +232,19 @@ class Feed(RecordedSource):
             streams.append(self.name)
         self._commit(self._prepare({})._replace(streams=streams))
 
+    def resumed(self) -> None:
+        """Record that the source reads on from its place, and so has missed nothing.
+
+        The values of all its streams from before are still the newest.
+        """
+        self._commit(
+            self._prepare({})._replace(streams=self._state.sources.unrefused(self._source))
+        )
+
+    def took(self, seconds: float) -> None:
+        """Count how long a run of the source took, whether it worked or failed."""
+        self._source.durations.add(seconds)
+
     def missed(self, since: float | None) -> None:
         """Record that the source works again, but that readings may be missing until now.
 
@@ -160,7 +259,9 @@ class Feed(RecordedSource):
         if since is None or not self.streams:
             self.proved()
             return
-        sources.miss(self._source, _missing(since, self._now()), self._now())
+        now = self._now()
+        why = f"messages may be missing since {time_text(since, now, self._zone)}"
+        sources.miss(self._source, why, now)
         self._complaints.end()
         self._changed()
 
@@ -171,6 +272,26 @@ class Feed(RecordedSource):
         """
         self._state.sources.wait(self._source, why, self._now())
         self._complaints.end()
+        self._changed()
+
+    def comes_through(self, lives: Collection[str]) -> None:
+        """Note that the source's streams come through other logs, for whoever reads them here.
+
+        :param lives: the lives of these logs.
+        """
+        via = tuple(sorted(lives))
+        if via != self._source.via:
+            self._state.sources.relay(self._source, via, self._now())
+            self._changed()
+
+    def pass_on(self, health: Mapping[str, StreamReport]) -> None:
+        """Give streams the health that another daemon reports; it counts for four seconds.
+
+        :param health: by the names of the streams: all of the source's, and its own if that fails.
+        """
+        self._state.sources.hear(self._source, health, self._now())
+        if not self._source.fails:
+            self._complaints.end()
         self._changed()
 
     def failed(self, failure: Failure) -> None:
@@ -190,9 +311,43 @@ class Feed(RecordedSource):
 
     # -- from a reading to the journal -------------------------------------------------------------
 
+    def _parts(self, value: Any) -> dict[str, Any]:
+        """Return a reading by streams: the members of an object, or the value itself."""
+        if isinstance(value, Mapping) and not self._settings.whole:
+            return {f"{self.name}.{member}": part for member, part in value.items()}
+        return {self.name: value}
+
+    def _drafts(
+        self, parts: Sequence[tuple[Mapping[str, Any], float | None]]
+    ) -> tuple[Sequence[Draft], Mapping[str, bytes], Mapping[str, Any]]:
+        """Return the drafts of readings, the newest values, and the parts that stay bad at the end."""
+        drafts: list[Draft] = []
+        newest: dict[str, bytes] = {}
+        wrong: dict[str, Any] = {}
+        away: set[str] = set()  # forgotten, and not made again
+        for named, time in parts:
+            for stream, part in named.items():
+                if part is GONE:
+                    gone = [n for n in self.streams if n not in away and is_below(n, stream)]
+                    away.update(gone)
+                    drafts += [Draft(name, None) for name in gone]
+                    for name in [name for name in (*newest, *wrong) if is_below(name, stream)]:
+                        newest.pop(name, None)
+                        wrong.pop(name, None)
+                    continue
+                value = _value_or_why(part, time)
+                if isinstance(value, Refused):
+                    wrong[stream] = BadValue(value.message)
+                    continue
+                wrong.pop(stream, None)
+                away.discard(stream)
+                newest[stream] = value
+                drafts.append(Draft(stream, value, time))
+        return drafts, newest, wrong
+
     def _read(
         self, parts: Mapping[str, Any], time: float | None, gone: Sequence[str] = ()
-    ) -> Deferred[None]:
+    ) -> Deferred[bool]:
         values = {stream: _value_or_why(part, time) for stream, part in parts.items()}
         reading = self._prepare(values, time, None if self._settings.repeat else self._under_way)
         if reading.complaint:
@@ -211,9 +366,18 @@ class Feed(RecordedSource):
     ) -> Reading:
         return self._state.sources.prepare(self._source, values, self._now(), time, known)
 
-    def _commit(self, reading: Reading) -> Deferred[None]:
-        """Append a reading to the journal, then mark its streams as up to date.  Never fails."""
-        return Deferred.fromCoroutine(self._take_turn(reading)).addErrback(self.failed)
+    def _commit(self, reading: Reading) -> Deferred[bool]:
+        """Append a reading to the journal, then mark its streams as up to date.
+
+        :returns: fires with whether that was done; never fails.
+        """
+
+        def refused(failure: Failure) -> bool:
+            self.failed(failure)
+            return False
+
+        taking = Deferred.fromCoroutine(self._take_turn(reading))
+        return taking.addCallbacks(lambda _: True, refused)
 
     async def _take_turn(self, reading: Reading) -> None:
         # A reading without new values also waits for its turn: it confirms drafts that the journal
@@ -244,12 +408,6 @@ class Feed(RecordedSource):
             self._complaints.end()
         self._record()
         self._changed()
-
-
-def _missing(since: float, now: float) -> str:
-    """Return the reason why a stream is late whose messages may be missing."""
-    form = "%H:%M" if now - since < DAY else "%Y-%m-%d %H:%M"
-    return f"messages may be missing since {strftime(form, localtime(since))}"
 
 
 def _value(value: Any, time: float | None) -> bytes:

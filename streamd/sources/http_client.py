@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from math import inf
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urljoin, urlsplit
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionClosed
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
+from twisted.internet.error import (
+    ConnectError,
+    ConnectingCancelledError,
+    ConnectionClosed,
+    DNSLookupError,
+)
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.client import (
+    Agent,
+    HTTPConnectionPool,
+    ResponseDone,
+    ResponseFailed,
+)
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
+from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
+from streamd.core.errors import shorten
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.http_answer import MAX_BODY, too_long
 
 MALFORMED = "the answer is malformed HTTP"
+
+REDIRECTS = frozenset((301, 302, 303, 307, 308))
+MAX_REDIRECTS = 5
+
+_PORTS = {"http": 80, "https": 443}
 
 MAX_HEAD = 64 * 1024
 """The most bytes of an answer's head.  Twisted has no bound: it keeps as much as a server can send."""
@@ -32,10 +51,31 @@ class HttpClient:
     def __init__(self, reactor: Any) -> None:
         self._agent = Agent(reactor, pool=_Connections(reactor, False))
 
-    async def get(self, url: str, headers: Mapping[str, str]) -> Any:
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Any:
         """Return the answer, whose body the caller must read."""
         sent = Headers({name: [value] for name, value in headers.items()})
-        return await self._agent.request(b"GET", url.encode(), sent)
+        producer = None if body is None else _Body(body)
+        return await self._agent.request(method.encode(), url.encode(), sent, producer)
+
+
+@implementer(IBodyProducer)
+class _Body:
+    """The body of a request, which is written at once."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.length = len(data)
+
+    def startProducing(self, consumer: Any) -> Deferred[None]:
+        consumer.write(self._data)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """Do nothing: everything is written already."""
+
+    resumeProducing = stopProducing = pauseProducing
 
 
 class _Connections(HTTPConnectionPool):
@@ -51,6 +91,7 @@ class _Bounding:
         self._endpoint = endpoint
 
     def connect(self, factory: IProtocolFactory) -> Any:
+        cast(Any, factory).noisy = False  # it would log two lines for each request
         bounding: Any = WrappingFactory(factory)
         bounding.protocol, bounding.noisy = _Bounded, False
         return self._endpoint.connect(bounding)
@@ -126,3 +167,56 @@ def malformed(reason: Failure) -> bool:
     """Return True if what the server sent is not HTTP; False if the connection ended."""
     reasons = getattr(reason.value, "reasons", [])
     return bool(reasons) and not reasons[0].check(ConnectionClosed, CancelledError)
+
+
+def header_of(response: Any, name: str) -> str:
+    """Return a header's first value; an empty string if it is missing."""
+    value: bytes = response.headers.getRawHeaders(name.encode(), [b""])[0]
+    return value.decode("latin-1")
+
+
+def location_of(url: str, response: Any) -> str:
+    """Return the URL that an answer redirects to."""
+    location = header_of(response, "Location")
+    if not location:
+        raise SourceError("redirected to nowhere")
+    try:
+        if not re.fullmatch("[!-~]+", location):
+            raise ValueError
+        found = urljoin(url, location)
+        parts = urlsplit(found)
+        if parts.scheme not in ("http", "https"):
+            raise SourceError("redirected to what is not HTTP")
+        if parts.username is not None:
+            raise SourceError("redirected to a URL with a user or a password")
+        if not parts.hostname or parts.port == 0:  # to read one that is no number raises as well
+            raise ValueError
+    except ValueError:
+        raise SourceError(f"redirected to {shorten(location)}, which is no URL") from None
+    return found
+
+
+def origin_of(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port, as RFC 6454 compares them."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme]
+
+
+def explain(failure: Failure, timeout: float) -> Any:
+    """Turn a failure into an error for viewers, which names no addresses and headers."""
+    why = failure.value.reasons[0] if isinstance(failure.value, ResponseFailed) else failure
+    texts = {
+        TimeoutError: f"no answer within {timeout:g} s",
+        CancelledError: f"no answer within {timeout:g} s",
+        ConnectingCancelledError: f"no answer within {timeout:g} s",
+        DNSLookupError: "the host is not known",
+        ConnectError: "the host does not accept connections",
+        ConnectionClosed: "the connection was lost",
+    }
+    if kind := why.check(*texts):
+        raise Unreachable(texts[kind])
+    if type(why.value).__module__.startswith(("OpenSSL", "service_identity")):
+        raise Unreachable("the certificate is not trusted", f"({why.value})")
+    if malformed(failure):
+        raise SourceError(MALFORMED, f"({why.value})")
+    return failure

@@ -10,6 +10,7 @@ from twisted.internet.task import deferLater
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
+from streamd.sources.databases.backfill import open_backfill
 from streamd.sources.databases.queries import QuerySettings, Reading, open_session
 from streamd.sources.feed import Feed
 from streamd.sources.polling import MIN_RETRY, Polling
@@ -51,7 +52,9 @@ class ListenSource:
         self._notifying = open_session(name, settings, surroundings)
         self._querying = open_session(name, settings, surroundings)
         query = settings.query is not None
-        self._reading = Reading(self._querying, settings, self._reactor) if query else None
+        self._backfill = open_backfill(name, settings, surroundings)
+        reading = Reading(self._querying, settings, self._reactor, self._backfill.start)
+        self._reading = reading if query else None
         self._listening = Polling(self._listen, MIN_RETRY, self._reactor)
         self.every = settings.every if query else None
         self._heard: float | None = None  # when this listened last
@@ -62,7 +65,8 @@ class ListenSource:
 
     def stop(self) -> Deferred[Any]:
         self._listening.stop()
-        return DeferredList([self._notifying.stop(), self._querying.stop()], consumeErrors=True)
+        parts = (self._notifying, self._querying, self._backfill)
+        return DeferredList([part.stop() for part in parts], consumeErrors=True)
 
     async def _listen(self) -> None:
         """Listen until the connection ends."""
@@ -99,7 +103,9 @@ class ListenSource:
 
 def _make(name: str, settings: ListenSettings, surroundings: Surroundings) -> ListenSource:
     path = f"sources.{name}.database"
-    if not surroundings.reveal(path, settings.database).startswith("postgres"):
+    if not surroundings.reveal(path, settings.database).startswith(
+        ("postgres://", "postgresql://")
+    ):
         raise ConfigError([f"{path}: expected PostgreSQL: others cannot listen"])
     return ListenSource(name, settings, surroundings)
 

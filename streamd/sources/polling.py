@@ -85,6 +85,7 @@ class Polling:
         self._failures = 0
         self._longest = MAX_UNREACHABLE
         self._next: IDelayedCall | None = None
+        self._running: Deferred[Any] | None = None  # the run that began last
         self.stopped = False
 
     def start(self, feed: Feed) -> None:
@@ -100,6 +101,12 @@ class Polling:
         self.stopped = True
         if self._next is not None and self._next.active():
             self._next.cancel()
+
+    def cancel(self) -> None:
+        """Stop, and cancel a run that has begun."""
+        self.stop()
+        if self._running is not None:
+            self._running.cancel()
 
     def wake(self) -> None:
         """Run as soon as possible, because there is news; during a run, run once more after it."""
@@ -118,13 +125,18 @@ class Polling:
             running = maybeDeferred(ping).addErrback(self._failed, began)
         else:
             self._woken = False
-            running = maybeDeferred(self._read)
+            running = self._running = maybeDeferred(self._read)
+            running.addBoth(self._took, began)
             running.addCallbacks(self._found, self._failed, errbackArgs=(began,))
         running.addErrback(lambda failure: self._feed.failed(failure))
         running.addErrback(lambda failure: self._log.failure("a run failed badly", failure))
         running.addCallback(lambda _: self._schedule(began, ping is not None))
 
-    def _found(self, value: Any) -> Deferred[None] | None:
+    def _took(self, result: Any, began: float) -> Any:
+        self._feed.took(self._clock.seconds() - began)
+        return result
+
+    def _found(self, value: Any) -> Deferred[Any] | None:
         self._failures = 0
         return None if self.stopped or value is DONE else self._feed.put(value)
 

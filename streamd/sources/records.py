@@ -7,15 +7,30 @@ from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from streamd.core.long_history import HEAD
+from streamd.core.past import Past
+from streamd.core.saving import BACKFILL, PAST
 from streamd.core.source_health import SourceHealth, StreamReport
 from streamd.core.state import State
 from streamd.core.stream import VOUCHED
-from streamd.journals.journal import Fence, Journal, Outrun
+from streamd.core.update import Place, parse_position
+from streamd.journals.journal import Away, Fence, Journal, Outrun, as_shared
 
 STREAMS = "streams"
-"""The kind of the records that list the streams of a source, and ``=`` with the source's kind."""
+"""The kind of the records that list the streams of a source.
+
+An entry that begins with ``=`` is the source's kind.  An entry ``@<ms>-<n> <name>`` marks a stream that
+no run of the source makes any more, and has the place of its newest update at that time.
+"""
+
+FILLED = "filled"
+"""The kind of the records that say how far the backfill of a source is; other nodes then load it."""
+
+RECALL = 10.0
+"""Seconds between two times that a node loads what another one fills: a past has 500 kB a stream."""
 
 HEALTH = "health"
 """The kind of the records with the health of sources.  Nodes of 0.1.0 read and write the same."""
@@ -24,8 +39,11 @@ HEALTH = "health"
 class RecordedSource:
     """One source, as the journal's records describe it to other nodes and to later runs.
 
+    :ivar fills: whether the source has a backfill.
     :ivar fence: the fencing token of the source's lease; None if the source has no lease.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -38,6 +56,7 @@ class RecordedSource:
     ) -> None:
         """:param kind: the kind of source, such as ``sql query``; empty if it is unknown."""
         self.name = name
+        self.fills = False
         self.fence: Fence | None = None
         self._source = source
         self._journal = journal
@@ -46,6 +65,7 @@ class RecordedSource:
         self._kind = kind
         self._recorded: set[str] = set()
         self._recording = False
+        self._recalled = 0.0  # when keep_up() last loaded something
 
     def adopt(self) -> Deferred[None]:
         """Take over the streams that this source made before it was started here.
@@ -71,19 +91,82 @@ class RecordedSource:
         self._recorded = set(listed)
         kind = next((each[1:] for each in listed if each.startswith("=")), "")
         self._kind = self._kind or kind
-        names = [each for each in listed if not each.startswith("=")]
-        self._state.sources.own(self._source, names, self._now())
+        names = [each for each in listed if each[0] not in "=@"]
+        self._state.sources.own(self._source, names, self._now(), _marks(listed))
         return kind
 
-    def retire(self) -> None:
-        """Mark the streams of this source, because no node runs it: no source reports them any more."""
-        self._state.sources.retire(self._source, self._now())
+    @property
+    def retired(self) -> bool:
+        """Return whether the streams of this source are marked, because no node runs it."""
+        return self._source.retired
+
+    def retire(self, record: bytes) -> bool:
+        """Mark the streams of this source, because no node runs it: no source reports them any more.
+
+        Streams that got an update since they were marked are released.  All nodes follow the marks of
+        the node that marked a stream first.
+
+        :param record: this source's record in the journal; not read if the source is retired already.
+        :returns: whether streams were released.
+        """
+        sources, now, before = self._state.sources, self._now(), len(self.streams)
+        if not self.retired:
+            self._source.unreported |= _marks(msgspec.json.decode(record, type=list[str]))
+        sources.retire(self._source, now)
         self._record()
+        return len(self.streams) < before
 
     @property
     def streams(self) -> Collection[str]:
         """The names of the streams that the source made."""
         return self._source.streams
+
+    async def fill(self, place: bytes, pasts: Mapping[str, Past]) -> None:
+        """Store what a backfill has filled, and how far it is, in one step.
+
+        :param place: how far the backfill is, as bytes that only the source reads.
+        :param pasts: by the names of their streams.
+        :raises Away: nothing was stored.  The blocks are to be stored with the next call.
+        :raises Outrun: another node runs the source.
+        """
+        saving = self._state.saving
+        blocks = saving.filled(self.name, place, pasts)
+        try:
+            await self._journal.store(blocks, **self._fenced)
+        except BaseException:
+            saving.unfilled(blocks)
+            raise
+        saving.backfills[self.name] = place
+        if self._journal.shared:
+            await self._journal.put(FILLED, self.name, place, None, **self._fenced)
+
+    async def recall(self) -> None:
+        """Load what another node has filled, if the journal is shared."""
+        shared = as_shared(self._journal)
+        if shared is None:
+            return
+        saving = self._state.saving
+        # The place first: if more is filled meanwhile, the pasts have more than it says, not less.
+        place = (await shared.stored(f"{self.name}{BACKFILL}")).get(HEAD)
+        for name in list(saving.backfilled(self.name)):
+            if stored := await shared.stored(f"{name}{PAST}"):
+                saving.load_past(name, stored)
+        if place is not None:
+            saving.backfills[self.name] = place
+
+    def keep_up(self, place: bytes) -> None:
+        """Load what another node has filled, unless this node has it or loaded something just before.
+
+        :param place: how far the backfill is.
+        """
+        known = self._state.saving.backfills.get(self.name) == place
+        if known or abs(self._now() - self._recalled) < RECALL:
+            return
+        self._recalled = self._now()
+        recalling = Deferred.fromCoroutine(self.recall())
+        # After a failure the next look tries again.
+        recalling.addErrback(lambda failure: failure.trap(Away))
+        recalling.addErrback(lambda failure: self._log.failure("a past cannot be loaded", failure))
 
     def report(self) -> Deferred[None]:
         """Store the source's health for the other nodes, unless another one runs the source now."""
@@ -104,6 +187,24 @@ class RecordedSource:
         said = msgspec.json.decode(report, type=dict[str, StreamReport])
         self._state.sources.hear(self._source, said, self._now())
 
+    @property
+    def shared(self) -> bool:
+        """Return whether other nodes may run the source."""
+        return self._journal.shared
+
+    def record(self, kind: str) -> Deferred[bytes | None]:
+        """Return a record that the source keeps; None if it was not stored, or has expired."""
+        finding = self._journal.records(kind)
+        return finding.addCallback(lambda records: records.get(self.name))
+
+    def keep_record(self, kind: str, record: bytes, seconds: float | None = None) -> Deferred[None]:
+        """Store a record of the source; it replaces the last one of its kind.
+
+        :param seconds: how long it is kept; 0 deletes it, None keeps it forever.
+        :raises Outrun: another node runs the source.
+        """
+        return self._journal.put(kind, self.name, record, seconds, **self._fenced)
+
     def restart(self) -> None:
         """Begin with a new log: the list of streams must be written to it again."""
         self._recorded = set()
@@ -118,6 +219,9 @@ class RecordedSource:
         names = set(self.streams)
         if names and self._kind:
             names.add(f"={self._kind}")
+        for name, (ms, n) in self._source.unreported.items():
+            if name in self.streams:
+                names.add(f"@{ms}-{n} {name}")
         if self._recording or names == self._recorded:
             return
         self._recording = True
@@ -135,3 +239,13 @@ class RecordedSource:
     def failed(self, failure: Failure) -> None:
         """Record that the source failed."""
         raise NotImplementedError
+
+
+def _marks(listed: Collection[str]) -> dict[str, Place]:
+    """Return the marks in a record of the kind :data:`STREAMS`."""
+    marks = {}
+    for each in listed:
+        place, _, name = each[1:].partition(" ")
+        if each.startswith("@") and (position := parse_position(place)) is not None:
+            marks[name] = position.ms, position.n
+    return marks

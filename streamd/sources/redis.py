@@ -14,6 +14,7 @@ from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
+from streamd.core.names import by_name
 from streamd.core.update import MAX_TIME
 from streamd.journals.journal import SourceCursor
 from streamd.reactor.redis_client import (
@@ -28,7 +29,6 @@ from streamd.reactor.redis_client import (
 from streamd.sources.entries import Entries, Entry
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.feed import Feed
-from streamd.sources.names import by_name
 from streamd.sources.polling import MIN_RETRY, PING, Polling
 from streamd.sources.settings import SourceSettings
 from streamd.sources.texts import Texts, read_text, read_text_or_why
@@ -86,7 +86,6 @@ class RedisSource:
         polled = command in settings.POLLED
         self.every = settings.every or EVERY if polled else None
         self._work = self._follow if command == "xread" else self._poll if polled else self._hear
-        self._running: Deferred[None] | None = None
         self._heard: float | None = None  # when it was subscribed last
         self._polling = Polling(self._run, MIN_RETRY, self._reactor)
 
@@ -97,15 +96,12 @@ class RedisSource:
         self._polling.start(feed)
 
     def stop(self) -> None:
-        self._polling.stop()
-        if self._running is not None:
-            self._texts.stop()
-            self._running.cancel()
+        self._texts.stop()
+        self._polling.cancel()
 
     def _run(self) -> Deferred[None]:
         """Read Redis until the connection ends."""
-        self._running = Deferred.fromCoroutine(self._connected())
-        return self._running
+        return Deferred.fromCoroutine(self._connected())
 
     async def _connected(self) -> None:
         link = None

@@ -10,7 +10,25 @@ from importlib.metadata import entry_points
 
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind
-from streamd.sources import call, command, demo, formula, http, listen, random_walk, redis, sql
+from streamd.sources import (
+    call,
+    command,
+    demo,
+    events,
+    file,
+    formula,
+    http,
+    image,
+    kafka,
+    listen,
+    mqtt,
+    promql,
+    random_walk,
+    redis,
+    remote,
+    sql,
+    web_socket,
+)
 
 SOURCE_KINDS: tuple[Kind, ...] = (
     random_walk.KIND,
@@ -18,8 +36,16 @@ SOURCE_KINDS: tuple[Kind, ...] = (
     sql.KIND,
     formula.KIND,
     redis.KIND,
+    mqtt.KIND,
+    kafka.KIND,
     command.KIND,
+    file.KIND,
+    promql.KIND,
+    events.KIND,  # before http: both have a url
     http.KIND,
+    web_socket.KIND,
+    remote.KIND,
+    image.KIND,
     call.KIND,
     demo.KIND,
 )

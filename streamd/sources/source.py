@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from datetime import tzinfo
+from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
 from streamd.config.kind import SourceTable, Surroundings
+from streamd.core.description import Description
+from streamd.core.duration import Duration
 from streamd.core.state import State
 from streamd.journals.journal import Journal
 from streamd.sources.feed import Feed
@@ -25,6 +28,46 @@ class Source(Protocol):
 
     def stop(self) -> Deferred[None] | None:
         """Stop publishing; fires when threads, processes and connections have ended."""
+
+
+class SourcePlan(NamedTuple):
+    """Everything from the configuration of which a source is made: equal plans make equal sources.
+
+    :ivar secrets: key path -> hash of the secret's text.  A file with a secret may change by itself.
+    :ivar rollups: of the streams that a backfill fills; empty without a backfill.
+    """
+
+    name: str
+    table: SourceTable
+    secrets: Mapping[str, int]
+    zone: tzinfo | None
+    rollups: Mapping[str, Duration | None]
+
+
+def plan_source(
+    name: str,
+    table: SourceTable,
+    surroundings: Surroundings,
+    streams: Mapping[str, Description],
+) -> SourcePlan:
+    """Return the plan of a source; this makes the source once, to find mistakes and secrets.
+
+    :raises ConfigError: see :class:`~streamd.config.kind.Kind`.
+    """
+    secrets: dict[str, int] = {}
+
+    def note(path: str, text: str) -> None:
+        secrets[path] = hash(text)
+
+    kind, settings = table
+    kind.make(name, settings, surroundings._replace(note=note))
+    fills = getattr(settings, "backfill", None) is not None
+    rollups = {
+        stream: description.rollup
+        for stream, description in streams.items()
+        if fills and stream.startswith(f"{name}.")
+    }
+    return SourcePlan(name, table, secrets, surroundings.zone, rollups)
 
 
 def furnish(
@@ -46,5 +89,6 @@ def furnish(
     told_by = (key for key in sorted(kind.told_by) if getattr(settings, key, None) is not None)
     key = next(told_by, "url" if hasattr(settings, "url") else "")
     what = " ".join(filter(None, (kind.name, key, "query" * bool(getattr(settings, "query", "")))))
-    feed = Feed(name, settings, journal, state, now, changed, every, key, what)
+    labels = (key, what, surroundings.zone, kind.section)
+    feed = Feed(name, settings, journal, state, now, changed, every, *labels)
     return source, feed

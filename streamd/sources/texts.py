@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from twisted.python.failure import Failure
 from streamd.core.errors import Refused
 from streamd.core.values import BadValue
 from streamd.sources.feed import Feed
+from streamd.sources.shape import NOTHING
 from streamd.wire.requests import PACE
 
 MAX_TEXT = 2**20
@@ -56,8 +58,18 @@ class Texts:
     _values: list[Any]  # the newest value that is not an object, or empty
     _bad: Failure | None  # the error of the newest text, if it has no value
 
-    def __init__(self, feed: Feed, clock: IReactorTime, whole: bool = False) -> None:
-        """:param whole: publish an object as one value, instead of one stream for each member."""
+    def __init__(
+        self,
+        feed: Feed,
+        clock: IReactorTime,
+        whole: bool = False,
+        read: Callable[[bytes], Any] = read_text,
+    ) -> None:
+        """:param whole: publish an object as one value, instead of one stream for each member.
+
+        :param read: returns the reading in a text or :data:`NOTHING`, or raises :class:`Refused`.
+        """
+        self._read = read
         self._feed = feed
         self._clock = clock
         self._whole = whole
@@ -70,10 +82,12 @@ class Texts:
         if self._turn is None:
             self._turn = self._clock.callLater(PACE, self._turned)
         try:
-            value = read_text(text)
+            value = self._read(text)
         except Refused:
             self._bad = Failure()
         else:
+            if value is NOTHING:
+                return
             self._bad = None
             if isinstance(value, dict) and not self._whole:
                 self._members = value if self._members is None else self._members | value

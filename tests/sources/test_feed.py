@@ -23,11 +23,11 @@ from streamd.core.limit import Limit
 from streamd.core.retention import UPDATE_BYTES
 from streamd.core.stream import UNREPORTED
 from streamd.core.update import Draft, Update
-from streamd.core.values import MAX_VALUE
-from streamd.journals.journal import Fence, Outrun, SourceCursor
+from streamd.core.values import MAX_VALUE, BadValue
+from streamd.journals.journal import Away, Fence, Outrun, SourceCursor
 from streamd.journals.memory import MemoryJournal
 from streamd.sources.errors import SourceError
-from streamd.sources.feed import Feed
+from streamd.sources.feed import GONE, Feed
 from tests.support.fakes import Daemonette
 from tests.support.source import SourceTestCase
 
@@ -37,7 +37,7 @@ AWAY = Refused(503, "away", "the journal is away")
 class FeedTests(SourceTestCase):
     def put(self, feed: Feed, *readings: Any) -> None:
         for reading in readings:
-            self.assertEqual(None, self.successResultOf(feed.put(reading)))
+            self.successResultOf(feed.put(reading))
 
     def test_an_object_becomes_a_stream_a_member(self) -> None:
         self.put(self.daemon.feed("shop"), {"orders": 7, "revenue": 1.5})
@@ -443,6 +443,74 @@ class FeedTests(SourceTestCase):
         assert stream is not None
         self.assertEqual("warn", stream.health.level)
 
+    def add_events(self, feed: Feed, *readings: Any) -> bool:
+        """Publish readings as events, and store their number as the place."""
+        before = self.successResultOf(feed.place())
+        cursor = SourceCursor("shop", before, str(int(before or 0) + len(readings)))
+        adding = feed.add_readings([(reading, None) for reading in readings], cursor)
+        return self.successResultOf(Deferred.fromCoroutine(adding))
+
+    def test_events_are_updates_of_their_streams(self) -> None:
+        feed = self.daemon.feed("shop")
+        self.assertTrue(self.add_events(feed, {"a": 1, "b": 2}, {"a": 1}, 7, 7))
+        expected = [("shop.a", 1), ("shop.b", 2), ("shop.a", 1), ("shop", 7), ("shop", 7)]
+        self.assertEqual(expected, self.daemon.log)
+        self.assertEqual("4", self.successResultOf(feed.place()))
+
+    def test_an_event_that_is_no_value_fails_its_stream_alone(self) -> None:
+        feed = self.daemon.feed("shop")
+        self.assertTrue(self.add_events(feed, {"a": 1, "b": 1}, {"b": {2}}, {"b": 3}))
+        self.assertFalse(self.add_events(feed, {"a": 2}, {"b": BadValue("too warm")}))
+        for _ in range(2):
+            self.assertEqual(("fresh", None), self.health("shop.a"))
+            self.assertEqual(("failed", "too warm"), self.health("shop.b"))
+            feed.proved()
+            feed.resumed()
+        self.assertTrue(self.add_events(feed, {"b": 3}))
+        self.assertEqual(("fresh", None), self.health("shop.b"))
+
+    def test_events_that_forget_streams(self) -> None:
+        feed = self.daemon.feed("shop")
+        self.put(feed, {"a.x": 1, "a.y": 1, "b": 1, "c": 1})
+        parts: list[dict[str, Any]] = [
+            {"a": GONE},
+            {"a": GONE},
+            {"a.y": 2, "": 3},
+            {"b": 2},
+            {"b": GONE},
+            {"d": 1},
+            {"d": GONE},
+        ]
+        adding = feed.add_parts([(part, None) for part in parts], SourceCursor("shop", None, "7"))
+        self.assertTrue(self.successResultOf(Deferred.fromCoroutine(adding)))
+        self.assertEqual({"shop.a.y": 2, "shop": 3, "shop.c": 1}, self.daemon.values())
+        self.assertEqual(("fresh", None), self.health("shop.a.y"))
+        self.assertEqual({"", "a.y", "c"}, feed.ends)
+
+    def test_a_part_of_a_reading(self) -> None:
+        feed = self.daemon.feed("shop")
+        self.assertTrue(self.successResultOf(feed.put_some({"": 1, "a": 2, "a.b": 3})))
+        self.assertTrue(self.successResultOf(feed.put_some({"a.b": 4}, ["a"])))
+        self.assertEqual({"shop": 1, "shop.a.b": 4}, self.daemon.values())
+        self.daemon.journal._queue.refuse(Away("the journal is away"))
+        self.assertFalse(self.successResultOf(feed.put_some({"": 2})))
+
+    def test_events_without_room_leave_room_for_others(self) -> None:
+        self.make(max_streams=2)
+        feed = self.daemon.feed("shop")
+        self.assertFalse(self.add_events(feed, {"a": 1, "b": 1, "c": 1}))
+        self.assertEqual([("shop.a", 1), ("shop.b", 1)], self.daemon.log)
+
+    def test_events_that_are_not_stored_do_not_move_the_place(self) -> None:
+        feed = self.daemon.feed("shop")
+        self.add_events(feed, {"a": 1})
+        self.daemon.journal._queue.refuse(Away("the journal is away"))
+        adding = feed.add_readings([({"a": 2}, None)], SourceCursor("shop", "1", "2"))
+        failure = self.failureResultOf(Deferred.fromCoroutine(adding), Refused)
+        self.assertEqual("the journal is away", failure.value.message)
+        self.daemon.journal._queue.admit()
+        self.assertEqual("1", self.successResultOf(feed.place()))
+
 
 class UnderWayTests(SourceTestCase):
     """What a source says while a value of it is being committed is the newer truth."""
@@ -617,6 +685,13 @@ class RestartTests(SourceTestCase):
         self.assertEqual(("fresh", None), self.health("shop"))
         self.assertEqual(("late", UNREPORTED), self.health("shop.a"))
 
+    def test_one_that_reads_on_from_its_place_proves_all_that_it_said(self) -> None:
+        again = self.restart({"a": 1, "b": 1})
+        again.resumed()
+        again.put({"a": 2})
+        self.assertEqual(("fresh", None), self.health("shop.a"))
+        self.assertEqual(("fresh", None), self.health("shop.b"))
+
     def test_one_of_another_kind_does_not_make_what_the_former_made(self) -> None:
         self.daemon.feed(kind="sql").put({"a": 1, "b": 1})
         for kind, why in (("sql", None), ("redis", UNREPORTED)):
@@ -629,6 +704,25 @@ class RestartTests(SourceTestCase):
         again.put({"a": 1})
         self.assertEqual(("fresh", None), self.health("shop.a"))
         self.assertEqual(("late", UNREPORTED), self.health("shop.b"))
+
+    def test_what_clients_publish_since_a_run_lacks_it_is_theirs_in_the_next_run(self) -> None:
+        feed = self.restart({"a": 1, "b": 1, "c": 1}, every=5.0)
+        feed.put({"a": 1})
+        self.daemon.journal.append([Draft("shop.b", b"1")])
+        feed.put({"a": 1})
+        stream = self.state.get("shop.b")
+        assert stream is not None
+        self.assertIsNone(stream.description.expect)
+        self.assertEqual(("fresh", None), self.health("shop.b"))
+        for _ in range(2):
+            feed = self.restart()
+            feed.put({"a": 1})
+            self.assertEqual(("late", None), self.health("shop.b"))
+            self.assertEqual(("late", UNREPORTED), self.health("shop.c"))
+        feed.put({"a": 1, "c": 1})
+        self.assertEqual(("fresh", None), self.health("shop.c"))
+        self.restart().put({"c": 2})
+        self.assertEqual(("late", UNREPORTED), self.health("shop.a"))
 
     def test_one_that_fails_at_once_says_so_of_what_is_its_own(self) -> None:
         self.restart({"a": 1}).failed(Failure(SourceError("no answer")))

@@ -19,8 +19,6 @@ import pytest
 
 from streamd.config.extras import needs_extra
 from streamd.core.errors import shorten
-from streamd.core.values import BadValue
-from streamd.sources.http import Pick, follow
 from tests.support.certificate import make_certificate
 from tests.support.net import free_port, wait_until
 from tests.support.served import Serve, in_thread
@@ -113,7 +111,7 @@ def test_json_and_pointers(serve: Serve, site: Site) -> None:
     streams.expect("parts.odd", None)
     streams.expect("one", 7)
     error = streams.expect_health("none", "failed")
-    assert error == "none.x: the answer has nothing at /data/1"
+    assert error == "none.x: there is nothing at /data/1"
     assert streams.health("none.up") == ("fresh", None)
     document["data"] = [{"count": 8}]
     streams.expect("one", 8)
@@ -371,27 +369,6 @@ def test_certificates(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
     Streams(serve(table("y", f"https://localhost:{site.port}/"))).expect("y", 1)
     site.stop()
-
-
-@pytest.mark.parametrize(
-    ("pointer", "value"),
-    [("", {"a": [1, 2], "": 3, "0": 4}), ("/a/1", 2), ("/", 3), ("/0", 4)],
-)
-def test_pointers(pointer: str, value: object) -> None:
-    assert follow(pointer, {"a": [1, 2], "": 3, "0": 4}) == value
-
-
-@pytest.mark.parametrize(
-    "pointer", ["/b", "/a/2", "/a/-1", "/a/01", "/a/-", "/a/0/x", "/a/x", "/a/١"]
-)
-def test_pointers_to_nothing(pointer: str) -> None:
-    assert isinstance(follow(pointer, {"a": [1, 2]}), BadValue)
-
-
-@pytest.mark.parametrize("written", ["a", "/~2", {"a": "b"}, {"a": 1}, 7])
-def test_what_is_no_pointer(written: object) -> None:
-    with pytest.raises(ValueError, match="JSON pointer"):
-        Pick.parse(written)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,35 @@ class PollingTests(SourceTestCase):
         self.assertEqual([0, 5, 10], self.runs)
         self.assertEqual([("shop", 0), ("shop", 1), ("shop", 2)], self.daemon.log)
 
+    def test_a_run_that_has_begun_is_cancelled_only_if_that_is_asked_for(self) -> None:
+        for end, wanted in ((Polling.stop, 0), (Polling.cancel, 1)):
+            cancelled: list[object] = []
+
+            def read(said: list[object] = cancelled) -> Deferred[Any]:
+                return Deferred(said.append)
+
+            end(self.poll(read))
+            self.assertEqual(wanted, len(cancelled))
+            self.run_for(20)
+            self.assertEqual(1, len(self.runs))
+
+    def test_every_run_is_timed_also_one_that_fails(self) -> None:
+        waiting: list[Deferred[Any]] = []
+
+        def read() -> Deferred[Any]:
+            waiting.append(Deferred())
+            return waiting[-1]
+
+        self.poll(read)
+        self.daemon.clock.advance(0.5)
+        waiting[0].callback(1)
+        self.daemon.clock.advance(4.5)
+        self.daemon.clock.advance(2)
+        waiting[1].errback(SourceError("away"))
+        record = self.daemon.state.sources.records["shop"]
+        self.assertEqual((2, 2.5), (record.durations.count, record.durations.total))
+        self.assertEqual((1, 1), (record.readings, record.failures))
+
     def test_never_two_runs_at_a_time(self) -> None:
         waiting: list[Deferred[Any]] = []
 
@@ -251,7 +280,10 @@ class PollingTests(SourceTestCase):
 
     def test_a_bug_in_the_feed_is_no_end(self) -> None:
         class Worse(Feed):
-            def put(self, value: Any, time: float | None = None) -> Deferred[None]:
+            def took(self, seconds: float) -> None:
+                pass
+
+            def put(self, value: Any, time: float | None = None) -> Deferred[bool]:
                 raise KeyError
 
             def failed(self, failure: Failure) -> None:

@@ -243,7 +243,7 @@ def test_on_the_wall(redis: Redis, start_daemon: StartDaemon, page: Page) -> Non
     redis.say("XADD", "a", "*", "n", "3")
     expect(page.locator(".value, td")).to_have_text(["2", "n", "3"])
     redis.say("CLIENT", "KILL", "TYPE", "pubsub")
-    missing = page.get_by_text("messages may be missing since")
+    missing = page.locator("#tiles").get_by_text("messages may be missing since")
     expect(missing).to_be_visible()
     redis_ready(redis, 1)
     redis.say("PUBLISH", "h", "4")

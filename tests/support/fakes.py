@@ -112,7 +112,7 @@ def texts(data: bytes) -> list[bytes]:
 
 def about(state: State, selection: Selection | None = None) -> dict[str, dict[str, Any]]:
     """What a hello would tell of descriptions and health: ``{"streams": …, "health": …}``."""
-    of = selection or Selection()
+    of = Selection() if selection is None else selection
     parts = overview(state, of, state.journal)
     told: dict[str, dict[str, Any]] = json.loads(b"{" + b"".join(parts))
     return told
@@ -134,7 +134,7 @@ class Daemonette:
     """A log, a state that follows it, and feeds into it: what a source sees of the daemon."""
 
     def __init__(
-        self, descriptions: Mapping[str, Description] | None = None, **bounds: int
+        self, descriptions: Mapping[str, Description] | None = None, **bounds: Any
     ) -> None:
         self.times = Times()
         self.clock = self.times.clock
