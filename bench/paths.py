@@ -1,6 +1,7 @@
 """What the parts of streamd cost by themselves: `make bench-paths`.
 
-- the pure path, without a socket: append -> state -> hub -> one viewer that takes everything;
+- the pure path, without a socket: append -> state -> hub -> one viewer that takes everything, with and
+  without long histories;
 - catching up: one viewer that was away for 200,000 updates;
 - the longest pause of the garbage collector while 800,000 updates come and stay;
 - start-up: from the command until the port accepts;
@@ -19,6 +20,7 @@ from bench.servers import SERVERS, Traffic, running
 from bench.workloads import CPU, count, traffic_of
 from streamd.core.cursor import Cursor
 from streamd.core.description import Description, Keep
+from streamd.core.duration import Duration
 from streamd.core.selection import Selection
 from streamd.core.update import ORIGIN, Draft, Update
 from streamd.hub.hub import Hub
@@ -44,9 +46,10 @@ class Taker(FakeViewer):
         self.octets += len(data)
 
 
-def path(batch: int, encoding: Encoding) -> float:
+def path(batch: int, encoding: Encoding, rollup: bool = False) -> float:
     """Updates a second, so many in each append and each a stream of its own; a flush after each."""
-    daemon = Daemonette()
+    rolled = Description(rollup=Duration(8 * 86_400.0))
+    daemon = Daemonette(dict.fromkeys([f"s.{i}" for i in range(batch)], rolled) if rollup else {})
     hub = Hub(daemon.state, daemon.clock)
     hub.join(Taker(), Subscription(Selection(None)), encoding, daemon.times.now())
     drafts = [[Draft(f"s.{i}", b"%d" % (turn + i)) for i in range(batch)] for turn in range(10)]
@@ -133,6 +136,10 @@ def main() -> None:
     for encoding in (PLAIN_WEBSOCKET, V1_WEBSOCKET):
         for batch in (1, 100):
             print(f"{encoding.name}, {batch} in an append: {path(batch, encoding):,.0f} updates/s")
+    for batch in (1, 100):
+        rates = [path(batch, V1_WEBSOCKET, bool(turn % 2)) for turn in range(6)]
+        more = max(rates[::2]) / max(rates[1::2]) - 1
+        print(f"with a long history, {batch} in an append: {more:.0%} more for each update")
     for streams in (1, 100):
         seconds, messages = catching_up(streams)
         print(f"{UPDATES:,} updates missed, of {streams}: {seconds:.2f} s, {messages} messages")

@@ -42,7 +42,8 @@ from checks.proof import (
 )
 from checks.witness import PATIENCE, Witness, within
 from streamd.core.quota import SHARE
-from streamd.http.bodies import MAX_UNREAD
+from streamd.http.bodies import KEPT_PACKED, MAX_PACKED, MAX_PACKING, MAX_UNREAD
+from streamd.http.history import KEPT_BYTES
 from tests.support.frames import frame, handshake, head
 from tests.support.net import request
 
@@ -56,7 +57,7 @@ share two cores."""
 BACK_WITHIN = 25.0
 """Seconds for what was taken to go back to the system: the daemon looks every ten."""
 
-ABUSE = 4400
+TOO_FAST = 4429
 CONTINUATION = 0x00  # not final
 END = 0x80  # a final continuation
 FIRST_TEXT = 0x01  # a text that goes on
@@ -98,13 +99,13 @@ def websocket_attacks(size: int, pings: int, seconds: float) -> Iterator[Attack]
     kilo = frame(CONTINUATION, b"x" * KIB)
     yield endless("fragments without end", (1009,), begin, kilo, size // KIB)
     yield endless(
-        "empty fragments without end", (ABUSE,), begin, frame(CONTINUATION) * 100, pings // 100
+        "empty fragments without end", (TOO_FAST,), begin, frame(CONTINUATION) * 100, pings // 100
     )
     tiny = frame(CONTINUATION, b"x") * 100
-    yield endless("fragments of a byte without end", (ABUSE,), begin, tiny, pings // 100)
-    yield endless("pings", (ABUSE,), b"", frame(PING, b"x" * 125) * 100, pings // 100)
-    yield endless("pongs that nobody asked for", (ABUSE,), b"", frame(PONG) * 100, pings // 100)
-    yield endless("messages", (ABUSE,), b"", frame(TEXT, b"{}") * 100, pings // 100)
+    yield endless("fragments of a byte without end", (TOO_FAST,), begin, tiny, pings // 100)
+    yield endless("pings", (TOO_FAST,), b"", frame(PING, b"x" * 125) * 100, pings // 100)
+    yield endless("pongs that nobody asked for", (TOO_FAST,), b"", frame(PONG) * 100, pings // 100)
+    yield endless("messages", (TOO_FAST,), b"", frame(TEXT, b"{}") * 100, pings // 100)
     for bit in (0x10, 0x20, RSV1):
         yield once(f"the reserved bit {bit:#x}", 1002, frame(TEXT | bit, b"hi"))
     for opcode in (3, 7, 11, 15):
@@ -128,7 +129,7 @@ def websocket_attacks(size: int, pings: int, seconds: float) -> Iterator[Attack]
         yield once(
             f"a close with {code}, which is good", 1000, frame(CLOSE, code.to_bytes(2, "big"))
         )
-    any_error: frozenset[Outcome] = frozenset((1002, 1007, 1009, ABUSE))
+    any_error: frozenset[Outcome] = frozenset((1002, 1007, 1009, TOO_FAST))
     yield Attack("random bytes", lambda chance: (chance.randbytes(256 * KIB),), any_error, peers=16)
     unfinished: frozenset[Outcome] = frozenset(("open",))
     yield Attack(
@@ -150,7 +151,7 @@ def websocket_attacks(size: int, pings: int, seconds: float) -> Iterator[Attack]
     yield Attack(
         "a flood of pings, and nothing is read",
         lambda _: repeat(frame(PING, b"x" * 125) * 100, pings // 100),
-        frozenset((ABUSE, "closed")),
+        frozenset((TOO_FAST, "closed")),
         reads=False,
     )
 
@@ -354,12 +355,15 @@ PER_VIEWER = 64 * KIB
 FEW = 0.01
 """Seconds: a difference that a busy machine makes by itself."""
 
+DAY = 86_400
+
 SERVED = f"""
 [access]
 publish = ["{TOKEN}"]
 admin = ["{ADMIN}"]
 [streams.long]
 keep = "1h"
+rollup = "8d"
 [sources.customer]
 every = "1s"
 command = '''awk 'BEGIN {{ srand(); printf "{{"; for (i = 0; i < 1000; i++)
@@ -372,6 +376,12 @@ def own_globs(chance: Random) -> str:
     """Eight globs that nobody else has, with all the stars that a selection may have."""
     letters = lambda: "*".join(chance.choices("customer.d0123456789", k=3))  # noqa: E731
     return ",".join(f"*{letters()}*" for _ in range(8))
+
+
+def a_period(chance: Random) -> bytes:
+    """A request for a period of the long history that nobody else asks for."""
+    asked = f"from=-{chance.randint(60, DAY)}s&points={chance.randint(2, 5000)}"
+    return head("GET", f"/streams/long?{asked}")
 
 
 def hostile_readers(peers: int, seconds: float) -> Iterator[Attack]:
@@ -396,6 +406,9 @@ def hostile_readers(peers: int, seconds: float) -> Iterator[Attack]:
         "points of a long history",
         lambda c: (head("GET", f"/streams/long?points={c.randint(2, 5000)}") for _ in count()),
         pause=0.5,
+    )
+    yield hostile(
+        "unread periods", lambda c: (a_period(c) for _ in count()), reads=False, pause=0.5
     )
     yield hostile(
         "states with gzip",
@@ -447,7 +460,7 @@ class Screen(Thread):
         url = f"ws://{LOOPBACK}:{self._port}/ws?streams="
         bearer = {"Authorization": f"Bearer {ADMIN}"}
         options: Any = {"subprotocols": ["streamd.v1"], "source_address": (GOOD, 0)}
-        with connect(url, max_queue=None, **options) as screen:
+        with connect(url, **options) as screen:
             screen.send(report(SCREEN))
             while not self._over.wait(0.5):
                 path = f"/screens/{SCREEN}"
@@ -471,7 +484,7 @@ def prove_hostile(
 ) -> None:
     """Each sort of hostile readers in turn, beside good viewers and after as long a time of calm.
 
-    :param history: updates of the stream with the long history.
+    :param history: updates of the stream with the long history; the oldest is a day old.
     """
     with (
         running(config=SERVED) as daemon,
@@ -482,7 +495,8 @@ def prove_hostile(
         for number in range(16):
             publisher.publish(f"large.{number}", b'"%s"' % (b"x" * 63 * KIB))
         for number in range(history):
-            publisher.publish("long", b"%d" % (number % 97))
+            at = time.time() - DAY * (1 - number / history)
+            publisher.publish("long", b"%d" % (number % 97), at)
             publisher.count_answers()
         publisher.close()
         time.sleep(1)
@@ -514,7 +528,8 @@ def prove_hostile(
             ("/healthz", [r.healthz for r in meanwhile]),
         ):
             proof.claim_times(times, LONGEST, f"{what}, with {name}")
-    bound = int(SHARE * MAX_UNREAD) + PER_VIEWER * peers
+    of_one = int(SHARE * (MAX_UNREAD + MAX_PACKING * MAX_PACKED))
+    bound = of_one + KEPT_PACKED + KEPT_BYTES + PER_VIEWER * peers
     proof.claim_memory(worst, bound, "during one sort of hostile readers")
 
 

@@ -18,7 +18,8 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamd.core.quota import SHARE, Quota
+from streamd.core.quota import Quota, Share
+from streamd.http.principal import Principal
 from streamd.http.request import PART, Response
 from streamd.reactor.deadline import Deadline
 from streamd.reactor.worker import Worker
@@ -97,7 +98,7 @@ class Unread:
     :ivar quota: bytes of memory.
     """
 
-    def __init__(self, dropped: Callable[[], int] = lambda: 0, share: float = SHARE) -> None:
+    def __init__(self, dropped: Callable[[], int] = lambda: 0, share: Share | None = None) -> None:
         """:param dropped: returns how many bytes of updates the state has dropped since the start.
 
         :param share: the part of the memory for one client address.
@@ -106,15 +107,18 @@ class Unread:
         self._dropped = dropped
         self._bodies: dict[int, SharedBody] = {}
 
-    def hold(self, client: str, body: bytes | Iterator[bytes], updates: int = 0) -> Held:
+    def hold(
+        self, client: str, body: bytes | Iterator[bytes], updates: int = 0, kept: int = 0
+    ) -> Held:
         """Count an answer.
 
         :param client: the address under which the client is counted.
         :param updates: how many updates of the state the body keeps alive.
+        :param kept: bytes of memory that the body keeps alive besides.
         :raises Refused: 503 if there is no room for it.
         """
         # One part waits in the transport while the next is made.  Two values can make it 128 KiB.
-        size = (2 if isinstance(body, bytes) else 3) * PART + POINTER * updates
+        size = (2 if isinstance(body, bytes) else 3) * PART + POINTER * updates + kept
         whole = id(body) if isinstance(body, bytes) else None
         new = len(body) if isinstance(body, bytes) and whole not in self._bodies else 0
         self.quota.check(client, size + new, "unread answers")
@@ -151,16 +155,25 @@ class Parts:
     after :meth:`Channel.loseConnection`.
     """
 
-    def __init__(self, exchange: Any, body: bytes | Iterator[bytes], site: Any, held: Held) -> None:
+    def __init__(
+        self,
+        exchange: Any,
+        body: bytes | Iterator[bytes],
+        site: Any,
+        held: Held,
+        reader: Principal | None = None,
+    ) -> None:
         """:param exchange: the request to answer.
 
         :param site: the site, for its clock, its log and its count of unread answers.
         :param held: the memory that the answer holds; it is released at its end.
+        :param reader: whose rights the answer needs until its end; None if it needs none.
         """
         self._exchange = exchange
         self._parts = _slices(body) if isinstance(body, bytes) else body
         self._site = site
         self._held = held
+        self._reader = reader
         self._waits = self._over = False
         self._look = Deadline(site.clock)
         self._paused = False
@@ -215,10 +228,15 @@ class Parts:
             self._go_on()
 
     def _check(self) -> None:
-        """Abort an answer that is read too slowly, or that keeps too much of an old state alive."""
+        """Abort an answer that is read too slowly, or that keeps too much of an old state alive.
+
+        Also abort one whose client may not read it any more: its rest would be made of newer values.
+        """
         now = self._site.clock.seconds()
         is_late = now - self._began >= ANSWER_WITHIN or now - self._progress >= READ_WITHIN
-        if is_late or self._site.unread.is_outdated(self._held):
+        reader = self._reader
+        has_lost = reader is not None and not self._site.access.is_current(reader)
+        if is_late or has_lost or self._site.unread.is_outdated(self._held):
             self._exchange.channel.abort()
         else:
             self._look.set(LOOK_EVERY, self._check)
@@ -246,10 +264,11 @@ def takes_gzip(accept_encoding: str) -> bool:
     return _GZIP.search(accept_encoding) is not None
 
 
-def is_text(response: Response) -> bool:
+def is_packable(response: Response) -> bool:
     """Return True if compression makes an answer of this type much smaller."""
     kind = response.headers.get("Content-Type", "")
-    return kind.startswith("text/") or "json" in kind or "javascript" in kind or "svg" in kind
+    packs = kind.startswith("text/") or kind == "font/ttf"  # Inter shrinks from 877 to 478 kB
+    return packs or "json" in kind or "javascript" in kind or "svg" in kind
 
 
 def _gzip(body: bytes, level: int) -> bytes:
@@ -259,7 +278,7 @@ def _gzip(body: bytes, level: int) -> bytes:
 class Packer:
     """Compresses bodies with gzip in a thread, once for equal bodies, and caches the results."""
 
-    def __init__(self, worker: Worker, share: float = SHARE) -> None:
+    def __init__(self, worker: Worker, share: Share | None = None) -> None:
         """:param share: the part of :data:`MAX_PACKING` for one client address."""
         self._worker = worker
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -21,6 +22,8 @@ from streamd.http.bodies import READ_WITHIN, SMALL
 from streamd.http.client_address import FORWARDED_FOR, UNIX, ClientAddress, read_address
 from streamd.http.exchange import Answers, Exchange
 from streamd.http.request import Handover, Request, Response, error_response, head_of
+from streamd.http.short_posts import ShortPosts
+from streamd.hub.fast_write import write_now
 from streamd.reactor.deadline import Deadline
 from streamd.reactor.private_twisted import OpenChannel, give_transport, is_relayed
 
@@ -55,6 +58,7 @@ class Channel(OpenChannel):
         self._held: list[Callable[[], None]] = []  # called when the hold ends
         self._deaf = False  # input is ignored: a request was refused
         self._blocked = False  # the peer has not yet read what was written
+        self._short = ShortPosts(self)
 
     def connectionMade(self) -> None:
         self.peer = Peer(self.transport, self.site, self.transport.getHost())
@@ -74,9 +78,42 @@ class Channel(OpenChannel):
     def dataReceived(self, data: bytes) -> None:
         if self._deaf:
             return
+        if self._short.waiting is not None:  # the next request waits in the buffer
+            self.transport.pauseProducing()
+            super().dataReceived(data)
+            return
+        if not (self.requests or self.paused or self.has_more()) and self._short.take(data):
+            return
         if not self.requests:
             self._expect_request()
         super().dataReceived(data)
+
+    def wait_for_answer(self, rest: bytes) -> None:
+        """Take no other request until :meth:`send_answer`.
+
+        :param rest: the bytes that came after the request; later ones are kept behind them.
+        """
+        self.paused = True
+        self.setTimeout(None)
+        if rest:
+            self.transport.pauseProducing()
+            super().dataReceived(rest)  # only kept
+
+    def send_answer(self, answer: bytes, rest: bytes) -> None:
+        """Send the answer to a short post.
+
+        :param rest: the bytes that came after the request.
+        """
+        self._deadline.cancel()
+        self.setTimeout(IDLE)
+        write_now(self.transport, answer)
+        if rest:
+            self.paused = True
+            super().dataReceived(rest)  # only kept
+        if self.has_more():
+            self._take_turns()
+        else:
+            self.paused = self._blocked
 
     def headerReceived(self, line: bytes) -> bool:
         # Twisted before 26.10 takes a carriage return for a part of the value (RFC 9110, section 5.5).
@@ -91,10 +128,15 @@ class Channel(OpenChannel):
             self.refuse_malformed()
             return False
 
-    def hold(self, seconds: float, then: Callable[[], None]) -> None:
-        """Pause this connection for some seconds; then call ``then``, and resume it."""
+    def hold(self, seconds: float, client: str, then: Callable[[], None]) -> None:
+        """Pause this connection for some seconds; then call ``then``, and resume it.
+
+        Afterwards it waits for its client's turn: guesses that came together end together.
+
+        :param client: the address under which the client is counted.
+        """
         self._wait(then)
-        self._hold.set(seconds, self._release)
+        self._hold.set(seconds, partial(self.site.turns.call, self._release, client))
 
     def _wait(self, then: Callable[[], None]) -> None:
         self._held = [then]
@@ -112,17 +154,18 @@ class Channel(OpenChannel):
             self._held.append(self.allContentReceived)
         elif not self._deaf:
             self._deadline.cancel()
-            if self.request_line()[0] in (b"GET", b"HEAD"):
+            if self.requests[-1].has_drafts:
+                super().allContentReceived()
+            else:
                 self._wait(super().allContentReceived)
                 client = self.peer.client(self.requests[-1].forwarded_for)
                 self.site.turns.call(self._release, client.group)
-            else:
-                super().allContentReceived()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._deadline.cancel()
         self._hold.cancel()
         self._held = []
+        self._short.leave()
         self.site.disconnected(self)
         for request in self.requests:
             request.forget_body()
@@ -162,10 +205,14 @@ class Channel(OpenChannel):
         self.paused = True
         super().requestDone(request)
         if self.has_more() and self.persistent:
-            self.transport.pauseProducing()
-            self.callLater(0, self._go_on)
+            self._take_turns()
         else:
             self.paused = self._blocked
+
+    def _take_turns(self) -> None:
+        """Go on in the next turn of the reactor."""
+        self.transport.pauseProducing()
+        self.callLater(0, self._go_on)
 
     def _go_on(self) -> None:
         is_open = self.transport is not None and self.transport.connected
@@ -186,15 +233,22 @@ class Channel(OpenChannel):
             return
         self._deaf = True
         self.clearLineBuffer()
-        body = response.body if isinstance(response.body, bytes) else b""
-        headers = {**self.site.security, **response.headers}
-        self.write(head_of(response.status, headers) + body)
+        self.tell_refusal(response, persistent=False)
         if isinstance(self.transport, ProtocolWrapper):
             # TLS sends its closing alert, and reads until the peer sends one as well.
             super().loseConnection()
         else:
             self.transport.loseWriteConnection()
         self._deadline.set(REFUSED_WITHIN, self.abort)
+
+    def tell_refusal(self, response: Response, persistent: bool) -> None:
+        """Answer a request that did not come through this channel.
+
+        :param persistent: whether another request may follow.
+        """
+        body = response.body if isinstance(response.body, bytes) else b""
+        headers = {**self.site.security, **response.headers, "Content-Length": str(len(body))}
+        self.write(head_of(response.status, headers, persistent) + body)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self.refuse_malformed()
@@ -228,11 +282,12 @@ class Peer:
     def __init__(self, transport: Any, site: Answers, port: IAddress | None = None) -> None:
         self.address = transport.getPeer()
         self.port = port
+        self._site = site
         self._proxies = site.proxies
         self.host = host = getattr(self.address, "host", "")
         self._common: dict[str, Any] = {
             "host": host,
-            "proxied": site.proxies.trusts(read_address(host) or UNIX),
+            "proxied": self._is_proxy(),
             "relayed": is_relayed(transport),
             "secure": ISSLTransport.providedBy(transport),
             "private": port in site.private,
@@ -243,7 +298,10 @@ class Peer:
 
         :param forwarded: the header ``X-Forwarded-For`` of the request.
         """
-        return self._proxies.client(self.host, forwarded)
+        return self._site.proxies.client(self.host, forwarded)
+
+    def _is_proxy(self) -> bool:
+        return self._proxies.trusts(read_address(self.host) or UNIX)
 
     def request(
         self, method: bytes, uri: bytes, version: bytes, headers: Mapping[str, str]
@@ -252,6 +310,9 @@ class Peer:
 
         :raises Refused: 400 if the request line cannot be read.
         """
+        if self._proxies is not self._site.proxies:  # a reload may trust this peer no longer
+            self._proxies = self._site.proxies
+            self._common["proxied"] = self._is_proxy()
         if not uri.startswith(b"/"):
             uri = _without_host(uri, headers.get("host", ""))
         path, _, query = uri.partition(b"?")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sized
 from typing import Protocol
 
 from streamd.core.errors import Refused
-from streamd.core.quota import SHARE, Quota, refuse_greedy
+from streamd.core.quota import Quota, Share
 
 SURPLUS_PART = 10
 """One in ten of the connections beside viewers is kept for surplus connections."""
@@ -39,7 +39,7 @@ class ConnectionLimits:
         viewers_of: Callable[[str], int],
         max_viewers: int,
         spare: int,
-        share: float = SHARE,
+        share: Share | None = None,
     ) -> None:
         """:param links: the connections of viewers.
 
@@ -50,17 +50,25 @@ class ConnectionLimits:
         self.displaced = 0
         self._links = links
         self._viewers_of = viewers_of
-        self._most = max_viewers + spare
+        self._spare = spare
         self._most_surplus = max(1, spare // SURPLUS_PART)
-        self._quota = Quota(self._most, share)
+        self._quota = Quota(max_viewers + spare, share)
         self._clients: dict[Limited, str] = {}  # both are in the order of arrival
         self._surplus: dict[Limited, None] = {}
+
+    def change(self, max_viewers: int) -> None:
+        """Change how many viewers there may be."""
+        self._quota.total = max_viewers + self._spare
+
+    @property
+    def _most(self) -> int:
+        return self._quota.total
 
     def admit(self, connection: Limited, client: str) -> bool:
         """Count a new connection.
 
-        :param client: the address under which it is counted; empty for a trusted proxy's, whose client
-            is not known before the head of a request.
+        :param client: the address under which it is counted; empty for a proxy's, whose client is not
+            known before the head of a request, or of the PROXY protocol.
         :returns: whether older connections were closed for it.
         """
         self._count(connection, client)
@@ -90,11 +98,16 @@ class ConnectionLimits:
 
     def refusal(self, client: str) -> Refused | None:
         """Return why another connection from this address would be surplus, or None."""
-        if client and self._quota.exceeds(client, 1 + self._viewers_of(client)):
-            return refuse_greedy(client, "connections")
+        return self._quota.refusal(
+            client,
+            "connections",
+            elsewhere=self._most_surplus + len(self._links),
+            own=self._viewers_of(client),
+            full=self._full,
+        )
+
+    def _full(self) -> Refused:
         most = self._most - self._most_surplus
-        if len(self._clients) + len(self._links) < most:
-            return None
         message = f"there are {most} connections; raise [server] max_viewers to allow more"
         return Refused(503, "too-many-connections", message)
 

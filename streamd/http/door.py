@@ -17,11 +17,12 @@ from twisted.python.failure import Failure
 from streamd.core.errors import Refused
 from streamd.http.channel import REQUEST_WITHIN, Channel, Peer, hand_over
 from streamd.http.exchange import Answers
-from streamd.http.request import Handover
+from streamd.http.failures import refusal
+from streamd.http.head import FIELDS, headers_in
+from streamd.http.request import Request
 from streamd.reactor.deadline import Deadline
 
-_HEAD = re.compile(rb"GET ([!-~]+) HTTP/1\.1\r\n((?:[!#-'*+.0-9A-Z^-z|~-]+:[\t -~]*\r\n)+)\r\n")
-"""Matches a head that all HTTP parsers understand alike: printable ASCII, no folded lines."""
+_HEAD = re.compile(rb"GET ([!-~]+) HTTP/1\.1\r\n" + FIELDS)
 
 _MORE = frozenset(("content-length", "expect", "transfer-encoding"))
 """The headers of requests that have a body."""
@@ -48,25 +49,45 @@ class Door(Protocol):
             return
         self._leave()
         head = _HEAD.match(data, 0, Channel.totalHeadersSize)
-        viewer = self._viewer(head) if head else None
+        request = self._request(head) if head else None
+        try:
+            viewer = self._site.viewer(request) if request else None
+        except Refused as refused:
+            if head and request:
+                self._refuse(refused, request, data[head.end() :])
+            return
         if head and viewer:
             protocol, data = viewer.protocol, data[head.end() :]
         else:
             protocol = self._speak_http()
         hand_over(self._site, self.transport, protocol, data)
 
-    def _viewer(self, head: re.Match[bytes]) -> Handover | None:
-        """Make a viewer if this is the head of an acceptable handshake; else return None."""
+    def _request(self, head: re.Match[bytes]) -> Request | None:
+        """Return the request of a head; None if only the HTTP channel can judge it."""
         headers = headers_of(head)
         if headers is None:
             return None
         try:
-            peer = Peer(self.transport, self._site)
+            peer = Peer(self.transport, self._site, self.transport.getHost())
             request = peer.request(b"GET", head[1], b"HTTP/1.1", headers)
-            self._site.access.check_head(request)
-            return self._site.viewer(request)
+            self._site.access.rules.origins.check_head(request)
+            return request
         except Refused:  # the HTTP channel refuses it again, and tells the client why
             return None
+
+    def _refuse(self, refused: Refused, request: Request, rest: bytes) -> None:
+        """Answer a handshake that is refused, without parsing it again: a crowd may be refused.
+
+        The connection stays open.  The websockets library before 15 tells no reason when it is closed.
+        """
+        self._site.note_refused(refused, request)
+        channel = self._speak_http()
+        hand_over(self._site, self.transport, channel, b"")
+        if self._site.is_surplus(channel, request):
+            channel.refuse(refusal(refused))
+        else:
+            channel.tell_refusal(refusal(refused), persistent=True)
+            channel.dataReceived(rest)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._leave()
@@ -87,7 +108,5 @@ class Door(Protocol):
 
 def headers_of(head: re.Match[bytes]) -> dict[str, str] | None:
     """Return the headers of a head; None if one occurs twice or announces a body."""
-    lines = [line.split(":", 1) for line in head[2].decode("ascii").splitlines()]
-    headers = {name.lower(): value.strip() for name, value in lines}
-    simple = len(headers) == len(lines) <= Channel.maxHeaders and _MORE.isdisjoint(headers)
-    return headers if simple else None
+    headers = headers_in(head[2])
+    return headers if headers is not None and _MORE.isdisjoint(headers) else None

@@ -10,7 +10,7 @@ an answer back until it ends, and frees one of the few connections that a browse
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -20,15 +20,16 @@ from twisted.python.failure import Failure
 from streamd.core.duration import parse_duration
 from streamd.core.errors import Refused
 from streamd.core.update import parse_position
-from streamd.http.request import Handover, Request, Response, Routes
+from streamd.http.principal import SIGNED_OUT, Principal
+from streamd.http.request import Handover, Request, Response, Routes, allowed
 from streamd.hub.fast_write import FastLink
 from streamd.hub.hub import Hub
 from streamd.hub.open_viewers import OpenViewers
 from streamd.hub.seats import Seat
 from streamd.hub.sweep import Sweep
-from streamd.wire.encoding import COME_BACK, Encoding
+from streamd.wire.encoding import COME_BACK, Encoding, Payload
 from streamd.wire.events import PLAIN_EVENTS, V1_EVENTS, event, retry
-from streamd.wire.requests import Subscription, parse_query
+from streamd.wire.requests import LOG_HEADER, Subscription, parse_query
 from streamd.wire.v1 import v1_message
 
 MAX_SAID = 64 * 1024
@@ -53,10 +54,12 @@ class EventProtocol(FastLink, Protocol):
         encoding: Encoding,
         seat: Seat,
         lasting: float | None,
+        principal: Principal,
     ) -> None:
         """:param lasting: seconds after which the stream ends; None: it does not end by itself."""
         super().__init__()
         self.seat = seat
+        self.principal = principal
         self._streams = streams
         self._subscription = subscription
         self._encoding = encoding
@@ -64,6 +67,7 @@ class EventProtocol(FastLink, Protocol):
         self._lasting = lasting
         self._end: IDelayedCall | None = None
         self._over = False  # the time that the viewer asked for has passed
+        self._finished = False  # it has got everything up to then, and comes back at once
 
     @property
     def hub(self) -> Hub:
@@ -86,7 +90,7 @@ class EventProtocol(FastLink, Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._end is not None and self._end.active():
             self._end.cancel()
-        self._streams.protocols.closed(self)
+        self._streams.protocols.closed(self, tell=not self._finished)
 
     def finish(self) -> None:
         """End the stream with a tick, once the viewer has everything that came before."""
@@ -103,14 +107,20 @@ class EventProtocol(FastLink, Protocol):
         has_all = (
             self.ready and not self.unsent and audience and not audience.is_behind(self.cursor)
         )
-        if self._over and has_all:
+        if self._over and has_all and self not in self.hub.fills:
             self._streams.finished += 1
+            self._finished = True
             self._close(tick(self._streams.now(), {}) if tick else b"")
 
     def restart(self) -> None:
         """Ask the viewer to reconnect to the next daemon, and close."""
         bye = v1_message("bye", {"reason": "restart", "after": COME_BACK})
         self._close(event(*bye) if self._encoding is V1_EVENTS else b"")
+
+    def sign_out(self) -> None:
+        """Close, because the client may not read this any more."""
+        gone = v1_message("error", SIGNED_OUT)
+        self._close(event(*gone) if self._encoding is V1_EVENTS else b"")
 
     def _close(self, last: bytes) -> None:
         self.hub.leave(self)
@@ -136,20 +146,21 @@ class EventStreams:
     """Answers the requests for event streams.
 
     :ivar protocols: the viewers.
-    :ivar greeting: the message that v1 viewers get after the welcome: the build of the page.
+    :ivar greeting: the messages that v1 viewers get after the welcome; see :meth:`greet`.
     :ivar finished: how many streams have ended after the time that their viewers asked for.
     """
 
-    def __init__(self, hub: Hub, sweep: Sweep, now: Callable[[], float], build: str) -> None:
-        """:param now: returns the time in seconds since the epoch, for messages to viewers.
-
-        :param build: an identifier that changes with the page's files and the walls.
-        """
+    def __init__(self, hub: Hub, sweep: Sweep, now: Callable[[], float]) -> None:
+        """:param now: returns the time in seconds since the epoch, for messages to viewers."""
         self.hub = hub
-        self.greeting = event(*v1_message("build", {"build": build}))
+        self.greeting = b""
         self.now = now
         self.protocols: OpenViewers[EventProtocol] = OpenViewers(hub, sweep)
         self.finished = 0
+
+    def greet(self, messages: Iterable[Payload]) -> None:
+        """Greet viewers with these messages of v1 from now on."""
+        self.greeting = b"".join(event(*message) for message in messages)
 
     @property
     def routes(self) -> Routes:
@@ -164,6 +175,7 @@ class EventStreams:
         last = request.headers.get("last-event-id")
         if last is not None:
             subscription = subscription._replace(after=parse_position(last), asked=True)
+        subscription = allowed(subscription, request.principal)
         encoding = _ENCODINGS.get(request.query.get("format", ""))
         if encoding is None:
             raise Refused(400, "bad-format", "format: expected plain or v1")
@@ -171,8 +183,9 @@ class EventStreams:
         seat = self.hub.seats.offer(request.client.group)
         # A random wait for each viewer: after a restart they must not come back all at once.
         start = retry(random.uniform(*COME_BACK))
-        protocol = EventProtocol(self, subscription, encoding, seat, lasting)
-        return Handover(protocol, Response(200, b"", _HEADERS), start)
+        protocol = EventProtocol(self, subscription, encoding, seat, lasting, request.principal)
+        headers = {**_HEADERS, LOG_HEADER: str(self.hub.state.life)}
+        return Handover(protocol, Response(200, b"", headers), start)
 
     def close_all(self) -> Deferred[None]:
         """Ask every viewer to reconnect later, and close; fires when all are closed."""

@@ -2,11 +2,12 @@
 
 Twisted writes request bodies to files and sends errors as HTML.  Here bodies are bounded and stay in
 memory, errors are JSON, and answers are compressed and sent no faster than the client reads them.
+
+The module is long because Twisted has one class for a request and its answer.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from io import BytesIO
@@ -19,17 +20,28 @@ from twisted.web import http
 
 from streamd.core.errors import Refused
 from streamd.http.access import Access
-from streamd.http.bodies import MAX_PACKED, SMALL, Packer, Parts, Unread, is_text, takes_gzip, whole
+from streamd.http.bodies import (
+    MAX_PACKED,
+    SMALL,
+    Packer,
+    Parts,
+    Unread,
+    is_packable,
+    takes_gzip,
+    whole,
+)
 from streamd.http.client_address import FORWARDED_FOR, TrustedProxies
+from streamd.http.credentials import TOKEN_HEADERS
+from streamd.http.failures import Notes, explain
 from streamd.http.request import (
     PART,
     Handover,
     NeedsBody,
     Request,
     Response,
-    error_response,
     head_of,
     phrase,
+    varying,
 )
 from streamd.http.uploads import CHUNK, SMALL_BODY, Upload, Uploads
 from streamd.reactor.slices import Slices
@@ -37,33 +49,22 @@ from streamd.reactor.slices import Slices
 _WITH_BODY = frozenset((b"PATCH", b"POST"))
 """The methods whose views are called when the head has arrived, and may wait for the body."""
 
-_HEADERS_OF_ERRORS: Mapping[int, Mapping[str, str]] = {
-    401: {"WWW-Authenticate": "Bearer"},
-    # RFC 6455, section 4.4, asks for the version.
-    426: {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"},
-}
-
-COME_AGAIN = (2, 8)
-"""Seconds: the range of the random waits in ``Retry-After``.  Clients that were refused together must
-not come back together."""
-
 Answer = Response | Handover | NeedsBody | Deferred[Response]
 
 
-class Answers(Protocol):
+class Answers(Notes, Protocol):
     """The site, as a connection uses it.
 
-    :ivar proxies: the proxies whose forwarding headers count.
     :ivar uploads: the room for bodies that are being received.
     :ivar private: the addresses of the ports that are bound to a loopback address.
     :ivar security: headers that every answer gets.
     :ivar packer: compresses answers.
     :ivar unread: counts the memory of the answers that are being sent.
     :ivar turns: lets clients take turns.
+    :ivar logs_answers: whether each answered request gets a line in the log.
     """
 
     access: Access
-    proxies: TrustedProxies
     private: Collection[IAddress]
     clock: IReactorTime
     uploads: Uploads
@@ -71,6 +72,13 @@ class Answers(Protocol):
     packer: Packer
     unread: Unread
     turns: Slices
+
+    @property
+    def logs_answers(self) -> bool: ...
+
+    @property
+    def proxies(self) -> TrustedProxies:
+        """The proxies whose forwarding headers count."""
 
     def refuse_itself(self, request: Request) -> Response | None:
         """Return the refusal of a request of an own source; None for other requests."""
@@ -102,12 +110,6 @@ class Answers(Protocol):
     def disconnected(self, channel: Any) -> None:
         """Note that a connection has ended or become a viewer's."""
 
-    def note_failure(self, what: str, failure: Failure) -> None:
-        """Log a failure that clients must not see."""
-
-    def note_refused(self, error: Refused, request: Request | None) -> None:
-        """Log a refusal that the operator should know, once a minute."""
-
 
 class Exchange(http.Request):
     """Receives one request, and sends its answer."""
@@ -120,6 +122,7 @@ class Exchange(http.Request):
         self._site: Answers = channel.site
         self._request: Request | None = None
         self._asked: Answer | None = None  # the answer to the head, if a body follows
+        self._epoch = 0  # of the rights with which the head was judged
         self._upload: Upload | None = None
 
     def gotLength(self, length: int | None) -> None:
@@ -129,7 +132,7 @@ class Exchange(http.Request):
         """
         self.content = BytesIO()  # never a temporary file
         self.method, self.uri, self.clientproto = self.channel.request_line()
-        if length == 0 and not self.requestHeaders.hasHeader(b"authorization"):
+        if length == 0 and not any(map(self.requestHeaders.hasHeader, TOKEN_HEADERS)):
             return
         try:
             request = self._head()
@@ -138,7 +141,7 @@ class Exchange(http.Request):
             self._refuse(Failure())
             return
         if pause:
-            self.channel.hold(pause, partial(self._begin, request, length))
+            self.channel.hold(pause, request.client.group, partial(self._begin, request, length))
         else:
             self._begin(request, length)
 
@@ -148,6 +151,7 @@ class Exchange(http.Request):
             return
         try:
             if self.method in _WITH_BODY:
+                self._epoch = self._site.access.epoch
                 self._asked = self._ask(request)
             if length is not None and length * CHUNK <= SMALL_BODY:
                 return  # it takes no room, even if it comes byte by byte
@@ -155,6 +159,14 @@ class Exchange(http.Request):
             self._upload.check_length(length or 0)
         except Exception:
             self._refuse(Failure())
+
+    @property
+    def has_drafts(self) -> bool:
+        """Return whether the request has a body that its head allows, as publishing does.
+
+        Such requests wait for no turn.  All others do: they may cost much, or be refused at once.
+        """
+        return self.method in _WITH_BODY and self.content.tell() > 0
 
     def parseCookies(self) -> None:
         """Skip cookies: streamd reads none."""
@@ -191,14 +203,18 @@ class Exchange(http.Request):
         answered.addErrback(self._explain).addCallback(self._send).addErrback(self._broken)
 
     def _answer(self) -> Any:
-        asked = self._ask(self._head()) if self._asked is None else self._asked
+        asked = self._asked
+        # A body may take ten seconds, and the right to send it may have ended meanwhile.
+        is_old = self._epoch != self._site.access.epoch
+        if asked is None or (is_old and isinstance(asked, NeedsBody)):
+            asked = self._ask(self._head())
         return asked.take(self.content.getvalue()) if isinstance(asked, NeedsBody) else asked
 
     def _ask(self, request: Request) -> Answer:
         refused = self._site.refuse_itself(request)
         if refused is not None:
             return refused
-        self._site.access.check_head(request)
+        self._site.access.rules.origins.check_head(request)
         if not self._site.is_surplus(self.channel, request):
             return self._site.answer(request)
         self.channel.persistent = False
@@ -221,17 +237,7 @@ class Exchange(http.Request):
         return self._request.client.group if self._request is not None else ""
 
     def _explain(self, failure: Failure) -> Response:
-        error = failure.value
-        if isinstance(error, CancelledError):  # nobody waits any more
-            return Response(503)
-        if not isinstance(error, Refused):
-            self._site.note_failure("a request failed", failure)
-            return error_response(500, "internal", "streamd failed on this; its log says why")
-        self._site.note_refused(error, self._request)
-        headers = _HEADERS_OF_ERRORS.get(error.status)
-        if error.status in (429, 503):
-            headers = {"Retry-After": str(random.randint(*COME_AGAIN))}
-        return error_response(error.status, error.code, error.message, headers)
+        return explain(failure, self._site, self._request)
 
     def _send(self, response: Response | Handover) -> Deferred[None] | None:
         if self.channel is None:
@@ -239,11 +245,11 @@ class Exchange(http.Request):
         if isinstance(response, Handover):
             self._hand_over(response)
             return None
-        packs = is_text(response) and takes_gzip(self._header(b"accept-encoding"))
+        packs = is_packable(response) and takes_gzip(self._header(b"accept-encoding"))
         body = whole(response.body, MAX_PACKED if packs else PART)
-        headers = {**self._site.security, **self._cross_origin(response), **response.headers}
+        headers = {**self._site.security, **response.headers, **self._cross_origin(response)}
         if packs:
-            headers["Vary"] = "Accept-Encoding, Origin"
+            headers["Vary"] = varying(headers, "Accept-Encoding", "Origin")
         packing = self._site.packer.pack(body, self._client) if packs and _is_whole(body) else None
         if packing is None:
             self._write(response, headers, body)
@@ -259,15 +265,17 @@ class Exchange(http.Request):
         if self.channel is None:
             return
         is_short = self.method == b"HEAD" or (_is_whole(body) and len(body) <= SMALL)
-        updates = 0 if _is_whole(body) else response.updates
+        # A whole body was copied from all that the answer was made of.
+        kept = (0, 0) if _is_whole(body) else (response.updates, response.kept)
         try:
-            held = None if is_short else self._site.unread.hold(self._client, body, updates)
+            held = None if is_short else self._site.unread.hold(self._client, body, *kept)
         except Refused:
             self._send(self._explain(Failure()))
             return
         if _is_whole(body) and response.status not in (204, 304):
             headers = {**headers, "Content-Length": str(len(body))}
         if held is None:
+            self.code = response.status  # for the access log
             self.startedWriting = 1  # Twisted would copy and encode each header, and write twice
             head = head_of(response.status, headers, bool(self.channel.persistent))
             if _is_whole(body) and self.method != b"HEAD" and response.status not in (204, 304):
@@ -278,12 +286,12 @@ class Exchange(http.Request):
         self.setResponseCode(response.status, phrase(response.status).encode())
         for name, value in headers.items():
             self.responseHeaders.setRawHeaders(name, [value])
-        Parts(self, body, self._site, held).start()
+        Parts(self, body, self._site, held, response.reader).start()
 
     def _hand_over(self, handover: Handover) -> None:
         if handover.head is not None:
             response = handover.head
-            headers = {**self._site.security, **self._cross_origin(response), **response.headers}
+            headers = {**self._site.security, **response.headers, **self._cross_origin(response)}
             head = head_of(response.status, headers)
             self.channel.write(head if self.method == b"HEAD" else head + handover.start)
         if self.method == b"HEAD":
@@ -299,7 +307,7 @@ class Exchange(http.Request):
         return {
             "Access-Control-Expose-Headers": "ETag, Streamd-Position",
             "Access-Control-Allow-Origin": origin,
-            "Vary": "Origin",
+            "Vary": varying(response.headers, "Origin"),
         }
 
     @property
@@ -313,7 +321,8 @@ class Exchange(http.Request):
         return b",".join(values).decode("ascii", "backslashreplace")
 
     def _broken(self, failure: Failure) -> None:
-        self._site.note_failure("an answer could not be sent", failure)
+        if not failure.check(CancelledError):  # the client left while its answer was packed
+            self._site.note_failure("an answer could not be sent", failure)
         self.loseConnection()
 
 

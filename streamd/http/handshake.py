@@ -13,9 +13,16 @@ from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
 from streamd.core.errors import Refused
+from streamd.http.proxies import UPGRADE
 from streamd.http.request import Request
 
 V1 = "streamd.v1"
+
+SOCKET_IO = "/socket.io/"
+"""The path of Socket.IO: its requests are polls, or handshakes of WebSockets."""
+
+_WEBSOCKETS = ("/", "/ws", SOCKET_IO)
+"""The paths that have a WebSocket."""
 
 TOKEN = "streamd.token."
 """The prefix of a subprotocol that carries a token; browsers may offer it with :data:`V1`.
@@ -44,11 +51,18 @@ class Handshake(NamedTuple):
 
 
 def wants_websocket(request: Request) -> bool:
-    """Return True if a request asks for a WebSocket at a path that has one."""
+    """Return True if a request asks for a WebSocket at a path that has one.
+
+    Only a handshake has a ``Sec-WebSocket-Key``.  A proxy removes ``Upgrade``, which concerns one
+    connection, unless it is told to pass it on (RFC 9110, section 7.6.1).
+    """
     return (
         request.method == "GET"
-        and request.path in ("/", "/ws")
-        and "websocket" in request.headers.get("upgrade", "").lower()
+        and request.path in _WEBSOCKETS
+        and (
+            "websocket" in request.headers.get("upgrade", "").lower()
+            or "sec-websocket-key" in request.headers
+        )
     )
 
 
@@ -61,15 +75,14 @@ def parse_handshake(headers: Mapping[str, str]) -> Handshake:
     """Check the headers of a handshake.
 
     :param headers: names in lower case.
-    :raises Refused: 400, or 426 for another version than 13.
+    :raises Refused: 400; 426 for another version than 13, or if a proxy has removed a header.
     """
-    protocols = _items(headers.get("sec-websocket-protocol", ""))
-    offered = [protocol for protocol in protocols if not protocol.startswith(TOKEN)]
+    offered = [name for name in offered_protocols(headers) if not name.startswith(TOKEN)]
     key = headers.get("sec-websocket-key", "")
     if "websocket" not in _items(headers.get("upgrade", "").lower()):
-        raise _refused("Upgrade: expected websocket")
+        raise _lost("Upgrade: websocket")
     if "upgrade" not in _items(headers.get("connection", "").lower()):
-        raise _refused("Connection: expected Upgrade")
+        raise _lost("Connection: Upgrade")
     if headers.get("sec-websocket-version") != "13":
         raise Refused(426, "bad-handshake", "Sec-WebSocket-Version: expected 13")
     if not _KEY.fullmatch(key):
@@ -80,6 +93,11 @@ def parse_handshake(headers: Mapping[str, str]) -> Handshake:
     return Handshake(key, V1 if V1 in offered else None, extensions)
 
 
+def offered_protocols(headers: Mapping[str, str]) -> list[str]:
+    """Return the subprotocols that a client offers."""
+    return _items(headers.get("sec-websocket-protocol", ""))
+
+
 def accept_key(key: str) -> str:
     """Return the value of ``Sec-WebSocket-Accept`` (RFC 6455, section 4.2.2)."""
     digest = hashlib.sha1((key + _GUID).encode("ascii"), usedforsecurity=False).digest()
@@ -88,6 +106,15 @@ def accept_key(key: str) -> str:
 
 def _refused(message: str) -> Refused:
     return Refused(400, "bad-handshake", message)
+
+
+def _lost(header: str) -> Refused:
+    return Refused(
+        426,
+        "upgrade-lost",
+        f"a WebSocket came without {header}; a proxy in between has to pass it on "
+        f"(nginx: {UPGRADE.nginx})",
+    )
 
 
 def _items(value: str) -> list[str]:

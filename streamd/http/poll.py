@@ -17,13 +17,14 @@ from streamd.core.errors import Refused
 from streamd.core.selection import Selection
 from streamd.core.update import ORIGIN, Position
 from streamd.http.matched import when_matched
+from streamd.http.principal import SIGNED_OUT, Principal
 from streamd.http.request import Request, Response, Routes, joined
 from streamd.hub.audience import Audience, Pieces
 from streamd.hub.hub import Hub
 from streamd.hub.seats import Seat
 from streamd.wire.overview import overview
 from streamd.wire.poll import POLL, poll_answer, poll_opening
-from streamd.wire.requests import Subscription, parse_query
+from streamd.wire.requests import Subscription
 from streamd.wire.v1 import v1_update
 
 DEFAULT_WAIT = 25.0
@@ -38,7 +39,8 @@ Therefore a poll that ends without news also answers with changes from so long b
 class Poll:
     """A request that waits: a viewer of the hub that leaves after its first message."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, principal: Principal) -> None:
+        self.principal = principal
         self.ready = True
         self.audience: Audience | None = None
         self.cursor = Cursor(ORIGIN, 0)
@@ -60,25 +62,45 @@ class Poll:
     def proceed(self) -> None:
         """Do nothing: the first answer is the last."""
 
+    def sign_out(self) -> None:
+        """Refuse the request, because the client may not read this any more."""
+        self.ready = False
+        self._hub.leave(self)
+        self.answered.errback(Refused(401, SIGNED_OUT["code"], SIGNED_OUT["message"]))
+
     def lose(self) -> None:
         """End the wait: the answer is then made from the state as it is."""
         self.answered.callback(b"")
 
 
 class Polls:
-    """Answers polls: at once if the client missed an update, else at the next change."""
+    """Answers polls: at once if the client missed an update, else at the next change.
+
+    :ivar waited: how many polls have waited for a change.
+    """
 
     def __init__(self, hub: Hub, now: Callable[[], float], clock: IReactorTime) -> None:
         self._hub = hub
         self._state = hub.state
         self._now = now
         self._clock = clock
+        self.waited = 0
         self._waiting: set[Poll] = set()
+
+    def __len__(self) -> int:
+        """Return how many polls wait."""
+        return len(self._waiting)
 
     def close_all(self) -> None:
         """Answer all waiting polls now, as at the end of their wait."""
         for poll in list(self._waiting):
             poll.lose()
+
+    def judge(self, is_current: Callable[[Principal], bool]) -> None:
+        """Refuse the waiting polls of clients whose rights have changed."""
+        for poll in list(self._waiting):
+            if not is_current(poll.principal):
+                poll.sign_out()
 
     @property
     def routes(self) -> Routes:
@@ -90,15 +112,15 @@ class Polls:
 
         :raises Refused: 400 for an invalid subscription, 503 if there are too many viewers.
         """
-        subscription = parse_query(request.query)
+        subscription = request.subscription()
         wait = _wait(request.query.get("wait"))
         matches = self._state.roster.matches(subscription.selection)
         client = request.client.group
-        answer = partial(self._answer, subscription, wait, client)
+        answer = partial(self._answer, subscription, wait, client, request.principal)
         return when_matched(self._hub.slices, matches, answer, client)
 
     def _answer(
-        self, subscription: Subscription, wait: float, client: str
+        self, subscription: Subscription, wait: float, client: str, principal: Principal
     ) -> Response | Deferred[Response]:
         cursor = self._cursor(subscription)
         if cursor is None:
@@ -106,7 +128,8 @@ class Polls:
         news = catchup.since(self._state, cursor, subscription.selection)
         if news.updates:
             return self._all(subscription, news)
-        return self._later(subscription, cursor, wait, self._hub.seats.offer(client))
+        seat = self._hub.seats.offer(client)
+        return self._later(subscription, cursor, wait, seat, principal)
 
     def _cursor(self, subscription: Subscription) -> Cursor | None:
         """Return the cursor of a client that resumes, None if it begins anew."""
@@ -155,12 +178,18 @@ class Polls:
         return overview(self._state, subscription.selection, gone=gone)
 
     def _later(
-        self, subscription: Subscription, cursor: Cursor, wait: float, seat: Seat
+        self,
+        subscription: Subscription,
+        cursor: Cursor,
+        wait: float,
+        seat: Seat,
+        principal: Principal,
     ) -> Deferred[Response]:
-        poll = Poll(self._hub)
+        poll = Poll(self._hub, principal)
         asked_at = self._now()
         at_end = self._clock.callLater(wait, poll.lose)
         self._waiting.add(poll)
+        self.waited += 1
         self._hub.seats.take(seat)
 
         def end(result: bytes) -> bytes:

@@ -14,12 +14,17 @@ from streamd.core.errors import Refused, shorten
 from streamd.core.state import State
 from streamd.core.update import Draft, Update, check_name, check_time
 from streamd.core.values import from_json, from_text
-from streamd.http.access import Access, Right
+from streamd.http.access import Access
+from streamd.http.origins import Right
+from streamd.http.principal import Principal
+from streamd.http.rates import Rates
 from streamd.http.request import NAME, NeedsBody, Request, Response, Routes, json_response
 from streamd.journals.journal import Journal, Key
 from streamd.wire.requests import parse_json_object
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+"""Matches an idempotency key."""
+
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 _NOT_FINITE = re.compile(rb"\s*[+-]?(?:nan|inf|infinity)\s*", re.IGNORECASE)
 
@@ -27,10 +32,14 @@ _NOT_FINITE = re.compile(rb"\s*[+-]?(?:nan|inf|infinity)\s*", re.IGNORECASE)
 class Publisher:
     """Answers the requests that publish: checks values and appends them to the journal."""
 
-    def __init__(self, access: Access, journal: Journal, state: State) -> None:
+    def __init__(
+        self, access: Access, journal: Journal, state: State, rates: Rates | None = None
+    ) -> None:
+        """:param rates: decides whether publishes with one token come too fast."""
         self._access = access
         self._journal = journal
         self._state = state
+        self._rates = rates
         self.published = 0
 
     @property
@@ -46,17 +55,17 @@ class Publisher:
 
         :raises Refused: 400, 401, 403, 409, 413, 415 or 429.
         """
-        publisher = self._access.check_change(request, Right.PUBLISH)
+        publisher = self._publisher(request)
         _check_kind(request.headers)
-        check_name(name)
+        publisher.rights.check_publish(check_name(name))
         time = _time(request.headers)
 
         def answer(updates: Sequence[Update]) -> Response:
-            return json_response(msgspec.Raw(f'{{"stream":"{name}",{_receipt(updates[0])}}}'), 201)
+            return json_response(msgspec.Raw(f'{{"stream":"{name}",{receipt(updates[0])}}}'), 201)
 
         def publish(body: bytes) -> Deferred[Response]:
             value = read_value(body, request.headers.get("content-type", ""))
-            return self._append(
+            return self.append(
                 [Draft(name, value, time)], _key(request, body, publisher)
             ).addCallback(answer)
 
@@ -64,37 +73,39 @@ class Publisher:
 
     def patch_state(self, request: Request) -> NeedsBody:
         """``PATCH /state``: publish several values, all or none."""
-        publisher = self._access.check_change(request, Right.PUBLISH)
+        publisher = self._publisher(request)
         _check_kind(request.headers)
         time = _time(request.headers)
 
         def answer(updates: Sequence[Update]) -> Response:
             at = updates[-1].at if updates else self._state.head
-            streams = ",".join([f'"{u.stream}":{{{_receipt(u)}}}' for u in updates])
+            streams = ",".join([f'"{u.stream}":{{{receipt(u)}}}' for u in updates])
             return json_response(msgspec.Raw(f'{{"at":"{at}","streams":{{{streams}}}}}'))
 
         def publish(body: bytes) -> Deferred[Response]:
-            return self._append(_drafts(body, time), _key(request, body, publisher)).addCallback(
-                answer
-            )
+            drafts = _drafts(body, time)
+            for draft in drafts:
+                publisher.rights.check_publish(draft.stream)
+            return self.append(drafts, _key(request, body, publisher)).addCallback(answer)
 
         return NeedsBody(publish)
 
     def delete_stream(self, request: Request, name: str) -> Deferred[Response]:
         """``DELETE /streams/NAME``: forget a stream."""
-        publisher = self._access.check_change(request, Right.PUBLISH)
+        publisher = self._publisher(request)
+        publisher.rights.check_publish(check_name(name))
         key = _key(request, b"", publisher)
         if (
             key is None and self._state.get(name) is None
         ):  # with a key it may have been deleted before
             raise Refused(404, "unknown-stream", f"there is no stream {shorten(name)}")
-        return self._append([Draft(check_name(name), None)], key).addCallback(
-            lambda updates: Response(204)
-        )
+        return self.append([Draft(name, None)], key).addCallback(lambda updates: Response(204))
 
     def post_widget(self, request: Request, name: str) -> NeedsBody:
         """``POST /widgets/NAME``: publish a value in the form that the dashboard Smashing accepts."""
-        self._access.check_page(request, Right.PUBLISH)  # the token may be in the body
+        self._access.rules.origins.check_page(
+            request, Right.PUBLISH
+        )  # the token may be in the body
         _check_kind(request.headers)
         check_name(name)
 
@@ -102,17 +113,40 @@ class Publisher:
             fields = parse_json_object(body)
             token = fields.pop("auth_token", None)
             token = token if isinstance(token, str) else None
-            publisher = self._access.check_change(request, Right.PUBLISH, token)
+            publisher = self._publisher(request, token)
+            publisher.rights.check_publish(name)
             value = fields["current"] if set(fields) == {"current"} else fields
             # Encoded again, because from_json checks every value that comes in.
             draft = Draft(name, from_json(msgspec.json.encode(value)))
-            return self._append([draft], _key(request, body, publisher)).addCallback(
+            return self.append([draft], _key(request, body, publisher)).addCallback(
                 lambda _: Response(204)
             )
 
         return NeedsBody(publish, from_anyone=True)
 
-    def _append(self, drafts: Sequence[Draft], key: Key | None) -> Deferred[Sequence[Update]]:
+    def _publisher(self, request: Request, token: str | None = None) -> Principal:
+        """Return who publishes.
+
+        :param token: a token from the body.
+        :raises Refused: 401 or 403; see :meth:`Access.check_change`.  429 if publishes come too fast.
+        """
+        publisher = self._access.check_change(request, Right.PUBLISH, token)
+        self.check_rate(publisher)
+        return publisher
+
+    def check_rate(self, publisher: Principal) -> None:
+        """Refuse a publish with a token with which too many come.
+
+        :raises Refused: 429.
+        """
+        if self._rates is not None:
+            self._rates.check_publisher(publisher.publisher)
+
+    def append(self, drafts: Sequence[Draft], key: Key | None) -> Deferred[Sequence[Update]]:
+        """Append what a client publishes, and count it.
+
+        :raises Refused: 429 if there is no room for it.
+        """
         if not drafts:
             return succeed([])
         try:
@@ -201,7 +235,7 @@ def _drafts(body: bytes, time: float | None) -> list[Draft]:
     return drafts
 
 
-def _receipt(update: Update) -> str:
+def receipt(update: Update) -> str:
     """Return the JSON members ``seq`` and ``at`` of an update."""
     return f'"seq":{update.seq},"at":"{update.at}"'
 
@@ -219,12 +253,12 @@ def _time(headers: Mapping[str, str]) -> float | None:
     return time
 
 
-def _key(request: Request, body: bytes, publisher: str) -> Key | None:
+def _key(request: Request, body: bytes, publisher: Principal) -> Key | None:
     text = request.headers.get("idempotency-key")
     if text is None:
         return None
-    if not _KEY.fullmatch(text):
+    if not KEY.fullmatch(text):
         raise Refused(400, "bad-key", "Idempotency-Key: expected 1 to 255 visible ASCII characters")
     said = (request.method, request.path, request.headers.get("streamd-time", ""))
     digest = hashlib.sha256("\0".join(said).encode() + b"\0" + body).digest()
-    return Key(text, digest, publisher)
+    return Key(text, digest, publisher.publisher)

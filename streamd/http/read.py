@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from itertools import islice
 from typing import Any
 
@@ -11,11 +12,12 @@ from twisted.internet.defer import Deferred
 
 from streamd.core.errors import Refused, shorten
 from streamd.core.period import Period
-from streamd.core.quota import SHARE
+from streamd.core.quota import Share
 from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.core.stream import Stream
 from streamd.core.update import Update
+from streamd.http.badges import badge_response, split_name
 from streamd.http.history import Past, PeriodLook, ThinHistory, ThinLook
 from streamd.http.matched import when_matched
 from streamd.http.periods import csv_of, json_of
@@ -28,7 +30,6 @@ from streamd.wire.requests import (
     parse_history,
     parse_period,
     parse_points,
-    parse_query,
 )
 
 _JSON = "application/json"
@@ -38,7 +39,7 @@ class Reader:
     """Answers the requests for the state, for the streams, and for one stream."""
 
     def __init__(
-        self, state: State, slices: Slices, now: Callable[[], float], share: float = SHARE
+        self, state: State, slices: Slices, now: Callable[[], float], share: Share | None = None
     ) -> None:
         """:param now: returns seconds since the epoch.
 
@@ -62,10 +63,10 @@ class Reader:
 
         :raises Refused: 400 for an invalid selection.
         """
-        selection = parse_query(request.query).selection
+        selection = request.subscription().selection
 
         def answer() -> Response:
-            headers = self._position_headers()
+            headers = self._position_headers(request)
             if headers["ETag"] in request.headers.get("if-none-match", ""):
                 return Response(304, b"", headers)
             updates = self._state.serialize(selection)
@@ -79,7 +80,7 @@ class Reader:
 
         :raises Refused: 400 for an invalid selection.
         """
-        selection = parse_query(request.query).selection
+        selection = request.subscription().selection
 
         def answer() -> Response:
             streams = self._state.selected(selection)
@@ -99,12 +100,17 @@ class Reader:
     def get_stream(self, request: Request, name: str) -> Response | Deferred[Response]:
         """``GET /streams/NAME?history=N&points=M`` or ``?from=&to=``: one stream, and its past.
 
-        :raises Refused: 404 if the stream does not exist, 400 for an invalid history or period, 503 if
-            too many histories are being computed.
+        ``NAME.txt`` and ``NAME.svg`` are its value as text and as a badge, unless a stream that the
+        client may read has this name.
+
+        :raises Refused: 403 if the client may not read it, 404 if it does not exist, 400 for an invalid
+            history or period, 503 if too many histories are being computed.
         """
-        stream = self._state.get(name)
-        if stream is None:
-            raise Refused(404, "unknown-stream", f"there is no stream {shorten(name)}")
+        shown, form = split_name(name)
+        # Whether a stream exists that it may not read must not change what a client gets.
+        if form and (name not in request.rights.view or self._state.get(name) is None):
+            return badge_response(self._visible(request, shown), form, request, self._now())
+        stream = self._visible(request, name)
         about = {"name": name, **_about(stream)}
         headers = {"Streamd-Position": str(self._state.head), "Content-Type": _JSON}
         if "from" in request.query or "to" in request.query:
@@ -127,6 +133,14 @@ class Reader:
         look = ThinLook(stream, length, parse_points(points))
         return self._past.ask(look, request.client.group).addCallback(answer)
 
+    def _visible(self, request: Request, name: str) -> Stream:
+        """Return a stream that the client may read."""
+        request.rights.check_view(name)
+        stream = self._state.get(name)
+        if stream is None:
+            raise Refused(404, "unknown-stream", f"there is no stream {shorten(name)}")
+        return stream
+
     def _get_period(
         self, request: Request, stream: Stream, about: dict[str, Any], headers: dict[str, str]
     ) -> Deferred[Response]:
@@ -137,15 +151,18 @@ class Reader:
         def answer(period: Period) -> Response:
             if "text/csv" in request.headers.get("accept", ""):
                 headers["Content-Type"] = "text/csv; charset=utf-8"
-                return Response(200, csv_of(period), headers)
-            return Response(200, json_of(about, begin, end, period), headers)
+                return Response(200, csv_of(period), headers, kept=look.size(period))
+            body = json_of(about, end, period)
+            return Response(200, body, headers, kept=look.size(period))
 
         look = PeriodLook(stream, begin, end, most)
         return self._past.ask(look, request.client.group).addCallback(answer)
 
-    def _position_headers(self) -> dict[str, str]:
-        at = str(self._state.head)
-        return {"Streamd-Position": at, "ETag": f'"{at}"', "Cache-Control": "no-cache"}
+    def _position_headers(self, request: Request) -> dict[str, str]:
+        at, view = str(self._state.head), request.rights.view
+        # A browser must not take the state that it read with other rights for this one.
+        tag = at if view.all else f"{at}-{sha256(repr(view).encode()).hexdigest()[:16]}"
+        return {"Streamd-Position": at, "ETag": f'"{tag}"', "Cache-Control": "no-cache"}
 
 
 def _newest(stream: Stream, length: int) -> Iterator[Update]:
@@ -168,12 +185,14 @@ def _point(update: Update) -> bytes:
 
 def _about(stream: Stream) -> dict[str, Any]:
     newest = stream.newest
+    word = stream.description.word(newest.value) if newest and newest.value else None
     return {
         **stream.description.public(),
         "seq": newest.seq if newest else 0,
         "at": str(newest.at) if newest else None,
         "time": newest.time if newest else None,
         "value": msgspec.Raw(newest.value) if newest and newest.value is not None else None,
+        **({} if word is None else {"word": word}),
         "health": stream.current_health(),
     }
 

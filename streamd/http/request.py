@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -14,10 +15,16 @@ from typing import Any
 import msgspec
 from msgspec import field
 
+from streamd.core.rights import Rights
 from streamd.http.client_address import ClientAddress
+from streamd.http.principal import NOBODY, Principal
+from streamd.wire.requests import Subscription, parse_query
 
 PART = 64 * 1024
 """Bytes of one part of a large answer."""
+
+FOREVER = "public, max-age=31536000, immutable"
+"""The Cache-Control of an answer that never changes (RFC 8246): browsers do not ask for it again."""
 
 NAME = "NAME"
 """The last part of a path that stands for any name."""
@@ -44,6 +51,9 @@ def security(script: str, frame_ancestors: Iterable[str] = ()) -> Mapping[str, s
     }
 
 
+SUB_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
+"""Matches a sub-path: it becomes part of links, so nothing in it may need quoting."""
+
 LOOPBACK = ClientAddress(ip_address("127.0.0.1"))
 
 
@@ -60,6 +70,7 @@ class Request(msgspec.Struct, frozen=True):
     :ivar relayed: whether a proxy told the peer's address with the PROXY protocol.
     :ivar secure: whether the port speaks TLS.
     :ivar private: whether the port is bound to a loopback address: only this machine reaches it.
+    :ivar principal: whom its credentials stand for; see :mod:`streamd.http.access`.
     """
 
     method: str
@@ -73,6 +84,19 @@ class Request(msgspec.Struct, frozen=True):
     relayed: bool = False
     secure: bool = False
     private: bool = False
+    principal: Principal = NOBODY
+
+    @property
+    def rights(self) -> Rights:
+        """Return the rights of the client."""
+        return self.principal.rights
+
+    def subscription(self) -> Subscription:
+        """Return what the query asks for, as far as the client may read it.
+
+        :raises Refused: 400 for an invalid query, 403 for a stream that the client may not read.
+        """
+        return allowed(parse_query(self.query), self.principal)
 
     @property
     def scheme(self) -> str:
@@ -84,6 +108,17 @@ class Request(msgspec.Struct, frozen=True):
     def authority(self) -> str:
         """The host, perhaps with a port, by which the client addresses this daemon."""
         return self._forwarded("host") or self.headers.get("host", "")
+
+    @property
+    def prefix(self) -> str:
+        """The sub-path that a trusted proxy removed, such as ``/wall``; empty if it removed none."""
+        told = self._forwarded("prefix").rstrip("/")
+        return told if SUB_PATH.fullmatch(told) else ""
+
+    @property
+    def address(self) -> str:
+        """The address of the wall as the client uses it: ``https://wall.example/floor2/``."""
+        return f"{self.scheme}://{self.authority}{self.prefix}/"
 
     def _forwarded(self, what: str) -> str:
         """Return the last entry of a trusted proxy's header; empty if it is missing."""
@@ -98,12 +133,16 @@ class Response(msgspec.Struct, frozen=True):
         that a large answer to a slow reader is never in memory as a whole.  An empty part lets other
         connections have a turn.
     :ivar updates: how many updates the iterator keeps alive, although the state may drop them.
+    :ivar kept: bytes of memory that the iterator keeps alive besides.
+    :ivar reader: whose rights it needs until its end; None if it needs none.
     """
 
     status: int = 200
     body: bytes | Iterator[bytes] = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     updates: int = 0
+    kept: int = 0
+    reader: Principal | None = None
 
 
 class NeedsBody(msgspec.Struct, frozen=True):
@@ -130,12 +169,32 @@ class Handover(msgspec.Struct, frozen=True):
     start: bytes = b""
 
 
+def allowed(asked: Subscription, principal: Principal) -> Subscription:
+    """Return the part of a subscription that a client may read.
+
+    A position from a time in which it had fewer rights does not count: it would hide values.  The
+    position at which its rights began does, or a client without news would never wait for some.
+
+    :raises Refused: 403 for a stream that the client may not read.
+    """
+    after = asked.after
+    if after is not None and after < principal.since:
+        after = None
+    return asked._replace(selection=principal.rights.visible(asked.selection), after=after)
+
+
 def json_response(
     value: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return an answer with ``value`` as JSON on one line, with a line break at the end."""
     body = msgspec.json.encode(value) + b"\n"
     return Response(status, body, {"Content-Type": "application/json", **(headers or {})})
+
+
+def varying(headers: Mapping[str, str], *names: str) -> str:
+    """Return the ``Vary`` of an answer, with more headers of the request on which it depends."""
+    known = filter(None, headers.get("Vary", "").split(", "))
+    return ", ".join(dict.fromkeys([*known, *names]))
 
 
 def unless_known(response: Response, request: Request) -> Response:
@@ -146,10 +205,18 @@ def unless_known(response: Response, request: Request) -> Response:
 
 
 def error_response(
-    status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    status: int,
+    code: str,
+    message: str,
+    headers: Mapping[str, str] | None = None,
+    members: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Return the answer for an error: ``{"error": {"code", "message"}}``."""
-    return json_response({"error": {"code": code, "message": message}}, status, headers)
+    """Return the answer for an error: ``{"error": {"code", "message"}}``.
+
+    :param members: more members, beside ``error``.
+    """
+    about = {"error": {"code": code, "message": message}, **(members or {})}
+    return json_response(about, status, headers)
 
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}

@@ -1,7 +1,11 @@
-"""The site: the table of paths, and the connections on its ports."""
+"""The site: the table of paths, and the connections on its ports.
+
+The module is long because the site also counts and logs what it refuses.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, Protocol
@@ -13,15 +17,23 @@ from twisted.python.failure import Failure
 from twisted.web import http
 from zope.interface import implementer
 
-from streamd.core.errors import Refused, shorten
-from streamd.http.access import Access, Right
+from streamd.config.tables import RateSettings
+from streamd.core.errors import Refused
+from streamd.http.access import Access
+from streamd.http.admin import SESSION_PATH
 from streamd.http.bodies import Packer, Unread
 from streamd.http.channel import Channel
-from streamd.http.client_address import NO_PROXIES, TrustedProxies, read_address
+from streamd.http.client_address import TrustedProxies, read_address
 from streamd.http.connection_limits import ConnectionLimits
+from streamd.http.credentials import TOKEN_HEADER, has_token
 from streamd.http.door import Door
 from streamd.http.exchange import Answer
 from streamd.http.handshake import wants_websocket
+from streamd.http.links import LINK
+from streamd.http.origins import Right
+from streamd.http.private_answers import ending, private, with_cookie
+from streamd.http.rates import Rates
+from streamd.http.refusals import Refusals
 from streamd.http.request import (
     NAME,
     Handover,
@@ -31,31 +43,26 @@ from streamd.http.request import (
     Routes,
     error_response,
 )
+from streamd.http.request_log import RequestLog
 from streamd.http.uploads import Uploads
 from streamd.journals.journal import Away
 from streamd.reactor.connections import Connections
+from streamd.reactor.private_twisted import is_relayed
 from streamd.reactor.slices import Slices
 from streamd.wire.requests import LOG_HEADER
 
 View = Callable[..., Answer]
 
-_TOLD = {
-    "foreign-origin": "a page",
-    "unknown-host": "a page",
-    "busy": "a client",
-    "too-many-connections": "a client",
-    "too-many-viewers": "a viewer",
-    "too-much-for-one-client": "a client",
-    "bad-token": "a client",
-    "no-token": "a client",
-}
-"""Codes of refusals that are logged, and for each the client that is refused, as the log names it."""
-
 _ALWAYS = frozenset(("/healthz", "/events"))
 """Paths that a surplus connection may ask for: monitors get an answer, and seats limit viewers."""
 
-_SAY_EVERY = 60.0
-"""Seconds between two log lines about refusals with the same code and the same kind of address."""
+_HEALTH, _METRICS = "/healthz", "/metrics"
+_OF_SCREENS = "/screens/"
+"""The beginnings of the paths that a screen asks for when it starts."""
+
+_FOR_ANYBODY = frozenset((_HEALTH, "/reached", LINK, SESSION_PATH))
+"""Paths that need no right to read streams.  The first tells no name without one.  The secret in a link
+is the right.  The last one says whether the client has to sign in."""
 
 
 class Part(Protocol):
@@ -70,11 +77,17 @@ class Part(Protocol):
 class Site(http.HTTPFactory):
     """The factory for all connections on the ports: routes requests and bounds connections.
 
+    The class is long because it also counts and logs what it refuses.
+
     :ivar channels: connections that speak HTTP or have sent nothing yet.
     :ivar private: the addresses of the ports that are bound to a loopback address.
     :ivar turns: lets client addresses take turns.
     :ivar uploads: the room for bodies of requests that are being received.
+    :ivar request_log: writes the lines about requests.
     :ivar left: how many HTTP connections have ended or become viewers since the start.
+    :ivar requests: how many requests were answered or refused, without handshakes.
+    :ivar handshakes: how many WebSocket handshakes were answered or refused.
+    :ivar refused: how many of both were refused, by the code of the refusal.
     """
 
     noisy = False
@@ -95,7 +108,9 @@ class Site(http.HTTPFactory):
         unread: Unread,
         packer: Packer,
         public: Collection[str] = (),
-        proxies: TrustedProxies = NO_PROXIES,
+        rates: Rates | None = None,
+        refusals: Refusals | None = None,
+        own_upgrades: Mapping[str, Callable[[Request], Handover]] | None = None,
     ) -> None:
         """:param parts: the parts that can always answer.
 
@@ -110,11 +125,15 @@ class Site(http.HTTPFactory):
         :param packer: compresses answers.
         :param public: paths of files without data, which pages of every origin may read.  If a proxy
             changes the Host header, requests for the wall's own modules have a foreign Origin.
-        :param proxies: the proxies whose forwarding headers count.
+        :param rates: decides which requests come too fast; by default those with the default limits.
+        :param refusals: keeps the refused attempts; None to keep none.
+        :param own_upgrades: the same as ``upgrade`` for paths whose part judges all requests by itself:
+            their origins, rates and rights.  A token may come after the first request.
         """
         super().__init__(reactor=clock)
         self.access = access
-        self.proxies = proxies
+        self._refusals = refusals
+        self._rates = rates or Rates(RateSettings(), access, clock.seconds)
         self.private: Collection[IAddress] = ()
         self.clock = clock
         self.channels: Connections[Channel | Door] = Connections(clock)
@@ -124,10 +143,12 @@ class Site(http.HTTPFactory):
         self.packer = packer
         self.unread = unread
         self.security = security
-        self.left = 0
-        self._public = frozenset(public)
-        self._said: dict[tuple[str, ...], tuple[float, int]] = {}
+        self.request_log = RequestLog(access, clock)
+        self.left = self.requests = self.handshakes = 0
+        self.refused: Counter[str] = Counter()
+        self._public = public
         self._upgrade = upgrade
+        self._own_upgrades = own_upgrades or {}
         self._log_missing = log_missing
         self._life = life
         self._fixed: dict[str, dict[str, View]] = {}  # path -> method -> view
@@ -147,11 +168,18 @@ class Site(http.HTTPFactory):
             return self._named.setdefault(parent, {})
         return self._fixed.setdefault(path, {})
 
+    @property
+    def proxies(self) -> TrustedProxies:
+        """The proxies whose forwarding headers count."""
+        return self.access.rules.proxies
+
     def take_ports(self, addresses: Collection[IAddress]) -> None:
         """Note the addresses of the open ports, and log who may publish without a token."""
         read = {address: read_address(getattr(address, "host", "")) for address in addresses}
         self.private = {address for address, ip in read.items() if ip and ip.is_loopback}
-        note = self.access.note(has_unix=None in read.values(), has_private=bool(self.private))
+        note = self.access.rules.local.note(
+            has_unix=None in read.values(), has_private=bool(self.private)
+        )
         if note:
             self._log.warn("{note}", note=note)
 
@@ -173,47 +201,29 @@ class Site(http.HTTPFactory):
     def stopFactory(self) -> None:
         """Stop no timer."""
 
+    @property
+    def logs_answers(self) -> bool:
+        return self.request_log.all
+
     def log(self, request: http.Request) -> None:
-        """Write no access log."""
+        """Note that a request was answered; Twisted calls this."""
+        self.request_log.answered(request)
 
     def note_failure(self, what: str, failure: Failure) -> None:
         self._log.failure(what, failure)
 
     def note_refused(self, error: Refused, request: Request | None) -> None:
-        """Log a refusal that the operator should know, once a minute for each kind of address.
-
-        A browser shows no reason, and a page retries forever.
-        """
-        if error.code not in _TOLD or request is None:
-            return
-        more = self._not_said(error.code, request.client.kind)
-        if more is None:
-            return
-        self._log.warn(
-            "{who} was refused: {reason} ({method} {path} from {client}; {more} more like this before)",
-            who=_TOLD[error.code],
-            reason=error.message,
-            method=request.method,
-            path=shorten(request.path),
-            client=request.client,
-            more=more,
-        )
-
-    def _not_said(self, *kind: str) -> int | None:
-        """Return how many lines of a kind were left out before this one; None: leave it out, too."""
-        at, more = self._said.get(kind, (-_SAY_EVERY, 0))
-        now = self.clock.seconds()
-        if now - at < _SAY_EVERY:
-            self._said[kind] = at, more + 1
-            return None
-        self._said[kind] = now, 0
-        return more
+        """Count a refusal, and log it if the operator should know."""
+        self.refused[error.code] += 1
+        if request is not None:
+            self.request_log.refused(error, request)
+            if self._refusals is not None:
+                self._refusals.note(error, request)
 
     def connected(self, channel: Channel | Door) -> None:
         self.channels.add(channel)
-        peer = self.proxies.client(getattr(channel.transport.getPeer(), "host", ""), None)
-        client = "" if self.proxies.trusts(peer) else peer.group
-        if not self.limits.admit(channel, client) or self._not_said("displaced") is None:
+        client = _peer_of(channel, self.proxies)
+        if not self.limits.admit(channel, client) or self.request_log.left_out("displaced") is None:
             return
         refused = self.limits.refusal(client)
         why = refused.message if refused is not None else "there are too many connections"
@@ -224,9 +234,9 @@ class Site(http.HTTPFactory):
 
     def answer_surplus(self, channel: Channel, request: Request) -> Answer:
         # Administrators come with a token, too.  A wrong one is refused by the view, which counts it.
-        has_token = request.method not in ("GET", "HEAD") and "authorization" in request.headers
+        may_publish = request.method not in ("GET", "HEAD") and has_token(request)
         refused = self.limits.refusal(request.client.group)
-        if refused and not (has_token or request.path in _ALWAYS or wants_websocket(request)):
+        if refused and not (may_publish or request.path in _ALWAYS or wants_websocket(request)):
             raise refused
         answer = self.answer(request)
         if isinstance(answer, NeedsBody) and not answer.from_anyone:
@@ -254,9 +264,16 @@ class Site(http.HTTPFactory):
         return error_response(508, "loop", text, {LOG_HEADER: own})
 
     def answer(self, request: Request) -> Answer:
-        viewer = self.viewer(request)
-        if viewer is not None:
-            return viewer
+        if wants_websocket(request):
+            return self._viewer(request)
+        self.requests += 1
+        # A page that lacks one of its files stays broken: no browser asks for a module again.
+        if not (
+            request.path in self._public
+            or request.path in _ALWAYS
+            or request.path in self._own_upgrades
+        ):
+            self._rates.check(request)
         views = self._fixed.get(request.path)
         if views is not None:
             return self._call(views, request)
@@ -269,38 +286,79 @@ class Site(http.HTTPFactory):
     def viewer(self, request: Request) -> Handover | None:
         if not wants_websocket(request):
             return None
-        self.access.check_reader(request)
-        self._check_log()
+        if self.refuse_itself(request) or self.access.pause(request):
+            return None  # the HTTP channel tells it, or makes it wait
+        return self._viewer(request)
+
+    def _viewer(self, request: Request) -> Handover:
+        self.handshakes += 1
+        upgrade = self._own_upgrades.get(request.path)
+        if upgrade is not None:
+            self._check_log(request)
+            return upgrade(request)
+        self._rates.check_handshake(request)
+        self.access.rules.origins.check_reader(request)
+        request = self.access.admit(request, reads=request.query.get("streams") != "")
+        self._check_log(request)
         return self._upgrade(request, self.access.refusal(request, Right.REPORT))
 
-    def _check_log(self) -> None:
-        """Raise :class:`Away` while there is no log: without it, no streams would seem to exist."""
+    def _check_log(self, request: Request) -> None:
+        """Raise :class:`Away` while there is no log: without it, no streams would seem to exist.
+
+        The reason names servers.  Where reading asks, only clients with valid credentials are told it.
+        """
         why = self._log_missing()
-        if why is not None:
-            raise Away(why)
+        if why is None:
+            return
+        may_know = request.principal.is_known or self.access.rules.is_public
+        raise Away(why if may_know or self.access.knows(request) else "there is no log yet")
 
     def _with_log(self, view: View, request: Request, *name: str) -> Answer:
-        self._check_log()
+        self._check_log(request)
         return view(request, *name)
+
+    def _read(self, view: View, request: Request, *name: str) -> Answer:
+        """Answer a request that reads, if its page and its credentials allow it."""
+        self.access.rules.origins.check_reader(request)
+        if request.path in _FOR_ANYBODY:
+            answer = view(self.access.recognise(request), *name)
+        elif request.path == _METRICS:
+            answer = view(request, *name)
+        else:
+            request = self.access.admit(request)
+            answer = ending(view(request, *name), request.principal)
+            if request.path.startswith(_OF_SCREENS) and isinstance(answer, Response):
+                answer = with_cookie(answer, self.access.cookie_again(request))
+        return answer if self.access.rules.is_public else private(answer)
 
     def _call(self, views: Mapping[str, View], request: Request, *name: str) -> Answer:
         method = "GET" if request.method == "HEAD" else request.method
         view = views.get(method)
         if view is not None:
-            if method == "GET" and request.path not in self._public:
-                self.access.check_reader(request)
+            judges = request.path in self._public or request.path in self._own_upgrades
+            if method == "GET" and not judges:
+                return self._read(view, request, *name)
             return view(request, *name)
         allowed = ", ".join(views)
         if method == "OPTIONS":
-            self.access.check_preflight(request)
+            self.access.rules.origins.check_preflight(request)
             possible = {
                 "Allow": allowed,
                 "Access-Control-Allow-Methods": allowed,
                 "Access-Control-Allow-Headers": "authorization, content-type, idempotency-key, "
-                "last-event-id, streamd-time",
+                f"last-event-id, streamd-time, {TOKEN_HEADER}",
             }
             return Response(204, b"", possible)
         return error_response(405, "not-allowed", f"possible here: {allowed}", {"Allow": allowed})
+
+
+def _peer_of(channel: Channel | Door, proxies: TrustedProxies) -> str:
+    """Return the address under which a new connection is counted; empty if it is a proxy's."""
+    # With the PROXY protocol the first bytes tell the peer, and a door has read none.
+    if isinstance(channel, Door) and is_relayed(channel.transport):
+        return ""
+    peer = proxies.client(getattr(channel.transport.getPeer(), "host", ""), None)
+    return "" if proxies.trusts(peer) else peer.group
 
 
 def _abort(channel: Channel | Door) -> None:

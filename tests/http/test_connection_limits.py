@@ -68,6 +68,13 @@ class ConnectionLimitsTests(SynchronousTestCase):
         assert refused is not None
         self.assertEqual((503, "too-many-connections"), (refused.status, refused.code))
 
+    def test_when_all_is_full_that_is_the_reason_for_a_greedy_address_too(self) -> None:
+        self.come("a", 24)
+        for number in range(4):
+            self.come(f"b{number}")
+        refused = self.limits.refusal("a")
+        self.assertEqual("too-many-connections", refused and refused.code)
+
     def test_viewers_find_room_among_idle_connections(self) -> None:
         old = [self.come(f"a{number}")[0] for number in range(28)]
         for number in range(10):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from streamd.http import door
-from streamd.http.channel import Channel
+from streamd.http.channel import Channel, Peer
 from streamd.http.door import Door
+from streamd.http.request import Request
 from streamd.http.site import Site
 from tests.support.net import wait_until
-from tests.support.served import Served, frame, handshake, in_thread
+from tests.support.served import Serve, Served, frame, handshake, in_thread
 
 GOODBYE = frame(0x88, (1000).to_bytes(2, "big"))
 
@@ -80,6 +83,27 @@ def test_refusals_are_told_by_http(served: Served) -> None:
     assert (wrong.status, wrong.json()["error"]["code"]) == (400, "bad-pace")
     unknown = served.wire(handshake(host="evil.example")).answer()
     assert unknown.status == 421
+
+
+@in_thread
+def test_handshake_without_a_seat_is_parsed_once(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serve("[server]\nmax_viewers = 1")
+    seated = served.wire(handshake())
+    assert seated.head().startswith("HTTP/1.1 101")
+    parsed: list[bytes] = []
+
+    def request(peer: Peer, method: bytes, uri: bytes, *rest: Any) -> Request:
+        parsed.append(uri)
+        return parse(peer, method, uri, *rest)
+
+    parse = Peer.request
+    monkeypatch.setattr(Peer, "request", request)
+    refused = served.wire(handshake("/ws?pace=1s")).answer()
+    assert (refused.status, "Retry-After" in refused.headers) == (503, True)
+    assert refused.json()["error"]["code"] == "too-many-viewers"
+    assert parsed == [b"/ws?pace=1s"]
 
 
 @pytest.mark.parametrize("more", [["X: " + "x" * 17_000], ["X: 1"] * 501])

@@ -42,8 +42,9 @@ class Reader:
         return fields
 
     def event(self) -> Event:
-        """The next block that is an event; that of the build goes by."""
-        while "data" not in (block := self.block()) or block.get("event") == "build":
+        """The next block that is an event; those of the greeting go by."""
+        greeting = ("build", "configuration")
+        while "data" not in (block := self.block()) or block.get("event") in greeting:
             pass
         return block
 
@@ -192,6 +193,7 @@ def test_v1_build_follows_the_hello(served: Served) -> None:
     assert build.pop("event") == "build"
     told = served.request("GET", "/walls/all").json()["build"]
     assert {"data": json.dumps({"type": "build", "build": told}, separators=(",", ":"))} == build
+    assert reader.block()["event"] == "configuration"
     assert reader.block()["event"] == "updates"
 
 
@@ -271,8 +273,8 @@ def test_stream_does_not_end_before_its_viewer_has_everything(served: Served) ->
     assert protocol._end is not None
     assert not protocol._end.active(), "a viewer that does not read costs no timers"
     types = [line.split()[1] for line in wire.rest().splitlines() if line.startswith(b"event:")]
-    assert types[:2] == [b"hello", b"build"]
-    assert types[2:] == [b"updates"] * (len(types) - 3) + [b"tick"]
+    assert types[:3] == [b"hello", b"build", b"configuration"]
+    assert types[3:] == [b"updates"] * (len(types) - 4) + [b"tick"]
     assert len(types) > 8
 
 

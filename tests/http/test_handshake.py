@@ -37,8 +37,6 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_invalid(self) -> None:
         for name, value, status in (
-            ("upgrade", "websocketx", 400),
-            ("connection", "close", 400),
             ("sec-websocket-version", "7", 426),
             ("sec-websocket-version", "13, 13", 426),
             ("sec-websocket-key", KEY[1:], 400),
@@ -52,6 +50,17 @@ class HandshakeTests(SynchronousTestCase):
             without = {other: v for other, v in HEADERS.items() if other != name}
             if name != "sec-websocket-protocol":
                 self.assertRaises(Refused, parse_handshake, without)
+
+    def test_proxy_that_removes_a_header_is_named(self) -> None:
+        for name, value in (("upgrade", ""), ("upgrade", "h2c"), ("connection", "close")):
+            with self.assertRaises(Refused) as refused:
+                parse_handshake({**HEADERS, name: value})
+            self.assertEqual(
+                (426, "upgrade-lost"), (refused.exception.status, refused.exception.code)
+            )
+            self.assertIn("proxy_set_header Upgrade $http_upgrade;", refused.exception.message)
+        without = {name: value for name, value in HEADERS.items() if name != "upgrade"}
+        self.assertTrue(wants_websocket(Request("GET", "/", headers=without)))
 
     def test_only_two_paths_have_websockets(self) -> None:
         for method, path, wanted in (

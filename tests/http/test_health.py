@@ -12,6 +12,8 @@ from twisted.internet.defer import Deferred, succeed
 
 from streamd.app import service
 from streamd.core.update import ORIGIN
+from streamd.http.rules import Rules
+from streamd.http.tokens import Token, Tokens
 from streamd.journals.memory import MemoryJournal
 from tests.support.daemon import StartDaemon
 from tests.support.fakes import fail_source, prove
@@ -107,6 +109,27 @@ def test_without_a_log_nothing_is_said_of_streams(late: Served, method: str, pat
     assert answer.status == 503
     assert answer.headers["Retry-After"]
     assert answer.json()["error"] == {"code": "journal-away", "message": WHY}
+
+
+@in_thread
+def test_reason_is_told_to_those_who_may_know_it(late: Served) -> None:
+    tokens = Tokens(publish=[Token("publish-every-one")], view=[Token("view-every-stream")])
+    late.run(late.service.access.replace, Rules(tokens))
+    asked: list[tuple[str, str]] = [
+        ("POST", "/streams/orders"),
+        ("PATCH", "/state"),
+        ("POST", "/widgets/orders"),
+    ]
+    for method, path in asked:
+        for token, told in (
+            ("", False),
+            ("a-wrong-token-here", False),
+            ("publish-every-one", True),
+        ):
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            error = late.request(method, path, b"1", headers).json()["error"]
+            assert error["code"] == "journal-away"
+            assert (error["message"] == WHY) is told, error
 
 
 @pytest.mark.parametrize("whole", [True, False])

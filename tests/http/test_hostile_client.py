@@ -270,3 +270,8 @@ def test_behind_the_proxy_protocol(serve: Serve) -> None:
 
         assert [come_from("203.0.113.9") for _ in range(9)] == ["101"] * 8 + ["503"]
         assert come_from("203.0.113.8") == "101"
+        # The proxy has not yet told whose connection this is.
+        stack.enter_context(socket.create_connection(("127.0.0.1", port), 20))
+        limits = served.service.site.limits
+        wait_until(lambda: "" in limits._clients.values())
+        assert "127.0.0.1" not in limits._clients.values()

@@ -247,7 +247,7 @@ def test_descriptions_count(served: Served) -> None:
     streamd = served.service
 
     def fail() -> None:
-        fail_source(streamd.state, "shop", "unreachable", streamd._now())
+        fail_source(streamd.state, "shop", "unreachable", streamd.now())
         streamd.hub.wake()
 
     served.run(fail)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.support.served import QUIET, Serve, Served, in_thread
@@ -126,6 +128,27 @@ def test_streams_tell_all_that_is_known(serve: Serve) -> None:
     }
     assert (health["state"], health["level"]) == ("fresh", "warn")
     assert health["proof"] > 1700000000
+
+
+@in_thread
+def test_streams_tell_the_word_for_a_value_and_judge_the_value(serve: Serve) -> None:
+    served = serve(
+        '[access]\npublish = "loopback"\n'
+        '[streams.door]\nwords = { 0 = "shut", true = "open" }\ncritical = "== 0"\n'
+    )
+    for value, word, level in (
+        ("0", "shut", "critical"),
+        ("true", "open", "ok"),
+        ("1", None, "ok"),
+    ):
+        served.post("door", json.loads(value))
+        for door in (
+            served.request("GET", "/streams").json()["streams"]["door"],
+            served.request("GET", "/streams/door").json(),
+        ):
+            assert (door["value"], door.get("word")) == (json.loads(value), word)
+            assert door["health"]["level"] == level
+            assert door["words"] == {"0": "shut", "true": "open"}
 
 
 @in_thread

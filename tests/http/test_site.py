@@ -18,12 +18,14 @@ from twisted.logger import capturedLogs, formatEvent
 
 from streamd.app import service
 from streamd.config.fields import ConfigError
-from streamd.http import bodies, channel, door
+from streamd.http import bodies, channel, door, guesses
 from streamd.http.channel import Channel
+from streamd.http.guesses import FREE
 from streamd.http.health import Health
 from streamd.http.page import web_folder
 from streamd.http.request import Request, Response
 from streamd.http.uploads import MAX_BODY
+from streamd.reactor.slices import Slices
 from tests.support.net import Answer, wait_until
 from tests.support.served import QUIET, Serve, Served, Wire, handshake, head, in_thread
 from tests.support.tidy import LoggedErrors
@@ -923,3 +925,40 @@ def test_clients_behind_a_trusted_proxy_take_turns_of_their_own(
     for address in "192.0.2.1", "192.0.2.2", "2001:db8::1":
         served.request("GET", "/state", headers={"X-Forwarded-For": address})
     assert [client for client in clients if client] == ["192.0.2.1", "192.0.2.2", "2001:db8::/64"]
+
+
+@in_thread
+def test_all_requests_but_publishing_wait_for_the_turn_of_their_client(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flood of requests that are refused at once would otherwise delay everybody."""
+    monkeypatch.setattr(guesses, "PAUSE", 0.01)
+    served = serve('[access]\npublish = ["right"]', ["right"])
+    right, wrong = (f"Authorization: Bearer {token}" for token in ("right", "wrong"))
+    turns = served.service.site.turns
+    waited: list[str] = []
+
+    def call(function: Callable[[], None], client: str) -> None:
+        waited.append(client)
+        Slices.call(turns, function, client)
+
+    monkeypatch.setattr(turns, "call", call)
+    for lines, status, takes in (
+        (("POST", "/streams/a", right, "Content-Length: 1"), 201, 0),
+        (("POST", "/streams/a", "Content-Length: 0"), 401, 1),
+        (("DELETE", "/streams/b"), 401, 1),
+        (("PUT", "/streams/b"), 405, 1),
+        (("OPTIONS", "/streams/b"), 204, 1),
+    ):
+        waited.clear()
+        body = b"1" if "Content-Length: 1" in lines else b""
+        assert served.wire(head(*lines) + body).answer().status == status
+        assert waited == ["127.0.0.1"] * takes, lines
+    for number in range(FREE):
+        served.service.access.guesses.wrong("127.0.0.1", f"guess {number}")
+    for method, takes in (("POST", 1), ("DELETE", 2)):
+        waited.clear()
+        body = b"1" if method == "POST" else b""
+        asked = head(method, "/streams/b", wrong, f"Content-Length: {len(body)}") + body
+        assert served.wire(asked).answer().status == 401
+        assert waited == ["127.0.0.1"] * takes, method

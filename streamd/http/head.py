@@ -1,0 +1,19 @@
+"""The head of a request, if it came in one piece and all HTTP parsers understand it alike.  Pure."""
+
+from __future__ import annotations
+
+FIELDS = rb"((?:[!#-'*+.0-9A-Z^-z|~-]+:[\t -~]*\r\n)+)\r\n"
+"""Matches the header lines and the empty line after them: printable ASCII, no folded lines."""
+
+MAX_HEADERS = 500
+"""The most headers, as ``twisted.web`` bounds them."""
+
+
+def headers_in(fields: bytes) -> dict[str, str] | None:
+    """Return the headers in lines that match :data:`FIELDS`, with their names in lower case.
+
+    :returns: None if one occurs twice, or if there are too many: then only the HTTP parser can judge.
+    """
+    lines = [line.split(":", 1) for line in fields.decode("ascii").splitlines()]
+    headers = {name.lower(): value.strip() for name, value in lines}
+    return headers if len(headers) == len(lines) <= MAX_HEADERS else None

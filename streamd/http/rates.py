@@ -1,0 +1,95 @@
+"""Rates of requests: how often one client may ask, begin a WebSocket, or try to publish.
+
+Quotas bound what a client holds at one time.  Rates bound what it does one after the other.  Programs
+on this machine have no limit, nor have those with a valid token, unless one is set for tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamd.config.tables import RateSettings
+from streamd.core.errors import Refused
+from streamd.core.rate import Rate
+from streamd.http.access import Access
+from streamd.http.request import Request
+
+
+class Rates:
+    """Decides which requests come too fast."""
+
+    def __init__(
+        self, settings: RateSettings, access: Access, seconds: Callable[[], float]
+    ) -> None:
+        """:param seconds: the monotonic clock."""
+        self._access = access
+        self._seconds = seconds
+        self._settings: RateSettings | None = None
+        self.change(settings)
+
+    def change(self, settings: RateSettings) -> None:
+        """Use other limits from now on; every client may then begin with a burst."""
+        if settings == self._settings:
+            return
+        self._settings = settings
+        self._handshakes = Rate(settings.handshakes)
+        self._requests = Rate(settings.requests)
+        self._publishes = Rate(settings.publishes)
+        self._by_token = Rate(settings.token_publishes)
+
+    def check_handshake(self, request: Request) -> None:
+        """Refuse a handshake of a client that makes too many.
+
+        :raises Refused: 429.
+        """
+        self._check(request, self._handshakes, "handshakes")
+
+    def check(self, request: Request) -> None:
+        """Refuse a request of a client that makes too many.
+
+        Publishes, deletions and commands are counted by themselves.
+
+        :raises Refused: 429.
+        """
+        if request.method in ("GET", "HEAD", "OPTIONS"):
+            self.check_request(request)
+        elif not request.path.startswith("/widgets/"):  # the token is in the body
+            self._check(request, self._publishes, "publishes")
+
+    def check_request(self, request: Request) -> None:
+        """Refuse a request that changes nothing, whatever its method, if its client makes too many.
+
+        :raises Refused: 429.
+        """
+        self._check(request, self._requests, "requests")
+
+    def check_publisher(self, publisher: str) -> None:
+        """Refuse a publish with a token with which too many come.
+
+        :param publisher: the place of the token in the configuration; empty without a token.
+        :raises Refused: 429.
+        """
+        wait = self._by_token.take(publisher, self._seconds()) if publisher else 0.0
+        if wait:
+            raise _too_many(
+                f"the token publish[{publisher}]", self._by_token, "token_publishes", wait
+            )
+
+    def _check(self, request: Request, rate: Rate, key: str) -> None:
+        client = request.client
+        if client.is_loopback or client.ip is None:
+            return
+        wait = rate.take(client.group, self._seconds())
+        if wait and not self._access.knows(request):
+            raise _too_many(client.group, rate, key, wait)
+
+
+def _too_many(who: str, rate: Rate, key: str, wait: float) -> Refused:
+    what = key.replace("token_", "")
+    return Refused(
+        429,
+        f"too-many-{what}",
+        f"{who} makes more than {rate.per_second:g} {what} a second; to allow more, raise "
+        f"{key} in [server.rates] of streamd.toml",
+        wait,
+    )
