@@ -219,6 +219,7 @@ SERVERS = {
         Server("floor Nagle", _nagle),
         Server("streamd", _streamd, ("--path", "/ws")),
         Server("streamd v1", _streamd, V1),
+        Server("streamd socket.io", _streamd, SOCKET_IO),
         Server("nchan", _nchan, ("--path", "/sub"), OF_DEBIAN),
         _python("picows", "picows_server.py", "picows"),
         _python("websockets", "websockets_server.py", "websockets"),

@@ -195,6 +195,47 @@ def selections(server: Server, seconds: float) -> Figures:
     return _broadcast(replace(server, view=view), traffic, 1000, seconds, "--groups", "100")
 
 
+def distinct(server: Server, seconds: float) -> Figures:
+    """1000 viewers, each with a selection of its own of ten of 1000 streams; 30 a second."""
+    view = tuple(f"{each}?streams=t.7.*,v.#" if each == "/ws" else each for each in server.view)
+    traffic = Traffic(members=100, streams=1000)
+    return _broadcast(replace(server, view=view), traffic, 1000, seconds, "--groups", "1000")
+
+
+def return_of_all(server: Server, seconds: float) -> Figures:
+    """2000 walls come back at once: 20 streams, and a history of 60 updates of each."""
+    view = tuple(f"{each}?history=60" if each == "/ws" else each for each in server.view)
+    traffic = Traffic(rate=30, members=20, streams=20)
+    with running(replace(server, view=view), traffic) as there:
+        with there.viewers(20), traffic_of(there, traffic):
+            time.sleep(FILLED)
+        before, began = meter.cpu(there.pid), time.monotonic()
+        with there.viewers(2000, "--window", "0") as load:
+            while _share(there, QUIET) > BUSY_WITH_VALUES:
+                pass
+            return {
+                "CPU µs a wall": (meter.cpu(there.pid) - before) / 2000 * 1e6,
+                P99: load.ready["connect_p99"],
+                "all in s": load.ready["seconds"],
+                "all served s": time.monotonic() - began - QUIET,
+            }
+
+
+def _share(server: Running, seconds: float) -> float:
+    """The part of a core that a server takes for so many seconds."""
+    before = meter.cpu(server.pid)
+    time.sleep(seconds)
+    return (meter.cpu(server.pid) - before) / seconds
+
+
+FILLED = 2.0
+"""Seconds until the streams of :func:`return_of_all` have their history."""
+
+QUIET = 0.25
+BUSY_WITH_VALUES = 0.9
+"""All walls are served when for so many seconds the server takes less than this part of a core."""
+
+
 @dataclass(frozen=True)
 class Workload:
     """:ivar servers: the only ones that can do it; none: all.
@@ -217,5 +258,7 @@ WORKLOADS = {
     "f": Workload(stalled),
     "g1": Workload(single, ("streamd", "nchan")),
     "g2": Workload(batches, ("streamd",)),
+    "e2": Workload(return_of_all, ("streamd v1",)),
+    "h2": Workload(distinct, ("floor", "streamd", "streamd v1")),
     "h": Workload(selections, ("floor", "streamd", "streamd v1")),
 }

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from streamd.core.cursor import Cursor
 from streamd.core.roster import Matches
+from streamd.hub.deliveries import Deliveries
 from streamd.wire.encoding import Encoding, packed
 
 
@@ -62,12 +63,21 @@ class Audience:
     :ivar matches: the streams that their selection matches.
     :ivar viewers: in the order in which they joined, which is mostly their order in memory.
     :ivar flushed: the cursor up to which the last flush brings the viewers.
+    :ivar deliveries: counts what they are sent; shared by all audiences with this encoding.
     """
 
-    def __init__(self, pace: float, encoding: Encoding, matches: Matches, flushed: Cursor) -> None:
+    def __init__(
+        self,
+        pace: float,
+        encoding: Encoding,
+        matches: Matches,
+        flushed: Cursor,
+        deliveries: Deliveries,
+    ) -> None:
         self.pace = pace
         self.selection = matches.selection
         self.encoding = encoding
+        self.deliveries = deliveries
         self.matches = matches
         self.viewers: dict[Viewer, None] = {}
         self.flushed = flushed

@@ -46,3 +46,14 @@ class FastLink(Link):
                 return
             data = data[sent:]
         super().write(data)
+
+
+def write_now(transport: Any, data: bytes) -> None:
+    """Write to a transport, at once if nothing waits to be sent."""
+    send = direct_send(transport) if ENABLED and transport.connected else None
+    try:
+        sent = send(data) if send else 0
+    except OSError:
+        sent = 0
+    if sent < len(data):
+        transport.write(data[sent:])

@@ -23,9 +23,11 @@ from streamd.core.cursor import Cursor
 from streamd.core.roster import Matches
 from streamd.core.selection import ALL_STREAMS, Selection
 from streamd.core.state import State
-from streamd.core.update import ORIGIN
+from streamd.core.update import ORIGIN, Position
 from streamd.hub.audience import Audience, Pieces, Viewer
-from streamd.hub.messages import Messages, Step, Tick
+from streamd.hub.deliveries import Step
+from streamd.hub.fills import Fills
+from streamd.hub.messages import Messages, Tick
 from streamd.hub.pace import Audiences
 from streamd.hub.seats import Seats
 from streamd.reactor.slices import Slices
@@ -40,11 +42,13 @@ class Hub:
     The class is long because joins, flushes, ticks and the ends of long answers all write to a viewer
     by the same steps.
 
+    :ivar pace: the least seconds between two flushes of a viewer that joins.
     :ivar clock: for delays only; its times need not be dates.
-    :ivar delivered: how many messages were written.
     :ivar dropped: how many viewers were dropped because writing to them failed.
     :ivar seats: who may become a viewer; the transports ask it.
+    :ivar audiences: the viewers by selection, encoding and pace; they know what was sent to whom.
     :ivar slices: runs long computations for viewers.
+    :ivar fills: sends newcomers the history that only slots have.
     """
 
     _log = Logger()
@@ -58,15 +62,15 @@ class Hub:
     ) -> None:
         """:param pace: the least seconds between two flushes; a viewer may ask for more."""
         self.state = state
-        self._pace = pace
+        self.pace = pace
         self.seats = seats or Seats(clock)
         self.clock = clock
-        self.delivered = 0
         self.dropped = 0
         self._messages = Messages(state)
         self._overviews = Overviews(state)
-        self._audiences = Audiences(clock, self.broadcast)
+        self.audiences = Audiences(clock, self.broadcast)
         self.slices = Slices(clock)
+        self.fills = Fills(state, self.slices, self._write)
         # Viewers whose selections are being matched.
         self._arriving: dict[Viewer, Deferred[None]] = {}
         self._ticks = Tick(state, 0, 0), Tick(state, 0, 0)
@@ -75,7 +79,7 @@ class Hub:
         self._woken_for = (state.head, state.revision)
 
     def __len__(self) -> int:
-        return len(self._audiences) + len(self._arriving)
+        return len(self.audiences) + len(self._arriving)
 
     def join(
         self,
@@ -99,7 +103,7 @@ class Hub:
         """
         self.leave(viewer)
         matches = self.state.roster.matches(subscription.selection)
-        begin = partial(self._begin, viewer, subscription, encoding, known, also, matches)
+        begin = partial(self._begin, viewer, subscription, encoding, known, also, matches, client)
         if matches.advance():
             begin(now)
             return
@@ -122,6 +126,7 @@ class Hub:
         known: Selection,
         also: bytes,
         matches: Matches,
+        client: str,
         now: float,
     ) -> None:
         after, selection = subscription.after, subscription.selection
@@ -129,29 +134,35 @@ class Hub:
         if not encoding.newest:  # the hello has all health and descriptions
             cursor = replace(cursor, revision=self.state.revision)
         head = self._messages.head()
-        pace = max(subscription.pace, self._pace)
-        audience = self._audiences.seat(viewer, pace, encoding, matches, head)
+        pace = max(subscription.pace, self.pace)
+        cursor = replace(cursor, counted=self.state.applied)
+        audience = self.audiences.seat(viewer, pace, encoding, matches, head)
         at = after if after is not None and resumed else ORIGIN
-        more = not encoding.newest and self._messages.next(cursor, audience)[0] != b""
-        bits, journal = matches.bits, self.state.journal
+        more = not encoding.newest and self._messages.next(cursor, audience).data != b""
+        bits, journal = matches.bits, self.state.journal_told
         about = partial(self._overviews.parts, bits, journal)
         welcome = Welcome(now, at, resumed, more, subscription.asked, about)
         viewer.cursor = cursor
         viewer.ticked = True
         self._write(viewer, chain(encoding.welcome(welcome), (also,)))
         self._serve(viewer, audience, newcomer=True)
+        if viewer.audience is not None:  # it may be lost already
+            old = self.state.roster.matches(known).bits if resumed else 0
+            self.fills.begin(viewer, bits & ~old, encoding, subscription.history, now, client)
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer; an unknown viewer is ignored."""
         arriving = self._arriving.pop(viewer, None)
         if arriving is not None:
             arriving.cancel()
-        self._audiences.leave(viewer)
+        self.fills.leave(viewer)
+        self.audiences.leave(viewer)
 
     def drained(self, viewer: Viewer) -> None:
         """Send a viewer what it missed: its socket has drained."""
         if viewer.audience is not None:
             self._serve(viewer, viewer.audience)
+            self.fills.go_on(viewer)
 
     def _proceed(self, viewer: Viewer) -> None:
         self.drained(viewer)
@@ -163,11 +174,16 @@ class Hub:
         if news == self._woken_for:
             return  # a flush without changes would delay the next one by a pace
         self._woken_for = news
-        self._audiences.wake()
+        self.audiences.wake()
+
+    def is_behind(self, head: Position, revision: int) -> bool:
+        """Return whether an audience was not flushed up to a position and a revision."""
+        flushed = (audience.flushed for audience in self.audiences)
+        return any(cursor.at < head or cursor.revision < revision for cursor in flushed)
 
     def restart(self) -> None:
         """Drop every viewer, because the state has a new log; they reconnect and begin anew."""
-        viewers = [viewer for audience in self._audiences for viewer in audience.viewers]
+        viewers = [viewer for audience in self.audiences for viewer in audience.viewers]
         for viewer in viewers + list(self._arriving):
             self._dismiss(viewer)
 
@@ -178,13 +194,15 @@ class Hub:
             return
         audience.flushed = head
         usual: Cursor | None = None  # the cursor of most viewers
-        data, after = b"", head  # their message, and their cursor after it
+        told: Step | None = None  # their message
+        data, after = b"", head
+        count = 0
         for viewer in list(audience.viewers):
             cursor = viewer.cursor
             if cursor is usual and viewer.ready and viewer.unsent is None:
                 viewer.cursor = after
+                count += 1
                 if data:
-                    self.delivered += 1
                     try:  # inlined _send: saves a call for each of many viewers
                         viewer.write(data)
                     except Exception:
@@ -194,10 +212,14 @@ class Hub:
             if (
                 usual is None
                 and step is not None
-                and len(step[0]) <= MAX_MESSAGE  # else it goes out in pieces
-                and not audience.is_behind(step[1])
+                and len(step.data) <= MAX_MESSAGE  # else it goes out in pieces
+                and not audience.is_behind(step.cursor)
             ):
-                usual, (data, after) = cursor, step
+                usual, told = cursor, step
+                data, after = told.data, told.cursor
+        if told is not None and count:
+            audience.deliveries.add(told, count)
+            audience.deliveries.octets += len(data) * count
 
     def tick(self, now: float) -> None:
         """Send a tick to every viewer that is up to date: the time, and the proofs since the last tick.
@@ -209,7 +231,7 @@ class Hub:
                 viewer.ticked = False
         last, self._last_tick = self._last_tick, now
         self._ticks = Tick(self.state, now, last), Tick(self.state, now, last, every=True)
-        self._ticking = iter(list(self._audiences))
+        self._ticking = iter(list(self.audiences))
         self._overviews.renew()  # or a newcomer would miss the proofs of this tick
         self.slices.run(self._tell_time(self._ticking))
 
@@ -246,6 +268,9 @@ class Hub:
                 continue
             if not newcomer and not audience.is_behind(viewer.cursor):
                 return step
+            if step is not None:  # there is more: others come first
+                self.clock.callLater(0, self._proceed, viewer)
+                return step
             newcomer = False
             if catchup.is_beyond(self.state, viewer.cursor):
                 self._dismiss(viewer)
@@ -255,17 +280,14 @@ class Hub:
             except Exception:
                 self._log.failure("a message could not be made; its viewers wait for the next")
                 return None
-            data, cursor = step
-            viewer.cursor = cursor
+            data = step.data
+            viewer.cursor = step.cursor
+            audience.deliveries.add(step, 1)
             if data:
-                self.delivered += 1
                 if len(data) <= MAX_MESSAGE:
                     self._send(viewer, data)
                 else:
                     self._write(viewer, (data,))
-            if viewer.ready and viewer.unsent is None and audience.is_behind(cursor):
-                self.clock.callLater(0, self._proceed, viewer)  # there is more: others come first
-                return step
         return step
 
     def _write(self, viewer: Viewer, parts: Iterable[bytes]) -> None:
@@ -280,6 +302,8 @@ class Hub:
         self._send(viewer, data)
 
     def _send(self, viewer: Viewer, data: bytes) -> None:
+        if viewer.audience is not None:
+            viewer.audience.deliveries.octets += len(data)
         try:
             viewer.write(data)
         except Exception:
@@ -302,5 +326,5 @@ class Hub:
 
     def stop(self) -> None:
         """Stop flushing, and stop the computations."""
-        self._audiences.stop()
+        self.audiences.stop()
         self.slices.stop()

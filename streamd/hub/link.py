@@ -42,6 +42,7 @@ class Link:
 
     :ivar unread: the bytes that it holds for a viewer that has not read them, as its seat counts them.
     :ivar slot: see :class:`~streamd.hub.sweep.Sweep`.
+    :ivar why: why its connection was closed here, for the log; empty if the viewer left.
     """
 
     # Slots lie together in memory, and a broadcast reads them for every viewer.
@@ -60,6 +61,7 @@ class Link:
 
     transport: Any
     seat: Seat
+    why = ""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)

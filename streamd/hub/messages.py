@@ -8,13 +8,15 @@ little more than one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import takewhile
 
 from streamd.core import catchup
 from streamd.core.catchup import Missed
-from streamd.core.cursor import Cursor
+from streamd.core.cursor import UNCOUNTED, Cursor
 from streamd.core.state import State
-from streamd.core.update import Update
+from streamd.core.update import Position, Update
 from streamd.hub.audience import Audience
+from streamd.hub.deliveries import Step
 
 REMEMBERED = 64
 """The most messages that are kept; each has at most 64 KiB or one update."""
@@ -25,9 +27,6 @@ STRAGGLERS = 8
 MakeText = Callable[[Update], bytes]
 Texts = dict[MakeText, dict[int, bytes]]
 """The texts of updates that messages share: how they are made -> index of the update -> text."""
-
-Step = tuple[bytes, Cursor]
-"""A message, empty if there is nothing to tell, and the cursor of a viewer that has got it."""
 
 
 class Messages:
@@ -41,7 +40,7 @@ class Messages:
 
     def head(self) -> Cursor:
         """Return the cursor of a viewer that is up to date."""
-        return Cursor(self._state.head, self._state.revision)
+        return Cursor(self._state.head, self._state.revision, None, self._state.applied)
 
     def next(self, cursor: Cursor, audience: Audience) -> Step:
         """Return the next message of a viewer at ``cursor``, and its cursor after it."""
@@ -63,16 +62,48 @@ class Messages:
     ) -> Step:
         encoding = audience.encoding
         if shared is None:
+            has_all = audience.selection.all
             answer = catchup.since(self._state, cursor, audience.selection, encoding.newest)
             data, at, more = encoding.encode(answer)
         else:
             missed, texts = shared
+            has_all = bits == missed.touched
             picked = missed.pick(bits)
             answer = missed.answer(bits, picked)
             made = texts.setdefault(encoding.text, {})
             told = _texts(missed.updates, picked, encoding.text, made)
             data, at, more = encoding.write(answer, told)
-        return data, Cursor(at, answer.revision, cursor.backlog if more else None)
+        sent, backlog = answer.updates, cursor.backlog
+        if at < answer.at:  # the rest did not fit
+            sent = [update for update in sent if update.at <= at]
+        if encoding.newest:
+            sent = [update for update in sent if update.value is not None]
+        old = 0 if backlog is None else sum(update.at <= backlog.until for update in sent)
+        new = len(sent) - old
+        skipped, counted = self._skipped(cursor, new, has_all, more)
+        if skipped is None:
+            replaced = (_replaced(self._state, update, cursor.at) for update in sent)
+            skipped = sum(replaced) if encoding.newest else 0
+        after = Cursor(at, answer.revision, backlog if more else None, counted)
+        return Step(data, after, new, old, skipped)
+
+    def _skipped(
+        self, cursor: Cursor, new: int, has_all: bool, more: bool
+    ) -> tuple[int | None, int]:
+        """Return how many updates a message leaves out for good, and ``counted`` of the next cursor.
+
+        The number of updates in the log tells what is missing, if a viewer gets all of them.  Otherwise
+        the first result is None: only history tells.
+
+        :param new: how many updates are in the message that were committed after the viewer joined.
+        :param has_all: whether the viewer selects every stream that has changed.
+        :param more: whether the next message continues this one.
+        """
+        exact = has_all and cursor.counted != UNCOUNTED
+        if more:
+            return (0, cursor.counted + new) if exact else (None, UNCOUNTED)
+        applied = self._state.applied
+        return (applied - cursor.counted - new) if exact else None, applied
 
     def _missed_after(self, cursor: Cursor, newest: bool) -> tuple[Missed, Texts]:
         """Return the changes after a cursor, and the texts of their updates that were made."""
@@ -91,6 +122,14 @@ class Messages:
             self._made.clear()
             self._missed.clear()
             self._made_at = now
+
+
+def _replaced(state: State, update: Update, after: Position) -> int:
+    """Return how many updates of a stream are in its history after a position and before an update."""
+    stream = state.streams.get(update.stream)
+    history = () if stream is None else reversed(stream.history)
+    later = takewhile(lambda u: u.at > after, history)
+    return sum(u.at < update.at and u.value is not None for u in later)
 
 
 def _texts(

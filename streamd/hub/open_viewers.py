@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from twisted.logger import Logger
 
 from streamd.hub.audience import Viewer
 from streamd.hub.hub import Hub
@@ -12,12 +15,20 @@ from streamd.reactor.connections import Connections
 
 
 class Seated(Viewer, Watched, Protocol):
-    """A viewer that has a seat, and that the sweep pings."""
+    """A viewer that has a seat, and that the sweep pings.
+
+    :ivar principal: whom the credentials of its request stand for.
+    """
 
     seat: Seat
+    principal: Any
+    why: str
 
     def release(self) -> None:
         """Count nothing as unread any more."""
+
+    def sign_out(self) -> None:
+        """Close, because the client may not read any more what it reads."""
 
 
 S = TypeVar("S", bound=Seated)
@@ -28,6 +39,8 @@ class OpenViewers(Connections[S]):
 
     :ivar lost: how many were dropped because they did not answer, or accepted no bytes for too long.
     """
+
+    _log = Logger()
 
     def __init__(self, hub: Hub, sweep: Sweep) -> None:
         super().__init__(hub.clock)
@@ -42,15 +55,37 @@ class OpenViewers(Connections[S]):
         self.add(viewer)
         self._hub.seats.take(viewer.seat)
 
-    def closed(self, viewer: S) -> None:
-        """Forget a viewer whose connection has ended, even if it was never added."""
+    def closed(self, viewer: S, name: str = "", tell: bool = True) -> None:
+        """Forget a viewer whose connection has ended, even if it was never added.
+
+        :param name: the name of its screen, for the log.
+        :param tell: whether to log it.
+        """
         self._hub.leave(viewer)
         viewer.release()
         if viewer in self:
             self.discard(viewer)
             self._hub.seats.leave(viewer.seat)
+            if tell:
+                self._log.info(
+                    "a viewer left after {stay:.0f} s: {client}{name}{why}",
+                    stay=self._hub.clock.seconds() - viewer.seat.since,
+                    client=viewer.seat.client,
+                    name=f", the screen {name}" if name else "",
+                    why=f" ({viewer.why})" if viewer.why else "",
+                )
+
+    def judge(self, is_current: Callable[[Any], bool]) -> None:
+        """Close the viewers of clients whose rights have changed.
+
+        :param is_current: returns whether a principal still has the same rights.
+        """
+        for viewer in list(self):
+            if not is_current(viewer.principal):
+                viewer.sign_out()
 
     def give_up(self, viewer: S) -> None:
         """Drop a viewer that does not answer."""
         self.lost += 1
+        viewer.why = "it did not answer"
         viewer.lose()

@@ -9,9 +9,11 @@ from itertools import chain
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamd.core.cursor import Cursor
+from streamd.core.histogram import FAST, Histogram
 from streamd.core.roster import Matches
 from streamd.core.selection import Selection
 from streamd.hub.audience import Audience, Viewer
+from streamd.hub.deliveries import Deliveries
 from streamd.reactor.deadline import Deadline
 from streamd.wire.encoding import Encoding
 
@@ -23,6 +25,19 @@ LARGE = 16
 
 BUDGET = 0.01
 """Seconds in one turn of the reactor for all small audiences; other work comes between two turns."""
+
+
+class FlushTimes:
+    """The durations of flushes, of all paces together.
+
+    :ivar turns: how long the reactor was busy with one turn of a flush.
+    :ivar delays: how long the oldest update of a flush waited until the last viewer was written to.
+        The pace is a part of it.
+    """
+
+    def __init__(self) -> None:
+        self.turns = Histogram(FAST)
+        self.delays = Histogram(FAST)
 
 
 class Pace:
@@ -37,13 +52,19 @@ class Pace:
     """
 
     def __init__(
-        self, clock: IReactorTime, seconds: float, flush: Callable[[Audience], None]
+        self,
+        clock: IReactorTime,
+        seconds: float,
+        flush: Callable[[Audience], None],
+        times: FlushTimes,
     ) -> None:
         self.audiences: dict[tuple[Selection, Encoding], Audience] = {}
         self._clock = clock
         self._seconds = seconds
         self._broadcast = flush
+        self._times = times
         self._earliest = 0.0
+        self._woken: float | None = None  # when the oldest update came that not all viewers have
         self._call: IDelayedCall | None = None  # the next flush
         self._rest = Deadline(clock)  # the next turn for small audiences
 
@@ -52,32 +73,55 @@ class Pace:
         if self._call is not None:
             return
         now = self._clock.seconds()
+        if self._woken is None:
+            self._woken = now
         if now < self._earliest:
-            self._call = self._clock.callLater(self._earliest - now, self._flush)
+            self._call = self._clock.callLater(self._earliest - now, self._flush_late)
         else:
             self._earliest = now  # no timer was late
-            self._flush()
+            self._flush(now)
 
-    def _flush(self) -> None:
+    def _flush_late(self) -> None:
         self._call = None
-        now = self._clock.seconds()
+        self._flush(self._clock.seconds())
+
+    def _flush(self, now: float) -> None:
         # Timers are slightly late.  The next flush is planned from the planned time, or this adds up.
         self._earliest = (self._earliest if now - self._earliest < TIMER else now) + self._seconds
         self._rest.cancel()
-        if small := self._flush_large():
+        small = self._flush_large()
+        end = self._note_turn(now)
+        if small:
             self._flush_small(small)
+        else:
+            self._note_end(end)
 
     def _flush_small(self, audiences: list[Audience]) -> None:
         """Flush as many of these audiences as one turn allows, and the rest in later turns."""
-        end = self._clock.seconds() + BUDGET
+        began = self._clock.seconds()
+        end = began + BUDGET
         for number, audience in enumerate(audiences):
             if self._clock.seconds() >= end:
+                self._note_turn(began)
                 self._rest.set(0, partial(self._flush_small, audiences[number:]))
                 return
             key = audience.selection, audience.encoding
             if self.audiences.get(key) is audience:  # it may have been left meanwhile
                 self.audiences[key] = self.audiences.pop(key)
                 self._broadcast(audience)
+        self._note_end(self._note_turn(began))
+
+    def _note_end(self, now: float) -> None:
+        """Count how long the oldest update waited for the end of this flush."""
+        if self._woken is not None:
+            self._times.delays.add(now - self._woken)
+            self._woken = None
+
+    def _note_turn(self, began: float) -> float:
+        """Count the duration of a turn, and return the time."""
+        now = self._clock.seconds()
+        self._times.turns.add(now - began)
+        return now
 
     def _flush_large(self) -> list[Audience]:
         """Flush the large audiences, and return the others."""
@@ -102,13 +146,19 @@ class Pace:
 
 
 class Audiences:
-    """All audiences, grouped by pace; also counts their viewers."""
+    """All audiences, grouped by pace; also counts their viewers.
+
+    :ivar times: how long flushes took.
+    :ivar deliveries: what viewers were sent, by the names of their encodings.
+    """
 
     def __init__(self, clock: IReactorTime, flush: Callable[[Audience], None]) -> None:
         self._clock = clock
         self._flush = flush
         self._paces: dict[float, Pace] = {}
         self._viewers = 0
+        self.times = FlushTimes()
+        self.deliveries: dict[str, Deliveries] = {}
 
     def __len__(self) -> int:
         return self._viewers
@@ -126,11 +176,14 @@ class Audiences:
         """
         pace = self._paces.get(seconds)
         if pace is None:
-            pace = self._paces[seconds] = Pace(self._clock, seconds, self._flush)
+            pace = self._paces[seconds] = Pace(self._clock, seconds, self._flush, self.times)
         key = matches.selection, encoding
         audience = pace.audiences.get(key)
         if audience is None:
-            audience = pace.audiences[key] = Audience(seconds, encoding, matches, flushed)
+            deliveries = self.deliveries.setdefault(encoding.name, Deliveries())
+            audience = pace.audiences[key] = Audience(
+                seconds, encoding, matches, flushed, deliveries
+            )
         audience.viewers[viewer] = None
         viewer.audience = audience
         self._viewers += 1

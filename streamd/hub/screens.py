@@ -112,6 +112,16 @@ class Screens:
         self._lost: dict[str, None] = {}  # in the order in which they were lost
         self._names: dict[Connection, str] = {}
 
+    @property
+    def connected(self) -> int:
+        """How many screens are connected to this daemon."""
+        return len(self._screens) - len(self._lost)
+
+    @property
+    def missing(self) -> int:
+        """How many screens were connected to this daemon within the last week, and are not."""
+        return len(self._lost)
+
     def report(self, connection: Connection, report: ScreenReport, now: float) -> None:
         """Note a report.  If there are too many screens, a new one displaces another.
 
@@ -132,6 +142,10 @@ class Screens:
             del self._lost[name]
             screen.since = now
         screen.report(connection, report, now)
+
+    def name_of(self, connection: Connection) -> str:
+        """Return the name under which a connection reported; empty if it never did."""
+        return self._names.get(connection, "")
 
     def lost(self, connection: Connection, now: float) -> None:
         """Note the end of a connection; a connection that never reported is ignored."""

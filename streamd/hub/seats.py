@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from bisect import insort
+from functools import partial
 from typing import NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
 
 from streamd.core.errors import Refused
-from streamd.core.quota import SHARE, Quota, refuse_greedy
+from streamd.core.quota import Quota, Share
 
 KEPT_FOR = 600.0
 """Seconds for which a seat is kept: a television restarts within two minutes."""
@@ -60,12 +61,18 @@ class Seats:
     :ivar unread: the bytes that viewers have not read.  Links count them.
     """
 
-    def __init__(self, clock: IReactorTime, total: int = 10_000, share: float = SHARE) -> None:
+    def __init__(
+        self, clock: IReactorTime, total: int = 10_000, share: Share | None = None
+    ) -> None:
         """:param share: the part of the seats that one client address may have."""
         self._clock = clock
         self._quota = Quota(total, share)
         self.unread = Quota(MAX_UNREAD, share)
         self._kept: list[KeptSeat] = []  # sorted: the shortest stay first
+
+    def change(self, total: int) -> None:
+        """Change how many seats there are; viewers beyond that keep theirs."""
+        self._quota.total = total
 
     def offer(self, client: str) -> Seat:
         """Return a seat for a viewer from this address, which :meth:`take` then takes.
@@ -77,19 +84,19 @@ class Seats:
         self._kept = [kept for kept in self._kept if kept.until > now]
         stays = [kept.stay for kept in self._kept if kept.client == client]
         others = len(self._kept) - len(stays)
-        used, total = self._quota.used, self._quota.total
-        if used < total and self._quota.exceeds(client):
-            raise refuse_greedy(client, "viewers")
-        if used + others >= total:
-            back = f", and {others} that have just left may come back" if others else ""
-            raise Refused(
-                503,
-                "too-many-viewers",
-                f"there are {used} viewers{back}; raise [server] max_viewers, which allows {total}",
-            )
+        full = partial(self._full, others)
+        refused = self._quota.refusal(client, "viewers", elsewhere=others, full=full)
+        if refused is not None:
+            raise refused
         if not stays:  # one that comes back gets in, too
             self.unread.check(client, 1, "unread messages")
         return Seat(sys.intern(client), now - max(stays, default=0))
+
+    def _full(self, kept: int) -> Refused:
+        used, total = self._quota.used, self._quota.total
+        back = f", and {kept} that have just left may come back" if kept else ""
+        raises = f"raise [server] max_viewers, which allows {total}"
+        return Refused(503, "too-many-viewers", f"there are {used} viewers{back}; {raises}")
 
     def held(self, client: str) -> int:
         """Return how many viewers come from this address."""

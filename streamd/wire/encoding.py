@@ -66,6 +66,7 @@ class Encoding(NamedTuple):
     :ivar welcome: makes the first message, in parts; each part is made when the last one was sent.
     :ivar tick: makes the message that is sent every :data:`TICK` seconds: (now, proofs) -> bytes; None
         if there is no such message.
+    :ivar frame: frames a message for one viewer alone; None if there are no such messages.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Encoding(NamedTuple):
     write: Callable[[Answer, Iterable[bytes]], Message]
     welcome: Callable[[Welcome], Iterable[bytes]]
     tick: Callable[[float, Mapping[str, float]], bytes] | None
+    frame: Callable[[Payload], bytes] | None = None
 
     def encode(self, answer: Answer) -> Message:
         """Make a message of an answer, with texts that no other message shares."""

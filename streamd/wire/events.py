@@ -47,7 +47,7 @@ def _evented(name: str, format: Format) -> Encoding:
 
     if format is PLAIN_FORMAT:
         return Encoding(name, True, format.text, write, gap, lambda now, proofs: b": tick\n\n")
-    return Encoding(name, False, format.text, write, hello, tick)
+    return Encoding(name, False, format.text, write, hello, tick, lambda payload: event(*payload))
 
 
 PLAIN_EVENTS = _evented("plain events", PLAIN_FORMAT)

@@ -79,7 +79,9 @@ def _framed(name: str, format: Format, frame_of: Callable[[bytes], bytes]) -> En
 
     if format is PLAIN_FORMAT:
         return Encoding(name, True, format.text, write, lambda welcome: (), None)
-    return Encoding(name, False, format.text, write, hello, tick)
+    return Encoding(
+        name, False, format.text, write, hello, tick, lambda payload: frame_of(payload.text)
+    )
 
 
 PLAIN_WEBSOCKET = _framed("plain WebSocket", PLAIN_FORMAT, frame)

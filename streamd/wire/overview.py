@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from streamd.core.roster import Roster
 from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.wire.encoding import closing, member
@@ -49,12 +48,13 @@ class Overviews:
 
     def parts(self, bits: int, journal: Any = None, gone: Iterable[str] = ()) -> Iterator[bytes]:
         """Yield the overview of the streams with these bits; see :func:`overview`."""
-        present = self._state.roster.present(bits)
-        streams = self._texts(present, is_health=False)
-        return closing(streams, self._texts(present, is_health=True), journal, gone)
+        # Both walks begin now: later, the numbers may be those of other streams.
+        walk = self._state.roster.walk
+        streams = self._texts(walk(bits), is_health=False)
+        return closing(streams, self._texts(walk(bits), is_health=True), journal, gone)
 
-    def _texts(self, bits: int, is_health: bool) -> Iterator[bytes]:
-        for index, wanted in Roster.chunks(bits):
+    def _texts(self, chunks: Iterator[tuple[int, int]], is_health: bool) -> Iterator[bytes]:
+        for index, wanted in chunks:
             if self._revision != self._state.revision:
                 self.renew()
             key = is_health, index, wanted

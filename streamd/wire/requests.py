@@ -151,10 +151,32 @@ class Subscribe(msgspec.Struct, frozen=True, tag_field="type", tag="subscribe"):
         )
 
 
-_SAID = msgspec.json.Decoder(Subscribe | ScreenReport)  # of two, a tag may not be missing
+class PublishedUpdate(msgspec.Struct, frozen=True, gc=False):
+    """One update of a ``publish`` message.
+
+    :ivar value: any JSON.
+    :ivar time: when the value was true, in seconds since the epoch; None for now.
+    """
+
+    stream: str
+    value: msgspec.Raw
+    time: float | None = None
 
 
-def parse_message(text: bytes) -> Subscription | ScreenReport:
+class Publish(msgspec.Struct, frozen=True, tag_field="type", tag="publish"):
+    """The message ``-> {"type": "publish", …}``: a client publishes, all updates or none.
+
+    :ivar key: an idempotency key.
+    """
+
+    updates: list[PublishedUpdate]
+    key: str | None = None
+
+
+_SAID = msgspec.json.Decoder(Subscribe | ScreenReport | Publish)  # of two, a tag may not be missing
+
+
+def parse_message(text: bytes) -> Subscription | ScreenReport | Publish:
     """Parse a ``streamd.v1`` message from a viewer.
 
     :raises Refused: with the code ``bad-message`` or the code for a wrong field.  The connection stays
@@ -166,7 +188,7 @@ def parse_message(text: bytes) -> Subscription | ScreenReport:
         raise Refused(400, "bad-message", "nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Refused(400, "bad-message", f"not understood: {error}") from None
-    return said if isinstance(said, ScreenReport) else said.subscription()
+    return said.subscription() if isinstance(said, Subscribe) else said
 
 
 def round_pace(text: str | None) -> float:

@@ -4,15 +4,20 @@ Every message is one JSON object with a ``type``.  ``<-`` goes to a viewer, ``->
 
     <- {"type": "hello", "server", "now", "at", "resumed", "tick", "streams": {…}, "health": {…}}
     <- {"type": "updates", "at", "updates": [{"stream", "seq", "at", "time", "value"}, …], "more"?}
+    <- {"type": "past", "stream", "from", "to", "width", "points", "words", "levels", "silences"}
     <- {"type": "streams", "streams": {NAME: {description} | null}}
     <- {"type": "health", "health": {NAME: {"state", "level", "since", "proof", "error"}}}
     <- {"type": "journal", "state": "ok|away", "since", "error"}
+    <- {"type": "configuration", "walls", "trouble": {"file", "line", "key", "message"} | null}
     <- {"type": "tick", "now", "proof": {NAME: seconds}}
     <- {"type": "build", "build"}
     <- {"type": "command", "command", …}
+    <- {"type": "receipt", "key"?, "at", "seq": […]}
+    <- {"type": "receipt", "key"?, "error": {"code", "message", "index"?}}
     <- {"type": "error", "code", "message"}
     <- {"type": "bye", "reason", "after": [low, high]}
     -> {"type": "subscribe", "streams": […], "after": "…", "history": 100}
+    -> {"type": "publish", "updates": [{"stream", "value", "time"?}, …], "key"?}
     -> {"type": "screen", "name": "kitchen-tv", "wall": "kitchen", "at": "…", "delay": 0.2}
 
 :mod:`streamd.wire.requests` parses the messages from a viewer.
@@ -39,7 +44,7 @@ from streamd.wire.encoding import (
 
 
 def _write_v1(answer: Answer, texts: Iterable[bytes]) -> Formatted:
-    """Make the messages ``streams``, ``health``, ``journal`` and ``updates``; leave out empty ones."""
+    """Make a message for each kind of change, and last ``updates``; leave out empty ones."""
     payloads: list[Payload] = []
     if answer.gone:
         payloads += _notes("streams", dict.fromkeys(answer.gone))
@@ -49,6 +54,8 @@ def _write_v1(answer: Answer, texts: Iterable[bytes]) -> Formatted:
         payloads += _notes("health", answer.health)
     if answer.journal is not None:
         payloads.append(v1_message("journal", answer.journal))
+    if answer.configuration is not None:
+        payloads.append(v1_message("configuration", answer.configuration))
     if not answer.updates:
         return payloads, answer.at, answer.more
     some = fitting(texts)

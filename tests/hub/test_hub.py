@@ -250,6 +250,24 @@ class SlowTests(HubTestCase):
         for text in texts(b"".join(viewer.written)):
             self.assertLessEqual(len(text), MAX_MESSAGE)
 
+    def test_all_get_an_answer_that_is_slightly_longer_than_a_message(self) -> None:
+        """Its texts fit, but not with what is around them: it leaves in pieces, and more follows."""
+        longest = 0
+        for size in range(9200, 9300, 4):  # seven texts fit; of some sizes, just so
+            self.setUp()
+            viewers = [self.join(encoding=V1_WEBSOCKET) for _ in range(2)]
+            self.publish(a=0)
+            for viewer in viewers:
+                del viewer.written[:]
+            self.publish(**dict.fromkeys("abcdefghij", "x" * size))
+            self.take_turns()
+            for viewer in viewers:
+                told = [m for m in viewer.messages if m["type"] == "updates"]
+                streams = [update["stream"] for message in told for update in message["updates"]]
+                self.assertEqual(list("abcdefghij"), streams)
+            longest = max(longest, *map(len, texts(b"".join(viewers[0].written))))
+        self.assertGreater(longest, MAX_MESSAGE)
+
     def test_the_viewer_hears_of_the_end_of_a_long_answer(self) -> None:
         """Even if its socket always has room, and so never tells that all has left."""
         ends: list[bool] = []
@@ -386,6 +404,7 @@ class ComingAndGoingTests(HubTestCase):
             self.publish(a=f"{number:04000}")  # only the first is flushed
         after = next(self.state.kept.log.after(ORIGIN)).at
         viewer = self.join(pace=60.0, after=after, encoding=V1_WEBSOCKET)
+        self.take_turns()
         self.assertGreater(len(viewer.messages), 5)
         self.assertEqual(100, viewer.messages[-1]["updates"][-1]["seq"])
 

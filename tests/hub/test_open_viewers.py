@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.errors import Refused
+from streamd.core.quota import Share
 from streamd.core.selection import ALL_STREAMS
 from streamd.hub.hub import Hub
 from streamd.hub.open_viewers import OpenViewers
@@ -17,11 +18,17 @@ from tests.support.fakes import Daemonette, FakeViewer
 
 class SeatedViewer(FakeViewer):
     slot = 0
+    why = ""
 
     def __init__(self, hub: Hub) -> None:
         super().__init__()
         self.seat = hub.seats.offer("192.0.2.1")
         self.pings = 0
+        self.principal = "ann"
+        self.signed_out = False
+
+    def sign_out(self) -> None:
+        self.signed_out = True
 
     def release(self) -> None:
         """Do nothing: it has read everything."""
@@ -36,7 +43,7 @@ class SeatedViewer(FakeViewer):
 class OpenViewersTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.daemon = Daemonette()
-        seats = Seats(self.daemon.clock, total=1, share=1.0)
+        seats = Seats(self.daemon.clock, total=1, share=Share(1.0))
         self.hub = Hub(self.daemon.state, self.daemon.clock, seats=seats)
         self.sweep = Sweep()
         self.viewers: OpenViewers[SeatedViewer] = OpenViewers(self.hub, self.sweep)

@@ -14,7 +14,8 @@ from streamd.core.roster import Roster
 from streamd.core.selection import Selection
 from streamd.core.update import ORIGIN
 from streamd.hub.audience import Audience
-from streamd.hub.pace import BUDGET, Pace
+from streamd.hub.deliveries import Deliveries
+from streamd.hub.pace import BUDGET, FlushTimes, Pace
 from streamd.wire.frames import PLAIN_WEBSOCKET
 from tests.support.fakes import FakeViewer
 
@@ -31,7 +32,8 @@ class BudgetTests(SynchronousTestCase):
         self.news = 0
         self.knows: dict[Audience, int] = {}
         self.on_flush: Callable[[], object] = lambda: None
-        self.pace = Pace(self.clock, EVERY, self.flush)
+        self.times = FlushTimes()
+        self.pace = Pace(self.clock, EVERY, self.flush, self.times)
 
     def flush(self, audience: Audience) -> None:
         if self.knows.get(audience) == self.news:
@@ -45,7 +47,7 @@ class BudgetTests(SynchronousTestCase):
     def add(self, name: str, viewers: int = 1) -> None:
         selection = Selection([name])
         matches = Roster().matches(selection)
-        audience = Audience(EVERY, PLAIN_WEBSOCKET, matches, Cursor(ORIGIN, 0))
+        audience = Audience(EVERY, PLAIN_WEBSOCKET, matches, Cursor(ORIGIN, 0), Deliveries())
         audience.viewers = {FakeViewer(): None for _ in range(viewers)}
         self.pace.audiences[selection, PLAIN_WEBSOCKET] = audience
 
@@ -71,6 +73,34 @@ class BudgetTests(SynchronousTestCase):
             self.assertEqual(10 * turns, len(self.flushed))
             self.assertLess(self.clock.seconds() - began, 2 * BUDGET)
         self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_each_turn_is_timed_and_the_delay_lasts_until_the_last_one(self) -> None:
+        self.add_many()
+        self.pace.wake()
+        self.assertEqual(0, self.times.delays.count)
+        self.clock.advance(0)
+        self.assertAlmostEqual(0.1, self.times.delays.total)
+        self.assertAlmostEqual(0.1, self.times.turns.total)
+        self.assertEqual((1, 11), (self.times.delays.count, self.times.turns.count))
+
+    def test_an_update_that_waits_for_the_pace_is_delayed(self) -> None:
+        self.add("one")
+        self.cost = 0.0
+        self.pace.wake()
+        self.pace.wake()
+        self.clock.advance(EVERY)
+        self.assertEqual(2, self.times.delays.count)
+        self.assertAlmostEqual(EVERY, self.times.delays.total)
+
+    def test_an_audience_that_is_not_reached_counts_from_its_first_update(self) -> None:
+        self.add_many()
+        self.pace.wake()
+        self.news += 1
+        self.pace.wake()
+        while self.clock.getDelayedCalls():
+            self.turn()
+        self.assertEqual(1, self.times.delays.count)
+        self.assertGreater(self.times.delays.total, 2 * EVERY)
 
     def test_nothing_waits_while_there_is_time(self) -> None:
         """All are flushed without a pause between the turns."""

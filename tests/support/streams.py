@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from streamd.config.fields import ConfigError
 from streamd.config.kind import Surroundings
 from streamd.config.parse import parse
 from streamd.sources.registry import find_kinds
-from tests.support.daemon import Server
+from tests.support.daemon import CHECKOUT, Server
 from tests.support.net import wait_until
 from tests.support.served import Serve, Served
 
@@ -66,6 +68,14 @@ class Streams:
         wait_until(found, seconds, f"a gap of {name}")
 
 
+def configuration(kind: str = "shop") -> str:
+    """The block of this class in docs/sources.rst."""
+    text = (CHECKOUT / "docs/sources.rst").read_text()
+    form = rf"\.\. code-block:: toml\n   :class: {kind}\n\n((?:    .*\n|\n)+)"
+    [block] = re.findall(form, text)
+    return re.sub("(?m)^    ", "", block)
+
+
 def check_types(serve: Serve, url: str, types: Mapping[str, Any], binary: str) -> None:
     """Has a database's values of every type read: what it writes -> what the stream says.
 
@@ -80,6 +90,26 @@ def check_types(serve: Serve, url: str, types: Mapping[str, Any], binary: str) -
     assert "t.picture: column picture: bytes" in (streams.expect_health("t", "failed") or "")
     error = streams.expect_health("list", "failed")
     assert "column picture: bytes are no value; make them text" in (error or "")
+
+
+def check_series(serve: Serve, url: str, hour: str) -> None:
+    """Has the orders of two hours read as series.
+
+    :param hour: what the database calls the hour of the column ``at``.
+    """
+    rows = "SELECT '2026-01-02 03:04:05' AS at, 2.5 AS amount"
+    rows += (
+        " UNION ALL SELECT '2026-01-02 04:00:00', 1.5 UNION ALL SELECT '2026-01-02 03:30:00', NULL"
+    )
+    query = (
+        f"SELECT {hour} AS hour, count(*) AS orders, sum(amount) AS revenue FROM ({rows}) AS o"
+        " GROUP BY 1 ORDER BY revenue"
+    )
+    table = f'database = "{url}"\nquery = {json.dumps(query)}\n'
+    streams = Streams(serve(f'[sources.hours]\n{table}series = "hour"\n'))
+    three, four = (datetime(2026, 1, 2, hour).astimezone().isoformat() for hour in (3, 4))
+    streams.expect("hours.orders", [[three, 2], [four, 1]])
+    streams.expect("hours.revenue", [[three, 2.5], [four, 1.5]])
 
 
 def make_sources(text: str, base: Path = Path()) -> None:

@@ -73,6 +73,16 @@ class OverviewTests(SynchronousTestCase):
             next(parts)
         self.assertEqual([(0, False)], self.made)
 
+    def test_a_slow_reader_is_not_told_the_stream_that_gets_a_number(self) -> None:
+        parts = self.overviews.parts(self.state.roster.matches(Selection(["s*"])).bits)
+        told = next(parts) + next(parts)
+        self.state.roster.discard("s600")
+        self.publish("other")
+        self.assertEqual(600, self.state.roster.numbers["other"])
+        told += b"".join(parts)
+        self.assertNotIn(b"other", told)
+        self.assertIn(b"s999", told)
+
     def test_what_is_kept_is_bounded(self) -> None:
         self.patch(module, "KEPT_TEXTS", 50)
         for number in range(1000):

@@ -27,7 +27,7 @@ class Told:
     def __init__(self, selection: Selection | None = None) -> None:
         self.state = State(TODAY)
         self.state.life = LIFE
-        self.selection = selection or Selection()
+        self.selection = Selection() if selection is None else selection
         self.cursor = catchup.start(self.state)
 
     def publish(self, **values: Any) -> None:

@@ -99,10 +99,16 @@ def test_first_answer_is_the_newest_of_each_in_the_order_of_the_log(served: Serv
 def test_build_follows_the_hello_of_a_connection_alone(served: Served) -> None:
     served.post("a", 1)
     wire = v1(served)
-    types = [wire.any_message() for _ in range(3)]
-    build = served.request("GET", "/walls/all").json()["build"]
-    assert types[1] == {"type": "build", "build": build}
-    assert [message["type"] for message in types] == ["hello", "build", "updates"]
+    hello, build, configuration, updates = [wire.any_message() for _ in range(4)]
+    wall = served.request("GET", "/walls/all").json()
+    assert build == {"type": "build", "build": wall["build"]}
+    assert configuration == {
+        "type": "configuration",
+        "build": wall["build"],
+        "walls": wall["version"],
+        "trouble": None,
+    }
+    assert (hello["type"], updates["type"]) == ("hello", "updates")
     say(wire, {"type": "subscribe"})
     assert [wire.any_message()["type"] for _ in range(2)] == ["hello", "updates"]
 
@@ -423,7 +429,7 @@ def test_failed_source_is_told_with_its_reason(served: Served) -> None:
     streamd = served.service
 
     def fail() -> None:
-        fail_source(streamd.state, "shop", "database unreachable", streamd._now())
+        fail_source(streamd.state, "shop", "database unreachable", streamd.now())
         streamd.hub.wake()
 
     served.run(fail)
@@ -493,7 +499,7 @@ def test_tick_never_proves_a_value_that_the_viewer_has_not_got(served: Served) -
 
     def update_and_tick() -> None:
         flush_all(streamd.hub)  # the pace's one flush; the next is a minute away
-        prove(streamd.state, ["a"], streamd._now())
+        prove(streamd.state, ["a"], streamd.now())
         streamd.upkeep.tick()
 
     served.run(update_and_tick)
@@ -520,7 +526,7 @@ def test_long_tick_arrives_whole(served: Served) -> None:
     streamd = served.service
 
     def prove_and_tick() -> None:
-        prove(streamd.state, names, streamd._now())
+        prove(streamd.state, names, streamd.now())
         streamd.upkeep.tick()
 
     served.run(prove_and_tick)
@@ -599,7 +605,7 @@ def test_unknown_fields_are_ignored(served: Served) -> None:
 def test_flood_is_the_end(served: Served) -> None:
     wire = v1(served)
     wire.send(frame(TEXT, b"{}") * (FRAMES_PER_SECOND * 10))
-    assert wire.close_code() == 4400
+    assert wire.close_code() == 4429
 
 
 # -- subprotocols and compression ------------------------------------------------------------------
@@ -678,7 +684,7 @@ FORGETFUL = "client_no_context_takeover"
 def test_deflate_negotiation(served: Served, offer: str, answer: str) -> None:
     served.post("a", "long " * 100)
     wire = v1(served, "", f"Sec-WebSocket-Extensions: {offer}")
-    wire.message(), wire.any_message()  # hello and build
+    wire.message(), wire.any_message(), wire.any_message()  # hello and greeting
     first, payload = wire.raw_frame()
     assert first == (0xC1 if answer else TEXT)
     if answer:
@@ -699,7 +705,7 @@ def extension_in(served: Served, offer: str) -> str:
 def test_short_messages_are_not_compressed(served: Served) -> None:
     served.post("a", 1)
     wire = v1(served, "", "Sec-WebSocket-Extensions: permessage-deflate")
-    wire.message(), wire.any_message()
+    wire.message(), wire.any_message(), wire.any_message()
     assert wire.raw_frame()[0] == TEXT
 
 
