@@ -1,6 +1,7 @@
 """Take the pictures of README.rst and the documentation: `make screenshot`.
 
-Each picture shows a real daemon in a real browser: the demo, every kind of tile, every state of a tile.
+Each picture shows a real daemon in a real browser: the company of ``examples/lobby``, every kind of
+tile, every state of a tile.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import json
 import math
 import random
+import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,12 +20,36 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.support.browser import chromium
-from tests.support.daemon import Daemon
+from tests.support.daemon import CHECKOUT, Daemon, Server
+from tests.support.net import free_port
 
 PICTURES = Path(__file__).with_name("pictures")
-SIZE = ViewportSize(width=1280, height=720)
-LIVELY = 100.0
-"""Seconds until the demo has enough history for its charts."""
+SIZE = ViewportSize(width=1360, height=765)
+LIVELY = 75.0
+"""Seconds until the company's broken sensor is late, and its past is filled."""
+
+KINDS = {
+    "lobby": {
+        "chart": "Orders per minute",
+        "quantiles": "Checkout latency, p99",
+        "band": "Services",
+        "value": "Revenue today",
+        "progress": "Goal of today",
+        "ranked": "Best sellers",
+        "hours": "Orders by hour",
+        "table": "Deployments",
+    },
+    "house": {
+        "several": "Load",
+        "timetable": "Departures",
+        "switches": "Machines and doors",
+        "diverging": "Budget left, by team",
+        "notice": "Notice board",
+        "until": "Warehouse closes",
+        "log": "Just now",
+    },
+}
+"""The name of a picture, and the label of the tile of ``examples/lobby`` that it shows, by wall."""
 
 TILES = """
 [access]
@@ -104,17 +131,38 @@ critical = "> 95"
 
 
 @contextmanager
-def page_of(browser: Browser, daemon: Daemon, query: str = "") -> Iterator[Page]:
+def page_of(browser: Browser, daemon: Server, query: str = "") -> Iterator[Page]:
     """Open the wall of a daemon, and wait until it shows everything.
 
     :param query: the query string of the page, such as ``?wall=tiles``.
     """
-    page = browser.new_page(viewport=SIZE)
+    page = browser.new_page(viewport=SIZE, timezone_id=afternoon(), locale="en-GB")
     page.goto(f"{daemon.url}/{query}")
     page.locator("body[data-link=live]").wait_for()
-    page.wait_for_timeout(2500)
+    page.wait_for_timeout(8000)  # each line of the past is read by itself
     yield page
     page.close()
+
+
+def afternoon() -> str:
+    """Return a time zone in which it is between two and three in the afternoon."""
+    west = (time.gmtime().tm_hour - 14 + 12) % 24 - 12
+    return f"Etc/GMT{west:+d}"
+
+
+def company(folder: Path, *words: str) -> Server:
+    """Return a copy of ``examples/lobby``, where it is afternoon."""
+    shutil.copytree(CHECKOUT / "examples" / "lobby", folder / "lobby")
+    port = free_port()
+    command = [sys.executable, str(folder / "lobby" / "run.py"), str(port), *words]
+    return Server(command, port, folder, {"TZ": afternoon()})
+
+
+def take_kinds(page: Page, wall: str) -> None:
+    """Save a picture of single tiles as ``docs/pictures/kind-NAME.png``."""
+    for name, label in KINDS[wall].items():
+        found = page.locator(".tile", has=page.get_by_role("heading", name=label, exact=True))
+        found.screenshot(path=PICTURES / f"kind-{name}.png")
 
 
 def take(page: Page, name: str) -> None:
@@ -158,33 +206,40 @@ def main() -> None:
     """Take all pictures."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name, chromium() as browser:
-        folders = [Path(name) / each for each in ("demo", "tiles", "silences")]
+        folders = [Path(name) / each for each in ("good", "bad", "tiles", "silences")]
         for folder in folders:
             folder.mkdir()
-        demo = Daemon(folders[0], "--demo")
-        kinds = Daemon(folders[1], config=TILES)
-        silent = Daemon(folders[2], config=SILENCES)
-        shop = folders[2] / "shop.db"
+        good = company(folders[0])
+        bad = company(folders[1], "--bad")
+        kinds = Daemon(folders[2], config=TILES)
+        silent = Daemon(folders[3], config=SILENCES)
+        shop = folders[3] / "shop.db"
         shop.touch()  # an empty file is an empty database
-        for daemon in (demo, kinds, silent):
+        for daemon in (good, bad, kinds, silent):
             daemon.start()
         tiles(kinds)
         time.sleep(2)
         shop.unlink()
         publish(silent, room=21.5, lag=4, disk=84, cpu=98)
         time.sleep(LIVELY)
-        with page_of(browser, demo) as page:
-            take(page, "demo")
+        with page_of(browser, good) as page:
+            take(page, "lobby")
+            take_kinds(page, "lobby")
+        with page_of(browser, good, "?wall=house") as page:
+            take(page, "house")
+            take_kinds(page, "house")
+        with page_of(browser, bad) as page:
+            take(page, "bad")
+            bad.stop()
+            page.locator("body[data-link=lost]").wait_for()
+            page.wait_for_timeout(1500)
+            take(page, "lost")
         with page_of(browser, kinds) as page:
             take(page, "tiles")
         with page_of(browser, silent) as page:
             take(page, "silences")
-            silent.stop()
-            page.locator("body[data-link=lost]").wait_for()
-            page.wait_for_timeout(1500)
-            take(page, "lost")
-        demo.stop()
-        kinds.stop()
+        for daemon in (good, kinds, silent):
+            daemon.stop()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The error message that says how to install an optional dependency."""
+"""The error messages that say how to install an optional dependency."""
 
 from __future__ import annotations
 
@@ -12,3 +12,11 @@ def needs_extra(what: str, package: str, extra: str) -> str:
     :param extra: an extra of the distribution, as ``pyproject.toml`` names it.
     """
     return f'{what} needs {package}: run pip install ".[{extra}]" in a checkout of streamd'
+
+
+def needs_package(what: str, package: str) -> str:
+    """Return a message that a package is missing that is no extra of streamd.
+
+    :param what: the part of the configuration that needs the package.
+    """
+    return f'{what} needs {package}: run pip install "{package}"'

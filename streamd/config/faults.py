@@ -6,9 +6,9 @@ msgspec stops at the first fault.  Then this module checks the table again, key 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -48,7 +48,7 @@ def faults(path: str, value: Any, type: Any) -> Iterator[str]:
     try:
         convert(value, type)
     except msgspec.ValidationError as error:
-        yield from list(_inner_faults(path, value, type)) or [_in_words(path, str(error))]
+        yield from list(_inner_faults(path, value, type)) or [_in_words(path, str(error), type)]
 
 
 def _inner_faults(path: str, value: Any, type: Any) -> Iterator[str]:
@@ -59,20 +59,64 @@ def _inner_faults(path: str, value: Any, type: Any) -> Iterator[str]:
     elif isinstance(value, dict) and (table := _part(type, lambda t: get_origin(t) is dict)):
         for key, member in value.items():
             yield from faults(f"{path}.{key}", member, get_args(table)[1])
-    elif isinstance(value, dict) and (structure := _part(type, _is_structure)):
-        yield from _faults_of_keys(path, value, structure)
+    elif isinstance(value, dict) and (structures := list(_structures(type))):
+        yield from _faults_of_table(path, value, structures)
 
 
-def _faults_of_keys(path: str, table: dict[str, Any], structure: Any) -> Iterator[str]:
-    fields = {field.encode_name: field for field in msgspec.structs.fields(structure)}
+def _faults_of_table(path: str, table: dict[str, Any], structures: list[Any]) -> Iterator[str]:
+    """Yield the faults of a table for which there are one or several structures.
+
+    One key of the table, the tag, chooses one of several structures.
+    """
+    key = structures[0].__struct_config__.tag_field
+    tagged = {structure.__struct_config__.tag: structure for structure in structures}
+    tag = table.get(key)
+    if len(structures) == 1:
+        yield from _faults_of_keys(path, table, structures[0], {})
+    elif isinstance(tag, str) and tag in tagged:
+        yield from _faults_of_keys(path, table, tagged[tag], tagged)
+    else:
+        yield f"{path}.{key}: expected one of {', '.join(tagged)}"
+
+
+def _faults_of_keys(
+    path: str, table: dict[str, Any], structure: Any, tagged: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield the faults of the keys of a table.
+
+    :param tagged: all structures that the table could have had, by their tags.
+    """
+    fields = _fields(structure)
     for key, value in table.items():
         if key in fields:
             yield from faults(f"{path}.{key}", value, fields[key].type)
-        else:
-            yield f"{path}.{key}: unknown key; {suggestion(key, fields)}"
+        elif key != structure.__struct_config__.tag_field:
+            yield f"{path}.{key}: {_unknown(key, structure, tagged)}"
     for key, field in fields.items():
         if field.required and key not in table:
             yield f"{path}.{key}: is missing"
+
+
+def _unknown(key: str, structure: Any, tagged: Mapping[str, Any]) -> str:
+    """Return the message for an unknown key, which may be one of a structure with another tag."""
+    others = [tag for tag, other in tagged.items() if key in _fields(other)]
+    if not others:
+        return f"unknown key; {suggestion(key, _fields(structure))}"
+    config = structure.__struct_config__
+    kinds = " or ".join(f'"{tag}"' for tag in others)
+    return f"{config.tag} has no option {key}; it needs {config.tag_field} = {kinds}"
+
+
+def _fields(structure: Any) -> dict[str, Any]:
+    return {field.encode_name: field for field in msgspec.structs.fields(structure)}
+
+
+def _structures(type: Any) -> Iterator[Any]:
+    """Yield the structures in ``type``: one, or those of a union."""
+    if isinstance(type, _STRUCTURE):
+        yield type
+    for inner in () if get_origin(type) in (tuple, dict) else get_args(type):
+        yield from _structures(inner)
 
 
 _STRUCTURE = type(msgspec.Struct)
@@ -86,8 +130,8 @@ def _part(type: Any, wanted: Callable[[Any], bool]) -> Any:
     return next(filter(None, (_part(inner, wanted) for inner in get_args(type))), None)
 
 
-def _is_structure(type: Any) -> bool:
-    return isinstance(type, _STRUCTURE)
+def _is_literal(type: Any) -> bool:
+    return get_origin(type) is Literal
 
 
 def suggestion(written: str, known: Iterable[str]) -> str:
@@ -102,12 +146,15 @@ def closest(written: str, known: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(written, known, 1, LIKENESS)), None)
 
 
-def _in_words(path: str, message: str) -> str:
+def _in_words(path: str, message: str, type: Any) -> str:
     """Rewrite a message of msgspec in streamd's form: "sources.shop.every: expected …"."""
     match = _AT.fullmatch(message)
     assert match is not None  # the pattern matches any text
     text, key = match[1], match[2]
     if choice := _CHOICE.fullmatch(text):
         text = f"expected one of {choice[1].replace('|', ', ')}"
+    elif literal := text.startswith("Invalid enum") and _part(type, _is_literal):
+        text = f"expected one of {', '.join(map(str, get_args(literal)))}"
     path = f"{path}.{key}" if key else path
-    return f"{path}: {text[:1].lower()}{text[1:].replace('`', '')}"
+    text = text.replace("`", "").replace(" | null", "")  # TOML has no null
+    return f"{path}: {text[:1].lower()}{text[1:]}"

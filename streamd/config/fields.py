@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from streamd.core.written import Written
 
@@ -112,19 +114,55 @@ def _host(name: str) -> str:
     return str(ip_address(name)) if name.rstrip(".").rpartition(".")[2].isdecimal() else name
 
 
+class PublicUrl(str):
+    """The public address of the wall, with a slash at its end: ``https://wall.example.org/floor2/``.
+
+    :ivar origin: the origin of its pages.
+    :ivar host: its host, as in the header ``Host``, without a port.
+    :ivar prefix: its sub-path without a slash at the end; empty if it has none.
+    """
+
+    _FORM = re.compile(r"(?i:https?)://[^/?#@]+((?:/[A-Za-z0-9._~-]+)*)/?")
+
+    origin: str
+    host: str
+    prefix: str
+
+    @classmethod
+    def parse(cls, written: Any) -> PublicUrl:
+        """Parse a configured value; a ValueError says which form is expected."""
+        match = cls._FORM.fullmatch(written) if isinstance(written, str) else None
+        origin = _origin(match[0]) if match else None
+        if match is None or origin is None:
+            raise ValueError('expected an address such as "https://wall.example.org/"')
+        made = cls(f"{origin}{match[1]}/")  # browsers write scheme and host in lower case
+        made.origin, made.prefix = origin, match[1]
+        made.host = re.sub(r":[0-9]+$", "", origin.partition("://")[2])
+        return made
+
+
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
+
+
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+"""The environment variable with the folder of the service's credentials (systemd.exec(5))."""
 
 
 class Secret(Written):
     """A secret, or a reference to it; its repr never shows the secret.
 
-    It is written ``"…"``, ``{ env = "NAME" }`` or ``{ file = "…" }``.
+    It is written ``"…"``, ``{ env = "NAME" }``, ``{ file = "…" }`` or ``{ credential = "NAME" }``.  A
+    credential is a file in the folder that systemd gives the service (``LoadCredential=``).
     """
 
     def __init__(
-        self, text: str | None = None, env: str | None = None, file: str | None = None
+        self,
+        text: str | None = None,
+        env: str | None = None,
+        file: str | None = None,
+        credential: str | None = None,
     ) -> None:
-        self.text, self.env, self.file = text, env, file
+        self.text, self.env, self.file, self.credential = text, env, file, credential
 
     @classmethod
     def parse(cls, written: Any) -> Secret:
@@ -135,7 +173,11 @@ class Secret(Written):
             ((key, value),) = written.items()
             if key in ("env", "file") and isinstance(value, str) and value:
                 return cls(**{key: value})
-        raise ValueError('expected a text, { env = "NAME" } or { file = "…" }')
+            if key == "credential" and isinstance(value, str) and _CREDENTIAL.fullmatch(value):
+                return cls(credential=value)
+        raise ValueError(
+            'expected a text, { env = "NAME" }, { file = "…" } or { credential = "NAME" }'
+        )
 
     def reveal(self, environ: Mapping[str, str], read: Callable[[str], str]) -> str:
         """Return the text of the secret.
@@ -150,6 +192,8 @@ class Secret(Written):
                 found, place = read(self.file), self.file
             except (OSError, UnicodeError) as error:
                 raise ValueError(f"cannot read {self.file}: {error}") from None
+        elif self.credential is not None:
+            found, place = _credential(self.credential, environ, read), self.credential
         else:
             found, place = self.text or "", "it"
         if not found.strip():
@@ -157,7 +201,57 @@ class Secret(Written):
         return found.strip()
 
     def __repr__(self) -> str:
-        return f"Secret({self.env or self.file or '…'})"
+        return f"Secret({self.env or self.file or self.credential or '…'})"
+
+
+_CREDENTIAL = re.compile(r"(?!\.\.?$)[^/\0-\x1f\x7f:]{1,255}")
+
+FOR_SERVICE = "can be read only by the service itself"
+"""The end of the error for a credential that this process may not read, as in ``ExecReload=``."""
+
+_OF_FOLDER = "secrets_"
+"""The beginning of the names of a whole folder: ``LoadCredential=secrets:/etc/streamd/secrets``."""
+
+
+def _credential(name: str, environ: Mapping[str, str], read: Callable[[str], str]) -> str:
+    """Return the text of a credential.
+
+    :raises ValueError: there is none; the message has the line to add to the unit.
+    """
+    folder = environ.get(CREDENTIALS, "")
+    if not folder:
+        raise ValueError(
+            f"systemd gave this process no credentials (${CREDENTIALS} is not set); "
+            f"add to its unit LoadCredential={name}:/etc/streamd/secrets/{name}"
+        )
+    for file in (name, _OF_FOLDER + name):
+        try:
+            return read(f"{folder}/{file}")
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            raise ValueError(f"the credential {name} {FOR_SERVICE}") from None
+        except (OSError, UnicodeError) as error:
+            raise ValueError(f"cannot read the credential {name}: {error}") from None
+    raise ValueError(
+        f"there is no credential {name}; write it to /etc/streamd/secrets/{name}, and restart"
+    )
+
+
+def secret_variables(value: Any) -> Iterator[str]:
+    """Yield the name in each ``{ env = "NAME" }`` of a document, even where a secret is not allowed.
+
+    A ``{ credential = "NAME" }`` yields the variable with the folder of all credentials.
+    """
+    if isinstance(value, list):
+        for member in value:
+            yield from secret_variables(member)
+    elif isinstance(value, dict):
+        if isinstance(value.get("env"), str):
+            yield value["env"]
+        if isinstance(value.get("credential"), str):
+            yield CREDENTIALS
+        yield from secret_variables(list(value.values()))
 
 
 class TrustedProxy(Written):
@@ -199,3 +293,44 @@ def _network(written: Any, strict: bool = True) -> IPv4Network | IPv6Network | N
     if mapped is not None and network.prefixlen >= 96:
         return IPv4Network((mapped, network.prefixlen - 96))
     return network
+
+
+class Timezone(str):
+    """A time zone by its name in the IANA database: ``Europe/Berlin``, ``UTC``."""
+
+    _FORM = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
+
+    @classmethod
+    def parse(cls, written: Any) -> Timezone:
+        """Parse a configured value; a ValueError says which name is probably meant.
+
+        A machine without the database accepts every name of the right form, because the page has a
+        database of its own.
+        """
+        if not isinstance(written, str) or not cls._FORM.fullmatch(written):
+            raise ValueError('expected a time zone such as "Europe/Berlin"')
+        known = available_timezones()
+        if known and written not in known:
+            near = get_close_matches(written, known, 1)
+            raise ValueError(f'unknown time zone; did you mean "{(near or ["Europe/Berlin"])[0]}"?')
+        return cls(written)
+
+    def zone(self) -> ZoneInfo | None:
+        """Return the zone's rules; None if this machine has no database of them."""
+        try:
+            return ZoneInfo(self)
+        except ZoneInfoNotFoundError:
+            return None
+
+
+class Language(str):
+    """A language by its tag in BCP 47, without extensions: ``de``, ``en-GB``, ``zh-Hant-TW``."""
+
+    _FORM = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+
+    @classmethod
+    def parse(cls, written: Any) -> Language:
+        """Parse a configured value; a ValueError says which form is expected."""
+        if not isinstance(written, str) or not cls._FORM.fullmatch(written):
+            raise ValueError('expected a language such as "de" or "en-GB"')
+        return cls(written)

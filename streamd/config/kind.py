@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,12 +22,14 @@ class Kind(NamedTuple):
     :ivar make: takes a table's name, settings and surroundings, and returns a source (see
         ``source.py``) that does nothing yet.  It imports the driver, so that only users of the kind
         need it.  It raises :class:`ConfigError` with a line ``sources.NAME.KEY: …``.
+    :ivar section: the part of a key path before the name, in log lines.
     """
 
     name: str
     told_by: frozenset[str]
     settings: type[Any]
     make: Callable[[str, Any, Any], Any]
+    section: str = "sources"
 
 
 class SourceTable(NamedTuple):
@@ -40,17 +44,21 @@ class Surroundings(NamedTuple):
 
     :ivar base: the folder of the configuration file, from which relative paths start.
     :ivar now: returns seconds since the epoch.
-    :ivar secrets: the environment variables that the configuration names as secrets.
+    :ivar secrets: the environment variables that the configuration names as secrets, now.
+    :ivar zone: the time zone of times in errors that walls show; None for the machine's.
+    :ivar note: called with the key path and the text of each secret that is revealed.
     """
 
     reactor: Any
     base: Path
     now: Callable[[], float] = time.time
-    secrets: frozenset[str] = frozenset()
+    secrets: AbstractSet[str] = frozenset()
+    zone: tzinfo | None = None
+    note: Callable[[str, str], object] = lambda path, text: None
 
     def environment(self, listed: Iterable[str]) -> dict[str, str]:
         """Return the environment for a program: the daemon's, without secrets that are not listed."""
-        hidden = self.secrets.difference(listed)
+        hidden = self.secrets - set(listed)
         return {name: value for name, value in os.environ.items() if name not in hidden}
 
     def reveal(self, path: str, secret: Secret) -> str:
@@ -60,6 +68,8 @@ class Surroundings(NamedTuple):
         :raises ConfigError: if its file or variable is missing or empty.
         """
         try:
-            return secret.reveal(os.environ, lambda name: (self.base / name).read_text("utf-8"))
+            text = secret.reveal(os.environ, lambda name: (self.base / name).read_text("utf-8"))
         except ValueError as error:
             raise ConfigError([f"{path}: {error}"]) from None
+        self.note(path, text)
+        return text

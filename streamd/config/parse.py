@@ -7,26 +7,52 @@ environment, and resolves them with :meth:`Secret.reveal`.  Each kind of source 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
+from streamd.config.alerts import MAX_ALERTS, AlertTable
 from streamd.config.faults import closest, convert, faults, suggestion
-from streamd.config.fields import ConfigError, Problems
+from streamd.config.fields import ConfigError, Problems, secret_variables
+from streamd.config.hooks import MAX_HOOKS, HookTable
 from streamd.config.kind import Kind, SourceTable
-from streamd.config.tables import AccessSettings, Config, ServerSettings, Wall
+from streamd.config.picture_file import PictureName
+from streamd.config.screens import ScreenTable
+from streamd.config.tables import (
+    AccessSettings,
+    Config,
+    InfluxSettings,
+    LogSettings,
+    ServerSettings,
+)
+from streamd.config.tiles import with_kinds
+from streamd.config.walls import Wall, names_of_walls
 from streamd.core.description import Description
 from streamd.core.errors import Refused
 from streamd.core.formula import Circle, Formula, in_order
 from streamd.core.update import check_name
 
 T = TypeVar("T")
+N = TypeVar("N", Wall, ScreenTable)
+Own = TypeVar("Own", AlertTable, HookTable)
 
 MAX_COUNT = 1_000_000
 """The most viewers or streams that can be configured: no daemon can serve more of them."""
 
-TABLES = ("server", "access", "sources", "streams", "walls", "journal")
+TABLES = (
+    "server",
+    "access",
+    "log",
+    "sources",
+    "streams",
+    "walls",
+    "screens",
+    "alerts",
+    "hooks",
+    "influx",
+    "journal",
+)
 
 
 def parse(text: str, kinds: Iterable[Kind], journals: Iterable[Kind] = ()) -> Config:
@@ -63,11 +89,17 @@ def read(
         or ServerSettings(),
         access=reader.table("access", document.get("access", {}), AccessSettings)
         or AccessSettings(),
+        log=reader.table("log", document.get("log", {}), LogSettings) or LogSettings(),
         sources=dict(reader.sources(document.get("sources", {}))),
-        streams=dict(reader.streams("streams", document.get("streams", {}))),
-        walls=tuple(reader.walls(document.get("walls", []))),
+        streams=(streams := dict(reader.streams("streams", document.get("streams", {})))),
+        walls=tuple(reader.walls(document.get("walls", []), streams)),
+        screens=tuple(reader.screens(document.get("screens", []))),
+        alerts=dict(reader.own("alerts", document.get("alerts", {}), AlertTable)),
+        hooks=dict(reader.own("hooks", document.get("hooks", {}), HookTable)),
+        influx=reader.table("influx", document.get("influx", {}), InfluxSettings)
+        or InfluxSettings(),
         journal=None if journal is None else reader.journal(journal, journals),
-        secrets=frozenset(_variables(document)),
+        secrets=frozenset(secret_variables(document)),
         file=True,
     )
     config = config._replace(order=_order(document, config))
@@ -78,15 +110,10 @@ def read(
     return config, reader.problems
 
 
-def _variables(value: Any) -> Iterator[str]:
-    """Yield the name in each ``{ env = "NAME" }`` of a document, even where a secret is not allowed."""
-    if isinstance(value, list):
-        for member in value:
-            yield from _variables(member)
-    elif isinstance(value, dict):
-        if isinstance(value.get("env"), str):
-            yield value["env"]
-        yield from _variables(list(value.values()))
+def pictures_of(config: Config) -> Mapping[str, PictureName]:
+    """Return the picture files of the sources that have one, by the names of the sources."""
+    files = {name: getattr(own.settings, "image", None) for name, own in config.sources.items()}
+    return {name: file for name, file in files.items() if isinstance(file, PictureName)}
 
 
 def formulas_of(config: Config) -> Mapping[str, Formula]:
@@ -144,35 +171,86 @@ class _Reader:
     def streams(self, path: str, tables: Any) -> Iterable[tuple[str, Description]]:
         """Yield the streams; a table within a table has a longer name: ``[streams.shop.revenue]``."""
         for name, table in self._named(path, tables):
-            inner = {key: value for key, value in table.items() if isinstance(value, dict)}
-            own = {key: value for key, value in table.items() if key not in inner}
             here = f"{path}.{name}"
+            inner = {key: value for key, value in table.items() if isinstance(value, dict)}
+            if "words" in inner and self._are_words(here, inner["words"]):
+                del inner["words"]
+            own = {key: value for key, value in table.items() if key not in inner}
             stream = here.removeprefix("streams.")
             if own or not inner:
-                description = self.table(here, own, Description)
+                description = self._description(here, own)
                 if description is not None and self._is_name(here, stream):
                     yield stream, description
             if inner:
                 yield from self.streams(here, inner)
 
-    def walls(self, tables: Any) -> Iterable[Wall]:
+    def _are_words(self, path: str, table: dict[str, Any]) -> bool:
+        """Return whether a table ``words`` is a key of the stream, not a stream of that name.
+
+        A table that could be either is reported: its meaning must not depend on a guess.
+        """
+        if any(isinstance(value, dict) for value in table.values()):
+            return False
+        if list(faults(path, table, Description)):
+            return True
+        name = f"{path.removeprefix('streams.')}.words"
+        self.problem(f"{path}.words", f'if this is a stream, write [streams."{name}"]')
+        return False
+
+    def _description(self, path: str, table: dict[str, Any]) -> Description | None:
+        description = self.table(path, table, Description)
+        if description is not None:
+            for key, message in description.contradictions():
+                self.problem(f"{path}.{key}", message)
+        return description
+
+    def walls(self, tables: Any, streams: Mapping[str, Description]) -> Iterable[Wall]:
         if not isinstance(tables, list):
             self.problem("walls", "expected tables, [[walls]]")
             return
+        written = [with_kinds(table, streams) for table in tables]
+        for path, wall in self._different("walls", written, Wall):
+            for key, message in wall.problems(streams):
+                self.problem(f"{path}.{key}", message)
+            yield wall
+
+    def screens(self, tables: Any) -> Iterable[ScreenTable]:
+        if not isinstance(tables, list):
+            self.problem("screens", "expected tables, [[screens]]")
+            return
+        for _, screen in self._different("screens", tables, ScreenTable):
+            yield screen
+
+    def own(self, section: str, tables: Any, type: type[Own]) -> Iterable[tuple[str, Own]]:
+        """Yield the alerts or the hooks; a section ``alerts`` has the tables ``[alerts.NAME]``."""
+        for name, table in self._named(section, tables):
+            path = f"{section}.{name}"
+            made = self.table(path, table, type)
+            if self._is_name(path, path) and made is not None:
+                for key, message in made.problems(name):
+                    self.problem(f"{path}.{key}", message)
+                yield name, made
+
+    def _different(self, key: str, tables: list[Any], type: type[N]) -> Iterable[tuple[str, N]]:
+        """Yield the path and the structure of each table of an array; report equal names."""
         names = set()
         for number, table in enumerate(tables):
-            wall = self.table(f"walls[{number}]", table, Wall)
-            if wall is None:
+            path = f"{key}[{number}]"
+            made = self.table(path, table, type)
+            if made is None:
                 continue
-            if wall.name in names:
-                self.problem(f"walls[{number}].name", f"there is a wall {wall.name} already")
-            names.add(wall.name)
-            yield wall
+            if made.name in names:
+                self.problem(f"{path}.name", f"there is a {key[:-1]} {made.name} already")
+            names.add(made.name)
+            yield path, made
 
     def check(self, config: Config) -> None:
         """Check the rules that a structure cannot express."""
         if isinstance(config.access.publish, str) and config.access.publish != "loopback":
             self.problem("access.publish", 'expected "loopback" or a list of secrets')
+        if config.access.identity is not None and not config.server.trusted_proxies:
+            message = "it counts only from [server] trusted_proxies, and there are none"
+            self.problem("access.identity", message)
         if "null" in config.server.publish_origins:
             self.problem("server.publish_origins", 'any site can send the origin "null"')
         for key in ("max_viewers", "max_streams"):
@@ -181,7 +259,34 @@ class _Reader:
         if not 0 < config.server.address_share <= 1:
             self.problem("server.address_share", "expected more than 0 and at most 1, such as 0.8")
 
+        for number, screen in enumerate(config.screens):
+            for key, message in screen.problems(names_of_walls(config.walls)):
+                self.problem(f"screens[{number}].{key}", message)
         self._check_formulas(config)
+        self._check_backfills(config)
+        self._check_alerts(config)
+
+    def _check_alerts(self, config: Config) -> None:
+        for key, most in (("alerts", MAX_ALERTS), ("hooks", MAX_HOOKS)):
+            if len(getattr(config, key)) > most:
+                self.problem(key, f"expected at most {most} tables")
+        for name in config.sources if config.alerts else ():
+            if name == "alerts" or name.startswith("alerts."):
+                self.problem(
+                    f"sources.{name}", "expected another name: [alerts.NAME] has such streams"
+                )
+
+    def _check_backfills(self, config: Config) -> None:
+        rollups = [name for name, stream in config.streams.items() if stream.rollup is not None]
+        for name, table in config.sources.items():
+            if getattr(table.settings, "backfill", None) is None:
+                continue
+            if not any(stream.startswith(f"{name}.") for stream in rollups):
+                self.problem(
+                    f"sources.{name}.backfill",
+                    "it fills streams with rollup, and no stream of this source has one, "
+                    f'such as [streams.{name}.COLUMN] rollup = "400d"',
+                )
 
     def _check_formulas(self, config: Config) -> None:
         try:

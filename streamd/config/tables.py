@@ -3,76 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from datetime import tzinfo
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from streamd.config.fields import Origin, Secret, Size, TrustedProxy
+from streamd.config.access import IdentitySettings, TokenEntry
+from streamd.config.alerts import AlertTable
+from streamd.config.fields import (
+    Language,
+    Origin,
+    PublicUrl,
+    Size,
+    Timezone,
+    TrustedProxy,
+)
+from streamd.config.hooks import HookTable
 from streamd.config.kind import SourceTable
-from streamd.core.description import Description, TileKind
+from streamd.config.screens import ScreenTable
+from streamd.config.walls import Wall
+from streamd.core.description import Description
 from streamd.core.duration import Duration
-from streamd.core.errors import Refused
 from streamd.core.quota import SHARE
-from streamd.core.selection import Pattern, Selection
-from streamd.core.update import Name
+from streamd.core.template import Template
 from streamd.wire.requests import PACE
 
-
-class Tile(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
-):
-    """A table ``[[walls.tiles]]``: a tile for each match of ``stream``, or one for all ``streams``."""
-
-    stream: Pattern | None = None
-    streams: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)] | None = None
-    title: str | None = None
-    show: TileKind | None = None
-
-    def __post_init__(self) -> None:
-        if (self.stream is None) == (self.streams is None):
-            raise ValueError("expected either stream or streams")
-
-    @property
-    def patterns(self) -> tuple[str, ...]:
-        """The names and globs of the streams that the tile shows."""
-        return self.streams or (self.stream or "",)
-
-
-class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table ``[[walls]]``: the tiles of a wall; without ``streams`` and ``tiles`` it has all streams.
-
-    :ivar rotate: seconds that each page is shown, if the tiles need more than one.
-    """
-
-    name: Name
-    title: str | None = None
-    theme: Annotated[str, msgspec.Meta(pattern="^(dark|light|auto)$")] = "dark"
-    rotate: Duration = Duration(15)
-    streams: Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1)] | None = None
-    tiles: Annotated[tuple[Tile, ...], msgspec.Meta(min_length=1)] | None = None
-
-    def __post_init__(self) -> None:
-        if self.streams is not None and self.tiles is not None:
-            raise ValueError("expected streams or tiles, not both")
-        patterns = {pattern for tile in self._tiles() for pattern in tile.patterns}
-        try:
-            Selection(patterns)  # the page of this wall subscribes with them
-        except Refused as refused:
-            raise ValueError(refused.message) from None
-
-    def _tiles(self) -> tuple[Tile, ...]:
-        return self.tiles or tuple(Tile(stream=stream) for stream in self.streams or ("*",))
-
-    def public(self) -> dict[str, Any]:
-        """Return the members of ``GET /walls/NAME``, which the page reads."""
-        return {
-            "name": self.name,
-            "title": self.title or self.name,
-            "theme": self.theme,
-            "rotate": float(self.rotate),
-            "tiles": self._tiles(),
-        }
-
+Rate = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+"""How many a second; 0 for any number."""
 
 FrameAncestor = Annotated[
     str, msgspec.Meta(pattern=r"^(https?://(\*\.)?[A-Za-z0-9.-]+(:([0-9]{1,5}|\*))?|https?:|\*)$")
@@ -80,13 +37,36 @@ FrameAncestor = Annotated[
 """An origin whose pages may show the wall in a frame, as a CSP source (CSP Level 3, section 2.3.1)."""
 
 
+class RateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The table ``[server.rates]``: how many of each a second; 0 for any number.
+
+    The defaults let a hundred screens behind one address load the page again at the same time.
+
+    :ivar handshakes: WebSockets that one client address begins.
+    :ivar requests: requests of one client address, without those for the files of the page.
+    :ivar publishes: publishes, deletions and commands of one client address without a valid token.
+    :ivar token_publishes: publishes and deletions with one token.
+    """
+
+    handshakes: Rate = 200.0
+    requests: Rate = 500.0
+    publishes: Rate = 20.0
+    token_publishes: Rate = 0.0
+
+
 class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The table ``[server]``: who may connect, and the bounds of the daemon.
 
+    :ivar url: the public address, if a proxy is in front.
     :ivar origins: other origins whose pages may read.
     :ivar publish_origins: other origins whose pages may also publish and command screens.
+    :ivar language: that of walls without their own; None for the browser's.
+    :ivar timezone: that of walls without their own; None for the machine's.
+    :ivar rates: how fast one client may make requests.
+    :ivar metrics_port: a port for the metrics alone: its number or its endpoint; None for no such port.
     """
 
+    url: PublicUrl | None = None
     origins: tuple[Origin, ...] = ()
     publish_origins: tuple[Origin, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -98,23 +78,74 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     max_streams: int = 10_000
     max_state: Size = Size(256 * 2**20)
     forget: Duration = Duration(24 * 3600)
+    language: Language | None = None
+    timezone: Timezone | None = None
+    metrics_port: int | str | None = None
+    rates: RateSettings = RateSettings()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The configured host names of the daemon: ``hosts``, and the host of ``url``."""
+        return self.hosts if self.url is None else (*self.hosts, self.url.host)
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """The origins whose pages may change something: ``publish_origins``, and that of ``url``."""
+        own = () if self.url is None else (self.url.origin,)
+        return (*self.publish_origins, *own)
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The time zone of times in errors; None for the machine's."""
+        return None if self.timezone is None else self.timezone.zone()
+
+
+class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The table ``[log]``.
+
+    :ivar format: the form of a line; None for ``journal`` under systemd, and ``text`` elsewhere.
+    :ivar access: whether each answered request is logged.
+    """
+
+    format: Literal["text", "journal", "json"] | None = None
+    access: bool = False
 
 
 class AccessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The table ``[access]``: the tokens of publishers and administrators.
+    """The table ``[access]``: who may read, publish and administrate.
 
+    :ivar view: tokens that allow reading; None if everybody may read, unless there is an identity.
     :ivar publish: tokens, or ``"loopback"`` if programs on this machine may publish without one.
-    :ivar admin: tokens that allow commands to screens.
+    :ivar admin: tokens that allow everything.
+    :ivar metrics: tokens that allow reading the metrics.
+    :ivar identity: how trusted proxies tell who a person is.
     """
 
-    publish: tuple[Secret, ...] | str = ()
-    admin: tuple[Secret, ...] = ()
+    view: tuple[TokenEntry, ...] | None = None
+    publish: tuple[TokenEntry, ...] | str = ()
+    admin: tuple[TokenEntry, ...] = ()
+    metrics: tuple[TokenEntry, ...] = ()
+    identity: IdentitySettings | None = None
+
+
+class InfluxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The table ``[influx]``: points in the line protocol of InfluxDB.
+
+    :ivar stream: the name of a field's stream.  It may have ``{measurement}``, ``{field}``, ``{TAG}``
+        for any tag, and ``{tags}`` for the values of all tags in the order of their names.
+    """
+
+    stream: Template = Template("{measurement}.{tags}.{field}")
 
 
 class Config(NamedTuple):
     """A whole configuration.
 
     :ivar walls: the walls, with different names; the first one is the default.
+    :ivar screens: the screens with a table of their own, with different names.
+    :ivar alerts: the tables ``[alerts.NAME]``, by name.
+    :ivar hooks: the tables ``[hooks.NAME]``, by name.
+    :ivar influx: the table ``[influx]``.
     :ivar journal: the table ``[journal]``, or None for the default.
     :ivar order: the names of sources and streams: those of the table that the file begins with first.
     :ivar secrets: the environment variables in every ``{ env = "NAME" }`` of the file.
@@ -124,9 +155,14 @@ class Config(NamedTuple):
 
     server: ServerSettings = ServerSettings()
     access: AccessSettings = AccessSettings()
+    log: LogSettings = LogSettings()
     sources: Mapping[str, SourceTable] = {}
     streams: Mapping[str, Description] = {}
     walls: Sequence[Wall] = ()
+    screens: Sequence[ScreenTable] = ()
+    alerts: Mapping[str, AlertTable] = {}
+    hooks: Mapping[str, HookTable] = {}
+    influx: InfluxSettings = InfluxSettings()
     journal: SourceTable | None = None
     secrets: frozenset[str] = frozenset()
     file: bool = False

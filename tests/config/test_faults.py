@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
@@ -52,6 +52,41 @@ class FaultsTests(SynchronousTestCase):
 
     def test_a_table_that_is_none(self) -> None:
         self.assertEqual(["t: expected object, got int"], list(faults("t", 5, Outer)))
+
+
+class Lamp(msgspec.Struct, forbid_unknown_fields=True, tag_field="kind", tag="lamp"):
+    watts: int
+    colour: Literal["white", "red"] = "white"
+
+
+class Door(msgspec.Struct, forbid_unknown_fields=True, tag_field="kind", tag="door"):
+    inner: tuple[Inner, ...] = ()
+
+
+class TaggedTests(SynchronousTestCase):
+    def check(self, table: Any, *wanted: str) -> None:
+        self.assertEqual(list(wanted), list(faults("t", table, Lamp | Door)))
+
+    def test_tag_chooses_the_structure(self) -> None:
+        self.check({"kind": "door", "inner": [{"name": "a"}]})
+        self.check({"kind": "door", "inner": [{}]}, "t.inner[0].name: is missing")
+        self.check({"kind": "lamp"}, "t.watts: is missing")
+
+    def test_unknown_tag(self) -> None:
+        for table in ({"kind": "gate"}, {"kind": 5}, {"watts": 5}):
+            self.check(table, "t.kind: expected one of lamp, door")
+
+    def test_key_of_another_structure(self) -> None:
+        problem = 't.watts: door has no option watts; it needs kind = "lamp"'
+        self.check({"kind": "door", "watts": 5}, problem)
+        self.check({"kind": "door", "inenr": []}, "t.inenr: unknown key; did you mean inner?")
+
+    def test_table_where_an_array_is_expected(self) -> None:
+        self.check({"kind": "door", "inner": {}}, "t.inner: expected array, got object")
+
+    def test_choice(self) -> None:
+        problem = "t.colour: expected one of white, red"
+        self.check({"kind": "lamp", "watts": 5, "colour": "pink"}, problem)
 
 
 class SuggestionTests(SynchronousTestCase):

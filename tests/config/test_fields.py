@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.config.fields import ConfigError, Origin, Problems, Secret, Size, TrustedProxy
+from streamd.config import fields
+from streamd.config.fields import (
+    FOR_SERVICE,
+    ConfigError,
+    Language,
+    Origin,
+    Problems,
+    PublicUrl,
+    Secret,
+    Size,
+    Timezone,
+    TrustedProxy,
+)
 
 
 class SizeTests(SynchronousTestCase):
@@ -78,6 +90,54 @@ class OriginTests(SynchronousTestCase):
             self.assertIn("expected an origin such as", str(error))
 
 
+class PublicUrlTests(SynchronousTestCase):
+    def test_address(self) -> None:
+        for written, url, origin, host, prefix in (
+            (
+                "https://wall.example",
+                "https://wall.example/",
+                "https://wall.example",
+                "wall.example",
+                "",
+            ),
+            (
+                "HTTPS://Wall.example:443/a/b/",
+                "https://wall.example/a/b/",
+                "https://wall.example",
+                "wall.example",
+                "/a/b",
+            ),
+            (
+                "http://[2001:DB8::1]:8080/",
+                "http://[2001:db8::1]:8080/",
+                "http://[2001:db8::1]:8080",
+                "[2001:db8::1]",
+                "",
+            ),
+        ):
+            parsed = PublicUrl.parse(written)
+            self.assertEqual(
+                (url, origin, host, prefix), (parsed, parsed.origin, parsed.host, parsed.prefix)
+            )
+
+    def test_what_is_no_address(self) -> None:
+        others: tuple[object, ...] = (
+            "wall.example",
+            "ftp://wall.example/",
+            "https://ann:secret@wall.example/",
+            "https://wall.example/?wall=a",
+            "https://wall.example/#a",
+            "https://wall.example//",
+            "https://wall.example/a b/",
+            "https://wall:0/",
+            "",
+            7,
+        )
+        for other in others:
+            error = self.assertRaises(ValueError, PublicUrl.parse, other)
+            self.assertIn("https://wall.example.org/", str(error))
+
+
 class SecretTests(SynchronousTestCase):
     def test_where_it_is(self) -> None:
         files = {"token": "from file\n"}
@@ -85,6 +145,38 @@ class SecretTests(SynchronousTestCase):
         self.assertEqual("text", Secret("text").reveal(environ, files.__getitem__))
         self.assertEqual("from env", Secret(env="TOKEN").reveal(environ, files.__getitem__))
         self.assertEqual("from file", Secret(file="token").reveal(environ, files.__getitem__))
+
+    def test_credential(self) -> None:
+        """A file of $CREDENTIALS_DIRECTORY, by itself or of a whole folder."""
+        files = {"/run/credentials/own": "mine", "/run/credentials/secrets_shop": "its\n"}
+
+        def read(name: str) -> str:
+            if name not in files:
+                raise FileNotFoundError(2, "No such file or directory", name)
+            return files[name]
+
+        environ = {"CREDENTIALS_DIRECTORY": "/run/credentials"}
+        for name, text in (("own", "mine"), ("shop", "its")):
+            secret = Secret.parse({"credential": name})
+            self.assertEqual(text, secret.reveal(environ, read))
+        missing = Secret.parse({"credential": "late"})
+        error = self.assertRaises(ValueError, missing.reveal, environ, read)
+        self.assertIn("there is no credential late; write it to /etc/", str(error))
+        error = self.assertRaises(ValueError, missing.reveal, {}, read)
+        self.assertIn("LoadCredential=late:/etc/streamd/secrets/late", str(error))
+
+    def test_credential_of_another_process(self) -> None:
+        def deny(name: str) -> str:
+            raise PermissionError(13, "Permission denied", name)
+
+        environ = {"CREDENTIALS_DIRECTORY": "/run/credentials"}
+        secret = Secret.parse({"credential": "own"})
+        error = self.assertRaises(ValueError, secret.reveal, environ, deny)
+        self.assertTrue(str(error).endswith(FOR_SERVICE), error)
+
+    def test_credential_is_a_name(self) -> None:
+        for name in ("", "..", ".", "a/b", "/etc/shadow", "a\nb", "a:b", "x" * 256, 7):
+            self.assertRaises(ValueError, Secret.parse, {"credential": name})
 
     def test_missing_or_empty(self) -> None:
         def read_none(name: str) -> str:
@@ -163,3 +255,37 @@ class ProblemsTests(SynchronousTestCase):
                 raise ZeroDivisionError
 
         self.assertRaises(ZeroDivisionError, fail)
+
+
+class TimezoneTests(SynchronousTestCase):
+    def test_names_of_the_database(self) -> None:
+        for name in ("Europe/Berlin", "UTC", "America/Argentina/Buenos_Aires", "Etc/GMT+5"):
+            self.assertEqual(name, Timezone.parse(name))
+
+    def test_other_names(self) -> None:
+        for written, meant in (("europe/berlin", "Europe/Berlin"), ("Asia/Singapur", "Singapore")):
+            error = self.assertRaises(ValueError, Timezone.parse, written)
+            self.assertIn(meant, str(error))
+        for wrong in ("", "../etc/passwd", "/Europe/Berlin", "Europe/", 1, None):
+            self.assertRaises(ValueError, Timezone.parse, wrong)
+
+    def test_rules_of_a_zone(self) -> None:
+        zone = Timezone.parse("Asia/Tokyo").zone()
+        self.assertEqual("Asia/Tokyo", getattr(zone, "key", None))
+        self.assertIsNone(Timezone("Europe/Nowhere").zone())
+
+    def test_without_a_database_the_form_counts(self) -> None:
+        self.patch(fields, "available_timezones", set)
+        self.assertEqual("Europe/Nowhere", Timezone.parse("Europe/Nowhere"))
+        self.assertRaises(ValueError, Timezone.parse, "Europe//Nowhere")
+
+
+class LanguageTests(SynchronousTestCase):
+    def test_tags(self) -> None:
+        for tag in ("de", "en-GB", "zh-Hant-TW", "gsw-CH", "es-419"):
+            self.assertEqual(tag, Language.parse(tag))
+
+    def test_other_forms(self) -> None:
+        for written in ("", "de_DE", "DE", "german", "de-", "en-GB\n", "x-klingon", 1, None):
+            error = self.assertRaises(ValueError, Language.parse, written)
+            self.assertIn('"en-GB"', str(error))

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamd.config.access import TokenEntry
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind
 from streamd.config.parse import parse
 from streamd.config.parse import read as read_all
-from streamd.config.tables import Config, Wall
+from streamd.config.tables import Config
+from streamd.config.walls import Wall
 from streamd.core.description import KINDS_OF_TILE, Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.limit import Limit
@@ -51,7 +53,7 @@ SQL = Kind("sql", frozenset(("query",)), QuerySettings, make)
 FEED = Kind("feed", frozenset(("ws:", "wss:")), FeedSettings, make)
 KINDS = (WALK, SQL, FEED)
 
-SHOW = "expected one of value, status, chart, list"
+SHOW = "expected one of value, status, chart, quantiles, list"
 SHOP = '[sources.shop]\ndatabase = "sqlite:///shop.db"\nquery = "SELECT 1 AS orders"\n'
 
 
@@ -106,9 +108,8 @@ class GoodTests(SynchronousTestCase):
         self.assertEqual(
             (64 * 2**20, 5, 7 * 86400), (server.max_state, server.max_viewers, server.forget)
         )
-        self.assertEqual(
-            (Secret("text"), Secret(env="TOKEN"), Secret(file="token")), config.access.publish
-        )
+        secrets = Secret("text"), Secret(env="TOKEN"), Secret(file="token")
+        self.assertEqual(tuple(map(TokenEntry, secrets)), config.access.publish)
 
     def test_loopback(self) -> None:
         self.assertEqual("loopback", read('[access]\npublish = "loopback"').access.publish)
@@ -120,6 +121,34 @@ class GoodTests(SynchronousTestCase):
         )
         names = {"shop", "shop.a.b", "x.y", "shop._z", "streams.q"}
         self.assertEqual(names, set(config.streams))
+
+    def test_words_are_no_longer_name(self) -> None:
+        config = read('[streams.door]\nwords = { 0 = "shut", true = "open" }\n')
+        self.assertEqual({"0": "shut", "true": "open"}, config.streams["door"].words)
+        self.assertEqual(["door"], list(config.streams))
+        named = read('[streams.words]\ntitle = "W"\n[streams."a.words"]\ntitle = "V"')
+        self.assertEqual(["words", "a.words"], list(named.streams))
+        deeper = read('[streams.a.words.b]\ntitle = "B"')
+        self.assertEqual(["a.words.b"], list(deeper.streams))
+
+    def test_presentation(self) -> None:
+        config = read(
+            """
+            [streams.a]
+            format = "money"
+            currency = "EUR"
+            decimals = 2
+            goal = 30e6
+            from = 2026-10-01
+            by = "2026-12-31"
+            rollup = "8d"
+            compare = "7d"
+            """
+        )
+        told = msgspec.json.decode(msgspec.json.encode(config.streams["a"].public()))
+        self.assertEqual(("money", "EUR", 2), (told["format"], told["currency"], told["decimals"]))
+        self.assertEqual(("2026-10-01", "2026-12-31"), (told["from"], told["by"]))
+        self.assertEqual((3e7, "7d"), (told["goal"], told["compare"]))
 
     def test_order_is_that_of_the_file(self) -> None:
         streams = "[streams.zulu]\n[streams.alpha.x]\nkeep = 1\n"
@@ -167,6 +196,26 @@ class GoodTests(SynchronousTestCase):
         self.assertEqual([orders, {"streams": ["load.web", "load.db"]}], tiles)
         told = {"name": "rest", "title": "rest", "theme": "dark", "rotate": 15.0}
         self.assertEqual({**told, "tiles": [{"stream": "*"}]}, as_json(rest))
+
+    def test_tile_has_the_options_of_the_kind_that_its_stream_says(self) -> None:
+        [wall] = read(
+            """
+            [[walls]]
+            name = "hall"
+            [[walls.tiles]]
+            stream = "shop.orders"
+            window = "8h"
+            [[walls.tiles]]
+            stream = "shop.orders"
+            title = "Orders"
+            [streams.shop.orders]
+            show = "chart"
+            """
+        ).walls
+        chart = {"stream": "shop.orders", "show": "chart", "window": 28800.0}
+        self.assertEqual(
+            [chart, {"stream": "shop.orders", "title": "Orders"}], as_json(wall)["tiles"]
+        )
 
 
 class SecretVariableTests(SynchronousTestCase):
@@ -248,7 +297,7 @@ class BadTests(SynchronousTestCase):
         self.check("[servr]", "servr", "unknown")
         self.check("[sorces.a]", "sorces", "did you mean sources?")
         self.check("[server]\nport = 1", "server.port", "unknown key; there are ")
-        self.check("[access]\nview = []", "access.view", "there are admin, publish")
+        self.check("[access]\nread = []", "access.read", "there are admin, identity")
         self.check(SHOP + "evry = 1", "sources.shop.evry", "unknown key; did you mean every?")
         self.check("[streams.a]\nwran = 1", "streams.a.wran", "unknown key; did you mean warn?")
 
@@ -302,12 +351,13 @@ class BadTests(SynchronousTestCase):
         check('name = "b"\nrotate = 5', ".rotate", "a duration")
         check('name = "b"\nstreams = []', ".streams", "length >= 1")
         check('name = "b"\nstreams = ["a", "a b"]', ".streams[1]", "expected str matching")
-        check('name = "b"\ncolour = 1', ".colour", "unknown key; there are name, rotate")
+        check('name = "b"\ncolour = 1', ".colour", "unknown key; there are accent, clocks")
         tile = 'name = "b"\n[[walls.tiles]]\n'
         check(f"{tile}show = 'chart'", ".tiles[0]", "either stream or streams")
         check(f"{tile}stream = 'a'\nstreams = ['b']", ".tiles[0]", "either stream or streams")
-        check(f"{tile}stream = 'a'\nshow = 'gauge'", ".tiles[0].show", SHOW)
-        check(f"{tile}streams = ['a', 'b.*']", ".tiles[0].streams[1]", "expected str matching")
+        check(f"{tile}stream = 'a'\nshow = 'gauge'", ".tiles[0].show", "of auto, value, status")
+        check(f"{tile}streams = ['a', 'b b']", ".tiles[0].streams[1]", "expected str matching")
+        check(f"{tile}stream = 'a'\ngroup = 'Shop'", ".tiles[0].group", "no such group")
         check(tile.replace("[[", "streams = ['a']\n[[") + "stream = 'a'", "", "not both")
         names = ",".join(f"'s{n}'" for n in range(32))
         self.assertEqual(
@@ -327,6 +377,44 @@ class BadTests(SynchronousTestCase):
             self.check(f"[streams.a]\nkeep = {written}", "streams.a.keep", "expected")
         self.check('[streams.a]\nwarn = "high"', "streams.a.warn", "a comparison")
         self.check("[streams.a]\ncritical = 5", "streams.a.critical", "a comparison")
+
+    def test_presentation(self) -> None:
+        formats = (
+            "expected one of number, percent, money, bytes, duration, time, date, since, until"
+        )
+        for setting, key, message in (
+            ("words = 5", "words", "expected object"),
+            ("words = { 0 = 1 }", "words.0", "expected str"),
+            ('words = { 0 = "" }', "words.0", "length >= 1"),
+            ('format = "euro"', "format", formats),
+            ('format = "money"', "currency", 'currency = "EUR"'),
+            ('format = "money"\ncurrency = "euro"', "currency", 'such as "EUR"'),
+            ("decimals = 11", "decimals", "<= 10"),
+            ('goal = "5"', "goal", "expected float"),
+            ("goal = nan", "goal", "finite"),
+            ('by = "soon"', "by", '"2026-12-31"'),
+            ('by = "18:00"', "by", "needs a goal"),
+            ('goal = 5\nfrom = "08:00"', "from", "needs by"),
+            ("goal = 5\nfrom = 2026-10-02\nby = 2026-10-01", "from", "before 2026-10-01"),
+            ('compare = "7h"', "compare", "whole days"),
+            ('compare = "7d"', "compare", 'add the line rollup = "8d"'),
+        ):
+            with self.subTest(setting):
+                self.check(f"[streams.a]\n{setting}", f"streams.a.{key}", message)
+
+    def test_a_table_that_could_be_words_or_a_stream(self) -> None:
+        for table in ('title = "x"', "", "keep = 5"):
+            text = f"[streams.a.words]\n{table}"
+            self.check(text, "streams.a.words", 'if this is a stream, write [streams."a.words"]')
+
+    def test_language_and_timezone(self) -> None:
+        wall = '[[walls]]\nname = "a"\n'
+        for place, path in (("[server]\n", "server"), (wall, "walls[0]")):
+            for written in ("de_DE", "german", "DE", ""):
+                text = f'{place}language = "{written}"'
+                self.check(text, f"{path}.language", "a language such as")
+            self.check(f'{place}timezone = "Berlin"', f"{path}.timezone", "Europe/Berlin")
+            self.check(f"{place}timezone = 1", f"{path}.timezone", "Europe/Berlin")
 
     def test_secrets(self) -> None:
         for written in (

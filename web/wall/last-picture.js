@@ -20,9 +20,10 @@ const LONGEST = 1_000_000;
  */
 export function savePicture(link, configuration, wall, status = link.status) {
   if (status !== "live") return;
-  const streams = [...link.streams.values()].map(({ name, description, seq, time, value }) => {
-    const short = JSON.stringify(value ?? null).length <= LONGEST_VALUE;
-    return { name, description, seq, time, value: short ? value : null };
+  const streams = [...link.streams.values()].map(({ name, description, seq, time, value, exact }) => {
+    // JSON has no BigInt, and an identifier with wrong digits is worse than none.
+    const isKept = exact === undefined && JSON.stringify(value ?? null).length <= LONGEST_VALUE;
+    return { name, description, seq, time, value: isKept ? value : null };
   });
   try {
     // Pages of version 0.1.0 call the configuration "plan". One name serves both, so that a renewed page knows the last picture.
@@ -44,6 +45,15 @@ export function loadPicture(wall) {
     return { configuration: plan, time, streams: new Map(streams.map((stream) => [stream.name, { ...stream, health: {}, missed: 0 }])) };
   } catch {
     return null;
+  }
+}
+
+/** Remove all stored pictures: this browser may not show them any more. */
+export function forgetPictures() {
+  try {
+    for (const name of Object.keys(localStorage)) if (name.startsWith(key(null))) localStorage.removeItem(name);
+  } catch {
+    // The storage is blocked, so nothing is stored.
   }
 }
 

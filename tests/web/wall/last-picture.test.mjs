@@ -59,6 +59,12 @@ test("a picture is bounded, and a large value is left out of it", (t) => {
   assert.equal(items.size, 0);
 });
 
+test("a value whose digits would be lost is left out of a picture", (t) => {
+  storage(t);
+  savePicture(link([stream({ value: 9_007_199_254_740_992, exact: 9_007_199_254_740_993n })]), configuration, null);
+  assert.equal(loadPicture(null).streams.get("a").value, null);
+});
+
 test("a storage that is full, blocked or damaged does no harm", (t) => {
   const items = storage(t, 10);
   savePicture(link([stream()]), configuration, null);
