@@ -7,8 +7,8 @@ read a :class:`~streamd.core.state.State` and change nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, takewhile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice, takewhile
 from operator import attrgetter
 from typing import Any
 
@@ -30,6 +30,9 @@ MANY_LOOKS = 20_000
 
 MANY_MISSED = 4096
 """The most updates in one answer to a viewer that lags: several messages of 64 KiB."""
+
+FEW = 8
+"""If fewer than one in so many updates is of wanted streams, these are looked up one by one."""
 
 
 # -- where a viewer begins -------------------------------------------------------------------------
@@ -160,6 +163,7 @@ class Missed:
         self._since = since = state.revision if newest else cursor.revision
         roster = state.roster
         self._numbers = [roster.numbers[update.stream] for update in self.updates]
+        self._places: Mapping[int, Sequence[int]] = {}
         self.touched = self._updated = roster.bits_of(self._numbers)
         self._noted: Sequence[Stream] = ()
         if state.revision > since:
@@ -173,6 +177,9 @@ class Missed:
             return ()
         if wanted == self._updated:
             return range(len(self.updates))
+        if wanted.bit_count() * FEW < len(self._numbers):
+            places = self._places = self._places or _places_of(self._numbers)
+            return sorted(chain.from_iterable(places[number] for number in _numbers_in(wanted)))
         flags = wanted.to_bytes(wanted.bit_length() // 8 + 1, "little")
         flags += bytes(len(self._state.roster.names) // 8 + 1 - len(flags))
         return [i for i, n in enumerate(self._numbers) if flags[n >> 3] >> (n & 7) & 1]
@@ -188,10 +195,20 @@ class Missed:
         gone: list[str] = []
         streams: dict[str, Any] = {}
         health: dict[str, Health] = {}
-        journal = state.journal if state.journal_noted > since else None
-        more = self._at < state.head
+        journal = state.journal_told if state.journal_noted > since else None
+        configuration = state.configuration if state.configuration_noted > since else None
         answer = Answer(
-            updates, gone, streams, health, journal, self._at, more, state.revision, ORIGIN, False
+            updates,
+            gone,
+            streams,
+            health,
+            journal,
+            self._at,
+            more=self._at < state.head,
+            revision=state.revision,
+            floor=ORIGIN,
+            first=False,
+            configuration=configuration,
         )
         numbers = state.roster.numbers
         for stream in self._noted:
@@ -204,6 +221,22 @@ class Missed:
             if stream.judged > since and not stream.gone:
                 health[stream.name] = stream.current_health()
         return answer
+
+
+def _places_of(numbers: Iterable[int]) -> Mapping[int, Sequence[int]]:
+    """Return where each number is in a sequence."""
+    places: dict[int, list[int]] = {}
+    for place, number in enumerate(numbers):
+        places.setdefault(number, []).append(place)
+    return places
+
+
+def _numbers_in(bits: int) -> Iterator[int]:
+    """Yield the numbers of the bits that are set, which are few."""
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest
 
 
 def _newest(state: State, cursor: Cursor, bits: int, until: Position) -> list[Update]:

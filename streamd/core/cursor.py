@@ -10,6 +10,9 @@ import msgspec
 from streamd.core.selection import NO_STREAMS, Selection
 from streamd.core.update import ORIGIN, Position, Update
 
+UNCOUNTED = -1
+"""See :attr:`Cursor.counted`."""
+
 
 class Backlog(NamedTuple):
     """The updates that a viewer lacks when it joins; they may take several messages.
@@ -37,11 +40,14 @@ class Cursor(msgspec.Struct, frozen=True):
     :ivar at: everything selected up to this position was written to the viewer.
     :ivar revision: every change of health or a description up to this revision was written, too.
     :ivar backlog: the updates that the viewer lacked when it joined, while they are being sent.
+    :ivar counted: the number of updates in the log of which the statistics of the hub know whether the
+        viewer got them; :data:`UNCOUNTED` if they do not know all.
     """
 
     at: Position
     revision: int
     backlog: Backlog | None = None
+    counted: int = UNCOUNTED
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -59,6 +65,7 @@ class Answer(msgspec.Struct, frozen=True):
     :ivar floor: the cursor never moves behind this position: the viewer already has everything up to it
         for part of its selection.
     :ivar first: whether this begins the answer to a viewer that had nothing.
+    :ivar configuration: the fields of a ``configuration`` message, if they changed.
     """
 
     updates: Sequence[Update]
@@ -71,3 +78,4 @@ class Answer(msgspec.Struct, frozen=True):
     revision: int
     floor: Position
     first: bool
+    configuration: Mapping[str, Any] | None = None

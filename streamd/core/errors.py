@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from streamd.core.printable import told
 
@@ -15,12 +17,23 @@ class Refused(Exception):
     :ivar status: the HTTP status.
     :ivar code: a short, stable word for programs, such as ``bad-name``.
     :ivar message: one sentence for people: the fault, and what is expected instead.
+    :ivar wait: the least seconds after which the request may be repeated, if that is known.
+    :ivar members: more members of the answer, for clients that look for the error in another place.
     """
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        wait: float = 0.0,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.wait = wait
+        self.members = members or {}
         self.message = told(message)  # it may quote what the client sent
 
 

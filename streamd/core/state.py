@@ -7,19 +7,20 @@ pass the time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from streamd.core.description import Description
+from streamd.core.gaps import Gaps
 from streamd.core.long_history import StoredBlocks
 from streamd.core.saving import Saving
 from streamd.core.sources import Sources
-from streamd.core.stream import UNREADABLE
-from streamd.core.streams import Streams
+from streamd.core.stream import UNREADABLE, UNSETTLED
+from streamd.core.streams import Expected, Streams
 from streamd.core.timeline import Timeline
-from streamd.core.update import ORIGIN, Position, Update, place_of
+from streamd.core.update import LIFE_UNIT, ORIGIN, Position, Update, place_of
 from streamd.core.values import to_python
 
 NOTE_EVERY = 250
@@ -30,13 +31,22 @@ a third of the time that it takes to read the log."""
 class State(Streams):
     """All streams, as the log describes them.
 
+    The class is long because all changes of a stream have to go through it in the order of the log.
+
     Times are in seconds: ``now`` since the epoch, ``elapsed`` on a monotonic clock.
 
     :ivar head: the position of the newest update.
+    :ivar applied: how many values were applied since the daemon started.
+    :ivar began: the head when this state began to follow the log.
     :ivar journal: the fields of the ``journal`` message; None until the journal was away once.
     :ivar journal_noted: the revision at which ``journal`` changed last.
+    :ivar private: whether some may not read everything.  All viewers get the same reasons, so they name
+        no server then, and those of a stream no other stream.
+    :ivar configuration: the fields of the ``configuration`` message; None until they are known.
+    :ivar configuration_noted: the revision at which ``configuration`` changed last.
     :ivar life: the life of the log; a cursor from another life cannot resume.
     :ivar shared: whether other nodes follow the same log, and may have read more of it.
+    :ivar gaps: the times in which no node followed the log.
     :ivar saving: the long histories, as a journal stores them.
     :ivar sources: the health of the sources.
     """
@@ -48,28 +58,36 @@ class State(Streams):
         *,
         max_streams: int = 10_000,
         max_state: int = 256 * 2**20,
+        expected: Expected = (),
     ) -> None:
         """:param descriptions: by name; the configured streams exist before their first update.
 
         :param max_streams: how many streams there may be.
         :param max_state: bytes of memory for all history.
+        :param expected: see :class:`~streamd.core.streams.Streams`.
         """
         super().__init__(descriptions or {}, max_streams, max_state)
+        self.expected = expected
         self.life = 0
         self.shared = False
         self.journal: Mapping[str, Any] | None = None
         self.journal_noted = 0
+        self.private = False
+        self.configuration: Mapping[str, Any] | None = None
+        self.configuration_noted = 0
         self.sources = Sources(self)
         self.saving = Saving(self)
+        self.applied = 0
+        self.gaps = Gaps(self)
         self._begin(now)
 
     def _begin(self, now: float) -> None:
         """Forget everything except the configured streams."""
-        self.head = ORIGIN
+        self.head = self.began = ORIGIN
         self.clear()
         self._timeline = Timeline()
-        for name, description in self.configured.items():
-            self.add(name, description, now)
+        for name in self.configured:
+            self.add(name, self.description_of(name), now)
 
     # -- the log -----------------------------------------------------------------------------------
 
@@ -95,7 +113,9 @@ class State(Streams):
         self.head = self.kept.horizon = horizon
         unreadable = self.saving.load(blocks, now)
         due = 0
+        self.gaps.begin(self.saving.gaps)
         for update in held:
+            self.gaps.pass_to(update)
             if update.at.ms >= due:
                 due = update.at.ms + NOTE_EVERY
                 self._note_head(now, elapsed)
@@ -103,12 +123,16 @@ class State(Streams):
                 self.head = update.at
             if not self._restore(update, now):
                 unreadable.add(update.stream)
+        self.began = self.head
         self._note_head(now, elapsed)
+        self.gaps.pass_all(self.shared)
         for stream in self:
+            stream.unsettled = now + UNSETTLED if self.shared else 0.0
             if stream.newest is not None:
                 stream.proof, stream.doubt = min(stream.newest.at.ms / 1000, now), ""
                 stream.judge_level()
             self.judge_stream(stream, now)
+            stream.judge_limits(now)
         self._expire(elapsed)
         self.razed(self.kept.shed())
         self.sources.restart(now)
@@ -123,7 +147,7 @@ class State(Streams):
         kept = self.kept
         stream = self.streams.get(update.stream)
         if stream is None or stream.gone:
-            stream = self.add(update.stream, Description(), now)
+            stream = self.add(update.stream, self.description_of(update.stream), now)
         if update.value is None:
             self.bury(stream, update, now)
         elif not _is_readable(update.value):
@@ -141,29 +165,39 @@ class State(Streams):
             long.hear(update, stream.history)
         return True
 
+    def decide(self, parted: bool) -> None:
+        """Note whether, before this node began to follow the log, no node followed it for a while.
+
+        Until then the long histories wait with new updates: see :class:`~streamd.core.gaps.Gaps`.
+        """
+        self.gaps.decide((self.began.ms, self.began.n % LIFE_UNIT) if parted else None)
+
     def losses(self) -> tuple[Mapping[str, Position], Position]:
         """Return which updates were dropped since the last call; see the journal's ``trim``."""
         return self.kept.losses()
 
-    def apply(self, updates: Iterable[Update], now: float) -> None:
+    def apply(self, updates: Sequence[Update], now: float) -> None:
         """Apply updates in the order in which they were committed."""
         follow, streams = self.kept.follow, self.streams
+        self.applied += len(updates)
         for update in updates:
             self.head = update.at
             stream = streams.get(update.stream)
             if stream is not None and stream.gone:
                 stream = None
             if update.value is None:
+                self.applied -= 1
                 if stream is not None:
                     self.bury(stream, update, now)
+                    self.gaps.forget(update.stream)
                     self.sources.came_or_went(update.stream, now)
                 continue
             if stream is None:
-                stream = self.add(update.stream, Description(), now)
+                stream = self.add(update.stream, self.description_of(update.stream), now)
                 self.sources.came_or_went(update.stream, now)
             follow(stream, update)
             if stream.long is not None:
-                stream.long.hear(update, stream.history)
+                self.gaps.hear(stream, update)
             stream.confirm(now)
             stream.judge_level()
             if stream.judge(now):  # as judge_stream: a call less for each update
@@ -176,7 +210,7 @@ class State(Streams):
         :param why: the reason, a sentence that walls show.
         """
         for name in names:
-            stream = self.find(name) or self.add(name, Description(), now)
+            stream = self.find(name) or self.add(name, self.description_of(name), now)
             stream.unreadable = why
             self.judge_stream(stream, now)
 
@@ -192,6 +226,16 @@ class State(Streams):
                 stream.vouch()
                 self.judge_stream(stream, now)
 
+    def pause(self, paused: bool, now: float) -> None:
+        """Begin or end to doubt the values of all sources: this process did not run for a while.
+
+        Readings do not end the doubt.  The first ones were made before the pause, or are a backlog.
+        """
+        for stream in self:
+            if stream.paused != (paused and stream.made):
+                stream.paused = not stream.paused
+                self.judge_stream(stream, now)
+
     def set_journal(self, state: str, now: float, error: str | None = None) -> None:
         """Set the state of the journal that viewers are told: ``ok``, or ``away`` and the reason."""
         told = self.journal or {"state": "ok", "error": None}
@@ -199,6 +243,13 @@ class State(Streams):
             self.journal = {"state": state, "since": now, "error": error}
             self.revision += 1
             self.journal_noted = self.revision
+
+    @property
+    def journal_told(self) -> Mapping[str, Any] | None:
+        """The fields of the ``journal`` message, as all viewers may read them."""
+        if not self.private or self.journal is None or self.journal["error"] is None:
+            return self.journal
+        return {**self.journal, "error": "the log of the daemon says why"}
 
     # -- time --------------------------------------------------------------------------------------
 
@@ -208,6 +259,8 @@ class State(Streams):
         self.kept.weigh()
         for stream in self:
             stream.bound(now)
+            if stream.unsettled:
+                stream.settle(now)
             if stream.expire_report(now) or stream.description.expect is not None:
                 self.judge_stream(stream, now)
         self._expire(elapsed)

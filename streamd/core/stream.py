@@ -10,21 +10,33 @@ import msgspec
 from streamd.core.description import Description
 from streamd.core.health import Health, Level, Trouble, knowledge, level, standing
 from streamd.core.long_history import LongHistory
+from streamd.core.past import Past
 from streamd.core.source_health import SourceHealth
-from streamd.core.update import ORIGIN, Update
+from streamd.core.update import ORIGIN, Update, time_of
 from streamd.core.values import to_python
 
 MAX_SILENCES = 64
 """The most silences (gaps in a chart's line) that one stream remembers: a chart shows no more."""
 
+HEARD = 1.0
+"""Seconds within which all nodes hear of an update.  A proof that is not older is that update, whose
+time in the log all nodes know; the time at which each heard of it differs."""
+
 VOUCHED = 4.0
 """Seconds until a report of a source's health expires; the node that runs it renews it every second."""
+
+UNSETTLED = 10.0
+"""Seconds after its start in which a node of several notes no silence: within them another node reports
+that it followed the stream, or a source reads the value."""
 
 UNREADABLE = "its last value cannot be read in the log"
 """The error of a stream whose newest value is not JSON, until its next value."""
 
 UNREPORTED = "no source reports it any more"
 """The reason of a stream that is late because its source, as configured now, does not make it."""
+
+PAUSED = "the daemon did not run for a while, and reads its sources again"
+"""The reason of a stream that is late because the process was paused."""
 
 
 class Stream:
@@ -48,6 +60,7 @@ class Stream:
         self._vital: Health | None = None
         self._description_text = self._health_text = b""
         self.long: LongHistory | None = None
+        self.past: Past | None = None
         self.gone = False
         self.begin(description, configured, now)
 
@@ -63,12 +76,18 @@ class Stream:
         self.vouched = 0.0  # until then it is not late, as the node reported that runs its source
         # Why a newer value may exist: empty if this one was only read from the log, None if confirmed.
         self.doubt: str | None = None
+        self.paused = False  # whether the process did not run for a while, and this one is doubted
+        # Until then the long history takes no silence: another node may have followed the stream while
+        # this one did not.  0 if that is known.
+        self.unsettled = 0.0
         self.unreadable: str | None = None  # why its newest entry in the log could not be read
         self.level: Level = "ok"
         self.health = Health("fresh", "ok", now)
         # (last proof, time when it was fresh again): a chart must not draw a line through this time.
         self.silences: deque[tuple[float, float | None]] = deque(maxlen=MAX_SILENCES)
         self.begin_long(() if self.long is None else self.long.stored)
+        if self.past is not None:
+            self.past.end()
 
     @property
     def newest(self) -> Update | None:
@@ -107,10 +126,10 @@ class Stream:
     @property
     def lapse(self) -> str | None:
         """The reason why a newer value may exist: empty if unknown, None if none can exist."""
-        source = self.source
-        if self.doubt or source is None or source.gap is None or source.gap.reading < self.proved:
-            return self.doubt
-        return source.gap.message
+        if self.paused:
+            return PAUSED
+        gap = None if self.source is None else self.source.gap
+        return self.doubt if self.doubt or gap is None or gap.reading < self.proved else gap.message
 
     def begin_long(self, stored: Iterable[int]) -> None:
         """Begin a new long history, if the stream is to have one.
@@ -119,6 +138,32 @@ class Stream:
         """
         rollup = self.description.rollup
         self.long = None if rollup is None else LongHistory(rollup, self.level_of, stored)
+
+    def make_past(self, until: float) -> Past | None:
+        """Return an empty past for the time before the long history; None if the stream has none.
+
+        It replaces a former past when it is set.
+
+        :param until: when the past ends if the long history is empty, in seconds since the epoch.
+        """
+        if self.long is None or self.description.rollup is None:
+            return None
+        former = self.past
+        if former is not None and not former.ended:
+            until = former.until
+        elif (since := self._long_since()) is not None:
+            until = since
+        stored = () if former is None else former.stored
+        return Past(self.description.rollup, until, self.level_of, stored)
+
+    def _long_since(self) -> float | None:
+        """Return when the long history begins; None if it is empty."""
+        assert self.long is not None
+        if self.long.raw_since is None and self.history:
+            return min(map(time_of, self.history))
+        words = self.long.segments[0].changes
+        begins = [*([words[0][0]] if words else ()), self.long.slots.first]
+        return min((begin for begin in begins if begin is not None), default=None)
 
     def confirm(self, now: float) -> None:
         """Note that the value is true now, regardless of the health of the source."""
@@ -151,15 +196,25 @@ class Stream:
         """
         self.began = min(self.began, now)
         self.vouched = min(self.vouched, now + VOUCHED)
+        self.unsettled = min(self.unsettled, now + UNSETTLED)
         if self.proof is not None and self.proof > now:
             self.proof = now
         if self.long is not None:
             self.long.bound(now)
+        if self.past is not None:
+            self.past.expire(now)
 
     def judge_level(self) -> None:
         """Set the level (ok, warn or critical) from the newest value."""
         newest = self.newest
         self.level = "ok" if newest is None else self.level_of(newest.value or b"null") or "ok"
+
+    def judge_limits(self, now: float) -> None:
+        """Set the level from the newest value, after its limits may have changed."""
+        self.judge_level()
+        newest = self.newest
+        if self.long is not None and newest is not None:
+            self.long.judge_level(now, newest.value or b"null")
 
     def level_of(self, value: bytes) -> Level | None:
         """Return the level of a value, which is JSON text; None if the stream has no limits."""
@@ -180,18 +235,35 @@ class Stream:
         h = self.health
         if (state == "fresh") != (h.state == "fresh"):
             if state != "fresh":
-                begin = now if self.proof is None else self.proof
-                self.silences.append((begin, None))
-                if self.long is not None:
-                    self.long.silence(begin)
+                self.silences.append((now if self.proof is None else self.proof, None))
+                self._note_silence(now)
             elif self.silences:
                 self.silences.append((self.silences.pop()[0], now))
                 if self.long is not None:
-                    self.long.resume(now, self.history[-1].value if self.history else None)
+                    self.long.resume(
+                        self._proved(now), self.history[-1].value if self.history else None
+                    )
         if (state, self.level, error) == (h.state, h.level, h.error):
             return False
         self.health = Health(state, self.level, now, self.proof, error)
         return True
+
+    def settle(self, now: float) -> None:
+        """Note that no other node will report that it followed the stream, if it did not do so yet."""
+        if 0.0 < self.unsettled <= now:
+            self.unsettled = 0.0
+            if self.health.state != "fresh":
+                self._note_silence(now)
+
+    def _note_silence(self, now: float) -> None:
+        if self.long is not None and not self.unsettled:
+            self.long.silence(self._proved(now))
+
+    def _proved(self, now: float) -> float:
+        """Return the time of the last proof, the same on each node; now if there is no proof."""
+        proof = now if self.proof is None else self.proof
+        appended = self.history[-1].at.ms / 1000 if self.history else 0.0
+        return appended if 0.0 <= proof - appended < HEARD else proof
 
     def current_health(self) -> Health:
         """Return the health with the newest proof."""

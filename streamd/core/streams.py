@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from operator import attrgetter
 
+import msgspec
+
 from streamd.core.description import Description
+from streamd.core.duration import Duration
 from streamd.core.retention import Retention
 from streamd.core.room import Room
 from streamd.core.roster import Roster
 from streamd.core.selection import Selection
 from streamd.core.stream import Stream
 from streamd.core.update import Update
+
+Expected = Sequence[tuple[Selection, Duration]]
+"""Streams, and the most seconds between two proofs of each."""
 
 
 class Streams:
@@ -32,6 +38,7 @@ class Streams:
     :ivar noted: streams in the order in which they were last forgotten, described or judged (changed
         their health).
     :ivar configured: descriptions of the configured streams, which exist before their first update.
+    :ivar expected: streams without an ``expect`` of their own, and that of each; the first one counts.
     """
 
     def __init__(
@@ -39,11 +46,12 @@ class Streams:
     ) -> None:
         self.revision = 0
         self.kept = Retention(max_streams, max_state)
-        self.room = Room(self.kept, max_streams, max_state)
+        self.room = Room(self.kept)
         self.streams = self.kept.streams
         self.entries: dict[str, Stream] = {}
         self.noted: OrderedDict[str, Stream] = OrderedDict()
         self.configured = configured
+        self.expected: Expected = ()
         self.roster = Roster()
         self.find = self.kept.find
 
@@ -93,6 +101,15 @@ class Streams:
         self.noted.clear()
         self.roster.clear()
 
+    def description_of(self, name: str) -> Description:
+        """Return the description of a stream, unless a source makes it."""
+        described = self.configured.get(name) or Description()
+        if described.expect is None:
+            for streams, expect in self.expected:
+                if name in streams:
+                    return msgspec.structs.replace(described, expect=expect)
+        return described
+
     # -- change ------------------------------------------------------------------------------------
 
     def describe(self, name: str, description: Description, now: float) -> Stream:
@@ -103,7 +120,7 @@ class Streams:
         if stream.description != description:
             stream.description = description
             self.kept.limit(stream)
-            stream.judge_level()
+            stream.judge_limits(now)
             self.judge_stream(stream, now)
             stream.described = self.note(stream)
         return stream
@@ -131,16 +148,25 @@ class Streams:
         self.kept.empty(stream)
         self.kept.lose(stream, update.at)
         self.kept.follow(stream, update)
-        if stream.source is not None:
-            stream.source.streams.discard(stream.name)
-            stream.source.waiting.discard(stream.name)
-        stream.begin(stream.description, stream.configured, now)
-        stream.buried = self.note(stream)
+        self._begin_anew(stream, now)
         if stream.configured:  # it continues to exist, without a value
             stream.described = stream.judged = stream.buried
             return
         self.kept.bury(stream)
         self.razed(self.kept.raze())
+
+    def remove(self, stream: Stream, now: float) -> None:
+        """Turn a stream that has no value, and is not configured any more, into a tombstone."""
+        self._begin_anew(stream, now)
+        self.kept.bury(stream)
+        self.razed(self.kept.raze())
+
+    def _begin_anew(self, stream: Stream, now: float) -> None:
+        if stream.source is not None:
+            stream.source.streams.discard(stream.name)
+            stream.source.waiting.discard(stream.name)
+        stream.begin(stream.description, stream.configured, now)
+        stream.buried = self.note(stream)
 
     def razed(self, streams: list[Stream]) -> None:
         """Remove every trace of tombstones that retention has removed."""

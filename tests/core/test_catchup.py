@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from streamd.core import catchup
+from streamd.core.catchup import Missed
 from streamd.core.cursor import Cursor
 from streamd.core.description import Description, Keep
 from streamd.core.selection import Selection
@@ -68,6 +69,18 @@ class SinceTests(StateTestCase):
             mark = replace(mark, at=answer.at)
             looks += 1
         self.assertEqual((3, 1), (looks, len(answer.updates)))
+
+    def test_few_streams_of_many_updates_are_picked_as_all_others_are(self) -> None:
+        for number in range(60):
+            self.publish(f"s{number % 40}", number)
+        roster = self.state.roster
+        for newest in (True, False):
+            missed = Missed(self.state, Cursor(Position(1, 0), 0), newest)
+            for wanted in ([7], [7, 39, 0], range(0, 40, 2), range(39), []):
+                bits = roster.bits_of(roster.numbers[f"s{number}"] for number in wanted)
+                names = {f"s{number}" for number in wanted}
+                places = [i for i, u in enumerate(missed.updates) if u.stream in names]
+                self.assertEqual(places, list(missed.pick(bits)))
 
     def test_what_was_known_goes_on_and_what_is_new_begins(self) -> None:
         self.publish("a", 1)
