@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.support.databases import BySqlAlchemy
 from tests.support.net import wait_until
 from tests.support.served import Serve, in_thread
 from tests.support.streams import Streams
@@ -34,6 +35,14 @@ query = "SELECT max(n) AS most FROM sold"
 every = "1h"
 [sources.rows]
 database = "URL"
+query = "{AFTER}"
+after = "n"
+[sources.generic]
+database = "ALCHEMY"
+query = "SELECT max(n) AS most FROM sold"
+every = "1h"
+[sources.generic_rows]
+database = "ALCHEMY"
 query = "{AFTER}"
 after = "n"
 """
@@ -66,10 +75,18 @@ url = "URL"
 xlen = "sold"
 """
 
+MQTT = """
+[sources.heard]
+url = "URL"
+topic = "sold"
+"""
+
 OTHERS = """
 [sources.other]
 kind = "random_walk"
 [streams.rows]
+keep = 5000
+[streams.generic_rows]
 keep = 5000
 [streams.woken]
 keep = 5000
@@ -80,12 +97,17 @@ keep = 5000
 TEXTS = {
     "the database cannot be reached",
     "the database did not answer within 3 s",
+    "the database does not answer",
     "the connection to the database was lost",
     "terminating connection due to administrator command",
     "the database system is shutting down",
     "Redis closed the connection",
     "Redis does not accept connections",
     "Redis does not answer",
+    "the broker closed the connection",
+    "the broker does not accept connections",
+    "the broker does not answer",
+    "the broker: Server shutting down",
 }
 
 
@@ -106,7 +128,7 @@ class Market(NamedTuple):
     written: Callable[[], list[int]]
 
 
-@pytest.fixture(params=["postgres", "mariadb", "redis"])
+@pytest.fixture(params=["postgres", "mariadb", "redis", "mosquitto"])
 def market(request: pytest.FixtureRequest) -> Market:
     server = request.getfixturevalue(request.param)
     if request.param == "redis":
@@ -118,14 +140,35 @@ def market(request: pytest.FixtureRequest) -> Market:
             lambda n: (server.say("XADD", "sold", "*", "n", n), server.say("PUBLISH", "sold", n)),
             lambda: [int(fields[1]) for _, fields in server.say("XRANGE", "sold", "-", "+")],
         )
+    if request.param == "mosquitto":
+        numbers: list[int] = []
+
+        def say(n: int) -> None:
+            server.say("sold", n)
+            numbers.append(n)
+
+        return Market(
+            server,
+            MQTT.replace("URL", f"mqtt://127.0.0.1:{server.port}") + OTHERS,
+            {"heard"},
+            set(),  # at least once: the broker does not know what it has sent before it was killed
+            say,
+            lambda: numbers,
+        )
     postgres = request.param == "postgres"
     server.sql("CREATE TABLE sold (n int PRIMARY KEY)")
     notify = "; NOTIFY sold, '{}'" if postgres else ""
+    streams, whole = {"count.most", "rare.most", "generic.most"}, {"rows", "generic_rows"}
+    if postgres:
+        streams |= {"heard", "table"}
+        whole |= {"woken"}
+    alchemy = BySqlAlchemy(server).url
     return Market(
         server,
-        (POSTGRES if postgres else SQL).replace("URL", server.url) + OTHERS,
-        {"count.most", "rare.most", "rows"} | ({"heard", "woken", "table"} if postgres else set()),
-        {"rows", "woken"} if postgres else {"rows"},
+        (POSTGRES if postgres else SQL).replace("URL", server.url).replace("ALCHEMY", alchemy)
+        + OTHERS,
+        streams | whole,
+        whole,
         lambda n: server.sql((f"INSERT INTO sold VALUES ({n})" + notify).format(n)),
         lambda: [n for (n,) in server.sql("SELECT n FROM sold ORDER BY n")],
     )
@@ -228,6 +271,7 @@ KINDS = {
     "woken": 'database = "postgresql://127.0.0.1:PORT/x?sslmode=disable"\nlisten = "a"\n'
     'query = "SELECT 1"',
     "redis": 'url = "redis://127.0.0.1:PORT"\nget = "x"\nevery = "100ms"',
+    "mqtt": 'url = "mqtt://127.0.0.1:PORT"\ntopic = "x"',
     "http": 'url = "http://127.0.0.1:PORT/"\nevery = "100ms"',
 }
 

@@ -109,7 +109,8 @@ def first(start_daemon: StartDaemon) -> Daemon:
 
 def change(daemon: Daemon, title: str) -> None:
     """Puts another build in the daemon's place."""
-    (daemon.folder / "streamd.toml").write_text(WALL.format(title=title))
+    text = WALL.format(title=title) + '[server]\nlanguage = "en"\n'  # which is part of the page
+    (daemon.folder / "streamd.toml").write_text(text)
     daemon.restart()
     post(daemon, "orders", 42)
 
@@ -181,7 +182,8 @@ def test_a_wall_gets_round_a_proxy_that_lets_no_websocket_pass(first: Daemon, pa
     shows(page, "orders", "43")
     proxy.freeze()  # or it is back before anybody has seen that it was lost
     proxy.sever()
-    expect(page.locator("body")).to_have_attribute("data-link", "lost", timeout=LOST_MS)
+    # A stream that was cut late looks like one that has ended, so only the silence after it tells.
+    expect(page.locator("body")).to_have_attribute("data-link", "lost", timeout=2 * LOST_MS)
     proxy.thaw()
     shows(page, "orders", "43")
     assert proxy.websockets == 0
@@ -280,7 +282,7 @@ def test_three_hundred_streams_large_values_and_a_full_storage(
     expect(page.locator(".tile")).to_have_count(300)
     shows(page, "orders", "42")
     expect(page.locator("#pages")).to_have_text(re.compile(r"^\d+ of \d+$"))
-    assert page.locator("canvas").count() < 600
+    assert page.locator("svg").count() < 600
     post(first, "orders", 43)
     shows(page, "orders", "43")
     page.reload()

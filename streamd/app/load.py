@@ -6,14 +6,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from streamd.app.defaults import make_journal
-from streamd.config.fields import ConfigError, Problems, Secret
+from streamd.app.defaults import make_journal, source_tables
+from streamd.app.ports import METRICS_PORT, check_endpoint, endpoint
+from streamd.config.access import TokenEntry
+from streamd.config.fields import ConfigError, Problems
 from streamd.config.kind import Surroundings
 from streamd.config.parse import read
+from streamd.config.picture_file import look_at
 from streamd.config.tables import Config
-from streamd.http.access import NO_TOKENS, Tokens
+from streamd.core.picture import SVG, Picture
+from streamd.http.tokens import NO_TOKENS, Token, Tokens
 from streamd.journals.registry import JOURNAL_KINDS
 from streamd.sources.registry import find_kinds
+from streamd.sources.source import SourcePlan, plan_source
 
 MIN_TOKEN = 16
 """The least characters of a token: 16 hexadecimal digits are guessed once in 100 million years, at 3000
@@ -28,7 +33,7 @@ class Loaded(NamedTuple):
     """The content of a configuration file without mistakes.
 
     :ivar config: the configuration.
-    :ivar tokens: the tokens of ``[access]`` in plain text.
+    :ivar tokens: the tokens of ``[access]`` and the secrets of hooks, in plain text.
     :ivar base: the folder of the file, from which relative paths start.
     """
 
@@ -37,18 +42,29 @@ class Loaded(NamedTuple):
     base: Path
 
 
-def load(file: str | None, reactor: Any) -> Loaded:
+def load(file: str | None, reactor: Any, again: bool = False) -> Loaded:
     """Read a configuration file; without one, the configuration is empty.
 
     :param reactor: for the sources and the journal, which are made only to find further mistakes.
+    :param again: whether the daemon runs already.  Then a file without tables is a mistake: a program
+        that writes a file empties it first.
     :raises ConfigError: lists all mistakes in the file.
     """
     if file is None:
         return Loaded(Config(), NO_TOKENS, Path.cwd())
     path = Path(file).absolute()
-    config, problems = read(read_config(file), find_kinds(), JOURNAL_KINDS)
+    text = read_config(file)
+    config, problems = read(text, find_kinds(), JOURNAL_KINDS)
+    if again and not problems and config == Config(file=True):
+        problems.append("the file is empty")
     surroundings = Surroundings(reactor, path.parent)
-    tokens = _reveal_tokens(config, surroundings, problems)
+    tokens = reveal_tokens(config, surroundings, problems)
+    with problems.collect():
+        read_marks(config, path.parent)
+    if config.server.metrics_port is not None:
+        with problems.collect():
+            port = endpoint(str(config.server.metrics_port), METRICS_PORT)
+            check_endpoint(reactor, port, METRICS_PORT)
     if problems:
         problems += making_problems(config, surroundings)
     problems.check()
@@ -69,31 +85,89 @@ def read_config(file: str) -> str:
 
 
 def making_problems(config: Config, surroundings: Surroundings) -> Problems:
-    """Return every reason why the journal or a source of a configuration cannot be made.
+    """Return every reason why the journal, a source or an alert of a configuration cannot be made.
 
     The daemon would stop at the first such problem.  To make a journal or a source has no side effects.
     """
     problems = Problems()
     with problems.collect():
         make_journal(config, surroundings)
-    for name, source in config.sources.items():
+    for name, source in source_tables(config).items():
         with problems.collect():
             source.kind.make(name, source.settings, surroundings)
     return problems
 
 
-def _reveal_tokens(config: Config, surroundings: Surroundings, problems: Problems) -> Tokens:
-    def revealed(key: str, secrets: Iterable[Secret]) -> Iterator[str]:
-        for number, secret in enumerate(secrets):
+def plan_sources(config: Config, surroundings: Surroundings) -> dict[str, SourcePlan]:
+    """Return the plans of all sources, by their names.
+
+    :raises ConfigError: lists every reason why a source cannot be made.
+    """
+    plans = {}
+    problems = Problems()
+    for name, table in source_tables(config).items():
+        with problems.collect():
+            plans[name] = plan_source(name, table, surroundings, config.streams)
+    problems.check()
+    return plans
+
+
+def read_marks(config: Config, base: Path) -> dict[str, Picture]:
+    """Return the marks of the walls, by the names of their files.
+
+    :raises ConfigError: lists each file that is no SVG.
+    """
+    marks: dict[str, Picture] = {}
+    problems = Problems()
+    for number, wall in enumerate(config.walls):
+        if wall.mark is None:
+            continue
+        try:
+            marks[wall.mark] = mark = look_at(base, wall.mark).picture
+        except ValueError as error:
+            problems.append(f"walls[{number}].mark: {error}")
+        else:
+            if mark.kind != SVG:
+                problems.append(f"walls[{number}].mark: expected an SVG file, not {mark.kind}")
+    problems.check()
+    return marks
+
+
+def reveal_tokens(config: Config, surroundings: Surroundings, problems: Problems) -> Tokens:
+    """Return the tokens of ``[access]`` and the secrets of hooks, in plain text.
+
+    :param problems: gets a line for each token that is missing, too short, or there twice.
+    """
+
+    def revealed(key: str, entries: Iterable[TokenEntry]) -> Iterator[Token]:
+        known: dict[str, int] = {}
+        for number, entry in enumerate(entries):
             path = f"access.{key}[{number}]"
             with problems.collect():
-                token = surroundings.reveal(path, secret)
-                if len(token) < MIN_TOKEN:
+                text = surroundings.reveal(path, entry.secret)
+                if len(text) < MIN_TOKEN:
                     problems.append(f"{path}: {_TOO_SHORT}")
-                yield token
+                elif known.setdefault(text, number) != number:
+                    problems.append(f"{path}: has the same token as access.{key}[{known[text]}]")
+                yield Token(text, entry.name, entry.streams)
 
-    publish, admin = config.access.publish, config.access.admin
+    access = config.access
     return Tokens(
-        tuple(revealed("publish", () if isinstance(publish, str) else publish)),
-        tuple(revealed("admin", admin)),
+        tuple(revealed("publish", () if isinstance(access.publish, str) else access.publish)),
+        tuple(revealed("admin", access.admin)),
+        None if access.view is None else tuple(revealed("view", access.view)),
+        tuple(revealed("metrics", access.metrics)),
+        dict(_hook_secrets(config, surroundings, problems)),
     )
+
+
+def _hook_secrets(
+    config: Config, surroundings: Surroundings, problems: Problems
+) -> Iterator[tuple[str, str]]:
+    for name, table in config.hooks.items():
+        path = f"hooks.{name}.secret"
+        with problems.collect():
+            text = surroundings.reveal(path, table.secret)
+            if len(text) < MIN_TOKEN:
+                problems.append(f"{path}: {_TOO_SHORT.replace('token', 'secret')}")
+            yield name, text

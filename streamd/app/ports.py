@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IOpenSSLContextFactory,
+    IProtocolFactory,
+)
+from zope.interface import implementer
 
 from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError
-from streamd.reactor.private_twisted import send_whole_chain
+from streamd.reactor.private_twisted import (
+    inherited_descriptors,
+    send_whole_chain,
+    set_tls_context,
+    tls_context,
+    tls_port_number,
+    with_absolute_files,
+)
 
 DEFAULT_PORT = "5000"
+
+METRICS_PORT = "server.metrics_port"
+"""The key of the port for the metrics, for error messages."""
 
 BACKLOG = 4096
 """The most connections that wait to be accepted: with 50, the default, 2000 at once take a minute."""
 
 
-def endpoint(port: str) -> str:
+def endpoint(port: str, key: str = "port") -> str:
     """Return the endpoint string for a value of ``--port``: a port number or an endpoint string.
 
+    :param key: the name of the value in the error.
     :raises ConfigError: if the number is above 65535.
     """
     if not port.isdecimal():
         return port
     if len(port) > 5 or int(port) > 65535:  # Python converts no more than 4300 digits
-        raise ConfigError([f"port: expected 0 to 65535, not {port}"])
+        raise ConfigError([f"{key}: expected 0 to 65535, not {port}"])
     return default_port(int(port))
 
 
@@ -38,6 +58,46 @@ def default_port(number: int) -> str:
     if socket.has_dualstack_ipv6() and sys.platform != "darwin":
         return rf"tcp6:{number}:interface=\:\::backlog={BACKLOG}"
     return f"tcp:{number}:backlog={BACKLOG}"
+
+
+def inherited_ports() -> list[str]:
+    """Return an endpoint string for each socket that systemd passes to this process.
+
+    This is socket activation, sd_listen_fds(3).  The family of a socket is read from the socket itself,
+    because ``ListenStream=5000`` is IPv6 only where the kernel has IPv6.
+    """
+    return [
+        f"systemd:domain={_family_of(descriptor)}:index={index}"
+        for index, descriptor in enumerate(inherited_descriptors())
+    ]
+
+
+def _family_of(descriptor: int) -> str:
+    """Return the name of a socket's family without ``AF_``; the descriptor stays open."""
+    with _copy_of(descriptor) as copy:
+        return copy.family.name.removeprefix("AF_")
+
+
+@contextmanager
+def _copy_of(descriptor: int) -> Iterator[socket.socket]:
+    with socket.socket(fileno=os.dup(descriptor)) as copy:
+        yield copy
+
+
+@cache
+def _inherited_by_number() -> dict[int, tuple[int, int]]:
+    """Return the sockets that systemd passes, by their port: descriptor and address family.
+
+    A TLS port takes the one with its number: a port below 1024 needs no privilege then, and stays open
+    while the daemon restarts.  Twisted's ``systemd:`` has no TLS.  The result is kept from the first
+    check of a port on, because an endpoint that listens closes its descriptor.
+    """
+    found: dict[int, tuple[int, int]] = {}
+    for descriptor in inherited_descriptors():
+        with _copy_of(descriptor) as copy:
+            if copy.family != socket.AF_UNIX:
+                found[copy.getsockname()[1]] = descriptor, copy.family
+    return found
 
 
 def _as_given(port: str) -> str:
@@ -62,16 +122,33 @@ def address_of(opened: IListeningPort, port: str) -> str:
     return f"{'https' if port.startswith(('ssl:', 'tls:')) else 'http'}://{name}:{number}/"
 
 
+def wall_address(opened: IListeningPort, port: str, public: str | None) -> str:
+    """Return the address of the wall, for the log.
+
+    :param public: ``[server] url``; then the address of the port is the proxy's way to the daemon.
+    """
+    own = address_of(opened, port)
+    return own if public is None else f"{public}, for proxies at {own}"
+
+
 def _make_endpoint(reactor: Any, port: str) -> Any:
     made = serverFromString(reactor, port)
     send_whole_chain(made, port)
     return made
 
 
-def check_endpoint(reactor: Any, port: str) -> None:
+def check_endpoint(reactor: Any, port: str, key: str = "port") -> None:
     """Raise a :class:`ConfigError` for an endpoint that Twisted does not know or cannot make."""
-    try:
+    with _readable(port, key):
         _make_endpoint(reactor, port)
+    _inherited_by_number()
+
+
+@contextmanager
+def _readable(port: str, key: str = "port") -> Iterator[None]:
+    """Turn every exception of the ``with`` block, which makes an endpoint, into a ConfigError."""
+    try:
+        yield
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
         problem = f"expected a number or an endpoint such as tcp:5000, not {port} ({error})"
     except ImportError:
@@ -80,22 +157,74 @@ def check_endpoint(reactor: Any, port: str) -> None:
         problem = f"the key or the certificate of {port} cannot be used: {error}"
     else:
         return
-    raise ConfigError([f"port: {problem}"])
+    raise ConfigError([f"{key}: {problem}"])
 
 
-def listen(reactor: Any, port: str, factory: IProtocolFactory) -> IListeningPort:
+@implementer(IOpenSSLContextFactory)
+class ServedCertificate:
+    """The key and the certificate of a TLS port, as Twisted's context factory.
+
+    They can be read again while the port is open.  Connections that are open keep the former ones.
+    """
+
+    def __init__(self, reactor: Any, port: str, context: Any) -> None:
+        """:param port: the endpoint string, whose paths start from the current folder.
+
+        :param context: the context factory of its endpoint.
+        """
+        self._reactor = reactor
+        self._port = with_absolute_files(port)
+        self._context = context
+
+    def read_again(self) -> None:
+        """Read the files again, for new connections.
+
+        :raises ConfigError: they cannot be used; then the former ones stay.
+        """
+        with _readable(self._port):
+            context = tls_context(_make_endpoint(self._reactor, self._port))
+            context.getContext()  # fails if the key is not that of the certificate
+            self._context = context
+
+    def getContext(self) -> Any:
+        """Return pyOpenSSL's context for a new connection."""
+        return self._context.getContext()
+
+
+def listen(
+    reactor: Any,
+    port: str,
+    factory: IProtocolFactory,
+    key: str = "port",
+    certificates: list[ServedCertificate] | None = None,
+) -> IListeningPort:
     """Open a port.
 
     :param port: an endpoint string.
+    :param key: the name of the port in the error.
+    :param certificates: gets the certificate of a TLS port.
     :raises ConfigError: the message has the reason, such as an address in use.
     """
     outcome: list[Any] = []
+    made = _make_endpoint(reactor, port)
+    context = tls_context(made)
+    if context is not None:
+        from twisted.protocols.tls import TLSMemoryBIOFactory  # needs pyOpenSSL
+
+        certificate = ServedCertificate(reactor, port, context)
+        set_tls_context(made, certificate)
+        if certificates is not None:
+            certificates.append(certificate)
+        passed = _inherited_by_number().get(tls_port_number(port))
+        if passed is not None:
+            made = AdoptedStreamServerEndpoint(reactor, *passed)
+            factory = TLSMemoryBIOFactory(certificate, isClient=False, wrappedFactory=factory)
     # Every server endpoint of Twisted listens, or fails, at once.
-    _make_endpoint(reactor, port).listen(factory).addBoth(outcome.append)
+    made.listen(factory).addBoth(outcome.append)
     opened = outcome[0] if outcome else None
     if IListeningPort.providedBy(opened):
         return opened
     reason = opened.value if opened is not None else "it does not open at once"
     if isinstance(reason, CannotListenError):
         reason = reason.socketError
-    raise ConfigError([f"port: cannot listen on {_as_given(port)}: {reason}"])
+    raise ConfigError([f"{key}: cannot listen on {_as_given(port)}: {reason}"])

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
+import gc
 import os
 import resource
 import signal
 import sys
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 LEAVE_AFTER = 0.4
 """Seconds from the end of the reactor to the end of the process.  The process ends within
 5 s after SIGTERM: 3.5 s are for sources and viewers, and 1 s is for the journal."""
+
+LARGE = 128 * 1024
+"""Bytes from which a buffer has memory of its own.  glibc begins with this bound, and raises it to the
+largest buffer that was freed, up to 32 MiB."""
+
+MAX_IDLE = 4 * 2**20
+"""Bytes at the end of the heap that are kept for the next messages."""
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
 
 
 def use_monotonic_time(reactor: Any) -> None:
@@ -42,6 +54,31 @@ def end_cleanly(reactor: Any) -> None:
     reactor.callWhenRunning(signal.signal, signal.SIGTERM, stop)
 
 
+def call_on_hangup(reactor: Any, call: Callable[[], object]) -> None:
+    """Call a function at SIGHUP, with which ``systemctl reload`` asks for a new configuration.
+
+    A terminal that is closed sends the same signal.  Then the daemon stops, because nobody would see or
+    stop it.  A process without a terminal, or one that ``nohup`` started, goes on.
+    """
+    terminal = sys.stdin.isatty() if sys.stdin is not None else False
+
+    def hear(number: int, frame: Any) -> None:
+        reactor.callFromThread(reactor.stop if terminal and _is_closed(0) else call)
+
+    # A signal that comes before the reactor runs is remembered.
+    signal.signal(signal.SIGHUP, lambda number, frame: reactor.callWhenRunning(call))
+    reactor.callWhenRunning(signal.signal, signal.SIGHUP, hear)
+
+
+def _is_closed(terminal: int) -> bool:
+    """Return whether a terminal was closed: the kernel answers every request with EIO."""
+    try:
+        os.tcgetpgrp(terminal)
+    except OSError:
+        return True
+    return False
+
+
 def leave_threads(reactor: Any) -> None:
     """Let the process end, with status 0, although threads of the user's functions still run.
 
@@ -54,6 +91,14 @@ def leave_threads(reactor: Any) -> None:
 
     waiting = threading.Thread(target=leave, name="leave", daemon=True)
     reactor.addSystemEventTrigger("after", "shutdown", waiting.start)
+
+
+def tell_where_it_hangs() -> None:
+    """Write the stack of every thread on stderr if the process is aborted.
+
+    The watchdog of systemd ends a process that hangs with SIGABRT.
+    """
+    faulthandler.enable()
 
 
 def allow_files() -> None:
@@ -70,3 +115,39 @@ def trim_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def free_large_buffers() -> None:
+    """Let each large buffer go back to the system when it is freed.
+
+    In the heap, small objects behind it would keep its memory: 300 clients with compressed answers made
+    the daemon grow by 78 MiB for good, now by 69 MiB for a while.  Only glibc has these options.
+    """
+    option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if option is not None:
+        option(_MMAP_THRESHOLD, LARGE)
+        option(_TRIM_THRESHOLD, MAX_IDLE)
+
+
+def keep_collections_short() -> None:
+    """Examine each object in one full garbage collection only.
+
+    A full collection of a daemon without a stream takes 36 ms of CPU for the modules alone, and no
+    viewer gets anything meanwhile.  What survives one is exempt from the next, which takes 0.01 ms.
+    A reference cycle that is left later is freed by :func:`collect_all`.
+    """
+
+    oldest = len(gc.get_threshold()) - 1
+
+    def freeze(phase: Literal["start", "stop"], info: dict[str, int]) -> None:
+        if phase == "stop" and info["generation"] == oldest:
+            gc.freeze()
+
+    gc.callbacks.append(freeze)
+    gc.collect()
+
+
+def collect_all() -> None:
+    """Run a full garbage collection over all objects; its time grows with the state."""
+    gc.unfreeze()
+    gc.collect()

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, NoReturn
 
 from twisted.application.service import IService
+from twisted.logger import Logger
 from twisted.python import usage
 
-from streamd.app.defaults import with_demo
-from streamd.app.load import load, making_problems
-from streamd.app.ports import DEFAULT_PORT, check_endpoint, endpoint
-from streamd.app.process import end_cleanly, leave_threads, use_monotonic_time
+from streamd import __version__
+from streamd.app.cli.output import answer
+from streamd.app.defaults import journal_place, with_demo
+from streamd.app.load import Loaded, load, making_problems
+from streamd.app.notify import Notifier, take_notifier
+from streamd.app.ports import DEFAULT_PORT, check_endpoint, endpoint, inherited_ports
+from streamd.app.process import (
+    call_on_hangup,
+    end_cleanly,
+    free_large_buffers,
+    keep_collections_short,
+    leave_threads,
+    tell_where_it_hangs,
+    use_monotonic_time,
+)
+from streamd.app.reload import Reload
 from streamd.app.service import Streamd
 from streamd.config.fields import ConfigError, Problems
 from streamd.config.kind import Surroundings
 from streamd.core.printable import told
+
+_log = Logger()
 
 
 class Options(usage.Options):
@@ -32,10 +48,15 @@ class Options(usage.Options):
 
     def opt_port(self, port: str) -> None:
         """A number, or a Twisted endpoint string such as tcp:5000:interface=127.0.0.1; repeatable
-        [default: 5000]."""
+        [default: the sockets that systemd passes, else 5000]."""
         self["ports"].append(port)
 
     opt_p = opt_port
+
+    def opt_version(self) -> NoReturn:
+        """Display the version of streamd and exit."""
+        answer(f"streamd {__version__}")
+        raise SystemExit(0)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Read the command line.
@@ -57,19 +78,48 @@ def makeService(options: Options) -> IService:
 
     use_monotonic_time(reactor)
     end_cleanly(reactor)
+    free_large_buffers()
+    keep_collections_short()
     leave_threads(reactor)
+    notifier = take_notifier()
+    if notifier.watchdog is not None:
+        tell_where_it_hangs()
     problems = Problems()
     with problems.collect():
-        ports = [endpoint(port) for port in options["ports"] or [DEFAULT_PORT]]
+        ports = [endpoint(port) for port in options["ports"] or inherited_ports() or [DEFAULT_PORT]]
         for port in ports:
             check_endpoint(reactor, port)
+    file = None if options["config"] is None else Path(options["config"]).absolute()
+
+    def read(again: bool = True) -> Loaded:
+        # The daemon enters the folder of the file, and errors at the start name it as it was given.
+        name = str(file) if again and file is not None else options["config"]
+        loaded = load(name, reactor, again)
+        return loaded._replace(config=with_demo(loaded.config)) if options["demo"] else loaded
+
     with problems.collect():
-        config, tokens, base = load(options["config"], reactor)
-        if options["demo"]:
-            config = with_demo(config)
+        loaded = read(again=False)
+        config, tokens, base = loaded
         if not problems:
+            # twistd's log begins later, and then gets these lines, too.
+            _log.info("the configuration is {file}", file="none" if file is None else str(file))
+            _log.info("the journal is {place}", place=journal_place(config))
             try:
-                return Streamd(reactor, config, tokens, ports, base)
+                daemon = Streamd(reactor, config, tokens, ports, base, notifier=notifier)
             except ConfigError as error:
                 problems += making_problems(config, Surroundings(reactor, base)) or error.problems
+            else:
+                reload = Reload(daemon, config, read, file, watches=_is_watched(options, notifier))
+                reload.setServiceParent(daemon)
+                call_on_hangup(reactor, reload.reload)
+                return daemon
     raise SystemExit("\n".join(told(f"streamd: {problem}") for problem in problems))
+
+
+def _is_watched(options: Options, notifier: Notifier) -> bool:
+    """Return whether a saved configuration takes effect: in the foreground, and without systemd.
+
+    Under systemd ``systemctl reload`` is the way, because it checks the file first.
+    """
+    foreground = options.parent is not None and options.parent.get("nodaemon")
+    return bool(foreground) and not notifier

@@ -9,7 +9,6 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
 from zope.interface import implementer
 
 from streamd.core.printable import told
-from streamd.reactor.private_twisted import log_observers
 
 LINES_PER_SECOND = 5
 MAX_KINDS = 1000
@@ -79,9 +78,3 @@ def _clean(event: LogEvent) -> LogEvent:
     if "log_failure" in event:
         clean["log_failure"] = _CleanFailure(event["log_failure"])
     return clean
-
-
-def quiet_log(clock: IReactorTime) -> None:
-    """Wrap every current observer of the log in a :class:`Quieted`, unless it is wrapped already."""
-    observers = log_observers()
-    observers[:] = [o if isinstance(o, Quieted) else Quieted(o, clock) for o in observers]

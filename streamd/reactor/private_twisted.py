@@ -7,13 +7,14 @@ No other module may use one.  If a new version of Twisted lacks a part,
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.endpoints import _parse
+from twisted.internet.endpoints import _parse, _SystemdParser, quoteStringArgument
 from twisted.internet.tcp import Connection
-from twisted.logger import globalLogPublisher
+from twisted.logger import FileLogObserver, globalLogPublisher
 from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.http import HTTPChannel
@@ -93,6 +94,33 @@ def log_observers() -> list[Any]:
     return globalLogPublisher._observers
 
 
+def inherited_descriptors() -> list[int]:
+    """Return the descriptors of the sockets that systemd passes to this process.
+
+    Twisted removes ``$LISTEN_FDS`` when ``twisted.internet.endpoints`` is imported, and keeps the
+    descriptors in ``_SystemdParser._sddaemon``.
+    """
+    return list(_SystemdParser._sddaemon.inheritedDescriptors())
+
+
+def is_file_observer(observer: Any) -> bool:
+    """Return whether an observer writes to a file, or to the standard output, as text."""
+    return isinstance(observer, FileLogObserver)
+
+
+def swap_stdout(observer: Any, make: Callable[[], Any]) -> bool:
+    """Let an observer that writes to the standard output write to another file; say whether it did.
+
+    This sets ``FileLogObserver._outFile``: twistd makes the observer, and takes no file for it.
+
+    :param make: makes the other file.
+    """
+    if observer._outFile is not sys.__stdout__:
+        return False
+    observer._outFile = make()
+    return True
+
+
 def send_whole_chain(endpoint: Any, description: str) -> None:
     """Make a TLS endpoint send every certificate of its file, as ``fullchain.pem`` has several.
 
@@ -103,14 +131,54 @@ def send_whole_chain(endpoint: Any, description: str) -> None:
     :param description: the endpoint string; an endpoint of another kind is unchanged.
     :raises Exception: pyOpenSSL cannot read a certificate.
     """
-    options = getattr(endpoint, "_sslContextFactory", None)
+    options = tls_context(endpoint)
     if options is None or options.extraCertChain:
         return
     from twisted.internet.ssl import Certificate
 
-    values, named = _parse(description)
-    named = {**dict(zip(("ssl", "port", "privateKey", "certKey"), values, strict=False)), **named}
-    file = Path(named.get("certKey") or named.get("privateKey") or "server.pem")
+    named = _named(description)
+    file = Path(named.get("certKey") or named.get("privateKey") or _DEFAULT_KEY)
     form = rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----"
     others = re.findall(form, file.read_bytes(), re.DOTALL)[1:]
     options.extraCertChain = [Certificate.loadPEM(pem).original for pem in others]
+
+
+_DEFAULT_KEY = "server.pem"
+"""The file with key and certificate if a description names none: the default of ``_parseSSL``."""
+
+
+def _named(description: str) -> dict[str, str]:
+    """Return the options of a TLS endpoint by name, also those that are given by their places."""
+    values, named = _parse(description)
+    return {**dict(zip(("ssl", "port", "privateKey", "certKey"), values, strict=False)), **named}
+
+
+def tls_port_number(description: str) -> int:
+    """Return the number of the port of a TLS endpoint."""
+    return int(_named(description)["port"])
+
+
+def tls_context(endpoint: Any) -> Any:
+    """Return the context factory of a TLS endpoint; None for an endpoint without TLS.
+
+    ``SSL4ServerEndpoint._sslContextFactory`` has no public name.
+    """
+    return getattr(endpoint, "_sslContextFactory", None)
+
+
+def set_tls_context(endpoint: Any, context: Any) -> None:
+    """Give a TLS endpoint another context factory, before it listens."""
+    endpoint._sslContextFactory = context
+
+
+def with_absolute_files(description: str) -> str:
+    """Return the description of a TLS endpoint with absolute paths: the daemon changes its folder."""
+    named = _named(description)
+    named.pop("ssl")
+    port = named.pop("port")
+    named.setdefault("privateKey", _DEFAULT_KEY)
+    for key in ("privateKey", "certKey", "extraCertChain", "dhParameters"):
+        if key in named:
+            named[key] = str(Path(named[key]).absolute())
+    options = (f"{key}={quoteStringArgument(value)}" for key, value in named.items())
+    return ":".join(["ssl", port, *options])

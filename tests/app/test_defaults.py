@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 from twisted.internet.testing import MemoryReactorClock
 
-from streamd.app.defaults import make_journal, source_tables, with_demo
+from streamd.app.defaults import (
+    machine_timezone,
+    make_journal,
+    source_tables,
+    wall_place,
+    with_demo,
+)
 from streamd.config.kind import Surroundings
 from streamd.config.parse import parse
 from streamd.config.tables import Config
@@ -60,3 +66,44 @@ def test_configured_journal_comes_before_the_folder_of_systemd(
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     config = read('[journal]\nkind = "memory"')
     assert isinstance(journal(config, tmp_path), MemoryJournal)
+
+
+@pytest.mark.parametrize(
+    ("variable", "file", "zone"),
+    [
+        ("", "Europe/Berlin", "Europe/Berlin"),
+        ("America/New_York", "Europe/Berlin", "America/New_York"),
+        (":America/New_York", "Europe/Berlin", "America/New_York"),
+        ("/usr/share/zoneinfo/Asia/Tokyo", "Europe/Berlin", "Asia/Tokyo"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "Europe/Berlin", None),
+        ("", "Etc/UTC", None),
+        ("UTC", "Europe/Berlin", None),
+    ],
+)
+def test_timezone_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, file: str, zone: str | None
+) -> None:
+    monkeypatch.setenv("TZ", variable)
+    target = tmp_path / "zoneinfo" / file
+    target.parent.mkdir(parents=True)
+    target.touch()
+    link = tmp_path / "localtime"
+    link.symlink_to(target)
+    assert machine_timezone(link) == zone
+
+
+def test_a_machine_whose_timezone_has_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TZ", raising=False)
+    copy = tmp_path / "localtime"
+    copy.touch()
+    assert machine_timezone(copy) is None
+    assert machine_timezone(tmp_path / "none") is None
+
+
+def test_configured_timezone_comes_before_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    assert wall_place(read("").server) == (None, "America/New_York")
+    server = read('[server]\nlanguage = "de"\ntimezone = "UTC"').server
+    assert wall_place(server) == ("de", "UTC")

@@ -10,6 +10,7 @@ from twisted.internet.testing import MemoryReactorClock
 
 from streamd.app.load import load
 from streamd.config.fields import ConfigError
+from streamd.http.tokens import Token, Tokens
 
 A, B, C, D, E = (letter * 16 for letter in "abcde")
 
@@ -60,7 +61,8 @@ def test_secrets_come_from_environment_and_files(
     monkeypatch.setenv("TOKEN", B)
     (tmp_path / "token").write_text(f"{C}\n")
     config, tokens, base = load(str(file), MemoryReactorClock())
-    assert (config.file, tokens, base) == (True, ((A, B, C), (D, E)), tmp_path)
+    wanted = Tokens((Token(A), Token(B), Token(C)), (Token(D), Token(E)))
+    assert (config.file, tokens, base) == (True, wanted, tmp_path)
     assert A not in repr(config)
 
 
@@ -116,4 +118,4 @@ url = "redis://localhost"
 
 def test_without_a_file_the_configuration_is_empty() -> None:
     config, tokens, base = load(None, MemoryReactorClock())
-    assert (config.file, tokens, base) == (False, ((), ()), Path.cwd())
+    assert (config.file, tokens, base) == (False, Tokens(), Path.cwd())

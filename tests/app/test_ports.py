@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from twisted.internet.address import IPv4Address
 
-from streamd.app.ports import check_endpoint, endpoint
+from streamd.app.ports import check_endpoint, endpoint, wall_address
 from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError
 
@@ -49,3 +51,15 @@ def test_tls_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "twisted.internet.ssl", None)
     monkeypatch.delattr("twisted.internet.ssl", raising=False)
     assert problem("ssl:443") == f"port: {needs_extra('ssl:443', 'pyOpenSSL', 'tls')}"
+
+
+def test_address_for_the_log() -> None:
+    class Opened:
+        def getHost(self) -> IPv4Address:
+            return IPv4Address("TCP", "127.0.0.1", 5000)
+
+    opened: Any = Opened()
+    assert wall_address(opened, "tcp:5000", None) == "http://localhost:5000/"
+    public = "https://wall.example/"
+    said = f"{public}, for proxies at http://localhost:5000/"
+    assert wall_address(opened, "tcp:5000", public) == said

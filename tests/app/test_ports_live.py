@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import socket
 import ssl
 import struct
 import subprocess
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ from websockets.sync.client import unix_connect
 from streamd.app import service
 from streamd.http.uploads import MAX_BODY
 from tests.support.certificate import make_certificate, make_chain
-from tests.support.daemon import StartDaemon
+from tests.support.daemon import TWISTD, StartDaemon
 from tests.support.net import accepts, free_port, wait_until
 from tests.support.served import QUIET, WAIT, Serve, Served, Wire, frame, handshake, head, in_thread
 
@@ -259,3 +262,90 @@ def test_viewers_on_a_socket_of_this_machine(serve: Serve, tmp_path: Path) -> No
         assert next(line for line in iter(reader.line, "") if '"a"' in line) == 'data: {"a":1}\n'
         assert len(served.service.hub) == 2
     wait_until(lambda: len(served.service.hub) == 0, what="both to be forgotten")
+
+
+@contextmanager
+def activated(
+    *sockets: socket.socket, folder: Path, ports: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A daemon that gets these sockets as systemd passes them: from descriptor 3 on."""
+    command = [str(TWISTD), "-n", "--pidfile=", "streamd", *(f"--port={port}" for port in ports)]
+
+    def arrange() -> None:
+        copies = [fcntl.fcntl(end, fcntl.F_DUPFD, 100) for end in sockets]
+        for number, copy in enumerate(copies, 3):
+            os.dup2(copy, number)
+        os.environ["LISTEN_PID"] = str(os.getpid())
+        os.execv(TWISTD, command)
+
+    given = {"LISTEN_FDS": str(len(sockets)), "LISTEN_FDNAMES": ":".join(["x"] * len(sockets))}
+    os.environ.update(given)
+    try:
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                ["never run"],
+                preexec_fn=arrange,
+                close_fds=False,
+                cwd=folder,
+                stdout=log,
+                stderr=log,
+            )
+    finally:
+        for name in given:
+            del os.environ[name]
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def listening(family: socket.AddressFamily, address: Any) -> socket.socket:
+    end = socket.socket(family, socket.SOCK_STREAM)
+    end.bind(address)
+    end.listen(100)
+    return end
+
+
+def state_over(family: socket.AddressFamily, address: Any) -> bytes:
+    """The answer to a request that waits until it is answered."""
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as end:
+        end.settimeout(40)
+        end.connect(address)
+        end.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        return b"".join(iter(lambda: end.recv(65536), b""))
+
+
+def test_daemon_serves_the_sockets_that_it_inherits(tmp_path: Path) -> None:
+    """Each has the family that it was made with; a connection waits while no daemon runs."""
+    path = str(tmp_path / "socket")
+    with (
+        closing(listening(socket.AF_INET, ("127.0.0.1", 0))) as four,
+        closing(listening(socket.AF_INET6, ("::1", 0))) as six,
+        closing(listening(socket.AF_UNIX, path)) as unix,
+    ):
+        for _ in range(2):  # the sockets outlive a daemon that is killed
+            with activated(four, six, unix, folder=tmp_path):
+                for end in (four, six, unix):
+                    answer = state_over(end.family, end.getsockname())
+                    assert answer.startswith(b"HTTP/1.1 200 ")
+        log = (tmp_path / "log").read_text()
+        assert f"the wall is at http://localhost:{six.getsockname()[1]}/" in log
+
+
+def test_tls_port_takes_the_socket_with_its_number(tmp_path: Path, certificate: Path) -> None:
+    """A port below 1024 needs no privilege then, and the socket outlives the daemon."""
+    with (
+        closing(listening(socket.AF_INET, ("127.0.0.1", 0))) as plain,
+        closing(listening(socket.AF_INET, ("127.0.0.1", 0))) as secure,
+    ):
+        ports = ["systemd:domain=INET:index=0", tls_port(certificate, secure.getsockname()[1])]
+        for _ in range(2):
+            with activated(plain, secure, folder=tmp_path, ports=ports):
+                wire = wire_within(
+                    trusting(certificate), secure.getsockname()[1], head("GET", "/healthz")
+                )
+                assert wire.answer().json() == {"status": "ok"}
+                wire.close()
+                answer = state_over(plain.family, plain.getsockname())
+                assert answer.startswith(b"HTTP/1.1 200 ")

@@ -67,6 +67,45 @@ def test_freed_memory_goes_back_to_the_system() -> None:
     assert said(script) == ["True"]
 
 
+def test_a_full_collection_examines_an_object_once() -> None:
+    script = """
+        import gc, weakref
+        class Node: pass
+        old = Node()
+        keep_collections_short()
+        young = Node()
+        def examined(one):
+            return any(one is other for other in gc.get_objects())
+        print(examined(old), examined(young))
+        gc.collect()
+        print(examined(young))
+        young.cycle, left = young, weakref.ref(young)
+        del young
+        gc.collect()
+        print(left() is None)
+        collect_all()
+        print(left() is None, gc.get_freeze_count() > 0)
+    """
+    assert said(script) == ["False True", "False", "False", "True True"]
+
+
+def test_large_buffers_go_back_when_they_are_freed() -> None:
+    script = """
+        def resident():
+            return int(open("/proc/self/statm").read().split()[1]) * 4096
+        free_large_buffers()
+        bytes(20_000_000)  # by itself, the C library would then keep all smaller ones in the heap
+        before = resident()
+        lumps, small = [], []
+        for length in range(1000, 1200):
+            lumps.append(b"x" * 200_000)
+            small.append(b"x" * length)
+        del lumps
+        print(resident() - before < 10_000_000)
+    """
+    assert said(script) == ["True"]
+
+
 @pytest.mark.parametrize("running", [False, True])
 def test_sigterm_is_a_success(running: bool) -> None:
     process = run(f"""

@@ -12,8 +12,11 @@ import pytest
 from twisted.internet.defer import fail, succeed
 
 from streamd.app import upkeep
+from streamd.app.upkeep import PAUSE
 from streamd.core.saving import FOLLOWED
-from streamd.journals.journal import Fence, Outrun
+from streamd.core.stream import PAUSED
+from streamd.core.update import ORIGIN
+from streamd.journals.journal import Away, Fence, Outrun
 from tests.support.net import wait_until
 from tests.support.served import QUIET, Serve, Served, in_thread
 
@@ -36,6 +39,39 @@ def test_stream_becomes_late_by_itself(serve: Serve) -> None:
     served.service.upkeep.now = now
     served.post("a", 1)
     assert state() == "fresh"
+
+
+@pytest.mark.parametrize("clock", ["now", "elapsed"])
+@in_thread
+def test_values_of_sources_are_doubted_after_a_pause(serve: Serve, clock: str) -> None:
+    served = serve(f"""{QUIET}
+        [sources.once]
+        command = "echo 1; sleep 1000"
+        [sources.often]
+        command = "echo 1"
+        every = "100ms"
+    """)
+    wait_until(lambda: set(served.state()) == {"once", "often"})
+    served.post("published", 1)
+    kept = served.service.upkeep
+    clocks = {"now": kept.now, "elapsed": kept.elapsed}
+
+    def sleep() -> None:
+        kept._judge()
+        setattr(kept, clock, lambda: clocks[clock]() + 2 * PAUSE)
+        kept._judge()
+
+    def healths() -> dict[str, Any]:
+        streams = served.request("GET", "/streams").json()["streams"]
+        return {
+            name: (s["health"]["state"], s["health"].get("error")) for name, s in streams.items()
+        }
+
+    served.run(sleep)
+    late, fresh = ("late", PAUSED), ("fresh", None)
+    assert healths() == {"once": late, "often": late, "published": fresh}
+    assert healths()["often"] == late
+    wait_until(lambda: set(healths().values()) == {fresh})
 
 
 def a_day_later(kept: upkeep.Upkeep) -> None:
@@ -116,6 +152,36 @@ def test_long_histories_are_stored_in_parts_one_after_the_other(serve: Serve) ->
     ):
         kept.store()
     assert stored == parts
+
+
+@in_thread
+def test_the_journal_is_trimmed_of_what_was_stored(serve: Serve) -> None:
+    kept = serve(QUIET).service.upkeep
+    losses = {"a": ORIGIN}, ORIGIN
+    for last, error in ((FOLLOWED, None), (FOLLOWED, Away("gone")), ("", None)):
+        happened: list[str] = []
+        parts = iter([{"a": {0: b"1"}}, {FOLLOWED: {-1: b"3"}} if last else {}])
+
+        def store(blocks: Any, error: Any = error, happened: list[str] = happened) -> Any:
+            happened.append("store")
+            return succeed(None) if error is None else fail(error)
+
+        def trim(*told: Any, happened: list[str] = happened) -> Any:
+            assert told == losses
+            happened.append("trim")
+            return succeed(None)
+
+        with (
+            patch.object(kept._state.saving, "take", lambda now, parts=parts: next(parts)),
+            patch.object(kept._state, "losses", lambda: losses),
+            patch.object(kept._journal, "store", store),
+            patch.object(kept._journal, "trim", trim),
+        ):
+            kept.store()
+            lease: Any = SimpleNamespace(fence=None)
+            with patch.object(kept, "lease", lease):
+                kept.store()
+        assert happened == (["store"] if error else ["store"] * (2 if last else 1) + ["trim"])
 
 
 @in_thread

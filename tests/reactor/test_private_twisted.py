@@ -37,6 +37,7 @@ class PresenceTests(SynchronousTestCase):
             (ProtocolWrapper(WrappingFactory(None), None), "wrappedProtocol"),  # type: ignore[arg-type]
             (globalLogPublisher, "_observers"),
             (endpoints, "_parse"),
+            (endpoints._SystemdParser(), "_sddaemon"),
             (SSL4ServerEndpoint(None, 0, None), "_sslContextFactory"),
         ]
         for owner, name in parts:

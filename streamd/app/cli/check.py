@@ -1,4 +1,4 @@
-"""``streamd check``: run every source of a configuration once."""
+"""``streamd check``: read a configuration, and run every source of it once."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 
 from streamd.app.cli.arguments import Commands, command
+from streamd.app.cli.backfill_sample import Tried, try_backfill
 from streamd.app.cli.output import answer, warn
 from streamd.app.cli.run_source import Outcome, listen_to_log, run_reactor, run_source
 from streamd.app.load import load
+from streamd.config.fields import FOR_SERVICE, ConfigError
 from streamd.config.kind import Surroundings
 from streamd.config.parse import formulas_of
 from streamd.core.formula import Formula, in_order
 from streamd.core.update import Draft
+from streamd.sources.databases.queries import QuerySettings
 
 SHOWN = 40
 """The most characters of a value that are printed, so that a line fits a terminal."""
@@ -27,11 +30,19 @@ def add_parser(commands: Commands) -> None:
         commands, "check", check, "Run every source of a configuration once, and print its values"
     )
     parser.add_argument("config", nargs="?", default="streamd.toml", help="[default: streamd.toml]")
+    parser.add_argument(
+        "--offline",
+        action="store_true",
+        help="only read the configuration: run and contact nothing",
+    )
 
 
 def check(arguments: Any) -> None:
     from twisted.internet import reactor
 
+    if arguments.offline:
+        _check_offline(arguments.config, reactor)
+        return
     config, _, base = load(arguments.config, reactor)
     os.chdir(base)  # as the daemon does
     reasons = listen_to_log()
@@ -50,10 +61,34 @@ def check(arguments: Any) -> None:
         outcomes: list[Outcome] = await gatherResults(map(run, others))
         for name in in_order(formulas):
             outcomes.append(await run(name, _drafts(outcomes)))
-        problems = _report(outcomes, config.streams.keys(), formulas)
+        problems = [*_report(outcomes, config.streams.keys(), formulas)]
+        for name in config.hooks:
+            answer(f"hooks.{name}: waits for POST /hooks/{name}")
+        for name, table in config.sources.items():
+            settings = table.settings
+            if isinstance(settings, QuerySettings) and settings.backfill is not None:
+                problems += _tell(await try_backfill(here, name, settings, config.streams))
         os._exit(bool(problems))  # Python would wait for threads that still run
 
     run_reactor(main)
+
+
+def _check_offline(file: str, reactor: Any) -> None:
+    """Report the mistakes of a configuration, without any connection or run.
+
+    A file without tables is a mistake, as it is for a daemon that reads its file again.
+
+    systemd shows the credentials to the daemon alone, not to the commands of ``ExecReload=``.  The
+    daemon checks them itself when it reads the file.
+
+    :raises ConfigError: lists the mistakes.
+    """
+    try:
+        load(file, reactor, again=True)
+    except ConfigError as error:
+        if mistakes := [line for line in error.problems if not line.endswith(FOR_SERVICE)]:
+            raise ConfigError(mistakes) from None
+    answer(f"{file}: no mistakes")
 
 
 def _drafts(outcomes: Sequence[Outcome]) -> Sequence[Draft]:
@@ -74,12 +109,22 @@ def _report(
     for outcome in outcomes:
         if not outcome.said and not outcome.problems:
             answer(f"{outcome.name}: {outcome.waits or 'connected, nothing yet'}")
-    for name in sorted(described - {name for name, _, _ in said}):
+    known = {name for name, _, _ in said} | {outcome.name for outcome in outcomes}
+    for name in sorted(described - known):
         answer(f"{name}: no source said it; it may be published")
     problems = [problem for outcome in outcomes for problem in outcome.problems]
     for problem in problems:
         warn(problem)
     return problems
+
+
+def _tell(tried: Tried) -> Sequence[str]:
+    """Print what a backfill would do; return the problems."""
+    for line in tried.lines:
+        answer(line)
+    for problem in tried.problems:
+        warn(problem)
+    return tried.problems
 
 
 def _shorten(text: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
+
+from streamd.app.cli.daemon_url import DaemonUrl
 
 ANSWER_WITHIN = 15.0
 """Seconds: the daemon writes every 5 s, so a connection without three of these writes is dead."""
@@ -28,8 +30,8 @@ class Declined(Exception):
 class RemoteDaemon(NamedTuple):
     """The address of a daemon, and a token for it.
 
-    :ivar url: ``http://localhost:5000``, or https.
-    :ivar token: a bearer token, or empty.
+    :ivar url: ``http://localhost:5000``, or https; perhaps with the user and password for a proxy.
+    :ivar token: a token, or empty.
     """
 
     url: str
@@ -43,7 +45,29 @@ class RemoteDaemon(NamedTuple):
         :raises Declined: if the daemon refuses the value.
         """
         if self._ask("POST", f"/streams/{quote(stream, safe='')}", value).status != 201:
-            raise Declined(f"{self.url} is no streamd")
+            raise Declined(f"{self._shown} is no streamd")
+
+    def command_alert(self, name: str, command: Mapping[str, str]) -> dict[str, Any]:
+        """Send a command to an alert; return the answer.
+
+        :raises DaemonUnreachable: if no daemon answers.
+        :raises Declined: if the daemon refuses the command.
+        """
+        return self.ask("POST", f"/alerts/{quote(name, safe='')}", command)
+
+    def ask(self, method: str, path: str, said: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Send a request with a body in JSON; return the answer, empty if it has no body.
+
+        :param path: quoted; it begins with a slash.
+        :raises DaemonUnreachable: if no daemon answers.
+        :raises Declined: if the daemon refuses the request.
+        """
+        answer = self._ask(method, path, None if said is None else json.dumps(said).encode())
+        try:
+            found: dict[str, Any] = json.loads(answer.read() or b"{}")
+        except (OSError, HTTPException, ValueError):
+            raise Declined(f"{self.url} is no streamd") from None
+        return found
 
     def follow(
         self, streams: Sequence[str], history: int, note: Callable[[str], None]
@@ -83,40 +107,41 @@ class RemoteDaemon(NamedTuple):
     def _open(self, query: dict[str, Any]) -> HTTPResponse:
         answer = self._ask("GET", f"/events?{urlencode(query)}")
         if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
-            raise Declined(f"{self.url} is no streamd")
+            raise Declined(f"{self._shown} is no streamd")
         return answer
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> HTTPResponse:
-        connection, base = self._connection()
+        url = self._address()
+        kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
+        connection = kind(url.host, url.port, timeout=ANSWER_WITHIN)
         # An error of http.client would show a token that it cannot send.
         if not (self.token.isascii() and self.token.isprintable()):
             raise Declined("the token has characters that a header cannot hold")
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
-            connection.request(method, base + path, body, headers)
+            connection.request(method, url.prefix + path, body, url.headers(self.token))
             response = connection.getresponse()
             if response.status < 400:
                 return response
             reason = response.read(65536)
         except (OSError, HTTPException, UnicodeError) as error:
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise DaemonUnreachable(f"cannot reach {self.url}: {' '.join(why.split())}") from None
-        if response.status in (502, 503, 504):  # 502 and 504: a proxy does not reach the daemon
-            raise DaemonUnreachable(f"{self.url}: {_message(reason, response.reason)}")
-        raise Declined(f"{self.url}: {_message(reason, response.reason)}")
-
-    def _connection(self) -> tuple[HTTPConnection, str]:
-        try:
-            parts = urlsplit(self.url)
-            kind = {"http": HTTPConnection, "https": HTTPSConnection}[parts.scheme]
-            connection = kind(parts.hostname or "", parts.port, timeout=ANSWER_WITHIN)
-            if not parts.hostname:
-                raise ValueError
-        except (ValueError, KeyError, HTTPException):
-            raise Declined(
-                f"expected a URL such as http://localhost:5000, not {self.url}"
+            raise DaemonUnreachable(
+                f"cannot reach {self._shown}: {' '.join(why.split())}"
             ) from None
-        return connection, parts.path.rstrip("/")
+        if response.status in (502, 503, 504):  # 502 and 504: a proxy does not reach the daemon
+            raise DaemonUnreachable(f"{self._shown}: {_message(reason, response.reason)}")
+        raise Declined(f"{self._shown}: {_message(reason, response.reason)}")
+
+    @property
+    def _shown(self) -> str:
+        """The address for errors, without a password."""
+        return str(self._address()).rstrip("/")
+
+    def _address(self) -> DaemonUrl:
+        try:
+            return DaemonUrl.parse(self.url)
+        except ValueError as error:
+            raise Declined(str(error)) from None
 
 
 def _messages(answer: HTTPResponse) -> Iterator[dict[str, Any]]:

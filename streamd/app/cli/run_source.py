@@ -91,7 +91,7 @@ class _StateFollower:
     ) -> None:
         self._state.restore(life, held, horizon, blocks, time.time(), self._elapsed())
 
-    def committed(self, updates: Iterable[Update]) -> None:
+    def committed(self, updates: Sequence[Update]) -> None:
         self._state.apply(updates, time.time())
 
     def away(self, why: str | None) -> None:

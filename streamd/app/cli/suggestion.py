@@ -1,7 +1,8 @@
 """Suggests a ``streamd.toml`` for the result of a SELECT.  Pure.
 
-Each column of a single row becomes a tile.  Of several rows, each row and column becomes a tile if the
-first column identifies the rows.  Otherwise, or if there are too many rows or none, they become a list.
+Each column of a single row becomes a tile.  Of several rows, each column becomes a line if the first
+column has their times, and each row and column becomes a tile if the first column identifies the rows.
+Otherwise, or if there are too many rows or none, they become a list.
 """
 
 from __future__ import annotations
@@ -9,18 +10,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from streamd.core.errors import Refused
 from streamd.core.printable import printable
 from streamd.core.update import check_name
+from streamd.sources.databases.rows import Table
+from streamd.sources.databases.series import series_of
+from streamd.sources.errors import SourceError
 
 MAX_TILES = 24
 """The most tiles for one query; a result that needs more becomes a list."""
 
 UNITS = {"percent": "%", "pct": "%", "eur": "€", "usd": "$", "ms": "ms", "seconds": "s", "c": "°C"}
 """The last word of a column's name, as in ``latency_ms`` -> the unit that it means."""
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -56,11 +63,40 @@ def suggest(name: str, rows: Rows, **keys: str) -> str:
         for column in rows[0]:
             if not _is_name(column):
                 raise ValueError(f"{column} is no name for a stream: write {column} AS a_name")
-        return source_table(name, **keys) + "".join(_tile(name, column) for column in rows[0])
+        tiles = (_tile(name, column, value) for column, value in rows[0].items())
+        return source_table(name, **keys) + "".join(tiles) + _backfill(name, [*rows[0]])
+    axis, *columns = _series(rows)
+    if columns:
+        tiles = (_tile(name, column) for column in columns)
+        return source_table(name, **keys, series=axis) + "".join(tiles)
     key = _key(rows)
     if key is not None:
-        return source_table(name, **keys, key=key)
+        titled = "".join(
+            _tile(name, f"{_safe(row[key])}.{column}", value, str(row[key]))
+            for row in rows
+            for column, value in row.items()
+            if column != key
+        )
+        return source_table(name, **keys, key=key) + titled + _backfill(name, [*rows[0]])
     return source_table(name, **keys, table=True) + f'\n[streams.{name}]\nshow = "list"\n'
+
+
+def _series(rows: Rows) -> Sequence[str]:
+    """Return the first column, and the others if it has times and they have numbers."""
+    columns = [*rows[0]] if rows else [""]
+    first, *others = columns
+    # A row with fewer columns counts those that are left out.
+    table = Table(columns, [[*row.values()] for row in rows if len(row) == len(columns)])
+    if len(others) > MAX_TILES or not all(map(_is_name, others)):
+        return [first]
+    try:
+        found = series_of(table, first, whole=False).values()
+    except SourceError:
+        return [first]
+    are_lines = all(
+        isinstance(pairs, list) and isinstance(pairs[0][0], datetime) for pairs in found
+    )
+    return columns if are_lines else [first]
 
 
 def _key(rows: Rows) -> str | None:
@@ -68,20 +104,47 @@ def _key(rows: Rows) -> str | None:
     if not rows:
         return None
     first, *others = rows[0]
-    # The same names as in databases.rows.by_key.
-    texts = (row[first] for row in rows if isinstance(row[first], str))
-    names = {re.sub(r"[^A-Za-z0-9_.-]", "_", text) for text in texts}
+    names = {_safe(row[first]) for row in rows if isinstance(row[first], str)}
     tells_apart = len(names) == len(rows) and all(map(_is_name, [*names, *others]))
     return first if others and tells_apart and len(rows) * len(others) <= MAX_TILES else None
 
 
-def _tile(name: str, column: str) -> str:
+def _safe(text: str) -> str:
+    """Return the part of a stream's name that a text becomes, as in ``databases.rows.by_key``."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", text)
+
+
+def _tile(name: str, end: str, value: Any = None, row: str = "") -> str:
+    """Return a table for a stream.
+
+    :param end: of the stream's name: the column, and before it the row if there are several.
+    :param value: of the stream now.
+    :param row: what the row is called.
+    """
+    column = end.rpartition(".")[2] if row else end
     words = re.split(r"[_.-]+", column.strip("_.-"))
     unit = UNITS.get(words[-1].lower(), "") if len(words) > 1 else ""
-    title = " ".join(words[:-1] if unit else words)
-    said = {"title": title[:1].upper() + title[1:], "unit": unit}
+    title = " ".join([row, *(words[:-1] if unit else words)]).strip()
+    format = "time" if isinstance(value, str) and _TIME.fullmatch(value) else ""
+    said = {"title": title[:1].upper() + title[1:], "unit": unit, "format": format}
     lines = (f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in said.items() if v)
-    return "\n".join(["", f"[streams.{name}.{column}]", *lines]) + "\n"
+    table = json.dumps(f"{name}.{end}") if row else f"{name}.{end}"
+    return "\n".join(["", f"[streams.{table}]", *lines]) + "\n"
+
+
+def _backfill(name: str, columns: Sequence[str]) -> str:
+    """Return comments that show how the source could read what the database knows of the past.
+
+    :param columns: all columns of its query.
+    """
+    given = ", ".join(f"… AS {column}" for column in dict.fromkeys(["time", *columns]))
+    lines = (
+        "What the database knows of the time before, for charts and comparisons:",
+        f"[sources.{name}.backfill]",
+        f'query = "SELECT {given} FROM … WHERE … >= :from AND … < :to"',
+        f'Its streams need rollup = "8d" in their [streams.{name}.…].',
+    )
+    return "".join(["\n", *(f"# {printable(line)}\n" for line in lines)])
 
 
 def _is_name(end: str) -> bool:

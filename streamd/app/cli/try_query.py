@@ -20,9 +20,10 @@ from streamd.config.parse import parse
 from streamd.sources.registry import find_kinds
 
 SHAPES = """
-One row becomes a tile a column. Several rows become a tile a row and column if the first column is a
-text that tells them apart, and otherwise one list. The configuration that does the same is printed on
-standard output, all else on standard error: add "> streamd.toml" to keep it.
+One row becomes a tile a column. Several rows become a chart a column if the first column has their
+times, a tile a row and column if it is a text that tells them apart, and otherwise one list. The
+configuration that does the same is printed on standard output, all else on standard error: add
+"> streamd.toml" to keep it.
 """
 
 

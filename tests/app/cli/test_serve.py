@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from streamd import __version__
 from tests.support.net import free_port, request, wait_until
 from tests.support.shell import run, started
 
@@ -30,9 +31,16 @@ def test_says_what_is_wrong_with_its_options(tmp_path: Path) -> None:
     for words, line in {
         ("--prot", "5000"): "option --prot not recognized; --help lists the options",
         ("--port", "99999"): "port: expected 0 to 65535, not 99999",
-        ("-c", "streamd.toml"): "colour: unknown; there are access, journal, server, sources, "
-        "streams, walls",
+        ("-c", "streamd.toml"): "colour: unknown; there are access, alerts, hooks, "
+        "influx, journal, log, screens, server, sources, streams, walls",
     }.items():
         done = run("serve", *words, folder=tmp_path)
         assert (done.returncode, done.stderr) == (1, f"streamd: {line}\n")
-    assert "--config" in run("serve", "--help", folder=tmp_path).stdout
+
+
+def test_help_and_version_are_those_of_this_command(tmp_path: Path) -> None:
+    said = run("serve", "--help", folder=tmp_path).stdout
+    assert said.startswith("Usage: streamd serve [--port PORT] [--config FILE] [--demo]\n")
+    assert "--config" in said
+    assert "wist" not in said.replace("Twisted endpoint", "")
+    assert run("serve", "--version", folder=tmp_path).stdout == f"streamd {__version__}\n"

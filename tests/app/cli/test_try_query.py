@@ -98,7 +98,7 @@ def test_try_that_cannot_be(shop: Path) -> None:
             ): "sources.none.database: database file missing or not readable",
             ("shop.db", "SELECT 1 AS a FORM b"): "sources.shop.query: ",
             ("shop.db", ""): "sources.shop.query: expected a SELECT",
-            ("oracle://x/y", "SELECT 1"): "sources.y.database: expected",
+            ("none://x/y", "SELECT 1"): "sources.y.database: SQLAlchemy has no dialect none",
             ("shop.db", "SELECT count(*) FROM orders"): "sources.shop.query: count(*) is no name",
             ("shop.db", QUERY, "--every", "soon"): "sources.shop.every: ",
             ("shop.db", QUERY, "--port", "70000"): "port: expected 0 to 65535",
