@@ -286,9 +286,13 @@ class Publisher:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._tail = b""
 
-    def publish(self, stream: str, value: bytes) -> None:
-        """Sends one value; blocks only when the daemon is megabytes behind."""
+    def publish(self, stream: str, value: bytes, at: float | None = None) -> None:
+        """Sends one value; blocks only when the daemon is megabytes behind.
+
+        :param at: when it was true, in seconds since the epoch; None: now.
+        """
         head = f"POST /streams/{stream} HTTP/1.1\r\nHost: {LOOPBACK}\r\n{self._token}"
+        head += "" if at is None else f"Streamd-Time: {at}\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(value)}\r\n\r\n"
         self._socket.sendall(head.encode() + value)
         self.sent += 1

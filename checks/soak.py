@@ -4,26 +4,33 @@ A real browser shows many streams, all updated as fast as the wall is told of th
 again and again.  After a warm-up, in which each page is shown and histories fill, and then after each
 of PARTS parts, all garbage is collected and counted what is left: the heap of the last tenth is at most
 MORE of the first, and no nodes or listeners pile up.  The heap may also have what the browser and its
-debugger note of each reconnect: requests, timings, layout shifts.
+debugger note of each reconnect: requests, timings, layout shifts.  The daemon keeps its memory and its
+descriptors.  ``soak.py SHARE`` takes a share of all updates, reconnects and parts: 0.2 takes some six
+minutes.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
+from functools import partial
 from http.client import HTTPConnection
 from statistics import median
 from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, CDPSession, Page
 
-from checks.proof import KIB, MIB, Proof, main, running
+from checks.proof import KIB, MIB, Proof, main, memory, running
 from tests.support.browser import chromium
 from tests.support.net import wait_until
 from tests.support.proxy import Proxy
 
+UPDATES = 1_000_000
+RECONNECTS = 200
 PARTS = 40
 PACE = 0.1
 """Seconds: what the wall asks for."""
@@ -32,16 +39,25 @@ WARM_UP = 120
 MORE = 1.1
 NOTED = 8 * KIB
 """Bytes for each reconnect: 7.4 KiB in 200 of them. Snapshots show no object of the page among them."""
+MORE_FILES = 3
+"""Descriptors of the daemon that may be open besides those at first: a link that is just ending."""
 COUNTS = 5
 PATIENCE = 60.0
 
 
 class Left(NamedTuple):
-    """What a page holds when all garbage is gone: bytes, and DOM nodes and listeners."""
+    """What a page holds when all garbage is gone, and what the daemon holds.
+
+    :ivar heap: bytes of the page.
+    :ivar memory: bytes of the daemon.
+    :ivar files: descriptors of the daemon.
+    """
 
     heap: float
     nodes: float
     listeners: float
+    memory: float = 0.0
+    files: float = 0.0
 
 
 class Publisher:
@@ -75,8 +91,8 @@ class Publisher:
 def prove(
     proof: Proof,
     streams: int = 300,
-    updates: int = 1_000_000,
-    reconnects: int = 200,
+    updates: int = UPDATES,
+    reconnects: int = RECONNECTS,
     parts: int = PARTS,
     warm_up: int = WARM_UP,
     browser: Browser | None = None,
@@ -111,7 +127,8 @@ def prove(
                 proxy.thaw()
                 _until(page, "live")
             _shown(page, publisher)
-            left.append(_left(session))
+            files = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+            left.append(_left(session)._replace(memory=memory(daemon.pid), files=files))
         seconds = time.monotonic() - begin
         shown = (publisher.number - warm_up) * streams
         proof.figure(f"{shown} updates of {streams} streams in {seconds:.0f} s")
@@ -126,6 +143,14 @@ def _judge(proof: Proof, left: list[Left], reconnects: int) -> None:
     proof.claim(
         last.heap <= MORE * first.heap + NOTED * reconnects,
         f"{first.heap / MIB:.2f} MiB of heap at first, {last.heap / MIB:.2f} MiB in the end",
+    )
+    proof.claim(
+        last.memory <= MORE * first.memory,
+        f"{first.memory / MIB:.1f} MiB of the daemon at first, {last.memory / MIB:.1f} in the end",
+    )
+    proof.claim(
+        last.files <= first.files + MORE_FILES,
+        f"{first.files:.0f} descriptors of the daemon at first, {last.files:.0f} in the end",
     )
     for what in ("nodes", "listeners"):
         before, after = getattr(first, what), getattr(last, what)
@@ -166,4 +191,12 @@ def _count(session: CDPSession) -> Left:
 
 
 if __name__ == "__main__":
-    main(prove)
+    share = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    main(
+        partial(
+            prove,
+            updates=round(UPDATES * share),
+            reconnects=round(RECONNECTS * share),
+            parts=max(1, round(PARTS * share)),
+        )
+    )

@@ -2,9 +2,9 @@
 
 Writers write a number that grows twice a second to a SQLite file, PostgreSQL, Redis, a web server and
 a file, and publish it: what they wrote is the truth.  A real browser shows it, as a node on SQLite and
-two nodes on one Redis see it.  One or two things at a time are killed, frozen, silenced, locked, or
-restarted with another configuration, for a random while.  Every 200 ms the walls are compared with the
-truth.  What they show as current:
+two nodes on one Redis see it, in tiles of all kinds but images.  One or two things at a time are
+killed, frozen, silenced, locked, or restarted with another configuration, for a random while.  Every
+200 ms the walls are compared with the truth.  What they show as current:
 
 - was the newest at most KNOWABLE ago: so soon each fault is on the screen;
 - if the link to the browser was silent, at most SILENT ago: the two ticks that have to be missed, a
@@ -29,11 +29,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from checks.numbered import Worker
 from checks.proof import Proof, main, spread
-from checks.world import EVERY, SHAPES, Node, System, World
+from checks.world import EVERY, SHAPES, TITLES, Node, System, World
 from tests.support.browser import chromium
 from tests.support.proxy import Proxy
 
@@ -44,12 +44,23 @@ KNOWABLE, TICK = 5.5, 5.0
 SILENT = 2.2 * TICK + 1
 BACK = 10.0
 
-TILES = """() => [...document.querySelectorAll(".tile")].map((tile) => {
+TILES = """() => [...document.querySelectorAll(".tile:not([hidden])")].map((tile) => {
   const text = (what) => tile.querySelector(what)?.textContent ?? "";
-  const number = Number(text(".value, .list").replace(/\\D/g, ""));
-  return [text("h2"), tile.dataset.state, number, text(".foot")];
+  const main = tile.querySelector(".value, .number, tbody td:last-child, .notice") ?? tile;
+  const claims = [...[...tile.querySelectorAll(".pairs dd")].reverse(), main].map((part) => {
+    const { state } = tile.dataset;
+    const own = state === "current" ? part.closest("[data-state]").dataset.state : state;
+    return [own, Number(part.textContent.replace(/[^\\d.]/g, ""))];
+  });
+  return [text("h2"), text(".foot"), claims];
 })"""
-"""The label, the state, the number and the reason of each tile."""
+"""The label and the reason of each tile, and the state and the number of each stream on it."""
+
+SIGNS = ("hours", "band", "switches")
+"""Kinds that show cells or signs: their number is that on the tile of the stream."""
+
+SCREEN = ViewportSize(width=700, height=2600)
+"""An upright screen, on which all tiles have room: what another page would show is no claim."""
 
 
 class Fault(NamedTuple):
@@ -88,18 +99,29 @@ class Watch:
             self._silent_until = now + SILENT
         bound = SILENT if now < self._silent_until else KNOWABLE
         truth = self._system.truth
-        self.waiting = dict.fromkeys(self._system.streams, "no tile")
-        for name, state, number, reason in self._page.evaluate(TILES):
-            age = max(0.0, now - truth[name].followed(number))
-            if state == "current":
-                self.ages.append(age)
-                if age > bound:
-                    self.lies.append(f"{name} on {self.node.name} {age:.1f} s old: {what}")
-                if age < 2 * EVERY + 1:
-                    self.waiting.pop(name, None)
-                    continue
-            if name in self.waiting:
-                self.waiting[name] = f"{state}, {age:.1f} s old, {reason}"
+        tiles = self._page.evaluate(TILES)
+        numbers = {label: claims[-1][1] for label, _, claims in tiles}
+        self.waiting = dict.fromkeys({*self._system.streams, *TITLES.values()}, "no tile")
+        for label, reason, claims in tiles:
+            kind, _, names = label.rpartition(" of ")
+            streams = names.split(", ")
+            claims += [("absent", 0)] * (len(streams) - len(claims))
+            waiting = []
+            for name, (state, own) in zip(streams, claims, strict=True):
+                number = numbers.get(name, 0) if kind in SIGNS else own
+                age = max(0.0, now - truth[name].followed(number))
+                if state == "current":
+                    self.ages.append(age)
+                    if age > bound:
+                        self.lies.append(
+                            f"{name} of {label} on {self.node.name} {age:.1f} s old: {what}"
+                        )
+                if state != "current" or age >= 2 * EVERY + 1:
+                    waiting.append(f"{state}, {age:.1f} s old, {reason}")
+            if not waiting:
+                self.waiting.pop(label, None)
+            elif label in self.waiting:
+                self.waiting[label] = waiting[0]
 
 
 class Walls:
@@ -239,7 +261,7 @@ def _walls(browser: Browser | None) -> Iterator[tuple[Walls, World, list[System]
         watches = []
         for system in systems:
             for node in system.nodes:
-                page = browser.new_page()
+                page = browser.new_page(viewport=SCREEN)
                 stack.callback(page.close)
                 page.goto(node.links["browser"].url)
                 watches.append(Watch(page, node, system))

@@ -46,17 +46,53 @@ SHAPES = (
 
 It expects a value every three minutes only: that does not show soon enough that a column is gone."""
 
+KINDS = {  # kind -> streams
+    "chart": ["polled"],
+    "quantiles": ["rows.n", "file.n"],
+    "progress": ["polled"],
+    "hours": ["file.n"],
+    "notice": ["said"],
+    "log": ["added"],
+    "band": ["file.n"],
+    "status": ["worded.word"],
+    "switches": ["worded.word"],
+    "list": ["listed"],
+    "table": ["listed"],
+    "ranked": ["listed"],
+}
+"""The tiles that a wall has besides one for each stream: all other kinds but images."""
+
+TITLES = {kind: f"{kind} of {', '.join(streams)}" for kind, streams in KINDS.items()}
+
+WALL = '\n[[walls]]\nname = "all"\n[[walls.tiles]]\nstream = "*"\n' + "".join(
+    f"[[walls.tiles]]\nstreams = {json.dumps(streams)}\nshow = {json.dumps(kind)}\n"
+    f"title = {json.dumps(TITLES[kind])}\n"
+    for kind, streams in KINDS.items()
+)
+
 CONFIG = f"""
 [access]
 publish = "loopback"
 [journal]
 {{journal}}
 [streams.plain]
+[streams.polled]
+goal = 100
+[streams."file.n"]
+rollup = "7d"
+warn = "> 1000000000"
 [sources.polled]
 {WEB}
 [sources.file]
 {FILE}
 query = "SELECT max(n) AS n FROM numbers"
+[sources.worded]
+{FILE}
+query = "SELECT 'n ' || max(n) AS word FROM numbers"
+[sources.listed]
+{FILE}
+query = "SELECT 'n' AS name, max(n) AS n FROM numbers"
+table = true
 [sources.rows]
 database = "postgresql://admin@127.0.0.1:{{postgres}}/postgres"
 query = "SELECT max(n) AS n FROM numbers"
@@ -142,6 +178,7 @@ class World:
         file, printed = self.begin(stack, self._store), self.begin(stack, self._print)
         self.truth = {"polled": polled, "rows.n": rows, "told.n": rows, "notified": rows}
         self.truth |= {"said": said, "added": added, "file.n": file, "printed": printed}
+        self.truth |= {"worded.word": file, "listed": file}
         self.truth |= {"shape": polled, "shape.a": rows, "shape.b": rows}
 
     @staticmethod
@@ -205,7 +242,7 @@ class Node:
 
     def shape(self, shape: int) -> None:
         """Start the daemon with this shape of SHAPES; stop the one that runs."""
-        text = (self._config + SHAPES[shape][0]).format(**self._values)
+        text = (self._config + SHAPES[shape][0]).format(**self._values) + WALL
         (self.folder / "streamd.toml").write_text(text)
         self.daemon.restart()
 

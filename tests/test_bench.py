@@ -13,7 +13,7 @@ from tests.support.net import wait_until
 VIEWERS = 20
 
 
-@pytest.mark.parametrize("name", ["floor", "streamd", "streamd v1"])
+@pytest.mark.parametrize("name", ["floor", "streamd", "streamd v1", "streamd socket.io"])
 def test_every_viewer_gets_every_message(name: str) -> None:
     with (
         running(SERVERS[name], Traffic(rate=20)) as server,

@@ -1,4 +1,7 @@
-"""The long proofs in checks/, with small numbers: that they run, and that what they claim holds."""
+"""The proofs in checks/ that load the machine or measure times, with small numbers.
+
+The tests show that the proofs run, and that their claims hold.  tests/checks is about the other proofs.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from playwright.sync_api import Browser
 from checks import (
     attacks,
     clock,
-    cluster,
-    journal,
     memory,
+    proxies,
+    reload,
     soak,
     sources,
     stalled,
@@ -28,9 +31,8 @@ SHORT = {
     ),
     "hostile": partial(attacks.prove_hostile, peers=20, viewers=20, seconds=0.5, history=1000),
     "clock": partial(clock.prove, seconds=2.0),
-    "cluster": partial(cluster.prove, seconds=25.0, frozen=5.0),
-    "journal": partial(journal.prove, kills=10),
     "memory": partial(memory.prove, viewers=200, times=1, stay=0.5),
+    "reload": partial(reload.prove, viewers=100, reloads=5),
     "sources": partial(sources.prove, seconds=3.0),
     "stalled": partial(
         stalled.prove, viewers=100, stalled=20, slow=5, rate=100, seconds=3, quiet=0
@@ -44,6 +46,12 @@ SHORT = {
 def test_short(name: str) -> None:
     proof = Proof(patience=20.0)
     SHORT[name](proof)
+    assert not proof.failures, "\n".join(proof.failures)
+
+
+def test_short_proxies(browser: Browser) -> None:
+    proof = Proof(patience=8.0)
+    proxies.prove(proof, browser=browser, walls=("haproxy",), below=(True,), more=False)
     assert not proof.failures, "\n".join(proof.failures)
 
 

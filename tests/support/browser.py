@@ -28,13 +28,19 @@ _VIOLATIONS = """addEventListener("securitypolicyviolation", (event) => {
 })"""
 
 
+def found_chromium() -> str | None:
+    """The program of the system; None: that which playwright has."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """The system's Chromium or Chrome, else the one that `playwright install chromium` brings."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=found_chromium(), args=CHROMIUM_ARGUMENTS
+        )
         yield browser
         browser.close()
 

@@ -10,8 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.daemon import CHECKOUT
+
 # Where the package node-ws puts its modules; only Debian's own node looks there by itself.
 NODE_MODULES = Path("/usr/share/nodejs")
+
+
+def socketio_client() -> Path:
+    """The folder with the modules of the stock client of Socket.IO, which the Makefile installs."""
+    found = sorted((CHECKOUT / "build").glob("socket.io-client-*/node_modules"))
+    assert found, "no client of Socket.IO here: run `make socketio-client`"
+    return found[-1]
+
 
 RunNode = Callable[..., str]
 

@@ -20,6 +20,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPResponse
+from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, TypeVar
 
@@ -28,12 +29,15 @@ import pytest_twisted
 from twisted.internet.threads import blockingCallFromThread, deferToThread
 from websockets.sync.client import ClientConnection, connect
 
+from streamd.app.load import reveal_tokens
 from streamd.app.service import Streamd
+from streamd.config.fields import Problems
+from streamd.config.kind import Surroundings
 from streamd.config.parse import parse
 from streamd.config.tables import Config
 from streamd.core.update import Draft
 from streamd.core.values import from_python
-from streamd.http.access import Tokens
+from streamd.http.tokens import Token, Tokens
 from streamd.hub.hub import Hub
 from streamd.journals.registry import JOURNAL_KINDS
 from streamd.reactor.private_twisted import log_observers
@@ -198,9 +202,11 @@ class Wire:
         return first, self._file.read(length)
 
     def message(self) -> Any:
-        """The next WebSocket message, which has to be JSON text; that of the build goes by."""
+        """The next WebSocket message, which has to be JSON text; those of the greeting go by."""
         message = self.any_message()
-        return self.any_message() if message.get("type") == "build" else message
+        while message.get("type") in ("build", "configuration"):
+            message = self.any_message()
+        return message
 
     def any_message(self) -> Any:
         """The next WebSocket message, whatever its type."""
@@ -232,7 +238,7 @@ class _StaysOpen(io.BufferedReader):
 
 def flush_all(hub: Hub) -> None:
     """Flush whatever its pace lets, news or not: the next flush is a pace away."""
-    hub._audiences.wake()
+    hub.audiences.wake()
 
 
 Serve = Callable[..., Served]
@@ -255,7 +261,10 @@ def serve() -> Iterator[Serve]:
             )
             return again
         config = Config() if text is None else parse(text, find_kinds(), JOURNAL_KINDS)
-        known = Tokens(tuple(tokens), tuple(admins))
+        known = reveal_tokens(config, Surroundings(_reactor(), Path()), Problems())
+        if tokens or admins:
+            made = list(map(Token, tokens)), list(map(Token, admins))
+            known = Tokens(*made, hooks=known.hooks)
         ports = ["tcp:0:interface=127.0.0.1:backlog=512", *more_ports]
         service = Streamd(_reactor(), config, known, ports)
         service.privilegedStartService()
