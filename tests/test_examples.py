@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page, expect
 
 from tests.support.daemon import CHECKOUT, TWISTD, Server, finish_all
 from tests.support.databases import PostgresServer
@@ -27,7 +28,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a copy of the example `name`, with some words of its streamd.toml replaced."""
     servers: list[Server] = []
 
-    def started(name: str, replaced: Mapping[str, str] | None = None, **env: str) -> Server:
+    def started(
+        name: str,
+        replaced: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
+        **env: str,
+    ) -> Server:
         shutil.copytree(EXAMPLES / name, tmp_path / "examples" / name)
         file = tmp_path / "examples" / name / "streamd.toml"
         text = file.read_text()
@@ -39,7 +45,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         words = text.splitlines()[0]
         command = words.split(": ", 1)[-1].partition(", then")[0].split()
         if command[0] == "python":
-            command = [sys.executable, *command[1:], str(port)]
+            command = [sys.executable, *command[1:], str(port), *options]
         else:
             assert command[:3] == ["twistd", "-n", "streamd"]
             command = [str(TWISTD), "-n", "--pidfile=", *command[2:], "--port", str(port)]
@@ -87,6 +93,35 @@ def test_office(start: Start, tmp_path: Path) -> None:
     # The seller ends with the daemon: within one of its pauses.
     wait_until(lambda: not sellers(tmp_path), what="the seller's end")
     assert orders() >= after["today.orders"]
+
+
+def test_lobby(start: Start, page: Page) -> None:
+    """No tile has failed, and the shop sells."""
+    lobby = start("lobby")
+    until = ("sales", "today.revenue", "machine.roof_hatch", "server.room", "goal", "checkouts")
+    wait_until(lambda: set(until) <= set(state(lobby)), what="the company")
+    before = state(lobby)["sales"]["id"]
+    for wall, tiles in (("lobby", 10), ("house", 9)):
+        page.goto(f"{lobby.url}?wall={wall}")
+        expect(page.locator(".tile")).to_have_count(tiles)
+        expect(page.locator(".tile[data-state=failed], .tile[data-state=waiting]")).to_have_count(0)
+        expect(page.locator(".tile[data-state=current]:not([hidden])").first).to_be_visible()
+    wait_until(lambda: state(lobby)["sales"]["id"] > before, what="another order")
+    past = "/streams/shop.orders?from=-8d"
+    wait_until(lambda: len(lobby.request("GET", past).json()["points"]) > 100, what="a week")
+    assert lobby.stop() == 0
+
+
+def test_lobby_on_a_bad_day(start: Start) -> None:
+    lobby = start("lobby", options=("--bad",))
+
+    def levels() -> dict[str, str]:
+        streams = lobby.request("GET", "/streams").json()["streams"]
+        return {name: stream["health"]["level"] for name, stream in streams.items()}
+
+    wait_until(lambda: levels().get("machine.press") == "critical", what="the press")
+    wait_until(lambda: levels().get("house.queue") == "critical", what="the support queue")
+    assert levels()["services.Payments.state"] == "critical"
 
 
 def sellers(folder: Path) -> list[str]:
@@ -139,6 +174,8 @@ def test_postgres(start: Start, postgres: PostgresServer) -> None:
     postgres.sql("INSERT INTO orders (amount) VALUES (1)")
     wait_until(lambda: len(state(server)["last"]) == 4)  # untold, it looks once a minute
     assert until_shown(server, "alerts")["alerts"] == "The printer is on fire"
+    past = "/streams/hour.orders?from=-2d"
+    wait_until(lambda: len(server.request("GET", past).json()["points"]) > 24)
 
 
 def test_redis(start: Start, redis: Redis) -> None:

@@ -19,6 +19,8 @@ SOON_MS = 5000
 CONFIG = """
 [access]
 publish = "loopback"
+[server]
+language = "de"
 [streams.orders]
 keep = 10
 """
@@ -64,6 +66,12 @@ def test_proxy_that_holds_answers_back(
         shows(page, "orders", str(value))
         page.wait_for_timeout(2000)
     assert page.evaluate("lost") == 0, "the link was lost meanwhile"
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text("Ein Proxy lässt keine WebSockets durch", timeout=40_000)
+    cure = "proxy_set_header Upgrade $http_upgrade;"
+    expect(notice).to_contain_text(cure)
+    assert "a viewer was refused: a WebSocket came without Upgrade: websocket" in wall.log()
+    assert cure in wall.log()
 
 
 def test_eight_tabs(wall: Daemon, tabs: list[Page]) -> None:

@@ -71,7 +71,8 @@ def test_proxy_that_passes_another_host(
     post(wall, "orders", 43)
     firefox_page.shows("43")
     cure = f'origins = ["{proxy.url}"]'
-    firefox_page.until(f"notice.textContent.includes('{cure}')")
+    url = f'url = "{proxy.url}/"'
+    firefox_page.until(f"notice.textContent.includes('{url}')")
     assert cure in wall.log()
 
 

@@ -33,6 +33,7 @@ def test_walls(serve: Serve) -> None:
     assert served.request("GET", "/walls").json() == {"walls": ["kitchen", "hall"]}
     kitchen = served.request("GET", "/walls/kitchen").json()
     assert re.fullmatch("[0-9a-f]{16}", kitchen.pop("build"))
+    assert re.fullmatch("[0-9a-f]{16}", kitchen.pop("version"))
     assert kitchen == {
         "name": "kitchen",
         "title": "Kitchen",
@@ -85,14 +86,19 @@ def copy(folder: Path, **files: str) -> Path:
     return folder
 
 
-def test_build_is_another_for_any_change(tmp_path: Path) -> None:
+def test_version_is_another_for_any_change_of_the_walls(tmp_path: Path) -> None:
+    walls = parse(KITCHEN, ()).walls
+    changed = [Page(copy(tmp_path), some) for some in (walls, walls[:1], walls[::-1], ())]
+    assert len({page.version for page in changed}) == len(changed)
+    assert len({page.build for page in changed}) == 1
+    assert Page(copy(tmp_path), walls).version == changed[0].version
+
+
+def test_build_is_another_for_any_change_of_the_page(tmp_path: Path) -> None:
     walls = parse(KITCHEN, ()).walls
     first = Page(copy(tmp_path), walls).build
     assert Page(copy(tmp_path), walls).build == first
     changed = [
-        Page(copy(tmp_path), walls[:1]),
-        Page(copy(tmp_path), walls[::-1]),
-        Page(copy(tmp_path)),
         Page(copy(tmp_path, index="<html >"), walls),
         Page(copy(tmp_path, more=""), walls),
         Page(copy(tmp_path, more="x"), walls),
@@ -110,9 +116,10 @@ def test_index_links_its_modules_and_style_sheets(serve: Serve) -> None:
     assert len(links) == len(set(links))
     modules = {file.relative_to(web_folder()).as_posix() for file in web_folder().rglob("*.js")}
     others = {"boot.js", "worker.js", "streamd.js", "stream-value.js", "client/stream-value.js"}
-    assert {link for link in links if link.endswith(".js")} == modules - others
+    of_admins = {name for name in modules if name.startswith("admin/")}
+    assert {link for link in links if link.endswith(".js")} == modules - others - of_admins
     sheets = {file.relative_to(web_folder()).as_posix() for file in web_folder().rglob("*.css")}
-    assert {link for link in links if link.endswith(".css")} == sheets
+    assert {link for link in links if link.endswith(".css")} == sheets - {"admin/admin.css"}
     for link in links:
         assert served.request("GET", f"/{link}").status == 200, link
 

@@ -11,6 +11,48 @@
   const STALLED = 30;
   /** Milliseconds for the head of an answer. A slow body may take its time. */
   const TIMEOUT = 5000;
+  /** The texts of this script. All others are in text/words.js, which may be missing here. */
+  const TEXTS = {
+    en: {
+      notRunning: "This wall is not running",
+      tryingAgain: "{reason}, trying again",
+      missing: "a file of the page did not arrive",
+      noAnswer: "the server does not answer",
+      refused: "the server answers {status} for {path}",
+      foreignPage: "the answer is not streamd's page: a proxy or a login may be in between",
+      foreignFile: "a file is not streamd's: a proxy or a login may be in between",
+      olderPage: "a proxy hands out an older page",
+    },
+    de: {
+      notRunning: "Diese Wand läuft nicht",
+      tryingAgain: "{reason}, neuer Versuch läuft",
+      missing: "eine Datei der Seite kam nicht an",
+      noAnswer: "der Server antwortet nicht",
+      refused: "der Server antwortet {status} auf {path}",
+      foreignPage: "die Antwort ist nicht streamds Seite: vielleicht antwortet ein Proxy oder eine Anmeldung",
+      foreignFile: "eine Datei ist nicht von streamd: vielleicht antwortet ein Proxy oder eine Anmeldung",
+      olderPage: "ein Proxy liefert eine ältere Seite",
+    },
+    fr: {
+      notRunning: "Ce mur ne fonctionne pas",
+      tryingAgain: "{reason}, nouvel essai en cours",
+      missing: "un fichier de la page n'est pas arrivé",
+      noAnswer: "le serveur ne répond pas",
+      refused: "le serveur répond {status} pour {path}",
+      foreignPage: "la réponse n'est pas la page de streamd : un proxy ou une page de connexion répond peut-être",
+      foreignFile: "un fichier n'est pas de streamd : un proxy ou une page de connexion répond peut-être",
+      olderPage: "un proxy fournit une page plus ancienne",
+    },
+  };
+  /** The language that the server is configured for, or else the browser's. */
+  const language = (document.querySelector("meta[name=language]")?.getAttribute("content") || navigator.language).split("-")[0];
+
+  /** @param {string} key  in TEXTS @param {Record<string, any>} [parts]  for the names in braces @returns {string} */
+  function text(key, parts = {}) {
+    const texts = Object.hasOwn(TEXTS, language) ? TEXTS[language] : TEXTS.en;
+    return texts[key].replace(/\{(\w+)\}/g, (_, name) => String(parts[name]));
+  }
+
   /** A build as the server writes it. A page without one is somebody else's: a portal, a login, a maintenance page. */
   const BUILD = /^[0-9a-f]{16}$/;
   const { location } = document;
@@ -36,16 +78,16 @@
     const timer = setTimeout(() => abort.abort(), TIMEOUT);
     const answer = await fetch(url, { cache: "reload", signal: abort.signal }).catch(() => null);
     clearTimeout(timer);
-    if (!answer) throw new Error("the server does not answer");
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(messageOf(text) ?? `the server answers ${answer.status} for ${new URL(answer.url).pathname}`);
-    return { text, type: answer.headers.get("Content-Type") ?? "" };
+    if (!answer) throw new Error(text("noAnswer"));
+    const body = await answer.text();
+    if (!answer.ok) throw new Error(messageOf(body) ?? text("refused", { status: answer.status, path: new URL(answer.url).pathname }));
+    return { body, type: answer.headers.get("Content-Type") ?? "" };
   }
 
   /** The message of an error of streamd; undefined: somebody else answered. */
-  function messageOf(text) {
+  function messageOf(body) {
     try {
-      return JSON.parse(text).error.message;
+      return JSON.parse(body).error.message;
     } catch {
       return undefined;
     }
@@ -57,14 +99,15 @@
    * @throws {Error}  if a file cannot be had, or is not streamd's
    */
   async function fetchPage(wanted) {
-    const { text } = await fetchWhole(plain(location.href));
-    const page = new DOMParser().parseFromString(text, "text/html");
+    const { body } = await fetchWhole(plain(location.href));
+    const page = new DOMParser().parseFromString(body, "text/html");
     const build = page.querySelector("meta[name=build]")?.getAttribute("content") ?? "";
-    if (!BUILD.test(build)) throw new Error("the answer is not streamd's page: a proxy or a login may be in between");
-    if (wanted && build !== wanted) throw new Error("a proxy hands out an older page");
-    const links = [...page.querySelectorAll("link[href], script[src]")].map((each) => each.getAttribute("href") ?? each.getAttribute("src") ?? "");
+    if (!BUILD.test(build)) throw new Error(text("foreignPage"));
+    if (wanted && build !== wanted) throw new Error(text("olderPage"));
+    // Without its typeface the page works, and a slow line should not wait for it.
+    const links = [...page.querySelectorAll("link[href]:not([as=font]), script[src]")].map((each) => each.getAttribute("href") ?? each.getAttribute("src") ?? "");
     const files = await Promise.all(links.map((link) => fetchWhole(link)));
-    if (files.some(({ type }) => type.startsWith("text/html"))) throw new Error("a file is not streamd's: a proxy or a login may be in between");
+    if (files.some(({ type }) => type.startsWith("text/html"))) throw new Error(text("foreignFile"));
   }
   // The renewal of a running page has the same rules, and no module can be imported here.
   /** @type {any} */ (globalThis).fetchPage = fetchPage;
@@ -94,12 +137,12 @@
   function say(reason) {
     const [lost, lasting] = ["lost", "lasting"].map((id) => document.getElementById(id));
     if (runs() || !lost || !lasting) return;
-    lost.textContent = "This wall is not running";
-    lasting.textContent = `${reason}, trying again`;
+    lost.textContent = text("notRunning");
+    lasting.textContent = text("tryingAgain", { reason });
   }
 
   function missing() {
-    say("a file of the page did not arrive");
+    say(text("missing"));
     void retry();
   }
 
@@ -109,7 +152,7 @@
 
   // Errors of files do not bubble, so they are heard on their way down. A script fails if any module that it imports is missing.
   addEventListener("error", ({ target }) => {
-    if (target instanceof HTMLScriptElement || target instanceof HTMLLinkElement) missing();
+    if (target instanceof HTMLScriptElement || (target instanceof HTMLLinkElement && target.as !== "font")) missing();
   }, true);
   // Chromium calls it no error if a portal answers with HTML for a style sheet.
   addEventListener("load", () => {

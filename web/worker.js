@@ -4,23 +4,24 @@
  * web/: its folder is its scope, which is not the root of the host behind some proxies.
  */
 
+const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 /** The address of the page, with a slash at the end. */
-const SCOPE = new URL(self.registration.scope);
+const SCOPE = new URL(worker.registration.scope);
 /** Two servers on one host, under different paths, keep their files apart. */
 const CACHE = SCOPE.pathname === "/" ? "streamd" : `streamd ${SCOPE.pathname}`;
 /** Seconds without any byte from the server after which it counts as down. On a slow line other files come meanwhile. */
 const SILENCE = 5;
 /** The page's files. Everything else (state, streams, walls …) goes past this worker, also a stream that is called "x.js". */
-const FILE = /^((client|draw|kinds|page|text|wall)\/)?([\w-]+\.(js|css|svg|html))?$/;
+const FILE = /^((client|draw|kinds|marks|page|parts|text|wall)\/)?([\w-]+\.(js|css|svg|html|ttf))?$/;
 /** The page says its build. Without one it is the page of a portal, a login or a maintenance. */
 const MARK = /<meta name="build" content="[0-9a-f]{16}">/;
 
 /** When the server was last heard, in milliseconds. */
 let heard = 0;
 
-addEventListener("install", (event) => event.waitUntil(fill().then(() => self.skipWaiting())));
-addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
-addEventListener("fetch", (event) => {
+worker.addEventListener("install", (event) => event.waitUntil(fill().then(() => worker.skipWaiting())));
+worker.addEventListener("activate", (event) => event.waitUntil(worker.clients.claim()));
+worker.addEventListener("fetch", (event) => {
   const { method, url } = event.request;
   if (method === "GET" && isFile(url)) event.respondWith(get(event));
 });
@@ -39,7 +40,7 @@ async function get(event) {
   } catch (error) {
     answer = error;
   }
-  const known = await cache.match(withoutQuery(request.url));
+  const known = await cache.match(bare(request.url));
   if (known && request.cache !== "reload") return known; // a page that renews itself must not get its own old files
   if (answer instanceof Error) throw answer;
   return answer;
@@ -74,7 +75,7 @@ async function keep(cache, url, answer) {
   try {
     const reader = answer.body.getReader();
     for (let part; !(part = await reader.read()).done; heard = Date.now()) parts.push(part.value);
-    await cache.put(withoutQuery(url), new Response(new Blob(parts), { status, headers }));
+    await cache.put(bare(url), new Response(new Blob(parts), { status, headers }));
   } catch {
     // The connection broke, or the storage is full: the older file stays.
   }
@@ -94,7 +95,7 @@ async function fill() {
 }
 
 function isFile(url) {
-  return url.startsWith(SCOPE.href) && FILE.test(pathOf(url));
+  return bare(url).startsWith(SCOPE.href) && FILE.test(pathOf(url));
 }
 
 function isPage(url) {
@@ -103,10 +104,13 @@ function isPage(url) {
 
 /** The path from the scope on. */
 function pathOf(url) {
-  return withoutQuery(url).slice(SCOPE.href.length);
+  return bare(url).slice(SCOPE.href.length);
 }
 
-/** A file's address without "?wall=…&screen=…": one copy serves all walls and screens. */
-function withoutQuery(url) {
-  return url.split(/[?#]/, 1)[0];
+/**
+ * A file's address without "?wall=…&screen=…", because one copy serves all walls and screens, and without the user and the
+ * password that a proxy asks for.
+ */
+function bare(url) {
+  return url.split(/[?#]/, 1)[0].replace(/^(\w+:\/\/)[^/@]*@/, "$1");
 }

@@ -6,6 +6,7 @@
  * no wait, a server that is down is not mistaken for such a proxy, and a proxy that is repaired is noticed.
  */
 
+import { parseExact } from "./exact.js";
 import { openEvents, openSocket } from "./transports.js";
 
 /** Ticks of silence that end a connection: two missed ones, and a fifth for a busy machine. */
@@ -24,6 +25,8 @@ const BACKOFF = [0.5, 8];
 const HURRY = 1;
 /** The same, before the next WebSocket is tried while an event stream serves. @type {[number, number]} */
 const SOCKET_BACKOFF = [2, 600];
+/** How many WebSockets have to be tried while an event stream serves before a proxy is said to let none pass. */
+const BLOCKED = 2;
 /** Seconds between two looks at the clock during any wait: the machine may have slept. */
 const PULSE = 1;
 /** Seconds by which a look may be late without the machine having slept. */
@@ -88,6 +91,11 @@ export class Connection {
     return this.#current !== null;
   }
 
+  /** Whether event streams serve, and one WebSocket after the other has failed. @returns {boolean} */
+  get blocked() {
+    return this.up && this.#detour && this.#socketAttempts > BLOCKED;
+  }
+
   /** Whether any transport is open. @returns {boolean} */
   get busy() {
     return Boolean(this.#ways.socket ?? this.#ways.events);
@@ -130,9 +138,9 @@ export class Connection {
     this.#attempts = 0;
   }
 
-  /** Send a message if the transport can. @param {object} message */
+  /** Send a message if the transport can. @param {object} message @returns {boolean} whether it could */
   send(message) {
-    this.#current?.send(message);
+    return this.#current?.send(message) ?? false;
   }
 
   /** Close for good. */
@@ -251,7 +259,7 @@ export class Connection {
     const now = this.#api.clock();
     if (now >= this.#deadline) return this.lose(0); // the machine slept, and this message may be hours old
     try {
-      const message = JSON.parse(text);
+      const message = parseExact(text);
       if (this.#ways[way] !== this.#current) {
         if (message.type !== "hello") return;
         this.#adopt(way);

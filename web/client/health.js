@@ -16,6 +16,8 @@ const GRACE_TICKS = 1;
  * @property {number} now  by the server's clock, in seconds
  * @property {number} [tick]  seconds between two ticks
  * @property {number|null} [lost]  since when the link is not live, by the server's clock
+ * @property {string} [language]  in which the wall writes; undefined: the browser's
+ * @property {string} [timezone]  of the wall; undefined: the browser's
  */
 
 /**
@@ -37,7 +39,9 @@ export function stateOf(stream, { status, journal, now, tick = 0 }) {
   if (!connected(status)) return "lost";
   if (stream.health.state === "failed") return "failed";
   if (status === "catching-up") return "catching-up";
-  if (stream.health.state === "late" || now > dueTime(stream) + GRACE_TICKS * tick) return "late";
+  // A stream that never had a value has nothing that could be late. An error says that more than silence is the matter.
+  const waits = !stream.seq && !stream.health.error;
+  if (!waits && (stream.health.state === "late" || now > dueTime(stream) + GRACE_TICKS * tick)) return "late";
   if (journal.state === "away") return "unconfirmed";
   return stream.seq ? "current" : "waiting";
 }

@@ -4,7 +4,10 @@
  * An update that is not the next of its stream means that updates were missed or that the log began anew. Then it is read again.
  */
 
+import { parseExact } from "./exact.js";
+import { Past } from "./past.js";
 import { Series } from "./series.js";
+import { Spans } from "./spans.js";
 
 /** Seconds between two reads of one stream: where the server coalesces every second update, gaps in seq are no news. */
 const READ_EVERY = 60;
@@ -15,9 +18,14 @@ const LATEST = 24;
 const TIMEOUT = 10_000;
 
 export class History {
+  /** Long windows, and periods of the past. @type {Past} */
+  past;
+  /** What streams were over long windows: levels and silences. @type {Spans} */
+  spans;
+
   #link;
   #fetch;
-  /** @type {Map<string, {series: Series, latest: {seq: number, time: number, value: any}[], keep: any, read: number}>} */
+  /** @type {Map<string, {series: Series, latest: {seq: number, time: number, value: any, exact?: any}[], keep: any, read: number}>} */
   #known = new Map();
   /** Names to read. @type {Set<string>} */
   #queue = new Set();
@@ -29,6 +37,8 @@ export class History {
    * @param {typeof fetch} [get]  for tests
    */
   constructor(link, get = (...request) => fetch(...request)) {
+    this.past = new Past(link);
+    this.spans = new Spans(link);
     this.#link = link;
     this.#fetch = get;
     const { signal } = this.#abort;
@@ -38,6 +48,8 @@ export class History {
 
   /** Stop following, and forget everything. */
   close() {
+    this.past.close();
+    this.spans.close();
     this.#abort.abort();
     this.#known.clear();
   }
@@ -47,7 +59,7 @@ export class History {
     return this.#of(stream).series;
   }
 
-  /** The stream's latest updates, newest first. @param {import("./link.js").Stream} stream @returns {{time: number, value: any}[]} */
+  /** The stream's latest updates, newest first. @param {import("./link.js").Stream} stream @returns {{time: number, value: any, exact?: any}[]} */
   latest(stream) {
     return this.#of(stream).latest;
   }
@@ -55,23 +67,25 @@ export class History {
   /** Forget all streams but these. @param {Map<string, unknown>} streams  by name */
   retain(streams) {
     for (const name of this.#known.keys()) if (!streams.has(name)) this.#known.delete(name);
+    this.past.retain(streams);
+    this.spans.retain(streams);
   }
 
   /** @param {import("./link.js").Stream} stream */
-  #of({ name, description, seq, time = NaN, value }) {
+  #of({ name, description, seq, time = NaN, value, exact }) {
     const known = this.#known.get(name);
     if (known && known.keep === description.keep) return known;
     const made = { series: new Series(description.keep), latest: [], keep: description.keep, read: -Infinity };
     this.#known.set(name, made);
-    if (seq) this.#push(made, { seq, time, value });
+    if (seq) this.#push(made, { seq, time, value, exact });
     if (seq !== 1) this.#request(name); // the first update has no past
     return made;
   }
 
-  #push(known, { seq, time, value }) {
+  #push(known, { seq, time, value, exact }) {
     known.series.seq = seq;
     known.series.push(time, value);
-    known.latest = [{ seq, time, value }, ...known.latest].slice(0, LATEST);
+    known.latest = [{ seq, time, value, exact }, ...known.latest].slice(0, LATEST);
   }
 
   #follow(update) {
@@ -96,7 +110,7 @@ export class History {
       known.read = now;
       try {
         const answer = await this.#fetch(`streams/${name}?history=&points=${POINTS}`, { signal: AbortSignal.timeout(TIMEOUT) });
-        if (answer.ok) this.#take(name, known, await answer.json());
+        if (answer.ok) this.#take(name, known, parseExact(await answer.text()));
       } catch {
         // The next gap in seq makes another request. Until then the line is short, but not wrong.
       }

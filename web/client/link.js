@@ -9,14 +9,20 @@
  *
  *     <- hello     opens every connection: the streams, a position, the server's time. `more`: missed updates follow
  *     <- updates   new values. `more`: the newest value is still to come
+ *     <- past      with `history`: the time before a stream's first update, as slots
  *     <- health    a stream is fresh, late or failed, and its value ok, warn or critical
  *     <- streams   new or changed descriptions. null: the stream is forgotten
  *     <- journal   whether the server can still read new values
  *     <- tick      the server's time and the latest proofs, every few seconds
- *     <- build     which page and walls the server has
+ *     <- build     which page the server has
+ *     <- configuration  which page and walls it has, and why its configuration file is not in use
  *     <- command   an order for this screen
+ *     <- receipt   what this page published is in the log, or was refused
  *     <- error, bye
+ *     -> publish   new values
  *     -> screen    what this screen shows, and up to which position
+ *
+ * It is long because it is one conversation: each message changes the same streams, position and status.
  *
  * Memory is bounded by the number of streams: the newest update of each, and as much history as the page asked for.
  * A message that cannot be understood breaks the link, because it may have carried a value. An unknown type or member does not.
@@ -24,6 +30,7 @@
 
 import { ServerClock, steadyClock } from "./clock.js";
 import { Connection } from "./connection.js";
+import { Publishing } from "./publishing.js";
 import { beside, tokenHeaders } from "./transports.js";
 
 /** Seconds between two ticks if the server does not say. */
@@ -34,16 +41,29 @@ const LONGEST_WAIT = 600;
 /**
  * @typedef {object} Stream
  * @property {string} name
- * @property {Record<string, any>} description  title, unit, expect (seconds), warn, critical, …
+ * @property {Record<string, any>} description  title, unit, expect (seconds), words, format, … as docs/protocol.rst lists them
  * @property {{state?: "fresh"|"late"|"failed", level?: "ok"|"warn"|"critical", since?: number, proof?: number, error?: string}} health  error: why it is failed or late
  * @property {number} seq  0: no value yet
  * @property {string} [at]  its position in the log; opaque
  * @property {number} [time]  when the value was true, in seconds by the server's clock
  * @property {any} [value]
+ * @property {any} [exact]  the value with a BigInt in place of each whole number of which a Number loses digits; undefined: none does
  * @property {number} missed  how many updates this page did not see, counted by the gaps in seq
  * @property {Update[]} [history]  with the option `history`: the latest updates, oldest first, the newest included
+ * @property {Past} [past]  with the option `history`, and `rollup` in its description: what is known from before its updates
  *
- * @typedef {{seq: number, at: string, time: number, value: any}} Update
+ * @typedef {{seq: number, at: string, time: number, value: any, exact?: any}} Update
+ *
+ * @typedef {object} Past  times in seconds
+ * @property {number} from
+ * @property {number} to  its slots hold what `history` has from before this time
+ * @property {number} width  of a slot
+ * @property {[number, number, number, number, number][]} points  begin, lowest, mean, highest, last; see docs/protocol.rst for the rest
+ *
+ * @typedef {object} Configuration
+ * @property {string} build  the server's page
+ * @property {string} walls  its walls and screens
+ * @property {{file: string, line: number|null, key: string, message: string}|null} trouble  why its configuration file is not in use
  *
  * @typedef {"connecting"|"catching-up"|"live"|"lost"|"closed"} Status
  *
@@ -73,7 +93,8 @@ export function connect(options = {}) {
  * - `change`: sent after each message that changed streams; `detail.names` lists them, forgotten ones included
  * - `link`: `status` has changed; `journal`: `journal` has changed
  * - `tick`: the server is still there; `error`: the server refused something, `detail` is `{code, message}`
- * - `build`: `detail.build` names the server's page and walls; `command`: `detail` is the message for this screen
+ * - `build`: `detail.build` names the server's page; `command`: `detail` is the message for this screen
+ * - `configuration`: `detail` is `{build, walls, trouble}`, as docs/protocol.rst has it
  */
 export class Link extends EventTarget {
   /** The streams by name, in the server's order. @type {Map<string, Stream>} */
@@ -84,6 +105,8 @@ export class Link extends EventTarget {
   status = "connecting";
   /** @type {{state: "ok"|"away", since?: number, error?: string}} */
   journal = { state: "ok" };
+  /** What the server said last about its configuration. @type {Configuration} */
+  configuration = { build: "", walls: "", trouble: null };
 
   #url;
   #selected;
@@ -93,6 +116,7 @@ export class Link extends EventTarget {
   #clock;
   #random;
   #connection;
+  #publishing;
   #serverClock;
   /** True between a hello and the updates that follow it, or the tick if none follow. */
   #unanswered = false;
@@ -123,6 +147,7 @@ export class Link extends EventTarget {
     };
     const BroadcastChannel = globalThis.document && globalThis.BroadcastChannel; // other environments have no tabs
     this.#connection = new Connection(listener, token, { WebSocket, fetch, clock, random, BroadcastChannel });
+    this.#publishing = new Publishing((message) => this.#connection.send(message));
     this.#connection.open();
   }
 
@@ -141,6 +166,11 @@ export class Link extends EventTarget {
     return this.#connection.tick;
   }
 
+  /** Whether a proxy lets no WebSocket pass, as it seems: event streams serve. @returns {boolean} */
+  get blocked() {
+    return this.#connection.blocked;
+  }
+
   /**
    * Read other streams from now on. A position belongs to its selection, so everything is read anew.
    * @param {string[]} [streams]  as for `connect`
@@ -150,6 +180,7 @@ export class Link extends EventTarget {
     this.at = null;
     if (!this.#connection.busy) return; // it is closed, or the next attempt will ask for the new selection
     this.#connection.drop();
+    this.#publishing.lost();
     this.#connection.open();
     if (this.status !== "live") return;
     this.#lost = this.#clock();
@@ -165,25 +196,40 @@ export class Link extends EventTarget {
   }
 
   /**
+   * Publish values: all of them, or none if the server refuses one. Only a WebSocket can, and only with the right to publish.
+   * @param {import("./publishing.js").PublishedUpdate[]} updates  at most 64 KiB
+   * @param {{key?: string}} [options]  key: a message that is repeated with its key within five minutes is published once
+   * @returns {Promise<import("./publishing.js").Receipt>}  settles once they are in the server's log
+   * @throws {import("./publishing.js").PublishError}  with the server's code, "not-connected", or "lost": they may be in the log or not
+   */
+  publish(updates, { key } = {}) {
+    return this.#publishing.publish(updates, key);
+  }
+
+  /**
    * Read the past of a stream from the server.
    * @param {string} name
    * @param {{from?: number|string, to?: number|string, points?: number}} period  seconds since 1970, or "-24h" for before now
    * @returns {Promise<any>}  the answer of GET /streams/NAME?from=&to=
-   * @throws {Error}  the server's reason, or that it does not answer
+   * @throws {Error}  the server's reason, or that it does not answer, or what answers in its place
    */
   async past(name, { from = "-24h", to, points = 500 } = {}) {
     const url = beside(this.#url, `streams/${encodeURIComponent(name)}`);
     url.search = "";
     for (const [key, value] of Object.entries({ from, to, points })) if (value !== undefined) url.searchParams.set(key, String(value));
-    const answer = await this.#fetch(url.href, { headers: tokenHeaders(this.#token) });
-    const told = await answer.json();
-    if (!answer.ok) throw new Error(told.error.message);
-    return told;
+    const get = this.#fetch ?? globalThis.fetch; // as a method of the link, the browser's fetch would refuse to run
+    const answer = await get(url.href, { headers: tokenHeaders(this.#token) }).catch(() => null);
+    if (!answer) throw new Error("The server does not answer");
+    const told = await answer.json().catch(() => null); // only the server writes JSON
+    if (told?.error) throw new Error(String(told.error.message));
+    if (answer.ok && told) return told;
+    throw new Error(`A proxy or a login answers in the server's place, with status ${answer.status}`);
   }
 
   /** Close the link for good. */
   close() {
     this.#connection.close();
+    this.#publishing.lost();
     this.#turn("closed");
   }
 
@@ -197,6 +243,7 @@ export class Link extends EventTarget {
   }
 
   #lose() {
+    this.#publishing.lost();
     this.#build = "";
     this.#lost ??= this.#connection.heard;
     this.#turn("lost");
@@ -206,13 +253,16 @@ export class Link extends EventTarget {
     switch (message.type) {
       case "hello": return this.#hello(message);
       case "updates": return this.#updates(message);
+      case "past": return this.#past(message);
       case "health": return this.#change(message.health, (stream, health) => { stream.health = health ?? {}; });
       case "streams": return this.#describe(message.streams);
       case "journal": return this.#journal(message);
       case "tick": return this.#ticked(message);
       case "build": return this.#built(message);
+      case "configuration": return this.#configured(message);
       case "command": return this.#send("command", message);
-      case "error": return this.#send("error", { code: message.code, message: message.message });
+      case "receipt": return this.#publishing.answered(message);
+      case "error": return this.#refused(message);
       case "bye": return this.#bye(message);
     }
   }
@@ -241,13 +291,13 @@ export class Link extends EventTarget {
     const names = new Set();
     if (at) this.at = at;
     for (const update of updates) {
-      const { stream: name, seq, at, time, value } = update;
+      const { stream: name, seq, at, time, value, exact } = update;
       const stream = this.#stream(name);
       if (seq <= stream.seq) continue; // the event stream sent it before the WebSocket took over
       if (stream.seq && seq > stream.seq + 1) stream.missed += seq - stream.seq - 1;
-      Object.assign(stream, { seq, at, time, value });
+      Object.assign(stream, { seq, at, time, value, exact });
       stream.health.proof ??= this.now(); // for its first value only: the next tick brings the server's own proof
-      this.#remember(stream, { seq, at, time, value });
+      this.#remember(stream, exact === undefined ? { seq, at, time, value } : { seq, at, time, value, exact });
       names.add(name);
       this.#send("update", update);
     }
@@ -259,6 +309,14 @@ export class Link extends EventTarget {
   /** @param {Stream} stream @param {Update} update */
   #remember({ history }, update) {
     if (history && history.push(update) > (this.#history ?? 0)) history.shift();
+  }
+
+  /** @param {{type: string, stream: string} & NonNullable<Stream["past"]>} message */
+  #past({ type, stream: name, ...past }) {
+    const stream = this.streams.get(name);
+    if (!stream) return; // it was forgotten meanwhile
+    stream.past = past;
+    this.#send("change", { names: [name] });
   }
 
   #describe(streams) {
@@ -290,6 +348,17 @@ export class Link extends EventTarget {
     if (build === this.#build) return;
     this.#build = build;
     this.#send("build", { build });
+  }
+
+  /** @param {{code: string, message: string}} error */
+  #refused({ code, message }) {
+    if (code === "signed-out") this.at = null; // the streams that may be read have changed
+    this.#send("error", { code, message });
+  }
+
+  #configured({ build = "", walls = "", trouble = null }) {
+    this.configuration = { build, walls, trouble };
+    this.#send("configuration", this.configuration);
   }
 
   #bye({ after }) {

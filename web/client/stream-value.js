@@ -5,6 +5,7 @@
  *     <p>Orders today: <stream-value name="orders">…</stream-value></p>
  *
  * The text between the tags is shown until a value arrives. `src` names another server than the one that this module came from.
+ * Words and formats of the stream count, and numbers are written in the language of the page (`lang`), or else of the browser.
  * All elements of a page share one link to each server.
  *
  * For style sheets, `data-state` says whether the value can be believed: `current`, `waiting` (no value yet), `late`, `failed`,
@@ -15,6 +16,7 @@
 import { setData, setText } from "../page/dom.js";
 import { text } from "../text/format.js";
 import { isName } from "../text/names.js";
+import { inline, wordOf } from "../text/values.js";
 import { stateOf } from "./health.js";
 import { connect } from "./link.js";
 
@@ -62,11 +64,22 @@ export class StreamValue extends HTMLElement {
     this.connectedCallback();
   }
 
+  /**
+   * The value by its word or format, in the language of the page. The page writes the unit of a plain number, and scripts read true.
+   * @param {import("./link.js").Stream} stream
+   * @param {number} now
+   */
+  #text({ value, description }, now) {
+    const place = { now, language: this.closest("[lang]")?.getAttribute("lang") ?? undefined };
+    if (typeof value === "boolean" && wordOf(value, description) === null) return text(value, place);
+    return inline(value, { ...description, unit: undefined }, place);
+  }
+
   /** Write what the link knows into the page. Nothing else does. @param {import("./link.js").Link} link */
   update(link) {
     const stream = link.streams.get(this.name);
     const state = stateOf(stream ?? UNKNOWN, { status: link.status, journal: link.journal, now: link.now(), tick: link.tick });
-    if (stream?.seq) setText(this, text(stream.value));
+    if (stream?.seq) setText(this, this.#text(stream, link.now()));
     else if (link.status === "live") setText(this, "—");
     setData(this, "state", state);
     setData(this, "link", link.status);

@@ -4,7 +4,7 @@
  * decides when to open the next one.
  *
  * @typedef {object} Transport
- * @property {(message: object) => void} send  to the server; an event stream drops it
+ * @property {(message: object) => boolean} send  to the server; returns whether it could: an event stream drops it
  * @property {() => void} close  at once; the receiver hears nothing more
  *
  * @typedef {object} Receiver
@@ -22,6 +22,8 @@ import { Neighbours } from "./neighbours.js";
 const ROUND = 4;
 /** The same while pages wait for their turn, while a proxy holds streams back until they end, and as long as that is not known. */
 const BRIEF = 1;
+/** The last message of a stream that has lasted its time. */
+const TICK = /^\{"type":\s*"tick"/;
 /** How many streams all pages of a browser have at once. Browsers open six connections to a host; one stays free for files. */
 const CONNECTIONS = 5;
 
@@ -33,7 +35,10 @@ export function openSocket(address, token, { receive, end }, { WebSocket }) {
   socket.onmessage = ({ data }) => receive(data);
   socket.onclose = () => end();
   return {
-    send: (message) => socket.send(JSON.stringify(message)),
+    send: (message) => {
+      socket.send(JSON.stringify(message));
+      return true;
+    },
     close() {
       socket.onmessage = socket.onclose = null; // on a dead link the browser's own close event may take minutes
       socket.close();
@@ -65,12 +70,15 @@ export function openEvents(address, token, { receive, end, refused }, { fetch, c
     }
     if (!answer.headers.get("Content-Type")?.startsWith("text/event-stream")) return null;
     let first = Infinity;
+    let last = "";
     for await (const text of events(answer.body, signal)) {
       first = Math.min(first, clock());
-      receive(text);
+      receive((last = text));
     }
     const ended = clock();
-    return first === Infinity || ended - began < seconds / 2 ? null : first - began > (ended - began) / 2;
+    // The server ends a stream with a tick. Another end is a cut, though it may look the same: the answer has no length.
+    if (!TICK.test(last) || ended - began < seconds / 2) return null;
+    return first - began > (ended - began) / 2;
   };
   const read = async () => {
     /** @type {boolean|null} */
@@ -89,7 +97,7 @@ export function openEvents(address, token, { receive, end, refused }, { fetch, c
     neighbours.close();
     abort.abort();
   };
-  return { send() {}, close };
+  return { send: () => false, close };
 }
 
 /**

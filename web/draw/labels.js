@@ -1,10 +1,10 @@
-/** Labels at the ends of lines, moved apart where they would cover each other. Pure. */
+/** Where texts go that would cover each other. Pure. */
 
 /** The distance of two labels, in heights of a label. */
 const DISTANCE = 1.1;
 
 /**
- * Where to write the labels, as near to the ends of their lines as there is room.
+ * Where to write the labels at the ends of lines, as near to the ends as there is room.
  * @param {(number|null)[]} ends  the height of each line's end, in pixels from above; null: no label
  * @param {number} size  a label's height, in pixels
  * @param {number} height  of the picture, in pixels
@@ -25,4 +25,36 @@ export function placeLabels(ends, size, height) {
     lowest = places[i] - DISTANCE * size;
   }
   return places;
+}
+
+/**
+ * Which marks of a scale are left where more important labels stand.
+ * @param {number[]} marks  their heights, in pixels
+ * @param {number[]} taken  the heights of the other labels
+ * @param {number} size  a label's height, in pixels
+ * @returns {boolean[]}
+ */
+export function keptMarks(marks, taken, size) {
+  return marks.map((mark) => taken.every((other) => Math.abs(mark - other) >= DISTANCE * size));
+}
+
+/**
+ * Where the words of flags go: right of its line, else left of it. A word that would cover another flag or its word is left out,
+ * that of an older flag first.
+ * @param {{x: number, width: number}[]} flags  in the order of time: the place of the line and the width of the word, in pixels
+ * @param {{left: number, right: number, gap: number}} room  the edges, and the distance between a word and a line, in pixels
+ * @returns {("right"|"left"|null)[]}
+ */
+export function placeFlags(flags, { left, right, gap }) {
+  /** @type {("right"|"left"|null)[]} */
+  const sides = flags.map(() => null);
+  let free = right; // no word reaches over this
+  for (let i = flags.length - 1; i >= 0; i--) {
+    const { x, width } = flags[i];
+    const former = flags[i - 1]?.x ?? left - gap;
+    if (x + gap + width <= free) sides[i] = "right";
+    else if (x <= free && x - gap - width >= former + gap) sides[i] = "left";
+    free = Math.min(free, sides[i] === "left" ? x - gap - width - gap : x - gap);
+  }
+  return sides;
 }

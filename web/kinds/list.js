@@ -1,31 +1,60 @@
-/** Rows: a ranked list, a table, an object's members, or a stream's latest updates. */
+/** Rows: an array's elements, an object's members, or a stream's latest updates. */
 
-import { addElement, setText } from "../page/dom.js";
-import { clock, text } from "../text/format.js";
+import { addElement } from "../page/dom.js";
+import { columnsText, rowsPart, Table } from "../parts/table.js";
+import { clock } from "../text/format.js";
+import { cell, decimalsOf, isMoving } from "../text/values.js";
+import { say } from "../text/words.js";
+import { wallClock } from "../text/zone.js";
+import { chart } from "./chart.js";
+import { image } from "./image.js";
 
 /** The most rows and columns of any list. No tile has room for more. */
-const ROWS = 24;
-const COLUMNS = 6;
+const ROWS = 60;
+const COLUMNS = 12;
+const DAY = 86_400;
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
 class ListBody {
   element = addElement("div", "body");
 
-  #table = addElement("table", "ink", addElement("div", "list", this.element));
-  /** @type {HTMLElement[][]} */
-  #cells = [];
+  #table = new Table();
+  #box = { width: 40, height: 20 };
+  /** @type {import("../text/language.js").Place|null} */
+  #place = null;
   /** The update, the history and the day that the rows were made from. The same ones make the same rows. */
   #made = "";
+  /** @type {Parameters<Table["show"]>|null} */
+  #latest = null;
+
+  constructor() {
+    this.element.append(this.#table.element);
+  }
+
+  /** The columns that have no room. @returns {string} */
+  get aside() {
+    return this.#place ? columnsText(this.#table, this.#place) : "";
+  }
+
+  /** @param {import("./kind.js").Box} box */
+  fit({ width, height }) {
+    this.#box = { width, height };
+    if (this.#latest) this.#show(...this.#latest);
+  }
 
   /** @param {import("./kind.js").Stream[]} streams @param {import("./kind.js").Picture} picture @param {import("./kind.js").Spec} spec */
-  update([stream], { now, history }, spec) {
+  update([stream], picture, spec) {
+    const { now, history } = picture;
+    this.#place = picture;
     // Somebody who asks for a list of single values wants to see the latest ones.
     const isLog = (spec.show ?? stream.description.show) === list.name && !Array.isArray(stream.value);
     const latest = isLog ? history.latest(stream) : [];
     // The day belongs to it: a time of day gets its date at midnight.
-    const made = `${stream.at} ${latest.length} ${new Date(now * 1000).toDateString()}`;
+    const day = isMoving(stream.description) ? now : Math.floor(wallClock(now, picture) / DAY);
+    const made = `${stream.at} ${latest.length} ${day}`;
     if (made === this.#made) return;
-    this.#fill(isLog ? logTable(latest, now) : orEmpty(tableOf(stream.value)), now);
+    const table = isLog ? logTable(latest, picture) : orEmpty(tableOf(stream.exact ?? stream.value), picture);
+    this.#fill(table, (value, decimals) => cell(value, { decimals, ...stream.description }, picture), picture);
     this.#made = made;
   }
 
@@ -37,61 +66,51 @@ class ListBody {
     this.update(streams, picture, spec);
   }
 
-  #fill({ head, rows: body }, now) {
-    const rows = [...(head.length ? [head] : []), ...body].slice(0, ROWS);
-    const texts = rows.map((row) => row.slice(0, COLUMNS).map((cell) => cellText(cell, now)));
-    const widest = widestColumn(texts);
-    const numeric = texts[0]?.map((_, j) => rows.every((row, i) => (head.length && !i) || typeof (row[j] ?? 0) === "number"));
-    while (this.#cells.length > rows.length) this.#cells.pop()?.[0].parentElement?.remove();
-    texts.forEach((row, i) => {
-      this.#row(i, row.length);
-      row.forEach((cell, j) => {
-        const element = this.#cells[i][j];
-        const names = [head.length && i === 0 ? "head" : "", numeric[j] ? "number" : "", j === widest ? "wide" : ""];
-        const name = names.filter(Boolean).join(" ");
-        if (element.className !== name) element.className = name;
-        setText(element, cell);
-      });
-    });
+  /** @param {import("./kind.js").Stream[]} streams @param {import("./kind.js").Picture} picture @returns {import("./kind.js").Part[]} */
+  evidence(streams, picture) {
+    return rowsPart(this.#table, picture);
   }
 
-  /** Make sure that row `i` has so many cells. */
-  #row(i, length) {
-    if (this.#cells[i]?.length === length) return;
-    this.#cells[i]?.[0].parentElement?.remove();
-    const line = addElement("tr", "");
-    this.#table.insertBefore(line, this.#table.children[i] ?? null);
-    this.#cells[i] = Array.from({ length }, () => addElement("td", "", line));
+  /** @param {{head: string[], rows: any[][]}} table @param {(value: any, decimals?: number) => string} write */
+  #fill({ head, rows: all }, write, picture) {
+    const rows = all.slice(0, ROWS);
+    const count = Math.min(COLUMNS, Math.max(1, ...rows.map((row) => row.length)));
+    const columns = Array.from({ length: count }, (_, j) => {
+      const numeric = rows.every((row) => isNumber(row[j] ?? 0));
+      return { decimals: numeric ? decimalsOf(rows.map((row) => row[j])) : undefined, title: head[j] ?? "", show: /** @type {"number"|"text"} */ (numeric ? "number" : "text"), align: /** @type {"left"|"right"} */ (numeric ? "right" : "left") };
+    });
+    const written = rows.map((row) => ({ cells: columns.map(({ decimals }, j) => ({ text: j < row.length ? write(row[j], decimals) : "" })) }));
+    this.#show(columns, written, this.#box, all.length);
+  }
+
+  /** @param {Parameters<Table["show"]>} table */
+  #show(...[columns, rows, , total]) {
+    this.#latest = [columns, rows, this.#box, total];
+    this.#table.show(...this.#latest);
   }
 }
 
 /** @type {import("./kind.js").Kind} */
 export const list = {
   name: "list",
-  suits: (value) => typeof value === "object" && value !== null,
-  weight: 2,
+  suits: (value) => typeof value === "object" && value !== null && !chart.suits(value) && !image.suits(value),
+  size: "l",
+  least: { width: 24, height: 18 },
   Body: ListBody,
 };
 
 /** A table without a cell says so: a blank tile would look broken. @param {{head: string[], rows: any[][]}} table */
-function orEmpty(table) {
-  return table.rows.some((row) => row.length) ? table : { head: [], rows: [["empty"]] };
+function orEmpty(table, picture) {
+  return table.rows.some((row) => row.length) ? table : { head: [], rows: [[say("empty", picture)]] };
 }
 
-/** A cell's text. A date with a time, as databases write it, becomes a time of day. */
-function cellText(cell, now) {
-  return typeof cell === "string" && ISO_TIME.test(cell) ? clock(Date.parse(cell) / 1000, now) : text(cell);
+function isNumber(value) {
+  return typeof value === "number" || typeof value === "bigint";
 }
 
-/** The column with the longest text. It gets the width that the others leave. */
-function widestColumn(texts) {
-  let [longest, widest] = [0, 0];
-  for (const row of texts) {
-    row.forEach((cell, j) => {
-      if (cell.length > longest) [longest, widest] = [cell.length, j];
-    });
-  }
-  return widest;
+/** Whether a value is a time with an offset, as databases write it in rows. @param {unknown} value */
+export function isIsoTime(value) {
+  return typeof value === "string" && ISO_TIME.test(value);
 }
 
 /**
@@ -101,9 +120,9 @@ function widestColumn(texts) {
  */
 export function tableOf(value) {
   if (!Array.isArray(value)) return { head: [], rows: isObject(value) ? Object.entries(value) : [[value ?? null]] };
-  const objects = value.filter(isObject).slice(0, ROWS);
-  if (!value.length || objects.length < Math.min(value.length, ROWS)) {
-    return { head: [], rows: value.slice(0, ROWS).map((row) => (Array.isArray(row) && row.length ? row : [row])) };
+  const objects = value.filter(isObject);
+  if (!value.length || objects.length < value.length) {
+    return { head: [], rows: value.map((row) => (Array.isArray(row) && row.length ? row : [row])) };
   }
   const head = [...new Set(objects.flatMap(Object.keys))].slice(0, COLUMNS);
   if (!head.length) return { head, rows: objects.map((row) => [row]) };
@@ -112,10 +131,10 @@ export function tableOf(value) {
 }
 
 /** The latest updates as rows, newest first: the time, then the value or its members. */
-function logTable(latest, now) {
-  const values = latest.map(({ value }) => value);
+function logTable(latest, picture) {
+  const values = latest.map(({ value, exact = value }) => exact);
   const { head, rows } = values.every(isObject) && values.length ? tableOf(values) : { head: [], rows: values.map((value) => [value]) };
-  return { head: head.length ? ["time", ...head] : [], rows: rows.map((row, i) => [clock(latest[i].time, now), ...row]) };
+  return { head: head.length ? [say("columnTime", picture), ...head] : [], rows: rows.map((row, i) => [clock(latest[i].time, picture.now, picture), ...row]) };
 }
 
 function isObject(value) {

@@ -7,6 +7,9 @@ import { isShort } from "../text/face.js";
 export const status = {
   name: "status",
   suits: (value) => typeof value === "boolean" || (typeof value === "string" && isShort(value)),
-  weight: 1,
-  Body: Figure,
+  size: "s",
+  least: { width: 20, height: 13 },
+  Body: class extends Figure {
+    kind = "status";
+  },
 };

@@ -1,41 +1,74 @@
-/** A number with the line of its past below, or a text. */
+/** A number with the line of its past, a time with what is left until it, or a text. */
 
-import { knownUntil } from "../client/health.js";
-import { drawLines } from "../page/canvas.js";
-import { addElement } from "../page/dom.js";
+import { changeAgainst, changeOf, daysOf } from "../draw/captions.js";
 import { Figure } from "../page/figure.js";
+import { Meter, ROOM } from "../parts/meter.js";
+import { Timeline, knownPoints, windowOf } from "../parts/timeline.js";
 import { isShort } from "../text/face.js";
-import { duration, number } from "../text/format.js";
+import { leftUntil } from "../text/moments.js";
+import { inline, isAmount, isTime } from "../text/values.js";
 
-/** The longest and the shortest time in seconds over which a change is told. */
-const LONGEST = 3600;
-const SHORTEST = 300;
+/** @typedef {import("./kind.js").Stream} Stream @typedef {import("./kind.js").Picture} Picture @typedef {import("./kind.js").Spec} Spec */
+
+/** The formats whose values do not tell the time itself. */
+const AWAY = new Set(["since", "until"]);
 
 class ValueBody extends Figure {
-  #spark = /** @type {HTMLCanvasElement} */ (addElement("canvas", "spark drawing", this.element));
+  #spark = new Timeline(false); // the evidence says the same in words
+  #meter = new Meter();
+  /** @type {import("./kind.js").Box|null} */
+  #box = null;
 
   constructor() {
-    super();
-    this.#spark.ariaHidden = "true"; // the evidence says the same in words
+    super(true);
+    this.picture.append(this.#spark.element);
+    this.element.append(this.#meter.element);
+    this.#meter.element.hidden = true;
   }
 
-  /** @param {import("./kind.js").Stream[]} streams */
-  update(streams) {
-    super.update(streams);
-    this.#spark.hidden = this.numeral === null;
+  /** @param {import("./kind.js").Box} box */
+  fit(box) {
+    const taken = this.#meter.element.hidden ? 0 : ROOM;
+    super.fit({ ...box, height: box.height - taken, full: box.full - taken });
+    this.#box = box;
+    this.#spark.update();
   }
 
-  /** @param {import("./kind.js").Stream[]} streams @param {import("./kind.js").Picture} picture */
-  draw([stream], picture) {
-    if (!this.numeral) return;
-    const { now } = picture;
-    const series = picture.history.series(stream);
-    drawLines(this.#spark, [{ ...series.points(now), until: knownUntil(stream, picture) }], { from: series.begins(now), to: now });
+  /** @param {Stream[]} streams @param {Picture} picture */
+  update(streams, picture) {
+    super.update(streams, picture);
+    this.#spark.update();
+    this.#measure(streams, picture);
   }
 
-  /** @param {import("./kind.js").Stream} stream @param {import("./kind.js").Picture} picture @returns {string} */
-  change(stream, { history, now }) {
-    return typeof stream.value === "number" ? changeOf(history.series(stream), now) : "";
+  /** The bar of what is left until a time. @param {Stream[]} streams @param {Picture} picture */
+  #measure([{ value, description }], picture) {
+    const left = description.format === "until" ? leftUntil(value, description, picture) : null;
+    const changes = this.#meter.element.hidden !== (left === null);
+    this.#meter.element.hidden = left === null;
+    if (left !== null) this.#meter.show({ filled: left });
+    if (changes && this.#box) this.fit(this.#box);
+  }
+
+  /** @param {Stream[]} streams @param {Picture} picture @param {Spec} spec */
+  draw(streams, picture, spec) {
+    super.draw(streams, picture);
+    this.#measure(streams, picture);
+    if (this.element.classList.contains("bare")) return;
+    const [{ description }] = streams;
+    this.#spark.draw(streams, picture, { unit: this.#box?.unit ?? 10, bare: true, window: windowOf(spec, description), compare: daysOf(spec.compare ?? description.compare) });
+  }
+
+  /** @param {Stream[]} streams @param {Picture} picture @param {Spec} spec @returns {import("./kind.js").Part[]} */
+  evidence([stream], picture, spec) {
+    const { value, description } = stream;
+    if (AWAY.has(description.format) && isTime(value, description, picture)) return [{ text: inline(value, { format: "time" }, picture) }];
+    if (!isAmount(value, description)) return [];
+    const days = daysOf(spec.compare ?? description.compare);
+    const part = days
+      ? changeAgainst(value, this.#spark.ghost, days, description, picture)
+      : changeOf(knownPoints(stream, picture, windowOf(spec, description)).points, description, picture);
+    return part ? [part] : [];
   }
 }
 
@@ -43,22 +76,7 @@ class ValueBody extends Figure {
 export const value = {
   name: "value",
   suits: (value) => value === undefined || value === null || typeof value === "number" || (typeof value === "string" && !isShort(value)),
-  weight: 1,
+  size: "s",
+  least: { width: 20, height: 13 },
   Body: ValueBody,
 };
-
-/**
- * How much a number has changed: "+12 in 1 h". Empty if it has not, or if its history is too short.
- * @param {import("../client/series.js").Series} series
- * @param {number} now  in seconds
- * @returns {string}
- */
-export function changeOf(series, now) {
-  const { times, values } = series.points(now);
-  const since = Math.max(series.begins(now), now - LONGEST);
-  let first = times.length - 1;
-  while (first > 0 && times[first] > since) first--;
-  const difference = values[values.length - 1] - values[first];
-  if (!difference || now - since < SHORTEST) return ""; // a gap makes the difference NaN
-  return `${difference > 0 ? "+" : "−"}${number(Math.abs(difference))} in ${duration(now - since)}`;
-}

@@ -1,50 +1,115 @@
-/** A value in large type with its unit, or a longer text in the size of text. */
+/** A value in large type with its unit, or a longer text; and the room for a picture of its past. */
 
+import { fitNumeral, fitText } from "../draw/numeral.js";
 import { characters, face } from "../text/face.js";
+import { misfit } from "../text/misfit.js";
+import { isAmount, isMoving } from "../text/values.js";
 import { addElement, setData, setProperty, setText } from "./dom.js";
+
+/** A number has room for at least this many digits, so that it keeps its size while it counts. */
+const DIGITS = 2;
+/** A value of up to this many characters has no shorter form. */
+const SHORT = 4;
+/** A numeral may be one step of the scale smaller for the sake of its digits, but not two (steps are two thirds of each other), and
+ * not below the scale. */
+const DROP = 0.6;
+const LEAST = 5.6;
+/** The text of no value, and of null. */
+const NOTHING = "—";
+const SHAPES = ["sided", "beside", "below", "bare"];
 
 export class Figure {
   element = addElement("div", "body");
+  /** The place of the picture. @type {HTMLElement} */
+  picture;
+  /** Whether it shows a number. */
+  isNumber = false;
 
+  #before;
   #value;
   #unit;
-  #isNumber = false;
-  /** In characters; a longer text has no numeral. */
-  #width = { numeral: 0, unit: 0 };
+  /** The name of the kind whose body it is, for errors. */
+  kind = "value";
+  /** @type {import("../text/face.js").Face} */
+  #shown = { before: "", value: "", size: "numeral", unit: "", exact: "" };
+  /** The same in fewer digits. */
+  #narrow = this.#shown;
+  #box = { width: 26, height: 10 };
+  #pictured;
   /** The update and description that the face was made from. The same ones make the same face. */
   #made = {};
 
-  constructor() {
-    const figure = addElement("p", "figure", this.element);
+  /** @param {boolean} [pictured]  whether a number has a picture */
+  constructor(pictured = false) {
+    this.#pictured = pictured;
+    const figure = addElement("p", "figure", addElement("div", "side", this.element));
+    this.#before = addElement("bdi", "unit before words", figure);
     this.#value = addElement("bdi", "value ink", figure);
     this.#unit = addElement("bdi", "unit words", figure);
+    this.picture = addElement("div", "picture", this.element);
   }
 
-  /** How wide a number and its unit are, in characters; null: it shows no number. */
-  get numeral() {
-    return this.#isNumber ? this.#width : null;
-  }
-
-  /** @param {import("../client/link.js").Stream[]} streams  one */
-  update([stream]) {
-    const { at, seq, description } = stream;
-    if (at === this.#made.at && seq === this.#made.seq && description === this.#made.description) return;
-    const { value, size, unit, exact } = face(stream);
-    this.#isNumber = typeof stream.value === "number";
-    this.#width = { numeral: size === "numeral" ? characters(value) : 0, unit: characters(unit) };
-    setText(this.#value, value);
-    setText(this.#unit, unit);
-    setData(this.element, "size", size);
-    if (this.#value.title !== exact) this.#value.title = exact;
-    this.#made = { at, seq, description };
+  /** @param {import("../kinds/kind.js").Box} box */
+  fit(box) {
+    this.#box = box;
+    this.#arrange();
   }
 
   /**
-   * Choose the size: that of the row, smaller for a longer word.
-   * @param {{numeral: number, unit: number}} room  in characters
+   * @param {import("../client/link.js").Stream[]} streams  one
+   * @param {import("../kinds/kind.js").Picture} picture
+   * @throws {TypeError} if its value is an array or an object
    */
-  fit({ numeral, unit }) {
-    setProperty(this.element, "--characters", Math.max(numeral, this.#width.numeral));
-    setProperty(this.element, "--unit", unit);
+  update([stream], picture) {
+    if (typeof stream.value === "object" && stream.value !== null) throw misfit(this.kind, "a number or a text", stream.value);
+    const { at, seq, description } = stream;
+    if (at === this.#made.at && seq === this.#made.seq && description === this.#made.description) return;
+    this.#shown = face(stream, picture);
+    this.#narrow = characters(this.#shown.value) > SHORT ? face(stream, picture, true) : this.#shown;
+    this.isNumber = isAmount(stream.value, description);
+    this.#arrange();
+    this.#made = { at, seq, description };
+  }
+
+  #arrange() {
+    /** @type {{face: import("../text/face.js").Face, fit: {shape: string, step: number, lines?: number}}} */
+    const { face, fit } = this.#shown.size === "text" ? { face: this.#shown, fit: { shape: "bare", ...fitText(this.#shown.value, this.#box) } } : this.#fitted();
+    for (const each of SHAPES) this.element.classList.toggle(each, each === fit.shape);
+    setProperty(this.element, "--step", fit.step);
+    setProperty(this.element, "--lines", fit.lines ?? 1);
+    this.#write(face);
+  }
+
+  /** The face that is shown: in fewer digits if all of them would make it much smaller. */
+  #fitted() {
+    const [wide, narrow] = [this.#shown, this.#narrow].map((face) => ({ face, fit: this.#numeral(face) }));
+    return wide.fit.step < Math.min(narrow.fit.step, Math.max(DROP * narrow.fit.step, LEAST)) ? narrow : wide;
+  }
+
+  /** @param {import("../text/face.js").Face} face */
+  #numeral({ before, value, unit }) {
+    const wide = this.isNumber ? value.padStart(DIGITS, "0") : value;
+    return fitNumeral({ before, value: wide, unit }, this.#box, this.#pictured && this.isNumber);
+  }
+
+  /** @param {import("../text/face.js").Face} face */
+  #write({ before, value, size, unit, exact }) {
+    setText(this.#before, before);
+    setText(this.#value, value);
+    setText(this.#unit, unit);
+    setData(this.element, "size", value === NOTHING ? "none" : size);
+    if (this.#value.title !== exact) this.#value.title = exact;
+  }
+
+  /**
+   * Write a value anew whose text changes with time.
+   * @param {import("../client/link.js").Stream[]} streams  one
+   * @param {import("../kinds/kind.js").Picture} picture
+   * @param {import("../kinds/kind.js").Spec} [_spec]  kinds with a figure have options
+   */
+  draw(streams, picture, _spec) {
+    if (!isMoving(streams[0].description)) return;
+    this.#made = {};
+    this.update(streams, picture);
   }
 }

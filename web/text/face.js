@@ -1,16 +1,21 @@
 /** A stream's label and the text of its value. Pure. */
 
-import { cut, text } from "./format.js";
+import { exact } from "./numbers.js";
+import { cut } from "./plain.js";
+import { isAmount, isTime, written } from "./values.js";
 
 /** Text of up to this many characters is written in the numeral's size, as every number is. */
 const SHORT = 10;
 
 /**
  * @typedef {object} Face
+ * @property {string} before  a currency, left of the value: "€"
  * @property {string} value
  * @property {"numeral"|"text"} size
  * @property {string} unit
  * @property {string} exact  the whole value, shown under the mouse; empty if `value` leaves nothing out
+ *
+ * @typedef {import("./language.js").Place} Place
  */
 
 /**
@@ -23,18 +28,21 @@ export function label({ name, description }) {
 }
 
 /**
- * A stream's value as a tile writes it. It depends on the update and the description alone, never on time or health.
+ * A stream's value as a tile writes it. It depends on the update, the description, the language and the time zone; with a format of
+ * times (see `isMoving`) also on the time, but never on health.
  * @param {import("../client/link.js").Stream} stream
+ * @param {Place} [place]  the picture of the wall
+ * @param {boolean} [narrow]  in fewer digits and a larger unit, for a tile in which the value is too wide
  * @returns {Face}
  */
-export function face({ description, seq, value }) {
-  const shown = !seq ? "—" : typeof value === "boolean" ? (value ? "yes" : "no") : text(value);
-  const whole = typeof value === "object" ? shown : `${value}`; // an object may have a member named toString
+export function face({ description, seq, value, exact: precise = value }, place = {}, narrow = false) {
+  if (!seq) return { before: "", value: "—", size: "numeral", unit: "", exact: "" };
+  const parts = written(value, description, /** @type {any} */ (place), narrow);
+  const whole = typeof value === "number" ? exact(precise, place) : typeof value === "object" ? parts.value : `${value}`;
   return {
-    value: shown,
-    size: typeof value === "number" || isShort(shown) ? "numeral" : "text",
-    unit: seq && typeof value === "number" ? cut(String(description.unit ?? ""), 24) : "",
-    exact: seq && shown !== whole ? cut(whole, 1000) : "",
+    ...parts,
+    size: isAmount(value, description) || isTime(value, description, place) || isShort(parts.value) ? "numeral" : "text",
+    exact: parts.value === whole ? "" : cut(whole, 1000),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Reads the wall's alarms out to somebody with a screen reader, through a polite live region. */
 
 import { byId, setText } from "../page/dom.js";
+import { say } from "../text/words.js";
 import { alarmsOf } from "./summary.js";
 
 /** Seconds between two announcements: a value that jumps over its limit and back must not talk without end. */
@@ -10,13 +11,13 @@ export class Announcer {
   #at = -Infinity;
   #alarms = "";
 
-  /** Announce the alarms if they have changed. @param {import("./tile.js").Tile[]} tiles */
-  update(tiles) {
+  /** Announce the alarms if they have changed. @param {import("./tile.js").Tile[]} tiles @param {import("../text/language.js").Place} place */
+  update(tiles, place) {
     const now = performance.now() / 1000;
     const alarms = alarmsOf(tiles);
     if (alarms === this.#alarms || now - this.#at < EVERY) return;
     [this.#at, this.#alarms] = [now, alarms];
     const well = tiles.every(({ assessment }) => assessment?.state === "current");
-    setText(byId("aloud"), alarms || (well ? "All is well" : ""));
+    setText(byId("aloud"), alarms || (well ? say("allIsWell", place) : ""));
   }
 }

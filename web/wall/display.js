@@ -1,6 +1,6 @@
-/** The display's theme, and what protects it against burn-in. */
+/** The display's theme, its brightness, and what protects it against burn-in. */
 
-import { setData, setProperty } from "../page/dom.js";
+import { byId, setData, setProperty } from "../page/dom.js";
 
 /** Every so many seconds the whole picture moves by two pixels. */
 const SHIFT_EVERY = 600;
@@ -18,6 +18,12 @@ export class Display {
     this.#paint();
   }
 
+  /** Show another theme. @param {"dark"|"light"|"auto"} theme */
+  change(theme) {
+    this.#theme = theme;
+    this.#paint();
+  }
+
   close() {
     this.#abort.abort();
   }
@@ -32,4 +38,11 @@ export class Display {
     const light = this.#theme === "light" || (this.#theme === "auto" && this.#preference.matches);
     setData(document.documentElement, "theme", light ? "light" : "dark");
   }
+}
+
+/** Dim the screen. @param {number} brightness  the part that is left; 1: it is not dimmed */
+export function dim(brightness) {
+  const shade = byId("shade");
+  shade.hidden = brightness >= 1;
+  setProperty(shade, "--dark", 1 - brightness);
 }

@@ -7,9 +7,11 @@
 import { dueTime, stateOf } from "../client/health.js";
 import { label } from "../text/face.js";
 import { clock, cut, duration, limit } from "../text/format.js";
+import { Misfit } from "../text/misfit.js";
+import { say } from "../text/words.js";
 
-/** A value that is younger than this many seconds is simply "now". */
-const NOW = 5;
+/** The age of a value that is younger than this many seconds is not told. */
+const NOW = 60;
 /** Seconds by which a value may be ahead of the server's clock before its tile says so. */
 const AHEAD = 5;
 
@@ -17,13 +19,17 @@ const SIGNS = { warn: "▲", critical: "■" };
 
 /**
  * @typedef {import("../client/link.js").Stream} Stream
- * @typedef {import("../client/health.js").Picture} Picture
+ * @typedef {import("../client/health.js").Picture & {history?: import("../client/history.js").History}} Picture
  * @typedef {import("../client/health.js").State} State
+ * @typedef {import("../kinds/kind.js").Part} Part
  *
  * @typedef {object} Assessment
  * @property {State} state
  * @property {"ok"|"warn"|"critical"} level
- * @property {string[]} evidence  short texts, the most important first: those that do not fit are left out
+ * @property {Part[]} evidence  the most important first: those that do not fit are left out
+ * @property {number} [since]  when the state or the level began, in seconds
+ * @property {import("../kinds/kind.js").Need[]} [needs]  the parts of the tile that need somebody
+ * @property {{called: string, assessment: Assessment}[]} [members]  the streams of a tile of many parts, each for itself
  */
 
 /** States and levels, the worst first. @type {State[]} */
@@ -35,30 +41,70 @@ const LEVELS = ["critical", "warn", "ok"];
  * Assess one stream.
  * @param {Stream} stream
  * @param {Picture} picture
- * @param {string} [change]  how the value has changed lately, such as "+12 in 1 h"
+ * @param {Part[]} [parts]  what the kind has to say of a current value
  * @returns {Assessment}
  */
-export function assess(stream, picture, change = "") {
+export function assess(stream, picture, parts = []) {
   const state = stateOf(stream, picture);
   const { level: judged = "ok" } = stream.health;
   const level = state === "current" && Object.hasOwn(SIGNS, judged) ? judged : "ok";
-  return { state, level, evidence: EVIDENCE[state](stream, picture, level, change).filter(Boolean) };
+  const own = EVIDENCE[state](stream, picture, level).filter(Boolean).map((text) => /** @type {Part} */ ({ text }));
+  if (state === "failed") own[0] = { strong: own[0].text };
+  const { since } = stream.health;
+  if (state !== "current") return { state, level, evidence: [...own, ...parts.filter(({ always }) => always)], since };
+  // A value with a change has one of late: its age would say nothing new.
+  return { state, level, evidence: [...signParts(stream, level, picture), ...(parts.length ? parts : own)], since: level === "ok" ? since : beyondSince(stream, level, picture) };
+}
+
+/** When a level began. The daemon may have heard of it later: after its start, or because the value was published with its time. */
+function beyondSince(stream, level, picture) {
+  const { time, health } = stream;
+  return Math.min(...[health.since, time, picture.history?.spans?.began(stream, level)].filter((each) => each !== undefined));
+}
+
+/** The limit that a value is beyond, in the colour of its level. @returns {Part[]} */
+function signParts(stream, level, picture) {
+  return level === "ok" ? [] : [{ strong: sign(stream, level, picture), level }];
 }
 
 /**
  * Assess several streams on one tile: their worst state, their worst level, and the stream that has it.
  * @param {Stream[]} streams  at least one
  * @param {Picture} picture
+ * @param {Part[]} [parts]  what the kind has to say of current values
  * @returns {Assessment}
  */
-export function assessAll(streams, picture) {
-  const each = streams.map((stream) => ({ stream, ...assess(stream, picture) }));
+export function assessAll(streams, picture, parts = []) {
+  const each = streams.map((stream) => ({ stream, ...assess(stream, picture, parts) }));
   const state = WORST.find((state) => each.some((one) => one.state === state)) ?? "lost";
-  const level = LEVELS.find((level) => each.some((one) => one.level === level)) ?? "ok";
+  const level = worstLevel(each);
   const worst = each.find((one) => (state === "current" && level !== "ok" ? one.level === level : one.state === state)) ?? each[0];
   const [first, ...rest] = worst.evidence;
-  const evidence = state === "current" && level === "ok" ? worst.evidence : [`${first}: ${label(worst.stream)}`, ...rest];
-  return { state, level, evidence };
+  const { since } = worst;
+  if (state === "current" && level === "ok") return { state, level, evidence: worst.evidence, since };
+  const key = first.strong ? "strong" : "text";
+  return { state, level, evidence: [{ ...first, [key]: `${first[key]}: ${label(worst.stream)}` }, ...rest], since };
+}
+
+/**
+ * Assess the streams of a tile that shows the state of each by itself: one that is late does not make the others late. The tile has
+ * a state only if all of them have it, or a worse one.
+ * @param {Stream[]} streams  at least one
+ * @param {Picture} picture
+ * @param {Part[]} [parts]  what the kind has to say
+ * @returns {Assessment}
+ */
+export function assessEach(streams, picture, parts = []) {
+  const each = streams.map((stream) => ({ called: label(stream), assessment: assess(stream, picture) }));
+  const assessments = each.map(({ assessment }) => assessment);
+  const state = [...WORST].reverse().find((state) => assessments.some((one) => one.state === state)) ?? "lost";
+  if (state !== "current") return { ...(assessments.find((one) => one.state === state) ?? assessments[0]), members: each };
+  return { state, level: worstLevel(assessments), evidence: parts, members: each };
+}
+
+/** @param {{level: Assessment["level"]}[]} each */
+function worstLevel(each) {
+  return LEVELS.find((level) => each.some((one) => one.level === level)) ?? "ok";
 }
 
 /**
@@ -70,55 +116,67 @@ export function assessAll(streams, picture) {
  */
 export function assessBroken(error, picture, [stream]) {
   const state = stateOf(stream, picture) === "lost" ? "lost" : "failed";
-  return { state, level: "ok", evidence: [`✕ cannot be shown: ${cut(messageOf(error), 200)}`, former(stream, picture)] };
+  return { state, level: "ok", evidence: [{ strong: `✕ ${say("cannotBeShown", picture, { reason: cut(messageOf(error, picture), 200) })}` }, { text: former(stream, picture) }] };
 }
 
-function messageOf(error) {
+/** A part of the evidence as plain text. @param {Part} [part] @returns {string} */
+export function textOf({ strong, text } = {}) {
+  return [strong, text].filter(Boolean).join(" ");
+}
+
+/** @param {unknown} error @param {Picture} picture */
+function messageOf(error, picture) {
   try {
+    if (error instanceof Misfit) return error.sentence(picture);
     return String(error instanceof Error ? error.message : error);
   } catch {
-    return "unknown error"; // an object without a usable toString was thrown
+    return say("unknownError", picture); // an object without a usable toString was thrown
   }
 }
 
-/** @type {Record<State, (stream: Stream, picture: Picture, level: Assessment["level"], change: string) => string[]>} */
+/** @type {Record<State, (stream: Stream, picture: Picture, level: Assessment["level"]) => string[]>} */
 const EVIDENCE = {
-  current: (stream, picture, level, change) => [sign(stream, level), change, age(stream, picture)],
-  waiting: (stream, { now }) => [stream.health.since ? `waiting since ${clock(stream.health.since, now)}` : "waiting"],
+  current: (stream, picture) => [age(stream, picture)],
+  waiting: (stream, picture) => [sinceWhen("waiting", stream, picture)],
   late: (stream, picture) => [lateness(stream, picture), former(stream, picture)],
-  failed: (stream, picture) => [`✕ ${cut(String(stream.health.error || "failed"), 200)}`, former(stream, picture)],
-  "catching-up": (stream, picture) => ["catching up", former(stream, picture)],
-  unconfirmed: (stream, picture) => ["unconfirmed", former(stream, picture)],
-  lost: (stream, picture) => [former(stream, picture), formerLevel(stream)],
+  failed: (stream, picture) => [`✕ ${cut(String(stream.health.error || say("failed", picture)), 200)}`, former(stream, picture)],
+  "catching-up": (stream, picture) => [say("catchingUp", picture), former(stream, picture)],
+  unconfirmed: (stream, picture) => [say("unconfirmed", picture), former(stream, picture)],
+  lost: (stream, picture) => [former(stream, picture), formerLevel(stream, picture)],
 };
 
 /** The last known level, in words: colour is for what is known now. */
-function formerLevel(stream) {
+function formerLevel(stream, picture) {
   const { level = "ok" } = stream.health;
-  return Object.hasOwn(SIGNS, level) ? `was ${sign(stream, level)}` : "";
+  return Object.hasOwn(SIGNS, level) ? say("was", picture, { level: sign(stream, level, picture) }) : "";
 }
 
-function sign({ description }, level) {
-  return level === "ok" ? "" : `${SIGNS[level]} ${limit(description[level]) || level}`;
-}
-
-/** @param {Stream} stream @param {Picture} picture */
-function age({ time = NaN }, { now }) {
-  if (time > now + AHEAD) return `dated ${clock(time, now)}`;
-  if (now - time < NOW) return "now";
-  return `unchanged ${duration(now - time)}`;
+function sign({ description }, level, picture) {
+  return level === "ok" ? "" : `${SIGNS[level]} ${limit(description[level], description, picture) || say(level, picture)}`;
 }
 
 /** @param {Stream} stream @param {Picture} picture */
-function former({ seq, time = NaN }, { now }) {
-  return seq ? `value of ${clock(time, now)}` : "no value yet";
+function age({ time = NaN }, picture) {
+  const { now } = picture;
+  if (time > now + AHEAD) return say("dated", picture, { time: clock(time, now, picture) });
+  if (now - time < NOW) return "";
+  return say("unchanged", picture, { time: duration(now - time, 1, picture) });
 }
 
 /** @param {Stream} stream @param {Picture} picture */
-function lateness(stream, { now }) {
+function former({ seq, time = NaN }, picture) {
+  return seq ? say("valueOf", picture, { time: clock(time, picture.now, picture) }) : say("noValue", picture);
+}
+
+/** @param {Stream} stream @param {Picture} picture */
+function lateness(stream, picture) {
   const { health } = stream;
   if (health.state === "late" && health.error) return cut(String(health.error), 200);
-  const due = dueTime(stream);
-  if (now >= due) return `late by ${duration(now - due)}`;
-  return health.since ? `late since ${clock(health.since, now)}` : "late";
+  const late = picture.now - dueTime(stream);
+  return late >= 0 ? say("lateBy", picture, { time: duration(late, 1, picture) }) : sinceWhen("late", stream, picture);
+}
+
+/** @param {"late"|"waiting"} state @param {Stream} stream @param {Picture} picture */
+function sinceWhen(state, { health }, picture) {
+  return health.since ? say(`${state}Since`, picture, { time: clock(health.since, picture.now, picture) }) : say(state, picture);
 }

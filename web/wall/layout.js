@@ -1,104 +1,138 @@
-/** Where tiles go: how many columns, rows and pages there are, and how large the type is. Pure. */
+/** Where tiles go: the unit of type and space, the pages, and a box for each tile. Pure. */
 
-/** The most columns. */
-const COLUMNS = 8;
-/** A tile's best width, divided by its height. */
-const SHAPE = 4 / 3;
-/** The smallest tile that can be read from afar, in hundredths of the screen's width and height. */
-const LEAST = { width: 18, height: 16 };
+import { areaOf, GUTTER, HEADING, SIZES, slice } from "./slices.js";
+
+/** Lengths in u: the margin, the header, what is left free at the bottom. */
+export const MARGIN = 2.8;
+export const HEADER = 7.4;
+const FOOT = 1.6;
+/** The width of a column on a screen of 16:9, in u, and the most columns. */
+const COLUMN = 11.78;
+const COLUMNS = 16;
+/** Pixels of the smallest text, which has 2.2 u. A screen's u is never smaller. */
+const SMALLEST = 12 / 2.2;
 /** A narrower screen, in pixels, is a phone: one column, which scrolls. */
 const PHONE = 600;
-/** The height in units of a phone's tile, at least. */
-const PHONE_TILE = 26;
-/** The height in units of label, evidence and padding together, and of a line of text (see tile.css). */
-const REST = 13;
-const LINE = 4.8;
-/** The cost of empty area: a page without any tile would cost as much as tiles that are e * e times too wide. */
-const EMPTY = 2;
+/** A tile that may be so narrow, in u, shows one value. */
+const ONE_VALUE = 20;
+/** The height of a row of a size with its gutter, in u. */
+const ROW_PITCH = 15.2;
+/** A page holds so many times the cells that it has, if its tiles stay large enough. */
+const FULL = 1.2;
 
 /**
- * @typedef {{width: number, height: number}} Size  in pixels
+ * @typedef {import("./slices.js").Item} Item
+ * @typedef {import("./slices.js").Group} Group
+ * @typedef {import("./slices.js").Box} Box
  *
- * @typedef {object} Place
- * @property {number} columns
- * @property {number} height  of a row, in pixels
- * @property {number} unit  of type and space, in pixels
- * @property {number} lines  of text in a tile
- * @property {number[][][]} pages  for each page its rows, for each row the indices of its tiles
+ * @typedef {object} Layout
+ * @property {number} unit  pixels of u
+ * @property {boolean} scrolls  whether it is a phone's, with one page that is as high as it needs to be
+ * @property {number} height  of a page, in u
+ * @property {Box[][]} pages  the boxes of tiles and groups of each page; at least one page
  */
 
 /**
- * Give the tiles their places. The columns are chosen that leave the least area empty and come nearest to the best shape.
- * @param {number[]} weights  how many columns each tile takes, in the order of the tiles
- * @param {Size} room  for tiles
- * @param {Size} screen
- * @returns {Place}
+ * Give the tiles their places.
+ * @param {(Item|Group)[]} items  in order
+ * @param {{width: number, height: number}} screen  in pixels
+ * @returns {Layout}
  */
-export function layout(weights, room, screen) {
-  const unit = measure(screen);
-  const { columns, rows, height } = grid(weights, room, screen, unit);
-  const packed = pack(weights, columns);
-  const number = Math.max(1, Math.ceil(packed.length / rows));
-  const each = Math.ceil(packed.length / number);
-  const pages = Array.from({ length: number }, (_, i) => packed.slice(i * each, (i + 1) * each));
-  const lines = Math.max(1, Math.floor((height / unit - REST) / LINE));
-  return { columns, height, unit, lines, pages };
+export function layout(items, screen) {
+  const unit = unitOf(screen);
+  const width = screen.width / unit - 2 * MARGIN;
+  const height = screen.height / unit - HEADER - FOOT;
+  if (screen.width < PHONE) return { unit, scrolls: true, ...stack(items, width) };
+  const columns = Math.min(COLUMNS, Math.max(1, Math.floor((width + GUTTER.x) / (COLUMN + GUTTER.x) + 0.05)));
+  const column = (width + GUTTER.x) / columns - GUTTER.x;
+  return { unit, scrolls: false, height, pages: paged(items, { width, height }, column, columns) };
 }
 
-/** A hundredth of the height, less on an upright phone, and never too small to read. */
-function measure({ width, height }) {
-  return Math.max(5.5, Math.min(height, 1.5 * width) / 100);
+/** A hundredth of the height, or 0.82 % of an upright screen's width, and never too small to read. */
+function unitOf({ width, height }) {
+  return Math.max(SMALLEST, width < height ? 0.0082 * width : height / 100);
 }
 
-/** @returns {{columns: number, rows: number, height: number}}  of a page */
-function grid(weights, room, screen, unit) {
-  if (room.width < PHONE) {
-    return { columns: 1, rows: Infinity, height: Math.max(PHONE_TILE * unit, Math.floor(room.height / Math.max(1, weights.length))) };
+/** As few pages as the tiles need. Each page has about the same area to fill. @returns {Box[][]} */
+function paged(items, room, column, columns) {
+  if (!items.length) return [[]];
+  const whole = items.flatMap((item) => splitGroup(item, room, column));
+  const cells = columns * Math.max(1, Math.floor((room.height + GUTTER.y) / ROW_PITCH)) * FULL;
+  for (let number = Math.max(1, Math.ceil(areaOf(whole, columns) / cells)); number < whole.length; number++) {
+    const pages = sliceAll(divide(whole, number, columns), room, column);
+    if (pages) return pages;
   }
-  const least = { width: (LEAST.width / 100) * screen.width, height: LEAST.height * unit };
-  return fitting(weights, room, least) ?? full(room, least);
+  // A page for each, also where the screen is smaller than the tile asks for: nothing vanishes.
+  return whole.map((item) => slice([item], room, column)?.boxes ?? force(item, room));
 }
 
-/**
- * The best grid that shows all tiles on one page; null if they would be too small.
- * @returns {{columns: number, rows: number, height: number}|null}
- */
-function fitting(weights, room, least) {
-  /** @type {{columns: number, rows: number, height: number}|null} */
-  let best = null;
-  let lowest = Infinity;
-  for (let columns = 1; columns <= COLUMNS; columns++) {
-    const rows = Math.max(1, pack(weights, columns).length);
-    const [width, height] = [room.width / columns, Math.floor(room.height / rows)];
-    if (width < least.width || height < least.height) continue;
-    const taken = weights.reduce((sum, weight) => sum + Math.min(weight, columns), 0);
-    const cost = Math.abs(Math.log(width / height / SHAPE)) + EMPTY * (1 - taken / (rows * columns));
-    if (cost < lowest) [lowest, best] = [cost, { columns, rows, height }];
+/** The boxes of each page; null if one of them has too many tiles. @returns {Box[][]|null} */
+function sliceAll(parts, room, column) {
+  const pages = [];
+  for (const part of parts) {
+    const slices = slice(part, room, column);
+    if (!slices) return null;
+    pages.push(slices.boxes);
   }
-  return best;
+  return pages;
 }
 
-/** The grid of a full page: the tiles do not fit one page. */
-function full(room, least) {
-  const columns = Math.max(1, Math.min(COLUMNS, Math.floor(room.width / least.width)));
-  const rows = Math.max(1, Math.floor(room.height / least.height));
-  return { columns, rows, height: Math.floor(room.height / rows) };
+/** A group that does not fit one page becomes several of the same title. @returns {(Item|Group)[]} */
+function splitGroup(item, room, column) {
+  if (!("items" in item) || item.items.length < 2 || slice([item], room, column)) return [item];
+  const half = Math.ceil(item.items.length / 2);
+  const parts = [item.items.slice(0, half), item.items.slice(half)];
+  return parts.flatMap((items) => splitGroup({ ...item, items }, room, column));
 }
 
-/** Fill rows with tiles in their order. A row that is not full is stretched by the style sheet. */
-function pack(weights, columns) {
-  const rows = [];
-  let free = 0;
-  weights.forEach((weight, i) => {
-    const taken = Math.min(weight, columns);
-    if (taken > free) {
-      rows.push([]);
-      free = columns;
-    }
-    rows[rows.length - 1].push(i);
-    free -= taken;
+/** Divide the items into so many pages of about equal area, in order. @returns {(Item|Group)[][]} */
+function divide(items, number, columns) {
+  const areas = items.map((item) => areaOf([item], columns));
+  const total = areas.reduce((sum, area) => sum + area, 0);
+  /** @type {(Item|Group)[][]} */
+  const pages = Array.from({ length: number }, () => []);
+  let before = 0;
+  items.forEach((item, i) => {
+    const middle = before + areas[i] / 2;
+    pages[Math.min(number - 1, Math.floor((middle / total) * number))].push(item);
+    before += areas[i];
   });
-  return rows;
+  return pages.filter((page) => page.length);
+}
+
+/** The whole page for one tile. @returns {Box[]} */
+function force(item, room) {
+  const box = { item, x: 0, y: 0, ...room };
+  if (!("items" in item)) return [box];
+  const top = item.title ? HEADING : 0;
+  return [box, ...item.items.map((each) => ({ item: each, x: 0, y: top, width: room.width, height: room.height - top }))];
+}
+
+/** One column of tiles, each as high as its size asks for. @returns {{height: number, pages: Box[][]}} */
+function stack(items, width) {
+  /** @type {Box[]} */
+  const boxes = [];
+  let y = 0;
+  const add = (item) => {
+    const [, rows] = SIZES[item.size];
+    // Here no tile takes room from another one. What shows more than one value has at least two rows.
+    const least = item.size === "s" && item.least.width <= ONE_VALUE ? 1 : 2;
+    const height = Math.max(item.least.height, Math.max(rows, least) * ROW_PITCH - GUTTER.y);
+    boxes.push({ item, x: 0, y, width, height });
+    y += height + GUTTER.y;
+  };
+  for (const item of items) {
+    if (!("items" in item)) {
+      add(item);
+      continue;
+    }
+    const box = { item, x: 0, y, width, height: 0 };
+    boxes.push(box);
+    y += item.title ? HEADING : 0;
+    item.items.forEach(add);
+    box.height = y - GUTTER.y - box.y;
+  }
+  return { height: Math.max(0, y - GUTTER.y), pages: [boxes] };
 }
 
 /**

@@ -58,7 +58,7 @@ export class Renewal {
   }
 }
 
-/** @param {Document} page @returns {string} */
-function buildOf(page) {
+/** The build that a page belongs to. @param {Document} page @returns {string} */
+export function buildOf(page) {
   return page.querySelector("meta[name=build]")?.getAttribute("content") ?? "";
 }

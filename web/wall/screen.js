@@ -11,7 +11,7 @@ const IDENTIFY = 15;
 const TIMEOUT = 10_000;
 
 export class Screen {
-  name = screenName();
+  name;
 
   #link;
   #wall;
@@ -24,16 +24,21 @@ export class Screen {
   #message = storedMessage();
   #called = { text: "", until: 0 };
   #turn;
+  #moved;
   #renewal = new Renewal();
   #abort = new AbortController();
 
   /**
    * @param {import("../client/link.js").Link} link
    * @param {string} wall  its name
+   * @param {() => void} [moved]  called when a line takes room from the wall, or gives it back
+   * @param {string} [name]  as the server knows it: a screen with a grant has the name of its grant
    */
-  constructor(link, wall) {
+  constructor(link, wall, moved = () => {}, name = screenName()) {
+    this.name = name;
     this.#link = link;
     this.#wall = wall;
+    this.#moved = moved;
     const { signal } = this.#abort;
     link.addEventListener("update", (/** @type {any} */ { detail }) => {
       if (link.status === "live") this.#delay = link.now() - detail.time; // while catching up, values are old by design
@@ -43,6 +48,7 @@ export class Screen {
       if (link.status === "live") void this.#measure();
     }, { signal });
     link.addEventListener("build", (/** @type {any} */ { detail }) => this.#renewal.told(detail.build), { signal });
+    link.addEventListener("configuration", (/** @type {any} */ { detail }) => this.#renewal.told(detail.build), { signal });
     link.addEventListener("command", (/** @type {any} */ { detail }) => this.#obey(detail), { signal });
     this.#timer = setInterval(() => this.#report(), REPORT_EVERY * 1000);
     this.#show();
@@ -53,7 +59,13 @@ export class Screen {
     this.#renewal.close();
     clearInterval(this.#timer);
     clearTimeout(this.#turn);
-    byId("overlay").hidden = true;
+    byId("overlay").hidden = byId("line").hidden = true;
+  }
+
+  /** Report another wall. @param {string} wall */
+  change(wall) {
+    this.#wall = wall;
+    this.#report();
   }
 
   #report() {
@@ -77,12 +89,13 @@ export class Screen {
     }
   }
 
-  #obey({ command, wall, message, for: seconds }) {
+  #obey({ command, wall, message, for: seconds, as }) {
     if (command === "reload") void renew();
     else if (command === "wall") showWall(wall);
+    else if (command === "playlist") showPlaylist();
     else if (command === "identify") this.#called = { text: this.name, until: performance.now() + IDENTIFY * 1000 };
     else if (command === "message") {
-      storeMessage(message, seconds);
+      storeMessage(message, seconds, as);
       this.#message = storedMessage();
       this.#called.until = 0;
     }
@@ -94,14 +107,32 @@ export class Screen {
     clearTimeout(this.#turn);
     const now = performance.now();
     const shown = [this.#called, this.#message].find(({ until }) => until > now);
-    const overlay = byId("overlay");
-    overlay.hidden = !shown?.text.trim(); // a message of spaces withdraws the one before
-    if (!shown || overlay.hidden) return;
-    setText(overlay, shown.text);
-    setData(overlay, "kind", shown === this.#called ? "name" : "message");
-    // A character's area shrinks with their number, so that the longest message of 500 fits.
-    setProperty(overlay, "--size", String(Math.min(9, 80 / Math.sqrt(shown.text.length))));
+    const text = shown?.text.trim() ? shown.text : ""; // a message of spaces withdraws the one before
+    const isLine = shown === this.#message && this.#message.as === "line";
+    this.#overlay(isLine ? "" : text, shown === this.#called ? "name" : "message");
+    this.#line(isLine ? text : "");
+    if (!shown) return;
     this.#turn = setTimeout(() => this.#show(), shown.until - now);
+  }
+
+  /** Cover the wall with a text. @param {string} text  empty: uncover it @param {"name"|"message"} kind */
+  #overlay(text, kind) {
+    const overlay = byId("overlay");
+    overlay.hidden = !text;
+    if (!text) return;
+    setText(overlay, text);
+    setData(overlay, "kind", kind);
+    // A character's area shrinks with their number, so that the longest message of 500 fits.
+    setProperty(overlay, "--size", String(Math.min(9, 80 / Math.sqrt(text.length))));
+  }
+
+  /** Write a line below the wall. @param {string} text  empty: there is none */
+  #line(text) {
+    const line = byId("line");
+    if (line.hidden === !text && line.textContent === text) return;
+    line.hidden = !text;
+    setText(line, text);
+    this.#moved();
   }
 }
 
@@ -109,27 +140,39 @@ export class Screen {
  * Keep a message over a reload of the page. The storage may be blocked, the history's state never is.
  * @param {string} text
  * @param {number} seconds  for which it is to be seen
+ * @param {"screen"|"line"} [as]
  */
-function storeMessage(text, seconds) {
-  history.replaceState({ ...history.state, message: { text, seconds, until: Date.now() + seconds * 1000 } }, "");
+function storeMessage(text, seconds, as) {
+  history.replaceState({ ...history.state, message: { text, seconds, as, until: Date.now() + seconds * 1000 } }, "");
 }
 
 /** The message that was stored last, with its end by performance.now(). A clock that was set does not make it last longer. */
 function storedMessage() {
-  const { text = "", seconds = 0, until = 0 } = history.state?.message ?? {};
-  return { text, until: performance.now() + Math.min(seconds * 1000, until - Date.now()) };
+  const { text = "", seconds = 0, until = 0, as = "screen" } = history.state?.message ?? {};
+  return { text, as, until: performance.now() + Math.min(seconds * 1000, until - Date.now()) };
 }
 
 /** Reload the page with another wall. Not as a link, which would forget the history's state. @param {string} wall */
 function showWall(wall) {
   const { location } = document;
   const query = new URLSearchParams({ ...Object.fromEntries(new URLSearchParams(location.search)), wall });
-  history.replaceState(history.state, "", `?${query}`);
+  history.replaceState({ ...history.state, commanded: wall }, "", `?${query}`);
   location.reload();
 }
 
+/** Reload the page with the walls of its playlist, after a command for another wall. */
+function showPlaylist() {
+  history.replaceState({ ...history.state, commanded: undefined }, "");
+  document.location.reload();
+}
+
+/** Whether the wall in the address is there because of a command. It then comes before the screen's playlist. */
+export function isCommanded() {
+  return !!history.state?.commanded && history.state.commanded === new URLSearchParams(document.location.search).get("wall");
+}
+
 /** The name in the page's address, or one that is made once and stored. */
-function screenName() {
+export function screenName() {
   const given = new URLSearchParams(document.location.search).get("screen");
   if (given && isName(given)) return given;
   const made = `screen-${Math.random().toString(36).slice(2, 6)}`;

@@ -2,66 +2,157 @@
 
 import { connect } from "../client/link.js";
 import { byId, setText } from "../page/dom.js";
-import { selectionOf } from "./configuration.js";
-import { loadPicture, savePicture } from "./last-picture.js";
+import { say } from "../text/words.js";
+import { selectionOfAll } from "./configuration.js";
+import { forgetPictures, loadPicture, savePicture } from "./last-picture.js";
+import { Pairing } from "./pairing.js";
 import { askServer } from "./refusal.js";
-import { Screen } from "./screen.js";
+import { buildOf } from "./renewal.js";
+import { isCommanded, screenName } from "./screen.js";
 import { Tile } from "./tile.js";
-import { Wall } from "./wall.js";
+import { Turns } from "./turns.js";
 
 /** Seconds between two requests for the configuration, and between two pictures that are stored. */
 const RETRY = 5;
 const SAVE_EVERY = 30;
+/** Seconds between two questions whether an administrator has let this screen in. */
+const PAIR_EVERY = 2;
+/** Seconds until the walls are asked for again, if a proxy or another node has answered with old ones. */
+const OUTDATED = 60;
 
-/** @typedef {import("./configuration.js").WallConfiguration} WallConfiguration */
+/** Codes of errors that say that this browser has no right to read, or has it no more. */
+const WITHOUT_RIGHT = ["signed-out", "no-token", "bad-token"];
+
+/**
+ * @typedef {import("./configuration.js").WallConfiguration} WallConfiguration
+ * @typedef {import("./playlist.js").Playlist} Playlist
+ * @typedef {{playlist: Playlist, walls: WallConfiguration[]}} Program  what this screen shows
+ */
 
 customElements.define("wall-tile", Tile);
 const asked = new URLSearchParams(document.location.search).get("wall");
 const last = loadPicture(asked);
-/** @type {{save: () => void, close: () => void}|null} */
-let shown = last && show(last.configuration);
+/** @type {Program|null} */
+const before = last && { playlist: { name: screenName(), walls: [] }, walls: [last.configuration] };
+/** @type {{save: () => void, change: (program: Program) => void, close: () => void}|null} */
+let shown = before && show(before);
 setInterval(() => shown?.save(), SAVE_EVERY * 1000);
 addEventListener("pagehide", () => shown?.save());
 // Browsers have service workers on TLS and localhost only.
 if ("serviceWorker" in navigator) navigator.serviceWorker.register("worker.js").catch(() => {});
 document.documentElement.setAttribute("data-running", ""); // boot.js may stop watching
-const configuration = await getConfiguration();
-if (!shown || comparable(configuration) !== comparable(last?.configuration)) {
-  shown?.close();
-  shown = show(configuration);
+/** Asks for access while this browser has none. */
+const pairing = new Pairing();
+/** What is shown, the version of the walls that the server told last, and whether it is being asked for them. */
+let program = before;
+let version = "";
+let asking = false;
+/** @type {ReturnType<typeof setTimeout>|undefined} */
+let again;
+await update();
+
+/** Ask for the program, and show what has changed of it. */
+async function update() {
+  clearTimeout(again);
+  asking = true;
+  const told = await getProgram();
+  asking = false;
+  if (!shown) shown = show(told);
+  else if (!program || comparable(told) !== comparable(program)) shown.change(told);
+  program = told;
+  if (isOutdated()) again = setTimeout(update, OUTDATED * 1000);
 }
 
-/** @param {WallConfiguration} configuration */
-function show(configuration) {
-  const link = connect({ url: new URL("ws?pace=100ms", document.baseURI), streams: selectionOf(configuration) });
+/** Whether the server has told another version of the walls than this page has. */
+function isOutdated() {
+  const parts = version && program ? [program.playlist, ...program.walls] : [];
+  return parts.some((/** @type {any} */ part) => part.version && part.version !== version);
+}
+
+/** Learn what the server has. A page of another build renews itself. @param {import("../client/link.js").Configuration} told */
+function hear({ build, walls }) {
+  if (build !== buildOf(document)) return;
+  version = walls;
+  if (!asking && isOutdated()) void update();
+}
+
+/** @param {Program} first */
+function show({ playlist, walls }) {
+  let streams = selectionOfAll(walls);
+  const link = connect({ url: new URL("ws?pace=100ms", document.baseURI), streams });
+  let turns = new Turns(link, playlist, walls, last);
   let status = link.status;
+  link.addEventListener("configuration", (/** @type {any} */ { detail }) => hear(detail));
   link.addEventListener("link", () => {
     // Firefox closes a page's WebSocket before the page hears of its own end.
-    if (link.status === "lost") savePicture(link, configuration, asked, status);
+    if (link.status === "lost") savePicture(link, turns.configuration, asked, status);
     status = link.status;
   });
-  const parts = [new Screen(link, configuration.name), new Wall(link, configuration, last), link];
-  return { save: () => savePicture(link, configuration, asked), close: () => parts.forEach((part) => part.close()) };
+  link.addEventListener("error", (/** @type {any} */ { detail }) => {
+    if (!WITHOUT_RIGHT.includes(detail.code)) return;
+    signOut();
+    document.location.reload(); // the page asks for its wall again, with whatever rights it has by then
+  });
+  const save = () => savePicture(link, turns.configuration, asked);
+  const change = (/** @type {Program} */ { playlist, walls }) => {
+    turns.close();
+    const picture = link.at === null ? last : null;
+    const wanted = selectionOfAll(walls);
+    if (String(wanted) !== String(streams)) link.select(streams = wanted);
+    turns = new Turns(link, playlist, walls, picture);
+  };
+  return { save, change, close: () => [turns, link].forEach((part) => part.close()) };
 }
 
-/** Ask until the server answers. A wall that does not exist may be configured later. @returns {Promise<WallConfiguration>} */
-async function getConfiguration() {
+/** Ask until the server answers. A wall that does not exist may be configured later. @returns {Promise<Program>} */
+async function getProgram() {
   for (;;) {
     try {
-      const wall = asked ?? (await askServer("walls")).walls[0];
-      return await askServer(`walls/${encodeURIComponent(wall)}`);
+      const playlist = await getPlaylist();
+      const first = playlist.walls.length ? null : (asked ?? (await askServer("walls")).walls[0]);
+      const names = first ? [first] : [...new Set(playlist.walls.map(({ wall }) => wall))];
+      const walls = await Promise.all(names.map((name) => askServer(`walls/${encodeURIComponent(name)}`)));
+      pairing.close();
+      return { playlist, walls };
     } catch (error) {
-      if (error.cause === 404) {
-        shown?.close();
-        shown = null;
-      }
-      if (!shown) setText(byId("notice"), error.message);
+      if (error.cause === 404) blank();
+      if (error.cause === 401) {
+        signOut();
+        if (await pairing.ask(error.code, { language: pageLanguage() })) continue;
+      } else if (!shown) setText(byId("notice"), error.message);
     }
-    await new Promise((resolve) => setTimeout(resolve, RETRY * 1000));
+    await new Promise((resolve) => setTimeout(resolve, (pairing.isWaiting ? PAIR_EVERY : RETRY) * 1000));
   }
 }
 
-/** A configuration as text, without the build: a page that belongs to another build renews itself anyway. */
-function comparable(configuration) {
-  return JSON.stringify(configuration, (key, value) => (key === "build" ? undefined : value));
+/** The configured language: without rights, the page knows no wall that has one. */
+function pageLanguage() {
+  return document.querySelector('meta[name="language"]')?.getAttribute("content") || undefined;
+}
+
+/** Show nothing, and store no picture of what was shown. */
+function blank() {
+  const before = shown;
+  shown = null;
+  before?.close();
+}
+
+/** Show nothing, and forget what was shown: this browser may not read it any more. */
+function signOut() {
+  blank();
+  forgetPictures();
+}
+
+/** The playlist of this screen; without walls, the screen shows the wall in its address. @returns {Promise<Playlist>} */
+async function getPlaylist() {
+  const playlist = await askServer(`screens/${screenName()}`).catch((error) => {
+    if (error.cause !== 405) throw error;
+    return { name: screenName(), walls: [] }; // another node is older, and knows no playlists
+  });
+  return isCommanded() ? { ...playlist, walls: [] } : playlist;
+}
+
+/** A program as text, without the build and the version: these change with other walls, too. @param {Program} program */
+function comparable({ playlist, walls }) {
+  return JSON.stringify([playlist.walls, playlist.dim, walls], (key, value) => (key === "build" || key === "version" ? undefined : value));
 }

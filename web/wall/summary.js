@@ -1,26 +1,91 @@
-/** The summary of a wall: how many tiles there are, and how many need somebody. Pure. */
+/** The summary of a wall: what needs somebody, by name, the worst first. Pure. */
+
+import { emsOf } from "../draw/numeral.js";
+import { rankOf, RANKS, SIGNS } from "../text/ranks.js";
+import { clock } from "../text/format.js";
+import { say } from "../text/words.js";
+import { textOf } from "./evidence.js";
 
 /** @typedef {import("./evidence.js").Assessment} Assessment */
+/** @typedef {import("../text/ranks.js").Rank} Rank */
 
-/** The levels and states that the summary counts, with the words for them. */
-const COUNTED = [
-  ["level", "critical", "critical"],
-  ["level", "warn", "warning"],
-  ["state", "failed", "failed"],
-  ["state", "late", "late"],
-  ["state", "waiting", "waiting"],
-];
 /** The most alarms that are read out at once. */
 const ALARMS = 5;
+/** The space between two needs, and the room for "+12 more", in em. Text has narrower letters than numerals. */
+const GAP = 1;
+const MORE = 4.5;
+const NARROWER = 0.9;
 
 /**
- * @param {(Assessment|null)[]} assessments  of all tiles
- * @returns {string}  such as "12 tiles · 1 critical · 2 late"
+ * @typedef {object} Summed  a tile
+ * @property {string} called
+ * @property {Assessment|null} assessment
+ *
+ * @typedef {object} Named
+ * @property {Rank} rank
+ * @property {string} name  with its sign: "■ Payments"
+ * @property {string} text  what is the matter
+ * @property {string} [since]  since when: it is left out if more names have room then
  */
-export function summaryOf(assessments) {
-  const counts = COUNTED.map(([key, value, word]) => [assessments.filter((each) => each?.[key] === value).length, word]);
-  const words = counts.filter(([count]) => count).map(([count, word]) => `${count} ${word}`);
-  return [`${assessments.length} ${assessments.length === 1 ? "tile" : "tiles"}`, ...words].join(" · ");
+
+/**
+ * What needs somebody, the worst first, in the order of the tiles.
+ * @param {Summed[]} tiles
+ * @param {number} now  in seconds
+ * @param {import("../text/language.js").Place} [place]
+ * @returns {Named[]}
+ */
+export function needsOf(tiles, now, place = {}) {
+  const named = tiles.flatMap(({ called, assessment }) => (assessment ? namedOf(called, assessment, now, place) : []));
+  return RANKS.flatMap((rank) => named.filter((one) => one.rank === rank));
+}
+
+/** @param {string} called @param {Assessment} assessment @returns {Named[]} */
+function namedOf(called, { state, level, evidence, since, needs = [], members = [] }, now, place) {
+  if (members.length && state === "current") return members.flatMap((one) => namedOf(one.called, one.assessment, now, place));
+  const parts = needs.map(({ name, text = "", level }) => ({ rank: level, name: `${SIGNS[level]} ${name}`, text }));
+  const rank = rankOf(state, level);
+  // A level is that of the parts, which are named already. That the tile has failed, or is late, is not.
+  if (rank === "ok" || (parts.length && state === "current")) return parts;
+  const when = since ? say("sinceTime", place, { time: clock(since, now, place) }) : "";
+  const reason = { critical: limitOf(evidence), warn: limitOf(evidence), failed: say("failed", place), late: textOf(evidence[0]), waiting: textOf(evidence[0]) }[rank];
+  const told = rank === "late" || rank === "waiting" ? "" : when;
+  return [...parts, { rank, name: [SIGNS[rank], called].filter(Boolean).join(" "), text: reason, since: told }];
+}
+
+/** The limit in words, without its sign. @param {import("./evidence.js").Part[]} evidence */
+function limitOf([first]) {
+  return textOf(first ?? {}).replace(/^\S+ /, "");
+}
+
+/**
+ * The needs for which there is room. At least the first one is told. If not all of them have room, names count more than times.
+ * @param {Named[]} needs
+ * @param {number} room  in em
+ * @returns {{shown: {rank: Rank, name: string, text: string}[], more: number}}
+ */
+export function fitNeeds(needs, room) {
+  const whole = needs.map(({ rank, name, text, since }) => ({ rank, name, text: [text, since].filter(Boolean).join(" ") }));
+  const fitting = firstNeeds(whole, room);
+  return fitting.more ? firstNeeds(needs, room) : fitting;
+}
+
+/** @param {Named[]} needs @param {number} room */
+function firstNeeds(needs, room) {
+  const widths = needs.map(({ name, text }) => NARROWER * emsOf(`${name} ${text}`) + GAP);
+  let [count, used] = [0, 0];
+  while (count < needs.length && used + widths[count] <= room - (count + 1 < needs.length ? MORE : 0)) used += widths[count++];
+  const shown = needs.slice(0, Math.max(1, count));
+  return { shown, more: needs.length - shown.length };
+}
+
+/**
+ * Whether all is known to be well.
+ * @param {Summed[]} tiles
+ * @returns {boolean}
+ */
+export function isCalm(tiles) {
+  return tiles.length > 0 && tiles.every(({ assessment }) => assessment?.state === "current" && assessment.level === "ok");
 }
 
 /**
@@ -34,10 +99,10 @@ export function isUrgent(assessments) {
 
 /**
  * The tiles that are critical or failed, for somebody with a screen reader.
- * @param {{called: string, assessment: Assessment|null}[]} tiles
+ * @param {Summed[]} tiles
  * @returns {string}  empty if nothing is
  */
 export function alarmsOf(tiles) {
   const alarming = tiles.filter(({ assessment }) => assessment?.level === "critical" || assessment?.state === "failed");
-  return alarming.slice(0, ALARMS).map(({ called, assessment }) => `${called}: ${assessment?.evidence[0]}`).join(". ");
+  return alarming.slice(0, ALARMS).map(({ called, assessment }) => `${called}: ${textOf(assessment?.evidence[0])}`).join(". ");
 }

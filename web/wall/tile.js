@@ -4,19 +4,25 @@
  * A body may throw at any value. That is the failure of this tile alone: it shows as failed, and the other tiles go on.
  */
 
-import { validity } from "../client/health.js";
+import { stateOf, validity } from "../client/health.js";
 import { kindOf } from "../kinds/kind.js";
-import { addElement, setData, setText } from "../page/dom.js";
+import { addElement, setData, setProperty, setText } from "../page/dom.js";
 import { label } from "../text/face.js";
-import { assess, assessAll, assessBroken } from "./evidence.js";
+import { say } from "../text/words.js";
+import { assess, assessAll, assessBroken, assessEach, textOf } from "./evidence.js";
 import { Fuse } from "./fuse.js";
 
-/** A change lights the line for so long, and at most so often, in milliseconds. */
-const LIT = 600;
-const REST = 2000;
+/** The height of rule and label, in u: see tile.css. */
+const LABEL = 4.2;
+/** The height of the line of evidence with its space, and of each line of a longer one, in u: see tile.css. */
+const FOOT = 3.2;
+const LINE = 3.12;
+/** The most lines of a failure: two of its reason, and one for the time of the value. */
+const LINES = 3;
 
 /**
  * @typedef {import("../client/link.js").Stream} Stream
+ * @typedef {import("../kinds/kind.js").Kind} Kind
  * @typedef {import("../kinds/kind.js").Spec} Spec
  * @typedef {import("../kinds/kind.js").Picture} Picture
  */
@@ -24,8 +30,8 @@ const REST = 2000;
 export class Tile extends HTMLElement {
   /** State, level and evidence; null before the first update. @type {import("./evidence.js").Assessment|null} */
   assessment = null;
-  /** How many columns it takes. */
-  weight = 1;
+  /** The kind that shows its streams. @type {Kind|null} */
+  kind = null;
 
   /** The inside; null if it has failed. @type {import("../kinds/kind.js").Body|null} */
   #body = null;
@@ -33,38 +39,37 @@ export class Tile extends HTMLElement {
   #failure = null;
   /** Whether that is in the browser's console. Once is enough: a wall runs for months. */
   #logged = false;
-  #label = addElement("h2", "label words");
+  #top = addElement("div", "top");
+  #label = addElement("h2", "label words", this.#top);
+  #aside = addElement("span", "aside words", this.#top);
   #line = addElement("div", "line");
-  #foot = addElement("p", "foot words");
+  #foot = addElement("p", "foot");
   #expiry = addElement("div", "expiry");
   #fuse = new Fuse(addElement("div", "fuse", this.#line), this.#expiry);
-  #evidence = [1, 2, 3].map(() => addElement("bdi", "evidence", this.#foot));
+  #late = addElement("bdi", "evidence", addElement("p", "foot", this.#expiry));
+  #evidence = [1, 2, 3].map(() => addPart(this.#foot));
   /** @type {Spec} */
   #spec = { names: [] };
-  /** The latest arguments of `judge`. @type {[Stream[], Picture]|null} */
-  #latest = null;
-  #positions = "";
-  #lit = -Infinity;
-  #unlight;
+  /** The room below the label. @type {Omit<import("../kinds/kind.js").Box, "foot">|null} */
+  #room = null;
+  /** What the body has of it. @type {import("../kinds/kind.js").Box|null} */
+  #box = null;
 
   constructor() {
     super();
     this.#expiry.ariaHidden = "true"; // a screen reader reads the evidence, which is right while scripts run
-    addElement("bdi", "evidence", addElement("p", "foot", this.#expiry)).textContent = "late";
   }
 
   connectedCallback() {
     if (this.firstChild) return; // the tile was only moved
     this.role = "listitem";
     this.className = "tile";
-    this.append(this.#label, this.#line, ...(this.#body ? [this.#body.element] : []), this.#foot, this.#expiry);
+    this.append(this.#line, this.#top, ...(this.#body ? [this.#body.element] : []), this.#foot, this.#expiry);
   }
 
   /** The tile was removed or is being moved. A fuse out of sight must not burn on. */
   disconnectedCallback() {
     this.#fuse.out();
-    clearTimeout(this.#unlight);
-    setData(this, "lit", "no");
   }
 
   /** The label as it reads on the wall. @returns {string} */
@@ -72,14 +77,43 @@ export class Tile extends HTMLElement {
     return this.#label.textContent ?? "";
   }
 
-  /** How wide its number is; null: it shows none. @returns {import("../kinds/kind.js").Room|null} */
-  get numeral() {
-    return this.#body?.numeral ?? null;
+  /**
+   * Take a place on the page.
+   * @param {{x: number, y: number, width: number, height: number}} place  in u
+   * @param {import("../kinds/kind.js").SizeName} size
+   * @param {number} unit  pixels of u
+   * @param {number} stretch  of the rows, for as long as a band or a notice takes room
+   */
+  place({ x, y, width, height }, size, unit, stretch) {
+    for (const [name, value] of [["--x", x], ["--y", y * stretch], ["--w", width], ["--h", height * stretch]]) setProperty(this, String(name), value);
+    this.#room = { size, width, height: height * stretch - LABEL, full: height - LABEL, unit };
+    this.#fit();
   }
 
-  /** Take the row's size of numerals. @param {import("../kinds/kind.js").Room} room */
-  fit(room) {
-    if (this.#attempt((body) => body.fit?.(room)) && this.#latest) this.judge(...this.#latest);
+  /** Give the body its room. A tile of several streams that each tell their own state seldom has evidence, and keeps no line for it. */
+  #fit() {
+    if (!this.#room) return;
+    const foot = this.assessment?.members && !this.assessment.evidence.some(textOf) ? 0 : FOOT;
+    setData(this, "foot", foot ? undefined : "none");
+    const box = { ...this.#room, height: this.#room.height - foot, full: this.#room.full - foot, foot };
+    if (JSON.stringify(box) === JSON.stringify(this.#box)) return;
+    this.#box = box;
+    this.#attempt((body) => body.fit?.(box));
+  }
+
+  /** A sided body has its evidence below its side. A failure has more lines of evidence where they cover nothing. */
+  #shape() {
+    setData(this, "shape", this.#body?.element.classList.contains("sided") ? "sided" : undefined);
+    const lines = this.#box && this.assessment?.state === "failed" ? Math.min(LINES, Math.floor(this.#below(this.#box) / LINE)) : 1;
+    setData(this, "tall", lines > 1 ? String(lines) : undefined);
+  }
+
+  /** The height below what stays legible of a failed body, in u. It is measured, which costs a layout. @param {import("../kinds/kind.js").Box} box */
+  #below({ height, foot, unit }) {
+    if (!this.#body) return height + foot;
+    const parts = [...this.querySelectorAll(".figure, .meter")].map((part) => part.getBoundingClientRect());
+    if (!parts.length) return 0;
+    return (this.getBoundingClientRect().bottom - Math.max(...parts.map(({ bottom }) => bottom))) / unit;
   }
 
   /**
@@ -90,10 +124,8 @@ export class Tile extends HTMLElement {
    */
   update(spec, streams, picture) {
     this.#spec = spec;
+    setText(this.#late, say("late", picture));
     setText(this.#label, spec.title || streams.map(label).join(", "));
-    const positions = streams.map(({ at }) => at).join();
-    if (this.#positions && positions !== this.#positions && picture.status === "live") this.#light();
-    this.#positions = positions;
     const failed = this.#failure !== null;
     this.#embody(streams);
     this.#attempt((body) => body.update?.(streams, picture, spec));
@@ -105,13 +137,17 @@ export class Tile extends HTMLElement {
 
   /** Show what time changes: states, ages, the fuse. @param {Stream[]} streams @param {Picture} picture */
   judge(streams, picture) {
-    this.#latest = [streams, picture];
     this.assessment = this.#assess(streams, picture);
     const { state, level, evidence } = this.assessment;
     setData(this, "state", state);
     setData(this, "level", level);
-    this.#evidence.forEach((element, i) => setText(element, evidence[i] ?? ""));
-    const valid = state === "current" ? streams.map((stream) => validity(stream, picture.tick)).filter((one) => one !== null) : [];
+    this.#evidence.forEach((element, i) => setPart(element, evidence[i] ?? {}));
+    this.#fit();
+    setText(this.#aside, this.#body?.aside ?? "");
+    this.#shape();
+    // The fuse is that of the streams which are current: a part that is late already says so itself.
+    const current = state === "current" ? streams.filter((stream) => stateOf(stream, picture) === "current") : [];
+    const valid = current.map((stream) => validity(stream, picture.tick)).filter((one) => one !== null);
     this.#fuse.burn(valid.sort((a, b) => a.from + a.span - b.from - b.span)[0] ?? null, picture.now);
   }
 
@@ -122,24 +158,31 @@ export class Tile extends HTMLElement {
 
   /** @returns {import("./evidence.js").Assessment} */
   #assess(streams, picture) {
-    let change = "";
-    // A change needs the history, and only visible tiles are worth a request for it.
-    if (!this.hidden && streams.length === 1) this.#attempt((body) => (change = body.change?.(streams[0], picture) ?? ""));
+    /** @type {import("../kinds/kind.js").Part[]} */
+    let parts = [];
+    // Evidence needs the history, and only visible tiles are worth a request for it.
+    if (!this.hidden) this.#attempt((body) => (parts = body.evidence?.(streams, picture, this.#spec) ?? []));
+    /** @type {import("../kinds/kind.js").Need[]} */
+    let needs = [];
+    this.#attempt((body) => (needs = body.needs?.(streams, picture, this.#spec) ?? []));
     if (this.#failure) return assessBroken(this.#failure.error, picture, streams);
-    return streams.length > 1 ? assessAll(streams, picture) : assess(streams[0], picture, change);
+    if (streams.length === 1) return { ...assess(streams[0], picture, parts), needs };
+    return { ...(this.kind?.parts ? assessEach : assessAll)(streams, picture, parts), needs };
   }
 
   /** Make the body, or another one if the kind has changed or the body has failed. @param {Stream[]} streams */
   #embody(streams) {
     try {
       const kind = kindOf(streams, this.#spec.show);
-      if (this.#body && this.dataset.kind === kind.name) return;
+      if (this.#body && this.kind === kind) return;
+      this.kind = kind;
       setData(this, "kind", kind.name);
-      this.weight = kind.weight;
+      setData(this, "fills", kind.parts ? "part" : undefined);
       this.#disembody();
       this.#body = new kind.Body();
       this.#failure = null;
-      if (this.firstChild) this.#line.after(this.#body.element);
+      if (this.firstChild) this.#top.after(this.#body.element);
+      if (this.#box) this.#body.fit?.(this.#box);
     } catch (error) {
       this.#fail(error);
     }
@@ -173,13 +216,21 @@ export class Tile extends HTMLElement {
     this.#disembody();
     this.#failure = { error };
   }
+}
 
-  /** Light the line. It goes on and off at once: two dozen fades at all times would be most of the wall's cost. */
-  #light() {
-    const now = performance.now();
-    if (now - this.#lit < REST) return;
-    this.#lit = now;
-    setData(this, "lit", "yes");
-    this.#unlight = setTimeout(() => setData(this, "lit", "no"), LIT);
-  }
+/** An element for a part of the evidence. @param {Element} parent @returns {HTMLElement} */
+function addPart(parent) {
+  const element = addElement("bdi", "evidence", parent);
+  addElement("b", "", element);
+  addElement("span", "", element);
+  return element;
+}
+
+/** @param {HTMLElement} element  made by `addPart` @param {import("../kinds/kind.js").Part} part */
+function setPart(element, { strong = "", text = "", level }) {
+  const [bold, rest] = element.children;
+  setText(bold, strong);
+  setText(rest, strong && text ? ` ${text}` : text);
+  element.hidden = !strong && !text;
+  setData(element, "level", level);
 }

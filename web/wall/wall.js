@@ -3,18 +3,16 @@
  */
 
 import { History } from "../client/history.js";
-import { byId, setProperty, setText } from "../page/dom.js";
+import { byId } from "../page/dom.js";
 import { Announcer } from "./announcer.js";
-import { expandTiles, sortNames } from "./configuration.js";
+import { expandTiles, heroOf, sortNames } from "./configuration.js";
 import { Controls } from "./controls.js";
 import { Display } from "./display.js";
 import { Header } from "./header.js";
-import { layout, nextPage } from "./layout.js";
-import { isUrgent, summaryOf } from "./summary.js";
+import { Places } from "./places.js";
+import { Scores } from "./score.js";
+import { isUrgent } from "./summary.js";
 import { Tile } from "./tile.js";
-
-/** Numerals have room for at least this many characters, so that they keep their size while they count. */
-const ROOM = 5;
 
 /**
  * @typedef {import("../client/link.js").Stream} Stream
@@ -37,15 +35,15 @@ export class Wall {
   #names = null;
   /** Streams whose tiles are to be updated; null: all. @type {Set<string>|null} */
   #dirty = null;
+  /** Tiles of other pages whose streams changed: they are updated once a second. @type {Set<Tile>} */
+  #later = new Set();
   #frame = 0;
   #second;
   #observer;
-  /** @type {import("./layout.js").Place} */
-  #place = layout([], { width: 0, height: 0 }, { width: 0, height: 0 });
-  /** The weights that the place was made for: another value may need another kind of tile, which takes more columns. */
-  #weights = "";
-  #page = 0;
-  #turnedAt = 0;
+  #places;
+  #scores = new Scores(byId("tiles"));
+  /** The kinds and the hero that the places were made for: another value may need another kind of tile, of another size. */
+  #kinds = "";
   #abort = new AbortController();
 
   /**
@@ -61,6 +59,7 @@ export class Wall {
     this.#header = new Header(link, configuration, last);
     this.#controls = new Controls((step) => this.page(step));
     this.#display = new Display(configuration.theme);
+    this.#places = new Places(configuration.rotate);
     const { signal } = this.#abort;
     link.addEventListener("change", (/** @type {any} */ { detail }) => this.#schedule(detail.names), { signal });
     for (const type of ["link", "journal", "error"]) link.addEventListener(type, () => this.#schedule(), { signal });
@@ -73,18 +72,39 @@ export class Wall {
   /** Remove the tiles, and stop everything that runs. */
   close() {
     this.#abort.abort();
-    for (const part of [this.#history, this.#header, this.#controls, this.#display]) part.close();
+    for (const part of [this.#history, this.#header, this.#controls, this.#display, this.#places, this.#scores]) part.close();
     this.#observer.disconnect();
     clearInterval(this.#second);
     cancelAnimationFrame(this.#frame);
     for (const tile of this.#all()) tile.remove();
   }
 
+  /** How many pages there are. @returns {number} */
+  get pages() {
+    return this.#places.pages;
+  }
+
+  /** Show another wall, whose streams the link reads as well. @param {import("./configuration.js").WallConfiguration} configuration */
+  change(configuration) {
+    this.#configuration = configuration;
+    this.#header.change(configuration);
+    this.#display.change(configuration.theme);
+    this.#places.close();
+    this.#places = new Places(configuration.rotate);
+    for (const tile of this.#all()) tile.remove();
+    this.#tiles = new Map();
+    this.#names = null;
+    this.#schedule();
+  }
+
+  /** Draw everything anew: something else takes room. */
+  arrange() {
+    this.#schedule();
+  }
+
   /** Show the next page, or another one. @param {number} [step] */
   page(step = 1) {
-    const pages = this.#place.pages.length;
-    this.#page = (this.#page + step + pages) % pages;
-    this.#turnedAt = performance.now();
+    this.#places.turn(step);
     this.#schedule();
   }
 
@@ -103,16 +123,13 @@ export class Wall {
   /** @returns {Picture} */
   #picture() {
     const { status, journal, tick = 5, lostSince: lost } = this.#link;
-    return { status, journal, tick, lost, now: this.#link.now(), history: this.#history };
+    const { language, timezone } = this.#configuration;
+    return { status, journal, tick, lost, now: this.#link.now(), history: this.#history, language, timezone };
   }
 
   /** All tiles, in the order of the page. */
   #all() {
     return [...this.#tiles.values()].map(({ tile }) => tile);
-  }
-
-  #assessments() {
-    return this.#all().map(({ assessment }) => assessment);
   }
 
   // -- drawing -----------------------------------------------------------------------------------------------------------------
@@ -132,41 +149,61 @@ export class Wall {
     const picture = this.#picture();
     let moved = this.#gather(streams);
     for (const { tile, spec } of this.#tiles.values()) {
-      if (!dirty || moved || spec.names.some((name) => dirty.has(name))) tile.update(spec, this.#streamsOf(spec, streams), picture);
+      if (dirty && !moved && !spec.names.some((name) => dirty.has(name))) continue;
+      if (dirty && !moved && tile.hidden) this.#later.add(tile);
+      else tile.update(spec, this.#streamsOf(spec, streams), picture);
     }
     this.#summarize();
-    const weights = this.#all().map(({ weight }) => weight).join();
-    moved ||= weights !== this.#weights;
-    this.#weights = weights;
-    if (!dirty || moved) this.#arrange();
-    this.#fit();
-    if (!dirty || moved) this.#drawLines(picture);
+    const { tiles, groups = [] } = this.#configuration;
+    const specs = new Map([...this.#tiles].map(([key, { spec }]) => [key, spec]));
+    const hero = heroOf(tiles, specs, streams);
+    const kinds = [hero, ...this.#all().map(({ kind }) => kind?.name)].join();
+    moved ||= kinds !== this.#kinds;
+    this.#kinds = kinds;
+    if (dirty && !moved) return;
+    this.#arrange(this.#tiles.get(hero ?? "")?.tile);
+    this.#drawLines(picture);
+    // A tile that was hidden until now has no evidence yet, such as the number of its rows without room.
+    for (const { tile, spec } of this.#tiles.values()) if (!tile.hidden) tile.judge(this.#streamsOf(spec, streams), picture);
   }
 
   /** Once a second: states, ages, lines and pages. */
   #tick() {
     const picture = this.#picture();
     const streams = this.#streams();
-    for (const { tile, spec } of this.#tiles.values()) tile.judge(this.#streamsOf(spec, streams), picture);
+    for (const { tile, spec } of this.#tiles.values()) {
+      const all = this.#streamsOf(spec, streams);
+      if (this.#later.has(tile)) tile.update(spec, all, picture);
+      else tile.judge(all, picture);
+    }
+    if (this.#later.size) this.#schedule([]); // one of them may need another kind of tile now
+    this.#later.clear();
     this.#drawLines(picture);
     this.#summarize();
-    this.#rotate();
+    if (this.#places.rotate()) this.#schedule();
     this.#controls.update();
     this.#display.update();
   }
 
+  /** Give all tiles their places, and find those that share an axis of time. @param {Tile} [hero] */
+  #arrange(hero) {
+    const [tiles, { groups = [] }] = [[...this.#tiles.values()], this.#configuration];
+    this.#places.arrange(tiles, groups, hero);
+    const { boxes, unit } = this.#places;
+    this.#scores.arrange(tiles.map(({ tile, spec }) => ({ spec, box: boxes.get(tile) ?? null })), groups, unit);
+  }
+
   #drawLines(picture) {
     const streams = this.#streams();
+    this.#scores.draw(streams, picture);
     for (const { tile, spec } of this.#tiles.values()) if (!tile.hidden) tile.draw(this.#streamsOf(spec, streams), picture);
   }
 
   #summarize() {
-    const assessments = this.#assessments();
-    setText(byId("summary"), summaryOf(assessments));
-    this.#header.update({
-      page: this.#page, pages: this.#place.pages.length, urgent: isUrgent(assessments), empty: !this.#tiles.size,
-    });
-    this.#announcer.update(this.#all());
+    const tiles = this.#all();
+    const { page, pages, width, scrolls } = this.#places;
+    this.#header.update({ page, pages, width, scrolls, urgent: isUrgent(tiles.map(({ assessment }) => assessment)), empty: !tiles.length, tiles });
+    this.#announcer.update(tiles, this.#configuration);
   }
 
   // -- places ------------------------------------------------------------------------------------------------------------------
@@ -178,9 +215,9 @@ export class Wall {
     this.#names = names;
     const { tiles: wanted, order } = this.#configuration;
     const specs = expandTiles(wanted, sortNames([...streams.keys()], order));
-    const now = [...this.#tiles.keys()];
-    if (now.length === specs.size && [...specs.keys()].every((key, i) => key === now[i])) return false;
-    const tiles = new Map([...specs].map(([key, spec]) => [key, this.#tiles.get(key) ?? { tile: new Tile(), spec }]));
+    const now = [...this.#tiles].map(([key, { spec }]) => [key, ...spec.names].join());
+    if (now.length === specs.size && [...specs].every(([key, { names }], i) => [key, ...names].join() === now[i])) return false;
+    const tiles = new Map([...specs].map(([key, spec]) => [key, { tile: this.#tiles.get(key)?.tile ?? new Tile(), spec }]));
     for (const [key, { tile }] of this.#tiles) if (!tiles.has(key)) tile.remove();
     /** @type {Tile|null} */
     let next = null;
@@ -191,48 +228,5 @@ export class Wall {
     this.#tiles = tiles;
     this.#history.retain(streams);
     return true;
-  }
-
-  /** Give each tile of this page its place, and hide the others. */
-  #arrange() {
-    const root = document.documentElement;
-    const screen = { width: root.clientWidth, height: window.innerHeight };
-    const room = { width: screen.width, height: screen.height - byId("main").offsetTop - byId("notice").offsetHeight };
-    const tiles = this.#all();
-    this.#place = layout(tiles.map(({ weight }) => weight), room, screen);
-    const { columns, height, unit, lines, pages } = this.#place;
-    this.#page = Math.min(this.#page, pages.length - 1);
-    const shown = new Set(pages[this.#page]?.flat());
-    tiles.forEach((tile, i) => {
-      tile.hidden = !shown.has(i);
-      setProperty(tile, "--weight", Math.min(tile.weight, columns));
-    });
-    setProperty(document.body, "--u", `${unit}px`);
-    setProperty(document.body, "--columns", columns);
-    setProperty(document.body, "--height", `${height}px`);
-    setProperty(document.body, "--lines", lines);
-  }
-
-  /** The numbers in a row share one size. A word may be smaller. */
-  #fit() {
-    const tiles = this.#all();
-    for (const row of this.#place.pages[this.#page] ?? []) {
-      const numerals = row.map((i) => tiles[i]?.numeral).filter((numeral) => !!numeral);
-      const room = {
-        numeral: Math.max(ROOM, ...numerals.map(({ numeral }) => numeral)),
-        unit: Math.max(0, ...numerals.map(({ unit }) => unit)),
-      };
-      for (const i of row) tiles[i]?.fit(room);
-    }
-  }
-
-  /** Turn to the next page when its time has come. */
-  #rotate() {
-    const { pages } = this.#place;
-    if (pages.length < 2 || performance.now() - this.#turnedAt < this.#configuration.rotate * 1000) return;
-    const tiles = this.#all();
-    const critical = pages.map((page) => page.flat().some((i) => tiles[i]?.assessment?.level === "critical"));
-    const next = nextPage(this.#page, critical);
-    if (next !== this.#page) this.page(next - this.#page);
   }
 }

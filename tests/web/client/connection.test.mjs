@@ -232,6 +232,7 @@ test("pauses between WebSockets grow up to ten minutes, and one that hangs is cl
   chance.value = 1;
   const pauses = [];
   let last = time.now, tries = server.sockets.length;
+  assert.equal(link.blocked, false);
   while (pauses.length < 10) {
     time.pass(1);
     events.last().say({ type: "tick", now: 5000 });
@@ -244,6 +245,9 @@ test("pauses between WebSockets grow up to ten minutes, and one that hangs is cl
   }
   assert.deepEqual(pauses, [2, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
   assert.equal(link.status, "live");
+  assert.equal(link.blocked, true);
+  server.last().say(hello({ a: {} }, { at: "7-1", resumed: true, more: false }));
+  assert.equal(link.blocked, false);
 });
 
 test("nonsense on a WebSocket that is being tried does not break the event stream", async (t) => {

@@ -26,6 +26,9 @@ test("a stream is late before the server says so, but not while its proof may be
   assert.equal(validity(stream(), 5), null);
   const never = { ...ill({ proof: null }), seq: 0, description: { expect: 6 } };
   assert.equal(stateOf(never, { ...LIVE, tick: 5 }), "waiting");
+  const silent = { ...never, health: { state: "late", proof: null } };
+  assert.equal(stateOf(silent, LIVE), "waiting");
+  assert.equal(stateOf({ ...silent, health: { ...silent.health, error: "messages may be missing" } }, LIVE), "late");
 });
 
 test("a value is known until now, until its proof, or until the link was lost", () => {

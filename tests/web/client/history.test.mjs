@@ -26,7 +26,7 @@ class Link extends EventTarget {
 /** A server that answers when `release` is called. */
 function served(answer) {
   let release = () => {};
-  const get = () => new Promise((resolve) => (release = () => resolve({ ok: true, json: async () => answer })));
+  const get = () => new Promise((resolve) => (release = () => resolve({ ok: true, text: async () => JSON.stringify(answer) })));
   return { get, release: async () => (release(), await new Promise((resolve) => setTimeout(resolve))) };
 }
 

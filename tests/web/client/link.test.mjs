@@ -392,6 +392,38 @@ test("history continues after a resumed hello, and starts anew after any other",
   assert.deepEqual(seqs(), [7]);
 });
 
+test("long whole numbers are kept with all their digits, until the next value", (t) => {
+  const { server, link, seen } = start(t, { history: 2 });
+  server.last().say(hello({ a: {} }));
+  const message = JSON.stringify(updates("7-1", [["a", 1, "LONG"]])).replace('"LONG"', "9007199254740993");
+  server.last().onmessage?.({ data: message });
+  const stream = link.streams.get("a");
+  assert.deepEqual([stream.value, stream.exact], [9_007_199_254_740_992, 9_007_199_254_740_993n]);
+  assert.equal(stream.history[0].exact, 9_007_199_254_740_993n);
+  assert.equal(seen.find(([type]) => type === "update")[1].exact, 9_007_199_254_740_993n);
+  server.last().say(updates("7-2", [["a", 2, 5]]));
+  assert.deepEqual([stream.value, stream.exact], [5, undefined]);
+});
+
+test("what is known from before the updates is kept with them", (t) => {
+  const { time, server, link, seen } = start(t, { history: 100 });
+  const past = { from: 0, to: 4000, width: 60, points: [[0, 1, 2, 3, 3]], words: [], levels: [], silences: [] };
+  server.last().say(hello({ a: {}, b: {} }), updates("7-1", [["a", 9, 42]]));
+  server.last().say({ type: "past", stream: "a", ...past }, { type: "past", stream: "gone", ...past });
+  assert.deepEqual(link.streams.get("a").past, past);
+  assert.equal(link.streams.get("b").past, undefined);
+  assert.equal(link.streams.has("gone"), false);
+  assert.deepEqual(seen.at(-1), ["change", { names: ["a"] }]);
+  server.last().end();
+  time.pass(1);
+  server.last().say(hello({ a: {} }, { at: "7-1", resumed: true }));
+  assert.deepEqual(link.streams.get("a").past, past, "it is not sent again");
+  server.last().end();
+  time.pass(1);
+  server.last().say(hello({ a: {} }));
+  assert.equal(link.streams.get("a").past, undefined);
+});
+
 test("without the option the link keeps no history", (t) => {
   const { server, link } = start(t);
   server.last().say(hello({ a: {} }), updates("7-1", [["a", 1, 1]]));
@@ -472,9 +504,36 @@ test("the past of a stream is read beside the WebSocket, with the token in a hea
   ]);
 });
 
+test("the past is read as browsers allow it: their fetch is no method of another object", async (t) => {
+  /** @this {unknown} */
+  function fetch() {
+    if (this !== undefined) throw new TypeError("Illegal invocation");
+    return Promise.resolve({ ok: true, json: async () => ({ points: [] }) });
+  }
+  const { link } = start(t, { fetch });
+  assert.deepEqual(await link.past("a"), { points: [] });
+  link.close();
+});
+
 test("a past that the server refuses is an error with the server's reason", async (t) => {
   const fetch = async () => ({ ok: false, json: async () => ({ error: { code: "bad-period", message: "from: expected" } }) });
   const { link } = start(t, { fetch });
   await assert.rejects(link.past("a", { from: "x" }), { message: "from: expected" });
   link.close();
+});
+
+test("a past in whose place a page or nothing came is an error that says so", async (t) => {
+  const page = { json: async () => JSON.parse("<!DOCTYPE html>") };
+  const place = "A proxy or a login answers in the server's place, with status";
+  for (const [answer, message] of [
+    [{ ...page, ok: false, status: 502 }, `${place} 502`],
+    [{ ...page, ok: true, status: 200 }, `${place} 200`],
+    [{ ok: false, status: 403, json: async () => ({ detail: "denied" }) }, `${place} 403`],
+    [null, "The server does not answer"],
+  ]) {
+    const fetch = async () => answer ?? Promise.reject(new TypeError("Failed to fetch"));
+    const { link } = start(t, { fetch });
+    await assert.rejects(link.past("a"), { message });
+    link.close();
+  }
 });

@@ -75,12 +75,13 @@ test("event streams follow each other, soon after a proxy that holds them back, 
     last().write(new TextEncoder().encode("data: hello\n\n"));
     await settled();
     now = began + ended;
+    last().say({ type: "tick" });
     last().end();
     await settled();
     lasts.push(last().url.searchParams.get("for"));
   }
   assert.deepEqual(lasts, ["4s", "4s", "1s", "1s", "4s"]);
-  assert.deepEqual(requests.map(({ url }) => url.searchParams.get("after")), ["0", "1", "2", "3", "4", "5"]);
+  assert.deepEqual(requests.map(({ url }) => url.searchParams.get("after")), ["0", "2", "4", "6", "8", "10"]);
   now += 1;
   last().accept();
   last().say({ type: "hello" });
@@ -89,6 +90,21 @@ test("event streams follow each other, soon after a proxy that holds them back, 
   last().end();
   await settled();
   assert.equal(requests.length, 6);
+  assert.equal(receiver.heard.at(-1), "end");
+});
+
+test("a stream that ends without a tick was cut", async () => {
+  const [{ requests, last, fetch }, receiver] = [fakeEvents(), recorder()];
+  let now = 0;
+  openEvents(socketUrl, undefined, receiver, { fetch, clock: () => now });
+  last().accept();
+  last().say({ type: "tick" });
+  last().say({ type: "updates" });
+  await settled();
+  now = 0.9;
+  last().end();
+  await settled();
+  assert.equal(requests.length, 1);
   assert.equal(receiver.heard.at(-1), "end");
 });
 
@@ -128,6 +144,7 @@ test("pages that share a browser's connections have brief streams, and leave roo
     last().say({ type: "hello" });
     await settled();
     time.pass(seconds);
+    last().say({ type: "tick" });
     last().end();
     await settled();
     return last().url.searchParams.get("for");

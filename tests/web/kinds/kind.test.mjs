@@ -16,16 +16,17 @@ test("every module of a kind is in the registry, under its own name", async () =
 });
 
 test("every kind says what the contract asks for", () => {
-  for (const { name, suits, weight, Body } of KINDS.values()) {
+  for (const { name, suits, size, least, Body } of KINDS.values()) {
     assert.match(name, /^[a-z][a-z-]*$/);
     assert.equal(typeof suits("x"), "boolean");
-    assert.ok(Number.isInteger(weight) && weight >= 1);
+    assert.ok(["s", "m", "l", "wide", "hero"].includes(size));
+    assert.ok(least.width > 0 && least.height > 0);
     assert.equal(typeof Body, "function");
   }
 });
 
 test("at most one kind suits a value", () => {
-  for (const value of [undefined, null, 0, 1.5, "", "ok", "a longer text than that", true, [], [1], {}, { a: 1 }]) {
+  for (const value of [undefined, null, 0, 1.5, "", "ok", "a longer text than that", true, [], [1], {}, { a: 1 }, { url: "p.png", type: "image/png" }]) {
     assert.ok([...KINDS.values()].filter(({ suits }) => suits(value)).length <= 1, JSON.stringify(value));
   }
 });
@@ -40,6 +41,11 @@ test("the value decides the kind, unless the wall or the stream says it", () => 
   assert.equal(kindOf([said], "status").name, "status");
 });
 
+test("a value with a word is of the kind of the word", () => {
+  const of = (value) => kindOf([stream({ value, description: { words: { 0: "down", 1: "out of order since May" } } })]).name;
+  assert.deepEqual([0, 1, 2].map(of), ["status", "value", "value"]);
+});
+
 test("a kind that does not exist is ignored, whatever its name", () => {
   for (const show of ["gauge", "constructor", "__proto__", "", 5]) assert.equal(kind(1, show), "value");
   assert.equal(kindOf([stream({ description: { show: "toString" } })]).name, "value");
@@ -47,6 +53,7 @@ test("a kind that does not exist is ignored, whatever its name", () => {
 
 test("several streams are shown by a kind that can", () => {
   for (const show of [undefined, "chart", "value", "constructor"]) assert.equal(kindOf([stream(), stream()], show).name, "chart");
+  for (const value of ["up", true]) assert.equal(kindOf([stream({ value: undefined }), stream({ value })]).name, "band");
 });
 
 test("the registry has one line for each kind", async () => {

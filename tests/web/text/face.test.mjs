@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { characters, face, isShort, label } from "../../../web/text/face.js";
-import { stream } from "../streams.mjs";
+import { NOW, stream } from "../streams.mjs";
 
 test("a face shows a dash for no value, text as it is, and numbers with their unit", () => {
   assert.deepEqual(face(stream({ seq: 0, value: undefined, description: { unit: "ms" } })), {
-    value: "—", size: "numeral", unit: "", exact: "",
+    before: "", value: "—", size: "numeral", unit: "", exact: "",
   });
   assert.equal(face(stream({ value: null })).value, "—");
   assert.equal(face(stream({ value: 0, description: { title: "Zero", unit: "ms" } })).unit, "ms");
@@ -18,6 +18,23 @@ test("a face shows a dash for no value, text as it is, and numbers with their un
   assert.equal(label(stream({ description: { title: "Zero" } })), "Zero");
   assert.equal(face(stream({ value: { a: [1, "<b>"] } })).value, '{"a":[1,"<b>"]}');
   assert.equal(face(stream({ value: 1284350.25 })).exact, "1284350.25");
+});
+
+test("a face follows the words and the format of its stream", () => {
+  const place = { language: "en", timezone: "UTC", now: NOW };
+  const shown = (value, description, narrow) => face(stream({ value, description }), place, narrow);
+  assert.deepEqual(shown(0, { words: { 0: "down" } }), { before: "", value: "down", size: "numeral", unit: "", exact: "0" });
+  assert.equal(shown(0, { words: { 0: "out of order since May" } }).size, "text");
+  assert.deepEqual(shown(1_284_350, { format: "money", currency: "EUR" }, true), { before: "€", value: "1.28", size: "numeral", unit: "M", exact: "1284350" });
+  assert.equal(shown("2026-11-29T18:30:00Z", { format: "time" }).size, "numeral");
+  assert.equal(shown("some day in spring", { format: "time" }).size, "text");
+  assert.equal(shown(true, {}).value, "yes");
+  assert.equal(face(stream({ value: true }), { language: "de" }).value, "ja");
+});
+
+test("a face tells all digits that the server sent", () => {
+  const { exact } = face(stream({ value: 9_007_199_254_740_992, exact: 9_007_199_254_740_993n }));
+  assert.equal(exact, "9007199254740993");
 });
 
 test("a short text has at most ten characters, emoji counted once", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { expandTiles, selectionOf, sortNames } from "../../../web/wall/configuration.js";
+import { expandTiles, heroOf, selectionOf, selectionOfAll, showsStream, sortNames } from "../../../web/wall/configuration.js";
 
 const shown = (tiles, names) => [...expandTiles(tiles, names).values()].map(({ names, show }) => [names.join("+"), show ?? ""].join(" ").trim());
 
@@ -15,6 +15,16 @@ test("a glob makes a tile for each stream and repeats none", () => {
   assert.deepEqual(shown([{ stream: "*" }], names), names);
   const tiles = [{ stream: "web.?" }, { stream: "*", show: "list" }, { stream: "db.b", show: "chart" }, { streams: ["a", "webs"] }];
   assert.deepEqual(shown(tiles, names), ["web.a", "a list", "db.a list", "db.c list", "webs list", "db.b chart", "a+webs"]);
+});
+
+test("globs among several streams put all their streams on one tile, which waits without any", () => {
+  const tiles = [{ streams: ["svc.*", "db", "svc.a"] }, { streams: ["x.*", "y.?"] }, { streams: ["x.*", "db"] }];
+  assert.deepEqual(shown(tiles, ["db", "svc.a", "svc.b"]), ["svc.a+svc.b+db", "x.*+y.?", "db"]);
+});
+
+test("a tile keeps the options of its kind", () => {
+  const [spec] = expandTiles([{ stream: "a", show: "chart", size: "hero", window: 28800 }], []).values();
+  assert.deepEqual(spec, { names: ["a"], show: "chart", size: "hero", window: 28800 });
 });
 
 /** Check that these names, in whatever order the server has them, are sorted into this one. */
@@ -46,4 +56,33 @@ test("the tile of a source that has failed stands where its streams do", () => {
 test("a wall reads the streams that it shows, or all for a star", () => {
   assert.deepEqual(selectionOf({ tiles: [{ stream: "a.*" }, { streams: ["b", "c"] }] }), ["a.*", "b", "c"]);
   assert.equal(selectionOf({ tiles: [{ stream: "a" }, { stream: "*" }] }), undefined);
+  const groups = [{ title: "Shop", share: "time", events: "deploys" }, { title: "House" }];
+  assert.deepEqual(selectionOf({ tiles: [{ stream: "a", group: "Shop" }], groups }), ["a", "deploys"]);
+});
+
+test("the first number of a wall that nobody configured is its hero", () => {
+  const specs = (...names) => expandTiles([{ stream: "*" }], names);
+  const streams = new Map([["a", { value: "word" }], ["b", { value: 7 }], ["c", { value: 8 }]]);
+  assert.equal(heroOf([{ stream: "*" }], specs("a", "b", "c", "d"), streams), "b");
+  assert.equal(heroOf([{ stream: "*" }], specs("a", "b", "c"), streams), undefined);
+  assert.equal(heroOf([{ stream: "*" }], specs("a", "d", "e", "f"), streams), undefined);
+  assert.equal(heroOf([{ stream: "*" }, { stream: "b" }], specs("a", "b", "c", "d"), streams), undefined);
+  assert.equal(heroOf([{ stream: "b*" }], specs("a", "b", "c", "d"), streams), undefined);
+});
+
+test("several walls read the streams of all of them, or all streams if one selection cannot name them", () => {
+  const wall = (...names) => ({ tiles: names.map((stream) => ({ stream })) });
+  assert.deepEqual(selectionOfAll([wall("a", "b.*"), wall("b.*", "c")]), ["a", "b.*", "c"]);
+  assert.equal(selectionOfAll([wall("a"), wall("*")]), undefined);
+  const many = (text, count) => wall(...Array.from({ length: count }, (_, i) => text.replace("N", i)));
+  assert.equal(selectionOfAll([many("aN", 32), many("aN", 5)])?.length, 32);
+  for (const other of [many("bN", 1), many("c.N.*.*", 17), many(`${"d".repeat(120)}N*`, 9)]) {
+    assert.equal(selectionOfAll([many("aN", 15), many("aN", other.tiles.length === 1 ? 32 : 15), other]), undefined);
+  }
+});
+
+test("a wall shows the streams of its tiles", () => {
+  const wall = { tiles: [{ stream: "a" }, { stream: "b.*" }, { streams: ["c", "d.?"] }], groups: [{ title: "A", events: "e" }] };
+  const shown = ["a", "a.b", "b.x", "b", "c", "d.x", "d.xy", "e"].filter((name) => showsStream(wall, name));
+  assert.deepEqual(shown, ["a", "b.x", "c", "d.x"]);
 });

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { emsOf, fitNumeral, fitText } from "../../../web/draw/numeral.js";
+
+const fit = (value, width, height, pictured = true, unit = "") => fitNumeral({ value, unit }, { width, height: height - 3.2 }, pictured);
+
+test("a larger box has a larger numeral", () => {
+  const steps = [[26, 10], [56, 13], [56, 18], [85, 26], [85, 45], [172, 87]].map(([width, height]) => fit("52", width, height).step);
+  assert.deepEqual(steps, [5.6, 8, 11, 17, 26, 40]);
+});
+
+test("the picture is beside the numeral or below it, wherever there is room", () => {
+  assert.equal(fit("17", 26, 10).shape, "beside");
+  assert.equal(fit("412,380", 85, 18).shape, "sided");
+  assert.equal(fit("412,380", 56, 41).shape, "below");
+  assert.equal(fit("1,234,567", 26, 10).shape, "bare");
+  assert.equal(fit("17", 26, 10, false).shape, "bare");
+});
+
+test("a hero's numeral leaves two thirds of the width to its picture", () => {
+  for (const value of ["52", "177", "1,284"]) assert.deepEqual(fit(value, 99, 40.6), { step: 17, shape: "sided" });
+});
+
+test("a numeral that is too wide drops a step, and is never smaller than its unit", () => {
+  assert.ok(fit("52", 56, 25).step > fit("1,234,567", 56, 25).step);
+  for (const unit of ["", "requests/s", "x".repeat(24)]) {
+    const { step } = fit("−1.798E308", 20, 9, true, unit);
+    assert.ok(step >= 2.6 && step * emsOf("−1.798E308") <= 20.01, `${step}`);
+  }
+});
+
+test("a long unit does not shrink its numeral below what three letters would", () => {
+  assert.equal(fit("1,284", 26, 10, true, "requests/s").step, fit("1,284", 26, 10, true, "r/s").step);
+});
+
+test("a longer text has the largest step at which all of it fits", () => {
+  assert.equal(fitText("1E308", { width: 56, height: 9 }, [17, 11, 8, 5.6]).step, 5.6, "a line must fit the height");
+  assert.equal(fitText("Bring your badge.", { width: 56, height: 9.8 }).step, 5.6);
+  assert.ok(fitText("word ".repeat(60), { width: 56, height: 21.8 }).step < 4);
+  const { step, lines } = fitText("word ".repeat(600), { width: 26, height: 6.8 });
+  assert.deepEqual([step, lines], [2.7, 2]);
+});
+
+test("digits are as wide as each other, and broad characters wider", () => {
+  assert.equal(emsOf("111"), emsOf("888"));
+  assert.ok(emsOf("語") > emsOf("8") && emsOf("i") < emsOf("8") && emsOf("\u202f") < 0.3);
+});

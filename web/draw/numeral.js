@@ -1,0 +1,103 @@
+/** How large a numeral is written, and where its picture has room. Pure: all lengths are in u. */
+
+/** The scale of numerals, from a single value on a screen to the smallest tile. */
+const STEPS = [40, 26, 17, 11, 8, 5.6];
+/** The height of a line of text, as a share of its size. */
+const TEXT_LINE = 1.12;
+/** The scale of longer texts. */
+const TEXT_STEPS = [8, 5.6, 4.2, 3.1, 2.7];
+/** A unit's size: at least this, and this share of the numeral's. */
+const UNIT = { least: 2.6, share: 0.34 };
+/** The height of a numeral's line and the space above it, as shares of its size and in u. */
+const LINE = 0.94;
+const ABOVE = 0.7;
+/** The least width of a column of evidence, and the space between it and the picture. */
+const SIDE = 22.5;
+const SPACE = { across: 2.4, beside: 1.6 };
+/** The smallest picture that says something: beside the column, beside the numeral, below the numeral. */
+const LEAST = { across: 18, beside: 7, below: 5.5 };
+/** Above this step a numeral leaves this share of the width to the picture beside it. */
+const LARGE = { step: 17, picture: 0.68 };
+/** A box that is wider than so many times its height has its picture at the right. */
+const WIDE = 1.7;
+/** A box that is lower has no room for its evidence below the numeral, beside the picture. */
+const LOW = 8.8;
+
+/** The widths of characters in em, in Inter with its tabular figures; other letters take 0.62. */
+const WIDTHS = new Map([...[..."0123456789+−<>=#"].map((each) => /** @type {const} */ ([each, 0.615])), ...[..." .,:;'’·|!ijl\u00a0\u202f"].map((each) => /** @type {const} */ ([each, 0.29])), ...[..."mwMW%@—"].map((each) => /** @type {const} */ ([each, 0.95]))]);
+const LETTER = 0.62;
+/** Characters from here on may be as wide as they are high: CJK, emoji. */
+const BROAD = 0x1100;
+
+/** @typedef {"sided"|"beside"|"below"|"bare"} Shape  where the picture is; bare: there is no room for one */
+
+/**
+ * The width of a text, in em.
+ * @param {string} text
+ * @returns {number}
+ */
+export function emsOf(text) {
+  let width = 0;
+  for (const each of text) width += WIDTHS.get(each) ?? (Number(each.codePointAt(0)) >= BROAD && each !== "\u202f" ? 1.1 : LETTER);
+  return width;
+}
+
+/**
+ * Choose the step of a numeral and the place of its picture: the largest step at which both have room.
+ * @param {{value: string, unit?: string, before?: string}} numeral  `before`: a sign of a currency
+ * @param {{width: number, height: number, full?: number}} room  full: the height for which it is arranged; a numeral that is too high for
+ *   `height` is smaller in the same arrangement
+ * @param {boolean} pictured  whether there is a picture
+ * @returns {{step: number, shape: Shape}}
+ */
+export function fitNumeral(numeral, { width, height, full = height }, pictured) {
+  const { step, shape } = arrange(numeral, { width, height: full }, pictured);
+  return { step: Math.max(UNIT.least, Math.min(step, (height - ABOVE) / LINE)), shape };
+}
+
+/** @returns {{step: number, shape: Shape}} */
+function arrange(numeral, box, pictured) {
+  const orders = pictured ? [box.width > WIDE * box.height ? ["sided", "beside", "below"] : ["below", "sided", "beside"], ["bare"]] : [["bare"]];
+  for (const shapes of orders) {
+    for (const step of STEPS) {
+      const found = /** @type {Shape[]} */ (shapes).find((shape) => fits(shape, step, widthAt(numeral, step), box));
+      if (found) return { step, shape: found };
+    }
+  }
+  const [lowest] = STEPS.slice(-1);
+  const narrow = (lowest * box.width) / widthAt(numeral, lowest);
+  return { step: Math.min(lowest, narrow), shape: "bare" };
+}
+
+/** @param {Shape} shape @param {number} step @param {number} width  of the numeral @param {{width: number, height: number}} box */
+function fits(shape, step, width, box) {
+  const height = step * LINE + ABOVE;
+  if (width > box.width || height > box.height) return false;
+  const least = step > LARGE.step ? LARGE.picture * box.width : 0;
+  if (shape === "sided") return box.height >= LOW && box.width - Math.max(width, SIDE) - SPACE.across >= Math.max(LEAST.across, least);
+  if (shape === "beside") return box.width - width - SPACE.beside >= Math.max(LEAST.beside, least);
+  return shape === "bare" || box.height - height >= Math.max(LEAST.below, 0.6 * step);
+}
+
+/** The width of a numeral with its unit at a step. A unit may be cut, but not below three letters. */
+function widthAt({ value, unit = "", before = "" }, step) {
+  const small = Math.max(UNIT.least, UNIT.share * step);
+  const words = emsOf(before) + Math.min(emsOf(unit), 3 * LETTER) + (before || unit ? 0.3 : 0);
+  return step * emsOf(value) + small * words;
+}
+
+/**
+ * Choose the size of a longer text: the largest step at which it fits.
+ * @param {string} text
+ * @param {{width: number, height: number}} box
+ * @param {number[]} [steps]  the scale, the largest first
+ * @returns {{step: number, lines: number}}  lines: how many have room
+ */
+export function fitText(text, box, steps = TEXT_STEPS) {
+  const room = box.height - ABOVE;
+  const linesAt = (step) => Math.floor(room / (TEXT_LINE * step));
+  // Lines are seldom full: a word that does not fit goes to the next one.
+  const needed = (step) => text.split("\n").reduce((sum, part) => sum + Math.max(1, Math.ceil((emsOf(part) * 0.95 * step) / (0.9 * box.width))), 0);
+  const step = steps.find((step) => needed(step) <= linesAt(step)) ?? steps[steps.length - 1];
+  return { step, lines: Math.max(1, linesAt(step)) };
+}

@@ -1,0 +1,36 @@
+/** A number on its way to a goal, as shares of a bar. Pure. */
+
+/**
+ * @typedef {object} Progress
+ * @property {number} share  of the goal: 1 is all of it
+ * @property {number} filled  the part of the bar that is filled, 0 to 1
+ * @property {number|null} tick  where the bar should end by now, 0 to 1; null: nobody says by when
+ * @property {number|null} goal  where the goal is in a bar that goes beyond it, 0 to 1; null: at the end
+ * @property {number|null} ahead  by how much the number is ahead of its time; negative: behind; null: nobody says by when
+ */
+
+/**
+ * Measure a number against its goal.
+ * @param {number} value
+ * @param {number} goal  not 0; a number that is to fall below zero has a negative one
+ * @param {{from: number|null, by: number}|null} span  the time for it, in seconds
+ * @param {number} now  in seconds
+ * @returns {Progress}
+ */
+export function measure(value, goal, span, now) {
+  const share = value / goal;
+  const due = span && span.from !== null && span.by > span.from ? clamp((now - span.from) / (span.by - span.from)) : null;
+  const end = Math.max(1, share);
+  return {
+    share,
+    filled: clamp(share / end),
+    tick: due === null ? null : due / end,
+    goal: share > 1 ? 1 / end : null,
+    ahead: due === null ? null : value - due * goal,
+  };
+}
+
+/** @param {number} share */
+function clamp(share) {
+  return Math.min(1, Math.max(0, share));
+}

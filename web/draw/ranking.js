@@ -1,0 +1,67 @@
+/** Named numbers as bars from a shared zero. Pure. */
+
+/**
+ * @typedef {object} Ranked
+ * @property {string} name
+ * @property {number|null} value  null: not known
+ * @property {number|null} [former]  what the value was before; null: not known
+ */
+
+/**
+ * The named numbers of a value: pairs, an object of numbers, or objects of which the first text is the name and the first number
+ * the value.
+ * @param {any} value
+ * @param {string} [former]  the member of the objects that says what the value was before
+ * @returns {Ranked[]|null}  null: it holds no named numbers
+ */
+export function readRanked(value, former = "") {
+  if (Array.isArray(value)) {
+    const rows = value.map((row) => ofRow(row, former));
+    return rows.every((row) => row !== null) ? /** @type {Ranked[]} */ (rows) : null;
+  }
+  if (value === null || typeof value !== "object") return null;
+  const rows = Object.entries(value).map(([name, number]) => ({ name, value: number }));
+  return rows.every(({ value: number }) => number === null || typeof number === "number") ? rows : null;
+}
+
+/** @param {any} row @param {string} former @returns {Ranked|null} */
+function ofRow(row, former) {
+  if (row === null || typeof row !== "object") return null;
+  if (former && Object.hasOwn(row, former)) {
+    const { [former]: past, ...rest } = row;
+    const ranked = ofRow(rest, "");
+    return ranked && { ...ranked, former: typeof past === "number" ? past : null };
+  }
+  const cells = Array.isArray(row) ? row : Object.values(row);
+  const name = Array.isArray(row) ? cells[0] : (cells.find((cell) => typeof cell === "string") ?? null);
+  const number = (Array.isArray(row) ? cells.slice(1) : cells).find((cell) => typeof cell === "number") ?? null;
+  if (name === undefined || (typeof name === "object" && name !== null)) return null;
+  return number === null && !cells.includes(null) ? null : { name: String(name ?? "—"), value: number };
+}
+
+/**
+ * Where the bars are.
+ * @param {(number|null)[]} values  with those that are compared, so that both fit
+ * @returns {{zero: number, at: (value: number) => number}}  shares of the width, 0 to 1
+ */
+export function barScale(values) {
+  const known = values.filter((value) => value !== null && Number.isFinite(value)).map(Number);
+  const [low, high] = [Math.min(0, ...known), Math.max(0, ...known)];
+  const span = high - low;
+  // Half each, because the difference of two very large numbers has no finite value.
+  const at = (/** @type {number} */ value) => (span === 0 ? 0 : Number.isFinite(span) ? (value - low) / span : (value / 2 - low / 2) / (high / 2 - low / 2));
+  return { zero: at(0), at };
+}
+
+/** The space before a name, in u. */
+const SPACE = 0.8;
+
+/**
+ * Whether a name stands beyond the end of its bar: on the bar it would lie over the end, and there is more room beyond.
+ * @param {number} name  its width, in u
+ * @param {number} bar
+ * @param {number} track  the width of the longest bar
+ */
+export function nameBeyond(name, bar, track) {
+  return name + 2 * SPACE > bar && track - bar > bar;
+}

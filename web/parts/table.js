@@ -1,0 +1,131 @@
+/** A table that shows whole rows and whole columns only, and says how many have no room. */
+
+import { fitColumns, fitRows, GAP, wholeRoom } from "../draw/columns.js";
+import { emsOf } from "../draw/numeral.js";
+import { addElement, setData, setProperty, setText } from "../page/dom.js";
+import { say } from "../text/words.js";
+
+/** In u: the size of a row's text, and of one in which more has room; the height of the heads, and of a row. */
+const SIZE = { most: 2.9, least: 2.7 };
+const HEAD = 3.2;
+const ROW = { least: 3.7, most: 5.6 };
+/** The size of heads, as a share of a row's. */
+const SMALL = 2.2 / SIZE.least;
+/** The width of a bar in em, and what it may be cut down to. So may a text, and a state, which says more. */
+const BAR = { width: 4, least: 2.5 };
+const LEAST = { text: 5, state: 8 };
+/** Widths are counted, not measured: so much more than the characters' is wide enough for bold ones, too. */
+const MARGIN = 1.08;
+
+/**
+ * @typedef {"text"|"number"|"bar"|"time"|"state"} Show
+ *
+ * @typedef {object} TableColumn
+ * @property {string} title  empty: it has no head
+ * @property {Show} show
+ * @property {"left"|"right"} align
+ *
+ * @typedef {object} Cell
+ * @property {string} text  of a bar: for a screen reader
+ * @property {number|null} [share]  of a bar, 0 to 1; null: not known
+ * @property {"bold"|"quiet"|"flagged"|"warn"|"critical"|""} [look]
+ *
+ * @typedef {object} TableRow
+ * @property {Cell[]} cells
+ * @property {"gone"|"now"|""} [look]  gone: it is over; now: the last one that is over, with a line below
+ */
+
+export class Table {
+  element = addElement("div", "rows");
+
+  #table = addElement("table", "", this.element);
+  #columns = addElement("colgroup", "", this.#table);
+  #head = addElement("tr", "", addElement("thead", "", this.#table));
+  #body = addElement("tbody", "ink", this.#table);
+  /** How many columns and how many rows have no room. */
+  hidden = { columns: 0, rows: 0 };
+
+  /**
+   * Show a table in a room.
+   * @param {TableColumn[]} columns  at least one
+   * @param {TableRow[]} rows
+   * @param {{width: number, height: number}} room  in u
+   * @param {number} [total]  how many rows there are, if not all are given; 0: the others are not counted
+   */
+  show(columns, rows, { width, height }, total = rows.length) {
+    const headed = columns.some(({ title }) => title);
+    const sizes = columns.map((column, j) => sizeOf(column, rows, j));
+    const size = wholeRoom(sizes) * SIZE.most > width ? SIZE.least : SIZE.most;
+    const widths = fitColumns(sizes, width / size);
+    const { shown, height: pitch } = fitRows(rows.length, height - (headed ? HEAD : 0), ROW);
+    this.hidden = { columns: columns.length - widths.length, rows: Math.max(0, total - shown) };
+    setProperty(this.element, "--pitch", pitch);
+    setProperty(this.element, "--size", size);
+    this.#size(widths, size);
+    this.#fill(this.#head, headed ? columns.slice(0, widths.length).map(({ title, align, show }) => ({ text: title, column: { align, show } })) : [], "th");
+    setData(this.element, "headed", headed ? "yes" : "no");
+    const lines = /** @type {HTMLElement[]} */ ([...this.#body.children]);
+    for (const line of lines.splice(shown)) line.remove();
+    rows.slice(0, shown).forEach(({ cells, look }, i) => {
+      const line = lines[i] ?? addElement("tr", "", this.#body);
+      setData(line, "look", look || undefined);
+      this.#fill(line, cells.slice(0, widths.length).map((cell, j) => ({ ...cell, column: columns[j] })), "td");
+    });
+  }
+
+  /** @param {number[]} widths  in em @param {number} size  of em */
+  #size(widths, size) {
+    while (this.#columns.children.length > widths.length) this.#columns.lastElementChild?.remove();
+    widths.forEach((width, j) => {
+      const column = /** @type {HTMLElement} */ (this.#columns.children[j] ?? addElement("col", "", this.#columns));
+      setProperty(column, "width", `calc(${((width + (j < widths.length - 1 ? GAP : 0)) * size).toFixed(2)} * var(--u))`);
+    });
+  }
+
+  /** @param {HTMLElement} line @param {(Cell & {column: {show: Show, align: string}})[]} cells @param {"th"|"td"} tag */
+  #fill(line, cells, tag) {
+    while (line.children.length > cells.length) line.lastElementChild?.remove();
+    cells.forEach(({ text, share, look = "", column: { show, align } }, j) => {
+      const element = /** @type {HTMLElement} */ (line.children[j] ?? addElement(tag, "", line));
+      setData(element, "show", show);
+      setData(element, "align", align === "right" ? "right" : undefined);
+      setData(element, "look", look || undefined);
+      if (show === "bar" && tag === "td") this.#bar(element, share ?? null, text);
+      else setText(element.querySelector("bdi") ?? (element.replaceChildren(), addElement("bdi", "", element)), text);
+    });
+  }
+
+  /** @param {HTMLElement} element @param {number|null} share @param {string} text */
+  #bar(element, share, text) {
+    const bar = /** @type {HTMLElement} */ (element.querySelector(".part") ?? (element.replaceChildren(), addElement("span", "part", element)));
+    bar.role = "img";
+    if (bar.ariaLabel !== text) bar.ariaLabel = text;
+    setData(bar, "known", share === null ? "no" : "yes");
+    setProperty(bar, "--share", share ?? 0);
+  }
+}
+
+/**
+ * What is said beside the label of the columns that have no room.
+ * @param {Table} table @param {import("../text/language.js").Place} place
+ */
+export function columnsText({ hidden }, place) {
+  return hidden.columns ? say("moreColumns", place, { count: hidden.columns }) : "";
+}
+
+/**
+ * What the evidence says of the rows that have no room.
+ * @param {Table} table @param {import("../text/language.js").Place} place @returns {import("../kinds/kind.js").Part[]}
+ */
+export function rowsPart({ hidden }, place) {
+  return hidden.rows ? [{ text: say("more", place, { count: hidden.rows }), always: true }] : [];
+}
+
+/** @param {TableColumn} column @param {TableRow[]} rows @param {number} j @returns {import("../draw/columns.js").ColumnSize} */
+function sizeOf({ title, show, align }, rows, j) {
+  const head = emsOf(title) * SMALL;
+  if (show === "bar") return { width: Math.max(BAR.width, head), least: Math.max(BAR.least, head) };
+  const width = MARGIN * Math.max(head, ...rows.map(({ cells }) => emsOf(cells[j]?.text ?? "")));
+  const text = show === "text" || show === "state";
+  return { width, least: text ? LEAST[show] : width, right: align === "right", text };
+}
