@@ -6,11 +6,16 @@ BIN = .venv/bin
 LOWEST = .venv-lowest
 PIP = $(BIN)/pip --disable-pip-version-check --quiet
 PYTHON_FILES = . streamd.tac
+TYPESCRIPT = 7.0.2
+SOCKET_IO = 4.8.4
+SOCKET_IO_CLIENT = build/socket.io-client-$(SOCKET_IO)/node_modules/socket.io-client/package.json
+TSC = build/typescript-$(TYPESCRIPT)/node_modules/.bin/tsc
 # The modules that trial runs: the deterministic tests, which are SynchronousTestCases.
 TRIAL = $(shell grep -rl --include=test_*.py SynchronousTestCase tests)
 
-# Tests that could depend on the fast write (streamd/hub/fast_write.py). They also run without it.
-BOTH_WRITES = tests/http/test_websocket.py tests/http/test_events.py tests/wire/test_v1.py tests/http/test_poll.py
+# Tests that could depend on the fast write (streamd/hub/fast_write.py) and the short posts. They also run without it.
+BOTH_WRITES = tests/http/test_websocket.py tests/http/test_events.py tests/http/test_short_posts.py \
+	tests/wire/test_v1.py tests/http/test_poll.py
 
 help:
 	@echo "make run    start the daemon with the demo stream: http://localhost:$(PORT)/"
@@ -18,30 +23,35 @@ help:
 	@echo "make test-lowest  run the tests with the lowest versions of all dependencies"
 	@echo "make lint   check the rules and the format of the code, and build the documentation"
 	@echo "make fmt    repair what ruff can repair"
-	@echo "make types  run mypy in strict mode"
+	@echo "make types  run mypy in strict mode, and TypeScript over the JSDoc comments of the page"
 	@echo "make docs   build the documentation as HTML: build/docs/index.html"
 	@echo "make trial  run the deterministic tests, in seconds"
 	@echo "make bench  compare the cost of streamd with other servers"
 	@echo "make screenshot  take the pictures of the documentation again"
+	@echo "make install  install streamd as a service of systemd (docs/operations.rst); make uninstall removes it"
 	@echo "make clean  remove everything that was made here, also .venv"
 
 run: .venv/run
 	$(BIN)/twistd -n --pidfile= streamd --port $(PORT)
 
-# Two test files run at a time, one in each process. tests/test_checks.py runs alone, because its proofs
-# load the machine. If a process dies in a test, the run ends; otherwise xdist would wait for ever.
-TWO = --numprocesses=2 --dist=loadfile --max-worker-restart=0
+# Every daemon of the tests would compile all of streamd anew, which doubles the CPU time of its start.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Three test files run at a time, one in each process: most tests wait for a server, a timer or a browser, and
+# two processes keep less than one core busy. tests/test_checks.py runs alone, because its proofs load the
+# machine and measure times. If a process dies in a test, the run ends; otherwise xdist would wait for ever.
+FILES = --numprocesses=3 --dist=loadfile --max-worker-restart=0
 
 define PYTEST
-	$(1)/pytest $(TWO) --ignore=tests/test_checks.py
-	STREAMD_WRITES=plain $(1)/pytest $(TWO) $(BOTH_WRITES)
+	$(1)/pytest $(FILES) --ignore=tests/test_checks.py
+	STREAMD_WRITES=plain $(1)/pytest $(FILES) $(BOTH_WRITES)
 	$(1)/pytest tests/test_checks.py
 endef
 
-test: servers lint types trial
+test: servers socketio-client lint types trial
 	$(call PYTEST,$(BIN))
 
-test-lowest: servers $(LOWEST)/test
+test-lowest: servers socketio-client $(LOWEST)/test
 	@$(LOWEST)/bin/trial --temp-directory=build/trial-lowest --reporter=text $(TRIAL)
 	$(call PYTEST,$(LOWEST)/bin)
 
@@ -53,8 +63,11 @@ fmt: .venv/test
 	$(BIN)/ruff check --fix $(PYTHON_FILES)
 	$(BIN)/ruff format $(PYTHON_FILES)
 
-types: .venv/test
+types: .venv/test $(TSC)
 	@$(BIN)/mypy --no-error-summary streamd tests docs/pictures.py docs/conf.py $(wildcard bench checks)
+	@$(TSC) --project tests/web/tsconfig.json
+	@$(TSC) --project tests/web/tsconfig.worker.json
+	@$(TSC) --project tests/web/tsconfig.types.json
 
 # Without a cache (-E), because Sphinx does not repeat the warnings of cached pages. It takes two seconds.
 # README.rst is checked by itself: the path of its picture is right only in its own folder.
@@ -91,6 +104,10 @@ bench: .venv/test
 bench-%: bench/%.py .venv/test
 	@$(BIN)/python -m bench.$*
 
+# A service of systemd. PREFIX=, NAME=, PORT=, EXTRAS= and DESTDIR= change what systemd/install says.
+install uninstall:
+	@systemd/install $@
+
 clean:
 	rm -rf .venv $(LOWEST) build dist streamd/web *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name dropin.cache -delete
@@ -109,6 +126,20 @@ $(BIN)/python:
 	@$(PIP) install -e .[test]
 	@touch $@ .venv/run
 
+# TypeScript only checks the page: nothing of it is shipped.
+$(TSC):
+	@command -v npm >/dev/null || { echo "make types needs npm: \`make servers\` installs it" >&2; exit 1; }
+	@echo "installing TypeScript $(TYPESCRIPT) into build"
+	@npm install --silent --no-audit --no-fund --no-save --prefix build/typescript-$(TYPESCRIPT) typescript@$(TYPESCRIPT)
+
+# Tests run the stock client of Socket.IO.
+socketio-client: $(SOCKET_IO_CLIENT)
+
+$(SOCKET_IO_CLIENT):
+	@command -v npm >/dev/null || { echo "the tests need npm: \`make servers\` installs it" >&2; exit 1; }
+	@echo "installing socket.io-client $(SOCKET_IO) into build"
+	@npm install --silent --no-audit --no-fund --no-save --prefix build/socket.io-client-$(SOCKET_IO) socket.io-client@$(SOCKET_IO)
+
 # Its own environment, made anew: pip would keep what is newer.
 $(LOWEST)/test: pyproject.toml setup.py tests/lowest
 	@echo "installing streamd with its lowest versions into $(LOWEST)"
@@ -117,4 +148,4 @@ $(LOWEST)/test: pyproject.toml setup.py tests/lowest
 	@$(LOWEST)/bin/pip --disable-pip-version-check --quiet install --constraint $(LOWEST)/constraints.txt -e .[test]
 	@touch $@
 
-.PHONY: help run test test-lowest lint docs fmt types trial servers screenshot soak bench clean
+.PHONY: help run install uninstall test test-lowest lint docs fmt types trial servers socketio-client screenshot soak bench clean

@@ -2,12 +2,20 @@
 
 import signal
 
-from hypothesis import HealthCheck, settings
-
 from tests.support.browser import browser, console_errors, page, page_errors
 from tests.support.daemon import daemon, start_daemon
-from tests.support.databases import _mariadb, _postgres, mariadb, pgbouncer, postgres
+from tests.support.databases import (
+    _mariadb,
+    _postgres,
+    mariadb,
+    mariadb_by_sqlalchemy,
+    pgbouncer,
+    postgres,
+    postgres_by_sqlalchemy,
+)
 from tests.support.firefox import firefox, firefox_page
+from tests.support.kafka import kafka
+from tests.support.mosquitto import mosquitto
 from tests.support.nginx import start_nginx
 from tests.support.node import node
 from tests.support.patience import pytest_pyfunc_call
@@ -24,13 +32,17 @@ __all__ = [
     "daemon",
     "firefox",
     "firefox_page",
+    "kafka",
     "logged_errors",
     "mariadb",
+    "mariadb_by_sqlalchemy",
+    "mosquitto",
     "node",
     "page",
     "page_errors",
     "pgbouncer",
     "postgres",
+    "postgres_by_sqlalchemy",
     "pytest_collection_finish",
     "pytest_pyfunc_call",
     "redis",
@@ -41,10 +53,6 @@ __all__ = [
     "start_nginx",
     "tidy_reactor",
 ]
-
-# How long a test of hypothesis takes says something about the machine, and nothing about us.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
 
 # A shell that starts the tests in the background lets them ignore SIGINT, and so the daemons that they
 # start and interrupt.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.support.daemon import CHECKOUT
+from tests.support.pages import shell_blocks
 
 PAGES = sorted([*CHECKOUT.glob("*.rst"), *CHECKOUT.glob("docs/*.rst")])
 
@@ -26,6 +28,13 @@ def test_files_exist(page: Path) -> None:
     named = re.findall(rf"``((?:{FOLDERS})/[\w./@-]+)``", page.read_text())
     named = [name for name in named if "NAME" not in name]
     assert [name for name in named if not (CHECKOUT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
+def test_shell_commands_parse(page: Path) -> None:
+    for block in shell_blocks(page):
+        done = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), block
 
 
 def test_every_module_is_listed() -> None:

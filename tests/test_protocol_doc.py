@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ title = "Orders"
 unit = "/h"
 expect = "60s"
 warn = "< 20"
+keep = 2
+rollup = "8d"
 [sources.shop]
 database = "sqlite:///nowhere.db"
 query = "SELECT 1"
@@ -35,6 +38,7 @@ COMMANDS = [
     {"command": "reload"},
     {"command": "identify"},
     {"command": "wall", "wall": "all"},
+    {"command": "playlist"},
     {"command": "message", "message": "Fire drill at 3"},
 ]
 
@@ -64,13 +68,20 @@ def likeness(example: Any, said: Any, where: str = "") -> Iterator[str]:
     elif isinstance(example, list) and isinstance(said, list):
         if example and not said:
             yield f"{where} is empty"
-        for one in example:
-            yield from likeness(one, said[0], f"{where}[]")
+        for number, one in enumerate(example):
+            yield from likeness(one, said[min(number, len(said) - 1)], f"{where}[]")
     elif isinstance(example, (int, float)) and not isinstance(example, bool):
         if not isinstance(said, (int, float)):
             yield f"{where}: {said!r} is no number"
     elif type(example) is not type(said):
         yield f"{where}: {said!r} instead of {example!r}"
+
+
+def post_long_ago(served: Served) -> None:
+    """Updates of the stream `orders`, of which raw history keeps the newest two."""
+    for ago in (9000, 6000, 3000, 1):
+        headers = {"Streamd-Time": str(time.time() - ago)}
+        assert served.request("POST", "/streams/orders", b"12", headers).status == 201
 
 
 def provoke(served: Served) -> list[Any]:
@@ -95,6 +106,9 @@ def provoke(served: Served) -> list[Any]:
         served.run(service.state.set_journal, "away", 1.0, "the disk is full")
         served.run(service.hub.wake)
         until("journal")
+        trouble = {"file": "streamd.toml", "line": 12, "key": "a.b", "message": "expected"}
+        served.run(service.tell_configuration, trouble)
+        until("configuration")
         served.post("orders", 43)
         until("updates")
         served.run(service.hub.tick, 1e10)
@@ -105,6 +119,7 @@ def provoke(served: Served) -> list[Any]:
             viewer.send(json.dumps(example))
             if example["type"] == "subscribe":
                 until("hello")
+                until("past")
         wait_until(lambda: "kitchen-tv" in served.request("GET", "/screens").text)
         for command in COMMANDS:
             answer = served.request("POST", "/screens/kitchen-tv", json.dumps(command), ADMIN)
@@ -118,7 +133,7 @@ def provoke(served: Served) -> list[Any]:
 @in_thread
 def test_every_v1_example_is_like_something_that_the_daemon_says(serve: Any) -> None:
     served = serve(CONFIGURATION, admins=["s3cret"])
-    served.post("orders", 42)
+    post_long_ago(served)
     said = provoke(served)
     for example in examples("v1"):
         same = [message for message in said if message["type"] == example["type"]]
@@ -130,7 +145,7 @@ def test_every_v1_example_is_like_something_that_the_daemon_says(serve: Any) -> 
 @in_thread
 def test_every_type_that_the_daemon_says_has_an_example(serve: Any) -> None:
     served = serve(CONFIGURATION, admins=["s3cret"])
-    served.post("orders", 42)
+    post_long_ago(served)
     types = {message["type"] for message in provoke(served)}
     assert types == {example["type"] for example in examples("v1")}
 
