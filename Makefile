@@ -14,8 +14,8 @@ TSC = build/typescript-$(TYPESCRIPT)/node_modules/.bin/tsc
 TRIAL = $(shell grep -rl --include=test_*.py SynchronousTestCase tests)
 
 # Tests that could depend on the fast write (streamd/hub/fast_write.py) and the short posts. They also run without it.
-BOTH_WRITES = tests/http/test_websocket.py tests/http/test_events.py tests/http/test_short_posts.py \
-	tests/wire/test_v1.py tests/http/test_poll.py
+BOTH_WRITES = tests/http/viewers/test_websocket.py tests/http/viewers/test_events.py tests/http/test_short_posts.py \
+	tests/wire/test_v1.py tests/http/viewers/test_poll.py
 
 help:
 	@echo "make run    start the daemon with the demo stream: http://localhost:$(PORT)/"

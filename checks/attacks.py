@@ -43,7 +43,7 @@ from checks.proof import (
 from checks.witness import PATIENCE, Witness, within
 from streamd.core.quota import SHARE
 from streamd.http.bodies import KEPT_PACKED, MAX_PACKED, MAX_PACKING, MAX_UNREAD
-from streamd.http.history import KEPT_BYTES
+from streamd.http.reading.history import KEPT_BYTES
 from tests.support.frames import frame, handshake, head
 from tests.support.net import request
 

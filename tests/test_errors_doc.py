@@ -20,18 +20,18 @@ FOUND_ELSEWHERE: dict[tuple[str, str], Found] = {
         ("too-many-handshakes", 429),
         ("too-many-publishes", 429),
     },
-    ("http/hooks.py", "code"): {("no-token", 401), ("bad-token", 401)},
-    ("http/poll.py", "SIGNED_OUT['code']"): {("signed-out", 401)},
+    ("http/publishing/hooks.py", "code"): {("no-token", 401), ("bad-token", 401)},
+    ("http/viewers/poll.py", "SIGNED_OUT['code']"): {("signed-out", 401)},
     # Codes that another refusal has already.
-    ("http/live_publish.py", "code"): set(),
-    ("http/live_publish.py", "why.code"): set(),
-    ("http/delivery.py", "refused.code"): set(),
+    ("http/publishing/live_publish.py", "code"): set(),
+    ("http/publishing/live_publish.py", "why.code"): set(),
+    ("http/publishing/delivery.py", "refused.code"): set(),
     ("http/failures.py", "error.code"): set(),
-    ("http/publish.py", "refused.code"): set(),
-    ("http/socketio.py", "refused.code"): set(),
+    ("http/publishing/publish.py", "refused.code"): set(),
+    ("http/viewers/socketio.py", "refused.code"): set(),
     # Codes that the calls below name.
-    ("http/command_body.py", "code"): set(),
-    ("http/socketio.py", "word"): set(),
+    ("http/admin/command_body.py", "code"): set(),
+    ("http/viewers/socketio.py", "word"): set(),
 }
 """Module and expression -> the codes of an error whose code is not written where it is made."""
 
@@ -73,7 +73,7 @@ def codes_in(module: str, text: str) -> Found:
             place = module, ast.unparse(code)
             assert place in FOUND_ELSEWHERE, f"say in FOUND_ELSEWHERE which codes {place} makes"
             found |= FOUND_ELSEWHERE[place]
-    if module == "http/socketio.py":  # the words of Engine.IO, in the form of a code
+    if module == "http/viewers/socketio.py":  # the words of Engine.IO, in the form of a code
         found |= engine_io(tree)
     return found
 
@@ -120,7 +120,7 @@ def test_every_close_code_is_listed() -> None:
     used = {
         code
         for name in ("websocket", "socketio_viewer")
-        for code in close_codes(CHECKOUT / "streamd" / "http" / f"{name}.py")
+        for code in close_codes(CHECKOUT / "streamd/http/viewers" / f"{name}.py")
     }
     rows = re.findall(r"^   \* - (\d{4})$", PAGE.read_text(), re.M)
     assert {int(row) for row in rows} == used | OF_AUTOBAHN

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamd.config.parse import parse
-from streamd.http.page import Page, web_folder
+from streamd.http.reading.page import Page, web_folder
 from tests.support.served import QUIET, Serve, Served, in_thread
 
 KITCHEN = f"""{QUIET}

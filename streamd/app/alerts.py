@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from streamd.cluster.shift import Shift
-from streamd.http.access import Access
-from streamd.http.alerts import AlertCommands
+from streamd.http.access.access import Access
+from streamd.http.admin.alerts import AlertCommands
 from streamd.journals.journal import Journal
 from streamd.sources.alerts.alert import AlertControl, AlertSource
 

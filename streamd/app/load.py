@@ -15,7 +15,7 @@ from streamd.config.parse import read
 from streamd.config.picture_file import look_at
 from streamd.config.tables import Config
 from streamd.core.picture import SVG, Picture
-from streamd.http.tokens import NO_TOKENS, Token, Tokens
+from streamd.http.access.tokens import NO_TOKENS, Token, Tokens
 from streamd.journals.registry import JOURNAL_KINDS
 from streamd.sources.registry import find_kinds
 from streamd.sources.source import SourcePlan, plan_source

@@ -31,14 +31,14 @@ from streamd.core.errors import Refused
 from streamd.core.histogram import Histogram
 from streamd.core.state import State
 from streamd.http.connection_limits import ConnectionLimits
-from streamd.http.events import EventStreams
-from streamd.http.metrics import Metrics
-from streamd.http.poll import Polls
-from streamd.http.publish import Publisher
+from streamd.http.publishing.publish import Publisher
+from streamd.http.reading.metrics import Metrics
 from streamd.http.request import Handover, Request
 from streamd.http.site import Site
-from streamd.http.socketio import SocketIo
-from streamd.http.websocket import StreamFactory
+from streamd.http.viewers.events import EventStreams
+from streamd.http.viewers.poll import Polls
+from streamd.http.viewers.socketio import SocketIo
+from streamd.http.viewers.websocket import StreamFactory
 from streamd.hub.hub import Hub
 from streamd.hub.open_viewers import OpenViewers
 from streamd.hub.screens import Screens

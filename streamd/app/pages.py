@@ -9,9 +9,9 @@ from streamd.app.defaults import wall_place
 from streamd.app.load import read_marks
 from streamd.config.parse import pictures_of
 from streamd.config.tables import Config
-from streamd.http.page import Page, web_folder
-from streamd.http.pictures import Pictures
-from streamd.http.typeface import typeface
+from streamd.http.reading.page import Page, web_folder
+from streamd.http.reading.pictures import Pictures
+from streamd.http.reading.typeface import typeface
 
 DEMO_NOTE = "demo · add yours to streamd.toml"
 
@@ -26,7 +26,7 @@ def make_page(config: Config, base: Path) -> Page:
 
 
 def page_content(config: Config, base: Path) -> dict[str, Any]:
-    """Return the arguments of :meth:`~streamd.http.page.Page.show` for a configuration.
+    """Return the arguments of :meth:`~streamd.http.reading.page.Page.show` for a configuration.
 
     :param base: the folder of the configuration.
     :raises ConfigError: if the mark of a wall cannot be read.

@@ -6,12 +6,12 @@ import socket
 
 from streamd.config.tables import Config
 from streamd.config.walls import EVERYTHING
-from streamd.http.client_address import TrustedProxies
-from streamd.http.delivery import Hook
-from streamd.http.local_program import LocalPrograms
-from streamd.http.origins import Origins, own_hosts, sent_as
-from streamd.http.rules import Identity, Rules
-from streamd.http.tokens import Tokens
+from streamd.http.access.client_address import TrustedProxies
+from streamd.http.access.local_program import LocalPrograms
+from streamd.http.access.origins import Origins, own_hosts, sent_as
+from streamd.http.access.rules import Identity, Rules
+from streamd.http.access.tokens import Tokens
+from streamd.http.publishing.delivery import Hook
 
 
 def make_rules(config: Config, tokens: Tokens) -> Rules:

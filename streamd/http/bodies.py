@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamd.core.quota import Quota, Share
-from streamd.http.principal import Principal
+from streamd.http.access.principal import Principal
 from streamd.http.request import PART, Response
 from streamd.reactor.deadline import Deadline
 from streamd.reactor.worker import Worker

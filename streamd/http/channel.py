@@ -18,8 +18,8 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
+from streamd.http.access.client_address import FORWARDED_FOR, UNIX, ClientAddress, read_address
 from streamd.http.bodies import READ_WITHIN, SMALL
-from streamd.http.client_address import FORWARDED_FOR, UNIX, ClientAddress, read_address
 from streamd.http.exchange import Answers, Exchange
 from streamd.http.request import Handover, Request, Response, error_response, head_of
 from streamd.http.short_posts import ShortPosts

@@ -19,7 +19,9 @@ from twisted.python.failure import Failure
 from twisted.web import http
 
 from streamd.core.errors import Refused
-from streamd.http.access import Access
+from streamd.http.access.access import Access
+from streamd.http.access.client_address import FORWARDED_FOR, TrustedProxies
+from streamd.http.access.credentials import TOKEN_HEADERS
 from streamd.http.bodies import (
     MAX_PACKED,
     SMALL,
@@ -30,8 +32,6 @@ from streamd.http.bodies import (
     takes_gzip,
     whole,
 )
-from streamd.http.client_address import FORWARDED_FOR, TrustedProxies
-from streamd.http.credentials import TOKEN_HEADERS
 from streamd.http.failures import Notes, explain
 from streamd.http.request import (
     PART,

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
 from streamd.core.errors import Refused
-from streamd.http.proxies import UPGRADE
+from streamd.http.access.proxies import UPGRADE
 from streamd.http.request import Request
 
 V1 = "streamd.v1"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from streamd.config.tables import RateSettings
 from streamd.core.errors import Refused
 from streamd.core.rate import Rate
-from streamd.http.access import Access
+from streamd.http.access.access import Access
 from streamd.http.request import Request
 
 

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import field
 
 from streamd.core.rights import Rights
-from streamd.http.client_address import ClientAddress
-from streamd.http.principal import NOBODY, Principal
+from streamd.http.access.client_address import ClientAddress
+from streamd.http.access.principal import NOBODY, Principal
 from streamd.wire.requests import Subscription, parse_query
 
 PART = 64 * 1024
@@ -70,7 +70,7 @@ class Request(msgspec.Struct, frozen=True):
     :ivar relayed: whether a proxy told the peer's address with the PROXY protocol.
     :ivar secure: whether the port speaks TLS.
     :ivar private: whether the port is bound to a loopback address: only this machine reaches it.
-    :ivar principal: whom its credentials stand for; see :mod:`streamd.http.access`.
+    :ivar principal: whom its credentials stand for; see :mod:`streamd.http.access.access`.
     """
 
     method: str

@@ -9,8 +9,8 @@ from twisted.logger import Logger
 
 from streamd.core.errors import Refused, shorten
 from streamd.core.update import MAX_NAME
-from streamd.http.access import Access
-from streamd.http.credentials import token_of
+from streamd.http.access.access import Access
+from streamd.http.access.credentials import token_of
 from streamd.http.handshake import SOCKET_IO
 from streamd.http.request import Request
 

@@ -17,11 +17,11 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
-from streamd.http.client_address import NO_PROXIES
+from streamd.http.access.client_address import NO_PROXIES
+from streamd.http.access.origins import Origins
 from streamd.http.exchange import Answers
 from streamd.http.failures import explain
 from streamd.http.head import FIELDS, headers_in
-from streamd.http.origins import Origins
 from streamd.http.request import NeedsBody, Request, Response, head_of
 from streamd.http.uploads import SMALL_BODY
 from streamd.hub.fast_write import ENABLED

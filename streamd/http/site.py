@@ -19,21 +19,21 @@ from zope.interface import implementer
 
 from streamd.config.tables import RateSettings
 from streamd.core.errors import Refused
-from streamd.http.access import Access
-from streamd.http.admin import SESSION_PATH
+from streamd.http.access.access import Access
+from streamd.http.access.client_address import TrustedProxies, read_address
+from streamd.http.access.credentials import TOKEN_HEADER, has_token
+from streamd.http.access.origins import Right
+from streamd.http.access.private_answers import ending, private, with_cookie
+from streamd.http.admin.links import LINK
+from streamd.http.admin.refusals import Refusals
+from streamd.http.admin.sign_in import SESSION_PATH
 from streamd.http.bodies import Packer, Unread
 from streamd.http.channel import Channel
-from streamd.http.client_address import TrustedProxies, read_address
 from streamd.http.connection_limits import ConnectionLimits
-from streamd.http.credentials import TOKEN_HEADER, has_token
 from streamd.http.door import Door
 from streamd.http.exchange import Answer
 from streamd.http.handshake import wants_websocket
-from streamd.http.links import LINK
-from streamd.http.origins import Right
-from streamd.http.private_answers import ending, private, with_cookie
 from streamd.http.rates import Rates
-from streamd.http.refusals import Refusals
 from streamd.http.request import (
     NAME,
     Handover,

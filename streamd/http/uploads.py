@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
 from streamd.core.quota import Quota, Share
-from streamd.http.client_address import ClientAddress
+from streamd.http.access.client_address import ClientAddress
 from streamd.http.request import NeedsBody
 from streamd.reactor.deadline import Deadline
 

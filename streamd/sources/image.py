@@ -1,6 +1,7 @@
 """Publishes a picture file of the configuration's folder: a floor plan, the still of a camera.
 
-The value says where the daemon serves the picture (``http/pictures.py``), so every node can show it.
+The value says where the daemon serves the picture (``http/reading/pictures.py``), so every node can
+show it.
 """
 
 from __future__ import annotations

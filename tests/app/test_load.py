@@ -10,7 +10,7 @@ from twisted.internet.testing import MemoryReactorClock
 
 from streamd.app.load import load
 from streamd.config.fields import ConfigError
-from streamd.http.tokens import Token, Tokens
+from streamd.http.access.tokens import Token, Tokens
 
 A, B, C, D, E = (letter * 16 for letter in "abcde")
 

@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from streamd.app import service
-from streamd.http import websocket
+from streamd.http.viewers import websocket
 from streamd.reactor import connections
 from streamd.sources.feed import Feed
 from streamd.sources.random_walk import RandomWalk

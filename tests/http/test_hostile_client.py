@@ -10,7 +10,7 @@ import pytest
 from twisted.logger import capturedLogs, formatEvent
 
 from streamd.app import service
-from streamd.http.guesses import FREE, PAUSE
+from streamd.http.access.guesses import FREE, PAUSE
 from streamd.hub.seats import MAX_UNREAD
 from tests.support.daemon import StartDaemon
 from tests.support.net import Answer, wait_until

@@ -18,11 +18,12 @@ from twisted.logger import capturedLogs, formatEvent
 
 from streamd.app import service
 from streamd.config.fields import ConfigError
-from streamd.http import bodies, channel, door, guesses
+from streamd.http import bodies, channel, door
+from streamd.http.access import guesses
+from streamd.http.access.guesses import FREE
 from streamd.http.channel import Channel
-from streamd.http.guesses import FREE
-from streamd.http.health import Health
-from streamd.http.page import web_folder
+from streamd.http.reading.health import Health
+from streamd.http.reading.page import web_folder
 from streamd.http.request import Request, Response
 from streamd.http.uploads import MAX_BODY
 from streamd.reactor.slices import Slices

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.errors import Refused
-from streamd.http.client_address import UNIX
+from streamd.http.access.client_address import UNIX
 from streamd.http.exchange import Exchange
 from streamd.http.request import NeedsBody
 from streamd.http.uploads import (

@@ -13,7 +13,7 @@ from streamd.app import service
 from streamd.config.parse import parse
 from streamd.core.errors import Refused
 from streamd.http.request import Handover, Request
-from streamd.http.websocket import BURST, StreamFactory, StreamProtocol
+from streamd.http.viewers.websocket import BURST, StreamFactory, StreamProtocol
 from tests.support.served import QUIET
 
 

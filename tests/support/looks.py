@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from playwright.sync_api import Browser, Page, Route
 
-from streamd.http.typeface import typeface
+from streamd.http.reading.typeface import typeface
 from tests.support.daemon import CHECKOUT
 
 WEB = CHECKOUT / "web"

@@ -37,7 +37,7 @@ from streamd.config.parse import parse
 from streamd.config.tables import Config
 from streamd.core.update import Draft
 from streamd.core.values import from_python
-from streamd.http.tokens import Token, Tokens
+from streamd.http.access.tokens import Token, Tokens
 from streamd.hub.hub import Hub
 from streamd.journals.registry import JOURNAL_KINDS
 from streamd.reactor.private_twisted import log_observers

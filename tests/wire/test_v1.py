@@ -14,7 +14,7 @@ from twisted.logger import globalLogPublisher
 from streamd.app import upkeep
 from streamd.core.update import LIFE_UNIT, ORIGIN, Position, Update
 from streamd.core.values import MAX_VALUE
-from streamd.http.websocket import FRAMES_PER_SECOND
+from streamd.http.viewers.websocket import FRAMES_PER_SECOND
 from streamd.wire.encoding import MAX_MESSAGE
 from tests.support.fakes import fail_source, prove
 from tests.support.net import wait_until

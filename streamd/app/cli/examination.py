@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from streamd import __version__
 from streamd.app.cli.daemon_url import DaemonUrl
 from streamd.app.cli.probe import FAILURES, Conversation, Probe, Reply
-from streamd.http.proxies import (
+from streamd.http.access.proxies import (
     BUFFERING,
     CHAIN,
     FORWARDED_FOR,

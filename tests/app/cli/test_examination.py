@@ -23,7 +23,7 @@ from streamd.app.cli.examination import (
 )
 from streamd.app.cli.probe import Reply
 from streamd.app.cli.remote_daemon import Declined, RemoteDaemon
-from streamd.http import proxies
+from streamd.http.access import proxies
 from tests.support.proxies import CLIENT, CONFIG, TOKEN, Behind, Kind, RealProxy, behind_proxies
 
 HOLD = 4.0
