@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.test_floors import PACKAGE, modules
 
-ALLOWED = {"http.private_autobahn", "reactor.private_twisted"}
+ALLOWED = {"http.viewers.private_autobahn", "reactor.private_twisted"}
 
 KAFKA_ERRORS = (
     "_ALL_BROKERS_DOWN",
