@@ -6,6 +6,7 @@ A proxy may answer anything, or nothing.  So each answer has a deadline, and its
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import ssl
@@ -152,13 +153,14 @@ class Probe:
         return reply._replace(body=body)
 
     def hold_events(self, query: str, seconds: float) -> float | None:
-        """Read an event stream that ends by itself after some seconds; return when it ended.
+        """Read an event stream that ends by itself after some seconds; return when it was cut off.
 
-        None: it is refused.
+        Infinity: it came to its end.  None: it is refused.
         """
         connection = self._connect(seconds + ANSWER_WITHIN)
         path = f"{self.url.path}events?for={seconds:g}s&{query}"
         began = time.monotonic()
+        whole = False
         try:
             connection.request("GET", path, headers=self._usual)
             with suppress(*FAILURES):
@@ -167,9 +169,11 @@ class Probe:
                     return None
                 while answer.read1(MAX_BODY):
                     pass
+                # Without chunks, only the time tells an end from a cut.
+                whole = answer.chunked or time.monotonic() - began > seconds - 0.5
         finally:
             connection.close()
-        return time.monotonic() - began
+        return math.inf if whole else time.monotonic() - began
 
     def _connect(self, timeout: float = ANSWER_WITHIN) -> HTTPConnection:
         host, port = self.url.host, self.url.port
@@ -204,7 +208,7 @@ class Conversation:
                 self._pong(payload)
 
     def hold(self, seconds: float) -> float:
-        """Answer pings for some seconds; return for how many the connection was open."""
+        """Answer pings for some seconds; return when the other side closed, infinity if it did not."""
         began = time.monotonic()
         while (left := began + seconds - time.monotonic()) > 0:
             self._socket.settimeout(left)
@@ -213,10 +217,10 @@ class Conversation:
                 if opcode == 9:
                     self._pong(payload)
             except TimeoutError:
-                return seconds
+                break
             except FAILURES:
                 return time.monotonic() - began
-        return seconds
+        return math.inf
 
     def close(self) -> None:
         self._socket.close()
