@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -226,6 +227,13 @@ class FloorsTests(SynchronousTestCase):
         for package, floors in FLOORS.items():
             for name in " ".join(floors).split():
                 self.assertIn(f"{package}.{name}", known)
+
+    def test_every_package_is_installed(self) -> None:
+        # setuptools installs only the packages that this list names, and leaves the others out in silence.
+        project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())
+        folders = {file.parent for file in PACKAGE.rglob("__init__.py")}
+        names = {".".join(each.relative_to(PACKAGE.parent).parts) for each in folders}
+        self.assertEqual(names | {"twisted.plugins"}, {*project["tool"]["setuptools"]["packages"]})
 
 
 class FloorsTestTests(SynchronousTestCase):
