@@ -229,7 +229,7 @@ class FloorsTests(SynchronousTestCase):
                 self.assertIn(f"{package}.{name}", known)
 
     def test_every_package_is_installed(self) -> None:
-        # setuptools installs only the packages that this list names, and leaves the others out in silence.
+        # setuptools installs what this list names, and leaves out the others in silence.
         project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())
         folders = {file.parent for file in PACKAGE.rglob("__init__.py")}
         names = {".".join(each.relative_to(PACKAGE.parent).parts) for each in folders}
