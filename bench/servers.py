@@ -229,5 +229,6 @@ SERVERS = {
         _python("eventlet", "eventlet_server.py", "eventlet", "Flask-SocketIO", view=SOCKET_IO),
         Server("autobahn", _script("autobahn_idiom.py", OWN), (), (str(OWN), "-c", TWISTED)),
         Server("bare.py", _script("bare_server.py", OWN)),
+        Server("Twisted", _script("twisted_post.py", OWN)),
     )
 }

@@ -245,18 +245,20 @@ class Workload:
 
     measure: Callable[[Server, float], Figures]
     servers: Sequence[str] = ()
-    but: Sequence[str] = ("floor Nagle", "bare.py")
+    but: Sequence[str] = ("floor Nagle", "bare.py", "Twisted")
     rounds: int = 3
 
 
 WORKLOADS = {
-    "a": Workload(broadcast, but=()),
-    "b": Workload(most, but=("floor Nagle", "streamd", "bare.py"), rounds=1),  # six times or more
+    "a": Workload(broadcast, but=("Twisted",)),
+    "b": Workload(
+        most, but=("floor Nagle", "streamd", "bare.py", "Twisted"), rounds=1
+    ),  # six times or more
     "c": Workload(many),
     "d": Workload(idle),
     "e": Workload(storm),
     "f": Workload(stalled),
-    "g1": Workload(single, ("streamd", "nchan")),
+    "g1": Workload(single, ("Twisted", "streamd", "nchan"), but=()),
     "g2": Workload(batches, ("streamd",)),
     "e2": Workload(return_of_all, ("streamd v1",)),
     "h2": Workload(distinct, ("floor", "streamd", "streamd v1")),

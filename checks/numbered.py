@@ -125,7 +125,7 @@ class Publisher:
 
 
 class Viewer:
-    """Follows all streams from the first position on, and resumes wherever a connection ends.
+    """Follows streams from the first position on, and resumes wherever a connection ends.
 
     :ivar seqs: of each stream the seqs that it was told, in order.
     :ivar numbers: and the numbers that the values have.
@@ -138,17 +138,20 @@ class Viewer:
         url: Callable[[], str],
         silence: float,
         stay: Callable[[], float],
+        streams: str = "",
     ) -> None:
         """:param url: the node that it connects to next.
 
         :param silence: seconds without a message after which it connects again.
         :param stay: seconds after which it connects again, anyhow.
+        :param streams: the names of the streams that it follows; all if empty.
         """
         self.seqs: dict[str, list[int]] = {}
         self.numbers: dict[str, list[int]] = {}
         self.resumed = self.anew = self.connections = 0
         self.over = Event()
         self._url, self._silence, self._stay = url, silence, stay
+        self._streams = f"streams={streams}&" if streams else ""
         self._at = ORIGIN
 
     def turn(self) -> None:
@@ -156,7 +159,7 @@ class Viewer:
         self.connections += 1
         try:
             with connect(
-                f"{self._url()}/ws?after={self._at}",
+                f"{self._url()}/ws?{self._streams}after={self._at}",
                 subprotocols=[Subprotocol("streamd.v1")],
                 compression=None,
                 max_size=None,

@@ -240,7 +240,7 @@ def _prove_watchdog(proof: Proof, unit: Unit) -> None:
 def _prove_crashes(proof: Proof, unit: Unit) -> None:
     """kill -9 again and again; a publisher and a viewer go on beside it."""
     publisher = Publisher(lambda: unit.port, ("orders",), keyed=True)
-    viewer = Viewer(lambda: unit.url, silence=5.0, stay=lambda: 1000.0)
+    viewer = Viewer(lambda: unit.url, silence=5.0, stay=lambda: 1000.0, streams="orders")
     workers = [Worker(publisher.turn, lambda: not publisher.in_doubt), Worker(viewer.turn)]
     for worker in workers:
         worker.start()
