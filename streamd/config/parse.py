@@ -281,12 +281,14 @@ class _Reader:
         for name, table in config.sources.items():
             if getattr(table.settings, "backfill", None) is None:
                 continue
-            if not any(stream.startswith(f"{name}.") for stream in rollups):
-                self.problem(
-                    f"sources.{name}.backfill",
-                    "it fills streams with rollup, and no stream of this source has one, "
-                    f'such as [streams.{name}.COLUMN] rollup = "400d"',
-                )
+            alone = getattr(table.settings, "one_stream", False)
+            if name in rollups if alone else any(each.startswith(f"{name}.") for each in rollups):
+                continue
+            self.problem(
+                f"sources.{name}.backfill",
+                "it fills streams with rollup, and no stream of this source has one, "
+                f'such as [streams.{name if alone else f"{name}.NAME"}] rollup = "400d"',
+            )
 
     def _check_formulas(self, config: Config) -> None:
         try:

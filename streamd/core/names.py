@@ -34,7 +34,7 @@ def join_ends(begin: str, end: str) -> str:
 
 
 def is_below(end: str, begin: str) -> bool:
-    """Return whether the end of a stream's name is another one, or continues it after a dot.
+    """Return whether a stream's name, or the end of one, is another one or continues it after a dot.
 
     Everything is below the empty end.
     """

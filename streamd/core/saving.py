@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from streamd.core.long_history import HEAD, MANY, Blocks, LongHistory, StoredBlocks
+from streamd.core.names import is_below
 from streamd.core.past import Past
 from streamd.core.slots import BLOCK_BYTES, width_for
 from streamd.core.stream import Stream
@@ -83,7 +84,7 @@ class Saving:
                 unreadable.add(name)
                 stream.begin_long(number for number in stored if number != HEAD)
         for source in list(self.backfills):
-            if any(name.startswith(f"{source}.") for name in lost):
+            if any(is_below(name, source) for name in lost):
                 del self.backfills[source]  # it has to fill them again
         return unreadable
 
@@ -144,7 +145,7 @@ class Saving:
         """Yield the names of the streams that a backfill of a source can fill."""
         for stream in self._streams:
             owner = None if stream.source is None else stream.source.name
-            is_its_own = stream.name.startswith(f"{source}.") and owner in (None, source)
+            is_its_own = is_below(stream.name, source) and owner in (None, source)
             if is_its_own and stream.long is not None:
                 yield stream.name
 

@@ -26,7 +26,7 @@ from streamd.journals.journal import Journal, Outrun, SourceCursor
 from streamd.sources.complaints import Complaints
 from streamd.sources.errors import SourceError
 from streamd.sources.records import RecordedSource
-from streamd.sources.settings import LATE_AFTER, SourceSettings
+from streamd.sources.settings import LATE_AFTER, SourceSettings, has_backfill
 
 GONE = object()
 """The value of a stream that is to be forgotten, for :meth:`Feed.add_parts`."""
@@ -67,7 +67,7 @@ class Feed(RecordedSource):
         source = state.sources.record(name, expect)
         super().__init__(name, source, journal, state, now, kind)
         self.every = every
-        self.fills = getattr(settings, "backfill", None) is not None
+        self.fills = has_backfill(settings)
         self._settings = settings
         self._changed = changed
         self._zone = zone

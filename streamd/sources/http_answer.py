@@ -33,9 +33,11 @@ _NO_CHARSETS = frozenset(("idna", "punycode", "raw-unicode-escape", "undefined",
 _CHARSET = re.compile(r"""charset\s*=\s*"?([^\s";]+)""", re.IGNORECASE)
 
 
-def too_long() -> SourceError:
-    """Return the error for an answer longer than :data:`MAX_BODY`."""
-    return SourceError(f"the answer is longer than {MAX_BODY // 2**20} MiB")
+class TooLong(SourceError):
+    """The answer is longer than :data:`MAX_BODY`."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the answer is longer than {MAX_BODY // 2**20} MiB")
 
 
 def read_json(data: bytes, content_type: str = "", encoding: str = "") -> Any:
@@ -70,7 +72,7 @@ def _plain(data: bytes, encoding: str) -> bytes:
         unpacking = zlib.decompressobj(32 + zlib.MAX_WBITS)
         plain = unpacking.decompress(data, MAX_BODY + 1)
         if len(plain) > MAX_BODY:
-            raise too_long()
+            raise TooLong
         if not unpacking.eof:
             raise zlib.error
     except zlib.error:

@@ -32,7 +32,7 @@ from zope.interface import implementer
 
 from streamd.core.errors import shorten
 from streamd.sources.errors import SourceError, Unreachable
-from streamd.sources.http_answer import MAX_BODY, too_long
+from streamd.sources.http_answer import MAX_BODY, TooLong
 
 MALFORMED = "the answer is malformed HTTP"
 
@@ -132,7 +132,7 @@ class ResponseBody(Protocol):
     def dataReceived(self, data: bytes) -> None:
         self._data += data
         if len(self._data) > MAX_BODY and not self.whole.called:
-            self.whole.errback(too_long())
+            self.whole.errback(TooLong())
             self._abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

@@ -10,7 +10,7 @@ from twisted.internet.task import deferLater
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
-from streamd.sources.databases.backfill import open_backfill
+from streamd.sources.databases.past_query import open_backfill
 from streamd.sources.databases.queries import QuerySettings, Reading, open_session
 from streamd.sources.feed import Feed
 from streamd.sources.polling import MIN_RETRY, Polling
@@ -52,8 +52,8 @@ class ListenSource:
         self._notifying = open_session(name, settings, surroundings)
         self._querying = open_session(name, settings, surroundings)
         query = settings.query is not None
-        self._backfill = open_backfill(name, settings, surroundings)
-        reading = Reading(self._querying, settings, self._reactor, self._backfill.start)
+        self.backfill = open_backfill(name, settings, surroundings)
+        reading = Reading(self._querying, settings, self._reactor, self.backfill.start)
         self._reading = reading if query else None
         self._listening = Polling(self._listen, MIN_RETRY, self._reactor)
         self.every = settings.every if query else None
@@ -65,7 +65,7 @@ class ListenSource:
 
     def stop(self) -> Deferred[Any]:
         self._listening.stop()
-        parts = (self._notifying, self._querying, self._backfill)
+        parts = (self._notifying, self._querying, self.backfill)
         return DeferredList([part.stop() for part in parts], consumeErrors=True)
 
     async def _listen(self) -> None:

@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 import base64
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
-from urllib.parse import urlencode
+from collections.abc import Mapping
+from functools import partial
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
-from streamd.core.errors import shorten
-from streamd.core.names import end_of_name
-from streamd.core.values import BadValue
+from streamd.sources.backfills.backfill import Backfill, NoBackfill
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
-from streamd.sources.http_answer import read_json
-from streamd.sources.http_client import HttpClient, ResponseBody, explain, header_of
-from streamd.sources.http_get import (
-    HttpUrl,
-    check_tls,
-    follow_redirects,
-    refusal,
-    reveal_headers,
-)
+from streamd.sources.http_get import HttpUrl, check_tls, reveal_headers
 from streamd.sources.polling import DONE, Polling
+from streamd.sources.prometheus.answers import by_labels, series_of
+from streamd.sources.prometheus.client import PrometheusClient, written
+from streamd.sources.prometheus.past_query import PrometheusPast, PromqlBackfill
 from streamd.sources.settings import SourceSettings
-
-MAX_ERROR = 200
-"""The most characters of an error of Prometheus that walls show."""
-
-EXACT = 2**53
-"""Up to this number every whole number is a double."""
-
-_NO_PROMETHEUS = "the answer is not one of Prometheus"
 
 
 class PromqlSettings(SourceSettings, frozen=True, kw_only=True):
@@ -46,6 +28,7 @@ class PromqlSettings(SourceSettings, frozen=True, kw_only=True):
     :ivar url: the address of the server, up to ``/api/v1``.
     :ivar key: the label that names the streams, or several.
     :ivar token: for ``Authorization: Bearer``; ``user`` and ``password`` for ``Basic``.
+    :ivar backfill: how the streams' past is read.
     """
 
     url: HttpUrl
@@ -58,12 +41,21 @@ class PromqlSettings(SourceSettings, frozen=True, kw_only=True):
     redirects: bool = False
     every: Duration = Duration(5)
     timeout: Duration = Duration(4)
+    backfill: PromqlBackfill | None = None
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels that name the streams; none if the source has one stream."""
+        return [self.key] if isinstance(self.key, str) else self.key or []
+
+    @property
+    def one_stream(self) -> bool:
+        """Whether the source has one stream, with its own name."""
+        return self.key is None
 
 
 class PromqlSource:
     """Runs an instant query at an interval."""
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -73,37 +65,30 @@ class PromqlSource:
         surroundings: Surroundings,
     ) -> None:
         """:param headers: with the secrets of the settings in plain text."""
-        self._name, self._settings = name, settings
-        self._reactor, self._now = surroundings.reactor, surroundings.now
-        key = settings.key
-        self._key = None if key is None else [key] if isinstance(key, str) else key
-        self._headers = {
-            "Accept": "application/json",
-            "Content-Type": "application/x-www-form-urlencoded",
-            "User-Agent": "streamd",
-            **headers,
-        }
-        self._client = HttpClient(self._reactor)
-        self._warned: Any = None
-        self._polling = Polling(self._run, settings.every, self._reactor)
+        self._settings, self._labels = settings, settings.labels
+        reactor = surroundings.reactor
+        url, redirects = settings.url, settings.redirects
+        self._client = PrometheusClient(name, url, headers, redirects, reactor, surroundings.now)
+        self._polling = Polling(self._read, settings.every, reactor)
+        self.backfill: Backfill | NoBackfill = NoBackfill()
+        if settings.backfill is not None:
+            of = (name, settings.promql, self._labels, settings.backfill, self._client)
+            self.backfill = Backfill(name, partial(PrometheusPast, *of), surroundings)
 
     def start(self, feed: Feed) -> None:
         self._feed = feed
         self._polling.start(feed)
 
-    def stop(self) -> None:
+    def stop(self) -> Deferred[None]:
         self._polling.cancel()
-
-    def _run(self) -> Deferred[Any]:
-        timeout = self._settings.timeout
-        asking = Deferred.fromCoroutine(self._read())
-        asking.addTimeout(timeout, self._reactor)
-        return asking.addErrback(explain, timeout)
+        return self.backfill.stop()
 
     async def _read(self) -> object:
-        found = series_of(await self._query())
-        if self._key is not None:
-            await self._feed.put_all(by_labels(found, self._key))
+        timeout = self._settings.timeout
+        form = {"query": self._settings.promql, "timeout": written(timeout)}
+        found = series_of(await self._client.ask("query", form, timeout, self._feed.life))
+        if self._labels:
+            await self._feed.put_all(by_labels(found, self._labels))
         elif not found:
             self._feed.waits("the query gives no value")
         elif len(found) > 1:
@@ -111,112 +96,8 @@ class PromqlSource:
             raise SourceError(text, key="promql")
         else:
             await self._feed.put(found[0][1])
+        self.backfill.start(self._feed)
         return DONE
-
-    async def _query(self) -> Any:
-        """Return the ``data`` of the answer to the query."""
-        settings = self._settings
-        url = f"{settings.url.rstrip('/')}/api/v1/query"
-        asking = follow_redirects(
-            self._ask, url, self._headers, settings.redirects, self._feed.life
-        )
-        response = await asking
-        body = ResponseBody()
-        response.deliverBody(body)
-        data = await body.whole
-        types = header_of(response, "Content-Type"), header_of(response, "Content-Encoding")
-        try:
-            answer = read_json(data, *types)
-        except SourceError:
-            if response.code == 200:
-                raise
-            answer = None
-        if isinstance(answer, dict) and answer.get("status") == "error":
-            raise _error(answer)
-        if response.code != 200:
-            raise refusal(response, self._now())
-        if not isinstance(answer, dict) or answer.get("status") != "success":
-            raise SourceError(_NO_PROMETHEUS, key="url")
-        self._warn(answer.get("warnings"))
-        return answer.get("data")
-
-    async def _ask(self, url: str, headers: Mapping[str, str]) -> Any:
-        query = {"query": self._settings.promql, "timeout": f"{self._settings.timeout:g}s"}
-        return await self._client.request("POST", url, headers, urlencode(query).encode())
-
-    def _warn(self, warnings: Any) -> None:
-        """Log what Prometheus warns of, unless it is the same as before."""
-        if warnings == self._warned:
-            return
-        self._warned = warnings
-        for warning in (warnings or ())[:5]:
-            text = shorten(str(warning), MAX_ERROR)
-            self._log.warn(
-                "source {source}: Prometheus warns: {text}", source=self._name, text=text
-            )
-
-
-def _error(answer: Mapping[str, Any]) -> SourceError:
-    kind, text = answer.get("errorType"), answer.get("error")
-    words = f"{kind}: {text}" if kind else str(text)
-    return SourceError(words[:MAX_ERROR], key="promql")
-
-
-Series = tuple[Mapping[str, str], Any]
-"""The labels of a series, and its value."""
-
-
-def series_of(data: Any) -> list[Series]:
-    """Return the series in the ``data`` of an answer.
-
-    :raises SourceError: if it has none, because the query gives a range, or is not of Prometheus.
-    """
-    try:
-        kind, result = data["resultType"], data["result"]
-        if kind == "vector":
-            return [(each["metric"], _value(each)) for each in result]
-        if kind == "scalar":
-            return [({}, number(result[1]))]
-        if kind == "string":
-            return [({}, str(result[1]))]
-    except (LookupError, TypeError, ValueError):
-        raise SourceError(_NO_PROMETHEUS, key="url") from None
-    raise SourceError(f"the query gives a {kind}; expected one value for each series", key="promql")
-
-
-def _value(series: Mapping[str, Any]) -> Any:
-    if "histogram" in series:
-        return BadValue("a histogram is no value; use histogram_quantile()")
-    return number(series["value"][1])
-
-
-def number(text: str) -> float | int | BadValue:
-    """Return a number that Prometheus writes; JSON has no NaN and no infinity.
-
-    :raises ValueError: if it is none.
-    """
-    value = float(text)
-    if math.isnan(value):
-        return BadValue("the query gives NaN, which is no number: perhaps 0 / 0")
-    if math.isinf(value):
-        return BadValue(f"the query gives {text}: perhaps a division by 0")
-    return int(value) if value.is_integer() and abs(value) < EXACT else value
-
-
-def by_labels(found: Sequence[Series], key: Sequence[str]) -> dict[str, Any]:
-    """Return values by the ends of their streams' names.
-
-    :param key: the labels that name a stream.
-    :raises SourceError: if two series would get the same name.
-    """
-    streams: dict[str, Any] = {}
-    for labels, value in found:
-        end = ".".join(end_of_name(labels.get(label) or "null") for label in key)
-        if end in streams:
-            text = f"two series are {end}: name them by more labels"
-            raise SourceError(text, key="key")
-        streams[end] = value
-    return streams
 
 
 def _make(name: str, settings: PromqlSettings, surroundings: Surroundings) -> PromqlSource:

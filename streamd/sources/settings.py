@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from streamd.core.duration import Duration
@@ -21,3 +23,12 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     whole: bool = False
     repeat: bool = False
     expect: Duration | None = None
+
+
+def has_backfill(settings: Any) -> bool:
+    """Return whether the settings of a source, of any kind, have a table ``backfill``.
+
+    The source then has an attribute ``backfill`` with its
+    :class:`~streamd.sources.backfills.backfill.Backfill`.
+    """
+    return getattr(settings, "backfill", None) is not None

@@ -11,9 +11,11 @@ from twisted.internet.defer import Deferred
 from streamd.config.kind import SourceTable, Surroundings
 from streamd.core.description import Description
 from streamd.core.duration import Duration
+from streamd.core.names import is_below
 from streamd.core.state import State
 from streamd.journals.journal import Journal
 from streamd.sources.feed import Feed
+from streamd.sources.settings import has_backfill
 
 
 class Source(Protocol):
@@ -61,11 +63,11 @@ def plan_source(
 
     kind, settings = table
     kind.make(name, settings, surroundings._replace(note=note))
-    fills = getattr(settings, "backfill", None) is not None
+    fills = has_backfill(settings)
     rollups = {
         stream: description.rollup
         for stream, description in streams.items()
-        if fills and stream.startswith(f"{name}.")
+        if fills and is_below(stream, name)
     }
     return SourcePlan(name, table, secrets, surroundings.zone, rollups)
 

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, DeferredList
 
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
-from streamd.sources.databases.backfill import open_backfill
+from streamd.sources.databases.past_query import open_backfill
 from streamd.sources.databases.queries import Query, QuerySettings, Reading, open_session
 from streamd.sources.feed import Feed
 from streamd.sources.polling import Polling
@@ -31,8 +31,8 @@ class SqlSource:
     def __init__(self, name: str, settings: SqlSettings, surroundings: Surroundings) -> None:
         reactor = surroundings.reactor
         self._session = open_session(name, settings, surroundings)
-        self._backfill = open_backfill(name, settings, surroundings)
-        self._reading = Reading(self._session, settings, reactor, self._backfill.start)
+        self.backfill = open_backfill(name, settings, surroundings)
+        self._reading = Reading(self._session, settings, reactor, self.backfill.start)
         ping = self._session.ping
         self._polling = Polling(self._read, settings.every, reactor, gently=True, ping=ping)
 
@@ -42,7 +42,7 @@ class SqlSource:
 
     def stop(self) -> Deferred[Any]:
         self._polling.stop()
-        stopping = [self._session.stop(), self._backfill.stop()]
+        stopping = [self._session.stop(), self.backfill.stop()]
         return DeferredList(stopping, consumeErrors=True)
 
     def _read(self) -> Deferred[object]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs
 
 from tests.support.daemon import Server
 from tests.support.net import free_port, wait_until
@@ -65,6 +70,7 @@ class Prometheus(Server):
             "--config.file=prometheus.yml",
             "--web.config.file=web.yml",
             "--storage.tsdb.path=data",
+            "--storage.tsdb.retention.time=10y",
             f"--web.listen-address=127.0.0.1:{port}",
             "--log.level=warn",
         ]
@@ -81,6 +87,81 @@ class Prometheus(Server):
         self.target.text = "".join(f"{line}\n" for line in lines)
         enough = self.target.scrapes + 3
         wait_until(lambda: self.target.scrapes >= enough, what="scrapes")
+
+
+def write_past(folder: Path, lines: Sequence[str]) -> None:
+    """Lets a server know samples of before it starts.
+
+    :param lines: `name{label="value"} number seconds`, the lines of each series in the order of time.
+    """
+    text = folder / "past.txt"
+    text.write_text("\n".join([*lines, "# EOF\n"]))
+    command = ["promtool", "tsdb", "create-blocks-from", "--max-block-duration=96h"]
+    subprocess.run(
+        [*command, "openmetrics", text, folder / "data"], check=True, capture_output=True
+    )
+
+
+class Gate(ThreadingHTTPServer):
+    """Stands before a Prometheus: it notes the windows that are asked for, and can hold them.
+
+    :ivar windows: first and last time of each range query, in seconds since the epoch.
+    :ivar room: how many range queries it still passes on; later ones wait.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, behind: Server) -> None:
+        super().__init__(("127.0.0.1", 0), _Passing)
+        self.behind = behind
+        self.windows: list[tuple[float, float]] = []
+        self._room = threading.Semaphore(0)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def let(self, number: int) -> None:
+        """Passes so many more range queries on."""
+        self._room.release(number)
+
+    def note(self, form: dict[str, list[str]]) -> None:
+        self.windows.append((float(form["start"][0]), float(form["end"][0])))
+        self._room.acquire()
+
+
+class _Passing(BaseHTTPRequestHandler):
+    server: Gate
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path.endswith("query_range"):
+            self.server.note(parse_qs(body.decode()))
+        try:
+            with urllib.request.urlopen(f"{self.server.behind.url}{self.path}", body) as answer:
+                status, said = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            status, said = error.code, error.read()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def gate_before(server: Server) -> Iterator[Gate]:
+    """A gate that runs."""
+    gate = Gate(server)
+    thread = Thread(target=gate.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield gate
+    finally:
+        gate.let(10_000)
+        gate.shutdown()
+        thread.join()
+        gate.server_close()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from streamd.config.kind import Surroundings
 from streamd.config.parse import formulas_of
 from streamd.core.formula import Formula, in_order
 from streamd.core.update import Draft
-from streamd.sources.databases.queries import QuerySettings
+from streamd.sources.settings import has_backfill
 
 SHOWN = 40
 """The most characters of a value that are printed, so that a line fits a terminal."""
@@ -65,9 +65,9 @@ def check(arguments: Any) -> None:
         for name in config.hooks:
             answer(f"hooks.{name}: waits for POST /hooks/{name}")
         for name, table in config.sources.items():
-            settings = table.settings
-            if isinstance(settings, QuerySettings) and settings.backfill is not None:
-                problems += _tell(await try_backfill(here, name, settings, config.streams))
+            if has_backfill(table.settings):
+                source = table.kind.make(name, table.settings, here)
+                problems += _tell(await try_backfill(name, source.backfill, config.streams))
         os._exit(bool(problems))  # Python would wait for threads that still run
 
     run_reactor(main)

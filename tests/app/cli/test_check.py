@@ -170,7 +170,7 @@ def test_check_says_what_a_backfill_would_do(shop: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     head, *rows = done.stdout.splitlines()[1:]
     begin = strftime("%Y-%m-%d 00:00", localtime(time() - 8 * 86_400))
-    assert head == f"shop: a backfill begins at {begin}; its first rows:"
+    assert head == f"shop: a backfill begins at {begin}; some of its rows:"
     assert [row.split("  ")[-1] for row in rows] == ["orders 3", "orders 2", "orders 1"]
 
 

@@ -185,4 +185,4 @@ def test_a_backfill_needs_a_stream_with_rollup() -> None:
     for stream in "", "[streams.shop.a]\n", '[streams.shops.a]\nrollup = "8d"\n':
         line = mistake(f"[sources.shop]\n{HERE}{ONE}{BACKFILL}{stream}")
         assert line.startswith("sources.shop.backfill: it fills streams with rollup, and no stream")
-        assert '[streams.shop.COLUMN] rollup = "400d"' in line
+        assert '[streams.shop.NAME] rollup = "400d"' in line

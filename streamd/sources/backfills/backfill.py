@@ -1,4 +1,4 @@
-"""Fills the past of a source's streams, once, with what a database knows of it.
+"""Fills the past of a source's streams, once, with what a server knows of it.
 
 The rows are read in windows of time, oldest first.  How far the backfill is, is stored in one step with
 what a window has filled.  So a backfill that was interrupted continues with the next window, on this or
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import sha256
 from operator import attrgetter
 from time import localtime, strftime
@@ -25,12 +24,13 @@ from twisted.python.failure import Failure
 from streamd.config.kind import Surroundings
 from streamd.core.errors import Refused
 from streamd.core.past import Past
+from streamd.core.slots import width_for
 from streamd.core.stream import Stream
 from streamd.journals.journal import Outrun
 from streamd.reactor.slices import Slices
-from streamd.sources.databases.past_rows import DAY, PastRows, check_columns, fill
-from streamd.sources.databases.queries import BackfillSettings, QuerySettings
-from streamd.sources.databases.windows import WindowReader
+from streamd.sources.backfills.rows import PastRows, fill
+from streamd.sources.backfills.spans import DAY
+from streamd.sources.backfills.windows import PastQuery, Sample, WindowReader
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 
@@ -78,41 +78,61 @@ class Backfill:
     _log = Logger()
 
     def __init__(
-        self, name: str, settings: QuerySettings, table: BackfillSettings, around: Surroundings
+        self, name: str, opening: Callable[[], PastQuery], surroundings: Surroundings
     ) -> None:
-        self._name, self._table, self._key = name, table, settings.key
-        self._reactor, self._now = around.reactor, around.now
-        self._open = partial(WindowReader, name, settings, table, around)
-        self._reader = self._open()
-        self._slices = Slices(around.reactor)
+        """:param name: of the source.
+
+        :param opening: returns what asks the server; it does not connect yet.
+        """
+        self._name, self._opening = name, opening
+        self._reactor, self._now = surroundings.reactor, surroundings.now
+        self._open()
+        self._slices = Slices(surroundings.reactor)
         self._running: Deferred[None] | None = None
         self._closed: Deferred[None] | None = None
         self._told: str | None = None  # the error that was logged last
         self._strange: set[str] = set()  # streams without rollup that were logged
         self._recalled = False  # whether it is known what other nodes have filled
-        self._timeless = False  # whether it was logged that rows have no time
+        self._faults: set[str] = set()  # of rows, that were logged
+        self._stopped = False
         self._rows = 0
-        self._columns: Sequence[str] = ()  # those of the live query
+        self._live: Sequence[str] = ()
         self._complete: bytes | None = None  # what is stored of it since it was complete
 
-    def start(self, feed: Feed, columns: Sequence[str]) -> None:
+    def _open(self) -> None:
+        self._query = self._opening()
+        self._reader = WindowReader(self._query, self._reactor)
+
+    @property
+    def keyed(self) -> bool:
+        """Whether rows may be of streams that are gone."""
+        return self._query.keyed
+
+    @property
+    def key(self) -> str:
+        """The configuration key of the rows, in the source's table."""
+        return self._query.key
+
+    def start(self, feed: Feed, live: Sequence[str] = ()) -> None:
         """Begin or continue the backfill, unless it is under way or complete.
 
         This is called after each reading: a new log needs the backfill again.
 
-        :param columns: those of the reading.
+        :param live: what the reading was made of: the columns of a query.
         """
-        self._columns = columns
+        self._live = live
         complete = self._complete
         if complete is not None and feed.state.saving.backfills.get(self._name) != complete:
-            self._reader, self._running, self._closed = self._open(), None, None
-            self._complete = None
-        if self._running is None:
+            self._open()
+            self._running = self._closed = self._complete = None
+        # Before the source has streams, an empty backfill would count as complete.
+        if self._running is None and any(feed.state.saving.backfilled(self._name)):
             self._running = Deferred.fromCoroutine(self._run(feed))
             self._running.addErrback(self._ended)
 
     def stop(self) -> Deferred[None]:
         """Stop; fires when the connection is closed."""
+        self._stopped = True
         if self._running is not None:
             self._running.cancel()
         self._slices.stop()
@@ -120,8 +140,18 @@ class Backfill:
 
     def _close(self) -> Deferred[None]:
         if self._closed is None:
-            self._closed = self._reader.stop()
+            self._closed = self._query.stop()
         return succeed(None) if self._closed.called else self._closed
+
+    async def sample(self, rollups: Mapping[str, float]) -> Sample:
+        """Return the plan of the backfill, and some of its rows; the backfill is not started.
+
+        :param rollups: the names of the streams that it fills -> the seconds of their history.
+        :raises SourceError: if the server fails, or if its rows do not fit the live query.
+        """
+        now = self._now()
+        widths = {name: width_for(seconds) for name, seconds in rollups.items()}
+        return await self._reader.sample(now - max(rollups.values()), now, widths)
 
     def _ended(self, failure: Failure) -> None:
         if failure.check(Outrun) and self._feed.outrun is not None:
@@ -142,6 +172,8 @@ class Backfill:
             except (CancelledError, Outrun):
                 raise
             except Exception as error:
+                if self._stopped:  # a client may tell its cancellation as another error
+                    return
                 self._complain(error)
                 failures += 1
                 await deferLater(self._reactor, _pause(failures))
@@ -164,10 +196,11 @@ class Backfill:
         pasts = self._pasts()
         if not pasts:
             return False
-        window = await self._reader.read(progress.done, progress.size, progress.end)
-        apart = (self._table.time, self._key)
-        check_columns(window.table.columns, self._columns, apart, pasts)
-        found = await self._slices.run(self._reader.rows(window.table))
+        widths = {name: past.slots.width for name, past in pasts.items()}
+        window = await self._reader.read(
+            progress.done, progress.size, progress.end, self._live, widths
+        )
+        found = await self._slices.run(window.rows)
         strange = await self._slices.run(fill(pasts, self._name, found.rows))
         self._note(found, strange)
         if not self._holds(pasts):
@@ -182,7 +215,7 @@ class Backfill:
                 source=self._name,
                 rows=self._rows,
             )
-        await deferLater(self._reactor, window.asked)  # the database has as much time for others
+        await deferLater(self._reactor, window.asked)  # the server has as much time for others
         return True
 
     def _progress(self) -> BackfillProgress | None:
@@ -197,7 +230,7 @@ class Backfill:
     def _configured(self) -> str:
         """Return a hash of everything whose change makes the backfill begin anew."""
         rollups = [(stream.name, _rollup(stream)) for stream in self._streams()]
-        of = [str(self._table.query), self._table.time, self._key, rollups]
+        of = [*self._query.identity, rollups]
         return sha256(msgspec.json.encode(of)).hexdigest()
 
     def _streams(self) -> list[Stream]:
@@ -267,18 +300,15 @@ class Backfill:
         self._strange.update(new)
         if new:
             names = ", ".join(new[:SHOWN_STREAMS]) + ", …" * (len(new) > SHOWN_STREAMS)
-            self._warn("query", f"no [streams] table with rollup, so nothing is kept: {names}")
-        if found.timeless and not self._timeless:
-            self._timeless = True
-            self._warn("time", f"rows without a time in {self._table.time} are left out")
+            text = f"no [streams] table with rollup, so nothing is kept: {names}"
+            self._warn(self._query.key, text)
+        for key in sorted(found.faults.keys() - self._faults):
+            self._faults.add(key)
+            self._warn(key, found.faults[key])
 
     def _warn(self, key: str, text: str) -> None:
-        self._log.warn(
-            "{path}: {error}",
-            source=self._name,
-            path=f"sources.{self._name}.backfill.{key}",
-            error=text,
-        )
+        path = f"sources.{self._name}.{key}"
+        self._log.warn("{path}: {error}", source=self._name, path=path, error=text)
 
 
 def _rollup(stream: Stream) -> float:
@@ -294,21 +324,9 @@ def _pause(failures: int) -> float:
 class NoBackfill:
     """Takes the place of the backfill of a source that has none."""
 
-    def start(self, feed: Feed, columns: Sequence[str]) -> None:
+    def start(self, feed: Feed, live: Sequence[str] = ()) -> None:
         """Do nothing."""
 
     def stop(self) -> Deferred[None]:
         """Return a Deferred that has fired."""
         return succeed(None)
-
-
-def open_backfill(
-    name: str, settings: QuerySettings, surroundings: Surroundings
-) -> Backfill | NoBackfill:
-    """Return the backfill of a source; it does not connect yet.
-
-    :raises ConfigError: see :func:`~streamd.sources.databases.queries.open_session`.
-    """
-    if settings.backfill is None:
-        return NoBackfill()
-    return Backfill(name, settings, settings.backfill, surroundings)

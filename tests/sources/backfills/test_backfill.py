@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from streamd.core.update import ORIGIN
-from streamd.sources.databases import windows
+from streamd.sources.databases import past_query
 from tests.sources.databases.test_new_rows import SqliteFile
 from tests.support.daemon import Daemon, StartDaemon
 from tests.support.net import wait_until
@@ -169,7 +169,7 @@ rollup = "30d"
 def test_a_window_with_too_many_rows_is_cut(
     server: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows, "MAX_ROWS", 10)
+    monkeypatch.setattr(past_query, "MAX_ROWS", 10)
     at = early()
     make(server, [(at + 100 * n, float(n), None) for n in range(45)])
     served = serve(config(server.url))
@@ -182,7 +182,7 @@ def test_a_window_with_too_many_rows_is_cut(
 def test_too_many_rows_of_one_second(
     file: SqliteFile, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows, "MAX_ROWS", 10)
+    monkeypatch.setattr(past_query, "MAX_ROWS", 10)
     make(file, [(early(), 1.0, None)] * 11)
     served = serve(config(file.url))
     wait_until(lambda: "more than 10 rows for a second" in (error(served) or ""))
@@ -192,7 +192,7 @@ def test_too_many_rows_of_one_second(
 def test_no_day_of_the_database_is_cut(
     postgres: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows, "MAX_ROWS", 3)
+    monkeypatch.setattr(past_query, "MAX_ROWS", 3)
     postgres.sql("ALTER ROLE shop SET timezone = 'Asia/Kathmandu'")
     try:
         at = early()
