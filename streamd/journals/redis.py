@@ -300,6 +300,8 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
         refused, log = await self._open_log(session)
         if "READONLY" in refused:  # the master is somewhere else now
             raise Broken(refusal(refused) or "")
+        while await self._hear(session.news, log):
+            pass  # what was missed is told before it is told that the journal is back
         if refused:
             self._lose(refusal(refused) or f"Redis: {refused}")
         else:
@@ -346,16 +348,21 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
         """Read new entries of the log, and tell the follower about them, until the session ends."""
         while True:
             awaited = self._queue.awaited
-            updates, strange = await log.hear(link, "BLOCK", int(WAIT * 1000))
+            heard = await self._hear(link, log, "BLOCK", int(WAIT * 1000))
             if self._queue.refusal is not None and self._queue.idle:
                 probe = Request(requests.probe(), Deferred())
                 self._queue.put(probe).addErrback(lambda failure: failure.trap(Away))
-            self._tell(updates)
-            self._tell_strange(strange)
-            self._queue.follow(log.followed)
             # In a failover the two connections may lead to two different servers.
-            if awaited is not None and not updates and awaited is self._queue.awaited:
+            if awaited is not None and not heard and awaited is self._queue.awaited:
                 raise Broken("two Redises answer to one name")
+
+    async def _hear(self, link: RedisConnection, log: RedisLog, *wait: str | int) -> bool:
+        """Tell the follower the next entries of the log; return whether there were updates."""
+        updates, strange = await log.hear(link, *wait)
+        self._tell(updates)
+        self._tell_strange(strange)
+        self._queue.follow(log.followed)
+        return bool(updates)
 
     def _tell_strange(self, strange: set[str]) -> None:
         if strange:

@@ -392,6 +392,29 @@ class TestAway:
         await one.append(("a", 1), key=Key("k", b"1"))
         await other.has(1)
 
+    async def test_what_was_missed_is_told_before_that_it_is_back(
+        self, nodes: Nodes, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one, other = nodes
+        known: list[int] = []
+        note = other.away
+
+        def away(why: str | None) -> None:
+            known.append(len(other.known))
+            note(why)
+
+        monkeypatch.setattr(other, "away", away)
+        port = redis.port
+        other.move(free_port())
+        await cut(redis)
+        await until(lambda: other.reasons)
+        await until(lambda: one.reasons[-1:] == [None])
+        for number in range(3):
+            await one.append(("a", number))
+        other.move(port)
+        await until(lambda: other.reasons[-1:] == [None])
+        assert known[-1] == 3
+
     async def test_cut_off_for_so_long_that_the_log_is_gone(
         self, nodes: Nodes, redis: Redis
     ) -> None:
