@@ -29,12 +29,15 @@ class Reading(NamedTuple):
     :ivar drafts: the updates to append; empty if no value is new.
     :ivar streams: names of the streams whose values it confirms.
     :ivar complaint: the errors of members that cannot be values; empty if there are none.
+    :ivar asked: when the source asked for it, in seconds since the epoch, if the answer took long; the
+        values are as old.
     """
 
     number: int
     drafts: Sequence[Draft]
     streams: Collection[str]
     complaint: str
+    asked: float | None = None
 
 
 class Sources(Ownership):
@@ -96,7 +99,7 @@ class Sources(Ownership):
             stream.vouched = 0.0  # this node runs the source: it gets no more reports
             source.unreported.pop(stream.name, None)
             if (calm and stream.refused is None) or stream.trouble() is None:
-                stream.confirm(now)
+                stream.confirm(now if reading.asked is None else reading.asked)
             self._streams.judge_stream(stream, now)
         if reading.streams or not reading.complaint:
             self._works(source, reading.number, now)
@@ -220,7 +223,8 @@ class Sources(Ownership):
             if how.late and how.error:
                 stream.doubt = how.error
             elif how.proof is not None:
-                stream.proof = max(how.proof, stream.proof or how.proof)
+                # A stream may be late although an update has just come: the answer took long.
+                stream.proof = how.proof if how.late else max(how.proof, stream.proof or how.proof)
                 stream.vouch()
             elif how.late:  # the node that runs the source doubts the value itself
                 stream.doubt = stream.doubt or ""

@@ -300,8 +300,6 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
         refused, log = await self._open_log(session)
         if "READONLY" in refused:  # the master is somewhere else now
             raise Broken(refusal(refused) or "")
-        while await self._hear(session.news, log):
-            pass  # what was missed is told before it is told that the journal is back
         if refused:
             self._lose(refusal(refused) or f"Redis: {refused}")
         else:
@@ -322,6 +320,8 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
         known = None if self._read is None else (self._read.life, self._read.followed)
         opened = await session.open_log(known)
         if opened.said == "same" and self._read is not None:
+            while await self._hear(session.news, self._read):
+                pass  # the follower is told what it missed before it is told that Redis is back
             return opened.refused, self._read
         self._log.info(
             "this is node {node} of log {life} in Redis", node=self.node, life=opened.life

@@ -28,6 +28,9 @@ from streamd.sources.errors import SourceError
 from streamd.sources.records import RecordedSource
 from streamd.sources.settings import LATE_AFTER, SourceSettings, has_backfill
 
+PROMPT = 1.0
+"""Seconds: a reading whose answer took no longer counts as of now."""
+
 GONE = object()
 """The value of a stream that is to be forgotten, for :meth:`Feed.add_parts`."""
 
@@ -73,6 +76,7 @@ class Feed(RecordedSource):
         self._zone = zone
         self.outrun: Callable[[], object] | None = None
         self._resumes = False
+        self._asked: float | None = None  # when the source asked for its next reading
         self._complaints = Complaints(name, key, section)
         self._under_way: dict[str, Draft] = {}  # stream -> its newest draft not yet committed
         self._lost: dict[str, float] = {}  # stream -> since when the journal takes no value of it
@@ -98,6 +102,13 @@ class Feed(RecordedSource):
     def keep(self) -> Keep:
         """The history that the stream with the source's name keeps."""
         return self._source.describe(self._state.configured.get(self.name)).keep
+
+    def asks(self) -> None:
+        """Note that the source asks for its next reading now: an answer is as old as its question.
+
+        So what a link held back for ten seconds is late when it arrives.
+        """
+        self._asked = self._now()
 
     def put(self, value: Any, time: float | None = None) -> Deferred[bool]:
         """Publish a reading: the newest value of what the source observes.
@@ -364,7 +375,10 @@ class Feed(RecordedSource):
         time: float | None = None,
         known: Mapping[str, Draft] | None = None,
     ) -> Reading:
-        return self._state.sources.prepare(self._source, values, self._now(), time, known)
+        now, asked = self._now(), self._asked
+        reading = self._state.sources.prepare(self._source, values, now, time, known)
+        slow = asked is not None and now - asked > PROMPT
+        return reading._replace(asked=asked) if slow else reading
 
     def _commit(self, reading: Reading) -> Deferred[bool]:
         """Append a reading to the journal, then mark its streams as up to date.

@@ -96,6 +96,7 @@ class HttpSource:
 
     async def _ask_value(self) -> Any:
         headers = dict(self._headers)
+        self._feed.asks()
         if self._tag is not None:
             headers["If-None-Match"] = self._tag
         response = await self._get(headers)

@@ -85,6 +85,7 @@ class PromqlSource:
 
     async def _read(self) -> object:
         timeout = self._settings.timeout
+        self._feed.asks()
         form = {"query": self._settings.promql, "timeout": written(timeout)}
         found = series_of(await self._client.ask("query", form, timeout, self._feed.life))
         if self._labels:

@@ -145,6 +145,7 @@ class RedisSource:
         """Send the command at an interval, and publish each reply as a reading."""
         assert self.every is not None
         while True:
+            self._feed.asks()
             reply = await self._ask(link, self._command, self._key)
             try:
                 if self._command != "hgetall":

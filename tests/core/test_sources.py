@@ -275,6 +275,12 @@ class HearingTests(SourcesTestCase):
         self.sources.hear(bell, report, self.now())
         self.assertEqual(("fresh", None), self.daemon.health("bell"))
 
+    def test_an_update_that_is_old_when_it_comes_is_late(self) -> None:
+        self.publish()
+        self.daemon.journal.append([Draft("shop.a", b"2")])
+        self.hear(a=StreamReport(self.now() - 100, None, True))
+        self.assertEqual("late", self.states()["shop.a"])
+
     def test_what_the_node_that_runs_the_source_doubts_is_late(self) -> None:
         bell = self.sources.record("bell", None)
         self.daemon.journal.append([Draft("bell", b"1")])

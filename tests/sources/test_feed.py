@@ -274,6 +274,16 @@ class FeedTests(SourceTestCase):
         self.put(feed, *readings)
         self.patch(self.daemon.journal, "append", append)
 
+    def test_an_answer_is_as_old_as_its_question(self) -> None:
+        feed = self.daemon.feed(expect=Duration(3))
+        for seconds, state in (0.9, "fresh"), (2.9, "fresh"), (4, "late"), (0.1, "fresh"):
+            feed.asks()
+            self.daemon.clock.advance(seconds)
+            self.put(feed, seconds)
+            self.assertEqual((state, None), self.health("shop"), seconds)
+            feed.proved()
+            self.assertEqual((state, None), self.health("shop"), seconds)
+
     def test_a_value_that_was_lost_is_missed(self) -> None:
         feed = self.daemon.feed()
         self.put(feed, 1)

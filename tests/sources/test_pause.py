@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -88,6 +90,7 @@ class Kinds:
 
 
 OFFICE = """
+import threading
 import time
 
 def depth():
@@ -243,3 +246,48 @@ def test_every_kind_is_back_after_a_silent_link(
         began = time.monotonic()
         wait_until(lambda: kinds.all_fresh(daemon) == [], what="all to be fresh again")
         assert time.monotonic() - began < BACK_WITHIN
+
+
+class SlowAnswer(BaseHTTPRequestHandler):
+    """The number 1, after a while."""
+
+    def do_GET(self) -> None:
+        time.sleep(SLOW)
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(b"1")
+
+    def log_message(self, *words: object) -> None:
+        """Nothing."""
+
+
+SLOW = 1.5
+"""Seconds that an answer takes: longer than the streams expect."""
+
+
+def test_an_answer_that_took_longer_than_expect_is_late_when_it_comes(
+    start_daemon: StartDaemon, postgres: PostgresServer
+) -> None:
+    postgres.sql("CREATE TABLE slow (id int)", "INSERT INTO slow VALUES (1)")
+    often = 'every = "100ms"\nexpect = "500ms"\n'
+    database = f'database = "{postgres.url}"\n{often}'
+    slowly = f"FROM slow, (SELECT pg_sleep({SLOW})) AS wait"
+    rows = f'query = "SELECT id {slowly} WHERE id > :after ORDER BY id"\nafter = "id"\n'
+    with ThreadingHTTPServer(("127.0.0.1", 0), SlowAnswer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        tables = {
+            "row": f'{database}query = "SELECT id {slowly}"\n',
+            "rows": f"{database}{rows}",
+            "web": f'url = "http://127.0.0.1:{server.server_port}/"\n{often}',
+        }
+        daemon = start_daemon(config="\n".join(f"[sources.{n}]\n{t}" for n, t in tables.items()))
+        streams, names = Streams(daemon), ("row.id", "rows", "web")
+        for name in names:
+            wait_until(lambda: streams.value(name) is not None, what=name)  # noqa: B023
+        seen = set()
+        until = time.monotonic() + 3 * SLOW
+        while time.monotonic() < until:
+            seen |= {(name, streams.health(name)) for name in names}
+        server.shutdown()
+    assert seen == {(name, ("late", None)) for name in names}

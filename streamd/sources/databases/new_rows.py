@@ -182,6 +182,8 @@ class NewRows:
 
     async def _batch(self, after: Any, limit: int) -> list[Row]:
         """Read the next rows, in order."""
+        assert self._entries is not None
+        self._entries.asks()
         table = await self._session.read(self._query, limit, after=after)
         column = index(table, self._after, "after")
         found = [row[column] for row in table.rows]

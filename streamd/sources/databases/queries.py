@@ -168,6 +168,7 @@ class Reading:
         if self._new_rows is not None:
             await self._new_rows.run(feed)
             return DONE
+        feed.asks()
         table = await self._rows()
         if self._settings.table:
             await feed.put(fitting(table))
