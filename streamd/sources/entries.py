@@ -40,7 +40,10 @@ class Entries:
         self._wrong: SourceError | None = None  # the error of the newest entry, if that was bad
 
     def asks(self) -> None:
-        """Note that the source asks for its next entries now: see :meth:`~streamd.sources.feed.Feed.asks`."""
+        """Note that the source asks for its next entries now.
+
+        See :meth:`~streamd.sources.feed.Feed.asks`.
+        """
         self._feed.asks()
 
     async def add(self, entries: Sequence[Entry], cursor: SourceCursor) -> None:
