@@ -25,7 +25,7 @@ def alert_commands(
 ) -> AlertCommands:
     """Make the part of the site that mutes and tests alerts.
 
-    :param shifts: returns the present shifts: a new configuration replaces them.
+    :param shifts: returns the shifts of all sources now: a new configuration replaces them.
     :param now: returns seconds since the epoch.
     """
 

@@ -113,7 +113,7 @@ def plan_sources(config: Config, surroundings: Surroundings) -> dict[str, Source
 
 
 def read_marks(config: Config, base: Path) -> dict[str, Picture]:
-    """Return the marks of the walls, by the names of their files.
+    """Return the company's marks in the headers of walls: name of the SVG file -> picture.
 
     :raises ConfigError: lists each file that is no SVG.
     """

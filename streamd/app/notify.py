@@ -69,7 +69,7 @@ class Notifier:
 def take_notifier(environ: MutableMapping[str, str] = os.environ) -> Notifier:
     """Make the notifier that the environment describes.
 
-    Its variables are removed, because commands inherit the others.
+    Its variables are removed, because the commands of sources inherit the environment.
     """
     return Notifier(environ.pop("NOTIFY_SOCKET", ""), _take_watchdog(environ))
 

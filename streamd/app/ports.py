@@ -109,7 +109,7 @@ def _as_given(port: str) -> str:
 def address_of(opened: IListeningPort, port: str) -> str:
     """Return the address at which a browser on this machine opens a port.
 
-    :param port: its endpoint string, which is returned for a socket without a number.
+    :param port: the port's endpoint string, which is the result for a Unix socket.
     """
     host: Any = opened.getHost()
     number = getattr(host, "port", None)

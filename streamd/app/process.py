@@ -55,10 +55,10 @@ def end_cleanly(reactor: Any) -> None:
 
 
 def call_on_hangup(reactor: Any, call: Callable[[], object]) -> None:
-    """Call a function at SIGHUP, with which ``systemctl reload`` asks for a new configuration.
+    """Call a function at each SIGHUP: ``systemctl reload`` asks with it for a new configuration.
 
-    A terminal that is closed sends the same signal.  Then the daemon stops, because nobody would see or
-    stop it.  A process without a terminal, or one that ``nohup`` started, goes on.
+    A terminal that closes sends SIGHUP, too.  A daemon that reads from this terminal stops, because
+    nobody would see it any more.  Any other, also one that ``nohup`` started, calls the function.
     """
     terminal = sys.stdin.isatty() if sys.stdin is not None else False
 

@@ -3,8 +3,8 @@
 Once a second each node writes small records into the journal, and reads those of the others.  The node
 that runs a source decides the health of its streams.  Viewers of other nodes see it at most two seconds
 later.  For streams that clients publish, each node computes the health from the log, by the same rule.
-If any node has followed the log without a pause since before an update, its value is confirmed,
-also for nodes that start later.
+The value of an update is confirmed if any node has followed the log without a pause since before it.
+That holds for nodes that start later, too.
 """
 
 from __future__ import annotations

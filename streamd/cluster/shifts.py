@@ -57,7 +57,7 @@ class Shifts:
         return DeferredList(stopping, consumeErrors=True)
 
     def prepare(self, plans: Plans) -> Mapping[str, Shift]:
-        """Return the shifts for these plans, for :meth:`change`: a source with an equal plan keeps its.
+        """Return the shifts for these plans, for :meth:`change`: an equal plan keeps its shift.
 
         :raises ConfigError: a source cannot be made.
         """

@@ -43,11 +43,11 @@ class Look(NamedTuple):
 def look_at(
     base: Path, name: str, last: Look | None = None, sleep: Callable[[float], None] = time.sleep
 ) -> Look:
-    """Read a picture file, if it has changed.  The call may block.
+    """Read a picture file, if it has changed.  The call blocks, and repeats for an incomplete file.
 
-    :param base: the folder of the configuration.
+    :param name: the file, below the folder ``base`` of the configuration.
     :param last: the last look, which is returned if the file has not changed.
-    :param sleep: waits so many seconds.
+    :param sleep: blocks for the seconds before the next attempt.
     :raises ValueError: the message says why there is no picture, and fits on a wall.
     """
     for attempt in range(ATTEMPTS):

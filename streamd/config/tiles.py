@@ -98,7 +98,7 @@ class _PresentedTile(Tile, frozen=True):
 class ValueTile(_PresentedTile, frozen=True, tag="value"):
     """A number with its history, or a text.
 
-    :ivar compare: how many calendar days ago the past is that the number is compared with.
+    :ivar compare: the number is compared with that of so many calendar days ago.
     """
 
     window: Duration | None = None
@@ -106,9 +106,9 @@ class ValueTile(_PresentedTile, frozen=True, tag="value"):
 
 
 class ChartTile(_PresentedTile, frozen=True, tag="chart"):
-    """Numbers over time.
+    """A chart of numbers over time.
 
-    :ivar window: the length of time that the chart shows.
+    :ivar window: seconds up to now that the chart shows.
     """
 
     window: Duration | None = None
@@ -117,7 +117,7 @@ class ChartTile(_PresentedTile, frozen=True, tag="chart"):
 
 
 class QuantilesTile(Tile, frozen=True, tag="quantiles"):
-    """Quantiles of one thing over time, such as p50, p95 and p99: a stream each."""
+    """A chart of quantiles of one thing, such as p50, p95 and p99: a stream each."""
 
     window: Duration | None = None
     scale: Literal["linear", "log"] | None = None
@@ -193,8 +193,8 @@ class TableTile(Tile, frozen=True, tag="table"):
 class RankedTile(Tile, frozen=True, tag="ranked"):
     """Named numbers as bars.
 
-    :ivar former: the key of what a number was before, in rows of objects: a notch below the bar.
-    :ivar compare: how many calendar days ago that was, which gives the notches the name of the day.
+    :ivar former: the key of each row's former number, which is a notch below its bar.
+    :ivar compare: how many calendar days ago the former numbers were true: the tile names that day.
     """
 
     former: Key | None = None
@@ -213,7 +213,7 @@ class RankedTile(Tile, frozen=True, tag="ranked"):
 class HoursTile(Tile, frozen=True, tag="hours"):
     """A number by hours of the day, as a heat strip.
 
-    :ivar rows: the time that a row stands for.
+    :ivar rows: ``"day"`` gives each day a row.
     """
 
     rows: Literal["day"] | None = None
@@ -273,10 +273,10 @@ else:
 
 
 def with_kinds(wall: Any, streams: Mapping[str, Description]) -> Any:
-    """Return a table of ``[[walls]]`` as it is written, in which each tile says its ``show``.
+    """Return a written table ``[[walls]]`` with the ``show`` that its tiles leave out.
 
-    If a tile does not say it, the first of its streams does: then the tile may have the options of that
-    kind.  If neither does, it is :data:`AUTO`.  Parts of another form stay as they are.
+    A tile that has options of a kind gets the ``show`` of its first stream, if that has one.  All
+    others get :data:`AUTO`.  Parts of another form stay as they are.
     """
     if not isinstance(wall, dict) or not isinstance(wall.get("tiles"), list):
         return wall

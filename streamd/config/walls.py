@@ -35,7 +35,7 @@ class Group(
     """A table ``[[walls.groups]]``: tiles that stand together below a heading.
 
     :ivar share: ``"time"`` if all tiles of the group share one axis of time.
-    :ivar window: the length of the shared time.
+    :ivar window: seconds up to now that the charts share.
     :ivar events: the stream whose updates are marked in all tiles of the group.
     """
 

@@ -145,7 +145,7 @@ class Missed:
     The cursor has no backlog.
 
     :ivar updates: as in :class:`Answer`.
-    :ivar touched: the bits of those streams of which there is anything to tell.
+    :ivar touched: a bit set of the numbers that the roster gives to streams: those that changed.
     """
 
     def __init__(self, state: State, cursor: Cursor, newest: bool = False) -> None:
@@ -185,7 +185,7 @@ class Missed:
         return [i for i, n in enumerate(self._numbers) if flags[n >> 3] >> (n & 7) & 1]
 
     def answer(self, bits: int, picked: Sequence[int]) -> Answer:
-        """Return the answer for the streams with these bits.
+        """Return the answer for the streams in a bit set such as :attr:`touched`.
 
         :param picked: see :meth:`pick`.
         """
@@ -333,7 +333,8 @@ def proofs(state: State, bits: int, until: Position, last: float = 0.0) -> dict[
 
     :param bits: the streams to look at, as bits of the roster.
     :param until: the position up to which the viewers have read.
-    :param last: the time of the last tick: viewers may know a newer proof than one from before it.
+    :param last: the time of the last tick.  A confirmation up to ``until`` counts only after it,
+        because viewers may already know a newer one.
     """
     found = {}
     # A name may have changed hands since the bits were found: an entry of a source has no proof.

@@ -75,9 +75,9 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     :ivar expect: seconds; the stream is late if its value was not confirmed for longer than this.
     :ivar words: what the stream's values are called.
     :ivar goal: the number that the stream is to reach.
-    :ivar begin: the key ``from``: when the way to the goal begins, or the wait for a time.
-    :ivar by: up to when the goal is to be reached.
-    :ivar compare: how many calendar days ago the past is that a tile compares with.
+    :ivar begin: the key ``from``: when the progress to the goal, or the wait for a time, begins.
+    :ivar by: the time by which the goal is to be reached.
+    :ivar compare: tiles compare the value with that of so many calendar days ago.
     """
 
     title: str | None = None

@@ -46,7 +46,7 @@ class Gaps:
             self._note(self._known.popleft())
 
     def pass_all(self, undecided: bool) -> None:
-        """Note the other gaps: the log was read.
+        """Note all gaps that are left, once the whole log was read.
 
         :param undecided: whether updates wait from now on for :meth:`decide`.
         """

@@ -16,7 +16,7 @@ from streamd.core.values import to_python
 class GlobValues:
     """The numbers of the streams that a glob selects.
 
-    To follow them costs what has changed, or how many they are, whichever is less.
+    The cost of a look grows with the streams that changed, but not beyond the number of all streams.
 
     :ivar version: grows with each change.
     :ivar unfit: streams that are failed or late, or have no value, by name.

@@ -48,7 +48,7 @@ class Cut(msgspec.Struct, frozen=True, array_like=True):
     """A step back of the clock.
 
     :ivar at: the place of the newest update at that moment.
-    :ivar held: what held then, and holds from its time on.
+    :ivar held: the value that held then, as a moment with the time of the step.
     """
 
     at: Place
@@ -295,14 +295,15 @@ class LongHistory:
         begin: float,
         silences: Iterable[Change] | None = None,
     ) -> Generator[None, None, LongHistory]:
-        """Return a history that is made of raw history and of the silences only.
+        """Return a new long history that is made of raw history and silences only.
 
         The generator yields about every millisecond.
 
-        :param raw: as :meth:`since_cut` returns it.
-        :param seconds: the time that it covers.
-        :param begin: what lies before is left out, except what holds then.
-        :param silences: instead of all silences.
+        :param raw: the updates that :meth:`since_cut` returns.
+        :param seconds: the time that the new history covers.
+        :param begin: the history begins at this time, in seconds since the epoch, with the value that
+            held then.
+        :param silences: the silences to note; None for all that this history has.
         """
         values = self._before_raw()
         before: list[Update] = []

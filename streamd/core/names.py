@@ -34,8 +34,8 @@ def join_ends(begin: str, end: str) -> str:
 
 
 def is_below(end: str, begin: str) -> bool:
-    """Return whether a stream's name, or the end of one, is another one or continues it after a dot.
+    """Return whether ``end`` equals ``begin``, or continues it after a dot: ``a.b`` is below ``a``.
 
-    Everything is below the empty end.
+    Both are names of streams, or ends of names.  Everything is below the empty end.
     """
     return not begin or end == begin or end.startswith(f"{begin}.")

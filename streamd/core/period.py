@@ -101,8 +101,8 @@ def look_back(stream: Stream, begin: float, end: float, most: int) -> Generator[
 def look_before(stream: Stream, now: float, most: int) -> Looking | None:
     """Return a computation of the known past that raw history no longer has; None if it has all.
 
-    It returns the period and its end.  Updates since the end are in raw history.  The end is the end of
-    a slot, or the time of the newest update if the open slot has all updates.
+    The computation returns the period and its end.  Updates since the end are in raw history.  The end
+    is the end of a slot, or the time of the newest update if the open slot has all updates.
 
     :param now: seconds since the epoch.
     :param most: the most slots, apart from the ones that reach over the ends.

@@ -42,9 +42,9 @@ class Rights(NamedTuple):
         return self._replace(view=view, publish=publish, metrics=metrics)
 
     def visible(self, selection: Selection) -> Selection:
-        """Return the part of a selection that may be read.  Globs shrink, and all streams count as one.
+        """Return the part of a selection that may be read: a glob loses the streams that may not.
 
-        :raises Refused: 403 if it names a stream that may not be read.
+        :raises Refused: 403 if the selection names a stream that may not be read.
         """
         if not self.view.all:
             for name in sorted(selection.names):
@@ -52,7 +52,7 @@ class Rights(NamedTuple):
         return selection.within(self.view)
 
     def check_view(self, name: str) -> None:
-        """Refuse to read a stream unless this is allowed, whether or not the stream exists.
+        """Refuse a client that may not read a stream, whether or not the stream exists.
 
         :raises Refused: 403.
         """
@@ -60,7 +60,7 @@ class Rights(NamedTuple):
             raise no_right(f"reading {shorten(name)}")
 
     def check_publish(self, name: str) -> None:
-        """Refuse to publish or forget a stream unless this is allowed.
+        """Refuse a client that may not publish and forget a stream.
 
         :raises Refused: 403.
         """
@@ -68,7 +68,7 @@ class Rights(NamedTuple):
             raise no_right(f"publishing {shorten(name)}")
 
     def may_read_wall(self, name: str, streams: Selection) -> bool:
-        """Return whether a wall may be read: its names are visible, and of each glob a part may be.
+        """Return whether a wall may be read: each of its names, and at least one match of each glob.
 
         :param streams: the names and globs of the wall.
         """

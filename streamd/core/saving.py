@@ -104,8 +104,8 @@ class Saving:
     def change_rollup(self, stream: Stream) -> None:
         """Make the long history of a stream as long as its description now says.
 
-        It goes on if its slots keep their width.  Otherwise it begins anew with raw history, as after
-        a restart, and a backfill fills its past again.
+        If the slots keep their width, it keeps them.  Otherwise it begins anew with raw history, as
+        after a restart, and a backfill fills its past again.
         """
         seconds, long, past = stream.description.rollup, stream.long, stream.past
         if seconds is not None and long is not None and long.slots.width == width_for(seconds):
@@ -153,7 +153,7 @@ class Saving:
         """Return the blocks that changed since the last call, some 8 MB at most.
 
         Several calls make a round of all streams, so each stream has its turn.  The last call of a
-        round returns also :data:`FOLLOWED`; if no stream has a long history, none does.
+        round returns also :data:`FOLLOWED`, unless no stream has a long history.
 
         :param now: up to when the histories were followed, in seconds since the epoch.
         """

@@ -159,7 +159,7 @@ class Slots:
     def precede(self, earlier: Slots, until: float) -> None:
         """Put the slots of another object, of the same width, before this one's.
 
-        :param earlier: its slots replace this object's.  Only in the slot of ``until`` both count.
+        :param earlier: its slots replace this object's before ``until``; in that slot both count.
         :param until: when these slots begin, in seconds since the epoch.
         """
         for number, block in earlier._blocks.items():
@@ -294,7 +294,7 @@ class Slots:
         return None if found is None else bytes(found)
 
     def load(self, block: int, data: bytes) -> None:
-        """Set a block.
+        """Replace a block by a stored one.
 
         :param data: the bytes that :meth:`dump` returned.
         :raises ValueError: the data is not a block.

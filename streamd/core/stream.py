@@ -179,7 +179,7 @@ class Stream:
     def expire_report(self, now: float) -> bool:
         """Doubt the value when the last report of the node that runs its source has expired.
 
-        Nobody may run the source then.  Only ``expect`` would show that, and channels have none.
+        Perhaps no node runs the source then.  Without ``expect``, nothing else would show that.
 
         :returns: whether the report has just expired.
         """

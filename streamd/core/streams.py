@@ -38,7 +38,8 @@ class Streams:
     :ivar noted: streams in the order in which they were last forgotten, described or judged (changed
         their health).
     :ivar configured: descriptions of the configured streams, which exist before their first update.
-    :ivar expected: streams without an ``expect`` of their own, and that of each; the first one counts.
+    :ivar expected: pairs of names and an ``expect``, for streams without one of their own; the first
+        pair that matches counts.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ RESTART = 0.1
 
 
 class Point(NamedTuple):
-    """A time, and what happened since the point before.
+    """A time, and the facts about the time from the point before it.
 
     :ivar time: seconds since the epoch.
     :ivar number: the number that holds since then; None if it is unknown.
@@ -47,9 +47,10 @@ class Point(NamedTuple):
     high: float = -math.inf
 
     def then(self, time: float, number: float | None, counts: bool = True) -> Point:
-        """Return the point at which another number begins; None if it is unknown from then on.
+        """Return the next point: it sums up the time since this one, and a new number holds from it on.
 
-        :param counts: whether the number is an update, and not an old one that is known again.
+        :param number: the new number; None if the number is unknown from this time on.
+        :param counts: False if the number is no update: it was unknown for a while, and is known again.
         """
         known = 0.0 if self.number is None else time - self.time
         area = (self.number or 0.0) * known

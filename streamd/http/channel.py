@@ -131,7 +131,7 @@ class Channel(OpenChannel):
     def hold(self, seconds: float, client: str, then: Callable[[], None]) -> None:
         """Pause this connection for some seconds; then call ``then``, and resume it.
 
-        Afterwards it waits for its client's turn: guesses that came together end together.
+        After the pause it waits for its client's turn, because many pauses may end at the same time.
 
         :param client: the address under which the client is counted.
         """
@@ -272,11 +272,11 @@ class Channel(OpenChannel):
 class Peer:
     """The other end of a connection, which makes its requests.
 
-    What they have in common is found once: an address is a system call.
+    The common facts of its requests are found once, because each address costs a system call.
 
     :ivar address: the address of the peer.
     :ivar host: its IP address; empty for a unix socket.
-    :ivar port: the address of the port; None if the connection changes nothing.
+    :ivar port: the address of the daemon's port; None if none of the requests changes anything.
     """
 
     def __init__(self, transport: Any, site: Answers, port: IAddress | None = None) -> None:

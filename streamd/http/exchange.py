@@ -60,7 +60,7 @@ class Answers(Notes, Protocol):
     :ivar security: headers that every answer gets.
     :ivar packer: compresses answers.
     :ivar unread: counts the memory of the answers that are being sent.
-    :ivar turns: lets clients take turns.
+    :ivar turns: does delayed work for one client address after the other.
     :ivar logs_answers: whether each answered request gets a line in the log.
     """
 

@@ -64,7 +64,7 @@ class Rates:
         self._check(request, self._requests, "requests")
 
     def check_publisher(self, publisher: str) -> None:
-        """Refuse a publish with a token with which too many come.
+        """Refuse a publish if too many come with its token.
 
         :param publisher: the place of the token in the configuration; empty without a token.
         :raises Refused: 429.

@@ -172,8 +172,9 @@ class Handover(msgspec.Struct, frozen=True):
 def allowed(asked: Subscription, principal: Principal) -> Subscription:
     """Return the part of a subscription that a client may read.
 
-    A position from a time in which it had fewer rights does not count: it would hide values.  The
-    position at which its rights began does, or a client without news would never wait for some.
+    A position before the client's present rights began does not count: values that the client may read
+    only now would be missing.  The position at which they began counts: otherwise a client that got no
+    update since then would begin anew with each poll.
 
     :raises Refused: 403 for a stream that the client may not read.
     """

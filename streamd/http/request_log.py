@@ -45,7 +45,9 @@ _SAY_EVERY = 60.0
 
 
 class RequestLog:
-    """Writes these lines.  A query is in none of them, because it may have a secret.
+    """Writes a line for each refusal, and for each answer if that is configured.
+
+    No line has the query of a request, because it may have a secret.
 
     :ivar all: whether each answered request gets a line.  The log bounds how many there are a second.
     """

@@ -30,7 +30,8 @@ class Key(NamedTuple):
 
     :ivar text: the key as the client sent it.
     :ivar digest: the digest of the request; the same key with another digest is a conflict.
-    :ivar publisher: a word for the publisher, without spaces; empty for programs without a token.
+    :ivar publisher: the place of the publisher's token in the configuration, without spaces; empty for
+        programs without a token.
     """
 
     text: str

@@ -81,7 +81,7 @@ class RedisSession:
         self._node = node
 
     async def connect(self, url: RedisUrl, password: str) -> None:
-        """Open both connections.
+        """Open the connection for steps and the one for reading the log.
 
         :raises Exception: :func:`~streamd.reactor.redis_client.explain` turns it into a sentence.
         """

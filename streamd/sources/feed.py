@@ -1,6 +1,6 @@
 """Feeds: turn what a source reads into updates in the journal and health in the state.
 
-This module is long because all that a source may say is one promise.
+The module is long because it is the whole interface between a source and the daemon.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ GONE = object()
 class Feed(RecordedSource):
     """The object through which one source publishes.
 
-    The class is long because all that a source may say is one promise.
+    The class is long because it is the whole interface between a source and the daemon.
 
     :ivar outrun: called when the journal refuses the fence because another node runs the source.
     """
@@ -177,7 +177,7 @@ class Feed(RecordedSource):
         :param gone: names of streams that are forgotten in this step.
         :raises Refused: nothing was stored; also raises
             :class:`~streamd.journals.journal.Outrun`, as :meth:`add` does.
-        :returns: whether all streams have a value now.
+        :returns: False if the newest value of a stream was refused; that stream has failed.
         """
         parts = [(self._parts(reading), time) for reading, time in readings]
         return await self._add(parts, cursor, gone)
@@ -187,10 +187,10 @@ class Feed(RecordedSource):
     ) -> bool:
         """Publish events of several streams, as :meth:`add_readings` does.
 
-        :param parts: pairs, oldest first: end of a stream's name -> value, as for :meth:`put_some`, and
-            the time.  The value :data:`GONE` forgets the stream and those below it.
+        :param parts: pairs, oldest first: a mapping as for :meth:`put_some`, and its time or None for
+            now.  The value :data:`GONE` forgets the stream and those below it.
         :raises Refused: see :meth:`add_readings`.
-        :returns: whether all streams have a value now.
+        :returns: False if the newest value of a stream was refused; that stream has failed.
         """
         named = [({join_ends(self.name, e): v for e, v in p.items()}, time) for p, time in parts]
         return await self._add(named, cursor)
@@ -229,9 +229,9 @@ class Feed(RecordedSource):
     def proved(self) -> None:
         """Record that the source ran and found nothing new: its last values are still true.
 
-        This proves the values since the source was started and since :meth:`missed`.  A source with a
-        cursor also proves the value from before: it has read on from there.  If the journal did not
-        take a value, and no later one came, the source missed it.
+        This proves the values that came since the start of the source and since :meth:`missed`.  A
+        source with a cursor also proves the value before them, because it has read on from there.  If
+        the journal refused the newest value of a stream, this calls :meth:`missed` instead.
         """
         if self._lost:
             since = min(self._lost.values())
@@ -286,7 +286,7 @@ class Feed(RecordedSource):
         self._changed()
 
     def comes_through(self, lives: Collection[str]) -> None:
-        """Note that the source's streams come through other logs, for whoever reads them here.
+        """Note that the source's streams come through other logs, for daemons that read them here.
 
         :param lives: the lives of these logs.
         """
@@ -298,7 +298,8 @@ class Feed(RecordedSource):
     def pass_on(self, health: Mapping[str, StreamReport]) -> None:
         """Give streams the health that another daemon reports; it counts for four seconds.
 
-        :param health: by the names of the streams: all of the source's, and its own if that fails.
+        :param health: stream -> its report, for all streams of the source.  If the source fails, its
+            own name has a report, too.
         """
         self._state.sources.hear(self._source, health, self._now())
         if not self._source.fails:

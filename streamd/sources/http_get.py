@@ -45,7 +45,7 @@ class HttpUrl(str):
 def check_host(url: str) -> str:
     """Return a URL with a host, and without a user.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if the URL has no host, has a user, or has an invalid port.
     """
     parts = urlsplit(url)
     if parts.username is not None or not parts.hostname:
@@ -65,7 +65,7 @@ def reveal_headers(
     """Return the headers of a table in plain text.
 
     :param path: the key path of the table.
-    :raises ConfigError: if a name is none, or a secret is missing.
+    :raises ConfigError: if a header's name is invalid, or a secret is missing.
     """
     for header in headers:
         if not _HEADER.fullmatch(header):
@@ -100,7 +100,7 @@ async def follow_redirects(
 
     :param ask: sends a request to a URL with headers.
     :param elsewhere: follow redirects to other origins, which get none of the configured headers.
-    :param life: the own log: a daemon with this log is not read.
+    :param life: the life of this daemon's log: a daemon must not read itself.
     """
     own = str(life)
     for _ in range(MAX_REDIRECTS + 1):
@@ -122,7 +122,7 @@ async def follow_redirects(
 
 
 def refusal(response: Any, now: float) -> SourceError:
-    """Return the error for an answer without a value.
+    """Return the error for an answer whose status is no success; it keeps to ``Retry-After``.
 
     :param now: seconds since the epoch.
     """

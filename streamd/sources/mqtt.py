@@ -46,7 +46,7 @@ class MqttSettings(SourceSettings, frozen=True, kw_only=True):
 
     :ivar topic: the topics to read, by the beginnings of streams' names.
     :ivar status: the topics, often of last wills, that say whether a device is online.
-    :ivar offline: the text of such a message that says that it is not.
+    :ivar offline: the text of such a message when the device is offline.
     :ivar client_id: the name of the session at the broker; None for a random one.
     :ivar session: how long the broker keeps messages while streamd is away.
     :ivar version: of the protocol: 3 is MQTT 3.1.1.

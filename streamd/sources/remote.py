@@ -270,7 +270,7 @@ class RemoteSource:
 def _decoded(event: Event) -> Mapping[str, Any]:
     """Return a message of ``streamd.v1``.
 
-    :raises SourceError: if it is none.
+    :raises SourceError: if the event is no such message.
     """
     try:
         message = msgspec.json.decode(event.data)

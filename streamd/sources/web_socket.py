@@ -59,7 +59,7 @@ class WebSocketSettings(SourceSettings, frozen=True, kw_only=True):
 class WebSocketSource:
     """Keeps one WebSocket open, and opens a new one when it ends.
 
-    What is sent while none is open is lost.  After such a gap, streams are late until their next one.
+    Messages that are sent while none is open are lost.  Each stream is then late until its next update.
     """
 
     def __init__(

@@ -40,7 +40,7 @@ class WebSocket(WebSocketClientProtocol):
     :ivar on_message: called with each message.
     :ivar on_life: called when anything came.
     :ivar ended: fires when the connection has ended.
-    :ivar why: the reason, then.
+    :ivar why: the reason why it has ended; None before.
     """
 
     transport: Any

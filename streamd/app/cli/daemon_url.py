@@ -29,7 +29,7 @@ class DaemonUrl(NamedTuple):
     def parse(cls, written: str) -> DaemonUrl:
         """Parse an address.
 
-        :raises ValueError: the message has no password.
+        :raises ValueError: if it is not valid; the message does not repeat its password.
         """
         try:
             parts = urlsplit(written)

@@ -326,9 +326,10 @@ def _untried(name: str, reply: Reply) -> Finding | None:
 
 
 def check_clock(told: float, asked: float, answered: float) -> Finding:
-    """Return whether the daemon's clock agrees with the own one.
+    """Return whether the daemon's clock agrees with the one here; times are seconds since the epoch.
 
-    :param told: the daemon's time; the others are the own times around the request.
+    :param told: the daemon's time in its answer.
+    :param asked: the time here before the request; ``answered`` is that after the answer.
     """
     skew = told - (asked + answered) / 2
     if abs(skew) <= SKEW + (answered - asked) / 2:

@@ -153,9 +153,9 @@ class Probe:
         return reply._replace(body=body)
 
     def hold_events(self, query: str, seconds: float) -> float | None:
-        """Read an event stream that ends by itself after some seconds; return when it was cut off.
+        """Read an event stream that should end after ``seconds``; return the seconds until it was cut.
 
-        Infinity: it came to its end.  None: it is refused.
+        :returns: infinity if the stream came to its own end; None if the daemon refused it.
         """
         connection = self._connect(seconds + ANSWER_WITHIN)
         path = f"{self.url.path}events?for={seconds:g}s&{query}"

@@ -204,10 +204,10 @@ class Access:
         return known
 
     def is_current(self, principal: Principal) -> bool:
-        """Return whether a client that was admitted before still has the same rights to read.
+        """Return whether an admitted client still has the same streams to read, walls and screen name.
 
-        It also has to be the same screen: a viewer may report under the name that its grant had.  With
-        another wall a page begins anew, too, because it has to ask for that wall.
+        The name matters because its reports go under it.  The walls matter because a page has to ask
+        for another wall.
         """
         now, before = self.current_rights(principal), principal.rights
         return (now.view, now.walls, now.screen) == (before.view, before.walls, before.screen)
@@ -258,8 +258,8 @@ class Access:
     def check_metrics(self, request: Request, is_open: bool) -> None:
         """Refuse to tell the metrics, unless a token or the place of the client allows it.
 
-        :param is_open: whether the port is one for metrics, where nobody needs a token unless there is
-            one for them.
+        :param is_open: whether the port has the metrics alone.  There a token is needed only if one of
+            ``[access] metrics`` is configured.
         :raises Refused: 401 without a valid token, 403 with one that has no such right.
         """
         tokens = self.rules.tokens

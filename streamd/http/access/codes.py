@@ -49,8 +49,8 @@ class Waiting(msgspec.Struct, frozen=True):
 
     :ivar hash: the hash of its secret, as :func:`~streamd.http.access.grants.hash_of` makes it.
     :ivar salt: a random text, from which its code is made; the next code has another one.
-    :ivar code: the hash of its code with the salt.  Codes are few, so it withstands no search: it keeps
-        codes out of backups and of the eyes of those who read the journal.
+    :ivar code: the hash of its code with the salt.  There are too few codes to withstand a search: the
+        hash only hides them from people who see the journal or a backup.
     :ivar group: the text under which its address is counted.
     :ivar address: its address, for the administrator.
     :ivar since: when it got its code, in seconds since the epoch.

@@ -63,8 +63,8 @@ class Grant(msgspec.Struct, frozen=True):
     """The right that a secret gives.  Times are in seconds since the epoch.
 
     :ivar hash: the SHA-256 of the secret, in hexadecimal.
-    :ivar kind: ``screen``: a screen of its own name.  ``link``: whoever opened a link.  ``admin``: the
-        session of an administrator.
+    :ivar kind: ``screen``: a screen of its own name.  ``link``: a browser that opened a link.
+        ``admin``: the session of an administrator.
     :ivar name: the name of the screen, or of the link.
     :ivar wall: the wall that it may read.
     :ivar until: when it ends; None for a screen, see :data:`UNSEEN`.

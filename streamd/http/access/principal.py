@@ -15,7 +15,8 @@ class Principal(NamedTuple):
     :ivar key: which of them: the hash of a token, the id of a grant, or the name of a person.
     :ivar rights: what it may do.
     :ivar name: the name for logs and lists; empty if there is none.
-    :ivar publisher: a word for the owner of idempotency keys; empty without a token.
+    :ivar publisher: the place of its token in the configuration, whose idempotency keys count apart;
+        empty without a token.
     :ivar proxy: the address of the proxy that told the name of a person; empty for a Unix socket.
     :ivar since: a cursor before this position cannot resume: it may be from a time with fewer rights.
         :data:`ORIGIN` if it always could read all streams.

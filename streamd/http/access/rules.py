@@ -68,9 +68,9 @@ class Rules:
         return bool(self.tokens.admin or (self.identity is not None and self.identity.admins))
 
     def check_wall(self, name: str) -> None:
-        """Refuse a wall that the configuration does not have.
+        """Refuse the name of a wall that does not exist, in a request of an administrator.
 
-        :raises Refused: 404, for administrators: the message has the names of the walls.
+        :raises Refused: 404; the message lists all walls, which only administrators may know.
         """
         if name not in self.walls:
             known = ", ".join(sorted(self.walls))

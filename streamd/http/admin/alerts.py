@@ -33,20 +33,20 @@ class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
 
 class Mute(_Command, tag="mute", frozen=True):
-    """Tell nothing new for a while.
+    """The command that silences an alert for a while.
 
-    :ivar lasting: the key ``for``.
+    :ivar lasting: the key ``for``: a duration such as ``"2h"``.
     """
 
     lasting: str = msgspec.field(name="for")
 
 
 class Unmute(_Command, tag="unmute", frozen=True):
-    """Tell again."""
+    """The command that ends a mute."""
 
 
 class Try(_Command, tag="test", frozen=True):
-    """Send a test to each address."""
+    """The command that sends a test to each address of an alert."""
 
 
 _COMMAND: msgspec.json.Decoder[Mute | Unmute | Try] = msgspec.json.Decoder(Mute | Unmute | Try)
@@ -65,7 +65,7 @@ class AlertCommands:
         return {f"/alerts/{NAME}": {"POST": self.post_alert}}
 
     def post_alert(self, request: Request, name: str) -> NeedsBody:
-        """``POST /alerts/NAME``: mute an alert, end that, or send a test.
+        """``POST /alerts/NAME``: mute or unmute an alert, or send a test.
 
         :raises Refused: 400, 401, 403, 404, or 503 if the journal is away.
         """

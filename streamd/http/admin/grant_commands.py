@@ -70,7 +70,7 @@ class GrantCommands:
         return NeedsBody(change)
 
     def delete_grant(self, request: Request, id: str) -> Deferred[Response]:
-        """``DELETE /grants/ID``: revoke a grant; its viewers are off within five seconds.
+        """``DELETE /grants/ID``: revoke a grant; its viewers are disconnected within five seconds.
 
         :raises Refused: 401, 403, 404, or 503 if the journal is away.
         """

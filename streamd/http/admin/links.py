@@ -35,7 +35,7 @@ MAX_LASTING = UNSEEN
 class _Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A link to be made.
 
-    :ivar lasting: the key ``for``.
+    :ivar lasting: the key ``for``: a duration such as ``"7d"``.
     :ivar name: the name by which it is revoked; empty for the name of the wall.
     """
 

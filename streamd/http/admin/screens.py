@@ -47,6 +47,7 @@ class ShowPlaylist(_Command, tag="playlist", frozen=True):
 class ShowMessage(_Command, tag="message", frozen=True):
     """Show a message for a while.  A message of spaces removes the current one.
 
+    :ivar shown: the key ``for``: a duration.
     :ivar place: the key ``as``: the message covers the screen, or is a line at its bottom.
     """
 

@@ -106,7 +106,7 @@ class Hook(NamedTuple):
         return "event" if events and self.sender.event(headers, document) not in events else ""
 
     def drafts(self, document: Any) -> tuple[list[Draft], list[Refused]]:
-        """Return the updates that a delivery makes, and the errors of the values that cannot be some.
+        """Return the updates that a delivery makes, and an error for each value that cannot be one.
 
         :raises Refused: 400 if the delivery lacks the list of ``each``.
         """

@@ -136,7 +136,7 @@ class Delivered:
     def append(self, drafts: Sequence[Draft], id: str) -> Deferred[Sequence[Update] | None]:
         """Append the updates of a delivery, unless one with this id was appended before.
 
-        :returns: None if it was.
+        :returns: None if one with this id was.
         """
         mark = hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()[:16]
         return self._lock.run(lambda: Deferred.fromCoroutine(self._append(drafts, mark)))

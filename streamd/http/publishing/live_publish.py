@@ -46,7 +46,7 @@ class Admission(NamedTuple):
 
     :ivar principal: the client; None if it may not publish.
     :ivar code: the code of the refusal, if it may not.
-    :ivar rules: the rules of that time, if only they let it publish; None if credentials do.
+    :ivar rules: the rules that let a client without credentials publish; None if credentials do.
     """
 
     principal: Principal | None
@@ -152,7 +152,7 @@ class LivePublisher:
 
 
 class BadUpdate(Refused):
-    """One update of a message is refused, and so all of the message are.
+    """The whole message is refused because of one update.
 
     :ivar index: its place in the message, from 0.
     """

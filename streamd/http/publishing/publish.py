@@ -135,7 +135,7 @@ class Publisher:
         return publisher
 
     def check_rate(self, publisher: Principal) -> None:
-        """Refuse a publish with a token with which too many come.
+        """Refuse a publish if too many come with its token.
 
         :raises Refused: 429.
         """

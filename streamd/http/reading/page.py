@@ -123,7 +123,7 @@ class Page:
         :param language: the language of walls without their own; None for the browser's.
         :param timezone: the time zone of walls without their own; None for the browser's.
         :param screens: the screens that the configuration knows.
-        :param marks: the marks of walls, by the names of their files.
+        :param marks: the company's marks in the headers of walls: name of the SVG file -> picture.
         """
         said = {"order": order, **({"note": note} if note else {})}
         drawn = {name: (_mark_path(mark), mark) for name, mark in (marks or {}).items()}

@@ -47,7 +47,7 @@ class PollSession:
     """The session of one client that polls.
 
     :ivar sid: its identity, which is in the query of each of its requests.
-    :ivar conversation: set by whoever makes the session; None once it has ended.
+    :ivar conversation: set by the maker of the session; None once it has ended.
     :ivar has_ended: whether it is no session any more.
     :ivar probe: the connection by which it may change to a WebSocket, or None.
     """
@@ -250,7 +250,7 @@ class PollSession:
         self._upgrading = False
 
     def hand_over(self) -> tuple[list[bytes], Position | None]:
-        """End the session, whose conversation goes on by a WebSocket.
+        """End the session; its conversation continues on a WebSocket.
 
         :returns: the packets that were not sent yet, and the position up to which the client has the
             state; None if it has none, or not all of it.

@@ -38,14 +38,14 @@ _MAX_REASON = 100
 class SocketIoProtocol(StreamProtocol):
     """The WebSocket of one client.
 
-    A client that has polled before probes its WebSocket first.  Until it changes, its session goes on.
+    A client that has polled before probes its WebSocket first, and polls until it changes to it.
     """
 
     ping_frame = frame(packet(PacketType.PING))
     _ping_due = False  # it lagged when a ping was due
     _has_joined = False
     conversation: Conversation | None = None
-    """Set by whoever makes the connection, unless the client has a session."""
+    """Set by the maker of the connection, unless the client has a session."""
 
     def __init__(
         self, handshake: Handshake, seat: Seat, opening: bytes, session: PollSession | None = None

@@ -359,7 +359,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     def check_pong(self, now: float) -> None:
         """Drop the viewer if the last ping was not answered in time.
 
-        A slow reader may read much before the ping.  Its system acknowledges bytes meanwhile.
+        A slow reader stays while its system acknowledges bytes: it has to read much before the ping.
         """
         if not self.ready or self._pinged is None or now - self._pinged < PONG_WITHIN:
             return

@@ -283,7 +283,7 @@ class AlertControl:
         self._source, self._journal, self._now = source, journal, now
 
     def mute(self, seconds: float) -> Deferred[float]:
-        """Mute the alert for some seconds; 0 ends that.  Fires with the end, since the epoch.
+        """Mute the alert for some seconds; 0 unmutes it.  Fires with the mute's end, since the epoch.
 
         :raises Away: the journal cannot keep it now.
         """

@@ -105,7 +105,7 @@ class Link:
 
     :ivar connection: SQLAlchemy's.
     :ivar raw: that of the driver.
-    :ivar lost: whether it is to be closed.
+    :ivar lost: whether the connection has failed and must be closed.
     """
 
     def __init__(self, connection: Any, lost: bool) -> None:

@@ -37,7 +37,7 @@ def error_of(answer: Mapping[str, Any]) -> SourceError:
 def series_of(data: Any) -> list[Series[Any]]:
     """Return the series in the ``data`` of an answer to an instant query, with their values.
 
-    :raises SourceError: if it has none, because the query gives a range, or is not of Prometheus.
+    :raises SourceError: if the query gives a range, or the answer does not come from Prometheus.
     """
     try:
         kind, result = data["resultType"], data["result"]
@@ -76,7 +76,7 @@ def ranges_of(data: Any) -> list[Series[Sequence[Any]]]:
 def number(text: str) -> float | int | BadValue:
     """Return a number that Prometheus writes; JSON has no NaN and no infinity.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if the text is no number.
     """
     value = float(text)
     if math.isnan(value):
