@@ -304,8 +304,8 @@ class Timezone(str):
     def parse(cls, written: Any) -> Timezone:
         """Parse a configured value; a ValueError says which name is probably meant.
 
-        A machine without the database accepts every name of the right form, because the page has a
-        database of its own.
+        A machine without time zones accepts every name of the right form, because the browser has its
+        own.
         """
         if not isinstance(written, str) or not cls._FORM.fullmatch(written):
             raise ValueError('expected a time zone such as "Europe/Berlin"')

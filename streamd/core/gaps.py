@@ -1,7 +1,7 @@
 """Gaps: times in which no node followed the log, as the long histories note them.
 
-A gap is a place in the log.  Every node notes it there, between the same updates, so that all have the
-same long histories.  One node decides whether there was a gap before it began to follow the log.
+A gap is known by the place of the last update before it.  Every node notes it there, so that all have
+the same long histories.  One node decides whether there was a gap before it began to follow the log.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Gaps:
     def begin(self, known: Iterable[Place]) -> None:
         """Begin to read a log.
 
-        :param known: the gaps that the loaded histories lack: the places after which no node followed
-            the log for a while; oldest first.
+        :param known: the gaps that the loaded histories lack: the place of the last update before each,
+            oldest first.
         """
         self.undecided = False
         self._known = deque(known)
@@ -71,7 +71,7 @@ class Gaps:
     def decide(self, gap: Place | None) -> None:
         """Note a gap if there was one, and then add the updates that waited.
 
-        :param gap: the place at which this node began to follow the log, or None.
+        :param gap: the place of the last update before the gap, or None.
         """
         waiting, self._waiting, self.undecided = self._waiting, [], False
         if gap is not None:

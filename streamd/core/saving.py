@@ -37,7 +37,7 @@ class Saving:
     """The long histories and the pasts of all streams, as a journal stores them.
 
     :ivar until: the time until which the loaded ones were followed; seconds since the epoch.
-    :ivar gaps: the gaps that the loaded histories lack: the place after which each ended.
+    :ivar gaps: the gaps that the loaded histories lack: the place of the last update before each.
     :ivar backfills: source -> how far its backfill is, as the source wrote it.
     """
 

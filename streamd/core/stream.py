@@ -142,7 +142,7 @@ class Stream:
     def make_past(self, until: float) -> Past | None:
         """Return an empty past for the time before the long history; None if the stream has none.
 
-        It replaces a former past when it is set.
+        It replaces the stream's past only once the caller assigns it to ``past``.
 
         :param until: when the past ends if the long history is empty, in seconds since the epoch.
         """

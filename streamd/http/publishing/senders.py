@@ -130,7 +130,8 @@ class GitLab(Standard):
 class Grafana(Sender):
     """Grafana 12 and newer, with an HMAC secret.
 
-    The name of the signature's header is the default.  That of the time is in its documentation.
+    Both headers can have other names at Grafana.  These are its default for the signature, and for the
+    time the name in its documentation.
     """
 
     signature = "x-grafana-alerting-signature"
