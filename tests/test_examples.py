@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import sys
@@ -93,6 +94,29 @@ def test_office(start: Start, tmp_path: Path) -> None:
     # The seller ends with the daemon: within one of its pauses.
     wait_until(lambda: not sellers(tmp_path), what="the seller's end")
     assert orders() >= after["today.orders"]
+
+
+def test_own_page(start: Start, page: Page, tmp_path: Path) -> None:
+    """It shows the value, also beside the service worker of the wall, and says what is not current."""
+    server = start("own-page")
+    page.goto(server.url)
+    page.evaluate("navigator.serviceWorker.ready.then(() => 0)")
+    page.goto(f"{server.url}/pages")
+    expect(page).to_have_url(f"{server.url}/pages/")
+    expect(page.locator("#value")).to_have_text(re.compile(r"\d"))
+    expect(page.locator("#value")).to_have_attribute("data-current", "true")
+    assert page.evaluate("navigator.serviceWorker.controller !== null")
+    file = tmp_path / "examples/own-page/pages/index.html"
+    file.write_text(file.read_text().replace("The variable is", "It is now"))
+    wait_until(lambda: page.reload() and page.locator("main p").first.text_content() == "It is now")
+    kept = page.evaluate(
+        "caches.keys().then(async (all) => (await Promise.all(all.map(async (name) => "
+        "(await (await caches.open(name)).keys()).map(({ url }) => url)))).flat())"
+    )
+    assert kept
+    assert not [url for url in kept if "/pages/" in url]
+    assert server.stop() == 0
+    expect(page.locator("#value")).to_have_attribute("data-current", "false")
 
 
 def test_lobby(start: Start, page: Page) -> None:

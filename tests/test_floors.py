@@ -60,7 +60,7 @@ FLOORS = {
     ],
     "config": [
         "colour extras fields lines picture_file screens tiles",
-        "access alerts hooks kind walls",
+        "access alerts hooks kind own_pages walls",
         "faults tables",
         "parse",
     ],
@@ -113,7 +113,7 @@ FLOORS = {
         "reading.periods reading.pictures",
         "access.credentials access.origins publishing.delivery reading.health reading.page "
         "reading.reached reading.read uploads viewers.events viewers.poll",
-        "access.private_answers access.rules bodies viewers.private_autobahn",
+        "access.private_answers access.rules bodies reading.own_pages viewers.private_autobahn",
         "access.access",
         "admin.alerts admin.grant_commands admin.links admin.pairing admin.screens "
         "admin.sign_in exchange rates reading.metrics request_log",

@@ -175,6 +175,7 @@ def test_every_route_is_described_and_every_description_is_a_route(serve: Serve)
     site, files = served.service.site, served.service.page.files
     known = {path: views for path, views in site._fixed.items() if path not in files}
     known |= {f"{path}/{{}}": views for path, views in site._named.items()}
+    known |= {f"{path}/{{}}": views for path, views in site._below.items()}
     routes = {f"{method} {path}" for path, views in known.items() for method in views}
     described = {f"{method} {re.sub('{.*?}', '{}', path)}" for method, path, _ in operations()}
     assert sorted(routes - described - NOT_FOR_PROGRAMS) == [], "add them to docs/openapi.yaml"

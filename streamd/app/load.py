@@ -11,11 +11,13 @@ from streamd.app.ports import METRICS_PORT, check_endpoint, endpoint
 from streamd.config.access import TokenEntry
 from streamd.config.fields import ConfigError, Problems
 from streamd.config.kind import Surroundings
+from streamd.config.own_pages import read_pages
 from streamd.config.parse import read
 from streamd.config.picture_file import look_at
 from streamd.config.tables import Config
 from streamd.core.picture import SVG, Picture
 from streamd.http.access.tokens import NO_TOKENS, Token, Tokens
+from streamd.http.reading.own_pages import Shown
 from streamd.journals.registry import JOURNAL_KINDS
 from streamd.sources.registry import find_kinds
 from streamd.sources.source import SourcePlan, plan_source
@@ -61,6 +63,8 @@ def load(file: str | None, reactor: Any, again: bool = False) -> Loaded:
     tokens = reveal_tokens(config, surroundings, problems)
     with problems.collect():
         read_marks(config, path.parent)
+    with problems.collect():
+        read_own_pages(config, path.parent)
     if config.server.metrics_port is not None:
         with problems.collect():
             port = endpoint(str(config.server.metrics_port), METRICS_PORT)
@@ -131,6 +135,21 @@ def read_marks(config: Config, base: Path) -> dict[str, Picture]:
                 problems.append(f"walls[{number}].mark: expected an SVG file, not {mark.kind}")
     problems.check()
     return marks
+
+
+def read_own_pages(config: Config, base: Path) -> Shown | None:
+    """Return the folder of the user's own pages with its files; None if there is none.
+
+    :raises ConfigError: if it cannot be read.
+    """
+    pages = config.server.pages
+    if pages is None:
+        return None
+    folder = base / pages.folder
+    try:
+        return Shown(folder, pages.csp, read_pages(folder))
+    except ValueError as error:
+        raise ConfigError([f"server.pages: {error}"]) from None
 
 
 def reveal_tokens(config: Config, surroundings: Surroundings, problems: Problems) -> Tokens:

@@ -16,7 +16,7 @@ from twisted.application.service import Service
 from twisted.logger import Logger
 
 from streamd.app.defaults import journal_table
-from streamd.app.load import Loaded, plan_sources
+from streamd.app.load import Loaded, plan_sources, read_own_pages
 from streamd.app.pages import page_content
 from streamd.app.rules import make_rules
 from streamd.app.service import Streamd
@@ -100,11 +100,13 @@ class Reload(Service):
         daemon, server = self._daemon, new.config.server
         plans = plan_sources(new.config, daemon.surroundings(server.zone))
         content = page_content(new.config, new.base)
+        own_pages = read_own_pages(new.config, new.base)
         shifts = daemon.shifts.prepare(plans)
 
         def apply() -> None:
             self._apply_server(new)
             daemon.page.show(**content)
+            daemon.own_pages.show(own_pages)
             daemon.influx.template = new.config.influx.stream
             daemon.pictures.files = pictures_of(new.config)
             daemon.former.reconfigure(shift.feed for shift in shifts.values())

@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 
 from streamd.app.alerts import alert_commands
 from streamd.app.defaults import is_in_memory, make_journal
-from streamd.app.load import plan_sources
+from streamd.app.load import plan_sources, read_own_pages
 from streamd.app.log import begin_log
 from streamd.app.metrics import Exposition, metrics_site
 from streamd.app.notify import Notifier
@@ -74,6 +74,7 @@ from streamd.http.publishing.publish import Publisher
 from streamd.http.rates import Rates
 from streamd.http.reading.health import Health
 from streamd.http.reading.metrics import Metrics
+from streamd.http.reading.own_pages import OwnPagesPart
 from streamd.http.reading.reached import Reached
 from streamd.http.reading.read import Reader
 from streamd.http.request import security
@@ -154,6 +155,8 @@ class Streamd(MultiService):
         self.sweep = Sweep()
         self.page = make_page(config, base)
         self.pictures = make_pictures(config, base, reactor)
+        own_pages = read_own_pages(config, base)
+        self.own_pages = OwnPagesPart(Worker(reactor, "pages"), reactor, own_pages)
         self.screens = screens = Screens()
         self.grants = Grants(self.journal, now, reactor)
         rules, guesses = make_rules(config, tokens), Guesses(reactor.seconds)
@@ -196,6 +199,7 @@ class Streamd(MultiService):
             (
                 self.page,
                 self.pictures,
+                self.own_pages,
                 Health(self.state),
                 Reached(now),
                 metrics(),

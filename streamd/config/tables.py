@@ -20,6 +20,7 @@ from streamd.config.fields import (
 )
 from streamd.config.hooks import HookTable
 from streamd.config.kind import SourceTable
+from streamd.config.own_pages import OwnPages
 from streamd.config.screens import ScreenTable
 from streamd.config.walls import Wall
 from streamd.core.description import Description
@@ -63,6 +64,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     :ivar language: that of walls without their own; None for the browser's.
     :ivar timezone: that of walls without their own; None for the machine's.
     :ivar rates: how fast one client may make requests.
+    :ivar pages: the folder of the user's own pages; None if there is none.
     :ivar metrics_port: a port for the metrics alone: its number or its endpoint; None for no such port.
     """
 
@@ -80,6 +82,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     forget: Duration = Duration(24 * 3600)
     language: Language | None = None
     timezone: Timezone | None = None
+    pages: OwnPages | None = None
     metrics_port: int | str | None = None
     rates: RateSettings = RateSettings()
 

@@ -29,10 +29,14 @@ FOREVER = "public, max-age=31536000, immutable"
 NAME = "NAME"
 """The last part of a path that stands for any name."""
 
+REST = "REST"
+"""The last part of a path that stands for any further parts, with slashes between them."""
+
 Routes = Mapping[str, Mapping[str, Callable[..., Any]]]
 """The routes of a part of the site: path -> method -> view.
 
-A view is a function that takes the request, and the name if the path ends in :data:`NAME`."""
+A view is a function that takes the request, and the name if the path ends in :data:`NAME`, or what
+follows if it ends in :data:`REST`."""
 
 
 def security(script: str, frame_ancestors: Iterable[str] = ()) -> Mapping[str, str]:

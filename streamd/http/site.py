@@ -36,6 +36,7 @@ from streamd.http.handshake import wants_websocket
 from streamd.http.rates import Rates
 from streamd.http.request import (
     NAME,
+    REST,
     Handover,
     NeedsBody,
     Request,
@@ -153,6 +154,7 @@ class Site(http.HTTPFactory):
         self._life = life
         self._fixed: dict[str, dict[str, View]] = {}  # path -> method -> view
         self._named: dict[str, dict[str, View]] = {}  # the same, by the path before the name
+        self._below: dict[str, dict[str, View]] = {}  # the same, by the first part of the path
         for part in parts:
             for path, views in part.routes.items():
                 self._views(path).update(views)
@@ -166,6 +168,8 @@ class Site(http.HTTPFactory):
         parent, _, last = path.rpartition("/")
         if last == NAME:
             return self._named.setdefault(parent, {})
+        if last == REST:
+            return self._below.setdefault(parent, {})
         return self._fixed.setdefault(path, {})
 
     @property
@@ -281,6 +285,10 @@ class Site(http.HTTPFactory):
         views = self._named.get(parent)
         if views is not None and name:
             return self._call(views, request, name)
+        _, first, *rest = request.path.split("/", 2)
+        views = self._below.get(f"/{first}")
+        if views is not None and rest:
+            return self._call(views, request, *rest)
         raise Refused(404, "not-found", "there is nothing here")
 
     def viewer(self, request: Request) -> Handover | None:

@@ -286,10 +286,15 @@ def _imported(files: Mapping[str, bytes], scripts: Sequence[str]) -> set[str]:
 def _file(name: str, body: bytes) -> Response:
     if name == TYPEFACE:  # Python 3.11 knows no type for it
         return _tagged(body, "font/ttf", FOREVER)
+    return _tagged(body, content_type(name))
+
+
+def content_type(name: str) -> str:
+    """Return the ``Content-Type`` of a file."""
     # Python and the system take TypeScript for a video (MPEG) or a translation (Qt).
     known = "text/plain" if name.endswith(".d.ts") else mimetypes.guess_type(name)[0]
     kind = known or "application/octet-stream"
-    return _tagged(body, kind + "; charset=utf-8" if kind.startswith("text/") else kind)
+    return kind + "; charset=utf-8" if kind.startswith("text/") else kind
 
 
 def _mark_path(mark: Picture) -> str:

@@ -27,7 +27,9 @@ from typing import Any
 
 import pytest
 
+from streamd.config.own_pages import read_pages
 from streamd.http.access import guesses
+from streamd.http.reading.own_pages import Shown
 from tests.support.fakes import fail_source
 from tests.support.frames import frame, handshake, head
 from tests.support.net import Answer, wait_until
@@ -202,6 +204,8 @@ BESIDES = {
     "OPTIONS /socket.io/": "has no data, see tests/http/viewers/test_socketio.py",
     "GET /ws": "test_every_client_at_websockets",
     "GET /marks/NAME": "of tests/app/test_pages.py",
+    "GET /pages": "test_own_pages_are_for_all_who_may_read",
+    "GET /pages/REST": "test_own_pages_are_for_all_who_may_read",
 }
 """Route -> the test that asks for it with every client."""
 
@@ -519,6 +523,7 @@ def test_every_route_is_in_the_table(serve: Serve) -> None:
     site, files = served.service.site, served.service.page.files
     known = {path: views for path, views in site._fixed.items() if path not in files}
     known |= {f"{path}/NAME": views for path, views in site._named.items()}
+    known |= {f"{path}/REST": views for path, views in site._below.items()}
     routes = {f"{method} {path}" for path, views in known.items() for method in views}
 
     def route(method: str, path: str) -> str:
@@ -530,6 +535,26 @@ def test_every_route_is_in_the_table(serve: Serve) -> None:
     assert sorted(routes - asked - BESIDES.keys()) == [], "add them to the table"
     assert sorted(BESIDES.keys() - routes) == []
     assert all(name in globals() for name in BESIDES.values() if name.startswith("test_"))
+
+
+@in_thread
+def test_own_pages_are_for_all_who_may_read(table: Callable[[], Table], tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("a page")
+    made = table()
+    shown = Shown(tmp_path, None, read_pages(tmp_path))
+    made.served.run(made.served.service.own_pages.show, shown)
+    for name in made.clients:
+        for origin in ORIGINS:
+            client = counting(made.clients[name], origin, reads=True)
+            foreign = origin in ("https://evil.example", "null")
+            for path, right in ("/pages/", 200), ("/pages", 308), ("/pages/none", 404):
+                wanted = 403 if foreign or (not client.view and client.known) else right
+                if not foreign and not client.view and not client.known:
+                    wanted = 401
+                answer = made.ask(name, origin, "GET", path)
+                assert answer.status == wanted, (name, origin, path, answer.text)
+                if answer.status in (200, 308):
+                    check_private(answer)
 
 
 @in_thread

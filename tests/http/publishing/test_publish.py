@@ -601,7 +601,8 @@ def test_every_request_that_changes_something_asks_for_access(serve: Serve) -> N
     served = serve(f'[server]\norigins = ["https://a.example"]\n{hook}', ["right"], ["right"])
     site = served.service.site
     named = {f"{parent}/a": views for parent, views in site._named.items()}
-    routes = {**site._fixed, **named}.items()
+    below = {f"{parent}/a": views for parent, views in site._below.items()}
+    routes = {**site._fixed, **named, **below}.items()
     changes = [(method, path) for path, views in routes for method in views if method != "GET"]
     # Clients of Socket.IO can only read; their POST is a part of the transport.
     changes = [(method, path) for method, path in changes if path != "/socket.io/"]
