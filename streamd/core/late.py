@@ -19,10 +19,10 @@ updates."""
 def stretches(
     late: Sequence[float], times: Sequence[float], width: int
 ) -> list[tuple[float, float]]:
-    """Return what late updates change: for each from its slot to the slot of the next update.
+    """Return the stretches of time that late updates change.
 
-    A stretch is the beginning of its first slot and the end of its last, in seconds since the epoch.
-    The end is infinite if no update is later.
+    A stretch begins with the slot of a late update, and ends with the slot of the next update.  Both
+    times are in seconds since the epoch.  The end is infinite if no update is later.
 
     :param late: the times of the late updates, ascending.
     :param times: the times of all updates, ascending.

@@ -40,8 +40,8 @@ class State(Streams):
     :ivar began: the head when this state began to follow the log.
     :ivar journal: the fields of the ``journal`` message; None until the journal was away once.
     :ivar journal_noted: the revision at which ``journal`` changed last.
-    :ivar private: whether some may not read everything.  All viewers get the same reasons, so they name
-        no server then, and those of a stream no other stream.
+    :ivar private: whether some may not read everything.  Then no reason names a server or another
+        stream, because all viewers get the same reasons.
     :ivar configuration: the fields of the ``configuration`` message; None until they are known.
     :ivar configuration_noted: the revision at which ``configuration`` changed last.
     :ivar life: the life of the log; a cursor from another life cannot resume.

@@ -162,7 +162,7 @@ class Exchange(http.Request):
 
     @property
     def has_drafts(self) -> bool:
-        """Return whether the request has a body that its head allows, as publishing does.
+        """Return whether a body was received, as with every publish: a refused head gets none.
 
         Such requests wait for no turn.  All others do: they may cost much, or be refused at once.
         """

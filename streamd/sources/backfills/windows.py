@@ -56,7 +56,7 @@ class PastQuery(Protocol):
 
     :ivar identity: what was configured: if it changes, the backfill begins anew.
     :ivar key: the configuration key of the rows, in the source's table.
-    :ivar keyed: whether rows may be of streams that are gone.
+    :ivar keyed: whether a key names the streams, so that rows may be of streams that are gone.
     :ivar timeout: the most seconds of one window.
     """
 

@@ -63,7 +63,7 @@ def ranges_of(data: Any) -> list[Series[Sequence[Any]]]:
 
     A point is a time and a number as a text.  Points that are histograms are left out.
 
-    :raises SourceError: if the answer is not of Prometheus.
+    :raises SourceError: if the answer does not come from Prometheus.
     """
     try:
         if data["resultType"] == "matrix":
@@ -95,7 +95,7 @@ def end_by_labels(labels: Mapping[str, str], key: Sequence[str]) -> str:
 
 
 def by_labels(found: Sequence[Series[T]], key: Sequence[str]) -> dict[str, T]:
-    """Return what is known of series by the ends of their streams' names.
+    """Return what is known of each series: end of its stream's name -> its part of ``found``.
 
     :param key: the labels that name a stream.
     :raises SourceError: if two series would get the same name.

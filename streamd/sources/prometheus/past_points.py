@@ -62,7 +62,7 @@ def past_points(
     :param found: the series, with their points.
     :param key: the labels that name a stream.
     :param known: the ends of the names of all streams that are to be filled.
-    :raises SourceError: if a point is not of Prometheus.
+    :raises SourceError: if a point does not come from Prometheus.
     """
     streams: dict[str, dict[int, bytes]] = {end: {} for end in known}
     faults: dict[str, str] = {}
