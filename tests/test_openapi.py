@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # a dependency of apprise, which the extra alerts brings
+import yaml  # type: ignore[import-untyped]
 
 from streamd import __version__
 from tests.support.daemon import CHECKOUT

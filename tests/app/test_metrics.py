@@ -10,7 +10,7 @@ from itertools import count as count_from_0
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # apprise brings it
+import yaml  # type: ignore[import-untyped]
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from websockets.sync.client import ClientConnection
