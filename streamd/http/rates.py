@@ -12,7 +12,12 @@ from streamd.config.tables import RateSettings
 from streamd.core.errors import Refused
 from streamd.core.rate import Rate
 from streamd.http.access.access import Access
+from streamd.http.access.credentials import secrets_in
+from streamd.http.publishing.senders import is_secret
 from streamd.http.request import Request
+
+HOOKS = "/hooks/"
+"""The beginning of the paths of hooks."""
 
 
 class Rates:
@@ -80,8 +85,23 @@ class Rates:
         if client.is_loopback or client.ip is None:
             return
         wait = rate.take(client.group, self._seconds())
-        if wait and not self._access.knows(request):
+        if wait and not self._knows(request):
             raise _too_many(client.group, rate, key, wait)
+
+    def _knows(self, request: Request) -> bool:
+        """Return whether a request has valid credentials; a wrong one is counted as a guess."""
+        name = request.path.removeprefix(HOOKS) if request.path.startswith(HOOKS) else ""
+        hook = self._access.rules.hooks.get(name)
+        if hook is None:
+            return self._access.knows(request)
+        # The secret of a hook is no token of [access], and so a right one would count as a guess.
+        given = secrets_in(request)
+        if any(is_secret(each, hook.secret) for each in given):
+            return True
+        if not hook.sender.signature:  # a signature can only be judged with the body
+            for each in given:
+                self._access.guesses.wrong(request.client.group, each)
+        return False
 
 
 def _too_many(who: str, rate: Rate, key: str, wait: float) -> Refused:

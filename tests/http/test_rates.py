@@ -104,6 +104,36 @@ def test_wrong_tokens_beyond_the_limit_are_guesses(serve: Serve) -> None:
     assert guesses.pause("192.0.2.1", TOKEN) > 0
 
 
+HOOK = """
+[hooks.till]
+secret = "secret-of-the-till"
+stream = "till"
+[hooks.code]
+from = "github"
+secret = "secret-of-the-code"
+stream = "code"
+"""
+
+
+@in_thread
+def test_the_secret_of_a_hook_is_no_guess_and_has_no_limit(serve: Serve) -> None:
+    served = serve(LIMITED + HOOK, [TOKEN])
+    headers = {"X-Forwarded-For": "192.0.2.1", "Content-Type": "application/json"}
+    guesses = served.service.access.guesses
+
+    def deliver(hook: str, secret: str) -> Answer:
+        more = {"Authorization": f"Bearer {secret}"}
+        return served.request("POST", f"/hooks/{hook}", "7", {**headers, **more})
+
+    assert {deliver("till", "secret-of-the-till").status for _ in range(30)} == {200}
+    for number in range(20):  # its sender signs, so this header means nothing
+        assert code(deliver("code", f"any{number}")) == "too-many-publishes"
+    assert guesses.pause("192.0.2.1", TOKEN) == 0
+    for number in range(20):
+        assert deliver("till", f"wrong{number}").status in (401, 429)
+    assert guesses.pause("192.0.2.1", TOKEN) > 0
+
+
 @in_thread
 def test_a_limit_for_tokens(serve: Serve) -> None:
     served = serve(LIMITED, [TOKEN, OTHER])

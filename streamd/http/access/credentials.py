@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from streamd.core.errors import Refused
 from streamd.http.access.grants import COOKIE, OF_HOST
@@ -16,6 +16,10 @@ TOKEN_HEADER = "streamd-token"
 
 TOKEN_HEADERS = (b"authorization", TOKEN_HEADER.encode(), b"sec-websocket-protocol")
 """The headers that may carry a token, which may have to wait."""
+
+HOOK_KEY = "key"
+"""The member of the query with the secret, for senders that can neither sign nor set a header.  A query
+is in no line of the log."""
 
 MAX_COOKIES = 4
 """The most cookies of one name that are looked at: another program on the host may have set some."""
@@ -56,6 +60,12 @@ def password_of(request: Request) -> str | None:
         return b64decode(credentials).decode().partition(":")[2]
     except ValueError:  # it is no base64, or no UTF-8
         return None
+
+
+def secrets_in(request: Request) -> Sequence[str]:
+    """Return everything in the head of a delivery that may be the secret of its hook."""
+    given = request.query.get(HOOK_KEY), token_of(request), password_of(request)
+    return [each for each in given if each]
 
 
 def _of_base64url(text: str) -> str:

@@ -17,17 +17,13 @@ from twisted.logger import Logger
 from streamd.core.errors import Refused, shorten
 from streamd.core.update import Draft, Update
 from streamd.http.access.access import Access
-from streamd.http.access.credentials import password_of, token_of
+from streamd.http.access.credentials import HOOK_KEY, secrets_in
 from streamd.http.access.origins import Right
 from streamd.http.publishing.delivery import Hook, read_document
 from streamd.http.publishing.publish import Publisher, receipt
 from streamd.http.publishing.senders import Sent, is_secret
 from streamd.http.request import NAME, NeedsBody, Request, Response, Routes, json_response
 from streamd.journals.journal import Journal, Outrun, SourceCursor
-
-KEY = "key"
-"""The member of the query with the secret, for senders that can neither sign nor set a header.  A query
-is in no line of the log."""
 
 REMEMBERED = 500
 """How many deliveries of a hook are known by their ids: 8 KiB in the journal."""
@@ -67,10 +63,10 @@ class Hooks:
         hook = self._access.rules.hooks.get(name)
         if hook is None:
             raise Refused(404, "unknown-hook", f"there is no hook {shorten(name)}")
-        given = _secrets_in(request)
+        given = secrets_in(request)
         is_proven = any(is_secret(each, hook.secret) for each in given)
         if not is_proven and not hook.sender.signature:
-            way = f"Authorization: Bearer SECRET, or ?{KEY}=SECRET"
+            way = f"Authorization: Bearer SECRET, or ?{HOOK_KEY}=SECRET"
             code = "bad-token" if given else "no-token"
             raise Refused(401, code, f"expected the secret of hooks.{name}: {way}")
 
@@ -156,9 +152,3 @@ class Delivered:
                 self._place = place
                 return updates
         raise Refused(503, "busy", "other deliveries of this hook came first; send it again", 1.0)
-
-
-def _secrets_in(request: Request) -> Sequence[str]:
-    """Return everything in the head of a request that may be the secret itself."""
-    given = request.query.get(KEY), token_of(request), password_of(request)
-    return [each for each in given if each]
