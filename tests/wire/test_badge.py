@@ -51,6 +51,13 @@ class BadgeTests(SynchronousTestCase):
         self.assertLess(width("iiii"), width("nnnn"))
         self.assertLess(width("nnnn"), width("mmmm"))
         self.assertEqual(width("e"), width("e\u0301"))
+        self.assertEqual(width("\u0e17"), width("\u0e17\u0e35\u0e48"))  # vowel and tone of Thai
+        self.assertLess(width("\u05d0" * 9), width("n" * 9))  # Hebrew
+
+    def test_widths_are_near_those_of_verdana(self) -> None:
+        # The sums of its advances, in units of which 2048 are the size of the font.
+        for text, units in (("failed", 5570), ("late · 42", 8608), ("1,234.5", 8000)):
+            self.assertLess(abs(width(text) / (units * 11 / 2048) - 1), 0.08, text)
 
     def test_white_text_has_enough_contrast(self) -> None:
         for name, colour in COLOURS.items():
