@@ -33,8 +33,8 @@ FLOORS = {
         "duration histogram limit printable steps written",
         "errors picture presentation slot",
         "description health quota rate segments selection slots update values",
-        "cursor late log moments names one_line pointer rights roster source_health thin timeline "
-        "trend",
+        "blocks cursor late log moments names one_line pointer rights roster source_health thin "
+        "timeline trend",
         "evaluation long_history template",
         "past",
         "stream",

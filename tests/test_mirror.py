@@ -16,6 +16,7 @@ ELSEWHERE = {
     "app/rules.py": "http/access/test_rights.py",
     "http/head.py": "http/test_short_posts.py",
     "cluster/shift.py": "cluster/test_nodes.py",
+    "core/blocks.py": "core/test_long_history.py",
     "core/cursor.py": "core/test_catchup.py",
     "core/evaluation.py": "core/test_formula.py",
     "core/formula_reader.py": "core/test_formula.py",

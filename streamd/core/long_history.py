@@ -15,6 +15,7 @@ from operator import attrgetter
 
 import msgspec
 
+from streamd.core.blocks import HEAD, BlockHead, load_blocks
 from streamd.core.late import stretches, within
 from streamd.core.moments import NOTHING, SILENT, Moment, silence, since, with_silences
 from streamd.core.segments import Change, Segments
@@ -34,15 +35,6 @@ LEFT = 3
 """Times that a node without the lease keeps changes.  Another node stores every five seconds, and takes
 over a lease after three."""
 
-HEAD = -1
-"""The number of the block that contains everything except slots."""
-
-StoredBlocks = Mapping[str, Mapping[int, bytes]]
-"""Blocks of long histories: stream -> number -> bytes."""
-
-Blocks = Mapping[str, Mapping[int, bytes | None]]
-"""Changes of blocks: stream -> number -> bytes; None for a block to delete."""
-
 
 class Cut(msgspec.Struct, frozen=True, array_like=True):
     """A step back of the clock.
@@ -55,10 +47,9 @@ class Cut(msgspec.Struct, frozen=True, array_like=True):
     held: Moment
 
 
-class Head(msgspec.Struct, frozen=True, array_like=True):
-    """The block :data:`HEAD`, as JSON: see the attributes of the same names."""
+class Head(BlockHead, frozen=True, array_like=True):
+    """The head of a long history: see the attributes of the same names."""
 
-    width: int
     at: Place
     rough: float | None
     newest: Moment
@@ -384,15 +375,7 @@ class LongHistory:
         :param until: the time until which it was followed; its newest value held until then.
         :raises ValueError: the blocks are not those of a history, or their slots are of another width.
         """
-        try:
-            head = msgspec.json.decode(blocks.get(HEAD, b""), type=Head)
-        except msgspec.MsgspecError as error:  # before msgspec 0.21 this is not a ValueError
-            raise ValueError(str(error)) from None
-        if head.width != self.slots.width:
-            raise ValueError(f"its slots have {head.width} s, not {self.slots.width} s")
-        for number, data in blocks.items():
-            if number != HEAD:
-                self.slots.load(number, data)
+        head = load_blocks(blocks, self.slots, Head)
         self.at = head.at
         self._until, self.rough, self._dropped = until, head.rough, head.dropped
         self._held, self._cut = head.held, head.cut

@@ -11,21 +11,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
 
-from streamd.core.long_history import HEAD
+from streamd.core.blocks import HEAD, BlockHead, load_blocks
 from streamd.core.segments import Change, Segments
 from streamd.core.slots import Slots
 from streamd.core.values import number_and_word
 
 
-class PastHead(msgspec.Struct, frozen=True, array_like=True):
-    """The block :data:`~streamd.core.long_history.HEAD` of a past, as JSON.
+class PastHead(BlockHead, frozen=True, array_like=True):
+    """The head of a past.
 
-    :ivar width: seconds of a slot.
     :ivar began: when the newest number began; ``number`` is that number.
     :ivar segments: of words and of levels.
     """
 
-    width: int
     until: float
     reached: float
     began: float
@@ -200,15 +198,7 @@ class Past:
 
         :raises ValueError: the blocks are not those of a past, or their slots are of another width.
         """
-        try:
-            head = msgspec.json.decode(blocks.get(HEAD, b""), type=PastHead)
-        except msgspec.MsgspecError as error:  # before msgspec 0.21 this is not a ValueError
-            raise ValueError(str(error)) from None
-        if head.width != self.slots.width:
-            raise ValueError(f"its slots have {head.width} s, not {self.slots.width} s")
-        for number, data in blocks.items():
-            if number != HEAD:
-                self.slots.load(number, data)
+        head = load_blocks(blocks, self.slots, PastHead)
         self.slots.changed.clear()  # a journal has exactly these blocks
         self.until, self.reached = head.until, head.reached
         self.slots.began, self.slots.number = head.began, head.number

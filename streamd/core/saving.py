@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from streamd.core.long_history import HEAD, MANY, Blocks, LongHistory, StoredBlocks
+from streamd.core.blocks import HEAD, Blocks, StoredBlocks
+from streamd.core.long_history import MANY, LongHistory
 from streamd.core.names import is_below
 from streamd.core.past import Past
 from streamd.core.slots import BLOCK_BYTES, width_for

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
+from streamd.core.blocks import StoredBlocks
 from streamd.core.description import Description
 from streamd.core.gaps import Gaps
-from streamd.core.long_history import StoredBlocks
 from streamd.core.saving import Saving
 from streamd.core.sources import Sources
 from streamd.core.stream import UNREADABLE, UNSETTLED

@@ -15,8 +15,8 @@ from typing import NamedTuple, Protocol, cast
 
 from twisted.internet.defer import Deferred
 
+from streamd.core.blocks import Blocks, StoredBlocks
 from streamd.core.errors import Refused
-from streamd.core.long_history import Blocks, StoredBlocks
 from streamd.core.room import Room
 from streamd.core.update import Draft, Position, Update
 from streamd.journals.appends import Appends

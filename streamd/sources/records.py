@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streamd.core.long_history import HEAD
+from streamd.core.blocks import HEAD
 from streamd.core.past import Past
 from streamd.core.saving import BACKFILL, PAST
 from streamd.core.source_health import SourceHealth, StreamReport

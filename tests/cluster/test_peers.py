@@ -13,8 +13,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.cluster.peers import COMMANDS, LASTS, REMEMBERED, SINCE, TURN, Peers
+from streamd.core.blocks import Blocks
 from streamd.core.errors import Refused
-from streamd.core.long_history import Blocks
 from streamd.core.saving import FOLLOWED, GAPS
 from streamd.core.stream import UNREPORTED, VOUCHED
 from streamd.core.update import ORIGIN, Draft, Update

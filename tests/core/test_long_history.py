@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamd.core.blocks import HEAD
 from streamd.core.late import NEAR
-from streamd.core.long_history import AHEAD, HEAD, LEFT, LongHistory
+from streamd.core.long_history import AHEAD, LEFT, LongHistory
 from streamd.core.slots import BLOCK
 from streamd.core.update import Position, Update
 from streamd.core.values import number_and_word

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.long_history import HEAD, LongHistory
+from streamd.core.blocks import HEAD
+from streamd.core.long_history import LongHistory
 from streamd.core.past import Past
 from streamd.core.segments import Segments
 from streamd.core.slots import BLOCK, Slots

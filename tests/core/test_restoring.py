@@ -14,10 +14,10 @@ import msgspec
 import pytest
 
 from streamd.core import catchup
+from streamd.core.blocks import HEAD
 from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.limit import Limit
-from streamd.core.long_history import HEAD
 from streamd.core.retention import cost
 from streamd.core.saving import AT_ONCE, BACKFILL, FOLLOWED, PAST
 from streamd.core.selection import Selection

@@ -12,10 +12,11 @@ from collections.abc import Collection, Iterable, Sequence
 
 import pytest
 
+from streamd.core.blocks import StoredBlocks
 from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.limit import Limit
-from streamd.core.long_history import LongHistory, StoredBlocks
+from streamd.core.long_history import LongHistory
 from streamd.core.room import Room
 from streamd.core.saving import FOLLOWED
 from streamd.core.state import State
