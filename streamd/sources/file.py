@@ -95,7 +95,7 @@ class FileSource:
         self._good = True  # whether all streams have a value
         self._place: str | None = None
         self._marks: dict[str, Mark] | None = None
-        self._polling = Polling(self._run, settings.every, self._reactor)
+        self._polling = Polling(self._read, settings.every, self._reactor)
 
     def start(self, feed: Feed) -> None:
         self._feed = feed
@@ -107,9 +107,6 @@ class FileSource:
             self._matching.stop()
         self._worker.run(self._tail.close)
         self._worker.stop()
-
-    def _run(self) -> Deferred[Any]:
-        return Deferred.fromCoroutine(self._read())
 
     async def _read(self) -> object:
         resumes = not self._begun and await self._begin()

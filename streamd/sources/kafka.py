@@ -7,7 +7,6 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from twisted.internet.defer import Deferred
 
 from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError, Secret
@@ -113,11 +112,8 @@ class KafkaSource:
         self._polling.cancel()
         self._worker.stop()
 
-    def _run(self) -> Deferred[None]:
+    async def _run(self) -> None:
         """Read until the consumer fails."""
-        return Deferred.fromCoroutine(self._follow())
-
-    async def _follow(self) -> None:
         while True:
             reader = KafkaReader(self._options, self._settings.topic)
             try:

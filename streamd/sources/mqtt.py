@@ -111,11 +111,8 @@ class MqttSource:
         self._polling.cancel()
         self._worker.stop()
 
-    def _run(self) -> Deferred[None]:
+    async def _run(self) -> None:
         """Read until the connection ends."""
-        return Deferred.fromCoroutine(self._connected())
-
-    async def _connected(self) -> None:
         known = await self._known_session()
         link = MqttConnection(self._reactor, self._worker, self._login(known is None))
         refused = Unreachable("a message was not stored; the broker will send it again")

@@ -65,7 +65,8 @@ class Polling:
         gently: bool = False,
         ping: Callable[[], Any] | None = None,
     ) -> None:
-        """:param read: returns a reading for :meth:`Feed.put`, :data:`DONE`, or a Deferred of those.
+        """:param read: returns a reading for :meth:`Feed.put`, :data:`DONE`, or a Deferred of those;
+            it may be a coroutine function.
 
         :param every: the interval in seconds.
         :param clock: usually the reactor.

@@ -99,11 +99,8 @@ class RedisSource:
         self._texts.stop()
         self._polling.cancel()
 
-    def _run(self) -> Deferred[None]:
+    async def _run(self) -> None:
         """Read Redis until the connection ends."""
-        return Deferred.fromCoroutine(self._connected())
-
-    async def _connected(self) -> None:
         link = None
         try:
             link = await connect(self._reactor, self._settings.url, self._password)
