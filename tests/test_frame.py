@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -239,7 +237,7 @@ def test_lost_wall_keeps_its_places(start_daemon: StartDaemon, page: Page) -> No
     expect(page.locator(".tile[data-state=current]")).to_have_count(24)
     shapes = "[...document.querySelectorAll('.body')].map(({ className }) => className)"
     before, former = geometry(page), page.evaluate(shapes)
-    os.kill(daemon.pid, signal.SIGSTOP)
+    daemon.freeze()
     try:
         lost = page.locator("body[data-link=lost]")
         expect(lost).to_be_attached(timeout=LOST_MS)
@@ -249,7 +247,7 @@ def test_lost_wall_keeps_its_places(start_daemon: StartDaemon, page: Page) -> No
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         expect(page.locator(".value").first).to_have_css("color", ground)
     finally:
-        os.kill(daemon.pid, signal.SIGCONT)
+        daemon.thaw()
     for one, other in zip(before, after, strict=True):
         assert (one["label"], one["box"]["left"]) == (other["label"], other["box"]["left"])
         assert other["box"]["bottom"] <= 720

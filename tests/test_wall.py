@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import sqlite3
 import subprocess
 import textwrap
@@ -197,11 +196,11 @@ def test_a_killed_daemon_comes_back_by_itself(daemon: Daemon, page: Page) -> Non
 def test_a_silent_link_is_a_lost_one(daemon: Daemon, page: Page) -> None:
     page.goto(daemon.url)
     expect(tile(page, "variable")).to_have_attribute("data-state", "current")
-    os.kill(daemon.pid, signal.SIGSTOP)
+    daemon.freeze()
     try:
         expect(tile(page, "variable")).to_have_attribute("data-state", "lost", timeout=SILENT_MS)
     finally:
-        os.kill(daemon.pid, signal.SIGCONT)
+        daemon.thaw()
     expect(tile(page, "variable")).to_have_attribute("data-state", "current")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -229,11 +228,11 @@ class TestOneRunOfASource:
         self.add(rows)
         first = self.holder(redis, nodes)
         self.check(first, 5)
-        os.kill(first.pid, signal.SIGSTOP)
+        first.freeze()
         self.add(rows)
         second = self.other(nodes, first)
         self.check(second, 10)
-        os.kill(first.pid, signal.SIGCONT)
+        first.thaw()
         self.add(rows)
         self.check(second, 15)
         self.check(first, 15)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 import threading
 import time
@@ -115,9 +113,9 @@ def kinds(
 
 
 def freeze(daemon: Daemon) -> None:
-    os.kill(daemon.pid, signal.SIGSTOP)
+    daemon.freeze()
     time.sleep(PAUSE)
-    os.kill(daemon.pid, signal.SIGCONT)
+    daemon.thaw()
 
 
 def test_every_kind_is_back_after_a_pause(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 
 from tests.support.daemon import Daemon, StartDaemon
@@ -160,11 +158,11 @@ def test_one_that_is_frozen(start_daemon: StartDaemon) -> None:
     here = start_daemon(config=table(there.port))
     streams = Streams(here)
     streams.expect("other.n", 1)
-    os.kill(there.pid, signal.SIGSTOP)
+    there.freeze()
     try:
         assert streams.expect_health("other.n", "failed", 60) == "nothing came for 12 s"
     finally:
-        os.kill(there.pid, signal.SIGCONT)
+        there.thaw()
     streams.expect_health("other.n", "fresh")
 
 

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -94,6 +95,13 @@ class Server:
         """SIGKILL; returns the exit status."""
         return self._end(signal.SIGKILL, STOP_SECONDS)
 
+    def freeze(self) -> None:
+        """It stands still, its connections open."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
     def restart(self) -> None:
         """Stops it if it runs, and starts it on the same port."""
         if self.running:
@@ -116,6 +124,8 @@ class Server:
 
     def finish(self) -> None:
         """Ends it for good; AssertionError for a bad end, or a traceback that nobody expected."""
+        if self.running:
+            self.thaw()
         if not self._told_to_end:
             by_itself = "" if self.running else " by itself"
             status = self.stop()
@@ -136,6 +146,9 @@ class Server:
             raise AssertionError(
                 f"{signal_number.name} did not end it within {seconds:g} s\n{self.log()}"
             ) from None
+
+
+AnyServer = TypeVar("AnyServer", bound=Server)
 
 
 class Daemon(Server):
@@ -200,6 +213,15 @@ def start_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartDaem
 def daemon(start_daemon: StartDaemon) -> Daemon:
     """A daemon with the demo stream, as `twistd -n streamd` runs it."""
     return start_daemon()
+
+
+def serving(server: AnyServer) -> Iterator[AnyServer]:
+    """For a fixture: the server, running, and ended for good afterwards."""
+    server.start()
+    try:
+        yield server
+    finally:
+        server.finish()
 
 
 def finish_all(servers: Sequence[Server]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.support.daemon import Server, finish_all
+from tests.support.daemon import Server, serving
 from tests.support.net import free_port, wait_until
 
 CONFIG = """
@@ -58,13 +58,6 @@ class Mosquitto(Server):
         if self.running:
             os.kill(self.pid, signal.SIGHUP)
 
-    def freeze(self) -> None:
-        """It stands still, its connections open."""
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
-
     def say(self, topic: str, payload: object, qos: int = 1, retain: bool = False) -> None:
         """Publishes one message, and waits until the broker has it."""
         self.say_all([(topic, payload, qos, retain)])
@@ -106,11 +99,4 @@ class Mosquitto(Server):
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     """A broker that runs, where everybody may do everything."""
-    server = Mosquitto(tmp_path)
-    server.start()
-    try:
-        yield server
-    finally:
-        if server.running:
-            server.thaw()
-        finish_all([server])
+    yield from serving(Mosquitto(tmp_path))

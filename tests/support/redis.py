@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +12,7 @@ import hiredis
 import pytest
 
 from tests.support.certificate import make_certificate
-from tests.support.daemon import Server, finish_all
+from tests.support.daemon import Server, serving
 from tests.support.net import free_port
 
 
@@ -37,13 +35,6 @@ class Redis(Server):
             return bool(self.say("PING"))
         except (OSError, hiredis.ReplyError):
             return False
-
-    def freeze(self) -> None:
-        """It stands still, its connections open."""
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
 
     def say(self, *words: str | int | bytes) -> Any:
         """The answer to one command on a connection of its own; an error is raised."""
@@ -81,11 +72,4 @@ def redis_within_tls(folder: Path) -> tuple[Redis, int]:
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[Redis]:
     """A server that runs, with nothing in it."""
-    server = Redis(tmp_path)
-    server.start()
-    try:
-        yield server
-    finally:
-        if server.running:
-            server.thaw()
-        finish_all([server])
+    yield from serving(Redis(tmp_path))
