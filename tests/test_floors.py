@@ -90,8 +90,8 @@ FLOORS = {
         "databases.past_rows databases.series databases.session feed",
         "backfills.backfill databases.mysql_driver databases.postgres_driver "
         "databases.sqlite_driver entries polling",
-        "databases.sqlalchemy_driver",
-        "alerts.webhook databases.drivers databases.new_rows http_get random_walk source texts",
+        "databases.sqlalchemy_driver http_get",
+        "alerts.webhook databases.drivers databases.new_rows random_walk source texts",
         "alerts.delivery call command demo events former formula http image prometheus.client redis "
         "remote",
         "alerts.alert databases.queries prometheus.past_query web_socket_client",

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from streamd.config.fields import ConfigError, Secret
+from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.core.errors import shorten
@@ -19,6 +19,7 @@ from streamd.sources.event_stream import Event, EventBody
 from streamd.sources.feed import Feed
 from streamd.sources.http_client import HttpClient, UnreadBody, explain, header_of
 from streamd.sources.http_get import (
+    HttpGetSettings,
     HttpUrl,
     check_tls,
     follow_redirects,
@@ -27,7 +28,6 @@ from streamd.sources.http_get import (
     reveal_headers,
 )
 from streamd.sources.polling import MAX_LATER, MIN_RETRY, Polling
-from streamd.sources.settings import SourceSettings
 from streamd.sources.shape import NOTHING, Messages, Shape, check_shape, newest
 from streamd.sources.shape import Event as Reading
 from streamd.sources.texts import read_text_or_why
@@ -42,7 +42,7 @@ MAX_PAUSE = 60.0
 """The longest pause in seconds before a reconnect that a server may ask for with ``retry``."""
 
 
-class EventSettings(SourceSettings, frozen=True, kw_only=True):
+class EventSettings(HttpGetSettings, frozen=True, kw_only=True):
     """The table ``[sources.NAME]`` with ``events``.
 
     :ivar events: true, or the names of the events that count.
@@ -53,9 +53,6 @@ class EventSettings(SourceSettings, frozen=True, kw_only=True):
     events: bool | list[str]
     pick: Pick = Pick("")
     key: str | None = None
-    headers: dict[str, Secret] = {}
-    redirects: bool = False
-    timeout: Duration = Duration(4)
     silence: Duration = Duration(60)
 
 
@@ -79,12 +76,10 @@ class EventSource:
         self._headers = {
             "Accept": "text/event-stream",
             "Cache-Control": "no-store",
-            "User-Agent": "streamd",
             **headers,
         }
         self._client = HttpClient(self._reactor)
-        self._begun = False  # whether the place in the journal is known
-        self._place: str | None = None
+        self._place: str | None = None  # as the journal has it
         self._good = True  # whether all streams have a value
         self._heard: float | None = None  # when something came last
         self._proved = 0.0
@@ -103,9 +98,7 @@ class EventSource:
 
     async def _follow(self) -> None:
         """Read one connection after the other, until one fails."""
-        if not self._begun:
-            self._place = await self._feed.place()
-            self._begun = True
+        self._place = await self._feed.place()
         while True:
             body = await self._connect()
             while events := await body.next():
@@ -120,7 +113,7 @@ class EventSource:
         if self._place is not None:
             headers["Last-Event-ID"] = self._place
         settings, life = self._settings, self._feed.life
-        asking = follow_redirects(self._ask, settings.url, headers, settings.redirects, life)
+        asking = follow_redirects(self._client.get, settings.url, headers, settings.redirects, life)
         response = await Deferred.fromCoroutine(asking).addTimeout(settings.timeout, self._reactor)
         kind = header_of(response, "Content-Type").partition(";")[0].strip().lower()
         if response.code != 200 or kind != "text/event-stream":
@@ -133,9 +126,6 @@ class EventSource:
         else:
             self._feed.resumed()
         return body
-
-    async def _ask(self, url: str, headers: Mapping[str, str]) -> Any:
-        return await self._client.request("GET", url, headers)
 
     def _refusal(self, response: Any, kind: str) -> SourceError:
         if response.code == 204:

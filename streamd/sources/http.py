@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from streamd.config.fields import ConfigError, Secret
+from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.core.pointer import Pick
@@ -22,6 +22,7 @@ from streamd.sources.http_client import (
     header_of,
 )
 from streamd.sources.http_get import (
+    HttpGetSettings,
     HttpUrl,
     check_tls,
     follow_redirects,
@@ -29,23 +30,18 @@ from streamd.sources.http_get import (
     reveal_headers,
 )
 from streamd.sources.polling import Polling
-from streamd.sources.settings import SourceSettings
 
 
-class HttpSettings(SourceSettings, frozen=True):
+class HttpSettings(HttpGetSettings, frozen=True, kw_only=True):
     """The table ``[sources.NAME]`` with an HTTP ``url``.
 
-    :ivar redirects: follow redirects to other origins.
     :ivar status: publish ``{"up": true, "status": 200, "ms": 12}`` instead of the body.
     """
 
     url: HttpUrl
-    redirects: bool = False
     status: bool = False
     pick: Pick = Pick("")
-    headers: dict[str, Secret] = {}
     every: Duration = Duration(5)
-    timeout: Duration = Duration(4)
 
 
 class HttpSource:
@@ -62,7 +58,7 @@ class HttpSource:
         self._reactor = reactor = surroundings.reactor
         self._now = surroundings.now
         self._ask = self._ask_status if settings.status else self._ask_value
-        self._headers = {"Accept": "application/json", "User-Agent": "streamd", **headers}
+        self._headers = {"Accept": "application/json", **headers}
         self._client = HttpClient(reactor)
         self._tag: str | None = None
         self._last: Any = None
@@ -114,10 +110,8 @@ class HttpSource:
 
     def _get(self, headers: Mapping[str, str]) -> Coroutine[Any, Any, Any]:
         """Return the first answer that is not a redirect; the caller must read its body."""
-        return follow_redirects(self._request, self._url, headers, self._redirects, self._feed.life)
-
-    async def _request(self, url: str, headers: Mapping[str, str]) -> Any:
-        return await self._client.request("GET", url, headers)
+        get, life = self._client.get, self._feed.life
+        return follow_redirects(get, self._url, headers, self._redirects, life)
 
 
 def _make(name: str, settings: HttpSettings, surroundings: Surroundings) -> HttpSource:

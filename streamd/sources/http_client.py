@@ -34,6 +34,8 @@ from streamd.core.errors import shorten
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.http_answer import MAX_BODY, TooLong
 
+USER_AGENT = "streamd"
+
 MALFORMED = "the answer is malformed HTTP"
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -54,10 +56,19 @@ class HttpClient:
     async def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> Any:
-        """Return the answer, whose body the caller must read."""
-        sent = Headers({name: [value] for name, value in headers.items()})
+        """Return the answer, whose body the caller must read.
+
+        :param headers: they replace those that every request has, such as ``User-Agent``.
+        """
+        sent = Headers({"User-Agent": [USER_AGENT]})
+        for name, value in headers.items():
+            sent.setRawHeaders(name, [value])
         producer = None if body is None else _Body(body)
         return await self._agent.request(method.encode(), url.encode(), sent, producer)
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> Any:
+        """Return the answer to a GET, whose body the caller must read."""
+        return await self.request("GET", url, headers)
 
 
 @implementer(IBodyProducer)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Surroundings
+from streamd.core.duration import Duration
 from streamd.sources.errors import SourceError
 from streamd.sources.http_answer import seconds_to_wait
 from streamd.sources.http_client import (
@@ -22,6 +23,7 @@ from streamd.sources.http_client import (
     origin_of,
 )
 from streamd.sources.polling import MAX_LATER, RetryLater
+from streamd.sources.settings import SourceSettings
 from streamd.wire.requests import LOG_HEADER
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
@@ -29,6 +31,18 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 
 _HARMLESS = ("Accept", "Content-Type")
 """The headers that other origins get, too."""
+
+
+class HttpGetSettings(SourceSettings, frozen=True, kw_only=True):
+    """The keys of every table ``[sources.NAME]`` that asks an HTTP server.
+
+    :ivar redirects: follow redirects to other origins.
+    :ivar timeout: the most seconds until the server answers.
+    """
+
+    headers: dict[str, Secret] = {}
+    redirects: bool = False
+    timeout: Duration = Duration(4)
 
 
 class HttpUrl(str):
@@ -75,7 +89,7 @@ def reveal_headers(
     }
 
 
-def check_tls(path: str, url: str, what: str = "HTTPS") -> None:
+def check_tls(path: str, url: str, what: str = "HTTPS", extra: str = "http") -> None:
     """Raise a ConfigError if a URL needs TLS, and the extra for it is not installed.
 
     :param path: the key path of the URL.
@@ -85,7 +99,7 @@ def check_tls(path: str, url: str, what: str = "HTTPS") -> None:
             import OpenSSL  # noqa: F401
             import service_identity  # noqa: F401
         except ImportError:
-            needs = needs_extra(what, "pyOpenSSL", "http")
+            needs = needs_extra(what, "pyOpenSSL", extra)
             raise ConfigError([f"{path}: {needs}"]) from None
 
 
@@ -121,14 +135,20 @@ async def follow_redirects(
     raise SourceError("redirected too often")
 
 
-def refusal(response: Any, now: float) -> SourceError:
+def status_text(response: Any) -> str:
+    """Return an answer's status as a reason for walls: "the answer was 404 Not Found"."""
+    phrases = {int(status): status.phrase for status in HTTPStatus}
+    return f"the answer was {response.code} {phrases.get(response.code, '')}".rstrip()
+
+
+def refusal(response: Any, now: float, most: float = MAX_LATER) -> SourceError:
     """Return the error for an answer whose status is no success; it keeps to ``Retry-After``.
 
     :param now: seconds since the epoch.
+    :param most: the longest pause in seconds for which the server may ask.
     """
-    phrases = {int(status): status.phrase for status in HTTPStatus}
-    text = f"the answer was {response.code} {phrases.get(response.code, '')}".rstrip()
-    wait = min(seconds_to_wait(header_of(response, "Retry-After"), now), MAX_LATER)
+    text = status_text(response)
+    wait = min(seconds_to_wait(header_of(response, "Retry-After"), now), most)
     if response.code not in (429, 503) or not wait:
         return SourceError(text)
     return later(f"{text}; the next attempt is in {wait:.0f} s", wait)

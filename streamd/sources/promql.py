@@ -14,15 +14,14 @@ from streamd.core.duration import Duration
 from streamd.sources.backfills.backfill import Backfill, NoBackfill
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
-from streamd.sources.http_get import HttpUrl, check_tls, reveal_headers
+from streamd.sources.http_get import HttpGetSettings, HttpUrl, check_tls, reveal_headers
 from streamd.sources.polling import DONE, Polling
 from streamd.sources.prometheus.answers import by_labels, series_of
 from streamd.sources.prometheus.client import PrometheusClient, written
 from streamd.sources.prometheus.past_query import PrometheusPast, PromqlBackfill
-from streamd.sources.settings import SourceSettings
 
 
-class PromqlSettings(SourceSettings, frozen=True, kw_only=True):
+class PromqlSettings(HttpGetSettings, frozen=True, kw_only=True):
     """The table ``[sources.NAME]`` with ``promql``.
 
     :ivar url: the address of the server, up to ``/api/v1``.
@@ -37,10 +36,7 @@ class PromqlSettings(SourceSettings, frozen=True, kw_only=True):
     token: Secret | None = None
     user: str | None = None
     password: Secret | None = None
-    headers: dict[str, Secret] = {}
-    redirects: bool = False
     every: Duration = Duration(5)
-    timeout: Duration = Duration(4)
     backfill: PromqlBackfill | None = None
 
     @property

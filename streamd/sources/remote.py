@@ -15,7 +15,6 @@ from twisted.internet.defer import Deferred
 
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
-from streamd.core.duration import Duration
 from streamd.core.errors import Refused
 from streamd.core.presentation import time_text
 from streamd.core.source_health import StreamReport
@@ -27,6 +26,7 @@ from streamd.sources.event_stream import Event, EventBody
 from streamd.sources.feed import Feed
 from streamd.sources.http_client import HttpClient, UnreadBody, explain, header_of
 from streamd.sources.http_get import (
+    HttpGetSettings,
     HttpUrl,
     check_tls,
     follow_redirects,
@@ -34,7 +34,6 @@ from streamd.sources.http_get import (
     reveal_headers,
 )
 from streamd.sources.polling import MIN_RETRY, Polling
-from streamd.sources.settings import SourceSettings
 from streamd.sources.shape import Event as Reading
 from streamd.wire.requests import LOG_HEADER
 
@@ -50,7 +49,7 @@ MAX_HOPS = 8
 _NO_STREAMD = "the answer is not one of streamd"
 
 
-class RemoteSettings(SourceSettings, frozen=True, kw_only=True):
+class RemoteSettings(HttpGetSettings, frozen=True, kw_only=True):
     """The table ``[sources.NAME]`` with ``streamd``.
 
     :ivar streamd: the address of the other daemon.
@@ -61,9 +60,6 @@ class RemoteSettings(SourceSettings, frozen=True, kw_only=True):
     streamd: HttpUrl
     streams: list[str] | None = None
     token: Secret | None = None
-    headers: dict[str, Secret] = {}
-    redirects: bool = False
-    timeout: Duration = Duration(4)
 
 
 class _News:
@@ -89,10 +85,9 @@ class RemoteSource:
         self._name, self._settings = name, settings
         self._reactor, self._now = surroundings.reactor, surroundings.now
         self._zone = surroundings.zone
-        self._headers = {"Accept": "text/event-stream", "User-Agent": "streamd", **headers}
+        self._headers = {"Accept": "text/event-stream", **headers}
         self._client = HttpClient(self._reactor)
-        self._begun = False  # whether the place in the journal is known
-        self._place: str | None = None
+        self._place: str | None = None  # as the journal has it
         self._log_there = ""  # the life of the other log
         self._ahead = 0.0  # seconds that the other clock is ahead of this one
         self._health: dict[str, Mapping[str, Any]] = {}  # stream there -> its health
@@ -114,9 +109,7 @@ class RemoteSource:
 
     async def _follow(self) -> None:
         """Read one connection until it ends."""
-        if not self._begun:
-            self._place = await self._feed.place()
-            self._begun = True
+        self._place = await self._feed.place()
         body = await self._connect()
         try:
             while events := await body.next():
@@ -134,7 +127,7 @@ class RemoteSource:
         if self._place is not None:
             query["after"] = self._place
         url = f"{settings.streamd.rstrip('/')}/events?{urlencode(query)}"
-        asking = follow_redirects(self._ask, url, self._headers, settings.redirects, life)
+        asking = follow_redirects(self._client.get, url, self._headers, settings.redirects, life)
         response = await Deferred.fromCoroutine(asking).addTimeout(settings.timeout, self._reactor)
         kind = header_of(response, "Content-Type").partition(";")[0].strip().lower()
         if response.code != 200 or kind != "text/event-stream":
@@ -146,9 +139,6 @@ class RemoteSource:
         body = EventBody(self._reactor, SILENCE, lambda: None)
         response.deliverBody(body)
         return body
-
-    async def _ask(self, url: str, headers: Mapping[str, str]) -> Any:
-        return await self._client.request("GET", url, headers)
 
     # -- from messages to updates ------------------------------------------------------------------
 

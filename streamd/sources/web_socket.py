@@ -10,11 +10,11 @@ from twisted.internet.defer import Deferred
 
 from streamd.config.fields import Secret
 from streamd.config.kind import Kind, Surroundings
-from streamd.core.duration import Duration
 from streamd.core.pointer import Pick
 from streamd.sources.feed import Feed
 from streamd.sources.http_client import explain
 from streamd.sources.http_get import (
+    HttpGetSettings,
     check_host,
     check_tls,
     follow_redirects,
@@ -22,7 +22,6 @@ from streamd.sources.http_get import (
     reveal_headers,
 )
 from streamd.sources.polling import MIN_RETRY, Polling
-from streamd.sources.settings import SourceSettings
 from streamd.sources.shape import Messages, Shape, check_shape
 from streamd.sources.texts import Texts, read_text
 from streamd.sources.web_socket_client import SWITCHED, WebSocket, open_web_socket
@@ -39,7 +38,7 @@ class WebSocketUrl(str):
         return cls(check_host(written))
 
 
-class WebSocketSettings(SourceSettings, frozen=True, kw_only=True):
+class WebSocketSettings(HttpGetSettings, frozen=True, kw_only=True):
     """The table ``[sources.NAME]`` with a ``url`` of a WebSocket.
 
     :ivar say: the first message that is sent.
@@ -51,9 +50,6 @@ class WebSocketSettings(SourceSettings, frozen=True, kw_only=True):
     protocol: str | None = None
     pick: Pick = Pick("")
     key: str | None = None
-    headers: dict[str, Secret] = {}
-    redirects: bool = False
-    timeout: Duration = Duration(4)
 
 
 class WebSocketSource:
@@ -76,7 +72,7 @@ class WebSocketSource:
         """
         self._settings, self._say = settings, say
         self._reactor, self._now = surroundings.reactor, surroundings.now
-        self._headers = {"User-Agent": "streamd", **headers}
+        self._headers = headers
         shape = Shape(settings.pick, settings.key, settings.whole)
         self._messages = Messages(check_shape(f"sources.{name}", shape))
         self._socket: WebSocket | None = None

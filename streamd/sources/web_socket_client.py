@@ -16,7 +16,7 @@ from twisted.web.http_headers import Headers
 
 from streamd.core.errors import shorten
 from streamd.sources.errors import SourceError, Unreachable
-from streamd.sources.http_client import MALFORMED, MAX_HEAD, origin_of
+from streamd.sources.http_client import MALFORMED, MAX_HEAD, USER_AGENT, origin_of
 from streamd.sources.texts import MAX_TEXT
 from streamd.wire.requests import PACE
 
@@ -176,12 +176,14 @@ async def open_web_socket(
         from twisted.internet.ssl import optionsForClientTLS
 
         endpoint = wrapClientTLS(optionsForClientTLS(host), endpoint)
-    others = {name: text for name, text in headers.items() if name.lower() != "user-agent"}
+    # Autobahn has an argument for this header, and sends it even if it is among the others.
+    agents = {name: text for name, text in headers.items() if name.lower() == "user-agent"}
+    others = {name: text for name, text in headers.items() if name not in agents}
     factory: Any = WebSocketClientFactory(
         "ws" + url.removeprefix("http"),
         protocols=[*protocols],
         headers=others,
-        useragent=headers.get("User-Agent"),
+        useragent=next(iter(agents.values()), USER_AGENT),
         reactor=reactor,
     )
     factory.noisy = False

@@ -149,6 +149,14 @@ def test_headers(serve: Serve, site: Site, monkeypatch: pytest.MonkeyPatch) -> N
     Streams(served).expect("x", True)
     [(_, headers)] = site.seen
     assert (headers["X-A"], headers["Accept"]) == ("b", "application/json")
+    assert headers["User-Agent"] == "streamd"
+
+
+@in_thread
+def test_a_configured_user_agent_replaces_our_own(serve: Serve, site: Site) -> None:
+    site.paths["/"] = lambda request: request.say(request.headers.get_all("User-Agent"))
+    served = serve(table("x", site.url(), 'headers = { user-agent = "wall/1" }'))
+    Streams(served).expect("x", ["wall/1"])
 
 
 def redirect(location: str) -> Reply:
@@ -211,7 +219,7 @@ def test_redirects_to_another_origin(serve: Serve, site: Site) -> None:
     streams.expect("allowed.n", 1)
     wait_until(lambda: len(other.seen) > 2)
     for _, headers in other.seen:
-        assert headers.keys() == {"Host", "Connection", "Accept", "Streamd-Log"}
+        assert headers.keys() == {"Host", "Connection", "User-Agent", "Accept", "Streamd-Log"}
     other.stop()
 
 

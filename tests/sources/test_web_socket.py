@@ -194,13 +194,17 @@ def test_redirects(serve: Serve, server: Prices) -> None:
     other = Prices()
     try:
         server.refuses = answer(307, Location=f"http://127.0.0.1:{other.port}/there")
-        more = 'redirects = true\nheaders = { Authorization = "Bearer secret" }'
+        more = (
+            'redirects = true\nheaders = { Authorization = "Bearer secret", user-agent = "wall/1" }'
+        )
         streams = Streams(serve(table("feed", server, more)))
         other.connected()
         other.say("1")
         streams.expect("feed", 1)
         assert server.headers[0]["Authorization"] == "Bearer secret"
+        assert server.headers[0]["User-Agent"] == "wall/1"
         assert "Authorization" not in other.headers[0]
+        assert other.headers[0]["User-Agent"] == "streamd"
         assert set(other.paths) == {"/there"}
     finally:
         other.stop()

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 from twisted.internet.defer import Deferred
 
-from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Surroundings
 from streamd.sources.alerts.message import Message
 from streamd.sources.errors import SourceError
-from streamd.sources.http_answer import seconds_to_wait
 from streamd.sources.http_client import (
     MAX_REDIRECTS,
     HttpClient,
     UnreadBody,
     explain,
-    header_of,
     location_of,
     origin_of,
 )
-from streamd.sources.polling import RetryLater
+from streamd.sources.http_get import check_tls, refusal, status_text
 
 ANSWER_WITHIN = 10.0
 """Seconds that the receiver has to answer, redirects included."""
@@ -67,11 +63,7 @@ class Webhook:
         return sending.addErrback(explain, ANSWER_WITHIN)
 
     async def _send(self, message: Message) -> None:
-        headers = {
-            "Content-Type": "application/json",
-            "Idempotency-Key": message["id"],
-            "User-Agent": "streamd",
-        }
+        headers = {"Content-Type": "application/json", "Idempotency-Key": message["id"]}
         url, body = self._url, msgspec.json.encode(message)
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._client.request("POST", url, headers, body)
@@ -84,18 +76,10 @@ class Webhook:
 
     def _check(self, response: Any) -> None:
         """Raise the error for an answer that accepts no message."""
-        if 200 <= response.code < 300:
-            return
-        phrases = {int(status): status.phrase for status in HTTPStatus}
-        text = f"the answer was {response.code} {phrases.get(response.code, '')}".rstrip()
         if response.code in _UNWANTED:
-            raise Unwanted(text)
-        wait = min(seconds_to_wait(header_of(response, "Retry-After"), self._now()), MAX_LATER)
-        if response.code in (429, 503) and wait:
-            later = RetryLater(text)
-            later.seconds = wait
-            raise later
-        raise SourceError(text)
+            raise Unwanted(status_text(response))
+        if not 200 <= response.code < 300:
+            raise refusal(response, self._now(), MAX_LATER)
 
 
 def _redirected(url: str, response: Any) -> str:
@@ -123,10 +107,5 @@ def make_webhook(path: str, url: str, surroundings: Surroundings) -> Webhook:
     if not good or parts.username is not None:
         expected = 'expected an address such as "https://hooks.example.org/alert", without a user'
         raise ConfigError([f"{path}: {expected}"])
-    if parts.scheme == "https":
-        try:
-            import OpenSSL  # noqa: F401
-            import service_identity  # noqa: F401
-        except ImportError:
-            raise ConfigError([f"{path}: {needs_extra('HTTPS', 'pyOpenSSL', 'alerts')}"]) from None
+    check_tls(path, url, extra="alerts")
     return Webhook(url, surroundings)

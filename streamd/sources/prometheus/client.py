@@ -47,7 +47,6 @@ class PrometheusClient:
         self._headers = {
             "Accept": "application/json",
             "Content-Type": "application/x-www-form-urlencoded",
-            "User-Agent": "streamd",
             **headers,
         }
         self._client = HttpClient(reactor)
