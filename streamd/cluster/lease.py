@@ -6,9 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from streamd.journals.journal import Away, Fence, SharedJournal
 from streamd.reactor.timer import Timer
@@ -26,8 +25,6 @@ PAUSE = 10.0
 
 class Lease:
     """Tries to take and keep a lease of a shared journal, and starts and stops its task."""
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -49,8 +46,10 @@ class Lease:
         self._fence: Fence | None = None
         self._renewed = self._pause_until = 0.0
         self._outrun = self._stopped = False
-        self._turning: Deferred[None] | None = None
-        self._timer = Timer(clock, RENEW, self._turn)
+        self._timer = Timer(clock, RENEW, self._look)
+
+    def __repr__(self) -> str:
+        return f"<Lease {self.name}>"  # for the log of the timer
 
     @property
     def fence(self) -> Fence | None:
@@ -61,36 +60,23 @@ class Lease:
     def start(self) -> None:
         """Begin to try to take the lease, at an interval."""
         self._timer.start()
-        self._turn()
+        self._timer.call_now()
 
     def lose(self) -> None:
         """Stop the task because another node holds the lease; then try to take it again."""
         self._outrun = True
-        self._turn()
+        self._timer.call_now()
 
     def stop(self) -> Deferred[None]:
         """Stop the task, and release the lease so that another node can take it at once."""
         self._stopped = True
-        self._timer.stop()
-        turning = self._turning or succeed(None)
-        return turning.addCallback(lambda _: Deferred.fromCoroutine(self._give_back()))
-
-    def _turn(self) -> None:
-        pauses = self._clock.seconds() < self._pause_until
-        if self._turning is None and not self._stopped and not pauses:
-            turning = self._turning = Deferred()
-            running = Deferred.fromCoroutine(self._look())
-            running.addErrback(
-                lambda failure: self._log.failure("a lease: {name}", failure, name=self.name)
-            )
-            running.addCallback(lambda _: self._turned(turning))
-
-    def _turned(self, turning: Deferred[None]) -> None:
-        self._turning = None
-        turning.callback(None)
+        stopping = self._timer.stop()
+        return stopping.addCallback(lambda _: Deferred.fromCoroutine(self._give_back()))
 
     async def _look(self) -> None:
         asked = self._clock.seconds()
+        if self._stopped or asked < self._pause_until:
+            return
         try:
             fence = await self._journal.acquire(self.name, LASTS)
         except Away:

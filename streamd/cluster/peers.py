@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
-from typing import Any
+from contextlib import suppress
 
 import msgspec
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamd.cluster.shift import Shift
@@ -46,8 +45,6 @@ SINCE, SCREENS, COMMANDS = "since", "screens", "commands"
 class Peers:
     """Writes this node's records, and applies those of the other nodes."""
 
-    _log = Logger()
-
     def __init__(
         self,
         journal: Journal,
@@ -76,30 +73,21 @@ class Peers:
         self._since: Position | None = None
         self._told: dict[tuple[str, str], tuple[bytes, float]] = {}
         self._done: dict[str, float] = {}  # obeyed commands -> when their record was seen last
-        self._turning = False
         self._timer = Timer(clock, TURN, self._turn)
         screens.pass_on = self._command
 
     def start(self) -> None:
         """Begin to exchange records with the other nodes, every second."""
         self._timer.start()
-        self._turn()
+        self._timer.call_now()
 
     def stop(self) -> None:
         """Stop the exchange."""
         self._timer.stop()
 
-    def _turn(self) -> None:
-        if self._turning:
-            return
-        self._turning = True
-        running = Deferred.fromCoroutine(self._talk())
-        running.addErrback(lambda failure: failure.trap(Away))
-        running.addErrback(lambda failure: self._log.failure("nodes cannot talk", failure))
-        running.addCallback(self._turned)
-
-    def _turned(self, result: Any) -> None:
-        self._turning = False
+    async def _turn(self) -> None:
+        with suppress(Away):
+            await self._talk()
 
     async def _talk(self) -> None:
         revision = self._state.revision

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
-from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from streamd.core.state import State
 from streamd.journals.journal import Away, Journal
@@ -25,8 +24,6 @@ class FormerSources:
     Such a stream is late, because no source reports it any more, until it gets an update or is
     forgotten.  Then its source does not count as its source any more.
     """
-
-    _log = Logger()
 
     def __init__(
         self, journal: Journal, state: State, now: Callable[[], float], changed: Callable[[], None]
@@ -64,22 +61,18 @@ class FormerSources:
         self.reconfigure(configured)
         self._timer = Timer(clock, TURN, self._turn)
         self._timer.start()
-        self._turn()
+        self._timer.call_now()
 
     def stop(self) -> None:
         """Stop what :meth:`start` began."""
         if self._timer is not None:
             self._timer.stop()
 
-    def _turn(self) -> None:
-        adopting = succeed(None)
-        if not self._adopted:  # while the journal is away, the next turn tries again
-            adopting = Deferred.fromCoroutine(self.adopt(self._configured.values()))
-        adopting.addCallback(lambda _: Deferred.fromCoroutine(self.update({})))
-        adopting.addErrback(lambda failure: failure.trap(Away))
-        adopting.addErrback(
-            lambda failure: self._log.failure("former sources are unknown", failure)
-        )
+    async def _turn(self) -> None:
+        with suppress(Away):  # the next turn tries again
+            if not self._adopted:
+                await self.adopt(self._configured.values())
+            await self.update({})
 
     async def update(self, reports: Mapping[str, bytes]) -> bool:
         """Mark the streams of former sources; release those that got an update since.

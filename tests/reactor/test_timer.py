@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -34,6 +35,27 @@ class TimerTests(SynchronousTestCase):
         self.clock.pump([2, 2, 2])
         self.assertEqual([2, 4, 6], self.calls)
         self.assertEqual(3, len(self.flushLoggedErrors(ZeroDivisionError)))
+
+    def test_a_call_that_is_under_way_is_not_made_twice(self) -> None:
+        answer: Deferred[None] = Deferred()
+
+        async def ask() -> None:
+            self.calls.append(self.clock.seconds())
+            await answer
+
+        timer = self.timer(ask)
+        timer.call_now()
+        timer.call_now()
+        self.clock.pump([2, 2])
+        self.assertEqual([0], self.calls)
+        stopped = timer.stop()
+        self.assertNoResult(stopped)
+        answer.errback(ZeroDivisionError())
+        self.successResultOf(stopped)
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+        timer.call_now()
+        self.assertEqual([0, 4], self.calls)
+        self.flushLoggedErrors(ZeroDivisionError)
 
     def test_stop(self) -> None:
         timer = self.timer()

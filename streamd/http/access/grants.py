@@ -13,14 +13,13 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
 from streamd.journals.journal import Away, Journal
@@ -152,15 +151,12 @@ class Grants(KnownGrants):
     :ivar changed: called when a grant was made or changed, was revoked or has ended.
     """
 
-    _log = Logger()
-
     def __init__(self, journal: Journal, now: Callable[[], float], clock: IReactorTime) -> None:
         """:param now: returns seconds since the epoch."""
         super().__init__(now)
         self.changed: Callable[[], None] = lambda: None
         self._journal = journal
         self._timer = Timer(clock, TURN, self._turn)
-        self._reading = False
         self._writing = 0  # how many own changes are under way
         self._begun = 0  # how many have begun so far
         self._records: Mapping[str, bytes] = {}  # as they are in the journal
@@ -168,7 +164,7 @@ class Grants(KnownGrants):
     def start(self) -> None:
         """Read the records; to be called once the journal is open."""
         self._timer.start()
-        self._turn()
+        self._timer.call_now()
 
     def stop(self) -> None:
         """Read no more records."""
@@ -307,13 +303,12 @@ class Grants(KnownGrants):
         if self._known != before:
             self.changed()
 
-    def _turn(self) -> None:
+    async def _turn(self) -> None:
         if self.loaded and not self._journal.shared:
             self._take(self._known, self._seen)  # nobody else writes: only time passes
-        elif not self._reading:
-            self._reading = True
-            reading = Deferred.fromCoroutine(self._read())
-            reading.addErrback(self._unread).addBoth(self._was_read)
+            return
+        with suppress(Away):
+            await self._read()
 
     async def _read(self) -> None:
         self.instance = await self._agree_instance()
@@ -335,13 +330,6 @@ class Grants(KnownGrants):
             await self._journal.put(INSTANCE, secrets.token_hex(4), b"1", None)
             known = await self._journal.records(INSTANCE)
         return min(known)  # two nodes that drew at the same time soon agree on one
-
-    def _unread(self, failure: Failure) -> None:
-        if not failure.check(Away):
-            self._log.failure("the grants cannot be read", failure)
-
-    def _was_read(self, result: None) -> None:
-        self._reading = False
 
 
 def hash_of(secret: str) -> str:
