@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from streamd.core.errors import Refused
 from streamd.core.names import by_name, end_of_name
 from streamd.core.values import MAX_VALUE, BadValue, from_python
 from streamd.sources.errors import SourceError
+
+T = TypeVar("T")
 
 _EXPRESSION = re.compile(r"[(?*+'\"]")
 """Matches the name that databases give an unnamed column, such as ``count(*)`` or ``?column?``."""
@@ -106,18 +108,29 @@ def objects(table: Table) -> list[dict[str, Any]]:
 
 def fitting(table: Table) -> list[dict[str, Any]]:
     """Return the rows as objects for one value; if they are too large, a last row counts the rest."""
-    found = objects(table)
-    # Room for the last row, whose column may have a long name.
-    size = 100 + max(map(len, table.columns))
-    for number, row in enumerate(found):
+
+    def rest(count: int) -> dict[str, Any]:
+        return {table.columns[0]: f"… and {count} rows more"}
+
+    # The column of the last row may have a long name.
+    return fitted(objects(table), 100 + max(map(len, table.columns)), rest)
+
+
+def fitted(items: list[T], room: int, rest: Callable[[int], T]) -> list[T]:
+    """Return the first items, as many as fit into one value; a last one counts the rest.
+
+    :param room: bytes to keep for the last one.
+    :param rest: returns the last one, for the number of items that do not fit.
+    """
+    size = room
+    for number, item in enumerate(items):
         try:
-            size += len(from_python(row)) + 1
-        except Refused:  # then the feed refuses the whole value, with the reason of this row
-            return found
+            size += len(from_python(item)) + 1
+        except Refused:  # then the feed refuses the whole value, with the reason of this item
+            return items
         if size > MAX_VALUE and number:
-            left_out = {table.columns[0]: f"… and {len(found) - number} rows more"}
-            return [*found[:number], left_out]
-    return found
+            return [*items[:number], rest(len(items) - number)]
+    return items
 
 
 def first_row(table: Table, whole: bool) -> dict[str, Any]:

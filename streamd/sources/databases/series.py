@@ -12,10 +12,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from streamd.core.errors import Refused
 from streamd.core.names import by_name
-from streamd.core.values import MAX_VALUE, BadValue, from_python
-from streamd.sources.databases.rows import Table, index, with_names
+from streamd.core.values import BadValue
+from streamd.sources.databases.rows import Table, fitted, index, with_names
 from streamd.sources.errors import SourceError
 
 Pair = tuple[Any, Any]
@@ -101,12 +100,4 @@ def _series(column: str, pairs: Iterable[Pair], are_times: bool) -> Any:
 
 def _fitting(pairs: list[Pair], where: str) -> list[Pair]:
     """Return the first pairs, as many as fit into a value; a last one counts the rest."""
-    size = COUNT
-    for number, pair in enumerate(pairs):
-        try:
-            size += len(from_python(pair)) + 1
-        except Refused:  # then the feed refuses the whole series, with the reason of this pair
-            return pairs
-        if size > MAX_VALUE:
-            return [*pairs[:number], (f"… and {len(pairs) - number} rows {where}", None)]
-    return pairs
+    return fitted(pairs, COUNT, lambda count: (f"… and {count} rows {where}", None))
