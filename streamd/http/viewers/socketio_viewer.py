@@ -68,6 +68,7 @@ class SocketIoProtocol(StreamProtocol):
         if session is None:
             self.factory.protocols.opened(self)
             self.say(self._opening)
+            self._opening = b""
             if self.conversation is not None:
                 self.conversation.start()
         elif session.has_ended or session.probe is not None:
