@@ -177,7 +177,7 @@ class Streamd(MultiService):
         self.socketio = SocketIo(self.hub, self.sweep, now, self.access, self.rates)
         metrics = partial(Metrics, self.access, Exposition(self))
         places = (server.max_viewers, SPARE_CONNECTIONS, self.share)
-        limits = ConnectionLimits(self.sweep, seats.held, *places)
+        limits = ConnectionLimits(seats.links, seats.links.of, *places)
         refusals = Refusals(now)
         commands = (
             Administration(self.access, self.grants, refusals),

@@ -41,9 +41,9 @@ class ConnectionLimits:
         spare: int,
         share: Share | None = None,
     ) -> None:
-        """:param links: the connections of viewers.
+        """:param links: the connections of viewers.  One that polls has none: its requests count.
 
-        :param viewers_of: returns how many viewers a client address has.
+        :param viewers_of: returns how many of them a client address has.
         :param spare: how many connections there may be besides viewers.
         :param share: the part of all connections that one client address may have.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from bisect import insort
+from collections import Counter
 from functools import partial
 from typing import NamedTuple
 
@@ -31,10 +32,35 @@ class Seat(NamedTuple):
 
     :ivar client: the address under which the viewer is counted.
     :ivar since: when the viewer came, on a monotonic clock; earlier by the stay before a short absence.
+    :ivar linked: whether the viewer has a connection of its own; one that polls has requests instead.
     """
 
     client: str
     since: float
+    linked: bool = True
+
+
+class Links:
+    """Counts the viewers that have connections of their own."""
+
+    def __init__(self) -> None:
+        self._of: Counter[str] = Counter()
+        self._total = 0
+
+    def __len__(self) -> int:
+        return self._total
+
+    def of(self, client: str) -> int:
+        """Return how many come from this address."""
+        return self._of[client]
+
+    def change(self, seat: Seat, by: int) -> None:
+        """Count a seat that was taken, or one that was left."""
+        if seat.linked:
+            self._total += by
+            self._of[seat.client] += by
+            if not self._of[seat.client]:
+                del self._of[seat.client]
 
 
 class KeptSeat(NamedTuple):
@@ -58,6 +84,7 @@ class Seats:
     with the longest stays are kept.  So a stranger that wants to hold a kept seat must stay longer than
     a screen.
 
+    :ivar links: the viewers that have connections of their own.
     :ivar unread: the bytes that viewers have not read.  Links count them.
     """
 
@@ -67,6 +94,7 @@ class Seats:
         """:param share: the part of the seats that one client address may have."""
         self._clock = clock
         self._quota = Quota(total, share)
+        self.links = Links()
         self.unread = Quota(MAX_UNREAD, share)
         self._kept: list[KeptSeat] = []  # sorted: the shortest stay first
 
@@ -74,8 +102,10 @@ class Seats:
         """Change how many seats there are; viewers beyond that keep theirs."""
         self._quota.total = total
 
-    def offer(self, client: str) -> Seat:
+    def offer(self, client: str, linked: bool = True) -> Seat:
         """Return a seat for a viewer from this address, which :meth:`take` then takes.
+
+        :param linked: see :class:`Seat`.
 
         :raises Refused: 503 if there are too many viewers, or if viewers leave too much unread, in
             total or from this address.
@@ -90,7 +120,7 @@ class Seats:
             raise refused
         if not stays:  # one that comes back gets in, too
             self.unread.check(client, 1, "unread messages")
-        return Seat(sys.intern(client), now - max(stays, default=0))
+        return Seat(sys.intern(client), now - max(stays, default=0), linked)
 
     def _full(self, kept: int) -> Refused:
         used, total = self._quota.used, self._quota.total
@@ -98,13 +128,10 @@ class Seats:
         raises = f"raise [server] max_viewers, which allows {total}"
         return Refused(503, "too-many-viewers", f"there are {used} viewers{back}; {raises}")
 
-    def held(self, client: str) -> int:
-        """Return how many viewers come from this address."""
-        return self._quota.held(client)
-
     def take(self, seat: Seat) -> None:
         """Take a seat, if possible one that was kept for its address."""
         self._quota.take(seat.client)
+        self.links.change(seat, 1)
         own = [kept for kept in self._kept if kept.client == seat.client]
         if own:
             self._kept.remove(own[-1])
@@ -112,6 +139,7 @@ class Seats:
     def leave(self, seat: Seat) -> None:
         """Free a seat, and keep it for its address for a while."""
         self._quota.give_back(seat.client)
+        self.links.change(seat, -1)
         now = self._clock.seconds()
         insort(self._kept, KeptSeat(now - seat.since, now + KEPT_FOR, seat.client))
         if len(self._kept) > min(self._quota.total // KEPT_PART, MAX_KEPT):

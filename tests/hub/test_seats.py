@@ -34,6 +34,20 @@ class SeatsTests(SynchronousTestCase):
         self.come("b")
         self.assertEqual("too-many-viewers", self.refusal("c"))
 
+    def test_viewers_that_poll_have_a_seat_and_no_link(self) -> None:
+        links = self.seats.links
+        self.come("a", 2)
+        polls = self.seats.offer("a", linked=False)
+        self.seats.take(polls)
+        self.assertEqual((2, 2, 0), (len(links), links.of("a"), links.of("b")))
+        self.seats.leave(polls)
+        self.assertEqual(2, len(links))
+        linked = polls._replace(linked=True)
+        self.seats.take(linked)
+        self.assertEqual((3, 3), (len(links), links.of("a")))
+        self.seats.leave(linked)
+        self.assertEqual(2, len(links))
+
     def test_no_seat_while_too_much_is_unread(self) -> None:
         [seat] = self.come("screen")
         self.come("hostile")

@@ -128,7 +128,7 @@ class Polls:
         news = catchup.since(self._state, cursor, subscription.selection)
         if news.updates:
             return self._all(subscription, news)
-        seat = self._hub.seats.offer(client)
+        seat = self._hub.seats.offer(client, linked=False)
         return self._later(subscription, cursor, wait, seat, principal)
 
     def _cursor(self, subscription: Subscription) -> Cursor | None:

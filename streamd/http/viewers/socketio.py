@@ -85,7 +85,7 @@ class SocketIo:
         if session is not None:
             return session.poll()
         self._check_opening(request)
-        seat = self._hub.seats.offer(request.client.group)
+        seat = self._hub.seats.offer(request.client.group, linked=False)
         session = PollSession(
             new_identity(), self._hub, seat, self.sessions, self._now, self._forget
         )
@@ -116,7 +116,8 @@ class SocketIo:
             raise _BAD("another WebSocket of this session is open")
         handshake = parse_handshake(request.headers)._replace(protocol=None)
         if session is not None:
-            return self._handover(SocketIoProtocol(handshake, session.seat, b"", session), request)
+            seat = session.seat._replace(linked=True)
+            return self._handover(SocketIoProtocol(handshake, seat, b"", session), request)
         self._check_version(request)
         seat = self._hub.seats.offer(request.client.group)
         protocol = SocketIoProtocol(handshake, seat, _opening(new_identity()))

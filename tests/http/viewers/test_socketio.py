@@ -336,7 +336,24 @@ def test_upgrade(served: Served) -> None:
     served.post("b", 2)
     assert socket.message() == {"b": 2}
     assert not served.service.socketio.sessions
-    assert served.run(lambda: served.service.hub.seats.held("127.0.0.1")) == 1
+    assert served.run(lambda: served.service.hub.seats._quota.held("127.0.0.1")) == 1
+
+
+@in_thread
+def test_a_session_that_polls_counts_as_one_connection(served: Served) -> None:
+    links = served.service.hub.seats.links
+    session = Polling(served)
+    session.connect()
+    assert served.run(lambda: (len(links), links.of("127.0.0.1"))) == (0, 0)
+    with served.connect():
+        wait_until(lambda: served.run(lambda: len(links)) == 1)
+        socket = Socket(served, session.sid)
+        socket.say("2probe")
+        assert socket.hear() == "3probe"
+        socket.say("5")
+        wait_until(lambda: served.run(lambda: (len(links), links.of("127.0.0.1"))) == (2, 2))
+        socket.close()
+        wait_until(lambda: served.run(lambda: len(links)) == 1)
 
 
 @in_thread
@@ -683,7 +700,7 @@ def test_sessions_take_seats(serve: Serve) -> None:
     Socket(served, session.sid)  # needs no other seat
     session.say("1")
     socket.say("1")
-    wait_until(lambda: not served.run(lambda: served.service.hub.seats.held("127.0.0.1")))
+    wait_until(lambda: not served.run(lambda: served.service.hub.seats._quota.held("127.0.0.1")))
     Polling(served)
 
 
