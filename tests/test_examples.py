@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect
 from tests.support.daemon import CHECKOUT, TWISTD, Server, finish_all
 from tests.support.databases import PostgresServer
 from tests.support.net import free_port, wait_until
+from tests.support.nginx import StartNginx
 from tests.support.redis import Redis
 
 EXAMPLES = CHECKOUT / "examples"
@@ -117,6 +118,15 @@ def test_own_page(start: Start, page: Page, tmp_path: Path) -> None:
     assert not [url for url in kept if "/pages/" in url]
     assert server.stop() == 0
     expect(page.locator("#value")).to_have_attribute("data-current", "false")
+
+
+def test_own_page_behind_a_proxy_with_a_path(
+    start: Start, start_nginx: StartNginx, page: Page
+) -> None:
+    proxy = start_nginx(start("own-page"), folder="/wall/")
+    page.goto(f"{proxy.url}/wall/pages")
+    expect(page).to_have_url(f"{proxy.url}/wall/pages/")
+    expect(page.locator("#value")).to_have_attribute("data-current", "true")
 
 
 def test_lobby(start: Start, page: Page) -> None:
