@@ -19,7 +19,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from bench import meter
-from streamd.core.long_history import HEAD, LongHistory
+from streamd.core.blocks import HEAD
+from streamd.core.long_history import LongHistory
 from streamd.core.saving import FOLLOWED
 from streamd.core.state import State
 from streamd.core.update import Draft, Position, Update

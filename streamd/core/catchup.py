@@ -185,7 +185,7 @@ class Missed:
         return [i for i, n in enumerate(self._numbers) if flags[n >> 3] >> (n & 7) & 1]
 
     def answer(self, bits: int, picked: Sequence[int]) -> Answer:
-        """Return the answer for the streams in a bit set such as :attr:`touched`.
+        """Return the answer for the streams in a bit set such as ``touched``.
 
         :param picked: see :meth:`pick`.
         """
