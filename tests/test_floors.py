@@ -31,7 +31,7 @@ PACKAGES = [
 FLOORS = {
     "core": [
         "duration histogram limit printable steps written",
-        "errors picture presentation slot",
+        "errors expected picture presentation slot",
         "description health quota rate segments selection slots update values",
         "blocks cursor late log moments names one_line pointer rights roster source_health thin "
         "timeline trend",

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
+from streamd.core.expected import reworded
 from streamd.core.limit import Limit
 
 T = TypeVar("T")
@@ -19,8 +20,7 @@ T = TypeVar("T")
 LIKENESS = 0.7
 """The least similarity of a misspelt name to a suggestion: ``wran`` and ``warn`` have 0.75."""
 
-_AT = re.compile(r"(?s)(.*?)(?: - at `\$\.?(.*)`)?")
-_CHOICE = re.compile(r"Expected `str` matching regex '\^\(([\w|-]+)\)(?:\$|\\+Z)'")
+_CHOICE = re.compile(r"expected a text that matches \^\(([\w|-]+)\)(?:\$|\\+Z)")
 
 
 def convert(value: Any, type: type[T]) -> T:
@@ -134,6 +134,10 @@ def _is_literal(type: Any) -> bool:
     return get_origin(type) is Literal
 
 
+def _is_described(type: Any) -> bool:
+    return isinstance(type, msgspec.Meta) and type.description is not None
+
+
 def suggestion(written: str, known: Iterable[str]) -> str:
     """Return the end of an error text: the name that is probably meant, or all names."""
     names = sorted(known)
@@ -148,13 +152,11 @@ def closest(written: str, known: Iterable[str]) -> str | None:
 
 def _in_words(path: str, message: str, type: Any) -> str:
     """Rewrite a message of msgspec in streamd's form: "sources.shop.every: expected …"."""
-    match = _AT.fullmatch(message)
-    assert match is not None  # the pattern matches any text
-    text, key = match[1], match[2]
+    place, text = reworded(message, "a table")
     if choice := _CHOICE.fullmatch(text):
         text = f"expected one of {choice[1].replace('|', ', ')}"
-    elif literal := text.startswith("Invalid enum") and _part(type, _is_literal):
+    elif literal := text.startswith("invalid enum") and _part(type, _is_literal):
         text = f"expected one of {', '.join(map(str, get_args(literal)))}"
-    path = f"{path}.{key}" if key else path
-    text = text.replace("`", "").replace(" | null", "")  # TOML has no null
-    return f"{path}: {text[:1].lower()}{text[1:]}"
+    elif described := " that matches " in text and _part(type, _is_described):
+        text = f"expected {described.description}"
+    return f"{path}.{place}: {text}" if place else f"{path}: {text}"

@@ -33,7 +33,11 @@ Rate = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 """How many a second; 0 for any number."""
 
 FrameAncestor = Annotated[
-    str, msgspec.Meta(pattern=r"^(https?://(\*\.)?[A-Za-z0-9.-]+(:([0-9]{1,5}|\*))?|https?:|\*)$")
+    str,
+    msgspec.Meta(
+        pattern=r"^(https?://(\*\.)?[A-Za-z0-9.-]+(:([0-9]{1,5}|\*))?|https?:|\*)$",
+        description="an origin such as https://intranet.example, or *",
+    ),
 ]
 """An origin whose pages may show the wall in a frame, as a CSP source (CSP Level 3, section 2.3.1)."""
 

@@ -12,7 +12,13 @@ import msgspec
 
 from streamd.core.errors import Refused, shorten
 
-Pattern = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.*?-]{1,128}\Z")]
+Pattern = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Za-z0-9_.*?-]{1,128}\Z",
+        description="a name, or a glob such as shop.*, of at most 128 letters, digits, . _ - * ?",
+    ),
+]
 """A name or a glob, checked when a structure is decoded."""
 
 MAX_PATTERNS = 32

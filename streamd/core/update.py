@@ -29,7 +29,13 @@ MAX_TIME = 253402300799.0
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _POSITION = re.compile(r"([0-9]{1,15})-([0-9]{1,19})")
-Name = Annotated[str, msgspec.Meta(pattern=rf"^{_NAME.pattern}\Z")]
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^{_NAME.pattern}\Z",
+        description="a name of at most 128 letters, digits, . _ -, with a letter or digit first",
+    ),
+]
 At = Annotated[str, msgspec.Meta(pattern=rf"^{_POSITION.pattern}\Z")]
 
 

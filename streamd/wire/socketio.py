@@ -29,6 +29,7 @@ import msgspec
 
 from streamd.core.cursor import Answer
 from streamd.core.errors import Refused
+from streamd.core.expected import reworded
 from streamd.core.selection import Selection
 from streamd.wire.encoding import Encoding, Message, Welcome, encode_json
 from streamd.wire.frames import MAX_INBOUND, deflated_frame, frame
@@ -239,7 +240,7 @@ def parse_wish(payload: Any) -> Wish:
     try:
         return Wish() if payload is None else msgspec.convert(payload, Wish)
     except msgspec.ValidationError as error:
-        raise Refused(400, "bad-message", f"not understood: {error}") from None
+        raise Refused(400, "bad-message", f"not understood: {reworded(error)}") from None
 
 
 def connected(sid: str) -> bytes:

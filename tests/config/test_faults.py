@@ -51,7 +51,7 @@ class FaultsTests(SynchronousTestCase):
         self.assertEqual(["t: expected good words"], list(faults("t", {"words": ["bad"]}, Outer)))
 
     def test_a_table_that_is_none(self) -> None:
-        self.assertEqual(["t: expected object, got int"], list(faults("t", 5, Outer)))
+        self.assertEqual(["t: expected a table, not a whole number"], list(faults("t", 5, Outer)))
 
 
 class Lamp(msgspec.Struct, forbid_unknown_fields=True, tag_field="kind", tag="lamp"):
@@ -82,7 +82,7 @@ class TaggedTests(SynchronousTestCase):
         self.check({"kind": "door", "inenr": []}, "t.inenr: unknown key; did you mean inner?")
 
     def test_table_where_an_array_is_expected(self) -> None:
-        self.check({"kind": "door", "inner": {}}, "t.inner: expected array, got object")
+        self.check({"kind": "door", "inner": {}}, "t.inner: expected an array, not a table")
 
     def test_choice(self) -> None:
         problem = "t.colour: expected one of white, red"

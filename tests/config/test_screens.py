@@ -74,16 +74,22 @@ class ScreenTests(SynchronousTestCase):
 
     def test_mistakes(self) -> None:
         for keys, wanted in (
-            ({"walls": []}, "s.walls: expected array of length >= 1"),
-            ({"walls": ["hall"]}, "s.walls[0]: expected object"),
+            ({"walls": []}, "s.walls: expected an array that is not empty"),
+            ({"walls": ["hall"]}, "s.walls[0]: expected a table"),
             ({"walls": [{"for": "1m"}]}, "s.walls[0].wall: is missing"),
             ({"walls": [{"wall": "a", "for": 5}]}, "s.walls[0].for: expected a duration"),
             ({"walls": [{"wall": "a", "hours": "8-18"}]}, "s.walls[0].hours: expected hours"),
             ({"walls": [{"wall": "a", "days": "all"}]}, "s.walls[0].days: expected days"),
             ({"walls": [{"wall": "a", "day": "mon"}]}, "s.walls[0].day: unknown key; did you mean"),
             ({"dim": {"to": 0.4}}, "s.dim.hours: is missing"),
-            ({"dim": {"hours": "20:00-06:00", "to": 0}}, "s.dim.to: expected float >= 0.1"),
-            ({"dim": {"hours": "20:00-06:00", "to": 40}}, "s.dim.to: expected float <= 1"),
+            (
+                {"dim": {"hours": "20:00-06:00", "to": 0}},
+                "s.dim.to: expected a number of at least 0.1",
+            ),
+            (
+                {"dim": {"hours": "20:00-06:00", "to": 40}},
+                "s.dim.to: expected a number of at most 1",
+            ),
         ):
             [problem] = faults("s", {"name": "tv", **keys}, ScreenTable)
             self.assertIn(wanted, problem)

@@ -102,8 +102,8 @@ class TileTests(SynchronousTestCase):
             ({"show": "band", "windwo": "1h"}, "t.windwo: unknown key; did you mean window?"),
             ({"show": "chart", "window": 5}, "t.window: expected a duration"),
             ({"show": "chart", "scale": "ln"}, "t.scale: expected one of linear, log"),
-            ({**table, "columns": []}, "t.columns: expected array of length >= 1"),
-            ({**table, "columns": {}}, "t.columns: expected array, got object"),
+            ({**table, "columns": []}, "t.columns: expected an array that is not empty"),
+            ({**table, "columns": {}}, "t.columns: expected an array, not a table"),
             ({**table, "columns": [{"title": "x"}]}, "t.columns[0].key: is missing"),
             (
                 {**table, "columns": [{"key": "a", "show": "pie"}]},

@@ -22,6 +22,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
+from streamd.core.expected import reworded
 from streamd.core.update import check_name
 from streamd.http.access.access import Access
 from streamd.http.access.codes import ALPHABET, LENGTH, Codes, Waiting
@@ -205,6 +206,6 @@ def _parse(body: bytes, kind: type[Any]) -> Any:
     except RecursionError:
         raise Refused(400, "bad-pairing", "nested too deeply") from None
     except msgspec.ValidationError as error:
-        raise Refused(400, "bad-pairing", f"not understood: {error}") from None
+        raise Refused(400, "bad-pairing", f"not understood: {reworded(error)}") from None
     except (msgspec.MsgspecError, ValueError):  # ValueError: bytes that are not UTF-8
         raise Refused(400, "bad-pairing", "expected an object in JSON") from None

@@ -11,6 +11,7 @@ import msgspec
 from twisted.internet.defer import Deferred, succeed
 
 from streamd.core.errors import Refused, shorten
+from streamd.core.expected import reworded
 from streamd.core.state import State
 from streamd.core.update import Draft, Update, check_name, check_time
 from streamd.core.values import from_json, from_text
@@ -224,7 +225,9 @@ def _drafts(body: bytes, time: float | None) -> list[Draft]:
     except RecursionError:
         raise Refused(400, "bad-json", "the body is nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeError) as error:
-        raise Refused(400, "bad-json", f"expected a JSON object of values: {error}") from None
+        raise Refused(
+            400, "bad-json", f"expected a JSON object of values: {reworded(error)}"
+        ) from None
     drafts = []
     for name, raw in members.items():
         check_name(name)

@@ -20,7 +20,7 @@ def test_command_is_read() -> None:
     ("body", "text"),
     [
         (b"[" * 100_000, "nested too deeply"),
-        (b'{"a": "b"}', "not understood: Expected `int`"),
+        (b'{"a": "b"}', "not understood: of a member: expected a whole number, not a text"),
         (b'"\xff', "not understood: "),
         (b"", "not understood: "),
     ],

@@ -1,0 +1,88 @@
+"""Rewords what msgspec says of a wrong value: its words are Python's, such as ``str``.  Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_KINDS = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "an array",
+    "null": "null",
+    "datetime": "a date with a time",
+    "date": "a date",
+    "time": "a time of day",
+}
+_MESSAGE = re.compile(r"(?s)(.*?)(?: - at (`key` in )?`\$\.?(.*)`)?")
+_TYPE = re.compile(r"(?s)Expected `([a-z| ]+)`(.*?)(?:, got `?(\w+)`?)?")
+_BOUND = re.compile(r" (of length )?(>=|<=)? ?([0-9.e+-]+)")
+_FORM = re.compile(r"(?s) matching regex '(.*)'")
+_MEMBER = re.compile(r"Object (missing required|contains unknown) field `(.*)`")
+_BOUNDS = {">=": "at least ", "<=": "at most ", None: ""}
+
+
+class Fault(NamedTuple):
+    """A fault of a value.
+
+    :ivar place: the path of the member that has it, such as ``walls[1].name``; empty: the value itself.
+    :ivar text: the fault, without the place.
+    """
+
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}" if self.place else self.text
+
+
+def reworded(error: Exception | str, table: str = "an object") -> Fault:
+    """Return what an error of msgspec says, in the words of people who write JSON or TOML.
+
+    :param table: what they call a value with members.
+    """
+    match = _MESSAGE.fullmatch(str(error))
+    assert match is not None  # the pattern matches any text
+    text, key, place = match.groups()
+    told = _reworded(text, table)
+    if (place or "").endswith("[...]"):  # msgspec does not tell which member of a mapping it is
+        place, told = place[:-5], f"of a member: {told}"
+    return Fault(place or "", f"of a key: {told}" if key else told)
+
+
+def _reworded(text: str, table: str) -> str:
+    if wrong := _TYPE.fullmatch(text):
+        kinds, rest, got = wrong.groups()
+        names = [name for name in kinds.split(" | ") if name != "null"] or ["null"]
+        wanted = " or ".join(_kind(name, table) for name in names)
+        return f"expected {wanted}{_rest(rest, names)}{_instead(got, table)}"
+    if member := _MEMBER.fullmatch(text):
+        return f"{member[2]} is missing" if member[1][0] == "m" else f"unknown member {member[2]}"
+    text = text.replace("`", "")
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def _kind(name: str, table: str) -> str:
+    return table if name == "object" else _KINDS.get(name, name)
+
+
+def _instead(got: str | None, table: str) -> str:
+    return f", not {_kind(got, table)}" if got else ""
+
+
+def _rest(rest: str, names: list[str]) -> str:
+    """Return the bound of a length or of a number, or the form of a text."""
+    if form := _FORM.fullmatch(rest):
+        return f" that matches {form[1]}"
+    bound = _BOUND.fullmatch(rest)
+    if bound is None:
+        return rest
+    length, relation, number = bound.groups()
+    if not length:
+        return f" of {_BOUNDS[relation]}{number}"
+    if (relation, number) == (">=", "1"):
+        return " that is not empty"
+    many = ("character", "characters") if names == ["str"] else ("entry", "entries")
+    return f" of {_BOUNDS[relation]}{number} {many[number != '1']}"
