@@ -6,6 +6,7 @@
 
 import { parseExact } from "./exact.js";
 import { Past } from "./past.js";
+import { Reads } from "./reads.js";
 import { Series } from "./series.js";
 import { Spans } from "./spans.js";
 
@@ -14,8 +15,6 @@ const READ_EVERY = 60;
 /** How many points to ask for, and how many of the latest updates to keep: more than a list shows. */
 const POINTS = 500;
 const LATEST = 24;
-/** Milliseconds for an answer: streams are read one after the other, so one that hangs would hold up the rest. */
-const TIMEOUT = 10_000;
 
 export class History {
   /** Long windows, and periods of the past. @type {Past} */
@@ -27,9 +26,10 @@ export class History {
   #fetch;
   /** @type {Map<string, {series: Series, latest: {seq: number, time: number, value: any, exact?: any}[], keep: any, read: number}>} */
   #known = new Map();
-  /** Names to read. @type {Set<string>} */
-  #queue = new Set();
-  #reading = false;
+  /** One for all that is read, so that the wall has one request at a time. */
+  #reads = new Reads();
+  /** Names that wait for their read. @type {Set<string>} */
+  #waiting = new Set();
   #abort = new AbortController();
 
   /**
@@ -37,8 +37,8 @@ export class History {
    * @param {typeof fetch} [get]  for tests
    */
   constructor(link, get = (...request) => fetch(...request)) {
-    this.past = new Past(link);
-    this.spans = new Spans(link);
+    this.past = new Past(link, this.#reads);
+    this.spans = new Spans(link, this.#reads);
     this.#link = link;
     this.#fetch = get;
     const { signal } = this.#abort;
@@ -52,6 +52,8 @@ export class History {
     this.spans.close();
     this.#abort.abort();
     this.#known.clear();
+    this.#waiting.clear();
+    this.#reads.clear();
   }
 
   /** The stream's numbers over time. @param {import("./link.js").Stream} stream @returns {Series} */
@@ -96,26 +98,22 @@ export class History {
   }
 
   #request(name) {
-    this.#queue.add(name);
-    if (!this.#reading) void this.#read();
+    if (this.#waiting.has(name)) return;
+    this.#waiting.add(name);
+    this.#reads.add(async (signal) => {
+      this.#waiting.delete(name);
+      await this.#read(name, signal);
+    });
   }
 
-  async #read() {
-    this.#reading = true;
-    for (const name of this.#queue) {
-      this.#queue.delete(name);
-      const known = this.#known.get(name);
-      const now = this.#link.now();
-      if (!known || known.keep === 1 || now - known.read < READ_EVERY) continue;
-      known.read = now;
-      try {
-        const answer = await this.#fetch(`streams/${name}?history=&points=${POINTS}`, { signal: AbortSignal.timeout(TIMEOUT) });
-        if (answer.ok) this.#take(name, known, parseExact(await answer.text()));
-      } catch {
-        // The next gap in seq makes another request. Until then the line is short, but not wrong.
-      }
-    }
-    this.#reading = false;
+  /** Read a stream's history. If that fails, the next gap in seq makes another request. @param {string} name @param {AbortSignal} signal */
+  async #read(name, signal) {
+    const known = this.#known.get(name);
+    const now = this.#link.now();
+    if (!known || known.keep === 1 || now - known.read < READ_EVERY) return;
+    known.read = now;
+    const answer = await this.#fetch(`streams/${name}?history=&points=${POINTS}`, { signal });
+    if (answer.ok) this.#take(name, known, parseExact(await answer.text()));
   }
 
   /** Rebuild a stream's history from an answer: its updates, a gap for each silence, and the updates that came meanwhile. */

@@ -209,16 +209,17 @@ export class Link extends EventTarget {
   /**
    * Read the past of a stream from the server.
    * @param {string} name
-   * @param {{from?: number|string, to?: number|string, points?: number}} period  seconds since 1970, or "-24h" for before now
+   * @param {{from?: number|string, to?: number|string, points?: number, signal?: AbortSignal}} period  seconds since 1970, or "-24h" for
+   *   before now; the signal ends the request
    * @returns {Promise<any>}  the answer of GET /streams/NAME?from=&to=
    * @throws {Error}  the server's reason, or that it does not answer, or what answers in its place
    */
-  async past(name, { from = "-24h", to, points = 500 } = {}) {
+  async past(name, { from = "-24h", to, points = 500, signal } = {}) {
     const url = beside(this.#url, `streams/${encodeURIComponent(name)}`);
     url.search = "";
     for (const [key, value] of Object.entries({ from, to, points })) if (value !== undefined) url.searchParams.set(key, String(value));
     const get = this.#fetch ?? globalThis.fetch; // as a method of the link, the browser's fetch would refuse to run
-    const answer = await get(url.href, { headers: tokenHeaders(this.#token) }).catch(() => null);
+    const answer = await get(url.href, { headers: tokenHeaders(this.#token), signal }).catch(() => null);
     if (!answer) throw new Error("The server does not answer");
     const told = await answer.json().catch(() => null); // only the server writes JSON
     if (told?.error) throw new Error(String(told.error.message));

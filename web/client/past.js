@@ -7,6 +7,7 @@
  */
 
 import { coarsened, isGap, point, pointsOfPeriod, within } from "../draw/points.js";
+import { Reads } from "./reads.js";
 
 /** @typedef {import("../draw/points.js").Point} Point */
 /** @typedef {import("./link.js").Stream} Stream */
@@ -101,14 +102,13 @@ export class Past {
   #traces = new Map();
   /** Periods by stream. @type {Map<string, {from: number, to: number, points: Point[], read: number, filling: boolean}[]>} */
   #periods = new Map();
-  /** Reads that wait: one runs at a time, so that a page of charts is no storm. @type {(() => Promise<void>)[]} */
-  #queue = [];
-  #reading = false;
+  #reads;
   #abort = new AbortController();
 
-  /** @param {import("./link.js").Link} link */
-  constructor(link) {
+  /** @param {import("./link.js").Link} link @param {Reads} [reads]  shared with others that read of the same server */
+  constructor(link, reads = new Reads()) {
     this.#link = link;
+    this.#reads = reads;
     const { signal } = this.#abort;
     link.addEventListener("update", (/** @type {any} */ { detail }) => this.#follow(detail), { signal });
     link.addEventListener("change", (/** @type {any} */ { detail }) => detail.names.forEach((name) => this.#judge(name)), { signal });
@@ -119,7 +119,7 @@ export class Past {
     this.#abort.abort();
     this.#traces.clear();
     this.#periods.clear();
-    this.#queue.length = 0;
+    this.#reads.clear();
   }
 
   /** Forget all streams but these. @param {Map<string, unknown>} streams  by name */
@@ -178,8 +178,8 @@ export class Past {
 
   #readPeriod(name, period) {
     period.read = this.#link.now();
-    this.#enqueue(async () => {
-      const answer = await this.#link.past(name, { from: period.from, to: period.to, points: SLOTS });
+    this.#reads.add(async (signal) => {
+      const answer = await this.#link.past(name, { from: period.from, to: period.to, points: SLOTS, signal });
       period.points = pointsOfPeriod(answer);
       period.filling = isFilling(answer);
     });
@@ -189,29 +189,12 @@ export class Past {
     const now = this.#link.now();
     if (now - trace.read < READ_EVERY) return;
     trace.read = now;
-    this.#enqueue(async () => {
-      const answer = await this.#link.past(name, { from: now - trace.seconds, points: SLOTS });
+    this.#reads.add(async (signal) => {
+      const answer = await this.#link.past(name, { from: now - trace.seconds, points: SLOTS, signal });
       if (this.#traces.get(name)?.get(trace.seconds) !== trace) return; // it was forgotten meanwhile
       trace.load(answer);
       this.#judge(name);
     });
-  }
-
-  #enqueue(read) {
-    this.#queue.push(read);
-    if (!this.#reading) void this.#work();
-  }
-
-  async #work() {
-    this.#reading = true;
-    for (let read = this.#queue.shift(); read; read = this.#queue.shift()) {
-      try {
-        await read();
-      } catch {
-        // It is read again after READ_EVERY. Until then the line is short, but not wrong.
-      }
-    }
-    this.#reading = false;
   }
 
   #follow({ stream: name, seq, time, value }) {

@@ -5,6 +5,7 @@
  */
 
 import { isFilling } from "./past.js";
+import { Reads } from "./reads.js";
 
 /** @typedef {import("./link.js").Stream} Stream */
 /** @typedef {"ok"|"warn"|"critical"|"unknown"} Mark */
@@ -61,14 +62,13 @@ export class Spans {
   #link;
   /** By stream. @type {Map<string, Known>} */
   #known = new Map();
-  /** @type {string[]} */
-  #queue = [];
-  #reading = false;
+  #reads;
   #abort = new AbortController();
 
-  /** @param {import("./link.js").Link} link */
-  constructor(link) {
+  /** @param {import("./link.js").Link} link @param {Reads} [reads]  shared with others that read of the same server */
+  constructor(link, reads = new Reads()) {
     this.#link = link;
+    this.#reads = reads;
     const { signal } = this.#abort;
     link.addEventListener("update", (/** @type {any} */ { detail }) => this.#count(detail), { signal });
     link.addEventListener("change", (/** @type {any} */ { detail }) => detail.names.forEach((name) => this.#judge(name)), { signal });
@@ -78,7 +78,7 @@ export class Spans {
   close() {
     this.#abort.abort();
     this.#known.clear();
-    this.#queue.length = 0;
+    this.#reads.clear();
   }
 
   /** Forget all streams but these. @param {Map<string, unknown>} streams  by name */
@@ -120,24 +120,13 @@ export class Spans {
     const now = this.#link.now();
     if (now - known.read < READ_EVERY) return;
     known.read = now;
-    this.#queue.push(name);
-    if (!this.#reading) void this.#work();
-  }
-
-  /** One read at a time, so that a band of many streams is no storm. */
-  async #work() {
-    this.#reading = true;
-    for (let name = this.#queue.shift(); name !== undefined; name = this.#queue.shift()) {
-      const known = this.#known.get(name);
-      if (!known) continue;
-      try {
-        known.load(await this.#link.past(name, { from: this.#link.now() - known.seconds, points: POINTS }));
-        this.#judge(name);
-      } catch {
-        // It is read again after READ_EVERY. Until then the past is short, but not wrong.
-      }
-    }
-    this.#reading = false;
+    this.#reads.add(async (signal) => {
+      if (this.#known.get(name) !== known) return; // a longer window was asked for, or it was forgotten
+      const answer = await this.#link.past(name, { from: this.#link.now() - known.seconds, points: POINTS, signal });
+      if (this.#known.get(name) !== known) return;
+      known.load(answer);
+      this.#judge(name);
+    });
   }
 
   #count({ stream: name, seq }) {

@@ -147,7 +147,7 @@ export class Link extends EventTarget {
   /** Publish the updates: all of them, or none. @throws PublishError */
   publish(updates: PublishedUpdate[], options?: { key?: string }): Promise<Receipt>;
   /** Read a period of a stream's past: the answer of GET /streams/NAME?from=&to=. */
-  past(name: string, period?: { from?: number | string; to?: number | string; points?: number }): Promise<any>;
+  past(name: string, period?: { from?: number | string; to?: number | string; points?: number; signal?: AbortSignal }): Promise<any>;
   /** Close the connection for good. */
   close(): void;
 

@@ -19,7 +19,8 @@ class Link extends EventTarget {
   answer = ({ from, to = this.time }) => ({ seq: this.streams.get("a")?.seq, points: [[from - (from % 60), 1, 2, 3, 2]], width: 60, from, to });
 
   async past(name, period) {
-    this.asked.push({ name, ...period });
+    const { signal: _, ...asked } = period;
+    this.asked.push({ name, ...asked });
     await null;
     const answer = this.answer(period);
     if (answer instanceof Error) throw answer;
