@@ -366,3 +366,72 @@ def test_a_late_part_does_not_make_the_tile_late(start_daemon: StartDaemon, page
     expiry = doors.locator(".expiry")
     page.wait_for_function(over, arg=expiry.element_handle(), timeout=40_000)
     expect(expiry).to_have_css("opacity", "0", timeout=2000)
+
+
+ONE_TABLE = """[access]
+publish = "loopback"
+[[walls]]
+name = "rows"
+language = "en"
+[[walls.tiles]]
+stream = "deployments"
+show = "table"
+columns = [{ key = "service" }, { key = "result" }]
+"""
+
+
+def test_a_table_with_room_for_all_rows_takes_the_line_below_them(
+    start_daemon: StartDaemon, page: Page
+) -> None:
+    """On this screen 23 rows have room, or 22 and a line of evidence. The age stands above them."""
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    daemon = _start(start_daemon, page, ONE_TABLE)
+    shown = tile(page, "deployments")
+    for count, rows, below, beside in (
+        (24, 22, "+2 more", ""),
+        (23, 23, "", "unchanged 5\u00a0min"),
+    ):
+        value = [{"service": f"service {n}", "result": "live"} for n in range(count)]
+        post(daemon, "deployments", value, time.time() - 300)
+        expect(shown.locator("tbody tr")).to_have_count(rows)
+        expect(shown.locator("> .foot")).to_have_text(below)
+        expect(shown.locator(".aside")).to_have_text(beside)
+    daemon.stop()
+    expect(shown).to_have_attribute("data-state", "lost", timeout=30_000)
+    expect(shown.locator("> .foot")).to_contain_text("value of")
+
+
+SCORE = """
+[[walls.groups]]
+title = "Shop"
+share = "time"
+[[walls.tiles]]
+stream = "orders"
+show = "chart"
+group = "Shop"
+[[walls.tiles]]
+streams = ["svc.*"]
+show = "band"
+title = "Services"
+group = "Shop"
+"""
+
+
+def test_a_band_of_a_score_keeps_its_axis_when_the_connection_is_lost(
+    start_daemon: StartDaemon, page: Page
+) -> None:
+    begin, _, _ = WALL.partition("[[walls.tiles]]")
+    daemon = _start(start_daemon, page, begin + SCORE)
+    post(daemon, "orders", 5)
+    post(daemon, "svc.shop", "up")
+    band = tile(page, "Services")
+    expect(band.locator(".works")).to_have_count(1)
+
+    def left() -> float:
+        found: float = band.locator(".plot").evaluate("each => each.getBoundingClientRect().left")
+        return found
+
+    live = left()
+    daemon.stop()
+    expect(band).to_have_attribute("data-state", "lost", timeout=30_000)
+    assert left() == live

@@ -72,6 +72,9 @@ ROUTES = [
 ]
 ROOMS = {"Aquarium": "free until 15:30", "Attic": "Ana", "Cellar": "free all day", "Dock": "Jonas"}
 BUDGETS = {"Marketing": -12, "Platform": 41, "Warehouse": 8, "Support": -3, "Office": 15}
+AD = NOW - 6 * DAY
+"""When an advertisement began; before it, there were fewer orders."""
+BEFORE = 0.87
 
 
 def outage(at: float) -> float:
@@ -90,7 +93,8 @@ def minutes(days: float) -> Iterator[float]:
 
 def orders() -> Iterator[tuple[float, str, str, int]]:
     for minute in minutes(8.5):
-        mean = 62 * demand(minute) * (1 - 0.7 * outage(minute))
+        usual = 62 if minute > AD else BEFORE * 62
+        mean = usual * demand(minute) * (1 - 0.7 * outage(minute))
         for _ in range(max(1, round(random.gauss(mean, 0.2 * mean**0.5)))):
             yield order(minute + MINUTE * random.random())
 

@@ -11,8 +11,9 @@ const UNIT = { least: 2.6, share: 0.34 };
 /** The height of a numeral's line and the space above it, as shares of its size and in u. */
 const LINE = 0.94;
 const ABOVE = 0.7;
-/** The least width of a column of evidence, and the space between it and the picture. */
-const SIDE = 22.5;
+/** The least width of a column of evidence: so much, up to so much of the tile's width if that is more. See figure.css. */
+const SIDE = { least: 22.5, share: 0.36, most: 31 };
+/** The space between that column, or the numeral, and the picture. */
 const SPACE = { across: 2.4, beside: 1.6 };
 /** The smallest picture that says something: beside the column, beside the numeral, below the numeral. */
 const LEAST = { across: 18, beside: 7, below: 5.5 };
@@ -20,8 +21,8 @@ const LEAST = { across: 18, beside: 7, below: 5.5 };
 const LARGE = { step: 17, picture: 0.68 };
 /** A box that is wider than so many times its height has its picture at the right. */
 const WIDE = 1.7;
-/** A box that is lower has no room for its evidence below the numeral, beside the picture. */
-const LOW = 8.8;
+/** A box that is lower has no room for the least numeral above its evidence, beside the picture. */
+const LOW = 5.9;
 
 /** The widths of characters in em, in Inter with its tabular figures; other letters take 0.62. */
 const WIDTHS = new Map([...[..."0123456789+−<>=#"].map((each) => /** @type {const} */ ([each, 0.615])), ...[..." .,:;'’·|!ijl\u00a0\u202f"].map((each) => /** @type {const} */ ([each, 0.29])), ...[..."mwMW%@—"].map((each) => /** @type {const} */ ([each, 0.95]))]);
@@ -74,9 +75,14 @@ function fits(shape, step, width, box) {
   const height = step * LINE + ABOVE;
   if (width > box.width || height > box.height) return false;
   const least = step > LARGE.step ? LARGE.picture * box.width : 0;
-  if (shape === "sided") return box.height >= LOW && box.width - Math.max(width, SIDE) - SPACE.across >= Math.max(LEAST.across, least);
+  if (shape === "sided") return box.height >= LOW && box.width - Math.max(width, sideOf(box)) - SPACE.across >= Math.max(LEAST.across, least);
   if (shape === "beside") return box.width - width - SPACE.beside >= Math.max(LEAST.beside, least);
   return shape === "bare" || box.height - height >= Math.max(LEAST.below, 0.6 * step);
+}
+
+/** @param {{width: number}} box */
+function sideOf({ width }) {
+  return Math.min(SIDE.most, Math.max(SIDE.least, SIDE.share * width));
 }
 
 /** The width of a numeral with its unit at a step. A unit may be cut, but not below three letters. */

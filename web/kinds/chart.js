@@ -53,7 +53,7 @@ export class ChartBody {
   #timeline = new Timeline(true);
   #ranking = new Ranking();
   #quantiles;
-  #box = { width: SIDED.width, height: SIDED.height, full: SIDED.height, foot: 3, unit: 10 };
+  #box = { width: SIDED.width, height: SIDED.height, full: SIDED.height, foot: 3, spare: 0, unit: 10 };
   /** The latest arguments of `arrange`. @type {[Stream[], Picture]|null} */
   #latest = null;
   /** What the evidence says of rows and values that are not drawn. @type {string[]} */
@@ -172,7 +172,7 @@ export class ChartBody {
 
   /** Show rows with names. @param {Stream} stream @param {Picture} picture */
   #rank({ value, description }, picture) {
-    this.#ranking.fit(this.#box);
+    this.#ranking.fit({ ...this.#box, spare: 0 });
     const rows = readPairs(value)?.rows ?? [];
     this.#ranking.show(rows.map(({ x, y }) => ({ name: text(x, picture), value: y })), (number) => (number === null ? "—" : inline(number, description, picture)));
   }

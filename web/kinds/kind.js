@@ -48,6 +48,7 @@ import * as registry from "./registry.js";
  * @property {number} height
  * @property {number} full  the height while no band and no notice takes room from the wall: what a body is arranged for, if it keeps its arrangement meanwhile
  * @property {number} foot  the height of the line of evidence, which the picture of a sided body has besides; 0: there is none now
+ * @property {number} spare  that of the line, if a body that has nothing to say there may take it, too; 0: it may not
  * @property {number} unit  how many pixels u has
  *
  * @typedef {object} Part  a piece of evidence. It is shown whole or not at all.
@@ -64,6 +65,8 @@ import * as registry from "./registry.js";
  * @typedef {object} Body  the inside of a tile. Any method may throw: then this tile alone shows as failed, with the reason.
  * @property {HTMLElement} element  of the class "body", made by the body's constructor
  * @property {string} [aside]  the text right of the label: a scale or the key of a comparison
+ * @property {boolean} [whole]  whether it shows all that it has if it takes the spare line, and has no evidence then. The age of
+ *   the value stands beside the label meanwhile.
  * @property {(box: Box) => void} [fit]  take this room: called before the first update, and when the room has changed
  * @property {(streams: Stream[], picture: Picture, spec: Spec) => void} [update]  a stream, its description or its health changed
  * @property {(streams: Stream[], picture: Picture, spec: Spec) => void} [draw]  called once a second while the tile is visible, and

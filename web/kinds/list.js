@@ -19,7 +19,7 @@ class ListBody {
   element = addElement("div", "body");
 
   #table = new Table();
-  #box = { width: 40, height: 20 };
+  #box = { width: 40, height: 20, spare: 0 };
   /** @type {import("../text/language.js").Place|null} */
   #place = null;
   /** The update, the history and the day that the rows were made from. The same ones make the same rows. */
@@ -36,9 +36,13 @@ class ListBody {
     return this.#place ? columnsText(this.#table, this.#place) : "";
   }
 
+  get whole() {
+    return this.#table.whole;
+  }
+
   /** @param {import("./kind.js").Box} box */
-  fit({ width, height }) {
-    this.#box = { width, height };
+  fit({ width, height, spare }) {
+    this.#box = { width, height, spare };
     if (this.#latest) this.#show(...this.#latest);
   }
 

@@ -16,7 +16,7 @@ class LogBody {
   element = addElement("div", "body");
 
   #table = new Table();
-  #box = { width: 30, height: 15 };
+  #box = { width: 30, height: 15, spare: 0 };
   #made = "";
   /** @type {Parameters<Table["show"]>|null} */
   #latest = null;
@@ -25,9 +25,13 @@ class LogBody {
     this.element.append(this.#table.element);
   }
 
+  get whole() {
+    return this.#table.whole;
+  }
+
   /** @param {import("./kind.js").Box} box */
-  fit({ width, height }) {
-    this.#box = { width, height };
+  fit({ width, height, spare }) {
+    this.#box = { width, height, spare };
     if (this.#latest) this.#show(this.#latest[1]);
   }
 

@@ -10,6 +10,7 @@ const STEPS = [17, 11, 8, 5.6, 4.8, 4.2, 3.6, 3.1, 2.7];
 
 class NoticeBody {
   element = addElement("div", "body");
+  whole = true;
 
   #text = addElement("p", "notice ink", this.element);
   #box = { width: 24, height: 10 };
@@ -17,7 +18,7 @@ class NoticeBody {
 
   /** @param {import("./kind.js").Box} box */
   fit(box) {
-    this.#box = box;
+    this.#box = { width: box.width, height: box.height + box.spare };
     this.#arrange();
   }
 

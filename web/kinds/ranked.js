@@ -22,6 +22,10 @@ class RankedBody {
     this.element.append(this.#ranking.element);
   }
 
+  get whole() {
+    return !this.#empty && !this.#ranking.more;
+  }
+
   /** @param {import("./kind.js").Box} box */
   fit(box) {
     this.#ranking.fit(box);

@@ -23,7 +23,7 @@ class TableBody {
   element = addElement("div", "body");
 
   #table = new Table();
-  #box = { width: 40, height: 20 };
+  #box = { width: 40, height: 20, spare: 0 };
   /** @type {import("../text/language.js").Place|null} */
   #place = null;
   /** @type {Parameters<Table["show"]>|null} */
@@ -39,9 +39,13 @@ class TableBody {
     return this.#place ? columnsText(this.#table, this.#place) : "";
   }
 
+  get whole() {
+    return this.#table.whole && !this.#empty;
+  }
+
   /** @param {import("./kind.js").Box} box */
-  fit({ width, height }) {
-    this.#box = { width, height };
+  fit({ width, height, spare }) {
+    this.#box = { width, height, spare };
     if (this.#latest) this.#show(...this.#latest);
   }
 

@@ -10,6 +10,8 @@ import { cut } from "../text/plain.js";
 const ROW = { least: 3.5, most: 4.8 };
 const GAP = 0.4;
 const SPACE = 1;
+/** The space above the first row, and of a notch below the last one, in u. */
+const EDGES = 0.9;
 /** The size of a name, in u at most, and as a share of its bar: its descenders end on the bar. */
 const SIZE = { most: 2.9, share: 0.8 };
 /** Widths are counted, not measured: so much more than the characters' is wide enough for bold ones, too. */
@@ -25,7 +27,7 @@ export class Ranking {
   /** How many rows had no room. */
   more = 0;
 
-  #room = { width: 30, height: 15 };
+  #room = { width: 30, height: 15, spare: 0 };
   /** @type {HTMLElement[]} */
   #rows = [];
   /** @type {Ranked[]} */
@@ -33,9 +35,9 @@ export class Ranking {
   /** @type {(value: number|null) => string} */
   #write = String;
 
-  /** @param {{width: number, height: number}} room  in u */
-  fit({ width, height }) {
-    this.#room = { width, height };
+  /** @param {{width: number, height: number, spare: number}} room  in u; it takes the spare height if all rows have room then */
+  fit({ width, height, spare }) {
+    this.#room = { width, height, spare };
     this.#arrange();
   }
 
@@ -46,8 +48,10 @@ export class Ranking {
   }
 
   #arrange() {
-    const { shown, height } = fitRows(this.#ranked.length, this.#room.height, ROW);
-    this.more = this.#ranked.length - shown;
+    const count = this.#ranked.length;
+    const large = fitRows(count, this.#room.height + this.#room.spare - EDGES, ROW);
+    const { shown, height } = this.#room.spare && large.shown === count ? large : fitRows(count, this.#room.height, ROW);
+    this.more = count - shown;
     const scale = barScale(this.#ranked.flatMap(({ value, former = null }) => [value, former]));
     const diverging = scale.zero > 0;
     const rows = this.#ranked.slice(0, shown).map((row) => ({ ...row, name: cut(row.name, LONGEST), text: this.#text(row, diverging) }));

@@ -5,10 +5,12 @@ import { emsOf } from "../draw/numeral.js";
 import { addElement, setData, setProperty, setText } from "../page/dom.js";
 import { say } from "../text/words.js";
 
-/** In u: the size of a row's text, and of one in which more has room; the height of the heads, and of a row. */
+/** In u: the size of a row's text, and of one in which more has room; the height of the heads, or of the space that a table without
+ * heads has above it; and the height of a row. */
 const SIZE = { most: 2.9, least: 2.7 };
 const HEAD = 3.2;
-const ROW = { least: 3.7, most: 5.6 };
+const TOP = 0.4;
+const ROW = { least: 3.6, most: 5.6 };
 /** The size of heads, as a share of a row's. */
 const SMALL = 2.2 / SIZE.least;
 /** The width of a bar in em, and what it may be cut down to. So may a text, and a state, which says more. */
@@ -44,20 +46,25 @@ export class Table {
   #body = addElement("tbody", "ink", this.#table);
   /** How many columns and how many rows have no room. */
   hidden = { columns: 0, rows: 0 };
+  /** Whether nothing has to be said of rows, if the table takes its spare room. */
+  whole = false;
 
   /**
    * Show a table in a room.
    * @param {TableColumn[]} columns  at least one
    * @param {TableRow[]} rows
-   * @param {{width: number, height: number}} room  in u
+   * @param {{width: number, height: number, spare?: number}} room  in u; it takes the spare height if all rows have room then
    * @param {number} [total]  how many rows there are, if not all are given; 0: the others are not counted
    */
-  show(columns, rows, { width, height }, total = rows.length) {
+  show(columns, rows, { width, height, spare = 0 }, total = rows.length) {
     const headed = columns.some(({ title }) => title);
     const sizes = columns.map((column, j) => sizeOf(column, rows, j));
     const size = wholeRoom(sizes) * SIZE.most > width ? SIZE.least : SIZE.most;
     const widths = fitColumns(sizes, width / size);
-    const { shown, height: pitch } = fitRows(rows.length, height - (headed ? HEAD : 0), ROW);
+    const below = height - (headed ? HEAD : TOP);
+    const large = fitRows(rows.length, below + spare, ROW);
+    this.whole = total <= large.shown;
+    const { shown, height: pitch } = this.whole ? large : fitRows(rows.length, below, ROW);
     this.hidden = { columns: columns.length - widths.length, rows: Math.max(0, total - shown) };
     setProperty(this.element, "--pitch", pitch);
     setProperty(this.element, "--size", size);

@@ -27,6 +27,7 @@ const SIGNS = { warn: "▲", critical: "■" };
  * @property {State} state
  * @property {"ok"|"warn"|"critical"} level
  * @property {Part[]} evidence  the most important first: those that do not fit are left out
+ * @property {string} [age]  of a current value, in words; empty: it is young, or has a change of late
  * @property {number} [since]  when the state or the level began, in seconds
  * @property {import("../kinds/kind.js").Need[]} [needs]  the parts of the tile that need somebody
  * @property {{called: string, assessment: Assessment}[]} [members]  the streams of a tile of many parts, each for itself
@@ -53,7 +54,7 @@ export function assess(stream, picture, parts = []) {
   const { since } = stream.health;
   if (state !== "current") return { state, level, evidence: [...own, ...parts.filter(({ always }) => always)], since };
   // A value with a change has one of late: its age would say nothing new.
-  return { state, level, evidence: [...signParts(stream, level, picture), ...(parts.length ? parts : own)], since: level === "ok" ? since : beyondSince(stream, level, picture) };
+  return { state, level, evidence: [...signParts(stream, level, picture), ...(parts.length ? parts : own)], age: own.map(textOf).join(), since: level === "ok" ? since : beyondSince(stream, level, picture) };
 }
 
 /** When a level began. The daemon may have heard of it later: after its start, or because the value was published with its time. */

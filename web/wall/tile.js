@@ -5,6 +5,7 @@
  */
 
 import { stateOf, validity } from "../client/health.js";
+import { emsOf } from "../draw/numeral.js";
 import { kindOf } from "../kinds/kind.js";
 import { addElement, setData, setProperty, setText } from "../page/dom.js";
 import { label } from "../text/face.js";
@@ -17,6 +18,10 @@ const LABEL = 4.2;
 /** The height of the line of evidence with its space, and of each line of a longer one, in u: see tile.css. */
 const FOOT = 3.2;
 const LINE = 3.12;
+/** The sizes of the label and of the text beside it, and the least space between them, in u. */
+const SIZE = { label: 2.7, aside: 2.3, space: 2 };
+/** Between two texts beside the label. */
+const APART = " · ";
 /** The most lines of a failure: two of its reason, and one for the time of the value. */
 const LINES = 3;
 
@@ -50,7 +55,7 @@ export class Tile extends HTMLElement {
   #evidence = [1, 2, 3].map(() => addPart(this.#foot));
   /** @type {Spec} */
   #spec = { names: [] };
-  /** The room below the label. @type {Omit<import("../kinds/kind.js").Box, "foot">|null} */
+  /** The room below the label. @type {Omit<import("../kinds/kind.js").Box, "foot"|"spare">|null} */
   #room = null;
   /** What the body has of it. @type {import("../kinds/kind.js").Box|null} */
   #box = null;
@@ -90,15 +95,35 @@ export class Tile extends HTMLElement {
     this.#fit();
   }
 
-  /** Give the body its room. A tile of several streams that each tell their own state seldom has evidence, and keeps no line for it. */
+  /**
+   * Give the body its room. A tile of several streams that each tell their own state seldom has evidence, and keeps no line for it.
+   * @returns {boolean}  whether that is another room than before
+   */
   #fit() {
-    if (!this.#room) return;
+    if (!this.#room) return false;
     const foot = this.assessment?.members && !this.assessment.evidence.some(textOf) ? 0 : FOOT;
-    setData(this, "foot", foot ? undefined : "none");
-    const box = { ...this.#room, height: this.#room.height - foot, full: this.#room.full - foot, foot };
-    if (JSON.stringify(box) === JSON.stringify(this.#box)) return;
+    const box = { ...this.#room, height: this.#room.height - foot, full: this.#room.full - foot, foot, spare: this.#isSpare() ? foot : 0 };
+    if (JSON.stringify(box) === JSON.stringify(this.#box)) return false;
     this.#box = box;
     this.#attempt((body) => body.fit?.(box));
+    return true;
+  }
+
+  /** Whether a body that shows all that it has may take the line of evidence: nothing but an age would stand there. */
+  #isSpare() {
+    const { state, level, age = "" } = this.assessment ?? {};
+    if (state !== "current" || level !== "ok" || !this.#room) return false;
+    const beside = [this.#body?.aside, age].filter(Boolean).join(APART);
+    return emsOf(this.called) * SIZE.label + emsOf(beside) * SIZE.aside + SIZE.space < this.#room.width;
+  }
+
+  /** Write the evidence, or the age beside the label if the body has taken the line. */
+  #tell() {
+    const { evidence, age = "" } = this.assessment ?? { evidence: [] };
+    const taken = Boolean(this.#box?.spare && this.#body?.whole);
+    setData(this, "foot", taken || !this.#box?.foot ? "none" : undefined);
+    this.#evidence.forEach((element, i) => setPart(element, (!taken && evidence[i]) || {}));
+    setText(this.#aside, [this.#body?.aside, taken ? age : ""].filter(Boolean).join(APART));
   }
 
   /** A sided body has its evidence below its side. A failure has more lines of evidence where they cover nothing. */
@@ -138,12 +163,11 @@ export class Tile extends HTMLElement {
   /** Show what time changes: states, ages, the fuse. @param {Stream[]} streams @param {Picture} picture */
   judge(streams, picture) {
     this.assessment = this.#assess(streams, picture);
-    const { state, level, evidence } = this.assessment;
+    if (this.#fit()) this.assessment = this.#assess(streams, picture); // another number of rows has room
+    const { state, level } = this.assessment;
     setData(this, "state", state);
     setData(this, "level", level);
-    this.#evidence.forEach((element, i) => setPart(element, evidence[i] ?? {}));
-    this.#fit();
-    setText(this.#aside, this.#body?.aside ?? "");
+    this.#tell();
     this.#shape();
     // The fuse is that of the streams which are current: a part that is late already says so itself.
     const current = state === "current" ? streams.filter((stream) => stateOf(stream, picture) === "current") : [];
