@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, Page, Request, ViewportSize
 
 from tests.support.browser import chromium
 from tests.support.daemon import CHECKOUT, Daemon, Server
@@ -27,6 +27,9 @@ PICTURES = Path(__file__).with_name("pictures")
 SIZE = ViewportSize(width=1360, height=765)
 LIVELY = 75.0
 """Seconds until the company's broken sensor is late, and its past is filled."""
+
+QUIET = 4.0
+"""Seconds in which a page reads nothing more: it shows everything."""
 
 KINDS = {
     "lobby": {
@@ -48,8 +51,32 @@ KINDS = {
         "until": "Warehouse closes",
         "log": "Just now",
     },
+    "tiles": {
+        "status": "Build",
+        "list": "Last sales",
+        "image": "Ground floor",
+    },
 }
-"""The name of a picture, and the label of the tile of ``examples/lobby`` that it shows, by wall."""
+"""The name of a picture, and the label of the tile that it shows, by wall."""
+
+PLAN = """
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 540" width="960" height="540">
+  <rect width="960" height="540" fill="#1d1a17"/>
+  <g fill="none" stroke="#8b8377" stroke-width="6">
+    <path d="M30 30H930V510H560M480 510H30V30"/>
+    <path d="M360 30V170M360 250V510M360 330H620M700 330H930M640 30V240"/>
+  </g>
+  <g fill="#f4efe6" font-family="sans-serif" font-size="34">
+    <text x="70" y="95">Warehouse</text>
+    <text x="400" y="95">Attic</text>
+    <text x="680" y="95">Cellar</text>
+    <text x="400" y="400">Lobby</text>
+    <text x="720" y="400">Dock</text>
+  </g>
+  <circle cx="820" cy="450" r="16" fill="#7cc7b2"/>
+</svg>
+"""
+"""The floor plan that the wall of the kinds shows."""
 
 TILES = """
 [access]
@@ -75,7 +102,15 @@ stream = "sellers"
 [[walls.tiles]]
 stream = "sales"
 show = "list"
+[[walls.tiles]]
+stream = "plan"
+size = "l"
 
+[sources.plan]
+image = "plan.png"
+
+[streams.plan]
+title = "Ground floor"
 [streams.orders]
 title = "Orders"
 unit = "/h"
@@ -137,9 +172,24 @@ def page_of(browser: Browser, daemon: Server, query: str = "") -> Iterator[Page]
     :param query: the query string of the page, such as ``?wall=tiles``.
     """
     page = browser.new_page(viewport=SIZE, timezone_id=afternoon(), locale="en-GB")
+    reads: set[Request] = set()
+
+    def begin(read: Request) -> None:
+        reads.add(read)
+
+    def end(read: Request) -> None:
+        reads.discard(read)
+
+    page.on("request", begin)
+    page.on("requestfinished", end)
+    page.on("requestfailed", end)
     page.goto(f"{daemon.url}/{query}")
     page.locator("body[data-link=live]").wait_for()
-    page.wait_for_timeout(8000)  # each line of the past is read by itself
+    # Each line of the past is read by itself, one after the other.
+    quiet = 0.0
+    while quiet < QUIET:
+        page.wait_for_timeout(500)
+        quiet = 0 if any("/streams/" in read.url for read in reads) else quiet + 0.5
     yield page
     page.close()
 
@@ -181,6 +231,14 @@ def publish(daemon: Daemon, ago: float = 0, **values: object) -> None:
     assert answer.status == 200, answer.text
 
 
+def draw_plan(browser: Browser, path: Path) -> None:
+    """Save :data:`PLAN` as a picture in a file."""
+    page = browser.new_page()
+    page.set_content(f"<style>body {{ margin: 0 }}</style>{PLAN}")
+    page.locator("svg").screenshot(path=path)
+    page.close()
+
+
 def tiles(daemon: Daemon) -> None:
     """Publish an hour of history for every kind of tile."""
     chance = random.Random(7)
@@ -211,6 +269,7 @@ def main() -> None:
             folder.mkdir()
         good = company(folders[0])
         bad = company(folders[1], "--bad")
+        draw_plan(browser, folders[2] / "plan.png")
         kinds = Daemon(folders[2], config=TILES)
         silent = Daemon(folders[3], config=SILENCES)
         shop = folders[3] / "shop.db"
@@ -236,6 +295,7 @@ def main() -> None:
             take(page, "lost")
         with page_of(browser, kinds) as page:
             take(page, "tiles")
+            take_kinds(page, "tiles")
         with page_of(browser, silent) as page:
             take(page, "silences")
         for daemon in (good, kinds, silent):

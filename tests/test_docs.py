@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from streamd.core.description import KINDS_OF_TILE
 from tests.support.daemon import CHECKOUT
 from tests.support.pages import shell_blocks
 
@@ -63,3 +64,13 @@ def test_packages_import_what_the_architecture_says() -> None:
                 set() if imports.startswith("nothing") else set(re.findall(r"[a-z]{3,}", imports))
             )
             assert named - {"and"} == imported(package), package
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_TILE)
+def test_the_wall_shows_each_kind_in_a_picture_with_its_configuration(kind: str) -> None:
+    text = (CHECKOUT / "docs/wall.rst").read_text()
+    (said,) = re.findall(rf"^``{kind}``\n((?: +.*\n|\n)+)", text, re.M)
+    pictures = re.findall(r"image:: (pictures/kind-[\w-]+\.png)", said)
+    assert pictures
+    assert all((CHECKOUT / "docs" / picture).exists() for picture in pictures)
+    assert ".. code-block:: toml" in said
