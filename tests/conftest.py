@@ -19,6 +19,7 @@ from tests.support.mosquitto import mosquitto
 from tests.support.nginx import start_nginx
 from tests.support.node import node
 from tests.support.patience import pytest_pyfunc_call
+from tests.support.rabbitmq import _rabbitmq, rabbitmq
 from tests.support.redis import redis
 from tests.support.served import serve, served
 from tests.support.shell import shop
@@ -27,6 +28,7 @@ from tests.support.tidy import logged_errors, pytest_collection_finish, tidy_rea
 __all__ = [
     "_mariadb",
     "_postgres",
+    "_rabbitmq",
     "browser",
     "console_errors",
     "daemon",
@@ -45,6 +47,7 @@ __all__ = [
     "postgres_by_sqlalchemy",
     "pytest_collection_finish",
     "pytest_pyfunc_call",
+    "rabbitmq",
     "redis",
     "serve",
     "served",

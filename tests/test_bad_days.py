@@ -81,6 +81,15 @@ url = "URL"
 topic = "sold"
 """
 
+AMQP = """
+[sources.heard]
+url = "URL"
+queue = "sold"
+[sources.sent]
+url = "URL"
+exchange = "sales"
+"""
+
 OTHERS = """
 [sources.other]
 kind = "random_walk"
@@ -128,7 +137,7 @@ class Market(NamedTuple):
     written: Callable[[], list[int]]
 
 
-@pytest.fixture(params=["postgres", "mariadb", "redis", "mosquitto"])
+@pytest.fixture(params=["postgres", "mariadb", "redis", "mosquitto", "rabbitmq"])
 def market(request: pytest.FixtureRequest) -> Market:
     server = request.getfixturevalue(request.param)
     if request.param == "redis":
@@ -154,6 +163,23 @@ def market(request: pytest.FixtureRequest) -> Market:
             set(),  # at least once: the broker does not know what it has sent before it was killed
             say,
             lambda: numbers,
+        )
+    if request.param == "rabbitmq":
+        server.make_exchange("sales", "fanout")
+        server.make_queue("sold", "sales")
+        sent: list[int] = []
+
+        def publish(n: int) -> None:
+            server.say("", n, exchange="sales")
+            sent.append(n)
+
+        return Market(
+            server,
+            AMQP.replace("URL", f"amqp://127.0.0.1:{server.port}") + OTHERS,
+            {"heard", "sent"},
+            set(),  # at least once: what was not acknowledged comes again
+            publish,
+            lambda: sent,
         )
     postgres = request.param == "postgres"
     server.sql("CREATE TABLE sold (n int PRIMARY KEY)")
@@ -272,6 +298,7 @@ KINDS = {
     'query = "SELECT 1"',
     "redis": 'url = "redis://127.0.0.1:PORT"\nget = "x"\nevery = "100ms"',
     "mqtt": 'url = "mqtt://127.0.0.1:PORT"\ntopic = "x"',
+    "amqp": 'url = "amqp://127.0.0.1:PORT"\nqueue = "x"',
     "http": 'url = "http://127.0.0.1:PORT/"\nevery = "100ms"',
 }
 

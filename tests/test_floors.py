@@ -83,8 +83,8 @@ FLOORS = {
     "sources": [
         "alerts.watch errors files.matching_process records settings shape",
         "alerts.message event_stream files.matching files.tail http_answer",
-        "broker_url mqtt_topics",
-        "alerts.apprise_sender alerts.outbox backfills.rows backfills.spans http_client "
+        "amqp_errors amqp_receipts broker_url mqtt_topics",
+        "alerts.apprise_sender alerts.outbox amqp_keys backfills.rows backfills.spans http_client "
         "prometheus.answers",
         "backfills.windows complaints databases.rows databases.statements prometheus.past_points",
         "databases.past_rows databases.series databases.session feed",
@@ -94,9 +94,10 @@ FLOORS = {
         "alerts.webhook databases.drivers databases.new_rows random_walk source texts",
         "alerts.delivery call command demo events former formula http image prometheus.client redis "
         "remote",
-        "alerts.alert databases.queries prometheus.past_query web_socket_client",
-        "databases.past_query inbox kafka_client mqtt_client promql",
-        "kafka listen mqtt sql",
+        "alerts.alert amqp_frames databases.queries prometheus.past_query web_socket_client",
+        "amqp_login databases.past_query inbox kafka_client mqtt_client promql",
+        "amqp_client",
+        "amqp kafka listen mqtt sql",
         "file web_socket",
         "registry",
     ],

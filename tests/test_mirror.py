@@ -49,6 +49,8 @@ ELSEWHERE = {
     "journals/memory.py": "journals/test_journal.py",
     "journals/redis_requests.py": "journals/test_redis.py",
     "journals/redis_session.py": "journals/test_redis.py",
+    "sources/amqp_client.py": "sources/test_amqp.py",
+    "sources/amqp_login.py": "sources/test_amqp.py",
     "sources/broker_url.py": "sources/test_mqtt.py",
     "sources/complaints.py": "sources/test_feed.py",
     "sources/databases/drivers.py": "sources/databases/test_queries.py",

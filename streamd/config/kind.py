@@ -47,6 +47,8 @@ class Surroundings(NamedTuple):
     :ivar secrets: the environment variables that the configuration names as secrets, now.
     :ivar zone: the time zone of times in errors that walls show; None for the machine's.
     :ivar note: called with the key path and the text of each secret that is revealed.
+    :ivar looks: whether the source runs only once, for somebody who looks what it would show: it must
+        take nothing away from its server.
     """
 
     reactor: Any
@@ -55,6 +57,7 @@ class Surroundings(NamedTuple):
     secrets: AbstractSet[str] = frozenset()
     zone: tzinfo | None = None
     note: Callable[[str, str], object] = lambda path, text: None
+    looks: bool = False
 
     def environment(self, listed: Iterable[str]) -> dict[str, str]:
         """Return the environment for a program: the daemon's, without secrets that are not listed."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from socket import gaierror
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from twisted.internet.defer import TimeoutError as TwistedTimeoutError
 
+from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Surroundings
 from streamd.core.written import Written
@@ -73,6 +77,48 @@ def tls_context(
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise ConfigError([f"{path}.{name}: cannot use {file}: {error}"]) from None
     return context
+
+
+def twisted_tls(
+    path: str,
+    surroundings: Surroundings,
+    host: str,
+    ca: str | None,
+    certificate: str | None,
+    private_key: str | None,
+) -> Any:
+    """Return the settings of TLS for a connection that Twisted makes to a broker.
+
+    :param host: the name that the broker's certificate must have.
+    :param ca: see :func:`tls_context`, also for the other files.
+    :raises ConfigError: if a file cannot be used, or if a package is missing.
+    """
+    try:
+        from OpenSSL import crypto
+        from twisted.internet import ssl as twisted_ssl
+    except ImportError:
+        raise ConfigError([f"{path}.url: {needs_extra('TLS', 'pyOpenSSL', 'amqp')}"]) from None
+    # Python's own module reads the files first: its errors name them, and it asks for no password.
+    tls_context(path, surroundings, ca, certificate, private_key)
+    trust = own = None
+    more: dict[str, Any] = {}
+    if ca is not None:
+        certificates = map(twisted_ssl.Certificate.loadPEM, _blocks(surroundings.base / ca))
+        trust = twisted_ssl.trustRootFromCertificates([*certificates])
+    if certificate is not None:
+        first, *chain = _blocks(surroundings.base / certificate)
+        key = (surroundings.base / (private_key or certificate)).read_bytes()
+        own = twisted_ssl.PrivateCertificate.loadPEM(key + b"\n" + first)
+        load = partial(crypto.load_certificate, crypto.FILETYPE_PEM)
+        more["extraCertChain"] = [*map(load, chain)]
+    return twisted_ssl.optionsForClientTLS(host, trust, own, extraCertificateOptions=more)
+
+
+def _blocks(file: Path) -> list[bytes]:
+    """Return the certificates of a file, each as PEM."""
+    return re.findall(
+        b"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", file.read_bytes(), re.DOTALL
+    )
 
 
 def explain(error: BaseException) -> Exception:

@@ -6,7 +6,7 @@ The rules are those of MQTT 5.0, section 4.7.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar, Protocol, Self
 
 from streamd.core.names import end_of_name, join_ends
 from streamd.core.written import Written
@@ -63,21 +63,33 @@ class TopicFilter(Written):
         return ".".join(map(end_of_name, found + levels[len(wanted) :]))
 
 
+class Matcher(Protocol):
+    """A filter of topics, or a pattern of what else a broker calls them."""
+
+    text: str
+
+    def match(self, topic: str) -> str | None:
+        """Return the end of the stream's name for a topic that matches; else None."""
+
+
 class Topics(Written):
     """The topic filters of a source: one, or a table of them by the beginnings of streams' names."""
 
-    def __init__(self, filters: tuple[tuple[str, TopicFilter], ...]) -> None:
+    PATTERN: ClassVar[Any] = TopicFilter
+    WHAT: ClassVar = "topics"
+
+    def __init__(self, filters: tuple[tuple[str, Matcher], ...]) -> None:
         """:param filters: pairs of the beginning of the ends of names, and a filter."""
         self.filters = filters
 
     @classmethod
-    def parse(cls, written: Any) -> Topics:
+    def parse(cls, written: Any) -> Self:
         """Parse a configured value; a ValueError says which form is expected."""
         if not isinstance(written, dict):
-            return cls((("", TopicFilter.parse(written)),))
+            return cls((("", cls.PATTERN.parse(written)),))
         if not 1 <= len(written) <= MAX_FILTERS:
-            raise ValueError(f"expected 1 to {MAX_FILTERS} topics")
-        return cls(tuple((name, TopicFilter.parse(text)) for name, text in written.items()))
+            raise ValueError(f"expected 1 to {MAX_FILTERS} {cls.WHAT}")
+        return cls(tuple((name, cls.PATTERN.parse(text)) for name, text in written.items()))
 
     def __iter__(self) -> Iterator[str]:
         """Yield the texts of the filters."""

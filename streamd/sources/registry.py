@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind
 from streamd.sources import (
+    amqp,
     call,
     command,
     demo,
@@ -37,6 +38,7 @@ SOURCE_KINDS: tuple[Kind, ...] = (
     formula.KIND,
     redis.KIND,
     mqtt.KIND,
+    amqp.KIND,
     kafka.KIND,
     command.KIND,
     file.KIND,

@@ -469,6 +469,10 @@ def test_what_is_read_twice_is_equal() -> None:
         [sources.mqtt]
         url = "mqtt://localhost/"
         topic = "office/+"
+        [sources.amqp]
+        url = "amqp://localhost/shop"
+        exchange = "orders"
+        key = { all = "orders.#" }
         [sources.kafka]
         url = "kafka://localhost/"
         topic = "orders"

@@ -145,7 +145,8 @@ async def run_source(
             heard.callback(None)
 
     try:
-        source, feed = furnish(name, table, here, journal, state, time.time, changed)
+        looking = here._replace(looks=True)
+        source, feed = furnish(name, table, looking, journal, state, time.time, changed)
     except ConfigError as error:
         return Outcome(name, [], error.problems)
     try:
