@@ -103,7 +103,10 @@ class Exposition:
 
         :param accept: the header ``Accept`` of the request.
         """
-        encode, kind = choose_encoder(accept)
+        try:
+            encode, kind = choose_encoder(accept)
+        except (TypeError, ValueError):  # it asks for a version that is no number
+            encode, kind = choose_encoder("")
         return encode(self._registry), kind
 
 

@@ -21,6 +21,7 @@ from streamd.core.errors import Refused
 from streamd.http.access.client_address import FORWARDED_FOR, UNIX, ClientAddress, read_address
 from streamd.http.bodies import READ_WITHIN, SMALL
 from streamd.http.exchange import Answers, Exchange
+from streamd.http.head import is_ambiguous
 from streamd.http.request import Handover, Request, Response, error_response, head_of
 from streamd.http.short_posts import ShortPosts
 from streamd.hub.fast_write import write_now
@@ -116,8 +117,7 @@ class Channel(OpenChannel):
             self.paused = self._blocked
 
     def headerReceived(self, line: bytes) -> bool:
-        # Twisted before 26.10 takes a carriage return for a part of the value (RFC 9110, section 5.5).
-        if b"\r" in line:
+        if is_ambiguous(line):
             self.refuse_malformed()
             return False
         # Python converts no more than 4300 digits, and raises ValueError for the length of a body that

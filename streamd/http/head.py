@@ -17,3 +17,15 @@ def headers_in(fields: bytes) -> dict[str, str] | None:
     lines = [line.split(":", 1) for line in fields.decode("ascii").splitlines()]
     headers = {name.lower(): value.strip() for name, value in lines}
     return headers if len(headers) == len(lines) <= MAX_HEADERS else None
+
+
+def is_ambiguous(line: bytes) -> bool:
+    """Return whether a proxy may understand a header line in another way than ``twisted.web``.
+
+    Twisted before 26.10 takes a carriage return for a part of the value (RFC 9110, section 5.5).  All
+    versions let ``identity`` stand beside ``chunked``, where a proxy may see another end of the body
+    (RFC 9112, section 6.1).
+    """
+    name, _, value = line.partition(b":")
+    is_coded = name.lower() == b"transfer-encoding" and value.strip().lower() != b"chunked"
+    return is_coded or b"\r" in line

@@ -54,10 +54,11 @@ from streamd.wire.requests import LOG_HEADER
 
 View = Callable[..., Answer]
 
-_ALWAYS = frozenset(("/healthz", "/events"))
+_HEALTH, _EVENTS, _METRICS = "/healthz", "/events", "/metrics"
+
+_ALWAYS = frozenset((_HEALTH, _EVENTS))
 """Paths that a surplus connection may ask for: monitors get an answer, and seats limit viewers."""
 
-_HEALTH, _METRICS = "/healthz", "/metrics"
 _OF_SCREENS = "/screens/"
 """The beginnings of the paths that a screen asks for when it starts."""
 
@@ -271,13 +272,7 @@ class Site(http.HTTPFactory):
         if wants_websocket(request):
             return self._viewer(request)
         self.requests += 1
-        # A page that lacks one of its files stays broken: no browser asks for a module again.
-        if not (
-            request.path in self._public
-            or request.path in _ALWAYS
-            or request.path in self._own_upgrades
-        ):
-            self._rates.check(request)
+        self._check_rate(request)
         views = self._fixed.get(request.path)
         if views is not None:
             return self._call(views, request)
@@ -290,6 +285,18 @@ class Site(http.HTTPFactory):
         if views is not None and rest:
             return self._call(views, request, *rest)
         raise Refused(404, "not-found", "there is nothing here")
+
+    def _check_rate(self, request: Request) -> None:
+        """Refuse a request that comes too fast.  An event stream costs as much as a handshake.
+
+        :raises Refused: 429.
+        """
+        # A page that lacks one of its files stays broken: no browser asks for a module again.
+        is_free = request.path in self._public or request.path in self._own_upgrades
+        if request.path == _EVENTS:
+            self._rates.check_handshake(request)
+        elif not is_free and (request.path != _HEALTH or "strict" in request.query):
+            self._rates.check(request)
 
     def viewer(self, request: Request) -> Handover | None:
         if not wants_websocket(request):

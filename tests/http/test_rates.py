@@ -86,6 +86,22 @@ def test_too_many_handshakes(serve: Serve) -> None:
 
 
 @in_thread
+def test_event_streams_are_counted_as_handshakes(serve: Serve) -> None:
+    served = serve(LIMITED)
+    assert [ask(served, path="/events?for=1ms").status for _ in range(2)] == [200] * 2
+    refused = ask(served, path="/events?for=1ms")
+    assert (refused.status, code(refused)) == (429, "too-many-handshakes")
+    assert ask(served, path="/events?for=1ms", client="192.0.2.2").status == 200
+
+
+@in_thread
+def test_health_of_all_streams_is_counted_as_a_request(serve: Serve) -> None:
+    """It looks at each of them, perhaps ten thousand."""
+    served = serve(LIMITED)
+    assert [ask(served, path="/healthz?strict").status for _ in range(4)] == [200] * 3 + [429]
+
+
+@in_thread
 def test_guessing_how_to_publish_is_limited(serve: Serve) -> None:
     served = serve(LIMITED, [TOKEN])
     assert ask(served, "POST", "/streams/a").status == 401

@@ -370,6 +370,7 @@ def test_close_when_asked(served: Served) -> None:
         ("Content-Length: 1",),  # a second one
         ("Content-Length: -1",),
         ("Transfer-Encoding: chunked",),  # both: a way to smuggle requests past a proxy
+        ("Transfer-Encoding: identity",),
         ("A: b\0c",),
     ],
 )
