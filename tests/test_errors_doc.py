@@ -21,7 +21,7 @@ FOUND_ELSEWHERE: dict[tuple[str, str], Found] = {
         ("too-many-publishes", 429),
     },
     ("http/publishing/hooks.py", "code"): {("no-token", 401), ("bad-token", 401)},
-    ("http/viewers/poll.py", "SIGNED_OUT['code']"): {("signed-out", 401)},
+    ("http/access/principal.py", "SIGNED_OUT['code']"): {("signed-out", 401)},
     # Codes that another refusal has already.
     ("http/publishing/live_publish.py", "code"): set(),
     ("http/publishing/live_publish.py", "why.code"): set(),

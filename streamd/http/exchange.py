@@ -22,6 +22,7 @@ from streamd.core.errors import Refused
 from streamd.http.access.access import Access
 from streamd.http.access.client_address import FORWARDED_FOR, TrustedProxies
 from streamd.http.access.credentials import TOKEN_HEADERS
+from streamd.http.access.principal import signed_out
 from streamd.http.bodies import (
     MAX_PACKED,
     SMALL,
@@ -32,7 +33,7 @@ from streamd.http.bodies import (
     takes_gzip,
     whole,
 )
-from streamd.http.failures import Notes, explain
+from streamd.http.failures import Notes, explain, refusal
 from streamd.http.request import (
     PART,
     Handover,
@@ -122,7 +123,7 @@ class Exchange(http.Request):
         self._site: Answers = channel.site
         self._request: Request | None = None
         self._asked: Answer | None = None  # the answer to the head, if a body follows
-        self._epoch = 0  # of the rights with which the head was judged
+        self._epoch = 0  # of the rights with which the request was judged
         self._upload: Upload | None = None
 
     def gotLength(self, length: int | None) -> None:
@@ -132,7 +133,10 @@ class Exchange(http.Request):
         """
         self.content = BytesIO()  # never a temporary file
         self.method, self.uri, self.clientproto = self.channel.request_line()
-        if length == 0 and not any(map(self.requestHeaders.hasHeader, TOKEN_HEADERS)):
+        has_secret = self.method in _WITH_BODY  # it may be in the query as well
+        if length == 0 and not (
+            has_secret or any(map(self.requestHeaders.hasHeader, TOKEN_HEADERS))
+        ):
             return
         try:
             request = self._head()
@@ -151,7 +155,6 @@ class Exchange(http.Request):
             return
         try:
             if self.method in _WITH_BODY:
-                self._epoch = self._site.access.epoch
                 self._asked = self._ask(request)
             if length is not None and length * CHUNK <= SMALL_BODY:
                 return  # it takes no room, even if it comes byte by byte
@@ -211,6 +214,7 @@ class Exchange(http.Request):
         return asked.take(self.content.getvalue()) if isinstance(asked, NeedsBody) else asked
 
     def _ask(self, request: Request) -> Answer:
+        self._epoch = self._site.access.epoch
         refused = self._site.refuse_itself(request)
         if refused is not None:
             return refused
@@ -239,9 +243,21 @@ class Exchange(http.Request):
     def _explain(self, failure: Failure) -> Response:
         return explain(failure, self._site, self._request)
 
+    def _judge_again(self, response: Response | Handover) -> Response | Handover:
+        """Refuse an answer if the right to read it has ended while it was made.
+
+        A history waits for its turn, perhaps for seconds, and is made of the newest updates.
+        """
+        reader = None if isinstance(response, Handover) else response.reader
+        access = self._site.access
+        if reader is None or self._epoch == access.epoch or access.is_current(reader):
+            return response
+        return refusal(signed_out())
+
     def _send(self, response: Response | Handover) -> Deferred[None] | None:
         if self.channel is None:
             return None
+        response = self._judge_again(response)
         if isinstance(response, Handover):
             self._hand_over(response)
             return None

@@ -12,12 +12,9 @@ from streamd.config.tables import RateSettings
 from streamd.core.errors import Refused
 from streamd.core.rate import Rate
 from streamd.http.access.access import Access
-from streamd.http.access.credentials import secrets_in
+from streamd.http.access.credentials import HOOKS, WIDGETS, WRITES, secrets_in, written_token_of
 from streamd.http.publishing.senders import is_secret
 from streamd.http.request import Request
-
-HOOKS = "/hooks/"
-"""The beginning of the paths of hooks."""
 
 
 class Rates:
@@ -58,7 +55,7 @@ class Rates:
         """
         if request.method in ("GET", "HEAD", "OPTIONS"):
             self.check_request(request)
-        elif not request.path.startswith("/widgets/"):  # the token is in the body
+        elif not request.path.startswith(WIDGETS):  # the token is in the body
             self._check(request, self._publishes, "publishes")
 
     def check_request(self, request: Request) -> None:
@@ -93,7 +90,8 @@ class Rates:
         name = request.path.removeprefix(HOOKS) if request.path.startswith(HOOKS) else ""
         hook = self._access.rules.hooks.get(name)
         if hook is None:
-            return self._access.knows(request)
+            token = written_token_of(request) if request.path in WRITES else None
+            return self._access.knows(request, token)
         # The secret of a hook is no token of [access], and so a right one would count as a guess.
         given = secrets_in(request)
         if any(is_secret(each, hook.secret) for each in given):

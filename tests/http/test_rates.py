@@ -151,6 +151,19 @@ def test_the_secret_of_a_hook_is_no_guess_and_has_no_limit(serve: Serve) -> None
 
 
 @in_thread
+def test_tokens_of_influxdb_count_as_tokens_do(serve: Serve) -> None:
+    served = serve(LIMITED, [TOKEN])
+    for path, authorization in (
+        ("/write", f"Token {TOKEN}"),
+        ("/api/v2/write", f"Token ann:{TOKEN}"),
+        (f"/write?p={TOKEN}", ""),
+    ):
+        headers = {"X-Forwarded-For": "192.0.2.1", "Authorization": authorization}
+        answer = served.request("POST", path, "load a=1", headers)
+        assert answer.status == 204, (path, answer.text)
+
+
+@in_thread
 def test_a_limit_for_tokens(serve: Serve) -> None:
     served = serve(LIMITED, [TOKEN, OTHER])
     posts = [ask(served, "POST", "/streams/a", token=TOKEN).status for _ in range(5)]

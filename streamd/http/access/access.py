@@ -20,7 +20,13 @@ from streamd.core.errors import Refused
 from streamd.core.rights import ALL_RIGHTS, READER, Rights, no_right
 from streamd.core.update import ORIGIN, Position
 from streamd.http.access.client_address import UNIX, read_address
-from streamd.http.access.credentials import cookie_to_set, cookies_of, has_cookie, token_of
+from streamd.http.access.credentials import (
+    cookie_to_set,
+    cookies_of,
+    guess_of,
+    has_cookie,
+    token_of,
+)
 from streamd.http.access.grants import COOKIE, NO_GRANTS, OF_HOST, UNSEEN, Grant, KnownGrants
 from streamd.http.access.guesses import Guesses
 from streamd.http.access.local_program import why_not_of_machine
@@ -127,6 +133,8 @@ class Access:
     def _person(self, request: Request) -> Principal | None:
         identity = self.rules.identity
         if identity is None or not request.proxied or not self._is_of_own_page(request):
+            return None
+        if not self._trusts(request.host):  # any more: a client of Socket.IO is judged later
             return None
         name = request.headers.get(identity.header, "").strip()
         if not name or "," in name:  # a header of the client beside that of the proxy
@@ -289,8 +297,12 @@ class Access:
     def check_report(self, principal: Principal, name: str) -> None:
         """Refuse the report of a screen under a name that belongs to the grant of another client.
 
+        A client that reads nothing is no screen: it would hear the commands for one.
+
         :raises Refused: 403.
         """
+        if not principal.rights.view:
+            raise no_right("reporting as a screen")
         own = principal.rights.screen
         grant = self.grants.get(principal.key) if principal.kind == "grant" else None
         if grant is not None:
@@ -298,22 +310,23 @@ class Access:
         if name != own and (own or name in self.grants.screens()):
             raise no_right(f"reporting as the screen {name}")
 
-    def knows(self, request: Request) -> bool:
-        """Return whether a request has valid credentials of any kind; a wrong token is counted."""
+    def knows(self, request: Request, token: str | None = None) -> bool:
+        """Return whether a request has valid credentials of any kind; a wrong token is counted.
+
+        :param token: a token that is elsewhere in the head; see :meth:`check_change`.
+        """
         try:
-            return self._principal(request).is_known
+            return self._principal(request, token).is_known
         except Refused:
             return False
 
     def pause(self, request: Request) -> float:
-        """Return the seconds for which a request has to wait before its token is judged."""
+        """Return the seconds for which a request has to wait before its secret is judged."""
         try:
-            token = token_of(request)
+            guess = guess_of(request)
         except Refused:  # what is no token is refused at once
             return 0.0
-        if token is None and not request.path.startswith("/widgets/"):  # its token is in the body
-            return 0.0
-        return self.guesses.pause(request.client.group, token or "")
+        return 0.0 if guess is None else self.guesses.pause(request.client.group, guess)
 
     # -- why not -----------------------------------------------------------------------------------
 

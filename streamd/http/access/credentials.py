@@ -17,9 +17,15 @@ TOKEN_HEADER = "streamd-token"
 TOKEN_HEADERS = (b"authorization", TOKEN_HEADER.encode(), b"sec-websocket-protocol")
 """The headers that may carry a token, which may have to wait."""
 
+WIDGETS, HOOKS = "/widgets/", "/hooks/"
+"""The beginnings of paths with a secret of their own: a token in the body, and the secret of a hook."""
+
+WRITES = ("/write", "/api/v2/write")
+"""The paths for clients of InfluxDB, which send a token in several places."""
+
 HOOK_KEY = "key"
-"""The member of the query with the secret, for senders that can neither sign nor set a header.  A query
-is in no line of the log."""
+"""The member of the query with the secret of a hook, for senders that can neither sign nor set a
+header.  A query is in no line of the log."""
 
 MAX_COOKIES = 4
 """The most cookies of one name that are looked at: another program on the host may have set some."""
@@ -62,10 +68,37 @@ def password_of(request: Request) -> str | None:
         return None
 
 
+def written_token_of(request: Request) -> str | None:
+    """Return the token of a client of InfluxDB, which may stand in several places; None without one.
+
+    ``Bearer`` is one of all clients.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "token":
+        return token.rpartition(":")[2]  # the first version sends USER:PASSWORD
+    return token_of(request) or password_of(request) or request.query.get("p")
+
+
 def secrets_in(request: Request) -> Sequence[str]:
-    """Return everything in the head of a delivery that may be the secret of its hook."""
+    """Return everything in the head of a delivery that may be the secret of its hook itself."""
     given = request.query.get(HOOK_KEY), token_of(request), password_of(request)
     return [each for each in given if each]
+
+
+def guess_of(request: Request) -> str | None:
+    """Return the secret with which a request tries to prove who sent it; None if it has none.
+
+    Each way to send a secret belongs here: a way that is missing lets clients guess without a pause.
+
+    :returns: an empty text if the secret is in the body, and the path if a signature proves a delivery.
+    :raises Refused: 401, see :func:`token_of`.
+    """
+    token = token_of(request)
+    if token is None and request.path in WRITES:
+        token = written_token_of(request)
+    if request.path.startswith(HOOKS):
+        return next(iter(secrets_in(request)), request.path)
+    return "" if token is None and request.path.startswith(WIDGETS) else token
 
 
 def _of_base64url(text: str) -> str:

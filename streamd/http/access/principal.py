@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from streamd.core.errors import Refused
 from streamd.core.rights import ALL_RIGHTS, NO_RIGHTS, PUBLISHER, READER, Rights
 from streamd.core.update import ORIGIN, Position
 
@@ -48,3 +49,8 @@ ADMIN = Principal("local", rights=ALL_RIGHTS)
 
 SIGNED_OUT = {"code": "signed-out", "message": "your rights to read have changed or ended"}
 """The members of the ``error`` message before a viewer is closed."""
+
+
+def signed_out() -> Refused:
+    """Return the error for a request whose client has lost the right to its answer."""
+    return Refused(401, SIGNED_OUT["code"], SIGNED_OUT["message"])

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from streamd.core.errors import Refused, shorten
 from streamd.core.update import Draft, Update
 from streamd.http.access.access import Access
-from streamd.http.access.credentials import HOOK_KEY, secrets_in
+from streamd.http.access.credentials import HOOK_KEY, HOOKS, secrets_in
 from streamd.http.access.origins import Right
 from streamd.http.publishing.delivery import Hook, read_document
 from streamd.http.publishing.publish import Publisher, receipt
@@ -52,7 +52,7 @@ class Hooks:
 
     @property
     def routes(self) -> Routes:
-        return {f"/hooks/{NAME}": {"POST": self.post_hook}}
+        return {f"{HOOKS}{NAME}": {"POST": self.post_hook}}
 
     def post_hook(self, request: Request, name: str) -> NeedsBody:
         """``POST /hooks/NAME``: publish what a delivery reports.
@@ -66,16 +66,35 @@ class Hooks:
         given = secrets_in(request)
         is_proven = any(is_secret(each, hook.secret) for each in given)
         if not is_proven and not hook.sender.signature:
+            for each in given:
+                self._access.guesses.wrong(request.client.group, each)
             way = f"Authorization: Bearer SECRET, or ?{HOOK_KEY}=SECRET"
             code = "bad-token" if given else "no-token"
             raise Refused(401, code, f"expected the secret of hooks.{name}: {way}")
 
         def take(body: bytes) -> Response | Deferred[Response]:
             if not is_proven:
-                hook.sender.check(hook.secret, Sent(request.headers, body, self._now()))
+                self._check_signature(hook, request, given, body)
             return self._take(hook, request, read_document(request, body))
 
         return NeedsBody(take, from_anyone=not is_proven)
+
+    def _check_signature(
+        self, hook: Hook, request: Request, given: Sequence[str], body: bytes
+    ) -> None:
+        """Check the signature of a delivery, and count a wrong one as a guess.
+
+        A sender with an old secret makes another signature each time.  So they count as one guess.
+
+        :raises Refused: 401.
+        """
+        try:
+            hook.sender.check(hook.secret, Sent(request.headers, body, self._now()))
+        except Refused as refused:
+            if refused.code == "bad-signature":
+                for each in given or (request.path,):
+                    self._access.guesses.wrong(request.client.group, each)
+            raise
 
     def _take(self, hook: Hook, request: Request, document: Any) -> Response | Deferred[Response]:
         ignored = hook.ignores(request.headers, document)

@@ -18,7 +18,7 @@ from streamd.core.template import Template
 from streamd.core.update import Draft, check_name, check_time
 from streamd.core.values import from_json
 from streamd.http.access.access import Access
-from streamd.http.access.credentials import password_of, token_of
+from streamd.http.access.credentials import WRITES, written_token_of
 from streamd.http.access.origins import Right
 from streamd.http.access.principal import Principal
 from streamd.http.publishing.publish import Publisher
@@ -46,14 +46,14 @@ class Influx:
 
     @property
     def routes(self) -> Routes:
-        return {"/write": {"POST": self.post_points}, "/api/v2/write": {"POST": self.post_points}}
+        return {path: {"POST": self.post_points} for path in WRITES}
 
     def post_points(self, request: Request) -> NeedsBody:
         """``POST /write?precision=s``: publish the fields of each line.
 
         :raises Refused: 400, 401, 403, 413, 415, 429 or 503.
         """
-        publisher = self._access.check_change(request, Right.PUBLISH, _token_of(request))
+        publisher = self._access.check_change(request, Right.PUBLISH, written_token_of(request))
         self._publisher.check_rate(publisher)
         unit = _unit(request.query)
 
@@ -97,17 +97,6 @@ def _name(template: Template, point: Point, field: str) -> str:
     known |= {"measurement": end_of_name(point.measurement), "field": end_of_name(field)}
     found = template.fill(lambda part: tags if part == "tags" else known.get(part, ""))
     return check_name(_GAP.sub(".", found).strip("."))
-
-
-def _token_of(request: Request) -> str | None:
-    """Return the token of a client of InfluxDB, which may stand in several places.
-
-    ``Bearer`` is one of all clients.
-    """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "token":
-        return token.rpartition(":")[2]  # the first version sends USER:PASSWORD
-    return token_of(request) or password_of(request) or request.query.get("p")
 
 
 def _unit(query: Mapping[str, str]) -> float:

@@ -190,10 +190,8 @@ class Page:
 
         :raises Refused: 404 if the wall does not exist, 403 if the client may not read it.
         """
-        if name not in self._walls:
+        if name not in self._walls or not self._may_read(request, name):
             raise no_such_wall(name, request)
-        if not self._may_read(request, name):
-            raise no_right(f"reading the wall {name}")
         view = request.rights.view
         if view.all:
             return unless_known(self._walls[name], request)
@@ -207,13 +205,13 @@ class Page:
         A screen without a table of its own has no walls.  It shows the wall in its address.  A screen
         with a grant gets its own table, or else its own wall, whatever its address says.
 
-        :raises Refused: 403 if the client may not read one of its walls.
+        A client that may not read one of the walls is not told whether the screen has a table.
         """
         name = request.rights.screen or check_name(name)
         walls = self._playlists.get(name, ())
-        if not all(self._may_read(request, wall) for wall in walls):
-            raise no_right(f"reading the walls of the screen {name}")
-        told = self._screens.get(name, {"name": name, "walls": []})
+        unknown = {"name": name, "walls": []}
+        may_read = all(self._may_read(request, wall) for wall in walls)
+        told = self._screens.get(name, unknown) if may_read else unknown
         if request.rights.screen and not walls:
             own = sorted(request.rights.walls or ())
             told = {**told, "walls": [{"wall": wall, "for": ALONE} for wall in own]}
@@ -232,7 +230,10 @@ class Page:
 
 
 def no_such_wall(name: str, request: Request) -> Refused:
-    """Return the error for a wall that does not exist; a client with few rights learns only these."""
+    """Return the error for a wall that does not exist, or that the client may not read.
+
+    A client with few rights gets the same error for both.
+    """
     if not request.rights.reads_all:
         return no_right(f"reading the wall {shorten(name)}")
     return Refused(404, "unknown-wall", f"there is no wall {shorten(name)}")

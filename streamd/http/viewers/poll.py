@@ -16,7 +16,7 @@ from streamd.core.cursor import Answer, Cursor
 from streamd.core.errors import Refused
 from streamd.core.selection import Selection
 from streamd.core.update import ORIGIN, Position
-from streamd.http.access.principal import SIGNED_OUT, Principal
+from streamd.http.access.principal import Principal, signed_out
 from streamd.http.reading.matched import when_matched
 from streamd.http.request import Request, Response, Routes, joined
 from streamd.hub.audience import Audience, Pieces
@@ -66,7 +66,7 @@ class Poll:
         """Refuse the request, because the client may not read this any more."""
         self.ready = False
         self._hub.leave(self)
-        self.answered.errback(Refused(401, SIGNED_OUT["code"], SIGNED_OUT["message"]))
+        self.answered.errback(signed_out())
 
     def lose(self) -> None:
         """End the wait: the answer is then made from the state as it is."""

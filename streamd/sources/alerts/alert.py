@@ -222,11 +222,17 @@ class AlertSource:
         self._told = error
 
     def _summary(self, muted: float | None) -> str:
-        """Return what holds now, in a few words."""
+        """Return what holds now, in a few words.
+
+        Viewers of this stream may be forbidden to see the others.  Then it names none of them.
+        """
+        state = self._feed.state
         names = sorted({name for event in self._watch.events for name in event.open})
-        stream = self._feed.state.get(names[0]) if len(names) == 1 else None
         text = f"{len(names)} streams" if names else "quiet"
-        if len(names) == 1:
+        if len(names) == 1 and state.private:
+            text = "1 stream"
+        elif len(names) == 1:
+            stream = state.get(names[0])
             text = (stream.description.title if stream is not None else None) or names[0]
         if muted is None:
             return text

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -95,7 +98,17 @@ class GuessesTests(SynchronousTestCase):
         return Request("POST", "/streams/a", headers=headers, client=client or ClientAddress())
 
 
-CONFIG = '[access]\npublish = ["right"]\nadmin = ["admin"]'
+CONFIG = """
+[access]
+publish = ["right"]
+admin = ["admin"]
+[hooks.till]
+secret = "the-right-secret"
+stream = "a"
+[hooks.github]
+secret = "the-right-secret"
+stream = "a"
+"""
 REQUESTS = {
     "post": ("POST", "/streams/a", "1"),
     "chunked": ("POST", "/streams/a", None),
@@ -134,6 +147,63 @@ def release(served: Served) -> None:
     for channel in held(served):
         channel._hold.cancel()
         channel._release()
+
+
+def basic(password: str) -> str:
+    return "Authorization: Basic " + b64encode(f"user:{password}".encode()).decode()
+
+
+def signature(secret: str) -> str:
+    return "X-Hub-Signature-256: sha256=" + hmac.digest(secret.encode(), b"1", "sha256").hex()
+
+
+ELSEWHERE: dict[str, Callable[[str], tuple[str, list[str]]]] = {
+    "of InfluxDB": lambda secret: ("/write", [f"Authorization: Token {secret}"]),
+    "of InfluxDB 1": lambda secret: ("/api/v2/write", [f"Authorization: Token ann:{secret}"]),
+    "password": lambda secret: ("/write", [basic(secret)]),
+    "query of InfluxDB": lambda secret: (f"/write?p={secret}", []),
+    "path with an escape": lambda secret: (f"/%77rite?p={secret}", []),
+    "query of a hook": lambda secret: (f"/hooks/till?key={secret}", []),
+    "bearer of a hook": lambda secret: ("/hooks/till", [f"Authorization: Bearer {secret}"]),
+    "password of a hook": lambda secret: ("/hooks/till", [basic(secret)]),
+    "query of a hook that signs": lambda secret: (f"/hooks/github?key={secret}", []),
+    "signature": lambda secret: ("/hooks/github", [signature(secret)]),
+}
+"""Where a secret may be that is not a token of streamd's own: the path and the headers."""
+
+
+def send_elsewhere(served: Served, kind: str, secret: str, body: str = "1") -> Wire:
+    path, lines = ELSEWHERE[kind](secret)
+    return served.wire(head("POST", path, *lines, f"Content-Length: {len(body)}") + body.encode())
+
+
+@pytest.mark.parametrize("body", ["1", ""], ids=["with a body", "without one"])
+@pytest.mark.parametrize("kind", ELSEWHERE)
+@in_thread
+def test_secret_that_is_elsewhere_is_judged_after_the_pause(
+    slow: Served, kind: str, body: str
+) -> None:
+    wire = send_elsewhere(slow, kind, "wrong", body)
+    wait_until(lambda: len(slow.run(held, slow)) == 1)
+    slow.run(release, slow)
+    assert wire.answer().status == 401
+
+
+@pytest.mark.parametrize("kind", ELSEWHERE)
+@in_thread
+def test_secret_that_is_elsewhere_is_counted(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(guesses, "PAUSE", 0.01)
+    served = serve(CONFIG, ["right"], ["admin"])
+    for _ in range(FREE):
+        assert send_elsewhere(served, kind, "wrong").answer().status == 401
+    [(_, tried)] = served.service.access.guesses._clients.values()
+    assert list(tried.values()) == [FREE]
+    right = "the-right-secret" if "hooks" in ELSEWHERE[kind]("")[0] else "right"
+    data = send_elsewhere(served, kind, right, "1").answer()
+    assert data.status in (200, 204, 400), data.text  # it is no point of InfluxDB
+    assert len(tried) == 1
 
 
 @pytest.mark.parametrize("kind", REQUESTS)

@@ -13,6 +13,7 @@ from streamd.config.kind import Surroundings
 from streamd.core.description import Description
 from streamd.core.duration import Duration
 from streamd.core.limit import Limit
+from streamd.core.reconfiguration import set_private
 from streamd.core.update import Draft
 from streamd.journals.journal import Away
 from streamd.sources.alerts.alert import (
@@ -100,6 +101,16 @@ class AlertTests(SourceTestCase):
         self.assertEqual(
             (1, 1, 2, 0), (counts.begun, counts.ended, counts.delivered, alert.waiting)
         )
+
+    def test_where_not_everybody_may_read_it_names_no_stream(self) -> None:
+        self.start()
+        self.publish(3)
+        self.wait(20)
+        for private, text in ((True, "1 stream"), (False, "Orders")):
+            set_private(self.daemon.state, private)
+            self.wait()
+            self.assertEqual(text, self.text())
+        self.assertIn("Orders", self.receiver.messages[0]["title"])
 
     def test_message_is_recorded_before_it_is_sent_and_until_it_was_taken(self) -> None:
         self.receiver.held = Deferred()
