@@ -95,6 +95,35 @@ def test_link_opens_the_wall(start_daemon: StartDaemon, page: Page, tmp_path: Pa
     assert page.evaluate("performance.getEntriesByType('navigation')[0].name") == page.url
 
 
+def test_last_picture_of_a_wall_that_may_not_be_read_any_more(
+    start_daemon: StartDaemon, page: Page, tmp_path: Path
+) -> None:
+    """The browser was away when its link was revoked, and has got one to another wall since."""
+    daemon = start_daemon(config=CONFIG)
+    publish(daemon, "orders", 4711)
+    publish(daemon, "secret.plan", 815)
+    at = {"STREAMD_URL": daemon.url, "STREAMD_TOKEN": TOKEN}
+    lobby, kitchen = (
+        run("link", "--wall", wall, "--for", "7d", folder=tmp_path, **at).stdout.strip()
+        for wall in ("lobby", "kitchen")
+    )
+    page.goto(lobby)
+    expect(page.locator("#tiles")).to_contain_text("815", timeout=SOON)
+    page.goto("about:blank")
+    [grant] = [
+        grant
+        for grant in daemon.request("GET", "/grants", None, ADMIN).json()["grants"]
+        if grant["wall"] == "lobby"
+    ]
+    assert daemon.request("DELETE", f"/grants/{grant['id']}", None, ADMIN).status == 204
+    page.goto(kitchen)
+    expect(page.locator("#tiles")).to_contain_text("4,711", timeout=SOON)
+    page.goto(f"{daemon.url}/?wall=lobby")
+    expect(page.locator("#notice")).to_contain_text("is not allowed", timeout=SOON)
+    expect(page.locator("body")).not_to_contain_text("815")
+    assert page.evaluate("Object.keys(localStorage).filter((key) => key.includes('lobby'))") == []
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
 def test_screen_survives_a_restart_of_browser_and_daemon(
     start_daemon: StartDaemon,

@@ -22,6 +22,11 @@ export function sayDone(text) {
   fading = setTimeout(() => setText(byId("said"), ""), SAID_FOR);
 }
 
+/** A reason of the server as a sentence. @param {string} text */
+export function sentence(text) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
 /**
  * Do something when a form is sent; meanwhile it cannot be sent again. Its element `.failed` says why it failed.
  * @param {HTMLFormElement} form
@@ -41,7 +46,7 @@ export function onSubmit(form, act) {
         changed();
       }
     } catch (error) {
-      setText(failed, `${error.message}.`);
+      setText(failed, sentence(error.message));
     }
     form.removeAttribute("aria-busy");
   });

@@ -139,15 +139,15 @@ function stateOf({ grant, report }) {
 /** @param {Screen} screen */
 function aboutOf({ grant, report }) {
   const several = report?.connections > 1 ? `, and ${report.connections - 1} more under this name` : "";
-  const address = report?.address ? `at ${report.address}${several}` : "";
-  const right = grant ? rightOf(grant) : "it has no grant, and reads as everybody may or by a proxy";
-  const deaf = report?.connected ? "" : "it is not connected, and gets no command";
-  return [address, right, deaf].filter(Boolean).join("; ");
+  const address = report?.address ? `It is at ${report.address}${several}` : "";
+  const right = grant ? rightOf(grant) : "It has no grant, and reads as everybody may or by a proxy";
+  const deaf = report?.connected ? "" : "It is not connected, and gets no command";
+  return [address, right, deaf].filter(Boolean).map((text) => `${text}.`).join(" ");
 }
 
 /** @param {Grant} grant */
 function rightOf({ wall, walls, table }) {
-  return table ? `its table in [[screens]] has the walls ${walls.join(", ")}` : `it may read the wall ${wall}`;
+  return table ? `Its table in [[screens]] has the walls ${walls.join(", ")}` : `It may read the wall ${wall}`;
 }
 
 /** @param {Screen} screen @param {object} said @param {string} done */

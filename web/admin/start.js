@@ -1,7 +1,7 @@
 /** The page for administrators: signs in and out, and shows every few seconds how everything is. */
 
 import { byId, setText } from "../page/dom.js";
-import { onSubmit, sayDone, whenChanged } from "./actions.js";
+import { onSubmit, sayDone, sentence, whenChanged } from "./actions.js";
 import { Links } from "./links.js";
 import { at } from "./place.js";
 import { Refused } from "./refused.js";
@@ -35,7 +35,7 @@ async function look() {
     answered = Date.now() / 1000;
     setLost("");
   } catch (error) {
-    setLost(`${error.message}.${answered ? ` All below is of ${at(answered)}.` : ""}`);
+    setLost(`${sentence(error.message)}${answered ? ` All below is of ${at(answered)}.` : ""}`);
   }
   if (!document.hidden) next = setTimeout(look, PAUSE);
 }
@@ -95,7 +95,7 @@ byId("leave").addEventListener("click", async () => {
     wasIn = false;
     sayDone("Signed out");
   } catch (error) {
-    sayDone(`${error.message}.`);
+    sayDone(sentence(error.message));
   }
   void look();
 });

@@ -55,7 +55,7 @@ function makeRow(item) {
     /** @param {Waiting} now */
     write(now) {
       setText(code, now.code || "code on the screen");
-      setText(about, `at ${now.address}, waits for ${lasting(now.since)}`);
+      setText(about, `at ${now.address}, has waited for ${lasting(now.since)}`);
       button.setAttribute("aria-label", `Use the code ${now.code}`);
     },
   };

@@ -116,6 +116,7 @@ async function getProgram() {
       return { playlist, walls };
     } catch (error) {
       if (error.cause === 404) blank();
+      if (error.cause === 403) signOut(); // the last picture is of a wall that this browser may not read any more
       if (error.cause === 401) {
         signOut();
         if (await pairing.ask(error.code, { language: pageLanguage() })) continue;

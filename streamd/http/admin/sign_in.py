@@ -72,7 +72,7 @@ class Administration:
             grant, secret = await self._grants.make("admin", name, "", LASTS, owner.key)
             if former is not None:
                 await self._grants.revoke(former.id)
-            about = self._about(owner, grant)
+            about = self._about(owner._replace(name=name), grant)
             return json_response(about, 201, self._cookie(request, secret, LASTS))
 
         return Deferred.fromCoroutine(begin())

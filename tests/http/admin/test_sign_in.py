@@ -53,6 +53,15 @@ def test_a_token_begins_a_session_and_the_cookie_does_the_rest(serve: Serve) -> 
 
 
 @in_thread
+def test_token_without_a_name_begins_the_session_of_an_administrator(serve: Serve) -> None:
+    served = start(serve, CONFIG)
+    answer = sign_in(served)
+    assert answer.json()["name"] == "administrator"
+    page = own(served, cookie_of(answer))
+    assert served.request("GET", PATH, None, page).json() == answer.json()
+
+
+@in_thread
 def test_only_the_own_page_commands_with_the_cookie(serve: Serve) -> None:
     writes = '[server]\npublish_origins = ["https://writes.example"]\norigins = ["https://reads.example"]\n'
     served = start(serve, NAMED + writes)
