@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, WebSocketRoute, expect
 
 from tests.support.daemon import CHECKOUT, Daemon, StartDaemon
+from tests.support.net import wait_until
 from tests.support.wall import LOST_MS, Film, post, posting, shows, tile
 
 # Two missed ticks of 5 s and the fifth of a tick that a busy machine gets; and less than twice that.
@@ -432,6 +433,31 @@ def test_late_is_not_unchanged(start_daemon: StartDaemon, page: Page) -> None:
     expect(tile(page, "quiet").locator(".value")).to_have_css("color", rgb(TEXT))
     with posting(daemon, "due", 3):
         shows(page, "due", "3")
+
+
+def test_a_value_is_not_current_before_the_browser_has_drawn_it(
+    start_daemon: StartDaemon, page: Page
+) -> None:
+    """A busy browser gives no frame for a while, and the wall judges its tiles once a second."""
+    config = '[access]\npublish = "loopback"\n[streams.due]\nexpect = "1s"\n'
+    daemon = start_daemon(config=config)
+    post(daemon, "due", 2)
+    page.goto(daemon.url)
+    shows(page, "due", "2", "late")
+    tile(page, "due").evaluate(
+        """(tile) => {
+          window.requestAnimationFrame = () => 1;
+          window.seen = [];
+          const look = () => {
+            const { textContent } = tile.querySelector(".value");
+            if (tile.dataset.state === "current") window.seen.push(textContent);
+          };
+          new MutationObserver(look).observe(tile, { attributes: true });
+        }"""
+    )
+    with posting(daemon, "due", 3):
+        wait_until(lambda: page.evaluate("window.seen.length"))
+    assert set(page.evaluate("window.seen")) == {"3"}
 
 
 def test_old_values_are_not_current_on_the_way(daemon: Daemon, page: Page) -> None:

@@ -169,6 +169,11 @@ export class Wall {
 
   /** Once a second: states, ages, lines and pages. */
   #tick() {
+    // A busy browser may owe a frame. The states are those of the values that came, so these are drawn first.
+    if (this.#frame) {
+      cancelAnimationFrame(this.#frame);
+      this.#draw();
+    }
     const picture = this.#picture();
     const streams = this.#streams();
     for (const { tile, spec } of this.#tiles.values()) {
