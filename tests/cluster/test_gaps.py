@@ -124,6 +124,10 @@ def test_a_source_that_one_node_has_no_more_and_another_still_runs(
     expect(nodes[:1], {"load": FORMER})
 
 
+def is_recorded(redis: Redis, source: str, stream: str) -> bool:
+    return stream in (redis.say("HGET", "streamd:records:streams", source) or "")
+
+
 def test_what_a_channel_said_between_two_runs_is_missing_everywhere(
     start_node: StartNode, redis: Redis
 ) -> None:
@@ -134,6 +138,8 @@ def test_what_a_channel_said_between_two_runs_is_missing_everywhere(
         redis.say("PUBLISH", "hall", f'{{"door": "{value}"}}')
         expect(nodes, {"hall.door": FRESH})
         first = next(n for n in nodes if redis.say("GET", "streamd:lease:source:hall") in n.log())
+        # Which streams the source has made is recorded after the update.
+        wait_until(lambda: is_recorded(redis, "hall", "hall.door"), what="the record")
         nodes.remove(first)
         first.kill()
         for node in nodes:
