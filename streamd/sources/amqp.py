@@ -56,7 +56,7 @@ class AmqpSettings(SourceSettings, frozen=True, kw_only=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What the journal knows of the queue that was read last.
+    """The journal's record of the queue that was read last.
 
     :ivar queue: its broker, virtual host and name.
     :ivar lossy: whether a message came that a restart of the broker would have lost.

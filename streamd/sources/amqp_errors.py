@@ -68,7 +68,7 @@ class Shared(Unreachable):
 
 
 class NotThere(SourceError):
-    """There is no such queue or exchange: what was in it is lost."""
+    """The queue or exchange does not exist: what was in it is lost."""
 
 
 def explain_line(error: BaseException) -> Exception:

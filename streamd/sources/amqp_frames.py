@@ -34,7 +34,7 @@ PERSISTENT = 2
 
 
 class NotAmqp(Exception):
-    """What came is not AMQP 0-9-1."""
+    """The broker sent bytes that are not AMQP 0-9-1."""
 
 
 class Sieve:

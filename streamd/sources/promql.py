@@ -46,7 +46,7 @@ class PromqlSettings(HttpGetSettings, frozen=True, kw_only=True):
 
     @property
     def one_stream(self) -> bool:
-        """Whether the source has one stream, with its own name."""
+        """Return whether the source has one stream, with its own name."""
         return self.key is None
 
 

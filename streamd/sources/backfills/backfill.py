@@ -105,7 +105,7 @@ class Backfill:
 
     @property
     def keyed(self) -> bool:
-        """Whether rows may be of streams that are gone."""
+        """Return whether rows may be of streams that are gone."""
         return self._query.keyed
 
     @property

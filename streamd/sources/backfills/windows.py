@@ -41,7 +41,7 @@ class TooMany(SourceError):
 
 
 class Found(NamedTuple):
-    """What a server knows of a window.
+    """The answer of a server about a window.
 
     :ivar number: how many rows there are.
     :ivar rows: makes the rows, in steps of one or two milliseconds.
