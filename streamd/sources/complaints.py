@@ -31,11 +31,11 @@ class Complaints:
             self._last = text
             self._log.warn(
                 # Not called "message": Twisted's old observers empty a field of that name.
-                "{path}: {error} {detail}",
+                "{path}: {error}{more}",
                 source=self._source,
                 path=self._path(key or self._key),
                 error=text,
-                detail=detail,
+                more=detail and f" {detail}",
             )
 
     def add_unexpected(self, text: str, failure: Failure) -> None:

@@ -138,6 +138,10 @@ class FeedTests(SourceTestCase):
         self.broken(feed, "no table")
         self.assertEqual(3, len(self.lines()))
 
+    def test_a_failure_without_a_detail_is_a_line_that_ends_with_its_text(self) -> None:
+        self.daemon.feed().failed(Failure(SourceError("away")))
+        self.assertEqual(["sources.shop: away"], self.lines())
+
     def test_a_failure_always_has_a_text(self) -> None:
         for message in (None, 5, "", "  ", ["no"], ValueError("no")):
             self.make()

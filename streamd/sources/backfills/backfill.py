@@ -279,10 +279,11 @@ class Backfill:
         if known is None:
             self._log.failure("{path}: the backfill failed", Failure(error), **about)
             return
+        detail = getattr(error, "detail", "")
         self._log.warn(
-            "{path}: {error} {detail}; the backfill tries again",
+            "{path}: {error}{more}; the backfill tries again",
             error=message,
-            detail=getattr(error, "detail", ""),
+            more=detail and f" {detail}",
             **about,
         )
 
