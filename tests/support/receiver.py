@@ -70,10 +70,13 @@ class Receiver:
             server.shutdown()
             server.server_close()
 
+    def once(self) -> list[Any]:
+        """The messages; one that was sent again, because its answer was lost, has the same id."""
+        return list({message["id"]: message for message in self.messages}.values())
+
     def kinds(self) -> list[str]:
-        """The kinds of the messages; one that a kill repeated has the same id, and counts once."""
-        once = {message["id"]: message["kind"] for message in self.messages}
-        return list(once.values())
+        """The kinds of the messages, each counted once."""
+        return [message["kind"] for message in self.once()]
 
 
 @contextmanager
