@@ -15,10 +15,10 @@ from streamd.reactor.worker import Worker
 from streamd.sources.entries import Entries, Entry
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.feed import Feed
+from streamd.sources.incoming_texts import Texts, read_text
 from streamd.sources.polling import DONE, Polling, RetryLater
 from streamd.sources.settings import SourceSettings
 from streamd.sources.source import Source
-from streamd.sources.texts import Texts, read_text
 
 __all__ = [
     "DONE",

@@ -30,11 +30,11 @@ PACKAGES = [
 # own.  A package in a package is named with a dot.
 FLOORS = {
     "core": [
-        "duration histogram limit printable steps written",
-        "errors expected picture presentation slot",
+        "duration histogram limit parsed_text printable steps",
+        "errors picture presentation slot type_errors",
         "description health quota rate segments selection slots update values",
-        "blocks cursor late log moments names one_line pointer rights roster source_health thin "
-        "timeline trend",
+        "blocks cursor late_updates log moments names one_line pointer rights roster source_health "
+        "thinning timeline trend",
         "evaluation long_history template",
         "past",
         "stream",
@@ -91,7 +91,7 @@ FLOORS = {
         "backfills.backfill databases.mysql_driver databases.postgres_driver "
         "databases.sqlite_driver entries polling",
         "databases.sqlalchemy_driver http_get",
-        "alerts.webhook databases.drivers databases.new_rows random_walk source texts",
+        "alerts.webhook databases.drivers databases.new_rows incoming_texts random_walk source",
         "alerts.delivery call command demo events former formula http image prometheus.client redis "
         "remote",
         "alerts.alert amqp_frames databases.queries prometheus.past_query web_socket_client",

@@ -14,7 +14,7 @@ import os
 import socket
 from collections.abc import MutableMapping
 
-from streamd.core.printable import told
+from streamd.core.printable import showable
 
 MAX_STATUS = 500
 """The most characters of a status: ``systemctl status`` shows it on one line."""
@@ -57,7 +57,7 @@ class Notifier:
 
     def tell_status(self, text: str) -> None:
         """Send a status, on one line and without passwords."""
-        self.tell(STATUS=told(text)[:MAX_STATUS])
+        self.tell(STATUS=showable(text)[:MAX_STATUS])
 
     def close(self) -> None:
         """Send nothing more."""

@@ -47,7 +47,7 @@ from streamd.config.hooks import expected_of
 from streamd.config.kind import Surroundings
 from streamd.config.tables import Config
 from streamd.core.blocks import StoredBlocks
-from streamd.core.printable import told
+from streamd.core.printable import showable
 from streamd.core.quota import Share
 from streamd.core.reconfiguration import set_private, tell_configuration
 from streamd.core.room import Room
@@ -371,7 +371,7 @@ class Streamd(MultiService):
         self.status.fail(problem)
         # twistd has made sys.stderr a log; the terminal is still behind sys.__stderr__.
         if sys.__stderr__ is not None:
-            sys.__stderr__.write(told(f"streamd: {problem}") + "\n")
+            sys.__stderr__.write(showable(f"streamd: {problem}") + "\n")
 
     def _start_sources(self, result: None) -> None:
         self.grants.start()

@@ -29,7 +29,7 @@ from streamd.app.reload import Reload
 from streamd.app.service import Streamd
 from streamd.config.fields import ConfigError, Problems
 from streamd.config.kind import Surroundings
-from streamd.core.printable import told
+from streamd.core.printable import showable
 
 _log = Logger()
 
@@ -113,7 +113,7 @@ def makeService(options: Options) -> IService:
                 reload.setServiceParent(daemon)
                 call_on_hangup(reactor, reload.reload)
                 return daemon
-    raise SystemExit("\n".join(told(f"streamd: {problem}") for problem in problems))
+    raise SystemExit("\n".join(showable(f"streamd: {problem}") for problem in problems))
 
 
 def _is_watched(options: Options, notifier: Notifier) -> bool:

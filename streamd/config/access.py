@@ -9,8 +9,8 @@ import msgspec
 
 from streamd.config.fields import Secret
 from streamd.core.errors import Refused
+from streamd.core.parsed_text import ParsedText
 from streamd.core.selection import ALL_STREAMS, Selection
-from streamd.core.written import Written
 
 MAX_NAME = 64
 """The most characters of a token's name, which stands in log lines."""
@@ -18,7 +18,7 @@ MAX_NAME = 64
 _KEYS = frozenset(("token", "name", "streams"))
 
 
-class TokenEntry(Written):
+class TokenEntry(ParsedText):
     """A token: a secret, or a table with ``token``, ``name`` and ``streams``.
 
     :ivar secret: the token.

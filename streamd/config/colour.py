@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any, NamedTuple
 
-from streamd.core.written import Written
+from streamd.core.parsed_text import ParsedText
 
 
 class Colour(str):
@@ -56,7 +56,7 @@ GREY = 0.03
 _BOTH = 'expected a colour for each theme: { dark = "#7cc7b2", light = "#1f6e5c" }'
 
 
-class Accent(Written):
+class Accent(ParsedText):
     """The colour of a wall's data: one, or one for each theme.
 
     :ivar colours: the colours by theme; a single colour has the key ``""``.

@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
-from streamd.core.expected import reworded
 from streamd.core.limit import Limit
+from streamd.core.type_errors import reworded
 
 T = TypeVar("T")
 

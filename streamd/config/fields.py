@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from streamd.core.written import Written
+from streamd.core.parsed_text import ParsedText
 
 
 class ConfigError(Exception):
@@ -148,7 +148,7 @@ CREDENTIALS = "CREDENTIALS_DIRECTORY"
 """The environment variable with the folder of the service's credentials (systemd.exec(5))."""
 
 
-class Secret(Written):
+class Secret(ParsedText):
     """A secret, or a reference to it; its repr never shows the secret.
 
     It is written ``"…"``, ``{ env = "NAME" }``, ``{ file = "…" }`` or ``{ credential = "NAME" }``.  A
@@ -254,7 +254,7 @@ def secret_variables(value: Any) -> Iterator[str]:
         yield from secret_variables(list(value.values()))
 
 
-class TrustedProxy(Written):
+class TrustedProxy(ParsedText):
     """A proxy whose forwarding headers count: an address, a network, or ``"unix"``.
 
     :ivar network: the network; None for the peers on unix sockets.

@@ -10,11 +10,11 @@ import msgspec
 from streamd.config.fields import Secret
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
+from streamd.core.parsed_text import ParsedText
 from streamd.core.pointer import Pick, check_pointer, follow
 from streamd.core.selection import Selection
 from streamd.core.streams import Expected
 from streamd.core.template import Template
-from streamd.core.written import Written
 
 MAX_HOOKS = 100
 """The most hooks: each remembers some kilobytes of deliveries, and is compared with each new stream."""
@@ -40,7 +40,7 @@ class Pointer(str):
         return cls(check_pointer(written))
 
 
-class Wanted(Written):
+class Wanted(ParsedText):
     """The texts, numbers and truth values of which a part of a document has to equal one."""
 
     def __init__(self, values: Sequence[Any]) -> None:

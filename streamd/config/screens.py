@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import msgspec
 
 from streamd.core.duration import Duration
+from streamd.core.parsed_text import ParsedText
 from streamd.core.update import Name
-from streamd.core.written import Written
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -18,7 +18,7 @@ _MAX_TURNS = 32
 """The most turns of one screen: with more, it would show a wall less than every 15 minutes."""
 
 
-class Hours(Written):
+class Hours(ParsedText):
     """A part of every day, written ``"08:00-18:00"``; it may go over midnight.
 
     :ivar begin: its begin in minutes from midnight.
@@ -45,7 +45,7 @@ class Hours(Written):
 _HOURS = re.compile(r"([0-9]{2}):([0-5][0-9])-([0-9]{2}):([0-5][0-9])")
 
 
-class Days(Written):
+class Days(ParsedText):
     """Days of the week, written ``"mon-fri"`` or ``["sat", "sun"]``.
 
     :ivar numbers: the days in ascending order; Monday is 0.

@@ -10,6 +10,7 @@ import msgspec
 
 from streamd.core.duration import Duration
 from streamd.core.limit import Limit
+from streamd.core.parsed_text import ParsedText
 from streamd.core.presentation import (
     OWN_UNIT,
     WHOLE,
@@ -21,7 +22,6 @@ from streamd.core.presentation import (
     Words,
     word_of,
 )
-from streamd.core.written import Written
 
 KINDS_OF_TILE = (
     "value",
@@ -48,7 +48,7 @@ TileKind = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(KINDS_OF_TILE)})\Z
 """The name of a kind of tile, checked when a structure is decoded."""
 
 
-class Keep(Written):
+class Keep(ParsedText):
     """The history that a stream keeps: a number of updates, or the updates of a time in seconds."""
 
     MAX_UPDATES = 1_000_000

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from streamd.core.printable import told
+from streamd.core.printable import showable
 
 
 class Refused(Exception):
@@ -34,7 +34,7 @@ class Refused(Exception):
         self.code = code
         self.wait = wait
         self.members = members or {}
-        self.message = told(message)  # it may quote what the client sent
+        self.message = showable(message)  # it may quote what the client sent
 
 
 def shorten(text: str, limit: int = 40) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 from streamd.core.evaluation import Facts, NoResult, Value
 from streamd.core.formula_reader import FormulaReader
+from streamd.core.parsed_text import ParsedText
 from streamd.core.selection import Selection
-from streamd.core.written import Written
 
 
-class Formula(Written):
+class Formula(ParsedText):
     """A formula that was parsed.
 
     :ivar text: as it was written.

@@ -16,7 +16,7 @@ from operator import attrgetter
 import msgspec
 
 from streamd.core.blocks import HEAD, BlockHead, load_blocks
-from streamd.core.late import stretches, within
+from streamd.core.late_updates import stretches, within
 from streamd.core.moments import NOTHING, SILENT, Moment, silence, since, with_silences
 from streamd.core.segments import Change, Segments
 from streamd.core.slots import BLOCK_BYTES, Slots

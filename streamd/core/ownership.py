@@ -202,24 +202,24 @@ class Ownership:
 
     def _show(self, source: SourceHealth, now: float) -> None:
         """Show the entry of a source that needs one, unless a stream has the source's name."""
-        name, speaks = source.name, source.speaks
+        name, own_entry = source.name, source.has_own_entry
         stream, entry = self._streams.find(name), self._streams.entries.get(name)
         if stream is not None:
-            if speaks and stream.source is None:
+            if own_entry and stream.source is None:
                 stream.source = source
                 source.waiting.add(name)
             self._streams.judge_stream(stream, now)
-            speaks = False
+            own_entry = False
         if entry is None:
-            if not speaks:
+            if not own_entry:
                 return
             entry = self._streams.entries[name] = Stream(name, Description(), False, now)
             entry.gone = True
-        if speaks and entry.gone:
+        if own_entry and entry.gone:
             entry.begin(source.describe(self._streams.configured.get(name)), False, now)
             entry.source = source
-        self._streams.show(entry, speaks)
-        if speaks:
+        self._streams.show(entry, own_entry)
+        if own_entry:
             self._streams.judge_stream(entry, now)
 
 

@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from streamd.core.parsed_text import ParsedText
 from streamd.core.values import BadValue
-from streamd.core.written import Written
 
 _POINTER = re.compile(r"(/([^~]|~[01])*)?")
 _INDEX = re.compile("0|[1-9][0-9]{0,9}")
 
 
-class Pick(Written):
+class Pick(ParsedText):
     """JSON pointers into a document: one for all, or one for each stream."""
 
     def __init__(self, pointers: Mapping[str, str] | str) -> None:

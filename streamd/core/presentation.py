@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from streamd.core.written import Written
+from streamd.core.parsed_text import ParsedText
 
 FORMATS = (
     "number",
@@ -87,7 +87,7 @@ _DAYS = re.compile(r"([1-9][0-9]{0,3})d")
 _KINDS = (date, datetime, time)
 
 
-class Moment(Written):
+class Moment(ParsedText):
     """A day, a time of a day, or a time of every day, as somebody writes it.
 
     A moment without an offset is in the time zone of the wall that shows it.

@@ -34,6 +34,6 @@ def without_passwords(text: str) -> str:
     return _PARAMETER.sub(r"\1…", _PASSWORD.sub(r"\1:…@", text))
 
 
-def told(text: str) -> str:
+def showable(text: str) -> str:
     """Return the text of an error as a log, a terminal or a wall may show it, on one line."""
     return without_passwords(printable(text))

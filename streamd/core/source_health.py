@@ -93,7 +93,7 @@ class SourceHealth:
         return standing(self.refused, self.worked) is not None
 
     @property
-    def speaks(self) -> bool:
+    def has_own_entry(self) -> bool:
         """Return True if the source needs its own entry, because no stream shows its health."""
         waits = self.gap is not None and self.gap.reading >= self.worked
         return self.refuses or (not self.streams and (self.fails or waits))

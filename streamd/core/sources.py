@@ -12,7 +12,7 @@ from typing import NamedTuple
 from streamd.core.errors import Refused
 from streamd.core.health import Trouble, standing
 from streamd.core.ownership import Ownership
-from streamd.core.printable import told
+from streamd.core.printable import showable
 from streamd.core.source_health import PUBLISHED, SourceHealth, StreamReport
 from streamd.core.stream import UNREPORTED, VOUCHED
 from streamd.core.streams import Streams
@@ -184,7 +184,7 @@ class Sources(Ownership):
             proof = stream.proof if stream.doubt is None else None
             late = stream.health.state == "late"
             told[name] = StreamReport(proof, stream.lapse or None if late else stream.error, late)
-        if source.speaks:
+        if source.has_own_entry:
             name = source.name
             other = self._streams.find(name)
             entry = other or self._streams.entries[name]
@@ -264,7 +264,7 @@ class Sources(Ownership):
         """
         if not wrong:
             return ""
-        complaint = told("; ".join(f"{name}: {why}" for name, why in wrong.items()))[:MAX_ERROR]
+        complaint = showable("; ".join(f"{name}: {why}" for name, why in wrong.items()))[:MAX_ERROR]
         source.troubled = number
         for name, why in wrong.items():
             stream = self._streams.find(name)

@@ -8,16 +8,16 @@ from typing import Any
 
 from streamd.core.errors import Refused
 from streamd.core.names import end_of_name
+from streamd.core.parsed_text import ParsedText
 from streamd.core.update import MAX_NAME, check_name
 from streamd.core.values import BadValue
-from streamd.core.written import Written
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
 _LITERAL = re.compile(r"[A-Za-z0-9_.-]*")
 _STARS = re.compile(r"\*+")
 
 
-class Template(Written):
+class Template(ParsedText):
     """A stream's name, in which each ``{FIELD}`` stands for a text.
 
     :ivar text: the template as it was written.

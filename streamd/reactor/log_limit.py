@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
 from zope.interface import implementer
 
-from streamd.core.printable import told
+from streamd.core.printable import showable
 
 LINES_PER_SECOND = 5
 MAX_KINDS = 1000
@@ -62,7 +62,7 @@ class _CleanFailure:
 
     def getTraceback(self) -> str:
         """Return the traceback, as Twisted's observers write it."""
-        return "\n".join(map(told, self._failure.getTraceback().split("\n")))
+        return "\n".join(map(showable, self._failure.getTraceback().split("\n")))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._failure, name)
@@ -73,7 +73,7 @@ def _clean(event: LogEvent) -> LogEvent:
 
     Names, values, errors and tracebacks may contain text from outside.
     """
-    clean = {**event, "log_format": "{log_text}", "log_text": told(formatEvent(event))}
+    clean = {**event, "log_format": "{log_text}", "log_text": showable(formatEvent(event))}
     clean.pop("log_flattened", None)
     if "log_failure" in event:
         clean["log_failure"] = _CleanFailure(event["log_failure"])

@@ -13,7 +13,7 @@ from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLo
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from streamd.core.written import Written
+from streamd.core.parsed_text import ParsedText
 
 TIMEOUT = 2.0
 """Seconds that Redis has to accept a connection, or to answer a command."""
@@ -36,7 +36,7 @@ _MESSAGES = ([b"message"], [b"pmessage"])
 """The first word of a pushed message: [kind, (pattern,) channel, payload]."""
 
 
-class RedisUrl(Written):
+class RedisUrl(ParsedText):
     """``redis://user:password@host:6379/0``, or ``rediss://`` for TLS; the repr shows no password."""
 
     def __init__(self, written: str) -> None:

@@ -20,9 +20,9 @@ from streamd.sources.broker_url import BrokerUrl, twisted_tls
 from streamd.sources.errors import Unreachable
 from streamd.sources.feed import Feed
 from streamd.sources.inbox import Inbox
+from streamd.sources.incoming_texts import read_text_or_why
 from streamd.sources.polling import MIN_RETRY, Polling
 from streamd.sources.settings import SourceSettings
-from streamd.sources.texts import read_text_or_why
 
 KEPT = "kept"
 """The kind of the records that say what the queue of a source keeps."""

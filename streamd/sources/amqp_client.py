@@ -20,7 +20,7 @@ from streamd.sources.amqp_errors import (
     Shared,
     channel_refusal,
     connection_refusal,
-    explain_line,
+    explain_connection,
 )
 from streamd.sources.amqp_frames import NotAmqp, Sieve
 from streamd.sources.amqp_login import AmqpLogin, make_pika
@@ -294,7 +294,7 @@ class AmqpConnection(Protocol):
             return connection_refusal(*self._sieve.goodbye, self._login.vhost)
         if self._cut is None and hasattr(error, "reply_code"):
             return channel_refusal(error.reply_code, error.reply_text, *self._about)
-        return explain_line(self._cut or error)
+        return explain_connection(self._cut or error)
 
     def _fire(self, failure: Failure) -> None:
         if not self._lost.called:

@@ -71,7 +71,7 @@ class NotThere(SourceError):
     """The queue or exchange does not exist: what was in it is lost."""
 
 
-def explain_line(error: BaseException) -> Exception:
+def explain_connection(error: BaseException) -> Exception:
     """Return why a line to the broker could not be opened, or has ended."""
     detail = f"({type(error).__name__}: {error})"
     module = type(error).__module__

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from streamd.sources.texts import MAX_TEXT
+from streamd.sources.incoming_texts import MAX_TEXT
 
 MAX_FRAME = 131_072
 """The most bytes of a frame, which the client agrees with the broker."""

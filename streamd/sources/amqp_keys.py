@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from streamd.core.names import end_of_name
-from streamd.core.written import Written
+from streamd.core.parsed_text import ParsedText
 from streamd.sources.mqtt_topics import Topics
 
 MAX_KEY = 255
@@ -20,7 +20,7 @@ _FORM = (
 )
 
 
-class KeyPattern(Written):
+class KeyPattern(ParsedText):
     """A routing key, or a pattern of them: ``*`` stands for one word, ``#`` for any number."""
 
     def __init__(self, text: str) -> None:

@@ -16,11 +16,11 @@ from twisted.internet.defer import TimeoutError as TwistedTimeoutError
 from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Surroundings
-from streamd.core.written import Written
+from streamd.core.parsed_text import ParsedText
 from streamd.sources.errors import SourceError, Unreachable
 
 
-class BrokerUrl(Written):
+class BrokerUrl(ParsedText):
     """The URL of a broker, such as ``mqtt://user:password@host:1883``; the repr shows no password.
 
     :ivar tls: whether the connection is encrypted.

@@ -22,12 +22,12 @@ from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.core.errors import shorten
-from streamd.core.written import Written
+from streamd.core.parsed_text import ParsedText
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
+from streamd.sources.incoming_texts import MAX_TEXT, Texts
 from streamd.sources.polling import DONE, MIN_RETRY, Polling
 from streamd.sources.settings import SourceSettings
-from streamd.sources.texts import MAX_TEXT, Texts
 from streamd.wire.requests import PACE
 
 ROOM = 65536
@@ -46,7 +46,7 @@ GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
 
 
-class Command(Written):
+class Command(ParsedText):
     """A command line for ``sh``, or a program and its arguments.
 
     :ivar words: the program and its arguments.

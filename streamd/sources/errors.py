@@ -6,7 +6,7 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-from streamd.core.printable import told
+from streamd.core.printable import showable
 
 _LIBRARIES = tuple(
     sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -27,7 +27,7 @@ class SourceError(Exception):
         super().__init__(message)
         # Kinds of other packages may pass an exception or nothing, but a wall needs a text.
         text = str(message or "").strip() or "the source failed and did not say why"
-        self.message = told(text)
+        self.message = showable(text)
         self.detail = detail
         self.key = key
 

@@ -27,10 +27,10 @@ from streamd.sources.http_get import (
     refusal,
     reveal_headers,
 )
+from streamd.sources.incoming_texts import read_text_or_why
 from streamd.sources.polling import MAX_LATER, MIN_RETRY, Polling
 from streamd.sources.shape import NOTHING, Messages, Shape, check_shape, newest
 from streamd.sources.shape import Event as Reading
-from streamd.sources.texts import read_text_or_why
 
 FLOOD = 1000
 """The most events of one step that are all published; of older ones only the newest of each stream."""

@@ -18,8 +18,8 @@ from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
+from streamd.core.parsed_text import ParsedText
 from streamd.core.values import BadValue
-from streamd.core.written import Written
 from streamd.journals.journal import SourceCursor
 from streamd.reactor.worker import Worker
 from streamd.sources.databases.rows import seconds
@@ -27,10 +27,10 @@ from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 from streamd.sources.files.matching import Groups, Matching
 from streamd.sources.files.tail import Look, Mark, Tail
+from streamd.sources.incoming_texts import read_text
 from streamd.sources.polling import DONE, Polling
 from streamd.sources.settings import SourceSettings
 from streamd.sources.shape import NOTHING, Event, Messages, Shape, check_shape, newest
-from streamd.sources.texts import read_text
 from streamd.wire.requests import PACE
 
 HANG = 10.0
@@ -43,7 +43,7 @@ FIRST = 100
 """The most lines that are published at the first start, unless the stream keeps another number."""
 
 
-class LinePattern(Written):
+class LinePattern(ParsedText):
     """A regular expression with named groups.
 
     :ivar text: the expression.

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from streamd.core.names import end_of_name, is_below, join_ends
 from streamd.core.values import BadValue
 from streamd.sources.feed import Feed
-from streamd.sources.texts import ROOM
+from streamd.sources.incoming_texts import ROOM
 from streamd.wire.requests import PACE
 
 RATE = ROOM / PACE

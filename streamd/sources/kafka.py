@@ -12,17 +12,17 @@ from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.names import by_name, end_of_name, join_ends
+from streamd.core.parsed_text import ParsedText
 from streamd.core.pointer import Pick
 from streamd.core.update import MAX_TIME
 from streamd.core.values import BadValue
-from streamd.core.written import Written
 from streamd.journals.journal import SourceCursor
 from streamd.reactor.worker import Worker
 from streamd.sources.feed import GONE, Feed
+from streamd.sources.incoming_texts import read_text_or_why
 from streamd.sources.kafka_client import ALLOWED, BATCH, KafkaReader, OutOfRange, Record
 from streamd.sources.polling import MIN_RETRY, Polling
 from streamd.sources.settings import SourceSettings
-from streamd.sources.texts import read_text_or_why
 
 MAX_FIRST = 1000
 """The most records of each partition that are published at the first start."""
@@ -31,7 +31,7 @@ MAX_OPTIONS = 30
 """The most properties of librdkafka in one table."""
 
 
-class KafkaUrl(Written):
+class KafkaUrl(ParsedText):
     """``kafka://host:9092``, or several brokers with commas between them."""
 
     _FORM = 'expected a URL such as "kafka://localhost:9092" or "kafka://one:9092,two:9092"'

@@ -13,8 +13,8 @@ from streamd.core.duration import Duration
 from streamd.sources.databases.past_query import open_backfill
 from streamd.sources.databases.queries import QuerySettings, Reading, open_session
 from streamd.sources.feed import Feed
+from streamd.sources.incoming_texts import ROOM, read_text_or_why
 from streamd.sources.polling import MIN_RETRY, Polling
-from streamd.sources.texts import ROOM, read_text_or_why
 
 
 class NotifyChannel(str):

@@ -20,11 +20,11 @@ from streamd.sources.broker_url import BrokerUrl, tls_context
 from streamd.sources.errors import Unreachable
 from streamd.sources.feed import Feed
 from streamd.sources.inbox import Inbox
+from streamd.sources.incoming_texts import read_text_or_why
 from streamd.sources.mqtt_client import KEEPALIVE, Login, Message, MqttConnection
 from streamd.sources.mqtt_topics import TopicFilter, Topics
 from streamd.sources.polling import MIN_RETRY, Polling
 from streamd.sources.settings import SourceSettings
-from streamd.sources.texts import read_text_or_why
 
 SESSION = "session"
 """The kind of the records that say which session at the broker belongs to a source."""

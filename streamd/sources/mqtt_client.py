@@ -16,7 +16,7 @@ from zope.interface import implementer
 from streamd.reactor.worker import Worker
 from streamd.sources.broker_url import explain
 from streamd.sources.errors import SourceError, Unreachable
-from streamd.sources.texts import MAX_TEXT
+from streamd.sources.incoming_texts import MAX_TEXT
 
 TIMEOUT = 2.0
 """Seconds that a broker has to accept a connection, and to answer."""

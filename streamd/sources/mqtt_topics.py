@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Protocol, Self
 
 from streamd.core.names import end_of_name, join_ends
-from streamd.core.written import Written
+from streamd.core.parsed_text import ParsedText
 
 MAX_FILTERS = 100
 """The most topic filters of one source: they are tried one after the other for each message."""
@@ -20,7 +20,7 @@ _FORM = (
 )
 
 
-class TopicFilter(Written):
+class TopicFilter(ParsedText):
     """A topic, or a pattern of topics: ``+`` stands for one level, a last ``#`` for any number."""
 
     def __init__(self, text: str) -> None:
@@ -72,7 +72,7 @@ class Matcher(Protocol):
         """Return the end of the stream's name for a topic that matches; else None."""
 
 
-class Topics(Written):
+class Topics(ParsedText):
     """The topic filters of a source: one, or a table of them by the beginnings of streams' names."""
 
     PATTERN: ClassVar[Any] = TopicFilter

@@ -29,9 +29,9 @@ from streamd.reactor.redis_client import (
 from streamd.sources.entries import Entries, Entry
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.feed import Feed
+from streamd.sources.incoming_texts import Texts, read_text, read_text_or_why
 from streamd.sources.polling import MIN_RETRY, PING, Polling
 from streamd.sources.settings import SourceSettings
-from streamd.sources.texts import Texts, read_text, read_text_or_why
 
 EVERY = 1.0
 """Seconds between two commands."""

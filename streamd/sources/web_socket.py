@@ -21,9 +21,9 @@ from streamd.sources.http_get import (
     refusal,
     reveal_headers,
 )
+from streamd.sources.incoming_texts import Texts, read_text
 from streamd.sources.polling import MIN_RETRY, Polling
 from streamd.sources.shape import Messages, Shape, check_shape
-from streamd.sources.texts import Texts, read_text
 from streamd.sources.web_socket_client import SWITCHED, WebSocket, open_web_socket
 
 

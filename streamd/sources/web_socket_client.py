@@ -17,7 +17,7 @@ from twisted.web.http_headers import Headers
 from streamd.core.errors import shorten
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.http_client import MALFORMED, MAX_HEAD, USER_AGENT, origin_of
-from streamd.sources.texts import MAX_TEXT
+from streamd.sources.incoming_texts import MAX_TEXT
 from streamd.wire.requests import PACE
 
 PING_EVERY = 2.0

@@ -11,8 +11,8 @@ import msgspec
 
 from streamd.core.duration import parse_duration
 from streamd.core.errors import Refused
-from streamd.core.expected import reworded
 from streamd.core.selection import Selection
+from streamd.core.type_errors import reworded
 from streamd.core.update import At, Name, Position, check_time, parse_position
 
 LOG_HEADER = "Streamd-Log"

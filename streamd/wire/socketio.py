@@ -29,8 +29,8 @@ import msgspec
 
 from streamd.core.cursor import Answer
 from streamd.core.errors import Refused
-from streamd.core.expected import reworded
 from streamd.core.selection import Selection
+from streamd.core.type_errors import reworded
 from streamd.wire.encoding import Encoding, Message, Welcome, encode_json
 from streamd.wire.frames import MAX_INBOUND, deflated_frame, frame
 from streamd.wire.plain import PLAIN_FORMAT

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.blocks import HEAD
-from streamd.core.late import NEAR
+from streamd.core.late_updates import NEAR
 from streamd.core.long_history import AHEAD, LEFT, LongHistory
 from streamd.core.slots import BLOCK
 from streamd.core.update import Position, Update
@@ -162,7 +162,7 @@ class LongHistoryTests(SynchronousTestCase):
     def test_equals_a_naive_computation(
         self, seconds: float, keep: int, near: int, happened: Happened
     ) -> None:
-        with patch("streamd.core.late.NEAR", near):
+        with patch("streamd.core.late_updates.NEAR", near):
             self.follow(Model(seconds, keep), 20.0, happened)
 
     @settings(max_examples=400)

@@ -96,9 +96,9 @@ class SourcesTests(SourcesTestCase):
     def test_a_wrong_reading_without_any_right_part_ends_no_failure(self) -> None:
         self.fail_shop()
         self.end(self.begin(a=WRONG))
-        self.assertTrue(self.shop.fails and self.shop.refuses and self.shop.speaks)
+        self.assertTrue(self.shop.fails and self.shop.refuses and self.shop.has_own_entry)
         self.end(self.begin())
-        self.assertFalse(self.shop.fails or self.shop.refuses or self.shop.speaks)
+        self.assertFalse(self.shop.fails or self.shop.refuses or self.shop.has_own_entry)
         self.assertEqual({}, self.states())
 
     def test_only_what_is_new_goes_out(self) -> None:

@@ -18,7 +18,7 @@ from streamd.sources.amqp_errors import (
     NotThere,
     channel_refusal,
     connection_refusal,
-    explain_line,
+    explain_connection,
 )
 from streamd.sources.errors import SourceError, Unreachable
 
@@ -110,11 +110,11 @@ def test_channels(code: int, text: str, key: str, message: str, kind: type[Sourc
     ],
 )
 def test_lines(error: Exception, message: str) -> None:
-    explained = explain_line(error)
+    explained = explain_connection(error)
     assert isinstance(explained, Unreachable)
     assert explained.message == message
 
 
 def test_what_nobody_expected() -> None:
     error = ZeroDivisionError()
-    assert explain_line(error) is error
+    assert explain_connection(error) is error

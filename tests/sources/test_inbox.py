@@ -7,7 +7,7 @@ from twisted.internet.defer import fail
 from streamd.core.errors import Refused
 from streamd.core.values import BadValue
 from streamd.sources.inbox import RATE, Inbox
-from streamd.sources.texts import ROOM
+from streamd.sources.incoming_texts import ROOM
 from tests.support.source import SourceTestCase
 
 

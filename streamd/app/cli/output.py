@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from streamd.core.printable import printable, told
+from streamd.core.printable import printable, showable
 
 
 def answer(text: str) -> None:
@@ -19,7 +19,7 @@ def answer(text: str) -> None:
 
 def note(text: str) -> None:
     """Print a line on standard error, apart from the result of the command."""
-    print(told(text), file=sys.stderr, flush=True)  # noqa: T201
+    print(showable(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def warn(problem: str) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from streamd.core.duration import parse_duration
 from streamd.core.errors import Refused
-from streamd.core.expected import reworded
+from streamd.core.type_errors import reworded
 
 T = TypeVar("T")
 

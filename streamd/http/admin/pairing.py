@@ -22,7 +22,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
-from streamd.core.expected import reworded
+from streamd.core.type_errors import reworded
 from streamd.core.update import check_name
 from streamd.http.access.access import Access
 from streamd.http.access.codes import ALPHABET, LENGTH, Codes, Waiting

@@ -11,8 +11,8 @@ import msgspec
 from twisted.internet.defer import Deferred, succeed
 
 from streamd.core.errors import Refused, shorten
-from streamd.core.expected import reworded
 from streamd.core.state import State
+from streamd.core.type_errors import reworded
 from streamd.core.update import Draft, Update, check_name, check_time
 from streamd.core.values import from_json, from_text
 from streamd.http.access.access import Access

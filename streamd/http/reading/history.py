@@ -15,7 +15,7 @@ from streamd.core.retention import cost
 from streamd.core.segments import SEGMENT_BYTES
 from streamd.core.steps import steps_of
 from streamd.core.stream import Stream
-from streamd.core.thin import thin
+from streamd.core.thinning import thin
 from streamd.core.update import Update
 from streamd.reactor.slices import Slices
 

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from streamd.config.extras import needs_package
-from streamd.core.printable import told
+from streamd.core.printable import showable
 from streamd.sources.databases.postgres_driver import shut_down, tolerate
 from streamd.sources.databases.rows import decode
 from streamd.sources.databases.session import (
@@ -309,7 +309,7 @@ class SqlAlchemyDriver(DatabaseDriver):
             text = text.replace(secret, "…") if secret else text
         _, fatal, reason = text.partition("FATAL:")
         lines = (reason if fatal else text).strip().splitlines()
-        return told(lines[0].strip() if lines else type(cause).__name__)
+        return showable(lines[0].strip() if lines else type(cause).__name__)
 
     def _refusal(self, text: str) -> str:
         """Return why there is no connection, without the address."""

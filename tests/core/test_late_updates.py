@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.late import NEAR, stretches, within
+from streamd.core.late_updates import NEAR, stretches, within
 
 
 class StretchesTests(SynchronousTestCase):
@@ -23,7 +23,7 @@ class StretchesTests(SynchronousTestCase):
         self.assertEqual([(5, 10)], stretches([5.5, 5.5], [1.0, 5.5, 5.5, 9.0], 1))
 
     def test_stretches_that_overlap_are_one(self) -> None:
-        with patch("streamd.core.late.NEAR", 0):
+        with patch("streamd.core.late_updates.NEAR", 0):
             found = stretches([5.0, 6.0, 90.0], [1.0, 5.0, 6.0, 20.0, 60.0, 90.0, 95.0], 1)
         self.assertEqual([(5, 21), (90, 96)], found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Written:
+class ParsedText:
     """A base class: objects of the same class with equal attributes are equal.
 
     Such classes cannot be msgspec structures, dataclasses or named tuples.  msgspec would read those by

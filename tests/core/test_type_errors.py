@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.expected import reworded
+from streamd.core.type_errors import reworded
 
 Meta = msgspec.Meta
 

@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core import thin as module
+from streamd.core import thinning as module
 from streamd.core.steps import STEP, finish
-from streamd.core.thin import SHAPE
+from streamd.core.thinning import SHAPE
 from streamd.core.update import Position, Update
 from streamd.core.values import to_python
 

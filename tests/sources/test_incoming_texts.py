@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.errors import Refused
-from streamd.sources.texts import MAX_TEXT, ROOM, Texts, read_text
+from streamd.sources.incoming_texts import MAX_TEXT, ROOM, Texts, read_text
 from streamd.wire.requests import PACE
 from tests.support.fakes import Daemonette
 
