@@ -70,7 +70,7 @@ def drafts(number: int, count: int) -> list[Draft]:
 
 
 async def rate(daemon: Daemon, size: int, at_once: int) -> float:
-    """Updates a second, so many in an append, so many appends under way."""
+    """Updates a second, this many in an append, this many appends under way."""
     began, number = time.perf_counter(), 0
     trimmed = began
 

@@ -47,7 +47,7 @@ class Taker(FakeViewer):
 
 
 def path(batch: int, encoding: Encoding, rollup: bool = False) -> float:
-    """Updates a second, so many in each append and each a stream of its own; a flush after each."""
+    """Updates a second, this many in each append and each a stream of its own; a flush after each."""
     rolled = Description(rollup=Duration(8 * 86_400.0))
     daemon = Daemonette(dict.fromkeys([f"s.{i}" for i in range(batch)], rolled) if rollup else {})
     hub = Hub(daemon.state, daemon.clock)
@@ -63,7 +63,7 @@ def path(batch: int, encoding: Encoding, rollup: bool = False) -> float:
 
 
 def catching_up(streams: int) -> tuple[float, int]:
-    """Seconds, and messages, for one who missed 200,000 updates of so many streams."""
+    """Seconds, and messages, for one who missed 200,000 updates of this many streams."""
     keep = Description(keep=Keep(UPDATES // streams))
     names = [f"s.{number}" for number in range(streams)]
     daemon = Daemonette(dict.fromkeys(names, keep))

@@ -1,6 +1,6 @@
 """How many updates a second one program publishes on a WebSocket: `make bench-publish`.
 
-The daemon is a process of its own.  The client sends messages of so many updates, and keeps eight of
+The daemon is a process of its own.  The client sends messages of this many updates, and keeps eight of
 them under way.  An update counts when its receipt has come.  The last column is per second of the
 daemon's CPU: it says what a core takes, also on a machine that has other work.
 """
@@ -30,7 +30,7 @@ JOURNALS = {"memory": "", "SQLite": '[journal]\npath = "streamd.db"\n'}
 
 
 def messages(size: int) -> Iterator[bytes]:
-    """Frames with so many updates each; every value is another one."""
+    """Frames with this many updates each; every value is another one."""
     number = 0
     while True:
         updates = []

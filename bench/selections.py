@@ -89,7 +89,7 @@ def measure(viewers: int, selection: Callable[[int], Selection], encoding: Encod
 
 
 def hellos(viewers: int) -> float:
-    """Seconds of CPU for one hello of 2000 streams, in a storm of so many viewers."""
+    """Seconds of CPU for one hello of 2000 streams, in a storm of this many viewers."""
     daemon = Daemonette()
     daemon.journal.append([Draft(f"s{number}", b"0") for number in range(2000)])
     hub = Hub(daemon.state, daemon.clock)

@@ -28,7 +28,7 @@ P50, P99, RATE, BUSY = "p50 ms", "p99 ms", "a second", "load busy %"
 
 
 def count(server: Running, load: Load, seconds: float) -> Figures:
-    """What comes of so many seconds."""
+    """What comes of this many seconds."""
     before = meter.cpu(server.pid)
     load.mark()
     time.sleep(seconds)
@@ -91,7 +91,7 @@ def most(server: Server, seconds: float) -> Figures:
 
 
 def _at(server: Server, rate: float, seconds: float) -> Figures:
-    """The figures at so many updates a second, if the server takes it; else none."""
+    """The figures at this many updates a second, if the server takes it; else none."""
     traffic = Traffic(rate)
     if server.name == "streamd v1":  # its source runs a hundred times a second, a stream an update
         members = max(1, round(rate / 100))
@@ -222,7 +222,7 @@ def return_of_all(server: Server, seconds: float) -> Figures:
 
 
 def _share(server: Running, seconds: float) -> float:
-    """The part of a core that a server takes for so many seconds."""
+    """The part of a core that a server takes for this many seconds."""
     before = meter.cpu(server.pid)
     time.sleep(seconds)
     return (meter.cpu(server.pid) - before) / seconds
@@ -233,7 +233,7 @@ FILLED = 2.0
 
 QUIET = 0.25
 BUSY_WITH_VALUES = 0.9
-"""All walls are served when for so many seconds the server takes less than this part of a core."""
+"""All walls are served when for this many seconds the server takes less than this part of a core."""
 
 
 @dataclass(frozen=True)

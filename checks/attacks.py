@@ -2,7 +2,7 @@
 
 Every attack that the tables below name is carried out by several connections at a time.  Each gets
 the right close code or HTTP status; the daemon takes at most 20 MiB more memory during any of them, and
-keeps at most so much when all are over; and good viewers, who get a value published twenty times a
+keeps at most this much when all are over; and good viewers, who get a value published twenty times a
 second meanwhile, wait for none longer than LONGEST.
 
 Then 300 hostile readers of each sort ask for what costs most, beside 200 good viewers on another

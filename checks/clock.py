@@ -51,7 +51,7 @@ class FakeClock:
         self.set(0)
 
     def set(self, offset: int) -> None:
-        """Shifts the daemon's clock by so many seconds; libfaketime looks once a second."""
+        """Shifts the daemon's clock by this many seconds; libfaketime looks once a second."""
         fresh = self._file.with_suffix(".new")
         fresh.write_text(f"{offset:+d}s\n")
         fresh.rename(self._file)  # never half a time

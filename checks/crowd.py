@@ -181,7 +181,7 @@ class Crowd:
         self._connecting: set[int] = set()
 
     def join(self, count: int = 1) -> list[Viewer]:
-        """Let so many more viewers connect, all at once."""
+        """Let this many more viewers connect, all at once."""
         fresh = [Viewer(self._port, self._hear, self._source) for _ in range(count)]
         for viewer in fresh:
             self._connecting.add(viewer.socket.fileno())
@@ -205,7 +205,7 @@ class Crowd:
         return bool(events)
 
     def run(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
-        """Serves for so many seconds, or until the question is true; returns whether it was."""
+        """Serves for this many seconds, or until the question is true; returns whether it was."""
         deadline = time.monotonic() + seconds
         while until is None or not until():
             left = deadline - time.monotonic()

@@ -276,7 +276,7 @@ class Crew:
         self.publishing = True
 
     def run(self, seconds: float, until: Callable[[], bool]) -> bool:
-        """Runs until the question is true; returns False after so many seconds.
+        """Runs until the question is true; returns False after this many seconds.
 
         :raises Failed: at the first thing that is wrong.
         """

@@ -103,7 +103,7 @@ class Ledger:
         return newer > self._max_state * 3 // 4
 
     def was_gone(self, number: int, accepted: int) -> bool:
-        """Whether it is certain that it was gone when so many updates were acknowledged."""
+        """Whether it is certain that it was gone when this many updates were acknowledged."""
         return number <= accepted - self._keep
 
     def reopen(self) -> None:

@@ -50,14 +50,14 @@ class Proof:
             self.failures.append(text)
 
     def claim_times(self, seconds: Sequence[float], most: float, what: str) -> None:
-        """Claims that the longest of these times is at most so many seconds, times the patience."""
+        """Claims that the longest of these times is at most this many seconds, times the patience."""
         self.claim(
             max(seconds, default=0.0) <= most * self.patience,
             f"{what}: {spread(seconds)}; at most {most:g} s",
         )
 
     def claim_memory(self, more: int, most: int, when: str) -> None:
-        """Claims that the daemon took at most so many bytes more."""
+        """Claims that the daemon took at most this many bytes more."""
         self.claim(
             more <= most, f"{more / MIB:.1f} MiB more memory {when}; at most {most / MIB:.1f}"
         )
@@ -95,7 +95,7 @@ class Daemon(Server):
         self._process.send_signal(number)
 
     def wait(self, seconds: float) -> int | None:
-        """Returns the exit status; kills the daemon and returns None after so many seconds."""
+        """Returns the exit status; kills the daemon and returns None after this many seconds."""
         assert self._process is not None, "not started"
         try:
             return self._process.wait(seconds)
@@ -155,7 +155,7 @@ def _status(pid: int, field: str) -> int:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest of the values that at least so many percent do not exceed."""
+    """The smallest of the values that at least this many percent do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 

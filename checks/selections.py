@@ -284,7 +284,7 @@ class World:
 
 
 def prove_selections(proof: Proof, seed: int, changes: int) -> None:
-    """Makes so many changes, and compares every view with the truth at times of quiet."""
+    """Makes this many changes, and compares every view with the truth at times of quiet."""
     rng = random.Random(f"{seed} selections")
     with running(config=CONFIG) as daemon:
         world = World(daemon.port, rng)

@@ -72,7 +72,7 @@ class Publisher:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
 
     def publish(self, rounds: int) -> None:
-        """Publishes so many numbers of each stream."""
+        """Publishes this many numbers of each stream."""
         for _ in range(rounds):
             begin = time.monotonic()
             self.number += 1

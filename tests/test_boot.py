@@ -19,7 +19,7 @@ from tests.support.nginx import StartNginx
 from tests.support.proxy import Proxy
 from tests.support.wall import post, shows, tile
 
-# The page is live so many milliseconds after the moment when it could be.
+# The page is live this many milliseconds after the moment when it could be.
 BACK_MS = 10_000
 CONFIG = """
 [access]

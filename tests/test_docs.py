@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from tests.support.pages import shell_blocks
 PAGES = sorted([*CHECKOUT.glob("*.rst"), *CHECKOUT.glob("docs/*.rst")])
 
 FOLDERS = "bench|checks|docs|examples|streamd|systemd|tests|web"
+
+MAX_WIDTH = 120
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
@@ -29,6 +33,34 @@ def test_files_exist(page: Path) -> None:
     named = re.findall(rf"``((?:{FOLDERS})/[\w./@-]+)``", page.read_text())
     named = [name for name in named if "NAME" not in name]
     assert [name for name in named if not (CHECKOUT / name).exists()] == []
+
+
+def prose(text: str) -> Iterator[str]:
+    """Yield the lines of a page outside of simple tables and literal blocks."""
+    in_table, literal = False, None
+    for line, following in pairwise([*text.splitlines(), ""]):
+        indent = len(line) - len(line.lstrip())
+        if literal is not None and (not line or indent > literal):
+            continue
+        literal = None
+        if re.fullmatch(r" *=+( +=+)+", line):
+            in_table = not in_table or bool(following)  # the last border has no row after it
+        elif not in_table:
+            yield line
+            directive = line.lstrip().startswith("..")
+            if ".. code-block::" in line or (line.endswith("::") and not directive):
+                literal = indent
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
+def test_lines_are_short(page: Path) -> None:
+    assert [line for line in prose(page.read_text()) if len(line) > MAX_WIDTH] == []
+
+
+def test_the_width_of_tables_and_literal_blocks_is_free() -> None:
+    table = "====  =====\nname  value\n====  =====\na     b\n====  =====\n"
+    block = "Run::\n\n    make\n\n    make test\n\n.. code-block:: sh\n\n    make\n\n"
+    assert [*prose(f"{table}\n{block}The end.")] == ["", "Run::", ".. code-block:: sh", "The end."]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))

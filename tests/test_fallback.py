@@ -13,7 +13,7 @@ from tests.support.nginx import StartNginx
 from tests.support.proxy import Proxy
 from tests.support.wall import post, shows
 
-# The page is live, and shows a value, so many milliseconds after the moment when it could.
+# The page is live, and shows a value, this many milliseconds after the moment when it could.
 LIVE_MS = 10_000
 SOON_MS = 5000
 CONFIG = """

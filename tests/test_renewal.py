@@ -34,7 +34,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 # What stands before a time of day when it is another day's: it was just before midnight.
 DATED = r"(\w+ \w+ )?"
 
-# How the page's own clock goes wrong, by so many milliseconds.
+# How the page's own clock goes wrong, by this many milliseconds.
 WRONG = """(() => {
   const Right = Date;
   globalThis.Date = class extends Right {

@@ -14,7 +14,7 @@ PREPARING = 0.5
 
 
 def value(due: float, size: int = SIZE) -> str:
-    """The stamp that the load generator reads, filled up to a message of so many bytes.
+    """The stamp that the load generator reads, filled up to a message of this many bytes.
 
     :param due: seconds of the monotonic clock.
     """

@@ -22,7 +22,7 @@ from streamd.reactor.timer import Timer
 from streamd.wire.encoding import TICK
 
 MANY_LEFT = 100
-"""After so many viewers or other connections have ended, memory is returned to the system."""
+"""After this many viewers or other connections have ended, memory is returned to the system."""
 
 FORGET_EVERY = 60.0
 """Seconds between two searches for streams without updates."""

@@ -22,7 +22,7 @@ MIN_REMIND = 10.0
 """The least seconds between two reminders: what happens within ten seconds is one message."""
 
 Condition = Literal["critical", "failed", "warn", "late"]
-"""The states that an alert can tell, the worst first: the order of ``web/text/ranks.js``."""
+"""The states that an alert can report, the worst first: the order of ``web/text/ranks.js``."""
 
 
 class AlertTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -104,7 +104,7 @@ def _origin(written: str) -> str | None:
 def _host(name: str) -> str:
     """Return a host as browsers write it (RFC 5952, RFC 5890).
 
-    :raises ValueError: the name is no host, or a number that browsers take for an address.
+    :raises ValueError: the name is not a host, or a number that browsers take for an address.
     """
     if ":" in name:
         return f"[{ip_address(name)}]"

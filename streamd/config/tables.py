@@ -125,7 +125,7 @@ class AccessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     :ivar publish: tokens, or ``"loopback"`` if programs on this machine may publish without one.
     :ivar admin: tokens that allow everything.
     :ivar metrics: tokens that allow reading the metrics.
-    :ivar identity: how trusted proxies tell who a person is.
+    :ivar identity: how trusted proxies say who a person is.
     """
 
     view: tuple[TokenEntry, ...] | None = None

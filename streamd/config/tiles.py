@@ -98,7 +98,7 @@ class _PresentedTile(Tile, frozen=True):
 class ValueTile(_PresentedTile, frozen=True, tag="value"):
     """A number with its history, or a text.
 
-    :ivar compare: the number is compared with that of so many calendar days ago.
+    :ivar compare: the number is compared with the one of this many calendar days ago.
     """
 
     window: Duration | None = None

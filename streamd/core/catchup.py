@@ -32,7 +32,7 @@ MANY_MISSED = 4096
 """The most updates in one answer to a viewer that lags: several messages of 64 KiB."""
 
 FEW = 8
-"""If fewer than one in so many updates is of wanted streams, these are looked up one by one."""
+"""If fewer than one in this many updates is of wanted streams, these are looked up one by one."""
 
 
 # -- where a viewer begins -------------------------------------------------------------------------

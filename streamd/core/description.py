@@ -77,7 +77,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     :ivar goal: the number that the stream is to reach.
     :ivar begin: the key ``from``: when the progress to the goal, or the wait for a time, begins.
     :ivar by: the time by which the goal is to be reached.
-    :ivar compare: tiles compare the value with that of so many calendar days ago.
+    :ivar compare: tiles compare the value with the one of this many calendar days ago.
     """
 
     title: str | None = None
@@ -176,7 +176,7 @@ class RelayedDescription(Description, frozen=True, kw_only=True):
 
 
 def relayed(description: Description, via: tuple[str, ...]) -> Description:
-    """Return the description of a stream that comes through other logs; unchanged if it does not."""
+    """Return the description with the lives of the logs that the stream came through, if any."""
     if not via:
         return description
     fields = {field: getattr(description, field) for field in Description.__struct_fields__}

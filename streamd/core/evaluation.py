@@ -46,7 +46,7 @@ def number(value: Any, what: str) -> float:
     """Return a value as a number; true is 1 and false is 0.
 
     :param what: the name of the operand, for the error.
-    :raises Unknown: it is no number.
+    :raises Unknown: it is not a number.
     """
     if isinstance(value, bool | int | float):
         if not math.isfinite(value):

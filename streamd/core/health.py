@@ -39,7 +39,7 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=False):
 class Trouble(NamedTuple):
     """An error, and its place in the order of readings and failures.
 
-    :ivar reading: the number of the reading that had the error, or the own number of a failure.
+    :ivar reading: the number of the reading that had the error, or of the failure itself.
     :ivar message: the reason, a sentence that walls show.
     """
 

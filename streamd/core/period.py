@@ -164,7 +164,7 @@ def _replayed(
 
 
 def _width(least: int, seconds: float, most: int) -> int:
-    """Return the shortest width that is a multiple of ``least`` and makes at most so many slots."""
+    """Return the shortest width that is a multiple of ``least`` and makes at most this many slots."""
     fitting = (w for w in WIDTHS if w % least == 0 and seconds / w <= most)
     return next(fitting, math.ceil(seconds / most / WIDTHS[-1]) * WIDTHS[-1])
 

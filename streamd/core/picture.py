@@ -35,7 +35,7 @@ class Picture(NamedTuple):
     def parse(cls, body: bytes) -> Picture:
         """Recognise the content of a file.
 
-        :raises ValueError: the message says why it is no picture, after the name of the file: "is not
+        :raises ValueError: the message says why it is not a picture, after the file's name: "is not
             complete".
         """
         if len(body) > MAX_PICTURE:

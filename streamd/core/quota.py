@@ -47,7 +47,7 @@ class Quota:
         return self._held.get(client, 0)
 
     def exceeds(self, client: str, amount: int = 1) -> bool:
-        """Return whether this address would hold too much with so much more."""
+        """Return whether this address would hold too much with this much more."""
         return self.held(client) + amount > self.each
 
     def has_room(self, client: str) -> bool:

@@ -41,7 +41,7 @@ class StreamReport(NamedTuple):
 
 
 class SourceHealth:
-    """The record of one source: it works or fails, and the health of its streams is derived from it.
+    """The record of one source: whether it works, and all from which the health of its streams follows.
 
     Only :class:`~streamd.core.sources.Sources` changes it.  The schedule adds to ``durations``.
 

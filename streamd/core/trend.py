@@ -50,7 +50,7 @@ class Point(NamedTuple):
         """Return the next point: it sums up the time since this one, and a new number holds from it on.
 
         :param number: the new number; None if the number is unknown from this time on.
-        :param counts: False if the number is no update: it was unknown for a while, and is known again.
+        :param counts: False if the number is not an update: after an unknown time it is known again.
         """
         known = 0.0 if self.number is None else time - self.time
         area = (self.number or 0.0) * known

@@ -22,7 +22,7 @@ MAX_DEPTH = 100
 minus the current stack), and no reader may fail on a value that was accepted here."""
 
 _MAYBE_OVERFLOW = re.compile(rb"[0-9]{309}")
-"""The largest double has 309 digits: only a text with so many digits in a row may exceed it."""
+"""The largest double has 309 digits: only a text with this many digits in a row may exceed it."""
 
 
 def from_json(text: bytes) -> bytes:

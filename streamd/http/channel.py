@@ -65,7 +65,7 @@ class Channel(OpenChannel):
         self.peer = Peer(self.transport, self.site, self.transport.getHost())
         self.site.connected(self)
         self.timeOut = IDLE
-        # An answer is counted until so many bytes of it are left.  TLS keeps Twisted's 64 KiB.
+        # An answer is counted until this many bytes of it are left.  TLS keeps Twisted's 64 KiB.
         self.transport.bufferSize = SMALL
         super().connectionMade()
         self._expect_request()

@@ -165,9 +165,10 @@ class Exchange(http.Request):
 
     @property
     def has_drafts(self) -> bool:
-        """Return whether a body was received, as with every publish: a refused head gets none.
+        """Return whether a body was received, as every publish has one.
 
-        Such requests wait for no turn.  All others do: they may cost much, or be refused at once.
+        Only such a request is answered without waiting for its client's turn.  Others may cost much,
+        and one whose head is refused has no body.
         """
         return self.method in _WITH_BODY and self.content.tell() > 0
 

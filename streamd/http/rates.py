@@ -92,7 +92,7 @@ class Rates:
         if hook is None:
             token = written_token_of(request) if request.path in WRITES else None
             return self._access.knows(request, token)
-        # The secret of a hook is no token of [access], and so a right one would count as a guess.
+        # The secret of a hook is not a token of [access], and so a right one would count as a guess.
         given = secrets_in(request)
         if any(is_secret(each, hook.secret) for each in given):
             return True

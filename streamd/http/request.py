@@ -71,7 +71,7 @@ class Request(msgspec.Struct, frozen=True):
     :ivar client: the client's address, which a trusted proxy may have told.
     :ivar version: ``HTTP/1.1``.
     :ivar proxied: whether the peer is a trusted proxy, so that its ``X-Forwarded-…`` headers count.
-    :ivar relayed: whether a proxy told the peer's address with the PROXY protocol.
+    :ivar relayed: whether a proxy sent the peer's address with the PROXY protocol.
     :ivar secure: whether the port speaks TLS.
     :ivar private: whether the port is bound to a loopback address: only this machine reaches it.
     :ivar principal: whom its credentials stand for; see :mod:`streamd.http.access.access`.

@@ -369,7 +369,7 @@ class Site(http.HTTPFactory):
 
 def _peer_of(channel: Channel | Door, proxies: TrustedProxies) -> str:
     """Return the address under which a new connection is counted; empty if it is a proxy's."""
-    # With the PROXY protocol the first bytes tell the peer, and a door has read none.
+    # With the PROXY protocol the first bytes have the peer's address, and a door has read none.
     if isinstance(channel, Door) and is_relayed(channel.transport):
         return ""
     peer = proxies.client(getattr(channel.transport.getPeer(), "host", ""), None)

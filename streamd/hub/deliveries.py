@@ -45,7 +45,7 @@ class Deliveries:
         self.skipped = 0
 
     def add(self, step: Step, viewers: int) -> None:
-        """Count a message that was written to so many viewers."""
+        """Count a message that was written to this many viewers."""
         self.updates += step.updates * viewers
         self.backlog += step.backlog * viewers
         self.skipped += step.skipped * viewers

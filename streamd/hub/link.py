@@ -18,7 +18,7 @@ from streamd.hub.seats import Seat
 from streamd.wire.encoding import MAX_MESSAGE, PIECE
 
 SLOWEST = 2048
-"""Bytes a second of the slowest viewer that is kept: such a line loads a page in a minute."""
+"""Bytes a second of the slowest viewer that is kept: such a connection loads a page in a minute."""
 
 STALLED = 600.0
 """Seconds after which a lagging viewer is dropped if its system has acknowledged no byte."""

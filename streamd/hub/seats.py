@@ -24,7 +24,7 @@ MAX_UNREAD = 256 * 2**20
 nothing of a long first answer.  Without this bound, 10,000 such viewers took over 1 GB."""
 
 MAX_KEPT = 250
-"""Each viewer that comes searches the kept seats: 0.1 ms for so many, measured on a busy machine."""
+"""Each viewer that comes searches the kept seats: 0.1 ms for this many, measured on a busy machine."""
 
 
 class Seat(NamedTuple):

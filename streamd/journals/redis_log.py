@@ -143,7 +143,7 @@ class RedisLog:
     async def hear(self, link: RedisConnection, *wait: str | int) -> News:
         """Read the next entries of the log.
 
-        :param wait: ``"BLOCK", ms`` to wait so many milliseconds for an entry.
+        :param wait: ``"BLOCK", ms`` to wait this many milliseconds for an entry.
         :raises Another: the log was replaced, or has dropped entries that this node did not read.
         """
         key = f"{self._prefix}log"

@@ -16,7 +16,7 @@ MAX_BACKLOG = 256 * 1024
 """Bytes of lines that wait for the reader."""
 
 PIECE = select.PIPE_BUF
-"""Bytes of one write: a pipe that poll(2) calls writable has room for so many (pipe(7))."""
+"""Bytes of one write: a pipe that poll(2) calls writable has room for this many (pipe(7))."""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks whether the reader reads again."""

@@ -65,7 +65,7 @@ def give_transport(transport: Any, protocol: Any) -> None:
 
 
 def is_relayed(transport: Any) -> bool:
-    """Return whether a proxy tells the addresses of a connection (PROXY protocol, ``haproxy:``).
+    """Return whether a proxy sends the addresses of a connection (PROXY protocol, ``haproxy:``).
 
     The client may be anywhere, even if ``getPeer`` returns a loopback address or a unix socket: any
     client of such a port can claim an address.

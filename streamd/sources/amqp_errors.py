@@ -72,7 +72,7 @@ class NotThere(SourceError):
 
 
 def explain_connection(error: BaseException) -> Exception:
-    """Return why a line to the broker could not be opened, or has ended."""
+    """Return why a connection to the broker could not be opened, or has ended."""
     detail = f"({type(error).__name__}: {error})"
     module = type(error).__module__
     if module.startswith("service_identity") or "certificate verify failed" in str(error):

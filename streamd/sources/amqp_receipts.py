@@ -1,4 +1,4 @@
-"""Receipts: which messages of a channel are stored, as a broker is told it."""
+"""Receipts: tell a broker which messages of a channel are stored."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class EventBody(Protocol):
     def __init__(self, clock: IReactorTime, silence: float, on_life: Any) -> None:
         """:param silence: the longest time in seconds without a byte.
 
-        :param on_life: called for each piece of bytes: the line is alive.
+        :param on_life: called for each piece of bytes: the connection is alive.
         """
         self.parser = EventParser()
         self.heard = False
@@ -132,7 +132,7 @@ class EventBody(Protocol):
     async def next(self) -> list[Event]:
         """Wait for events, and return all that came; an empty list at the end.
 
-        :raises SourceError: if the line is silent, or what comes is no event stream.
+        :raises SourceError: if the connection is silent, or what comes is not an event stream.
         """
         if not self._events and self._over is None:
             self._waiting = Deferred(self._cancelled)

@@ -36,7 +36,7 @@ FLOOD = 1000
 """The most events of one step that are all published; of older ones only the newest of each stream."""
 
 LIFE = 1.0
-"""Seconds between two proofs of a line that is alive."""
+"""Seconds between two proofs of a connection that is alive."""
 
 MAX_PAUSE = 60.0
 """The longest pause in seconds before a reconnect that a server may ask for with ``retry``."""
@@ -135,7 +135,7 @@ class EventSource:
         return refusal(response, self._now())
 
     def _lives(self) -> None:
-        """Note that the line is alive: what it said before is still its newest."""
+        """Note that the connection is alive: what it said before is still its newest."""
         self._heard = self._now()
         if self._good and self._reactor.seconds() - self._proved >= LIFE:
             self._proved = self._reactor.seconds()

@@ -21,8 +21,8 @@ TURN = 1.0
 class FormerSources:
     """Knows which streams every source made, and marks those of sources that are not configured.
 
-    Such a stream is late, because no source reports it any more, until it gets an update or is
-    forgotten.  Then its source does not count as its source any more.
+    A marked stream is late, because no source reports it any more.  The mark ends when the stream gets
+    an update or is forgotten: then the stream belongs to no source.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class FormerSources:
         self._adopted = False
 
     def reconfigure(self, configured: Iterable[Feed]) -> None:
-        """Note which sources are configured now: those that are not any more are former ones.
+        """Note which sources are configured now; the others that are known are former ones.
 
         :param configured: the feeds of all configured sources.
         """
@@ -57,7 +57,7 @@ class FormerSources:
         self._adopted = True
 
     def start(self, configured: Iterable[Feed], clock: IReactorTime) -> None:
-        """Do all that where no other node can run a source: now, and then every second."""
+        """Begin to :meth:`adopt` and :meth:`update`, where no other node can run a source."""
         self.reconfigure(configured)
         self._timer = Timer(clock, TURN, self._turn)
         self._timer.start()

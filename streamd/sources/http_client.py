@@ -200,7 +200,7 @@ def location_of(url: str, response: Any) -> str:
             raise SourceError("redirected to what is not HTTP")
         if parts.username is not None:
             raise SourceError("redirected to a URL with a user or a password")
-        if not parts.hostname or parts.port == 0:  # to read one that is no number raises as well
+        if not parts.hostname or parts.port == 0:  # to read one that is not a number raises as well
             raise ValueError
     except ValueError:
         raise SourceError(f"redirected to {shorten(location)}, which is no URL") from None

@@ -142,7 +142,7 @@ def status_text(response: Any) -> str:
 
 
 def refusal(response: Any, now: float, most: float = MAX_LATER) -> SourceError:
-    """Return the error for an answer whose status is no success; it keeps to ``Retry-After``.
+    """Return the error for an answer whose status is not a success; it keeps to ``Retry-After``.
 
     :param now: seconds since the epoch.
     :param most: the longest pause in seconds for which the server may ask.

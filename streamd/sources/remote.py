@@ -260,7 +260,7 @@ class RemoteSource:
 def _decoded(event: Event) -> Mapping[str, Any]:
     """Return a message of ``streamd.v1``.
 
-    :raises SourceError: if the event is no such message.
+    :raises SourceError: if the event is not such a message.
     """
     try:
         message = msgspec.json.decode(event.data)

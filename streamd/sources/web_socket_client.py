@@ -1,4 +1,4 @@
-"""Opens WebSockets within bounds: heads, messages and rates are limited, and a dead line is noticed."""
+"""Opens WebSockets within bounds: limits heads, messages and rates, and notices a dead connection."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _moment(text: str, key: str, now: float) -> float:
 
 
 def _whole(text: str) -> int:
-    """Return the whole number in a text; 0 if the text is no number."""
+    """Return the whole number in a text; 0 if the text is not a number."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 

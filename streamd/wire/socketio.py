@@ -91,7 +91,7 @@ def parse_packet(text: bytes) -> Packet:
 def parse_payload(body: bytes) -> list[Packet]:
     """Parse the body of a POST.
 
-    :raises Refused: 400 if one of its packets is no packet, or if there are too many.
+    :raises Refused: 400 if one of its packets is malformed, or if there are too many.
     """
     texts = body.split(SEPARATOR, MAX_PACKETS)
     if len(texts) > MAX_PACKETS:

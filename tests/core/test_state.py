@@ -72,7 +72,7 @@ class Viewer:
         self.cursor = replace(self.cursor, revision=self.state.revision)
 
     def take(self, most: int) -> Answer:
-        """One message of at most so many updates."""
+        """One message of at most this many updates."""
         answer = catchup.since(self.state, self.cursor, self.selection, self.newest)
         if not self.newest:
             for name in answer.gone:

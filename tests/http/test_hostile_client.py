@@ -232,7 +232,7 @@ def test_no_connection_is_counted_for_ever(small: Served) -> None:
 
 
 def handshakes(port: int, stack: ExitStack, source: str, count: int) -> list[str]:
-    """The statuses of so many handshakes; those that succeed stay."""
+    """The statuses of this many handshakes; those that succeed stay."""
     statuses = []
     for _ in range(count):
         end = stack.enter_context(socket.create_connection(("127.0.0.1", port), 20, (source, 0)))

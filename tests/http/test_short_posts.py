@@ -36,7 +36,7 @@ REQUESTS = {
     "a bad time": post("a", "1", "Streamd-Time: soon"),
     "a key": post("a", "1", "Idempotency-Key: once"),
     "a foreign page": post("a", "1", "Origin: http://evil.example"),
-    "the own page": post("a", "1", "Origin: http://localhost"),
+    "streamd's page": post("a", "1", "Origin: http://localhost"),
     "an unknown host": post("a", "1", host="evil.example"),
     "two hosts": post("a", "1", "Host: evil.example"),
     "no host": post("a", "1").replace(b"Host: localhost\r\n", b""),

@@ -167,7 +167,7 @@ def test_a_small_body_that_nobody_needs(served: Served, method: str, status: int
 
 
 def stall(served: Served, count: int, path: str, *lines: str, source: str) -> Iterator[Wire]:
-    """Sends all but the last byte of so many bodies."""
+    """Sends all but the last byte of this many bodies."""
     for _ in range(count):
         yield served.wire(
             head("POST", path, f"Content-Length: {MAX_BODY}", *lines) + bytes(MAX_BODY - 1),

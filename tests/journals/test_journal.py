@@ -120,7 +120,7 @@ class InRedis:
         advance = times.clock.advance
 
         def age(amount: float) -> None:
-            """What expires in Redis is so much nearer to it."""
+            """What expires in Redis is this much nearer to it."""
             advance(amount)
             for key in self.server.say("KEYS", "streamd:expires:*"):
                 for name in self.server.say("ZRANGE", key, 0, -1):

@@ -19,7 +19,7 @@ PART = MAX_FRAME - 8
 
 
 def message(size: int, **properties: Any) -> list[bytes]:
-    """The frames of a message with a body of so many bytes."""
+    """The frames of a message with a body of this many bytes."""
     deliver = spec.Basic.Deliver("tag", 1, False, "x", "key")
     about = spec.BasicProperties(**properties)
     parts = [frame.Body(1, b"x" * min(PART, size - at)) for at in range(0, size, PART)]

@@ -114,7 +114,7 @@ def test_only_what_changed_is_an_update(shop: Shop) -> None:
 
 
 def test_viewers_make_no_query_run_more_often(shop: Shop) -> None:
-    """A proof a run: so many runs there were."""
+    """A proof a run: this many runs there were."""
 
     def proofs() -> list[float]:
         seen = set()

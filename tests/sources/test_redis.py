@@ -55,7 +55,7 @@ def test_messages(serve: Serve, redis: Redis) -> None:
 
 
 def redis_ready(redis: Redis, links: int) -> None:
-    """Waits until so many others are subscribed."""
+    """Waits until this many others are subscribed."""
 
     def are_ready() -> bool:
         lines = redis.say("CLIENT", "LIST").splitlines()

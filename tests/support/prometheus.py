@@ -119,7 +119,7 @@ class Gate(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def let(self, number: int) -> None:
-        """Passes so many more range queries on."""
+        """Passes this many more range queries on."""
         self._room.release(number)
 
     def note(self, form: dict[str, list[str]]) -> None:

@@ -16,11 +16,11 @@ import { Reads } from "./reads.js";
 const SLOTS = 500;
 /** Seconds between two reads of one window. */
 const READ_EVERY = 60;
-/** After so many seconds everything is read again: a backfill or late updates may have changed the past. */
+/** After this many seconds everything is read again: a backfill or late updates may have changed the past. */
 const REFRESH = 600;
 /** Points beyond the slots of a window that may gather before they are put into slots. */
 const LOOSE = 100;
-/** A period of the past is read together with so much more, as a share of it: the next reads come as rarely. */
+/** A period of the past is read together with this much more, as a share of it: the next reads come as rarely. */
 const AHEAD = 1 / 8;
 /** Periods of one stream that are kept: of two tiles, or before and after a change of the configuration. */
 const PERIODS = 4;

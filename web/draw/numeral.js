@@ -11,7 +11,7 @@ const UNIT = { least: 2.6, share: 0.34 };
 /** The height of a numeral's line and the space above it, as shares of its size and in u. */
 const LINE = 0.94;
 const ABOVE = 0.7;
-/** The least width of a column of evidence: so much, up to so much of the tile's width if that is more. See figure.css. */
+/** The least width of a column of evidence: this much, up to this much of the tile's width if that is more. See figure.css. */
 const SIDE = { least: 22.5, share: 0.36, most: 31 };
 /** The space between that column, or the numeral, and the picture. */
 const SPACE = { across: 2.4, beside: 1.6 };
@@ -19,7 +19,7 @@ const SPACE = { across: 2.4, beside: 1.6 };
 const LEAST = { across: 18, beside: 7, below: 5.5 };
 /** Above this step a numeral leaves this share of the width to the picture beside it. */
 const LARGE = { step: 17, picture: 0.68 };
-/** A box that is wider than so many times its height has its picture at the right. */
+/** A box that is wider than this many times its height has its picture at the right. */
 const WIDE = 1.7;
 /** A box that is lower has no room for the least numeral above its evidence, beside the picture. */
 const LOW = 5.9;

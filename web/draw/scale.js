@@ -1,6 +1,6 @@
 /** From times and values to shares of a picture's width and height, and which values have a line of the scale. Pure. */
 
-/** A limit widens a scale if it is at most so many ranges away from the values; a far one would flatten the line. */
+/** A limit widens a scale if it is at most this many ranges away from the values; a far one would flatten the line. */
 const NEAR = 1;
 /** The same for a logarithmic scale, as a factor. */
 const NEAR_FACTOR = 4;

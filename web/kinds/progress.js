@@ -13,7 +13,7 @@ import { say } from "../text/words.js";
 
 /** The height of the least figure, in u: a lower body has the bar alone. */
 const FIGURE = 3.6;
-/** A share of so many percent or more has no decimals. */
+/** A share of this many percent or more has no decimals. */
 const LARGE = 1000;
 
 class ProgressBody {

@@ -14,7 +14,7 @@ const SPACE = 1;
 const EDGES = 0.9;
 /** The size of a name, in u at most, and as a share of its bar: its descenders end on the bar. */
 const SIZE = { most: 2.9, share: 0.8 };
-/** Widths are counted, not measured: so much more than the characters' is wide enough for bold ones, too. */
+/** Widths are counted, not measured: this much more than the characters' is wide enough for bold ones, too. */
 const MARGIN = 1.08;
 /** The share of the width that names left of their bars may take. */
 const NAMES = 0.5;

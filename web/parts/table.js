@@ -16,7 +16,7 @@ const SMALL = 2.2 / SIZE.least;
 /** The width of a bar in em, and what it may be cut down to. So may a text, and a state, which says more. */
 const BAR = { width: 4, least: 2.5 };
 const LEAST = { text: 5, state: 8 };
-/** Widths are counted, not measured: so much more than the characters' is wide enough for bold ones, too. */
+/** Widths are counted, not measured: this much more than the characters' is wide enough for bold ones, too. */
 const MARGIN = 1.08;
 
 /**

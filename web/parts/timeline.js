@@ -35,7 +35,7 @@ const GUTTERS = 12; // of most charts, together
 const LEAST = { axis: 11, height: 8, width: 14, ghost: 30, bareGhost: 20 };
 /** Round times are made anew so often while a window passes: in a time zone that costs as much as to draw all lines. */
 const FEW = 200;
-/** The parts of a window that are comparable are computed for so many seconds more: they change with the clocks only. */
+/** The parts of a window that are comparable are computed for this many seconds more: they change with the clocks only. */
 const HOUR = 3600;
 /** The window of a long history whose tile names none, and of a picture of nothing, in seconds. */
 const WINDOW = 8 * HOUR;

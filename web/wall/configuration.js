@@ -118,7 +118,7 @@ function isGlob(pattern) {
   return /[*?]/.test(pattern);
 }
 
-/** A wall has a hero without being told if it has at least so many tiles: fewer are large anyway. */
+/** A wall has a hero without being told if it has at least this many tiles: fewer are large anyway. */
 const WITH_HERO = 4;
 
 /**

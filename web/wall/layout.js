@@ -17,7 +17,7 @@ const PHONE = 600;
 const ONE_VALUE = 20;
 /** The height of a row of a size with its gutter, in u. */
 const ROW_PITCH = 15.2;
-/** A page holds so many times the cells that it has, if its tiles stay large enough. */
+/** A page holds this many times the cells that it has, if its tiles stay large enough. */
 const FULL = 1.2;
 
 /**
@@ -85,7 +85,7 @@ function splitGroup(item, room, column) {
   return parts.flatMap((items) => splitGroup({ ...item, items }, room, column));
 }
 
-/** Divide the items into so many pages of about equal area, in order. @returns {(Item|Group)[][]} */
+/** Divide the items into this many pages of about equal area, in order. @returns {(Item|Group)[][]} */
 function divide(items, number, columns) {
   const areas = items.map((item) => areaOf([item], columns));
   const total = areas.reduce((sum, area) => sum + area, 0);

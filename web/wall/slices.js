@@ -14,7 +14,7 @@ export const HEADING = 4.8;
 /** Columns and rows of each size. @type {Record<import("../kinds/kind.js").SizeName, [number, number]>} */
 export const SIZES = { s: [2, 1], m: [4, 1], l: [4, 2], wide: [6, 2], hero: [7, 3] };
 
-/** A tile that is smaller than its size costs so many times more than one that is larger by the same factor. */
+/** A tile that is smaller than its size costs this many times more than one that is larger by the same factor. */
 const SMALLER = 3;
 /** More items than this are first cut into full-width strips: trying all cuts of 40 tiles takes seconds. */
 const MANY = 12;
@@ -22,7 +22,7 @@ const MANY = 12;
 const FINE = 5;
 /** The cost of tiles that share an axis and cannot stand below each other. */
 const TORN = 50;
-/** Grids are tried with so many times the rows that the tiles ask for, at least and at most. A few tiles may stand below each other. */
+/** Grids are tried with this many times the rows that the tiles ask for, at least and at most. A few tiles may stand below each other. */
 const ROWS = [0.6, 1.6];
 const FEW = 4;
 
@@ -118,12 +118,12 @@ class Cuts {
     return [...this.#place(0, this.#items.length, this.#grid.columns, this.#grid.rows, 0, 0)];
   }
 
-  /** The width of so many columns, in u. */
+  /** The width of this many columns, in u. */
   #across(columns) {
     return (columns / this.#grid.columns) * (this.#room.width + GUTTER.x) - GUTTER.x;
   }
 
-  /** The height of so many rows, in u. */
+  /** The height of this many rows, in u. */
   #down(rows) {
     return (rows / this.#grid.rows) * (this.#room.height + GUTTER.y) - GUTTER.y;
   }
@@ -191,7 +191,7 @@ class Cuts {
   }
 }
 
-/** Where a cut may be whose first part asks for this share of so many rows or columns: at the line before or after it. */
+/** Where a cut may be whose first part asks for this share of this many rows or columns: at the line before or after it. */
 const lower = (share, count) => Math.max(1, Math.floor(share * count));
 const upperEnd = (share, count) => Math.min(count - 1, Math.ceil(share * count));
 

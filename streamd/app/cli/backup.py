@@ -70,7 +70,7 @@ def copy_log(path: Path, copy: Path) -> None:
 
     The copy has no high-water mark.  Therefore the log gets a new life when the copy is opened.
 
-    :raises Unusable: the file is no log.
+    :raises Unusable: the file is not a log.
     :raises OSError: the new file cannot be written, or exists already.
     :raises sqlite3.Error: the copy failed.
     """

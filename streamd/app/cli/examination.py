@@ -62,7 +62,7 @@ class Patient(NamedTuple):
 
     :ivar about: the answer of ``GET /reached``.
     :ivar direct: whether nothing in the answer tells of a proxy.
-    :ivar local: the own address of the connection.
+    :ivar local: the address of this end of the connection.
     """
 
     probe: Probe
@@ -82,7 +82,7 @@ def examine(
 
     :param token: a token that is tried without changing anything; empty: none is tried.
     :param hold: the seconds for which silent connections have to stay open; 0: not tried.
-    :param source: the own address; None: the system chooses it.
+    :param source: the address of this end; None: the system chooses it.
     """
     verified = True
     if url.scheme == "https":

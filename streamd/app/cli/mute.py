@@ -1,4 +1,4 @@
-"""``streamd mute``: let an alert tell nothing new for a while."""
+"""``streamd mute``: let an alert report nothing new for a while."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def add_parser(commands: Commands) -> None:
         commands,
         "mute",
         mute,
-        "Let an alert tell nothing new for a while",
-        "What is over is told all the same.",
+        "Let an alert report nothing new for a while",
+        "It still reports what is over.",
     )
     parser.add_argument("name", help="the NAME of [alerts.NAME]")
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--for", dest="lasting", metavar="TIME", help='a duration, such as "2h"')
-    how.add_argument("--off", action="store_true", help="tell again")
+    how.add_argument("--off", action="store_true", help="end the mute")
     add_url(parser)
 
 

@@ -37,7 +37,7 @@ class Reply(NamedTuple):
     :ivar body: at most :data:`MAX_BODY` bytes.
     :ivar first: seconds from the request to the first byte of the body; 0 if it has none.
     :ivar last: seconds from the request to the end of the body.
-    :ivar local: the own address of the connection.
+    :ivar local: the address of this end of the connection.
     """
 
     status: int
@@ -80,7 +80,7 @@ class Probe:
     ) -> None:
         """:param token: a token that each request carries; empty if there is none.
 
-        :param source: the own address; None: the system chooses it.
+        :param source: the address of this end; None: the system chooses it.
         :param verified: whether certificates have to be valid.  Otherwise no request has a secret.
         """
         self.url = url

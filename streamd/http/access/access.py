@@ -5,7 +5,7 @@ Every transport and every route asks here, and nothing else decides it.  A reque
 from :meth:`Access.check_change`.
 
 A cookie and a proxy's header come with every request that a browser sends, also for a page of another
-site.  They count for changes and WebSockets only with the own Origin, and never with a foreign one.
+site.  They count for changes and WebSockets only with streamd's own Origin, never with a foreign one.
 
 The module is long because nothing else may decide who may do what.
 """
@@ -42,7 +42,7 @@ MAX_KNOWN = 4096
 
 
 class Access:
-    """Decides by the current rules; they are replaced as a whole.
+    """Decides who sent a request and what that client may do, by rules that are replaced as a whole.
 
     The class is long because all decisions need the same principals, and nothing else may decide.
 
@@ -162,7 +162,7 @@ class Access:
         return self._settled(self._of_grant(grant))
 
     def session(self, request: Request) -> Grant | None:
-        """Return the administrator's session in the cookies of a request from the own page.
+        """Return the administrator's session in the cookies of a request from streamd's page.
 
         It counts more than the grant of a screen, which the same browser may have.
         """
@@ -264,7 +264,7 @@ class Access:
         return principal
 
     def check_metrics(self, request: Request, is_open: bool) -> None:
-        """Refuse to tell the metrics, unless a token or the place of the client allows it.
+        """Refuse a reader of the metrics, unless a token or the place of the client allows it.
 
         :param is_open: whether the port has the metrics alone.  There a token is needed only if one of
             ``[access] metrics`` is configured.

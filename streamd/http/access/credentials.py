@@ -42,7 +42,7 @@ def token_of(request: Request) -> str | None:
     It is in ``Streamd-Token``, in ``Authorization: Bearer``, or in a subprotocol of a WebSocket.
     ``Authorization`` with another scheme may be meant for a proxy.
 
-    :raises Refused: 401 for a subprotocol that is no token in base64url.
+    :raises Refused: 401 for a subprotocol that is not a token in base64url.
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if TOKEN_HEADER in request.headers:
@@ -80,7 +80,7 @@ def written_token_of(request: Request) -> str | None:
 
 
 def secrets_in(request: Request) -> Sequence[str]:
-    """Return everything in the head of a delivery that may be the secret of its hook itself."""
+    """Return the texts in the head of a delivery that may be its hook's secret, written in plain."""
     given = request.query.get(HOOK_KEY), token_of(request), password_of(request)
     return [each for each in given if each]
 

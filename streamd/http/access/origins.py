@@ -95,7 +95,7 @@ class Origins:
         )
 
     def is_own(self, request: Request, or_tls: bool) -> bool:
-        """Return whether a request has the origin of this daemon, as browsers tell it.
+        """Return whether a request has the origin of this daemon, as browsers send it.
 
         :param or_tls: whether the same host with TLS counts, too.
         """
@@ -113,12 +113,12 @@ class Origins:
             self.check_page(request, Right.PUBLISH)
 
     def check_page(self, request: Request, right: Right) -> None:
-        """Refuse pages of other origins, and the own host's pages with another scheme.
+        """Refuse pages of other origins; a page of this host with another scheme may only report.
 
         :raises Refused: 403; the message has the line of configuration to add.
         """
         origin = request.headers.get("origin")
-        # A page with TLS at the own host shows the wall behind a proxy that is not trusted.
+        # A page with TLS at this host shows the wall behind a proxy that is not trusted.
         if origin is None or is_own(origin, request, or_tls=right is Right.REPORT):
             return
         if origin in self.changing:

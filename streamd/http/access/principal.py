@@ -18,7 +18,7 @@ class Principal(NamedTuple):
     :ivar name: the name for logs and lists; empty if there is none.
     :ivar publisher: the place of its token in the configuration, whose idempotency keys count apart;
         empty without a token.
-    :ivar proxy: the address of the proxy that told the name of a person; empty for a Unix socket.
+    :ivar proxy: the address of the proxy that sent the name of a person; empty for a Unix socket.
     :ivar since: a cursor before this position cannot resume: it may be from a time with fewer rights.
         :data:`ORIGIN` if it always could read all streams.
     """

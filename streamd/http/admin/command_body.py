@@ -16,7 +16,7 @@ T = TypeVar("T")
 def parse_command(decoder: msgspec.json.Decoder[T], body: bytes, code: str) -> T:
     """Return the command in a body.
 
-    :param code: the error code for a body that is no such command.
+    :param code: the error code for a body that is not such a command.
     :raises Refused: 400 with this code.
     """
     try:
@@ -31,7 +31,7 @@ def parse_lasting(written: str, most: float, code: str) -> float:
     """Return the seconds of a command's member ``for``.
 
     :param most: the most seconds.
-    :param code: the error code for a text that is no such duration.
+    :param code: the error code for a text that is not such a duration.
     :raises Refused: 400 with this code.
     """
     try:

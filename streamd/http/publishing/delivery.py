@@ -36,7 +36,7 @@ _JSON_TYPE = re.compile(r"(application/(?:[a-z0-9.+-]+\+)?json|text/plain|)", re
 def read_document(request: Request, body: bytes) -> Any:
     """Return the document in the body of a delivery: JSON, or a form with a field that has JSON.
 
-    :raises Refused: 400 if it is no such document, 415 for other types and for compressed bodies.
+    :raises Refused: 400 if it is not such a document, 415 for other types and for compressed bodies.
     """
     written = request.headers.get("content-type", "")
     kind = written.partition(";")[0].strip().lower()

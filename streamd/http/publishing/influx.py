@@ -110,7 +110,7 @@ def _unit(query: Mapping[str, str]) -> float:
 def _unpacked(body: bytes, encoding: str) -> str:
     """Return the text of a body that may be compressed.
 
-    :raises Refused: 400 or 415 if it is no such text, 413 if it is too long.
+    :raises Refused: 400 or 415 if it is not such a text, 413 if it is too long.
     """
     if encoding.lower() == "gzip":
         unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)

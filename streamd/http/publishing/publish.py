@@ -146,7 +146,7 @@ class Publisher:
     def append(self, drafts: Sequence[Draft], key: Key | None) -> Deferred[Sequence[Update]]:
         """Append what a client publishes, and count it.
 
-        :raises Refused: 429 if there is no room for it.
+        :raises Refused: 429 if there is no room for it, unless ``key`` was committed before.
         """
         if not drafts:
             return succeed([])

@@ -58,7 +58,7 @@ class ThinHistory(NamedTuple):
 
 
 class ThinLook(NamedTuple):
-    """A request for the newest updates, thinned to about so many points.
+    """A request for the newest updates, thinned to about ``points`` points.
 
     :ivar length: how many of the newest updates it covers; 0 for all.
     """
@@ -80,7 +80,7 @@ class ThinLook(NamedTuple):
 
 
 class PeriodLook(NamedTuple):
-    """A request for a period, in at most so many slots.
+    """A request for a period, in at most ``most`` slots.
 
     :ivar begin: seconds since the epoch, as ``end`` is.
     """

@@ -10,7 +10,7 @@ FILE = Path("files", "Inter[opsz,wght].ttf")
 """The upright variable font, in the folder of the package."""
 
 MAX_SIZE = 4 * 2**20
-"""Bytes: Inter 4.1 has 877 kB.  A larger file is no font of one family."""
+"""Bytes: Inter 4.1 has 877 kB.  A larger file is not a font of one family."""
 
 
 def typeface(package: str = PACKAGE) -> bytes | None:

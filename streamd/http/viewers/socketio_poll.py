@@ -48,7 +48,7 @@ class PollSession:
 
     :ivar sid: its identity, which is in the query of each of its requests.
     :ivar conversation: set by the maker of the session; None once it has ended.
-    :ivar has_ended: whether it is no session any more.
+    :ivar has_ended: whether the session has ended.
     :ivar probe: the connection by which it may change to a WebSocket, or None.
     """
 

@@ -58,7 +58,7 @@ class AlertSettings(SourceSettings, frozen=True):
 
 
 class AlertSource:
-    """Watches streams, and tells addresses what needs somebody.
+    """Watches streams, and sends addresses what needs somebody.
 
     :ivar name: the name of the alert.
     :ivar stream: the name of its stream, ``alerts.NAME``.
@@ -278,7 +278,7 @@ def _make(name: str, settings: AlertSettings, surroundings: Surroundings) -> Ale
 
 
 ALERT = Kind("alert", frozenset(), AlertSettings, _make, section="")
-"""Made for each table of ``[alerts]``. It is no kind that ``[sources]`` could name."""
+"""Made for each table of ``[alerts]``. It is not a kind that ``[sources]`` could name."""
 
 
 class AlertControl:

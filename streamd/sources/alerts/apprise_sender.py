@@ -76,7 +76,7 @@ def _explain(failure: Failure) -> None:
 
 
 def make_apprise_sender(path: str, address: str, surroundings: Surroundings) -> AppriseSender:
-    """Make the sender for an address that is no web address.
+    """Make the sender for an address that is not a web address.
 
     :param path: the key path of the address.
     :raises ConfigError: the address is unknown, or ``apprise`` is missing.

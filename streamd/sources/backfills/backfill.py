@@ -317,7 +317,7 @@ def _rollup(stream: Stream) -> float:
 
 
 def _pause(failures: int) -> float:
-    """Return the seconds until the next attempt, after so many failures in a row."""
+    """Return the seconds until the next attempt, after this many failures in a row."""
     # The exponent is bounded: 2.0**1024 overflows after a night of failures.
     return min(RETRY * 2.0 ** min(failures - 1, 10), MAX_RETRY) * (0.5 + random.random() / 2)
 

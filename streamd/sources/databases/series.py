@@ -69,7 +69,7 @@ def _places(axis: str, cells: Sequence[Any]) -> tuple[bool, Sequence[Any]]:
 
 
 def _time(cell: Any) -> datetime | None:
-    """Return a cell as a time with an offset; None if it is no time.
+    """Return a cell as a time with an offset; None if it is not a time.
 
     A time without a zone is local.  A date is its first moment.
     """

@@ -46,7 +46,10 @@ _LESS = re.compile(r"\A\s*<(?![=<>@-])")
 
 
 class Lowest(NamedTuple):
-    """The lowest value that a column can have, in place of ``:after``: rows with it are new, too."""
+    """The lowest value that a column can have, as the value of ``:after`` before the first row is read.
+
+    Rows with this value are new, too: ``> :after`` becomes ``>= :after``.
+    """
 
     value: Any
 
@@ -56,8 +59,8 @@ def with_parameters(query: str, dialect: Dialect, values: Mapping[str, Any]) -> 
 
     A query without a parameter is passed without values, so that "%" needs no escape in it.
 
-    :param values: by the names of the parameters; ``:name`` with another name is no parameter.  If one
-        is a :class:`Lowest`, ``> :name`` becomes ``>=``.
+    :param values: by the names of the parameters; ``:name`` with another name is not a parameter.  If
+        one is a :class:`Lowest`, ``> :name`` becomes ``>=``.
     """
     inclusive = any(isinstance(value, Lowest) for value in values.values())
     translated = _translated(query, dialect, frozenset(values), inclusive)

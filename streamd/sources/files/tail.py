@@ -24,7 +24,7 @@ MAX_FILES = 200
 """The most files that one source follows: each has a descriptor, and its place in the journal."""
 
 CHUNK = 256 * 1024
-"""The most bytes of one file in one look; of a line with more bytes only so many are read."""
+"""The most bytes of one file in one look; of a line with more bytes only this many are read."""
 
 ROOM = 4 * CHUNK
 """The bytes of all files in one look after which the others wait for the next look."""

@@ -76,7 +76,7 @@ def ranges_of(data: Any) -> list[Series[Sequence[Any]]]:
 def number(text: str) -> float | int | BadValue:
     """Return a number that Prometheus writes; JSON has no NaN and no infinity.
 
-    :raises ValueError: if the text is no number.
+    :raises ValueError: if the text is not a number.
     """
     value = float(text)
     if math.isnan(value):

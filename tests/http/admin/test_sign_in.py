@@ -1,4 +1,4 @@
-"""The session of an administrator: begun with a token, counted from the own page alone, and ended."""
+"""The session of an administrator: begun with a token, counted from streamd's page alone, and ended."""
 
 from __future__ import annotations
 

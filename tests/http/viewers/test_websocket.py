@@ -611,7 +611,7 @@ def pinged_last(served: Served) -> StreamProtocol:
 
 
 def turn(served: Served, seconds: int, began: float = 0.0) -> float:
-    """The sweep's next so many seconds, at once."""
+    """The sweep's next this many seconds, at once."""
     for _ in range(seconds):
         began += 1
         served.run(served.service.sweep.turn, began)
