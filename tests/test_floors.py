@@ -82,7 +82,7 @@ FLOORS = {
     ],
     "sources": [
         "alerts.watch errors files.matching_process records settings shape",
-        "alerts.message event_stream files.matching files.tail http_answer",
+        "alerts.message files.matching files.tail http_answer",
         "amqp_errors amqp_receipts broker_url mqtt_topics",
         "alerts.apprise_sender alerts.outbox amqp_keys backfills.rows backfills.spans http_client "
         "prometheus.answers",
@@ -91,7 +91,8 @@ FLOORS = {
         "backfills.backfill databases.mysql_driver databases.postgres_driver "
         "databases.sqlite_driver entries polling",
         "databases.sqlalchemy_driver http_get",
-        "alerts.webhook databases.drivers databases.new_rows incoming_texts random_walk source",
+        "alerts.webhook databases.drivers databases.new_rows event_stream incoming_texts random_walk "
+        "source",
         "alerts.delivery call command demo events former formula http image prometheus.client redis "
         "remote",
         "alerts.alert amqp_frames databases.queries prometheus.past_query web_socket_client",

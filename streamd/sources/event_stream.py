@@ -1,8 +1,9 @@
-"""Reads event streams (WHATWG HTML, section 9.2): a parser, and the body of an answer with events."""
+"""Reads event streams (WHATWG HTML, section 9.2): a parser, a body, and the base of two sources."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
@@ -10,7 +11,12 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from streamd.config.kind import Surroundings
 from streamd.sources.errors import SourceError, Unreachable
+from streamd.sources.feed import Feed
+from streamd.sources.http_client import HttpClient, UnreadBody, explain, header_of
+from streamd.sources.http_get import HttpGetSettings, follow_redirects, refusal
+from streamd.sources.polling import MIN_RETRY, Polling
 
 MAX_EVENT = 2**20
 """The most bytes of one event, and of one line."""
@@ -198,3 +204,53 @@ class EventBody(Protocol):
         waiting, self._waiting = self._waiting, None
         if waiting is not None and not waiting.called:
             waiting.callback(None)
+
+
+class EventStreamSource:
+    """The base of a source that keeps an event stream open, and opens another one when it ends."""
+
+    _settings: HttpGetSettings
+
+    def __init__(self, settings: HttpGetSettings, surroundings: Surroundings) -> None:
+        self._settings = settings
+        self._reactor, self._now = surroundings.reactor, surroundings.now
+        self._client = HttpClient(self._reactor)
+        self._place: str | None = None  # as the journal has it
+        self._polling = Polling(self._run, MIN_RETRY, self._reactor)
+
+    def start(self, feed: Feed) -> None:
+        self._feed = feed
+        self._polling.start(feed)
+
+    def stop(self) -> None:
+        self._polling.cancel()
+
+    def _run(self) -> Deferred[Any]:
+        running = Deferred.fromCoroutine(self._follow())
+        return running.addErrback(explain, self._settings.timeout)
+
+    async def _follow(self) -> None:
+        """Open event streams and publish what they say, until one fails."""
+        raise NotImplementedError
+
+    async def _open(self, url: str, headers: Mapping[str, str], body: EventBody) -> Any:
+        """Ask for an event stream, begin to read it into ``body``, and return the answer.
+
+        :raises SourceError: see :meth:`_refusal`.
+        """
+        settings, life = self._settings, self._feed.life
+        asking = follow_redirects(self._client.get, url, headers, settings.redirects, life)
+        response = await Deferred.fromCoroutine(asking).addTimeout(settings.timeout, self._reactor)
+        kind = header_of(response, "Content-Type").partition(";")[0].strip().lower()
+        if response.code != 200 or kind != "text/event-stream":
+            response.deliverBody(UnreadBody())
+            raise self._refusal(response, kind)
+        response.deliverBody(body)
+        return response
+
+    def _refusal(self, response: Any, kind: str) -> SourceError:
+        """Return the error for an answer that is not an event stream.
+
+        :param kind: its media type, which is wrong if the status is 200.
+        """
+        return refusal(response, self._now())

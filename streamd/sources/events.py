@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from streamd.config.fields import ConfigError
@@ -15,20 +14,16 @@ from streamd.core.errors import shorten
 from streamd.core.pointer import Pick
 from streamd.journals.journal import SourceCursor
 from streamd.sources.errors import SourceError, Unreachable
-from streamd.sources.event_stream import Event, EventBody
-from streamd.sources.feed import Feed
-from streamd.sources.http_client import HttpClient, UnreadBody, explain, header_of
+from streamd.sources.event_stream import Event, EventBody, EventStreamSource
 from streamd.sources.http_get import (
     HttpGetSettings,
     HttpUrl,
     check_tls,
-    follow_redirects,
     later,
-    refusal,
     reveal_headers,
 )
 from streamd.sources.incoming_texts import read_text_or_why
-from streamd.sources.polling import MAX_LATER, MIN_RETRY, Polling
+from streamd.sources.polling import MAX_LATER, MIN_RETRY
 from streamd.sources.shape import NOTHING, Messages, Shape, check_shape, newest
 from streamd.sources.shape import Event as Reading
 
@@ -56,8 +51,10 @@ class EventSettings(HttpGetSettings, frozen=True, kw_only=True):
     silence: Duration = Duration(60)
 
 
-class EventSource:
-    """Keeps one connection, and makes a new one when it ends."""
+class EventSource(EventStreamSource):
+    """Publishes each event, and continues after the last one when the stream ends."""
+
+    _settings: EventSettings
 
     def __init__(
         self,
@@ -67,34 +64,20 @@ class EventSource:
         surroundings: Surroundings,
     ) -> None:
         """:param headers: the secrets of ``settings.headers`` in plain text."""
-        self._name, self._settings = name, settings
+        super().__init__(settings, surroundings)
+        self._name = name
         shape = Shape(settings.pick, settings.key, settings.whole)
         self._messages = Messages(check_shape(f"sources.{name}", shape))
         names = settings.events
         self._names = frozenset(names) if isinstance(names, list) else None
-        self._reactor, self._now = surroundings.reactor, surroundings.now
         self._headers = {
             "Accept": "text/event-stream",
             "Cache-Control": "no-store",
             **headers,
         }
-        self._client = HttpClient(self._reactor)
-        self._place: str | None = None  # as the journal has it
         self._good = True  # whether all streams have a value
         self._heard: float | None = None  # when something came last
         self._proved = 0.0
-        self._polling = Polling(self._run, MIN_RETRY, self._reactor)
-
-    def start(self, feed: Feed) -> None:
-        self._feed = feed
-        self._polling.start(feed)
-
-    def stop(self) -> None:
-        self._polling.cancel()
-
-    def _run(self) -> Deferred[Any]:
-        running = Deferred.fromCoroutine(self._follow())
-        return running.addErrback(explain, self._settings.timeout)
 
     async def _follow(self) -> None:
         """Read one connection after the other, until one fails."""
@@ -112,15 +95,8 @@ class EventSource:
         headers = dict(self._headers)
         if self._place is not None:
             headers["Last-Event-ID"] = self._place
-        settings, life = self._settings, self._feed.life
-        asking = follow_redirects(self._client.get, settings.url, headers, settings.redirects, life)
-        response = await Deferred.fromCoroutine(asking).addTimeout(settings.timeout, self._reactor)
-        kind = header_of(response, "Content-Type").partition(";")[0].strip().lower()
-        if response.code != 200 or kind != "text/event-stream":
-            response.deliverBody(UnreadBody())
-            raise self._refusal(response, kind)
-        body = EventBody(self._reactor, settings.silence, self._lives)
-        response.deliverBody(body)
+        body = EventBody(self._reactor, self._settings.silence, self._lives)
+        await self._open(self._settings.url, headers, body)
         if self._place is None:
             self._feed.missed(self._heard)
         else:
@@ -132,7 +108,7 @@ class EventSource:
             return later("the server has no more events (204)", MAX_LATER)
         if response.code == 200:
             return SourceError(f"the answer is {shorten(kind or 'of no type')}, no event stream")
-        return refusal(response, self._now())
+        return super()._refusal(response, kind)
 
     def _lives(self) -> None:
         """Note that the connection is alive: what it said before is still its newest."""

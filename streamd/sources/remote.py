@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
-from twisted.internet.defer import Deferred
 
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
@@ -22,18 +21,14 @@ from streamd.core.values import from_python
 from streamd.journals.journal import SourceCursor
 from streamd.reactor.timer import Timer
 from streamd.sources.errors import SourceError, Unreachable
-from streamd.sources.event_stream import Event, EventBody
-from streamd.sources.feed import Feed
-from streamd.sources.http_client import HttpClient, UnreadBody, explain, header_of
+from streamd.sources.event_stream import Event, EventBody, EventStreamSource
+from streamd.sources.http_client import header_of
 from streamd.sources.http_get import (
     HttpGetSettings,
     HttpUrl,
     check_tls,
-    follow_redirects,
-    refusal,
     reveal_headers,
 )
-from streamd.sources.polling import MIN_RETRY, Polling
 from streamd.sources.shape import Event as Reading
 from streamd.wire.requests import LOG_HEADER
 
@@ -71,8 +66,10 @@ class _News:
         self.at: str | None = None
 
 
-class RemoteSource:
-    """Keeps one event stream of the other daemon open."""
+class RemoteSource(EventStreamSource):
+    """Follows the other daemon, and continues after the last update when the connection ends."""
+
+    _settings: RemoteSettings
 
     def __init__(
         self,
@@ -82,30 +79,16 @@ class RemoteSource:
         surroundings: Surroundings,
     ) -> None:
         """:param headers: the secrets of the settings in plain text."""
-        self._name, self._settings = name, settings
-        self._reactor, self._now = surroundings.reactor, surroundings.now
+        super().__init__(settings, surroundings)
+        self._name = name
         self._zone = surroundings.zone
         self._headers = {"Accept": "text/event-stream", **headers}
-        self._client = HttpClient(self._reactor)
-        self._place: str | None = None  # as the journal has it
         self._log_there = ""  # the life of the other log
         self._ahead = 0.0  # seconds that the other clock is ahead of this one
         self._health: dict[str, Mapping[str, Any]] = {}  # stream there -> its health
         self._looping: set[str] = set()  # streams there that come from here
         self._catching_up = False  # whether newest updates come that may be known
-        self._polling = Polling(self._run, MIN_RETRY, self._reactor)
         self._renewing = Timer(self._reactor, RENEWAL, self._pass_on)
-
-    def start(self, feed: Feed) -> None:
-        self._feed = feed
-        self._polling.start(feed)
-
-    def stop(self) -> None:
-        self._polling.cancel()
-
-    def _run(self) -> Deferred[Any]:
-        running = Deferred.fromCoroutine(self._follow())
-        return running.addErrback(explain, self._settings.timeout)
 
     async def _follow(self) -> None:
         """Read one connection until it ends."""
@@ -120,25 +103,22 @@ class RemoteSource:
         raise Unreachable("the connection was lost")
 
     async def _connect(self) -> EventBody:
-        settings, life = self._settings, self._feed.life
+        settings = self._settings
         query = {"format": "v1"}
         if settings.streams is not None:
             query["streams"] = ",".join(settings.streams)
         if self._place is not None:
             query["after"] = self._place
         url = f"{settings.streamd.rstrip('/')}/events?{urlencode(query)}"
-        asking = follow_redirects(self._client.get, url, self._headers, settings.redirects, life)
-        response = await Deferred.fromCoroutine(asking).addTimeout(settings.timeout, self._reactor)
-        kind = header_of(response, "Content-Type").partition(";")[0].strip().lower()
-        if response.code != 200 or kind != "text/event-stream":
-            response.deliverBody(UnreadBody())
-            if response.code == 200:
-                raise SourceError(_NO_STREAMD, key="streamd")
-            raise refusal(response, self._now())
-        self._log_there = header_of(response, LOG_HEADER)
         body = EventBody(self._reactor, SILENCE, lambda: None)
-        response.deliverBody(body)
+        response = await self._open(url, self._headers, body)
+        self._log_there = header_of(response, LOG_HEADER)
         return body
+
+    def _refusal(self, response: Any, kind: str) -> SourceError:
+        if response.code == 200:
+            return SourceError(_NO_STREAMD, key="streamd")
+        return super()._refusal(response, kind)
 
     # -- from messages to updates ------------------------------------------------------------------
 
