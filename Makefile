@@ -37,8 +37,8 @@ run: .venv/run
 # Every daemon of the tests would compile all of streamd anew, which doubles the CPU time of its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Three test files run at a time, one in each process: most tests wait for a server, a timer or a browser, and
-# two processes keep less than one core busy. tests/test_checks.py runs alone, because its proofs load the
+# Three test files run at a time, one in each process: most tests wait for a server, a timer or a browser, so
+# two processes would keep less than one core busy. tests/test_checks.py runs alone, because its proofs load the
 # machine and measure times. If a process dies in a test, the run ends; otherwise xdist would wait for ever.
 FILES = --numprocesses=3 --dist=loadfile --max-worker-restart=0
 

@@ -45,6 +45,7 @@ class SourceHealth:
 
     Only :class:`~streamd.core.sources.Sources` changes it.  The schedule adds to ``durations``.
 
+    :ivar expect: the default for ``expect`` of its streams.
     :ivar via: the lives of the other logs that its streams come through.
     :ivar streams: names of the streams that the source made and that were not forgotten since.
     :ivar waiting: names of streams that fail with the source although it did not make them.  These are
@@ -63,10 +64,9 @@ class SourceHealth:
     :ivar durations: how long its runs took, if it has a schedule.
     """
 
-    def __init__(self, name: str, expect: Duration | None = None) -> None:
-        """:param expect: the default for ``expect`` of its streams."""
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.expect = expect
+        self.expect: Duration | None = None
         self.via: tuple[str, ...] = ()
         self.streams: set[str] = set()
         self.waiting: set[str] = set()

@@ -197,13 +197,12 @@ class RecordedSource:
         finding = self._journal.records(kind)
         return finding.addCallback(lambda records: records.get(self.name))
 
-    def keep_record(self, kind: str, record: bytes, seconds: float | None = None) -> Deferred[None]:
+    def keep_record(self, kind: str, record: bytes) -> Deferred[None]:
         """Store a record of the source; it replaces the last one of its kind.
 
-        :param seconds: how long it is kept; 0 deletes it, None keeps it forever.
         :raises Outrun: another node runs the source.
         """
-        return self._journal.put(kind, self.name, record, seconds, **self._fenced)
+        return self._journal.put(kind, self.name, record, None, **self._fenced)
 
     def restart(self) -> None:
         """Begin with a new log: the list of streams must be written to it again."""

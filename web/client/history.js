@@ -6,7 +6,7 @@
 
 import { parseExact } from "./exact.js";
 import { Past } from "./past.js";
-import { Reads } from "./reads.js";
+import { Reads, follow } from "./reads.js";
 import { Series } from "./series.js";
 import { Spans } from "./spans.js";
 
@@ -41,9 +41,7 @@ export class History {
     this.spans = new Spans(link, this.#reads);
     this.#link = link;
     this.#fetch = get;
-    const { signal } = this.#abort;
-    link.addEventListener("update", (/** @type {any} */ { detail }) => this.#follow(detail), { signal });
-    link.addEventListener("change", (/** @type {any} */ { detail }) => detail.names.forEach((name) => this.#judge(name)), { signal });
+    follow(link, this.#abort.signal, (update) => this.#follow(update), (name) => this.#judge(name));
   }
 
   /** Stop following, and forget everything. */

@@ -7,7 +7,7 @@
  */
 
 import { coarsened, isGap, point, pointsOfPeriod, within } from "../draw/points.js";
-import { Reads } from "./reads.js";
+import { Reads, follow } from "./reads.js";
 
 /** @typedef {import("../draw/points.js").Point} Point */
 /** @typedef {import("./link.js").Stream} Stream */
@@ -109,9 +109,7 @@ export class Past {
   constructor(link, reads = new Reads()) {
     this.#link = link;
     this.#reads = reads;
-    const { signal } = this.#abort;
-    link.addEventListener("update", (/** @type {any} */ { detail }) => this.#follow(detail), { signal });
-    link.addEventListener("change", (/** @type {any} */ { detail }) => detail.names.forEach((name) => this.#judge(name)), { signal });
+    follow(link, this.#abort.signal, (update) => this.#follow(update), (name) => this.#judge(name));
   }
 
   /** Stop following, and forget everything. */

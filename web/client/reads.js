@@ -1,4 +1,4 @@
-/** What the page reads of the past: one read at a time, so that a wall of charts is no storm of requests. */
+/** What the page reads of the past, one read at a time (a wall of charts is no storm of requests), and how it follows a link. */
 
 /** Milliseconds for a read: one that hangs must not hold up the rest. */
 const PATIENCE = 10_000;
@@ -40,4 +40,16 @@ export class Reads {
     }
     this.#reading = false;
   }
+}
+
+/**
+ * Hear of what happens on a link, until `signal` aborts.
+ * @param {import("./link.js").Link} link
+ * @param {AbortSignal} signal
+ * @param {(update: any) => void} heard  called with each update
+ * @param {(name: string) => void} changed  called with the name of each stream that changed
+ */
+export function follow(link, signal, heard, changed) {
+  link.addEventListener("update", (/** @type {any} */ { detail }) => heard(detail), { signal });
+  link.addEventListener("change", (/** @type {any} */ { detail }) => detail.names.forEach(changed), { signal });
 }

@@ -5,7 +5,7 @@
  */
 
 import { isFilling } from "./past.js";
-import { Reads } from "./reads.js";
+import { Reads, follow } from "./reads.js";
 
 /** @typedef {import("./link.js").Stream} Stream */
 /** @typedef {"ok"|"warn"|"critical"|"unknown"} Mark */
@@ -69,9 +69,7 @@ export class Spans {
   constructor(link, reads = new Reads()) {
     this.#link = link;
     this.#reads = reads;
-    const { signal } = this.#abort;
-    link.addEventListener("update", (/** @type {any} */ { detail }) => this.#count(detail), { signal });
-    link.addEventListener("change", (/** @type {any} */ { detail }) => detail.names.forEach((name) => this.#judge(name)), { signal });
+    follow(link, this.#abort.signal, (update) => this.#count(update), (name) => this.#judge(name));
   }
 
   /** Stop following, and forget everything. */

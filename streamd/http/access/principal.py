@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from streamd.core.errors import Refused
-from streamd.core.rights import ALL_RIGHTS, NO_RIGHTS, PUBLISHER, READER, Rights
+from streamd.core.rights import NO_RIGHTS, PUBLISHER, READER, Rights
 from streamd.core.update import ORIGIN, Position
 
 
@@ -44,8 +44,7 @@ READS_ALL = Principal(rights=READER)
 """A client without credentials, where everybody may read."""
 
 LOCAL = Principal("local", rights=PUBLISHER)
-ADMIN = Principal("local", rights=ALL_RIGHTS)
-"""For tests and for the daemon itself: it may do everything."""
+"""A program on this machine that may publish without a token."""
 
 SIGNED_OUT = {"code": "signed-out", "message": "your rights to read have changed or ended"}
 """The members of the ``error`` message before a viewer is closed."""

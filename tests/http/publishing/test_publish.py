@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 
 from streamd.core.errors import Refused
 from streamd.core.values import MAX_VALUE
-from streamd.http.access.principal import ADMIN
+from streamd.http.access.principal import LOCAL
 from streamd.http.publishing.publish import Publisher
 from streamd.http.request import Request
 from streamd.journals.memory import MemoryJournal
@@ -658,7 +658,7 @@ def test_streams_that_wait_for_the_journal_count() -> None:
         await Deferred()
 
     daemon.journal._queue._carry_out = carry_out
-    access: Any = SimpleNamespace(check_change=lambda request, right, token: ADMIN)
+    access: Any = SimpleNamespace(check_change=lambda request, right, token: LOCAL)
     publisher = Publisher(access, daemon.journal, daemon.state)
 
     def publish(prefix: str) -> None:

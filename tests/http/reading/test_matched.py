@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.selection import Selection
 from streamd.core.update import Draft
-from streamd.http.access.principal import ADMIN
+from streamd.http.access.principal import READS_ALL
 from streamd.http.reading.read import Reader
 from streamd.http.request import Request, Response
 from streamd.http.viewers.poll import Polls
@@ -29,7 +29,7 @@ class MatchedTests(SynchronousTestCase):
         self.routes["/updates"] = polls.get_updates
 
     def ask(self, path: str, streams: str) -> Response | Deferred[Response]:
-        return self.routes[path](Request("GET", path, {"streams": streams}, principal=ADMIN))
+        return self.routes[path](Request("GET", path, {"streams": streams}, principal=READS_ALL))
 
     def test_globs_over_many_streams_take_turns(self) -> None:
         for number, path in enumerate(self.routes):
