@@ -62,7 +62,7 @@ class Status:
             self._timers.append(Timer(clock, notifier.watchdog / SIGNS, self._give_sign))
 
     def ready(self) -> None:
-        """Tell that the daemon answers."""
+        """Tell the service manager that the daemon answers."""
         self._notifier.tell(READY="1")
         self._tell()
         if self._notifier.watchdog is not None:
@@ -71,7 +71,7 @@ class Status:
             timer.start()
 
     def fail(self, why: str) -> None:
-        """Tell why the daemon ends."""
+        """Tell the service manager why the daemon ends."""
         self._notifier.tell_status(why)
 
     def note(self, text: str | None) -> None:
@@ -80,7 +80,7 @@ class Status:
         self._tell()
 
     def stop(self) -> None:
-        """Tell that the daemon stops."""
+        """Tell the service manager that the daemon stops."""
         for timer in self._timers:
             timer.stop()
         self._notifier.tell(STOPPING="1", STATUS="stopping: all viewers are told")

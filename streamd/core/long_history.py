@@ -328,7 +328,7 @@ class LongHistory:
 
     @property
     def stored(self) -> set[int]:
-        """The blocks that a journal may have."""
+        """The numbers of the blocks that may be in the journal."""
         return self.slots.changed.union(self.slots.blocks, *self._left)
 
     def changes(self) -> dict[int, bytes | None]:

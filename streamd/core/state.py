@@ -215,10 +215,10 @@ class State(Streams):
             self.judge_stream(stream, now)
 
     def confirm_since(self, at: Position, now: float) -> None:
-        """Confirm the restored streams without a source whose newest update is later than ``at``.
+        """Confirm each restored stream that no source makes, if its newest update is later than ``at``.
 
-        At least one node has followed the log without a pause since that position.  That is no proof of
-        a stream that a source makes.
+        At least one node has followed the log without a pause since that position.  That proves nothing
+        about a stream that a source makes.
         """
         for stream in self:
             newest = stream.newest

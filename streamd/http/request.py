@@ -247,7 +247,7 @@ def head_of(status: int, headers: Mapping[str, str], persistent: bool = False) -
 def joined(items: Iterable[bytes], opening: bytes, closing: bytes) -> Iterator[bytes]:
     """Yield the items with commas between, in parts of about :data:`PART` bytes.
 
-    An empty item ends a part, and yields an empty one.
+    An empty item ends a part early, and an empty part follows it.
     """
     part, size, comma = [opening], len(opening), b""
     for item in items:

@@ -17,7 +17,7 @@ from streamd.sources.feed import Feed
 from streamd.sources.http_get import HttpGetSettings, HttpUrl, check_tls, reveal_headers
 from streamd.sources.polling import DONE, Polling
 from streamd.sources.prometheus.answers import by_labels, series_of
-from streamd.sources.prometheus.client import PrometheusClient, written
+from streamd.sources.prometheus.client import PrometheusClient, in_milliseconds
 from streamd.sources.prometheus.past_query import PrometheusPast, PromqlBackfill
 
 
@@ -82,7 +82,7 @@ class PromqlSource:
     async def _read(self) -> object:
         timeout = self._settings.timeout
         self._feed.asks()
-        form = {"query": self._settings.promql, "timeout": written(timeout)}
+        form = {"query": self._settings.promql, "timeout": in_milliseconds(timeout)}
         found = series_of(await self._client.ask("query", form, timeout, self._feed.life))
         if self._labels:
             await self._feed.put_all(by_labels(found, self._labels))

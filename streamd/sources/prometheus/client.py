@@ -17,8 +17,8 @@ from streamd.sources.http_get import follow_redirects, refusal
 from streamd.sources.prometheus.answers import MAX_ERROR, error_of, no_prometheus
 
 
-def written(seconds: float) -> str:
-    """Return a time as Prometheus reads one: it knows no ``1.5s``."""
+def in_milliseconds(seconds: float) -> str:
+    """Return seconds as a duration that Prometheus can read; it refuses ``1.5s``."""
     return f"{round(1000 * seconds)}ms"
 
 

@@ -15,7 +15,7 @@ from streamd.sources.backfills.rows import PastRows
 from streamd.sources.backfills.windows import Found, TooMany, Widths
 from streamd.sources.http_answer import TooLong
 from streamd.sources.prometheus.answers import ranges_of
-from streamd.sources.prometheus.client import PrometheusClient, written
+from streamd.sources.prometheus.client import PrometheusClient, in_milliseconds
 from streamd.sources.prometheus.past_points import Steps, past_points, step_for, steps_of
 
 MOST_POINTS = 10_000
@@ -110,7 +110,7 @@ class PrometheusPast:
             "start": f"{steps.first:.3f}",
             "end": f"{steps.last:.3f}",
             "step": f"{steps.step:.3f}",
-            "timeout": written(self.timeout * PART),
+            "timeout": in_milliseconds(self.timeout * PART),
         }
         try:
             # The live query has found that this server is no streamd.
