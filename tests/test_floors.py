@@ -73,7 +73,7 @@ FLOORS = {
         "fast_write",
     ],
     "journals": [
-        "appends",
+        "append_counts",
         "journal",
         "book file_format queue redis_requests rows",
         "local log_file redis_log redis_session",

@@ -42,7 +42,7 @@ ELSEWHERE = {
     "http/access/tokens.py": "http/access/test_credentials.py",
     "hub/audience.py": "hub/test_hub.py",
     "hub/link.py": "http/viewers/test_websocket.py",
-    "journals/appends.py": "journals/test_queue.py",
+    "journals/append_counts.py": "journals/test_queue.py",
     "journals/book.py": "journals/test_journal.py",
     "journals/file_format.py": "journals/test_log_file.py",
     "journals/local.py": "journals/test_journal.py",

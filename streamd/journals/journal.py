@@ -19,7 +19,7 @@ from streamd.core.blocks import Blocks, StoredBlocks
 from streamd.core.errors import Refused
 from streamd.core.room import Room
 from streamd.core.update import Draft, Position, Update
-from streamd.journals.appends import Appends
+from streamd.journals.append_counts import AppendCounts
 
 KEY_LIFETIME = 300.0
 """Seconds for which an idempotency key is remembered."""
@@ -154,7 +154,7 @@ class Journal(Protocol):
         """The life of this log; valid once the journal has started."""
 
     @property
-    def appends(self) -> Appends:
+    def appends(self) -> AppendCounts:
         """The counts of all appends since the daemon started."""
 
     @property

@@ -19,7 +19,7 @@ from streamd.core.blocks import Blocks
 from streamd.core.errors import Refused
 from streamd.core.room import Reservation, Room
 from streamd.core.update import ORIGIN, Draft, Position, Update, size_of
-from streamd.journals.appends import Appends
+from streamd.journals.append_counts import AppendCounts
 from streamd.journals.journal import Away, Follower, Outrun
 
 W = TypeVar("W")
@@ -101,7 +101,7 @@ class AppendQueue(Generic[W]):
         :param store: a name for the store in error messages, such as ``Redis``.
         :param elapsed: returns seconds on a monotonic clock.
         """
-        self.appends = Appends()
+        self.appends = AppendCounts()
         self._elapsed = elapsed
         self.refusal: Away | None = Away("streamd is starting or stopping")
         self.followed = ORIGIN
@@ -277,7 +277,7 @@ class QueuedJournal(Generic[W]):
         self._told_away: str | None = None
 
     @property
-    def appends(self) -> Appends:
+    def appends(self) -> AppendCounts:
         """The counts of all appends."""
         return self._queue.appends
 

@@ -7,7 +7,7 @@ from collections import Counter
 from streamd.core.histogram import SLOW, Histogram
 
 
-class Appends:
+class AppendCounts:
     """The counts of one journal.
 
     :ivar updates: how many updates were committed.
