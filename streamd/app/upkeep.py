@@ -47,7 +47,7 @@ MEMORY_EVERY = 10.0
 
 
 class Upkeep:
-    """Updates health, pings viewers, forgets streams, stores, trims the journal, and returns memory.
+    """Updates health, pings viewers, forgets streams, stores histories, trims the journal, frees RAM.
 
     :ivar forget: seconds without an update after which a stream is forgotten.
     :ivar now: returns seconds since the epoch.

@@ -45,13 +45,13 @@ class Shifts:
         return iter(list(self._shifts.values()))
 
     def start(self) -> None:
-        """Start all of them."""
+        """Start all shifts."""
         self._runs = True
         for shift in self:
             shift.start()
 
     def stop(self) -> Deferred[Any]:
-        """Stop all of them; fires when they have ended."""
+        """Stop all shifts; fires when they have ended."""
         self._runs = False
         stopping = [*self._ending.values(), *(shift.stop() for shift in self)]
         return DeferredList(stopping, consumeErrors=True)

@@ -67,7 +67,10 @@ def tell_configuration(state: State, fields: Mapping[str, Any]) -> None:
 
 
 def set_private(state: State, private: bool) -> None:
-    """Set whether some may not read everything; viewers are told reasons that fit."""
+    """Set whether there are viewers who may not read everything.
+
+    If there are, the reasons of the journal that viewers get name no server.
+    """
     if private == state.private:
         return
     state.private = private

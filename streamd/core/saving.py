@@ -105,8 +105,8 @@ class Saving:
     def change_rollup(self, stream: Stream) -> None:
         """Make the long history of a stream as long as its description now says.
 
-        If the slots keep their width, it keeps them.  Otherwise it begins anew with raw history, as
-        after a restart, and a backfill fills its past again.
+        The slots stay if their width stays.  Otherwise the long history begins anew with raw history,
+        as after a restart, and a backfill fills the past of the stream again.
         """
         seconds, long, past = stream.description.rollup, stream.long, stream.past
         if seconds is not None and long is not None and long.slots.width == width_for(seconds):

@@ -61,10 +61,11 @@ class RequestLog:
         self._said: dict[tuple[str, ...], tuple[float, int]] = {}
 
     def refused(self, error: Refused, request: Request) -> None:
-        """Log a refusal that the operator should know, once a minute for each kind of address.
+        """Log a refusal, if the operator should know it.
 
-        A browser shows no reason, and a page retries forever.  Other refusals are logged if the request
-        would have changed something: the log bounds how often.
+        A refusal that the configuration can mend is logged once a minute for each kind of address: a
+        browser does not show its reason, and the page retries for ever.  Any other refusal is logged if
+        the request would have changed something.
         """
         if error.code not in _TOLD:
             self._change_refused(error, request)

@@ -53,7 +53,7 @@ class Transport(Protocol):
         """Send a packet after all earlier ones."""
 
     def tell(self, subscription: Subscription) -> None:
-        """Tell the state of a subscription from now on, after all earlier packets."""
+        """Send the client the state of a subscription from now on, after all earlier packets."""
 
     def finish(self, why: str) -> None:
         """Close the session."""

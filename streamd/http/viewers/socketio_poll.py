@@ -166,7 +166,7 @@ class PollSession:
         self._answer()
 
     def tell(self, subscription: Subscription) -> None:
-        """Tell the state of a subscription from now on."""
+        """Send the client the state of a subscription from now on."""
         if self.has_ended:
             return
         paced = subscription._replace(pace=max(subscription.pace, POLL_PACE))

@@ -123,7 +123,7 @@ class SocketIoProtocol(StreamProtocol):
         self.answer_later(frame(packet))
 
     def tell(self, subscription: Subscription) -> None:
-        """Tell the state of a subscription from now on."""
+        """Send the client the state of a subscription from now on."""
         self.answer_later(subscription)
 
     def finish(self, why: str) -> None:

@@ -1,8 +1,8 @@
 """Fills the past of a source's streams, once, with what a server knows of it.
 
-The rows are read in windows of time, oldest first.  How far the backfill is, is stored in one step with
-what a window has filled.  So a backfill that was interrupted continues with the next window, on this or
-on another node, and no row is lost or counts twice.
+The rows are read in windows of time, oldest first.  One step stores what a window has filled, and how
+far the backfill is.  So a backfill that was interrupted continues with the next window, on this or on
+another node, and no row is lost or counts twice.
 """
 
 from __future__ import annotations

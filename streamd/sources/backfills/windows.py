@@ -72,7 +72,7 @@ class PastQuery(Protocol):
         """Return the seconds of the longest window that the server can answer."""
 
     async def read(self, begin: float, end: float, live: Sequence[str], widths: Widths) -> Found:
-        """Read a window, from ``begin`` up to and without ``end``.
+        """Read a window, from ``begin`` up to but not including ``end``.
 
         :param live: what the last live reading was made of: the columns of its query.
         :raises TooMany: if a shorter window has to be read.

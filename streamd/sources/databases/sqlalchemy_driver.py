@@ -114,7 +114,7 @@ class Link:
         self.lost = lost
 
     def close(self) -> None:
-        """Close it, without a rollback: a server that hangs would not answer it."""
+        """Close the connection without a rollback, which a server that hangs would not answer."""
         with suppress(Exception):
             self.connection.invalidate()
         with suppress(Exception):

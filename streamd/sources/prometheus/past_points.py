@@ -37,7 +37,7 @@ class Steps(NamedTuple):
 
 
 def steps_of(begin: float, end: float, step: float) -> Steps:
-    """Return the multiples of a step from ``begin`` up to and without ``end``.
+    """Return the multiples of a step from ``begin`` up to but not including ``end``.
 
     They do not depend on how time is divided into windows.  So a backfill that was interrupted finds
     the same points as one that was not.
