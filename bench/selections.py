@@ -29,8 +29,6 @@ STREAMS = 1000
 UPDATED = 33
 FLUSHES = 100
 
-Names = list[str]
-
 
 class Running(Times):
     """A clock on which computing takes time, and waiting takes none."""

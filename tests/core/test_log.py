@@ -1,4 +1,4 @@
-"""streamd/log.py: what a cursor points into."""
+"""streamd/core/log.py: what a cursor points into."""
 
 from __future__ import annotations
 

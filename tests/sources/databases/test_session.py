@@ -172,7 +172,6 @@ FOR_BOTH = {
     "SELECT 1 AS a, 2 AS a": "two columns are called a: name one by AS",
     "SELECT 1 + 1": "the column has no name: write ",
 }
-ALIKE = [("postgres", "DELETE FROM orders"), ("mariadb", "INSERT INTO orders VALUES (NULL, 1)")]
 
 
 @in_thread
