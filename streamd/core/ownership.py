@@ -60,7 +60,7 @@ class Ownership:
         self._below = None
 
     def wait_all(self, now: float) -> None:
-        """Fail the configured streams that belong to failed sources, and were just configured."""
+        """Fail the streams that were just configured below the names of failed sources."""
         for source in self._records.values():
             if source.fails:
                 self._wait(source)
