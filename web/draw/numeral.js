@@ -2,6 +2,7 @@
 
 /** The scale of numerals, from a single value on a screen to the smallest tile. */
 const STEPS = [40, 26, 17, 11, 8, 5.6];
+const [LOWEST] = STEPS.slice(-1);
 /** The height of a line of text, as a share of its size. */
 const TEXT_LINE = 1.12;
 /** The scale of longer texts. */
@@ -17,6 +18,9 @@ const SIDE = { least: 22.5, share: 0.36, most: 31 };
 const SPACE = { across: 2.4, beside: 1.6 };
 /** The smallest picture that says something: beside the column, beside the numeral, below the numeral. */
 const LEAST = { across: 18, beside: 7, below: 5.5 };
+/** A numeral beside its picture is above the lowest step only if so much height is left, in u: a bar has room there, and so tiles of one size
+ * have numerals of one size. */
+const AIR = 2;
 /** Above this step a numeral leaves this share of the width to the picture beside it. */
 const LARGE = { step: 17, picture: 0.68 };
 /** A box that is wider than this many times its height has its picture at the right. */
@@ -65,9 +69,8 @@ function arrange(numeral, box, pictured) {
       if (found) return { step, shape: found };
     }
   }
-  const [lowest] = STEPS.slice(-1);
-  const narrow = (lowest * box.width) / widthAt(numeral, lowest);
-  return { step: Math.min(lowest, narrow), shape: "bare" };
+  const narrow = (LOWEST * box.width) / widthAt(numeral, LOWEST);
+  return { step: Math.min(LOWEST, narrow), shape: "bare" };
 }
 
 /** @param {Shape} shape @param {number} step @param {number} width  of the numeral @param {{width: number, height: number}} box */
@@ -76,6 +79,7 @@ function fits(shape, step, width, box) {
   if (width > box.width || height > box.height) return false;
   const least = step > LARGE.step ? LARGE.picture * box.width : 0;
   if (shape === "sided") return box.height >= LOW && box.width - Math.max(width, sideOf(box)) - SPACE.across >= Math.max(LEAST.across, least);
+  if (shape === "beside" && step > LOWEST && height + AIR > box.height) return false;
   if (shape === "beside") return box.width - width - SPACE.beside >= Math.max(LEAST.beside, least);
   return shape === "bare" || box.height - height >= Math.max(LEAST.below, 0.6 * step);
 }

@@ -2,7 +2,8 @@
  * Cuts a rectangle into boxes, one for each tile, in order and without a gap. Pure.
  *
  * A rectangle holds a row of tiles, or is cut across or down into two rectangles that are cut further. Of all such cuts the one
- * wins whose boxes come nearest to the sizes that their tiles ask for. Cuts lie on a grid, so that rules and gutters line up.
+ * wins whose boxes come nearest to the sizes that their tiles ask for. Cuts lie on a grid, so that rules and gutters line up. At last
+ * cuts across are moved, so that each tile has the height that suits its size.
  */
 
 /** Lengths in u: the gutters, the height of one row of the sizes, the least height of a row, a group's heading. */
@@ -13,6 +14,14 @@ export const HEADING = 4.8;
 
 /** Columns and rows of each size. @type {Record<import("../kinds/kind.js").SizeName, [number, number]>} */
 export const SIZES = { s: [2, 1], m: [4, 1], l: [4, 2], wide: [6, 2], hero: [7, 3] };
+
+/**
+ * The heights that tiles below each other share a height by, in u. With them an `m` has room for a numeral of 11 u, an `s` for one
+ * of 5.6 u above a bar, and a `wide` table for six rows below their heads.
+ */
+const HEIGHTS = { s: 16.2, m: 19.6, l: 24.5, wide: 31, hero: 38 };
+/** Rules that are no farther apart than this, in u, become one line. */
+const NEAR = 2.4;
 
 /** A tile that is smaller than its size costs this many times more than one that is larger by the same factor. */
 const SMALLER = 3;
@@ -69,6 +78,26 @@ export function slice(items, room, column) {
   return best;
 }
 
+/** Move the rules within tiles that share an axis to a near rule beside them: charts are as good a little higher or lower. @param {Box[]} boxes @returns {Box[]} */
+function aligned(boxes) {
+  const elastic = new Set(boxes.flatMap(({ item }) => ("items" in item && item.stacked ? item.items : [])));
+  const end = (/** @type {Box} */ { y, height }) => y + height + GUTTER.y;
+  const isElastic = (/** @type {Box} */ { item }) => elastic.has(/** @type {Item} */ (item));
+  const lines = boxes.filter((box) => !isElastic(box)).flatMap((box) => [box.y, end(box)]);
+  const moved = (/** @type {number} */ y) => {
+    const away = (/** @type {number} */ line) => Math.abs(line - y);
+    const nearest = lines.reduce((best, line) => (away(line) < away(best) ? line : best), Infinity);
+    return away(nearest) <= NEAR ? nearest : y;
+  };
+  return boxes.map((box) => (isElastic(box) ? { ...box, y: moved(box.y), height: moved(end(box)) - GUTTER.y - moved(box.y) } : box));
+}
+
+/** Whether all tiles have a box, and none is too small, or lower than one row. @param {Box[]} boxes @param {number} count */
+function isLegible(boxes, count) {
+  const tiles = boxes.filter(({ item }) => !("items" in item));
+  return tiles.length === count && tiles.every(({ item, height }) => height > Math.max(ROW, /** @type {Item} */ (item).least.height) - 0.01);
+}
+
 /**
  * How many cells of one column and one row the items ask for.
  * @param {(Item|Group)[]} items
@@ -113,9 +142,13 @@ class Cuts {
     return this.#best(0, this.#items.length, this.#grid.columns, this.#grid.rows).cost;
   }
 
-  /** @returns {Box[]} */
+  /** The boxes, of heights that suit the sizes where all tiles have room then; otherwise on the grid. @returns {Box[]} */
   boxes() {
-    return [...this.#place(0, this.#items.length, this.#grid.columns, this.#grid.rows, 0, 0)];
+    const [columns, rows, count] = [this.#grid.columns, this.#grid.rows, this.#items.length];
+    const placed = (/** @type {boolean} */ free) => [...this.#place(0, count, columns, rows, { x: 0, y: 0, height: this.#room.height }, free)];
+    const [onGrid, free] = [placed(false), placed(true)];
+    const tiles = onGrid.filter(({ item }) => !("items" in item)).length;
+    return [aligned(free), free].find((boxes) => isLegible(boxes, tiles)) ?? onGrid;
   }
 
   /** The width of this many columns, in u. */
@@ -171,24 +204,46 @@ class Cuts {
     return (this.#across(columns) - (last - first - 1) * GUTTER.x) / wished;
   }
 
-  /** @returns {Generator<Box>} */
-  *#place(first, last, columns, rows, x, y) {
+  /** @param {boolean} free  whether heights are those that suit the sizes, instead of rows of the grid @returns {Generator<Box>} */
+  *#place(first, last, columns, rows, { x, y, height }, free) {
     const cut = this.#best(first, last, columns, rows);
-    if (cut.at) {
-      yield* this.#place(first, cut.at, cut.columns, cut.rows, x, y);
-      if (cut.rows < rows) yield* this.#place(cut.at, last, columns, rows - cut.rows, x, y + this.#down(cut.rows) + GUTTER.y);
-      else yield* this.#place(cut.at, last, columns - cut.columns, rows, x + this.#across(cut.columns) + GUTTER.x, y);
-      return;
-    }
-    const each = this.#share(first, last, columns);
-    for (let i = first; i < last; i++) {
-      const item = this.#items[i];
-      const box = { item, x, y, width: this.#wishes[i] * each, height: this.#down(rows) };
-      yield box;
-      if ("items" in item) yield* within(item, box, this.#across(1));
-      x += box.width + GUTTER.x;
+    if (cut.at && cut.rows < rows) {
+      const lower = rows - cut.rows;
+      const share = free ? shareOf(this.#height(first, cut.at, columns, cut.rows), this.#height(cut.at, last, columns, lower)) : cut.rows / rows;
+      const upper = share * (height + GUTTER.y) - GUTTER.y;
+      yield* this.#place(first, cut.at, columns, cut.rows, { x, y, height: upper }, free);
+      yield* this.#place(cut.at, last, columns, lower, { x, y: y + upper + GUTTER.y, height: height - upper - GUTTER.y }, free);
+    } else if (cut.at) {
+      yield* this.#place(first, cut.at, cut.columns, rows, { x, y, height }, free);
+      yield* this.#place(cut.at, last, columns - cut.columns, rows, { x: x + this.#across(cut.columns) + GUTTER.x, y, height }, free);
+    } else {
+      const each = this.#share(first, last, columns);
+      for (const item of this.#items.slice(first, last)) {
+        const box = { item, x, y, width: widthOf(item) * each, height };
+        yield box;
+        if ("items" in item) yield* within(item, box, this.#across(1));
+        x += box.width + GUTTER.x;
+      }
     }
   }
+
+  /** The height that suits the items from `first` to before `last`, in u. @returns {number} */
+  #height(first, last, columns, rows) {
+    const cut = this.#best(first, last, columns, rows);
+    if (!cut.at) return Math.max(...this.#items.slice(first, last).map((item) => heightOf(item, this.#down(rows))));
+    if (cut.rows < rows) return this.#height(first, cut.at, columns, cut.rows) + GUTTER.y + this.#height(cut.at, last, columns, rows - cut.rows);
+    return Math.max(this.#height(first, cut.at, cut.columns, rows), this.#height(cut.at, last, columns - cut.columns, rows));
+  }
+}
+
+/** The share of the upper one of two parts, each with a gutter below it. @param {number} upper @param {number} lower */
+function shareOf(upper, lower) {
+  return (upper + GUTTER.y) / (upper + lower + 2 * GUTTER.y);
+}
+
+/** The height that suits an item: a group keeps the one that it has. @param {Item|Group} item @param {number} height */
+function heightOf(item, height) {
+  return "items" in item ? height : HEIGHTS[item.size];
 }
 
 /** Where a cut may be whose first part asks for this share of this many rows or columns: at the line before or after it. */
@@ -241,12 +296,13 @@ function within(group, { x, y, width, height }, column) {
 
 /** Tiles below each other, of heights as their sizes ask for. @returns {Slices|null} */
 function stackOf({ items }, { width, height }, column) {
-  const rows = items.map(({ size }) => SIZES[size][1]);
-  const each = (height - (items.length - 1) * GUTTER.y) / rows.reduce((sum, row) => sum + row, 0);
-  const scale = Math.sqrt(each / ROW);
+  const total = (/** @type {(item: Item) => number} */ part) => items.reduce((sum, item) => sum + part(item), 0);
+  const room = height - (items.length - 1) * GUTTER.y;
+  const scale = Math.sqrt(room / total(({ size }) => SIZES[size][1]) / ROW);
+  const each = room / total(({ size }) => HEIGHTS[size]);
   let [y, cost] = [0, 0];
-  const boxes = items.map((item, i) => {
-    const box = { item, x: 0, y, width, height: rows[i] * each };
+  const boxes = items.map((item) => {
+    const box = { item, x: 0, y, width, height: HEIGHTS[item.size] * each };
     cost += costOf(item, box, column, scale);
     y += box.height + GUTTER.y;
     return box;

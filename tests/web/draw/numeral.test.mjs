@@ -18,6 +18,10 @@ test("the picture is beside the numeral or below it, wherever there is room", ()
   assert.equal(fit("17", 26, 10, false).shape, "bare");
 });
 
+test("a numeral beside its picture grows only with room for a bar, as that of a tile with a goal does", () => {
+  assert.deepEqual([12.7, 13.6].map((height) => fit("12", 37, height)), [5.6, 8].map((step) => ({ step, shape: "beside" })));
+});
+
 test("a hero's numeral leaves two thirds of the width to its picture", () => {
   for (const value of ["52", "177", "1,284"]) assert.deepEqual(fit(value, 99, 40.6), { step: 17, shape: "sided" });
 });

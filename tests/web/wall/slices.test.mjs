@@ -35,3 +35,15 @@ test("the area counts cells, and no tile is wider than the page", () => {
   assert.equal(areaOf([...tiles("s m l wide hero"), group("A", "s s")], 12), 2 + 4 + 8 + 12 + 21 + 4);
   assert.equal(areaOf(tiles("hero"), 4), 12);
 });
+
+test("tiles below each other have heights that suit their sizes, and the rules of a score are in line with those beside it", () => {
+  const items = [group("", "hero wide wide", true), ...tiles("m s s s l l wide")];
+  const [, orders, latency, services, revenue, goal, , , best, , deployments] = slice(items, ROOM, COLUMN)?.boxes ?? [];
+  assert.ok(revenue.height > 18.5 && goal.height > 15.4 && deployments.height > 29, "a numeral of 11 u, one above a bar, six rows");
+  assert.deepEqual([orders.y, latency.y, services.y], [revenue.y, best.y, deployments.y]);
+});
+
+test("where heights that suit would be too low, tiles keep to the grid", () => {
+  const boxes = slice([...tiles("s s"), group("A", "l l l l")], { width: 24, height: 122 }, COLUMN)?.boxes ?? [];
+  assert.ok(boxes.length === 7 && boxes.filter(({ item }) => !item.items).every(({ item, height }) => height >= item.least.height));
+});
