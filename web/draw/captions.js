@@ -16,7 +16,7 @@ const LONGEST = 3600;
 const SHORTEST = 300;
 /** From this size on, or for money, a comparison is told in percent. */
 const LARGE = 1000;
-/** From this size on, a difference is told in three digits. */
+/** From this size on, a difference and the numbers of a scale are told in three digits. */
 const LONG = 10_000;
 /** Formats whose numbers have a unit that changes with their size: the number alone says nothing. */
 const SCALED = new Set(["bytes", "duration"]);
@@ -60,14 +60,22 @@ export function inOrder(quantiles, labels) {
  * @returns {(value: number) => string}
  */
 export function scaleTexts(scale, description, place) {
-  const short = (/** @type {number} */ value) => scaleText(value, description, place);
+  const isLong = scale.ticks.some((tick) => Math.abs(tick) >= LONG);
+  const short = (/** @type {number} */ value) => scaleText(value, description, place, isLong);
   if (new Set(scale.ticks.map(short)).size === scale.ticks.length) return short;
   return (value) => number(value, place, { decimals: decimalsOf(scale) });
 }
 
-/** A number of a scale. @param {number} value @param {Record<string, any>} description @param {Now} place @returns {string} */
-export function scaleText(value, description, place) {
-  return SCALED.has(description.format) && value ? inline(value, description, place, true) : number(value, place, { narrow: true });
+/**
+ * A number of a scale.
+ * @param {number} value
+ * @param {Record<string, any>} description
+ * @param {Now} place
+ * @param {boolean} [narrow]  in three digits and a larger unit
+ * @returns {string}
+ */
+export function scaleText(value, description, place, narrow = Math.abs(value) >= LONG) {
+  return SCALED.has(description.format) && value ? inline(value, description, place, true) : number(value, place, { narrow });
 }
 
 /** @type {Record<import("./hours.js").Tick["finest"], Intl.DateTimeFormatOptions>} */
@@ -91,12 +99,13 @@ export function axisText({ time, finest }, place) {
  * @param {number} days
  * @param {Record<string, any>} description
  * @param {Now} place
+ * @param {{narrow?: boolean}} [precision]  narrow: "on last Fri"
  * @returns {Part|null}
  */
-export function changeAgainst(value, ghost, days, description, place) {
+export function changeAgainst(value, ghost, days, description, place, precision) {
   const former = ghost && formerValue(ghost, place.now);
   if (former === null || !Number.isFinite(value)) return null;
-  const text = againstDay(days, place.now, place);
+  const text = againstDay(days, place.now, place, precision);
   const isShare = former > 0 && (description.format === "money" || Math.abs(former) >= LARGE);
   if (!isShare) return { strong: signed(difference(value, Number(former.toFixed(digitsOf(value)))), description, place), text };
   const share = (value / former - 1) * 100;
@@ -130,8 +139,9 @@ export function changeOf(points, description, place) {
   const first = pointAt(known, begin) ?? known.find((one) => one[0] > begin && !isGap(one)) ?? last;
   const since = Math.max(first[0], begin);
   const change = difference(last[4], first[4]);
-  if (!change || place.now - since < SHORTEST) return null;
-  return { strong: signed(change, description, place), text: say("changeIn", place, { time: duration(place.now - since, 1, place) }) };
+  const seconds = Math.round(place.now - since);
+  if (!change || seconds < SHORTEST) return null;
+  return { strong: signed(change, description, place), text: say("changeIn", place, { time: duration(seconds, seconds === LONGEST ? 2 : 1, place) }) };
 }
 
 function sign(value) {

@@ -39,6 +39,8 @@ const LINES = 5;
 /** The size of a name in u, and the share of the width that names with values may take. */
 const NAME = 2.4;
 const NAMES = 0.33;
+/** The column of the figure and the gutter have room for "last Fri", but not for "last Wednesday". */
+const NARROW = { narrow: true };
 
 /** What a chart can show, in the words of its errors. */
 const SHOWS = "numbers, or rows of a time or a name and a number";
@@ -103,7 +105,7 @@ export class ChartBody {
       window: windowOf(spec, description),
       series: series.map((each) => (each?.axis === "times" ? each : null)),
       compare: isSingle(streams) ? days : 0,
-      against: days ? pastDay(days, picture.now, picture) : "",
+      against: days ? pastDay(days, picture.now, picture, NARROW) : "",
       log: spec.scale === "log",
       quantiles: this.#quantiles,
       axis: spec.score?.first ?? true,
@@ -128,7 +130,7 @@ export class ChartBody {
     if (!isSingle(streams) || typeof value !== "number") return notes;
     const days = daysOf(spec.compare ?? description.compare);
     const part = days
-      ? changeAgainst(value, this.#timeline.ghost, days, description, picture)
+      ? changeAgainst(value, this.#timeline.ghost, days, description, picture, NARROW)
       : changeOf(knownPoints(streams[0], picture, windowOf(spec, description)).points, description, picture);
     return part ? [part, ...notes] : notes;
   }

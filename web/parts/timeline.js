@@ -22,8 +22,8 @@ import { Plot } from "../page/plot.js";
 
 /** The seconds that a slot may have: each divides the next but one, and an hour or a day, as those of the server do. */
 const WIDTHS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
-/** A slot of the picture is at least so wide, in u: more than a pixel of a TV, less than a line's thickness. */
-const NARROWEST = 0.2;
+/** A slot of the picture is at least so wide, in u: a line that goes up and down within its own thickness is a blot. */
+const NARROWEST = { line: 0.4, spark: 0.2 };
 /** In u: the room of a time below the plot, the size of labels, and the space for half a dot. */
 const TIME = { second: 11, minute: 9, day: 6 };
 const TICK = 2.3;
@@ -167,7 +167,8 @@ export class Timeline {
     const { unit, quantiles = false, against = "" } = options;
     const bare = options.bare || height < LEAST.height * unit || width < LEAST.width * unit;
     const names = bare ? [] : options.names?.(width / unit) ?? [];
-    const slot = slotWidth(to - from, width / unit - (bare ? 0 : GUTTERS), Math.max(...lines.map(({ slot }) => slot)));
+    const [room, narrowest] = bare ? [width / unit, NARROWEST.spark] : [width / unit - GUTTERS, NARROWEST.line];
+    const slot = slotWidth(((to - from) * narrowest) / Math.max(5, room), Math.max(...lines.map(({ slot }) => slot)));
     const drawn = lines.map((line, i) => {
       const known = within(line.points, from, to);
       const points = options.series?.[i] ? known : coarsenedUpToNow(withDays(known), slot, line.until);
@@ -273,12 +274,10 @@ export function knownPoints(stream, { history, now }, window) {
 
 /**
  * The seconds of a slot in the picture: a multiple of those of the points, at least as wide as a line is thick.
- * @param {number} seconds  of the window
- * @param {number} room  the width of the plot, about, in u
+ * @param {number} least  what is as wide as that, in seconds
  * @param {number} slot  of the points, in seconds; 0: they are updates
  */
-function slotWidth(seconds, room, slot) {
-  const least = (seconds * NARROWEST) / Math.max(5, room);
+function slotWidth(least, slot) {
   const fits = WIDTHS.find((width) => width >= least && (slot === 0 || width % slot === 0));
   return fits ?? Math.max(slot, least);
 }

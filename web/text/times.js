@@ -71,6 +71,7 @@ const FORMS = {
   day: { day: "numeric", month: "short" },
   date: { day: "numeric", month: "short", year: "numeric" },
   weekday: { weekday: "long" },
+  "short weekday": { weekday: "short" },
 };
 
 /** @param {string} form @param {number} time @param {Place} place */
@@ -130,17 +131,18 @@ export function until(time, now, place = {}, { narrow } = {}) {
 }
 
 /**
- * What people call the day some days ago: "yesterday", "last Friday", "21 Nov".
+ * What people call the day some days ago: "yesterday", "last Friday", "21 Nov". Where it is narrow: "last Fri".
  * @param {number} days  as in `compare`
  * @param {number} now  seconds since the epoch
  * @param {Place} [place]
+ * @param {{narrow?: boolean}} [precision]
  * @returns {string}
  */
-export function pastDay(days, now, place = {}) {
+export function pastDay(days, now, place = {}, { narrow } = {}) {
   if (days === 1) return say("yesterday", place);
   const noon = noonOf(days, now, place);
   const there = { ...place, timezone: "UTC" };
-  return days === 7 ? say("lastDay", place, { day: write("weekday", noon, there) }) : date(noon, wallClock(now, place), there);
+  return days === 7 ? say("lastDay", place, { day: write(weekday(narrow), noon, there) }) : date(noon, wallClock(now, place), there);
 }
 
 /**
@@ -148,11 +150,17 @@ export function pastDay(days, now, place = {}) {
  * @param {number} days  as in `compare`
  * @param {number} now  seconds since the epoch
  * @param {Place} [place]
+ * @param {{narrow?: boolean}} [precision]
  * @returns {string}
  */
-export function againstDay(days, now, place = {}) {
+export function againstDay(days, now, place = {}, { narrow } = {}) {
   if (days !== 7) return say("against", place, { day: pastDay(days, now, place) });
-  return say("againstLastDay", place, { day: write("weekday", noonOf(days, now, place), { ...place, timezone: "UTC" }) });
+  return say("againstLastDay", place, { day: write(weekday(narrow), noonOf(days, now, place), { ...place, timezone: "UTC" }) });
+}
+
+/** @param {boolean} [narrow] */
+function weekday(narrow) {
+  return narrow ? "short weekday" : "weekday";
 }
 
 /** Noon of the day some days ago as a clock in UTC shows it, because a day of a clock change has not 24 hours. */

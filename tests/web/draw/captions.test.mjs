@@ -42,7 +42,7 @@ test("times of the axis are as exact as their step", () => {
 });
 
 test("a change is told over an hour, or over what is known", () => {
-  assert.equal(change(line(1, 2, 3, 5, 8, 13, 21, 34)), "+32 in 60\u00a0min");
+  assert.equal(change(line(1, 2, 3, 5, 8, 13, 21, 34)), "+32 in 1\u00a0h");
   assert.equal(change(line(20, 5)), "\u221215 in 10\u00a0min");
   assert.equal(change(line(23.4, 23.2), { unit: "°C" }), "\u22120.2 in 10\u00a0min");
   assert.equal(change(line(100, 100)), "");
@@ -79,6 +79,16 @@ test("nothing is said where nothing is known", () => {
 
 test("configured times", () => {
   assert.deepEqual(["7d", 604_800, undefined, "", 0, null].map(daysOf), [7, 7, 0, 0, 0, 0]);
+});
+
+test("a comparison in a narrow column has a short day", () => {
+  assert.equal(changeAgainst(5, [point(NOW - 60, 3)], 7, {}, place, { narrow: true })?.text, "on last Fri");
+});
+
+test("the numbers of a scale have all digits up to 10,000", () => {
+  const texts = (...ticks) => ticks.map(scaleTexts({ ticks }, {}, place));
+  assert.deepEqual(texts(50, 800, 2000), ["50", "800", "2,000"]);
+  assert.deepEqual(texts(5000, 10_000), ["5\u202fK", "10\u202fK"]);
 });
 
 test("the numbers of a scale can be told apart", () => {

@@ -76,4 +76,5 @@ test("a past day has the name that people give it", () => {
   assert.deepEqual([1, 7].map((days) => pastDay(days, NOW, FR)), ["hier", "vendredi dernier"]);
   const saturday = Date.UTC(2026, 10, 27, 23, 30) / 1000; // 00:30 in Berlin
   assert.equal(pastDay(7, saturday, EN), "last Saturday");
+  assert.equal(pastDay(7, saturday, EN, { narrow: true }), "last Sat");
 });
