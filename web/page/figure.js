@@ -1,7 +1,7 @@
 /** A value in large type with its unit, or a longer text; and the room for a picture of its past. */
 
 import { fitNumeral, fitText } from "../draw/numeral.js";
-import { characters, face } from "../text/face.js";
+import { characters, face, isScaled } from "../text/face.js";
 import { misfit } from "../text/misfit.js";
 import { isAmount, isMoving } from "../text/values.js";
 import { addElement, setData, setProperty, setText } from "./dom.js";
@@ -80,9 +80,10 @@ export class Figure {
     this.#write(face);
   }
 
-  /** The face that is shown: in fewer digits if all of them would make it much smaller. */
+  /** The face that is shown: in fewer digits if all of them would make it much smaller, or smaller than it is in the next unit. */
   #fitted() {
     const [wide, narrow] = [this.#shown, this.#narrow].map((face) => ({ face, fit: this.#numeral(face) }));
+    if (isScaled(wide.face, narrow.face)) return wide.fit.step < narrow.fit.step ? narrow : wide;
     return wide.fit.step < Math.min(narrow.fit.step, Math.max(DROP * narrow.fit.step, LEAST)) ? narrow : wide;
   }
 

@@ -4,6 +4,8 @@ import { exact } from "./numbers.js";
 import { cut } from "./plain.js";
 import { isAmount, isTime, written } from "./values.js";
 
+/** Parts a word for a large number from a unit: see numbers.js. */
+const NARROW = "\u202f";
 /** Text of up to this many characters is written in the numeral's size, as every number is. */
 const SHORT = 10;
 
@@ -44,6 +46,16 @@ export function face({ description, seq, value, exact: precise = value }, place 
     size: isAmount(value, description) || isTime(value, description, place) || isShort(parts.value) ? "numeral" : "text",
     exact: parts.value === whole ? "" : cut(whole, 1000),
   };
+}
+
+/**
+ * Whether a face is another one in its next unit: "1.18 s" for "1,180 ms", but not "1.18 K requests" for "1,180 requests".
+ * @param {Face} wide
+ * @param {Face} narrow
+ * @returns {boolean}
+ */
+export function isScaled({ unit }, narrow) {
+  return Boolean(unit) && narrow.unit !== unit && !narrow.unit.includes(NARROW);
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { characters, face, isShort, label } from "../../../web/text/face.js";
+import { characters, face, isScaled, isShort, label } from "../../../web/text/face.js";
 import { NOW, stream } from "../streams.mjs";
 
 test("a face shows a dash for no value, text as it is, and numbers with their unit", () => {
@@ -30,6 +30,13 @@ test("a face follows the words and the format of its stream", () => {
   assert.equal(shown("some day in spring", { format: "time" }).size, "text");
   assert.equal(shown(true, {}).value, "yes");
   assert.equal(face(stream({ value: true }), { language: "de" }).value, "ja");
+});
+
+test("a face in the next unit is another one than a face in fewer digits", () => {
+  const scaled = (value, unit) => [false, true].map((narrow) => face({ name: "x", seq: 1, value, description: { unit } }, { language: "en" }, narrow));
+  assert.ok(isScaled(...scaled(1467, "ms")));
+  assert.ok(!isScaled(...scaled(1467, "requests")));
+  assert.ok(!isScaled(...scaled(1467, undefined)));
 });
 
 test("a face tells all digits that the server sent", () => {
