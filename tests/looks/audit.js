@@ -38,6 +38,8 @@ const STROKE = 3;
 const YIELDING = ".foot, #zones, #summary";
 /** Texts for readers of the page that no screen shows, and the texts that only a page without scripts shows. */
 const UNSEEN = "#aloud, #expiry, .expiry, noscript, script, style, title, [data-link=lost] header";
+/** Names on bars, which reach over their ends: both grounds are theirs. */
+const ON_BARS = ".ranked .name";
 /** What is no value: labels, and the scale of a picture with its limits. */
 const NO_VALUE = ".words, .name, .tick, .edge";
 
@@ -175,8 +177,9 @@ function placeFaults({ text, element, box, size, tile }) {
 /** Too little contrast with what is behind it, or a mark behind it. @param {Text} text @param {ImageData} pixels */
 function groundFaults({ text, element, box, colour }, pixels) {
   const behind = coloursOf(box, pixels);
-  const [[ground] = []] = [...behind].sort(([, a], [, b]) => b - a);
+  const [[ground] = [], [second] = []] = [...behind].sort(([, a], [, b]) => b - a);
   if (ground === undefined) return [];
+  if (second !== undefined && element.matches(ON_BARS) && contrast(colour, channels(second)) >= LEAST_CONTRAST) behind.delete(second);
   const total = [...behind.values()].reduce((sum, count) => sum + count, 0);
   const base = channels(ground);
   const seen = contrast(colour, base);

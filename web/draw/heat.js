@@ -11,7 +11,9 @@ export const STEPS = 5;
 const TEXT = 2.2;
 const BELOW = 3;
 const SPACE = 1.2;
-const CELL = { least: 2.3, most: 4.6, gap: 0.2 };
+const CELL = { least: 1.6, most: 4.6, gap: 0.2 };
+/** The height of a name, in u. Lower rows have every other name. */
+const LINE = 2.3;
 /** The fewest hours that are shown, and the room of an hour's name, in u. */
 const HOURS = 8;
 const NAME = 4.5;
@@ -72,7 +74,7 @@ export function stepOf(value, most) {
  * @param {number} heat.unit  how many pixels u has
  * @param {Row[]} heat.rows  at least one; where not all have room, the last ones are shown
  * @param {number} [heat.current]  the hour of the last row that goes on now
- * @returns {{shapes: import("./chart.js").Shape[], labels: import("./chart.js").Label[], most: number}}
+ * @returns {{shapes: import("./chart.js").Shape[], labels: import("./chart.js").Label[], most: number, more: number}}  more: the rows that had no room
  */
 export function drawHeat({ width, height, unit, rows: all, current }) {
   const room = height - BELOW * unit;
@@ -98,14 +100,14 @@ export function drawHeat({ width, height, unit, rows: all, current }) {
   });
   if (current !== undefined && current >= begin && current < end) add("heat-now", box(left + (current - begin) * across, (rows.length - 1) * down, across - gap, down - gap));
   /** @type {import("./chart.js").Label[]} */
-  const labels = rows.map(({ name }, i) => ({ className: i === rows.length - 1 && current !== undefined ? "edge" : "", text: name, align: "start", x: 0, y: (i + 0.5) * down, room: left }));
+  const labels = rows.flatMap(({ name }, i) => (down < LINE * unit && (rows.length - 1 - i) % 2 ? [] : [{ className: i === rows.length - 1 && current !== undefined ? "edge" : "", text: name, align: "start", x: 0, y: (i + 0.5) * down, room: left }]));
   const every = [1, 2, 3, 4, 6, 12].find((step) => step * across >= NAME * unit) ?? 12;
   for (let hour = begin; hour < end; hour++) {
     if (hour % every) continue;
     const x = left + (hour - begin) * across;
     if (x + (NAME / 2) * unit <= width) labels.push({ className: "", text: String(hour), align: "middle", x: x + across / 2, y: rows.length * down + 1.4 * unit, room: NAME * unit });
   }
-  return { shapes: [...paths].map(([className, d]) => ({ tag: /** @type {const} */ ("path"), className, attributes: { d } })), labels, most };
+  return { shapes: [...paths].map(([className, d]) => ({ tag: /** @type {const} */ ("path"), className, attributes: { d } })), labels, most, more: all.length - rows.length };
 }
 
 /** The hours in which anything is known and not zero, but not too few; all if there are none. @param {Row[]} rows @returns {[number, number]} */

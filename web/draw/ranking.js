@@ -53,15 +53,14 @@ export function barScale(values) {
   return { zero: at(0), at };
 }
 
-/** The space before a name, in u. */
+/** The space before a name and before the end of its bar, in u. */
 const SPACE = 0.8;
 
 /**
- * Whether a name stands beyond the end of its bar: on the bar it would lie over the end, and there is more room beyond.
+ * Whether a name on its bar reaches over the end of the bar: then the end has no line, which would strike the name through.
  * @param {number} name  its width, in u
  * @param {number} bar
- * @param {number} track  the width of the longest bar
  */
-export function nameBeyond(name, bar, track) {
-  return name + 2 * SPACE > bar && track - bar > bar;
+export function reachesOver(name, bar) {
+  return name + 2 * SPACE > bar;
 }

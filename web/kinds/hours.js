@@ -20,7 +20,9 @@ class HoursBody {
   aside = "";
 
   #plot = new Plot(true);
-  #box = { width: 30, height: 15, unit: 10 };
+  #box = { width: 30, height: 15, spare: 0, unit: 10 };
+  /** Whether all rows have room. */
+  whole = true;
   #key = "";
 
   constructor() {
@@ -40,7 +42,7 @@ class HoursBody {
 
   /** @param {Stream[]} streams  one @param {Picture} picture */
   draw([stream], picture) {
-    const { width, height, unit } = this.#box;
+    const { width, height, spare, unit } = this.#box;
     const isPast = !isRows(stream.value);
     const { points } = isPast && stream.seq ? picture.history.past.newest(stream, DAYS * DAY) : { points: [] };
     const hour = Math.floor((wallClock(picture.now, picture) % DAY) / HOUR);
@@ -52,7 +54,10 @@ class HoursBody {
       ? hoursOf(points, DAYS, picture.now, picture, (time) => day.format(time * 1000))
       : stream.value.map(([name, ...cells]) => ({ name: text(name, picture), cells }));
     if (!rows.length) return this.#plot.show({ shapes: [], labels: [] });
-    const drawn = drawHeat({ width: width * unit, height: height * unit, unit, rows, current: isPast ? hour : undefined });
+    const drawIn = (/** @type {number} */ room) => drawHeat({ width: width * unit, height: room * unit, unit, rows, current: isPast ? hour : undefined });
+    const large = drawIn(height + spare);
+    this.whole = !large.more;
+    const drawn = this.whole ? large : drawIn(height);
     this.#plot.show(drawn);
     const write = (/** @type {number} */ value) => inline(value, stream.description, picture);
     this.aside = drawn.most > 0 ? say("range", picture, { low: write(0), high: write(Math.round(drawn.most)) }) : "";

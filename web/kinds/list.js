@@ -1,7 +1,6 @@
 /** Rows: an array's elements, an object's members, or a stream's latest updates. */
 
-import { addElement } from "../page/dom.js";
-import { columnsText, rowsPart, Table } from "../parts/table.js";
+import { RowsBody } from "../parts/rows.js";
 import { clock } from "../text/format.js";
 import { cell, decimalsOf, isMoving } from "../text/values.js";
 import { say } from "../text/words.js";
@@ -15,41 +14,13 @@ const COLUMNS = 12;
 const DAY = 86_400;
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
-class ListBody {
-  element = addElement("div", "body");
-
-  #table = new Table();
-  #box = { width: 40, height: 20, spare: 0 };
-  /** @type {import("../text/language.js").Place|null} */
-  #place = null;
+class ListBody extends RowsBody {
   /** The update, the history and the day that the rows were made from. The same ones make the same rows. */
   #made = "";
-  /** @type {Parameters<Table["show"]>|null} */
-  #latest = null;
-
-  constructor() {
-    this.element.append(this.#table.element);
-  }
-
-  /** The columns that have no room. @returns {string} */
-  get aside() {
-    return this.#place ? columnsText(this.#table, this.#place) : "";
-  }
-
-  get whole() {
-    return this.#table.whole;
-  }
-
-  /** @param {import("./kind.js").Box} box */
-  fit({ width, height, spare }) {
-    this.#box = { width, height, spare };
-    if (this.#latest) this.#show(...this.#latest);
-  }
 
   /** @param {import("./kind.js").Stream[]} streams @param {import("./kind.js").Picture} picture @param {import("./kind.js").Spec} spec */
   update([stream], picture, spec) {
     const { now, history } = picture;
-    this.#place = picture;
     // Somebody who asks for a list of single values wants to see the latest ones.
     const isLog = (spec.show ?? stream.description.show) === list.name && !Array.isArray(stream.value);
     const latest = isLog ? history.latest(stream) : [];
@@ -70,11 +41,6 @@ class ListBody {
     this.update(streams, picture, spec);
   }
 
-  /** @param {import("./kind.js").Stream[]} streams @param {import("./kind.js").Picture} picture @returns {import("./kind.js").Part[]} */
-  evidence(streams, picture) {
-    return rowsPart(this.#table, picture);
-  }
-
   /** @param {{head: string[], rows: any[][]}} table @param {(value: any, decimals?: number) => string} write */
   #fill({ head, rows: all }, write, picture) {
     const rows = all.slice(0, ROWS);
@@ -84,13 +50,7 @@ class ListBody {
       return { decimals: numeric ? decimalsOf(rows.map((row) => row[j])) : undefined, title: head[j] ?? "", show: /** @type {"number"|"text"} */ (numeric ? "number" : "text"), align: /** @type {"left"|"right"} */ (numeric ? "right" : "left") };
     });
     const written = rows.map((row) => ({ cells: columns.map(({ decimals }, j) => ({ text: j < row.length ? write(row[j], decimals) : "" })) }));
-    this.#show(columns, written, this.#box, all.length);
-  }
-
-  /** @param {Parameters<Table["show"]>} table */
-  #show(...[columns, rows, , total]) {
-    this.#latest = [columns, rows, this.#box, total];
-    this.#table.show(...this.#latest);
+    this.show(columns, written, picture, all.length);
   }
 }
 

@@ -1,7 +1,6 @@
 /** The latest updates of a stream, newest above: the time, and a text that the configuration makes of the value. */
 
-import { addElement } from "../page/dom.js";
-import { Table } from "../parts/table.js";
+import { RowsBody } from "../parts/rows.js";
 import { text } from "../text/plain.js";
 import { clock } from "../text/times.js";
 import { cell } from "../text/values.js";
@@ -9,31 +8,11 @@ import { cell } from "../text/values.js";
 /** @typedef {import("./kind.js").Stream} Stream @typedef {import("./kind.js").Picture} Picture @typedef {import("./kind.js").Spec} Spec */
 
 const PLACE = /\{([^{}]{1,128})\}/g;
-/** @type {Parameters<Table["show"]>[0]} */
+/** @type {import("../parts/table.js").TableColumn[]} */
 const COLUMNS = [{ title: "", show: "time", align: "left" }, { title: "", show: "text", align: "left" }];
 
-class LogBody {
-  element = addElement("div", "body");
-
-  #table = new Table();
-  #box = { width: 30, height: 15, spare: 0 };
+class LogBody extends RowsBody {
   #made = "";
-  /** @type {Parameters<Table["show"]>|null} */
-  #latest = null;
-
-  constructor() {
-    this.element.append(this.#table.element);
-  }
-
-  get whole() {
-    return this.#table.whole;
-  }
-
-  /** @param {import("./kind.js").Box} box */
-  fit({ width, height, spare }) {
-    this.#box = { width, height, spare };
-    if (this.#latest) this.#show(this.#latest[1]);
-  }
 
   /** @param {Stream[]} streams  one @param {Picture} picture @param {Spec} spec */
   update([stream], picture, spec) {
@@ -45,17 +24,12 @@ class LogBody {
     const rows = latest.map(({ time, value, exact = value }) => ({
       cells: [{ text: clock(time, picture.now, picture), look: /** @type {const} */ ("quiet") }, { text: entry(exact, spec.text, stream.description, picture) }],
     }));
-    this.#show(rows);
+    this.show(COLUMNS, rows, picture, 0);
   }
 
   /** The history may have been read meanwhile. @param {Stream[]} streams @param {Picture} picture @param {Spec} spec */
   draw(streams, picture, spec) {
     this.update(streams, picture, spec);
-  }
-
-  #show(rows) {
-    this.#latest = [COLUMNS, rows, this.#box, 0];
-    this.#table.show(...this.#latest);
   }
 }
 

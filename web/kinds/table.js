@@ -1,7 +1,6 @@
 /** Objects as rows, in columns that the configuration names and shapes. */
 
-import { addElement } from "../page/dom.js";
-import { columnsText, rowsPart, Table } from "../parts/table.js";
+import { RowsBody } from "../parts/rows.js";
 import { misfit } from "../text/misfit.js";
 import { spanOf } from "../text/moments.js";
 import { text } from "../text/plain.js";
@@ -19,39 +18,15 @@ const OF_DAY = /^\d?\d:\d\d(:\d\d)?$/;
 /** A state that begins with the sign of a level has its colour. */
 const SIGNS = { "▲": /** @type {const} */ ("warn"), "■": /** @type {const} */ ("critical") };
 
-class TableBody {
-  element = addElement("div", "body");
-
-  #table = new Table();
-  #box = { width: 40, height: 20, spare: 0 };
-  /** @type {import("../text/language.js").Place|null} */
-  #place = null;
-  /** @type {Parameters<Table["show"]>|null} */
-  #latest = null;
+class TableBody extends RowsBody {
   #empty = false;
 
-  constructor() {
-    this.element.append(this.#table.element);
-  }
-
-  /** The columns that have no room. @returns {string} */
-  get aside() {
-    return this.#place ? columnsText(this.#table, this.#place) : "";
-  }
-
   get whole() {
-    return this.#table.whole && !this.#empty;
-  }
-
-  /** @param {import("./kind.js").Box} box */
-  fit({ width, height, spare }) {
-    this.#box = { width, height, spare };
-    if (this.#latest) this.#show(...this.#latest);
+    return super.whole && !this.#empty;
   }
 
   /** @param {Stream[]} streams  one @param {Picture} picture @param {Spec} spec @throws {TypeError} if its value is no rows */
   update([stream], picture, spec) {
-    this.#place = picture;
     const value = stream.exact ?? stream.value;
     if (stream.seq && value !== null && !Array.isArray(value)) throw misfit("table", "rows of objects", value);
     const { keys, rows } = rowsOf(Array.isArray(value) ? value : []);
@@ -62,7 +37,7 @@ class TableBody {
       cells: columns.map((column, j) => cellOf(row, column, j, columns, spec.flag ?? {}, picture)),
       look: /** @type {""|"gone"|"now"} */ (i < gone ? (i === gone - 1 ? "now" : "gone") : ""),
     }));
-    this.#show(columns.length ? columns : [{ key: "", title: "", show: "text", align: "left" }], made, this.#box, value?.length ?? 0);
+    this.show(columns.length ? columns : [{ title: "", show: "text", align: "left" }], made, picture, value?.length ?? 0);
   }
 
   /** A timetable moves with time. @param {Stream[]} streams @param {Picture} picture @param {Spec} spec */
@@ -72,13 +47,7 @@ class TableBody {
 
   /** @param {Stream[]} streams @param {Picture} picture @returns {import("./kind.js").Part[]} */
   evidence(streams, picture) {
-    return this.#empty ? [{ text: say("empty", picture) }] : rowsPart(this.#table, picture);
-  }
-
-  /** @param {Parameters<Table["show"]>} table */
-  #show(...[columns, rows, , total]) {
-    this.#latest = [columns, rows, this.#box, total];
-    this.#table.show(...this.#latest);
+    return this.#empty ? [{ text: say("empty", picture) }] : super.evidence(streams, picture);
   }
 }
 

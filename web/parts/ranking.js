@@ -2,12 +2,15 @@
 
 import { fitRows } from "../draw/columns.js";
 import { emsOf } from "../draw/numeral.js";
-import { barScale, nameBeyond } from "../draw/ranking.js";
+import { barScale, reachesOver } from "../draw/ranking.js";
 import { addElement, setData, setProperty, setText } from "../page/dom.js";
 import { cut } from "../text/plain.js";
 
 /** In u: the height of a row, the space between two bars, and between a bar and its number. */
 const ROW = { least: 3.5, most: 4.8 };
+/** While a band or a notice takes room, rows come nearer to each other than that, so that none has to go. */
+const NEARER = { ...ROW, least: 3.2 };
+const CLOSE = 0.1;
 const GAP = 0.4;
 const SPACE = 1;
 /** The space above the first row, and of a notch below the last one, in u. */
@@ -27,7 +30,7 @@ export class Ranking {
   /** How many rows had no room. */
   more = 0;
 
-  #room = { width: 30, height: 15, spare: 0 };
+  #room = { width: 30, height: 15, full: 15, spare: 0 };
   /** @type {HTMLElement[]} */
   #rows = [];
   /** @type {Ranked[]} */
@@ -35,9 +38,9 @@ export class Ranking {
   /** @type {(value: number|null) => string} */
   #write = String;
 
-  /** @param {{width: number, height: number, spare: number}} room  in u; it takes the spare height if all rows have room then */
-  fit({ width, height, spare }) {
-    this.#room = { width, height, spare };
+  /** @param {{width: number, height: number, full: number, spare: number}} room  in u; it takes the spare height if all rows have room then */
+  fit({ width, height, full, spare }) {
+    this.#room = { width, height, full, spare };
     this.#arrange();
   }
 
@@ -49,8 +52,9 @@ export class Ranking {
 
   #arrange() {
     const count = this.#ranked.length;
-    const large = fitRows(count, this.#room.height + this.#room.spare - EDGES, ROW);
-    const { shown, height } = this.#room.spare && large.shown === count ? large : fitRows(count, this.#room.height, ROW);
+    const row = this.#room.height < this.#room.full - CLOSE ? NEARER : ROW;
+    const large = fitRows(count, this.#room.height + this.#room.spare - EDGES, row);
+    const { shown, height } = this.#room.spare && large.shown === count ? large : fitRows(count, this.#room.height, row);
     this.more = count - shown;
     const scale = barScale(this.#ranked.flatMap(({ value, former = null }) => [value, former]));
     const diverging = scale.zero > 0;
@@ -85,7 +89,7 @@ function writeRow(row, { name, value, former = null, text }, { zero, at }, { siz
   setProperty(row, "--from", from);
   setProperty(row, "--to", to);
   setData(row, "sign", value !== null && value < 0 ? "minus" : undefined);
-  setData(row, "beyond", track && nameBeyond(emsOf(name) * size, to * track, track) ? "" : undefined);
+  setData(row, "over", track && reachesOver(emsOf(name) * size, to * track) ? "" : undefined);
   setData(row, "former", former === null ? undefined : "");
   if (former !== null) setProperty(row, "--former", at(former));
 }

@@ -3,7 +3,6 @@
 import { fitColumns, fitRows, GAP, wholeRoom } from "../draw/columns.js";
 import { emsOf } from "../draw/numeral.js";
 import { addElement, setData, setProperty, setText } from "../page/dom.js";
-import { say } from "../text/words.js";
 
 /** In u: the size of a row's text, and of one in which more has room; the height of the heads, or of the space that a table without
  * heads has above it; and the height of a row. */
@@ -11,6 +10,9 @@ const SIZE = { most: 2.9, least: 2.7 };
 const HEAD = 3.2;
 const TOP = 0.4;
 const ROW = { least: 3.6, most: 5.6 };
+/** While a band or a notice takes room, rows come nearer to each other than that, so that none has to go. */
+const NEARER = { ...ROW, least: 3.3 };
+const CLOSE = 0.1;
 /** The size of heads, as a share of a row's. */
 const SMALL = 2.2 / SIZE.least;
 /** The width of a bar in em, and what it may be cut down to. So may a text, and a state, which says more. */
@@ -53,18 +55,19 @@ export class Table {
    * Show a table in a room.
    * @param {TableColumn[]} columns  at least one
    * @param {TableRow[]} rows
-   * @param {{width: number, height: number, spare?: number}} room  in u; it takes the spare height if all rows have room then
+   * @param {{width: number, height: number, full?: number, spare?: number}} room  in u; it takes the spare height if all rows have room then
    * @param {number} [total]  how many rows there are, if not all are given; 0: the others are not counted
    */
-  show(columns, rows, { width, height, spare = 0 }, total = rows.length) {
+  show(columns, rows, { width, height, full = height, spare = 0 }, total = rows.length) {
     const headed = columns.some(({ title }) => title);
     const sizes = columns.map((column, j) => sizeOf(column, rows, j));
     const size = wholeRoom(sizes) * SIZE.most > width ? SIZE.least : SIZE.most;
     const widths = fitColumns(sizes, width / size);
     const below = height - (headed ? HEAD : TOP);
-    const large = fitRows(rows.length, below + spare, ROW);
+    const row = height < full - CLOSE ? NEARER : ROW;
+    const large = fitRows(rows.length, below + spare, row);
     this.whole = total <= large.shown;
-    const { shown, height: pitch } = this.whole ? large : fitRows(rows.length, below, ROW);
+    const { shown, height: pitch } = this.whole ? large : fitRows(rows.length, below, row);
     this.hidden = { columns: columns.length - widths.length, rows: Math.max(0, total - shown) };
     setProperty(this.element, "--pitch", pitch);
     setProperty(this.element, "--size", size);
@@ -110,22 +113,6 @@ export class Table {
     setData(bar, "known", share === null ? "no" : "yes");
     setProperty(bar, "--share", share ?? 0);
   }
-}
-
-/**
- * What is said beside the label of the columns that have no room.
- * @param {Table} table @param {import("../text/language.js").Place} place
- */
-export function columnsText({ hidden }, place) {
-  return hidden.columns ? say("moreColumns", place, { count: hidden.columns }) : "";
-}
-
-/**
- * What the evidence says of the rows that have no room.
- * @param {Table} table @param {import("../text/language.js").Place} place @returns {import("../kinds/kind.js").Part[]}
- */
-export function rowsPart({ hidden }, place) {
-  return hidden.rows ? [{ text: say("more", place, { count: hidden.rows }), always: true }] : [];
 }
 
 /** @param {TableColumn} column @param {TableRow[]} rows @param {number} j @returns {import("../draw/columns.js").ColumnSize} */

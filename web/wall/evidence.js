@@ -10,8 +10,8 @@ import { clock, cut, duration, limit } from "../text/format.js";
 import { Misfit } from "../text/misfit.js";
 import { say } from "../text/words.js";
 
-/** The age of a value that is younger than this many seconds is not told. */
-const NOW = 60;
+/** The age of a value that is younger than this many seconds is not told: on most walls much stays the same for minutes. */
+const NOW = 600;
 /** Seconds by which a value may be ahead of the server's clock before its tile says so. */
 const AHEAD = 5;
 
@@ -27,7 +27,7 @@ const SIGNS = { warn: "▲", critical: "■" };
  * @property {State} state
  * @property {"ok"|"warn"|"critical"} level
  * @property {Part[]} evidence  the most important first: those that do not fit are left out
- * @property {string} [age]  of a current value, in words; empty: it is young, or has a change of late
+ * @property {string} [age]  of the value, in words; empty: it is young, or has a change of late; undefined: more is said than that
  * @property {number} [since]  when the state or the level began, in seconds
  * @property {import("../kinds/kind.js").Need[]} [needs]  the parts of the tile that need somebody
  * @property {{called: string, assessment: Assessment}[]} [members]  the streams of a tile of many parts, each for itself
@@ -52,7 +52,7 @@ export function assess(stream, picture, parts = []) {
   const own = EVIDENCE[state](stream, picture, level).filter(Boolean).map((text) => /** @type {Part} */ ({ text }));
   if (state === "failed") own[0] = { strong: own[0].text };
   const { since } = stream.health;
-  if (state !== "current") return { state, level, evidence: [...own, ...parts.filter(({ always }) => always)], since };
+  if (state !== "current") return { state, level, evidence: [...own, ...parts.filter(({ always }) => always)], age: own.length > 1 ? undefined : own.map(textOf).join(), since };
   // A value with a change has one of late: its age would say nothing new.
   return { state, level, evidence: [...signParts(stream, level, picture), ...(parts.length ? parts : own)], age: own.map(textOf).join(), since: level === "ok" ? since : beyondSince(stream, level, picture) };
 }

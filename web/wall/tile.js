@@ -109,12 +109,24 @@ export class Tile extends HTMLElement {
     return true;
   }
 
-  /** Whether a body that shows all that it has may take the line of evidence: nothing but an age would stand there. */
+  /**
+   * Whether a body that shows all that it has may take the line of evidence: nothing but an age would stand there. On a lost wall the
+   * band says more of all ages, so that an age without room may go.
+   */
   #isSpare() {
-    const { state, level, age = "" } = this.assessment ?? {};
-    if (state !== "current" || level !== "ok" || !this.#room) return false;
-    const beside = [this.#body?.aside, age].filter(Boolean).join(APART);
-    return emsOf(this.called) * SIZE.label + emsOf(beside) * SIZE.aside + SIZE.space < this.#room.width;
+    const { state, level, age } = this.assessment ?? {};
+    if (level !== "ok" || age === undefined) return false;
+    return state === "lost" || (state === "current" && this.#hasRoom(age));
+  }
+
+  /** Whether an age has room beside the label. @param {string} age */
+  #hasRoom(age) {
+    return emsOf(this.called) * SIZE.label + emsOf(this.#beside(age)) * SIZE.aside + SIZE.space < (this.#room?.width ?? 0);
+  }
+
+  /** @param {string} age */
+  #beside(age) {
+    return [this.#body?.aside, age].filter(Boolean).join(APART);
   }
 
   /** Write the evidence, or the age beside the label if the body has taken the line. */
@@ -123,7 +135,7 @@ export class Tile extends HTMLElement {
     const taken = Boolean(this.#box?.spare && this.#body?.whole);
     setData(this, "foot", taken || !this.#box?.foot ? "none" : undefined);
     this.#evidence.forEach((element, i) => setPart(element, (!taken && evidence[i]) || {}));
-    setText(this.#aside, [this.#body?.aside, taken ? age : ""].filter(Boolean).join(APART));
+    setText(this.#aside, this.#beside(taken && this.#hasRoom(age) ? age : ""));
   }
 
   /** A sided body has its evidence below its side. A failure has more lines of evidence where they cover nothing. */

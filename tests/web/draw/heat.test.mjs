@@ -42,8 +42,14 @@ test("rows become cells, unknown ones dashes, and those to come nothing", () => 
 
 test("without room for a week, the newest days are shown", () => {
   const rows = ["a", "b", "c"].map((name) => ({ name, cells: [1, 2, 3] }));
-  const { labels } = drawHeat({ width: 300, height: 55, unit: 10, rows, current: 1 });
+  const { labels } = drawHeat({ width: 300, height: 50, unit: 10, rows, current: 1 });
   assert.deepEqual(labels.map(({ text }) => text).filter((text) => /[abc]/.test(text)), ["c"]);
+});
+
+test("of rows lower than a name, every other one has its name, and the newest always", () => {
+  const rows = [..."abcdefg"].map((name) => ({ name, cells: [1, 2, 3] }));
+  const { labels, more } = drawHeat({ width: 300, height: 30 + 7 * 20, unit: 10, rows, current: 1 });
+  assert.deepEqual([labels.map(({ text }) => text).filter((text) => /[a-g]/.test(text)), more], [["a", "c", "e", "g"], 0]);
 });
 
 test("nothing but zeros is no division by zero", () => {

@@ -22,6 +22,11 @@ test("a numeral beside its picture grows only with room for a bar, as that of a 
   assert.deepEqual([12.7, 13.6].map((height) => fit("12", 37, height)), [5.6, 8].map((step) => ({ step, shape: "beside" })));
 });
 
+test("on a lower wall, a numeral is smaller in its arrangement, and a word leaves room for its descenders", () => {
+  const steps = ["12", "yes"].map((value) => fitNumeral({ value }, { width: 26, height: 5.5, full: 6.8 }, true).step.toFixed(1));
+  assert.deepEqual(steps, ["5.1", "4.4"]);
+});
+
 test("a hero's numeral leaves two thirds of the width to its picture", () => {
   for (const value of ["52", "177", "1,284"]) assert.deepEqual(fit(value, 99, 40.6), { step: 17, shape: "sided" });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { barScale, nameBeyond, readRanked } from "../../../web/draw/ranking.js";
+import { barScale, reachesOver, readRanked } from "../../../web/draw/ranking.js";
 
 test("pairs, members and objects are named numbers", () => {
   const found = [{ name: "a", value: 1 }, { name: "b", value: null }];
@@ -33,9 +33,6 @@ test("a member of objects is what the number was before", () => {
   assert.equal(readRanked([["a", 1]], "constructor")?.[0].former, undefined);
 });
 
-test("a name that is longer than its bar stands beyond it, if there is more room", () => {
-  assert.equal(nameBeyond(10, 30, 40), false);
-  assert.equal(nameBeyond(10, 11, 40), true);
-  assert.equal(nameBeyond(50, 30, 40), false);
-  assert.equal(nameBeyond(5, 0, 40), true);
+test("a name that is longer than its bar reaches over the end of it", () => {
+  assert.deepEqual([[10, 30], [10, 11], [10, 0]].map(([name, bar]) => reachesOver(name, bar)), [false, true, true]);
 });

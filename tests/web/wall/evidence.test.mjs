@@ -21,6 +21,7 @@ test("the evidence says in words what is known", () => {
   const today = clock(NOW - 2, NOW);
   assert.equal(said(stream()), "");
   assert.equal(said(stream({ time: NOW - 3 * 3600 })), "unchanged 3 h");
+  assert.equal(said(stream({ time: NOW - 599 })), "", "most values of a wall stay the same for minutes");
   assert.equal(said(stream({ time: NOW + 1 })), "");
   assert.match(said(stream({ time: NOW + 600 })), /^dated \d\d:\d\d$/);
   assert.equal(said(stream({ ...ill({ level: "warn" }), description: { warn: "> 80" } })), "▲ above 80");
