@@ -103,8 +103,8 @@ export const WORDS = {
     letIn: "An administrator lets it in with this command:",
     inMemory: "The journal is in memory: after a restart of the daemon, the screen asks again",
     foreignAnswer: "A proxy or a login answers in the server's place, with status {status}",
-    otherHost: 'A proxy passes another Host than {host}. nginx needs: proxy_set_header Host $http_host; or add under [server] in streamd.toml: url = "{url}"',
-    noWebSocket: 'A proxy lets no WebSocket pass, so event streams bring the values. nginx needs: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";',
+    otherHost: 'A proxy passes another Host than {host}. nginx needs: proxy_set_header Host $http_host; Apache: ProxyPreserveHost On; or add under [server] in streamd.toml: url = "{url}"',
+    noWebSocket: 'A proxy lets no WebSocket pass, so event streams bring the values. Run streamd doctor {url}: it names the line for nginx, HAProxy or Caddy (in Apache: ProxyPass with upgrade=websocket)',
     // kinds
     ofTotalUp: "of {total} up",
     moreRows: "{count} more",
@@ -199,8 +199,8 @@ export const WORDS = {
     letIn: "Mit diesem Befehl gibt ihn ein Administrator frei:",
     inMemory: "Das Journal liegt im Speicher: Nach einem Neustart des Dienstes fragt der Bildschirm wieder",
     foreignAnswer: "Ein Proxy oder eine Anmeldung antwortet anstelle des Servers, mit Status {status}",
-    otherHost: 'Ein Proxy reicht einen anderen Host als {host} weiter. In nginx fehlt: proxy_set_header Host $http_host; oder in streamd.toml unter [server]: url = "{url}"',
-    noWebSocket: 'Ein Proxy lässt keine WebSockets durch, darum kommen die Werte als Ereignisstrom. In nginx fehlt: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";',
+    otherHost: 'Ein Proxy reicht einen anderen Host als {host} weiter. In nginx fehlt: proxy_set_header Host $http_host; in Apache: ProxyPreserveHost On; oder in streamd.toml unter [server]: url = "{url}"',
+    noWebSocket: 'Ein Proxy lässt keine WebSockets durch, darum kommen die Werte als Ereignisstrom. streamd doctor {url} nennt die Zeile für nginx, HAProxy oder Caddy (in Apache: ProxyPass mit upgrade=websocket)',
     // kinds
     ofTotalUp: "von {total} in Ordnung",
     moreRows: "{count} weitere",
@@ -295,8 +295,8 @@ export const WORDS = {
     letIn: "Un administrateur l'autorise avec cette commande\u202f:",
     inMemory: "Le journal est en mémoire\u202f: après un redémarrage du service, l'écran demandera de nouveau",
     foreignAnswer: "Un proxy ou une page de connexion répond à la place du serveur, avec le statut {status}",
-    otherHost: 'Un proxy transmet un autre Host que {host}. Il manque dans nginx : proxy_set_header Host $http_host; ou dans streamd.toml, sous [server] : url = "{url}"',
-    noWebSocket: 'Un proxy ne laisse passer aucun WebSocket, les valeurs arrivent donc par flux d’événements. Il manque dans nginx : proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";',
+    otherHost: 'Un proxy transmet un autre Host que {host}. Il manque dans nginx : proxy_set_header Host $http_host; dans Apache : ProxyPreserveHost On; ou dans streamd.toml, sous [server] : url = "{url}"',
+    noWebSocket: 'Un proxy ne laisse passer aucun WebSocket, les valeurs arrivent donc par flux d’événements. streamd doctor {url} donne la ligne pour nginx, HAProxy ou Caddy (dans Apache : ProxyPass avec upgrade=websocket)',
     // kinds
     ofTotalUp: "sur {total} en ordre",
     moreRows: "{count} de plus",

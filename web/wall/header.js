@@ -149,7 +149,7 @@ export class Header {
     if (state === "away") return [say("cannotReceive", this.#configuration), error].filter(Boolean).join(": ");
     const { trouble } = this.#link.configuration;
     if (trouble) return troubleText(trouble, this.#configuration);
-    const blocked = this.#link.blocked ? say("noWebSocket", this.#configuration) : "";
+    const blocked = this.#link.blocked ? say("noWebSocket", this.#configuration, { url: new URL(".", document.baseURI).href }) : "";
     return this.#foreign || this.#refused.text || blocked || (error ?? this.#configuration.note ?? "");
   }
 
