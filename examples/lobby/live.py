@@ -80,10 +80,12 @@ def read_meters(company: sqlite3.Connection) -> None:
 def main() -> None:
     """Work until whoever started this is gone."""
     starter = os.getppid()
-    while os.getppid() == starter and not is_running():
-        time.sleep(0.2)
-    machines()
     with closing(connect()) as company:
+        while os.getppid() == starter and not is_running():
+            with company:
+                sell(company)
+            time.sleep(0.2)
+        machines()
         for turn in count():
             if os.getppid() != starter:
                 return
