@@ -132,7 +132,14 @@ def test_own_page_behind_a_proxy_with_a_path(
 def test_lobby(start: Start, page: Page) -> None:
     """No tile has failed, and the shop sells."""
     lobby = start("lobby")
-    until = ("sales", "today.revenue", "machine.roof_hatch", "server.room", "goal.amount", "checkouts")
+    until = (
+        "sales",
+        "today.revenue",
+        "machine.roof_hatch",
+        "server.room",
+        "goal.amount",
+        "checkouts",
+    )
     wait_until(lambda: set(until) <= set(state(lobby)), what="the company")
     before = state(lobby)["sales"]["id"]
     for wall, tiles in (("lobby", 10), ("house", 9)):

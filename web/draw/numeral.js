@@ -15,14 +15,14 @@ const ABOVE = 0.7;
 /** The height of a line with letters that reach below it, where nothing is left below: "yes" stands above the evidence. */
 const WORD_LINE = 1.08;
 const LETTERS = /\p{L}/u;
-/** The least width of a column of evidence: so much, up to so much of the tile's width if that is more. See figure.css. */
+/** The least width of a column of evidence: this much, up to this much of the tile's width if that is more. See figure.css. */
 const SIDE = { least: 22.5, share: 0.36, most: 31 };
 /** The space between that column, or the numeral, and the picture. */
 const SPACE = { across: 2.4, beside: 1.6 };
 /** The smallest picture that says something: beside the column, beside the numeral, below the numeral. */
 const LEAST = { across: 18, beside: 7, below: 5.5 };
-/** A numeral beside its picture is above the lowest step only if so much height is left, in u: a bar has room there, and so tiles of one size
- * have numerals of one size. */
+/** A numeral beside its picture is above the lowest step only if this much height is left, in u: a bar has room there, too, so that
+ * small tiles have numerals of one size. */
 const AIR = 2;
 /** Above this step a numeral leaves this share of the width to the picture beside it. */
 const LARGE = { step: 17, picture: 0.68 };

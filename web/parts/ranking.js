@@ -10,6 +10,7 @@ import { cut } from "../text/plain.js";
 const ROW = { least: 3.5, most: 4.8 };
 /** While a band or a notice takes room, rows come nearer to each other than that, so that none has to go. */
 const NEARER = { ...ROW, least: 3.2 };
+/** Heights that differ by less than this, in u, differ by rounding only. */
 const CLOSE = 0.1;
 const GAP = 0.4;
 const SPACE = 1;

@@ -12,6 +12,7 @@ const TOP = 0.4;
 const ROW = { least: 3.6, most: 5.6 };
 /** While a band or a notice takes room, rows come nearer to each other than that, so that none has to go. */
 const NEARER = { ...ROW, least: 3.3 };
+/** Heights that differ by less than this, in u, differ by rounding only. */
 const CLOSE = 0.1;
 /** The size of heads, as a share of a row's. */
 const SMALL = 2.2 / SIZE.least;

@@ -22,7 +22,7 @@ import { Plot } from "../page/plot.js";
 
 /** The seconds that a slot may have: each divides the next but one, and an hour or a day, as those of the server do. */
 const WIDTHS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
-/** A slot of the picture is at least so wide, in u: a line that goes up and down within its own thickness is a blot. */
+/** A slot of the picture is at least this wide, in u: a line that goes up and down within its own thickness is a blot. */
 const NARROWEST = { line: 0.4, spark: 0.2 };
 /** In u: the room of a time below the plot, the size of labels, and the space for half a dot. */
 const TIME = { second: 11, minute: 9, day: 6 };
