@@ -60,14 +60,15 @@ SIGNED_OUT_CODE = 4401
 """streamd's own close code: the viewer may not read any more what it reads; as the status 401."""
 
 ABUSE = 4400
-"""streamd's own close code: too many messages of the viewer wait for their answers."""
+"""streamd's own close code: a client of Socket.IO broke its protocol."""
 
 TOO_FAST = 4429
 """streamd's own close code: the viewer sends faster than it may.  The last digits are those of the
 HTTP status for the same."""
 
 MAX_DUE = 16
-"""The most answers and commands for one viewer that wait until earlier messages were sent."""
+"""The most answers and commands for one viewer that wait until earlier messages were sent.  Receipts
+have their own bound."""
 
 _ENCODINGS = (PLAIN_WEBSOCKET, PLAIN_DEFLATED), (V1_WEBSOCKET, V1_DEFLATED)
 """The encodings: the first index is whether the viewer speaks v1, the second whether it inflates."""
@@ -89,6 +90,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     _aborting: IDelayedCall | None = None
     _quiet: IDelayedCall | None = None
     _deaf = False
+    _held = False  # its input waits until earlier messages were answered
     _allowance = float(BURST)
     _counted = 0.0
     ping_frame = PING
@@ -154,11 +156,36 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     def dataReceived(self, data: bytes) -> None:
         if not self._deaf:
             super().dataReceived(data)
+            self._hold_input()
         elif self._quiet is not None and self._quiet.active():
             self._quiet.reset(QUIET)
 
     def processData(self) -> bool:
-        return not self._deaf and bool(super().processData())
+        return not (self._deaf or self._is_full()) and bool(super().processData())
+
+    def _is_full(self) -> bool:
+        """Return whether the next message has to wait, because too many wait for their answers."""
+        if len(self._due) < MAX_DUE or not self.is_writable:
+            return False
+        receipts = self._receipts
+        return receipts >= MAX_PUBLISHES or len(self._due) - receipts >= MAX_DUE
+
+    @property
+    def _receipts(self) -> int:
+        return sum(isinstance(due, Receipt) for due in self._due)
+
+    def _hold_input(self) -> None:
+        """Read no further while too many messages wait for their answers (back-pressure)."""
+        if not self._held and not self._deaf and self._is_full():
+            self._held = True
+            self.transport.pauseProducing()
+
+    def _take_input(self) -> None:
+        """Read on in the next turn of the reactor: this may be called while a message is handled."""
+        if self._held:
+            self._held = False
+            self.transport.resumeProducing()
+            self.factory.clock.callLater(0, self.dataReceived, b"")
 
     def onFrameBegin(self) -> None:
         now = self.factory.clock.seconds()
@@ -173,8 +200,8 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
             super().onFrameBegin()
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        if not self.is_v1:
-            return  # messages of a plain viewer are ignored
+        if not (self.is_v1 and self.is_writable):
+            return  # a plain viewer says nothing, and no answer may follow a close frame
         said: Subscription | ScreenReport | Publish | bytes
         try:
             said = parse_message(b"" if isBinary else payload)
@@ -193,22 +220,12 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
             self.answer_later(said)
 
     def answer_later(self, due: Subscription | bytes) -> None:
-        """Answer with the state of a subscription, or with a frame, once earlier messages were sent.
-
-        A viewer that lets too many answers wait is refused.
-        """
-        if self._deaf:
-            return
-        if len(self._due) >= MAX_DUE:
-            self.refuse("too many messages wait for their answers")
-        else:
+        """Answer with the state of a subscription, or with a frame, once earlier messages were sent."""
+        if not self._deaf:
             self._due.append(due)
             self._answer()
 
     def _publish(self, said: Publish, text: bytes) -> None:
-        if len(self._due) >= MAX_PUBLISHES:
-            self.refuse("too many messages wait for their answers")
-            return
         publisher = self.factory.publisher
         assert publisher is not None  # only v1 has such messages
         if self.admission.principal is not None:
@@ -232,7 +249,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
 
         :raises Refused: 503 if too many messages wait already.
         """
-        if len(self._due) >= MAX_DUE:
+        if len(self._due) - self._receipts >= MAX_DUE:
             raise Refused(503, "screen-lags", "the screen has not yet taken earlier messages")
         self._due.append(frame(text))
         self._answer()
@@ -242,7 +259,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         while self._due and self._is_free() and self.is_settled:
             due = self._due[0]
             if isinstance(due, Receipt) and not due.text:
-                return  # it calls this again
+                break  # it calls this again
             del self._due[0]
             if isinstance(due, Subscription):
                 self._join(due, known=self._subscription.selection)
@@ -250,6 +267,8 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
                 self.write(due.text)
             else:
                 self.write(due)
+        if not self._is_full():
+            self._take_input()
 
     @property
     def is_settled(self) -> bool:
@@ -283,6 +302,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     def _stop_listening(self) -> None:
         """Discard further input, and close when it pauses: unread input would reset the connection."""
         self._deaf = True
+        self._take_input()
         self._abort_in(CLOSE_GRACE / 2)
         self._quiet = self.factory.clock.callLater(QUIET, self.dropConnection)
 
@@ -307,6 +327,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
             self.lose()
         else:
             super().sendCloseFrame(*args, **kwargs)
+            self._take_input()  # the viewer's close frame may wait
 
     def lose(self) -> None:
         self._deaf = True  # what was received with the reason to close is not handled any more
@@ -363,6 +384,8 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         """
         if not self.ready or self._pinged is None or now - self._pinged < PONG_WITHIN:
             return
+        if self._held:
+            return  # the pong may wait with its other input
         taken = bytes_acknowledged(self.transport)
         may_be_slow = taken - self._heard_at > PONG_WITHIN * SLOWEST
         if not may_be_slow or taken == self._pinged_at:

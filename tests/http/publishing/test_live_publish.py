@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred
 
 from streamd.http.publishing import live_publish
 from streamd.http.publishing.live_publish import MAX_PUBLISHES
-from streamd.http.viewers.websocket import ABUSE
+from streamd.http.viewers.websocket import MAX_DUE
+from streamd.hub.sweep import PONG_WITHIN
 from tests.http.publishing.test_hooks import reload
 from tests.support.frames import frame
 from tests.support.net import wait_until
@@ -140,15 +141,100 @@ def test_receipts_are_in_the_order_of_the_messages(
     assert answers[3]["type"] == "hello"
 
 
+class SlowJournal:
+    """Appends one update only when it is told to."""
+
+    def __init__(self, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._served = served
+        self._append = served.service.journal.append
+        self.waiting: list[Any] = []
+        monkeypatch.setattr(served.service.journal, "append", self._hold)
+
+    def _hold(self, *args: Any, **kwargs: Any) -> Deferred[Any]:
+        appended: Deferred[Any] = Deferred()
+        self.waiting.append((appended, args, kwargs))
+        return appended
+
+    def let(self, count: int) -> None:
+        def append() -> None:
+            for _ in range(count):
+                appended, args, kwargs = self.waiting.pop(0)
+                self._append(*args, **kwargs).chainDeferred(appended)
+
+        self._served.run(append)
+
+
 @in_thread
-def test_too_many_messages_without_a_receipt_close_the_connection(
+def test_fast_publisher_is_read_no_faster_than_its_receipts_are_made(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wire = publisher(served)
-    monkeypatch.setattr(served.service.journal, "append", lambda *args, **kwargs: Deferred())
+    journal = SlowJournal(served, monkeypatch)
+    said = [{"type": "publish", "updates": [update("a", n)]} for n in range(3 * MAX_PUBLISHES)]
+    wire.send(b"".join(frame(0x81, json.dumps(each).encode()) for each in said))
+    for _ in range(3):
+        wait_until(lambda: len(journal.waiting) == MAX_PUBLISHES)
+        served.run(lambda: None)
+        assert len(journal.waiting) == MAX_PUBLISHES
+        journal.let(MAX_PUBLISHES)
+    seen = [wire.message() for _ in said]
+    assert [receipt["seq"] for receipt in seen] == [[n + 1] for n in range(len(said))]
+    assert served.state() == {"a": len(said) - 1}
+
+
+@in_thread
+def test_other_messages_may_follow_many_publishes(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = publisher(served)
+    journal = SlowJournal(served, monkeypatch)
+    for n in range(MAX_PUBLISHES - 1):
+        say(wire, {"type": "publish", "updates": [update("a", n)]})
+    for _ in range(2 * MAX_DUE):
+        say(wire, {"type": "subscribe", "streams": ["b"]})
+    wait_until(lambda: len(journal.waiting) == MAX_PUBLISHES - 1)
+    journal.let(MAX_PUBLISHES - 1)
+    types = [wire.message()["type"] for _ in range(MAX_PUBLISHES - 1 + 2 * MAX_DUE)]
+    assert types == ["receipt"] * (MAX_PUBLISHES - 1) + ["hello"] * 2 * MAX_DUE
+
+
+@in_thread
+def test_publisher_that_waits_for_the_journal_is_not_taken_for_dead(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = publisher(served)
+    journal = SlowJournal(served, monkeypatch)
     for n in range(MAX_PUBLISHES + 1):
         say(wire, {"type": "publish", "updates": [update("a", n)]})
-    assert wire.close_code() == ABUSE
+    wait_until(lambda: len(journal.waiting) == MAX_PUBLISHES)
+    [viewer] = served.service.viewers.protocols
+    now = served.service.reactor.seconds()
+    served.run(viewer.ping, now)
+    while wire.frame()[0] != 9:
+        pass  # the messages after the hello
+    wire.send(frame(0x8A, b""))
+    served.run(viewer.check_pong, now + 2 * PONG_WITHIN)
+    journal.let(MAX_PUBLISHES)
+    wait_until(lambda: len(journal.waiting) == 1)
+    journal.let(1)
+    assert [wire.message()["seq"] for _ in range(MAX_PUBLISHES + 1)][-1] == [MAX_PUBLISHES + 1]
+
+
+@in_thread
+def test_connection_that_is_not_read_closes_when_the_daemon_stops(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = publisher(served)
+    journal = SlowJournal(served, monkeypatch)
+    for n in range(2 * MAX_PUBLISHES):
+        say(wire, {"type": "publish", "updates": [update("a", n)]})
+    wait_until(lambda: len(journal.waiting) == MAX_PUBLISHES)
+    [viewer] = served.service.viewers.protocols
+    served.run(viewer.restart)
+    assert wire.message()["type"] == "bye"
+    assert wire.close_code() == 1012
+    assert len(journal.waiting) == MAX_PUBLISHES, "what came after the close frame was not published"
+    journal.let(MAX_PUBLISHES)
 
 
 @in_thread
