@@ -24,6 +24,7 @@ from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError
 from streamd.reactor.private_twisted import (
     inherited_descriptors,
+    read_proxy_lines,
     send_whole_chain,
     set_tls_context,
     tls_context,
@@ -134,6 +135,7 @@ def wall_address(opened: IListeningPort, port: str, public: str | None) -> str:
 def _make_endpoint(reactor: Any, port: str) -> Any:
     made = serverFromString(reactor, port)
     send_whole_chain(made, port)
+    read_proxy_lines(made)
     return made
 
 
@@ -149,12 +151,15 @@ def _readable(port: str, key: str = "port") -> Iterator[None]:
     """Turn every exception of the ``with`` block, which makes an endpoint, into a ConfigError."""
     try:
         yield
+    except FileNotFoundError as error:
+        problem = f"{port}: there is no file {error.filename}"
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
         problem = f"expected a number or an endpoint such as tcp:5000, not {port} ({error})"
     except ImportError:
         problem = needs_extra(port, "pyOpenSSL", "tls")
     except Exception as error:  # pyOpenSSL's errors have no base class of their own
-        problem = f"the key or the certificate of {port} cannot be used: {error}"
+        why = "it has no certificate in PEM" if str(error) == "[]" else error
+        problem = f"the key or the certificate of {port} cannot be used: {why}"
     else:
         return
     raise ConfigError([f"{key}: {problem}"])

@@ -113,6 +113,8 @@ def _read(link: Path, root: Path, known: OwnFile | None, room: int) -> OwnFile |
         part.startswith(".") for part in path.relative_to(root).parts
     ):
         return None
+    if not path.is_file():  # to open a socket fails, and to open a device may do anything
+        return None
     try:
         # A link may have been put here since, and to open a pipe would wait for its writer.
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -9,13 +9,17 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.endpoints import _parse, _SystemdParser, quoteStringArgument
 from twisted.internet.tcp import Connection
 from twisted.logger import FileLogObserver, globalLogPublisher
-from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper
+from twisted.protocols.haproxy._exceptions import InvalidProxyHeader
+from twisted.protocols.haproxy._info import ProxyInfo
+from twisted.protocols.haproxy._v1parser import V1Parser
+from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper, HAProxyWrappingFactory
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.http import HTTPChannel
 
@@ -71,6 +75,55 @@ def is_relayed(transport: Any) -> bool:
     client of such a port can claim an address.
     """
     return isinstance(transport, HAProxyProtocolWrapper)
+
+
+class ProxyLine(V1Parser):
+    """Reads the first line of version 1 of the PROXY protocol.
+
+    Twisted's parser raises ValueError for some malformed lines, takes any text for an address, and
+    refuses ``PROXY UNKNOWN`` without addresses, which proxies send with their own checks.
+    """
+
+    @classmethod
+    def parse(cls, line: bytes) -> ProxyInfo:
+        """Return what a line tells.
+
+        :raises InvalidProxyHeader: the line is malformed; the connection is closed then.
+        """
+        if line == b"PROXY UNKNOWN":
+            return ProxyInfo(line, None, None)
+        try:
+            info = super().parse(line)
+            for told in (info.source, info.destination):
+                if told is not None:
+                    ip_address(told.host)  # type: ignore[union-attr]  # a line has no unix sockets
+        except ValueError:
+            raise InvalidProxyHeader from None
+        return info
+
+
+class RelayedConnection(HAProxyProtocolWrapper):
+    """A connection that begins with the PROXY protocol; it sets ``HAProxyProtocolWrapper._parser``."""
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._parser is None and data.startswith(ProxyLine.PROXYSTR):
+            self._parser = ProxyLine()
+        super().dataReceived(data)
+
+
+class RelayedConnections(HAProxyWrappingFactory):
+    """Makes the connections of a port for the PROXY protocol."""
+
+    protocol = RelayedConnection
+
+
+def read_proxy_lines(endpoint: Any) -> None:
+    """Make a ``haproxy:`` endpoint read its connections with :class:`ProxyLine`.
+
+    This sets ``_WrapperServerEndpoint._wrapperFactory``.  Other endpoints are unchanged.
+    """
+    if getattr(endpoint, "_wrapperFactory", None) is HAProxyWrappingFactory:
+        endpoint._wrapperFactory = RelayedConnections
 
 
 def direct_send(transport: Any) -> Callable[[bytes], int] | None:

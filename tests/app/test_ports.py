@@ -12,6 +12,7 @@ from twisted.internet.address import IPv4Address
 from streamd.app.ports import check_endpoint, endpoint, wall_address
 from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError
+from tests.support.certificate import make_certificate
 
 
 def problem(port: str) -> str:
@@ -35,7 +36,7 @@ def test_number_that_no_port_has() -> None:
     assert problem("9" * 5000).startswith("port: expected 0 to 65535, not 9")
 
 
-@pytest.mark.parametrize("port", ["nonsense:1", "", "tcp", "tcp:", "tcp:1:2:3:4:5", "ssl:1", "-1"])
+@pytest.mark.parametrize("port", ["nonsense:1", "", "tcp", "tcp:", "tcp:1:2:3:4:5", "-1"])
 def test_no_endpoint(port: str) -> None:
     assert problem(port).startswith("port: expected a number or an endpoint such as tcp:5000")
 
@@ -45,6 +46,20 @@ def test_certificate_that_is_none(tmp_path: Path) -> None:
     file.write_text("no PEM")
     port = f"ssl:443:privateKey={file}:certKey={file}"
     assert problem(port).startswith(f"port: the key or the certificate of {port} cannot be used")
+
+
+def test_certificate_whose_end_is_missing(tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    file = tmp_path / "cert.pem"
+    file.write_text("-----BEGIN CERTIFICATE-----\n" + file.read_text())
+    port = f"ssl:443:privateKey={tmp_path / 'key.pem'}:certKey={file}"
+    assert problem(port).endswith("cannot be used: it has no certificate in PEM")
+
+
+def test_certificate_that_is_missing(tmp_path: Path) -> None:
+    port = f"ssl:443:privateKey={tmp_path / 'key.pem'}"
+    assert problem(port) == f"port: {port}: there is no file {tmp_path / 'key.pem'}"
+    assert problem("ssl:1") == f"port: ssl:1: there is no file {Path('server.pem').absolute()}"
 
 
 def test_tls_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

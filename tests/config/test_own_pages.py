@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,8 @@ def test_which_files_are_read(tmp_path: Path) -> None:
     (folder / "nowhere").symlink_to("nothing")
     (folder / "loop").symlink_to("loop")
     os.mkfifo(folder / "pipe")
+    with closing(socket.socket(socket.AF_UNIX)) as end:
+        end.bind(os.path.relpath(folder / "socket"))  # a longer path may be too long
     found = read_pages(folder)
     assert {name: file.body.decode() for name, file in found.items()} == {
         "a.html": "a.html",

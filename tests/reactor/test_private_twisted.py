@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.internet.tcp import Connection
 from twisted.internet.testing import StringTransport
 from twisted.logger import globalLogPublisher
+from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper, HAProxyWrappingFactory
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import HTTPChannel
@@ -39,6 +40,8 @@ class PresenceTests(SynchronousTestCase):
             (endpoints, "_parse"),
             (endpoints._SystemdParser(), "_sddaemon"),
             (SSL4ServerEndpoint(None, 0, None), "_sslContextFactory"),
+            (endpoints._WrapperServerEndpoint(None, None), "_wrapperFactory"),
+            (HAProxyProtocolWrapper(HAProxyWrappingFactory(None), None), "_parser"),  # type: ignore[arg-type]
         ]
         for owner, name in parts:
             kind = type(owner)

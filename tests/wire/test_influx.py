@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import process_time
 from typing import Any
 
 from hypothesis import given
@@ -99,3 +100,20 @@ class ParsePointTests(SynchronousTestCase):
                 parse_point(line, 1.0)
             except Refused:  # any other exception fails the test
                 continue
+
+
+class HostileTextTests(SynchronousTestCase):
+    def test_backslashes_take_no_time(self) -> None:
+        before = process_time()
+        for text in ("m " + "\\" * 20_000, "m," + "\\" * 20_000 + " f=1", "m f\\" * 9000):
+            self.assertRaises(Refused, parse_point, text, 1.0)
+        self.assertLess(process_time() - before, 1)
+
+    def test_backslashes_count_only_before_what_has_a_meaning(self) -> None:
+        self.assertEqual((r"m\x", {r"a\,b": r"c\d"}, {r"f\=": 1}, None), point(r"m\x,a\\,b=c\d f\\==1"))
+
+    def test_text_that_never_ends_takes_no_time(self) -> None:
+        before = process_time()
+        [(number, line)] = split_lines('\nm f="' + "a\n" * 100_000)
+        self.assertLess(process_time() - before, 1)
+        self.assertEqual((2, 200_005), (number, len(line)))

@@ -111,12 +111,15 @@ NO_PROXIES = TrustedProxies()
 
 
 @lru_cache(maxsize=1024)
-@lru_cache(maxsize=1024)
 def read_address(text: str) -> ClientAddress | None:
-    """Parse an address; return None for any other text."""
+    """Parse an address; return None for any other text.
+
+    The zone of an IPv6 address is left out (RFC 4007, section 11): Python takes any text for one.
+    """
     with_port = _WITH_PORT.fullmatch(text)
+    address = (with_port[1] or with_port[2]) if with_port else text
     try:
-        ip = ip_address((with_port[1] or with_port[2]) if with_port else text)
+        ip = ip_address(address.partition("%")[0] if ":" in address else address)
     except ValueError:
         return None
     mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None

@@ -139,6 +139,39 @@ def test_peer_that_a_proxy_tells_is_never_this_machine(
     assert (status, "through no proxy" in message) == (401, True)
 
 
+ADDRESSES = b"PROXY TCP4 192.0.2.7 127.0.0.1 5000 80\r\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "client"),
+    [
+        (ADDRESSES, "192.0.2.7"),
+        (b"PROXY TCP6 2001:db8::1 ::1 5000 80\r\n", "2001:db8::1"),
+        (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
+        (b"PROXY UNKNOWN a b c d\r\n", "127.0.0.1"),
+        (ADDRESSES.replace(b"192.0.2.7", b"junk"), None),
+        (ADDRESSES.replace(b"192.0.2.7", b"\xff"), None),
+        (ADDRESSES.replace(b"192.0.2.7", b"192.0.2.7:80"), None),
+        (ADDRESSES.replace(b"5000", b"x"), None),
+        (ADDRESSES.replace(b"5000", b"9" * 5000), None),
+        (ADDRESSES.replace(b"127.0.0.1", b""), None),
+        (ADDRESSES.replace(b" 5000 80", b""), None),
+        (b"", None),
+    ],
+)
+@in_thread
+def test_first_line_of_the_proxy_protocol(serve: Serve, line: bytes, client: str | None) -> None:
+    keys = '[server]\ntrusted_proxies = ["unix"]'
+    served = serve(keys, more_ports=["haproxy:tcp:0:interface=127.0.0.1"])
+    with closing(socket.create_connection(("127.0.0.1", port_of(served, 1)))) as end:
+        wire = Wire(end)
+        wire.send(line + head("GET", "/reached", "X-Forwarded-For: 203.0.113.9"))
+        if client is None:
+            assert wire.rest() == b""
+        else:
+            assert wire.answer().json()["client"] == client
+
+
 @in_thread
 def test_unix_socket_needs_no_token_whatever_the_host(serve: Serve, tmp_path: Path) -> None:
     plain, proxied = tmp_path / "plain", tmp_path / "proxied"
