@@ -96,7 +96,7 @@ class ProxyLine(V1Parser):
             info = super().parse(line)
             for told in (info.source, info.destination):
                 if told is not None:
-                    ip_address(told.host)  # type: ignore[union-attr]  # a line has no unix sockets
+                    ip_address(told.host)  # type: ignore[attr-defined]  # a line has no unix sockets
         except ValueError:
             raise InvalidProxyHeader from None
         return info
@@ -114,7 +114,7 @@ class RelayedConnection(HAProxyProtocolWrapper):
 class RelayedConnections(HAProxyWrappingFactory):
     """Makes the connections of a port for the PROXY protocol."""
 
-    protocol = RelayedConnection
+    protocol = RelayedConnection  # type: ignore[assignment]  # by design
 
 
 def read_proxy_lines(endpoint: Any) -> None:

@@ -110,7 +110,9 @@ class HostileTextTests(SynchronousTestCase):
         self.assertLess(process_time() - before, 1)
 
     def test_backslashes_count_only_before_what_has_a_meaning(self) -> None:
-        self.assertEqual((r"m\x", {r"a\,b": r"c\d"}, {r"f\=": 1}, None), point(r"m\x,a\\,b=c\d f\\==1"))
+        self.assertEqual(
+            (r"m\x", {r"a\,b": r"c\d"}, {r"f\=": 1}, None), point(r"m\x,a\\,b=c\d f\\==1")
+        )
 
     def test_text_that_never_ends_takes_no_time(self) -> None:
         before = process_time()

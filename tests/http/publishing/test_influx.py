@@ -117,6 +117,26 @@ def test_good_points_are_published_and_bad_ones_told(serve: Serve) -> None:
     assert write(served, b"").status == 204
 
 
+@pytest.mark.parametrize(
+    "line", [b"a f=1\n", b"\n", b"wrong\n", b"a f=1,g=\n", b"a f=1,g=2,h=3 " + b"9" * 20 + b"\n"]
+)
+@in_thread
+def test_lines_are_bounded(serve: Serve, monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
+    served = serve(configuration())
+    monkeypatch.setattr(influx, "MAX_VALUES", 1000)
+    assert write(served, line * 100).status in (204, 400)
+    answer = write(served, line * 1100)
+    assert (answer.status, answer.json()["error"]["code"]) == (413, "too-large")
+
+
+@in_thread
+def test_values_are_bounded(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = serve(configuration())
+    monkeypatch.setattr(influx, "MAX_VALUES", 1000)
+    assert write(served, b"a f=1,g=2\n" * 600).status == 413
+    assert served.state() == {}
+
+
 @in_thread
 def test_bodies(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     served = serve(configuration())
@@ -125,6 +145,7 @@ def test_bodies(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
         (b"x", "gzip", 400),
         (gzip.compress(TELEGRAF)[:-9], "gzip", 400),
         (gzip.compress(b"a f=1\n" * 1000), "gzip", 413),
+        (gzip.compress(TELEGRAF) + gzip.compress(TELEGRAF), "gzip", 400),
         (b"x", "deflate", 415),
         (b"\xff", "identity", 400),
     ):

@@ -233,7 +233,9 @@ def test_connection_that_is_not_read_closes_when_the_daemon_stops(
     served.run(viewer.restart)
     assert wire.message()["type"] == "bye"
     assert wire.close_code() == 1012
-    assert len(journal.waiting) == MAX_PUBLISHES, "what came after the close frame was not published"
+    assert len(journal.waiting) == MAX_PUBLISHES, (
+        "what came after the close frame was not published"
+    )
     journal.let(MAX_PUBLISHES)
 
 
