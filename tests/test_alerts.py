@@ -25,7 +25,7 @@ from streamd.core.limit import Limit
 from streamd.core.update import Draft
 from streamd.sources.alerts.apprise_sender import make_apprise_sender
 from streamd.sources.alerts.message import compose, compose_test
-from streamd.sources.alerts.watch import Event, Saying, ToldStream
+from streamd.sources.alerts.watch import AlertEvent, Saying, ToldStream
 from streamd.sources.registry import find_kinds
 from tests.support.daemon import CHECKOUT, Daemon, Server, StartDaemon
 from tests.support.fakes import Daemonette
@@ -165,7 +165,7 @@ def test_message_is_the_one_of_the_page() -> None:
     )
     daemon.journal.append([Draft("shop.orders", b"3")])
     told = {"shop.orders": ToldStream(described["since"], "critical")}
-    event = Event(described["event"], told, 1, 0.0)
+    event = AlertEvent(described["event"], told, 1, 0.0)
     link = described["link"]
     now = described["time"]
     made = compose("shop", Saying("begin", event), daemon.state.get, now, link, UTC)

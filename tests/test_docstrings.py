@@ -1,8 +1,9 @@
-"""Every role in a docstring, such as ``:class:`Hub```, names something that exists."""
+"""Every role in a docstring, such as ``:class:`Hub```, names one thing that exists."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
@@ -54,3 +55,16 @@ def test_a_dangling_role_is_seen() -> None:
         ":class:`Hub` :meth:`wake` :meth:`Hub.wake` :func:`~twisted.python.log.err` :class:`Gone`"
     )
     assert list(dangling(text, import_module("streamd.hub.hub"))) == [":class:`Gone`"]
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """A reader of a role or of an annotation knows which class is meant."""
+    modules = map(import_module, MODULES)
+    classes = {
+        thing
+        for module in modules
+        for thing in vars(module).values()
+        if isinstance(thing, type) and thing.__module__.startswith("streamd.")
+    }
+    names = Counter(each.__name__ for each in classes if not each.__name__.startswith("_"))
+    assert [name for name, count in names.items() if count > 1] == []

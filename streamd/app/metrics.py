@@ -48,7 +48,7 @@ MAX_MONITORS = 100
 """The most connections to a port for the metrics alone: each monitor needs one."""
 
 
-class Parts(Protocol):
+class MeasuredParts(Protocol):
     """The parts of the daemon that keep counts."""
 
     state: State
@@ -73,9 +73,9 @@ class Exposition:
     :ivar readers: functions that yield the metrics of one part each.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: MeasuredParts) -> None:
         """:param parts: they are read at each call, so they may still be incomplete now."""
-        self.readers: list[Callable[[Parts], Iterable[Metric]]] = [
+        self.readers: list[Callable[[MeasuredParts], Iterable[Metric]]] = [
             _viewers,
             _updates,
             _connections,
@@ -139,7 +139,7 @@ def _no_viewer(request: Request, refused: Refused | None) -> Handover:
 # -- one function for each part --------------------------------------------------------------------
 
 
-def _viewers(parts: Parts) -> Iterator[Metric]:
+def _viewers(parts: MeasuredParts) -> Iterator[Metric]:
     kinds: dict[str, OpenViewers[Any]] = {
         "websocket": parts.viewers.protocols,
         "events": parts.events.protocols,
@@ -165,7 +165,7 @@ def _viewers(parts: Parts) -> Iterator[Metric]:
     yield _gauge("screens", "Screens that report, and those of the last week.", screens, "state")
 
 
-def _updates(parts: Parts) -> Iterator[Metric]:
+def _updates(parts: MeasuredParts) -> Iterator[Metric]:
     deliveries = parts.hub.audiences.deliveries
     yield _counter("updates_in", "Updates that were committed.", parts.state.applied)
     yield _counter("published", "Updates that clients published.", parts.publisher.published)
@@ -184,7 +184,7 @@ def _updates(parts: Parts) -> Iterator[Metric]:
     yield _histogram("delay_seconds", about, {"": times.delays})
 
 
-def _connections(parts: Parts) -> Iterator[Metric]:
+def _connections(parts: MeasuredParts) -> Iterator[Metric]:
     site = parts.site
     yield _gauge("http_connections", "Connections that are no viewer's.", len(site.channels))
     yield _counter("http_requests", "Requests, without handshakes.", site.requests)
@@ -194,7 +194,7 @@ def _connections(parts: Parts) -> Iterator[Metric]:
     yield _counter("connections_displaced", "Connections closed for newer ones.", displaced)
 
 
-def _streams(parts: Parts) -> Iterator[Metric]:
+def _streams(parts: MeasuredParts) -> Iterator[Metric]:
     states = Counter(fresh=0, late=0, failed=0)
     levels = Counter(ok=0, warn=0, critical=0)
     for stream in parts.state:
@@ -206,7 +206,7 @@ def _streams(parts: Parts) -> Iterator[Metric]:
     yield _gauge("history_bytes", "Memory of all history.", kept.size + kept.long)
 
 
-def _sources(parts: Parts) -> Iterator[Metric]:
+def _sources(parts: MeasuredParts) -> Iterator[Metric]:
     records = parts.state.sources.records
     here = {shift.name: records[shift.name] for shift in parts.shifts}
     running = {shift.name: int(shift.runs) for shift in parts.shifts}
@@ -221,7 +221,7 @@ def _sources(parts: Parts) -> Iterator[Metric]:
     yield _histogram("source_run_seconds", "How long runs took.", runs, "source")
 
 
-def _alerts(parts: Parts) -> Iterator[Metric]:
+def _alerts(parts: MeasuredParts) -> Iterator[Metric]:
     alerts = alerts_of(parts.shifts)
     running = {name: len(alert.events) for name, alert in alerts.items()}
     yield _gauge("alert_events", "Events that are not over.", running, "alert")
@@ -237,7 +237,7 @@ def _alerts(parts: Parts) -> Iterator[Metric]:
         yield _counter(name, about, counts, "alert")
 
 
-def _journal(parts: Parts) -> Iterator[Metric]:
+def _journal(parts: MeasuredParts) -> Iterator[Metric]:
     journal, appends = parts.journal, parts.journal.appends
     told = parts.state.journal
     away = not parts.state.life or (told is not None and told["state"] == "away")

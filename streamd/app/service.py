@@ -72,7 +72,7 @@ from streamd.http.publishing.influx import Influx
 from streamd.http.publishing.live_publish import LivePublisher
 from streamd.http.publishing.publish import Publisher
 from streamd.http.rates import Rates
-from streamd.http.reading.health import Health
+from streamd.http.reading.health import HealthPage
 from streamd.http.reading.metrics import Metrics
 from streamd.http.reading.own_pages import OwnPagesPart
 from streamd.http.reading.reached import Reached
@@ -200,7 +200,7 @@ class Streamd(MultiService):
                 self.page,
                 self.pictures,
                 self.own_pages,
-                Health(self.state),
+                HealthPage(self.state),
                 Reached(now),
                 metrics(),
                 *commands,

@@ -28,7 +28,7 @@ class PictureName(str):
         return cls(written)
 
 
-class Look(NamedTuple):
+class PictureLook(NamedTuple):
     """A picture file as it was at one time.
 
     :ivar mark: changes when the file changes: device, inode, size and time of the last change.
@@ -41,8 +41,11 @@ class Look(NamedTuple):
 
 
 def look_at(
-    base: Path, name: str, last: Look | None = None, sleep: Callable[[float], None] = time.sleep
-) -> Look:
+    base: Path,
+    name: str,
+    last: PictureLook | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> PictureLook:
     """Read a picture file, if it has changed.  The call blocks, and repeats for an incomplete file.
 
     :param name: the file, below the folder ``base`` of the configuration.
@@ -62,7 +65,7 @@ def look_at(
     raise ValueError(problem)
 
 
-def _look(path: Path, last: Look | None) -> Look:
+def _look(path: Path, last: PictureLook | None) -> PictureLook:
     # Without a look at the type first, opening a named pipe would wait for its writer.
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):
@@ -72,4 +75,4 @@ def _look(path: Path, last: Look | None) -> Look:
         return last
     with path.open("rb") as file:
         body = file.read(MAX_PICTURE + 1)
-    return Look(Picture.parse(body), mark, about.st_mtime)
+    return PictureLook(Picture.parse(body), mark, about.st_mtime)

@@ -45,7 +45,7 @@ class Hours(ParsedText):
 _HOURS = re.compile(r"([0-9]{2}):([0-5][0-9])-([0-9]{2}):([0-5][0-9])")
 
 
-class Days(ParsedText):
+class Weekdays(ParsedText):
     """Days of the week, written ``"mon-fri"`` or ``["sat", "sun"]``.
 
     :ivar numbers: the days in ascending order; Monday is 0.
@@ -55,7 +55,7 @@ class Days(ParsedText):
         self.numbers = numbers
 
     @classmethod
-    def parse(cls, written: Any) -> Days:
+    def parse(cls, written: Any) -> Weekdays:
         """Parse a configured value; a ValueError says which form is expected."""
         found: set[int] = set()
         for part in written if isinstance(written, list) and written else [written]:
@@ -82,7 +82,7 @@ class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     wall: Name
     shown: Duration = msgspec.field(name="for", default=Duration(30))
     hours: Hours | None = None
-    days: Days | None = None
+    days: Weekdays | None = None
 
 
 class Dim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -14,7 +14,7 @@ import msgspec
 
 from streamd.core.description import KINDS_OF_TILE, Description
 from streamd.core.duration import Duration
-from streamd.core.presentation import Currency, Days, Decimals, Moment, ValueFormat
+from streamd.core.presentation import Currency, DateOrTime, Days, Decimals, ValueFormat
 from streamd.core.selection import Pattern
 
 AUTO = "auto"
@@ -133,8 +133,8 @@ class ProgressTile(_PresentedTile, frozen=True, tag="progress"):
     """A number on its way to a goal."""
 
     goal: float | None = None
-    begin: Moment | None = msgspec.field(name="from", default=None)
-    by: Moment | None = None
+    begin: DateOrTime | None = msgspec.field(name="from", default=None)
+    by: DateOrTime | None = None
 
     def contradictions(self, description: Description) -> Iterator[tuple[str, str]]:
         yield from super().contradictions(description)

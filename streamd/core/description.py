@@ -15,9 +15,9 @@ from streamd.core.presentation import (
     OWN_UNIT,
     WHOLE,
     Currency,
+    DateOrTime,
     Days,
     Decimals,
-    Moment,
     ValueFormat,
     Words,
     word_of,
@@ -94,8 +94,8 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     warn: Limit | None = None
     critical: Limit | None = None
     goal: float | None = None
-    begin: Moment | None = msgspec.field(name="from", default=None)
-    by: Moment | None = None
+    begin: DateOrTime | None = msgspec.field(name="from", default=None)
+    by: DateOrTime | None = None
 
     def public(self) -> dict[str, Any]:
         """Return the fields that viewers are told, as JSON values."""

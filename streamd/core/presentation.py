@@ -87,7 +87,7 @@ _DAYS = re.compile(r"([1-9][0-9]{0,3})d")
 _KINDS = (date, datetime, time)
 
 
-class Moment(ParsedText):
+class DateOrTime(ParsedText):
     """A day, a time of a day, or a time of every day, as somebody writes it.
 
     A moment without an offset is in the time zone of the wall that shows it.
@@ -99,7 +99,7 @@ class Moment(ParsedText):
         self.at = at
 
     @classmethod
-    def parse(cls, written: Any) -> Moment:
+    def parse(cls, written: Any) -> DateOrTime:
         """Parse a date or time of TOML, or a text in ISO 8601; a ValueError says what is expected."""
         found = next((at for kind in _KINDS if (at := _read(kind, written)) is not None), None)
         if found is None:
@@ -111,7 +111,7 @@ class Moment(ParsedText):
         """The moment in ISO 8601."""
         return self.at.isoformat()
 
-    def is_before(self, end: Moment) -> bool:
+    def is_before(self, end: DateOrTime) -> bool:
         """Return whether a period can begin with this moment and last up to and including ``end``.
 
         :raises ValueError: if the two cannot be compared, such as a date with a time of every day.

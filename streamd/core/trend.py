@@ -20,7 +20,7 @@ RESTART = 0.1
 """A counter that falls to less than this part of its last number has started again from 0."""
 
 
-class Point(NamedTuple):
+class TrendPoint(NamedTuple):
     """A time, and the facts about the time from the point before it.
 
     :ivar time: seconds since the epoch.
@@ -46,7 +46,7 @@ class Point(NamedTuple):
     low: float = math.inf
     high: float = -math.inf
 
-    def then(self, time: float, number: float | None, counts: bool = True) -> Point:
+    def then(self, time: float, number: float | None, counts: bool = True) -> TrendPoint:
         """Return the next point: it sums up the time since this one, and a new number holds from it on.
 
         :param number: the new number; None if the number is unknown from this time on.
@@ -55,13 +55,13 @@ class Point(NamedTuple):
         known = 0.0 if self.number is None else time - self.time
         area = (self.number or 0.0) * known
         if number is None:
-            return Point(time, None, self.last, area, known)
+            return TrendPoint(time, None, self.last, area, known)
         growth = _growth(self.last, number)
-        return Point(
+        return TrendPoint(
             time, number, number, area, known, growth, number * counts, +counts, number, number
         )
 
-    def joined(self, later: Point) -> Point:
+    def joined(self, later: TrendPoint) -> TrendPoint:
         """Return the point that replaces this one and the next."""
         return later._replace(
             area=self.area + later.area,
@@ -86,7 +86,7 @@ class Window:
     :ivar first: the number at its beginning; None if it was unknown then.
     """
 
-    def __init__(self, points: deque[Point], begin: float, end: float, counted: bool) -> None:
+    def __init__(self, points: deque[TrendPoint], begin: float, end: float, counted: bool) -> None:
         self._points = points
         self.begin, self._end = begin, end
         self.whole = points[0].time <= begin
@@ -143,7 +143,7 @@ class Trend:
     def __init__(self, seconds: float) -> None:
         """:param seconds: the length of the windows."""
         self._seconds = seconds
-        self._points: deque[Point] = deque()
+        self._points: deque[TrendPoint] = deque()
         self._counted_since = math.inf  # the time of the oldest update that was heard
 
     def hear(self, time: float, number: float | None, counts: bool = True) -> None:
@@ -151,7 +151,7 @@ class Trend:
 
         :param time: seconds since the epoch; a time before the newest one counts as the newest one.
         :param number: None if the number is unknown from then on.
-        :param counts: see :meth:`Point.then`.
+        :param counts: see :meth:`TrendPoint.then`.
         """
         point = self._begin(time)
         time = max(time, point.time)
@@ -170,7 +170,9 @@ class Trend:
         area = slot.mean * slot.known
         end = slot.time + width
         self._add(
-            Point(end, slot.last, slot.last, area, slot.known, growth, 0.0, 0, slot.low, slot.high)
+            TrendPoint(
+                end, slot.last, slot.last, area, slot.known, growth, 0.0, 0, slot.low, slot.high
+            )
         )
 
     @property
@@ -182,13 +184,13 @@ class Trend:
         """Note that updates until a time were not heard."""
         self._counted_since = time
 
-    def _begin(self, time: float) -> Point:
+    def _begin(self, time: float) -> TrendPoint:
         """Return the newest point; make one at this time if no point exists."""
         if not self._points:
-            self._points.append(Point(time, None, None))
+            self._points.append(TrendPoint(time, None, None))
         return self._points[-1]
 
-    def _add(self, point: Point) -> None:
+    def _add(self, point: TrendPoint) -> None:
         points = self._points
         if len(points) > 1 and point.time - points[-2].time < self._seconds / FINE:
             point = points.pop().joined(point)

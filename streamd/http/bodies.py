@@ -78,7 +78,7 @@ class SharedBody:
     answers: int = 0
 
 
-class Held(NamedTuple):
+class HeldMemory(NamedTuple):
     """The memory that one answer holds while it is being sent.
 
     :ivar body: the identity of its body if it is whole; answers with the same body share its memory.
@@ -109,7 +109,7 @@ class Unread:
 
     def hold(
         self, client: str, body: bytes | Iterator[bytes], updates: int = 0, kept: int = 0
-    ) -> Held:
+    ) -> HeldMemory:
         """Count an answer.
 
         :param client: the address under which the client is counted.
@@ -125,9 +125,9 @@ class Unread:
         self.quota.take(client, size + new)
         if whole is not None:
             self._bodies.setdefault(whole, SharedBody(client, new)).answers += 1
-        return Held(client, size, whole, self._dropped() if updates else None)
+        return HeldMemory(client, size, whole, self._dropped() if updates else None)
 
-    def release(self, held: Held) -> None:
+    def release(self, held: HeldMemory) -> None:
         """Stop counting an answer."""
         self.quota.give_back(held.client, held.size)
         if held.body is None:
@@ -138,7 +138,7 @@ class Unread:
             self.quota.give_back(shared.client, shared.size)
             del self._bodies[held.body]
 
-    def is_outdated(self, held: Held) -> bool:
+    def is_outdated(self, held: HeldMemory) -> bool:
         """Return whether an answer may keep too many updates alive that the state has dropped.
 
         All dropped updates that answers keep alive were dropped after the oldest answer began.  So a
@@ -160,7 +160,7 @@ class Parts:
         exchange: Any,
         body: bytes | Iterator[bytes],
         site: Any,
-        held: Held,
+        held: HeldMemory,
         reader: Principal | None = None,
     ) -> None:
         """:param exchange: the request to answer.

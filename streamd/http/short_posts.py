@@ -34,7 +34,7 @@ _OF_OTHERS = frozenset(("connection", "expect", "origin", "transfer-encoding", "
 _LENGTH = re.compile(r"[1-9][0-9]{0,4}")
 
 
-class Connection(Protocol):
+class PostingConnection(Protocol):
     """The connection of short posts: an HTTP channel.
 
     :ivar peer: makes a request from its head.
@@ -72,7 +72,7 @@ class ShortPosts:
         "waiting",
     )
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PostingConnection) -> None:
         self.waiting: Deferred[Any] | None = None
         self._connection = connection
         self._rest = b""  # came after the request, and is not yet kept by the connection

@@ -40,7 +40,7 @@ class Seat(NamedTuple):
     linked: bool = True
 
 
-class Links:
+class LinkedSeats:
     """Counts the viewers that have connections of their own."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class Seats:
         """:param share: the part of the seats that one client address may have."""
         self._clock = clock
         self._quota = Quota(total, share)
-        self.links = Links()
+        self.links = LinkedSeats()
         self.unread = Quota(MAX_UNREAD, share)
         self._kept: list[KeptSeat] = []  # sorted: the shortest stay first
 

@@ -50,7 +50,7 @@ def cost_of_blocks(blocks: Blocks) -> int:
     )
 
 
-class Request(msgspec.Struct, Generic[W], frozen=True):
+class QueuedRequest(msgspec.Struct, Generic[W], frozen=True):
     """One request in the queue.
 
     :ivar what: the request, in a form that the kind of journal defines.
@@ -107,9 +107,9 @@ class AppendQueue(Generic[W]):
         self.followed = ORIGIN
         self._carry_out = carry_out
         self._store = store
-        self._waiting: deque[Request[W]] = deque()
-        self._under_way: Sequence[Request[W]] = ()
-        self._held_back: deque[tuple[Sequence[Request[W]], Outcome]] = deque()
+        self._waiting: deque[QueuedRequest[W]] = deque()
+        self._under_way: Sequence[QueuedRequest[W]] = ()
+        self._held_back: deque[tuple[Sequence[QueuedRequest[W]], Outcome]] = deque()
         self._count = self._bytes = 0
         self._working = False
         self._closed: Deferred[None] | None = None
@@ -152,9 +152,9 @@ class AppendQueue(Generic[W]):
             self._note_failed(count, refused)
             raise
         now = self._elapsed() if drafts else 0.0
-        return self.put(Request(what, Deferred(), cost, count, octets, held, now))
+        return self.put(QueuedRequest(what, Deferred(), cost, count, octets, held, now))
 
-    def put(self, request: Request[W]) -> Deferred[Any]:
+    def put(self, request: QueuedRequest[W]) -> Deferred[Any]:
         """Add a request without checking the bounds and the refusal."""
         self._waiting.append(request)
         self._count += 1
@@ -209,9 +209,9 @@ class AppendQueue(Generic[W]):
         self._working = False
         self._tell_idle()
 
-    def _take(self) -> list[Request[W]]:
+    def _take(self) -> list[QueuedRequest[W]]:
         """Remove the requests of the next step from the queue, and return them."""
-        requests: list[Request[W]] = []
+        requests: list[QueuedRequest[W]] = []
         updates = cost = 0
         while waiting := self._waiting:
             updates += waiting[0].updates
@@ -221,7 +221,7 @@ class AppendQueue(Generic[W]):
             requests.append(waiting.popleft())
         return requests
 
-    def _answer(self, requests: Iterable[Request[W]], answers: Sequence[Any]) -> None:
+    def _answer(self, requests: Iterable[QueuedRequest[W]], answers: Sequence[Any]) -> None:
         now = self._elapsed()
         for request, answer in zip(requests, answers, strict=True):
             self._count -= 1
@@ -233,7 +233,7 @@ class AppendQueue(Generic[W]):
             request.answer.callback(answer)
         self._tell_idle()
 
-    def _note(self, request: Request[W], answer: Any, now: float) -> None:
+    def _note(self, request: QueuedRequest[W], answer: Any, now: float) -> None:
         """Count an append that is answered."""
         if isinstance(answer, Failure):
             self._note_failed(request.updates, answer.value)

@@ -53,7 +53,7 @@ from streamd.journals.queue import (
     TRIM_BYTES,
     Outcome,
     QueuedJournal,
-    Request,
+    QueuedRequest,
     cost_of_blocks,
 )
 from streamd.journals.redis_log import STRANGE, WAIT, Another, RedisLog
@@ -350,7 +350,7 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
             awaited = self._queue.awaited
             heard = await self._hear(link, log, "BLOCK", int(WAIT * 1000))
             if self._queue.refusal is not None and self._queue.idle:
-                probe = Request(requests.probe(), Deferred())
+                probe = QueuedRequest(requests.probe(), Deferred())
                 self._queue.put(probe).addErrback(lambda failure: failure.trap(Away))
             # In a failover the two connections may lead to two different servers.
             if awaited is not None and not heard and awaited is self._queue.awaited:

@@ -30,7 +30,7 @@ from streamd.journals.file_format import Damaged, damage, explain
 from streamd.journals.journal import KEY_LIFETIME, Away, Follower, Unusable, publisher_of
 from streamd.journals.local import LocalJournal, Question
 from streamd.journals.log_file import Held, LogFile
-from streamd.journals.queue import Request
+from streamd.journals.queue import QueuedRequest
 from streamd.reactor.timer import Timer
 from streamd.reactor.worker import Worker
 
@@ -222,7 +222,7 @@ class SqliteJournal(LocalJournal):
     def _probe(self) -> None:
         """Test whether the disk works again."""
         if self._queue.idle:
-            probe: Request[Question] = Request(Batch.probe, Deferred())
+            probe: QueuedRequest[Question] = QueuedRequest(Batch.probe, Deferred())
             self._queue.put(probe).addErrback(lambda failure: failure.trap(Away))
 
     def _close(self) -> Deferred[None]:

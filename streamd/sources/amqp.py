@@ -12,7 +12,7 @@ from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.pointer import Pick
 from streamd.core.values import BadValue
-from streamd.sources.amqp_client import MAX_WAITING, AmqpConnection, Message
+from streamd.sources.amqp_client import MAX_WAITING, AmqpConnection, AmqpMessage
 from streamd.sources.amqp_errors import NotThere, Shared
 from streamd.sources.amqp_keys import MAX_KEY, Keys
 from streamd.sources.amqp_login import AmqpLogin
@@ -163,7 +163,7 @@ class AmqpSource:
             self._feed.missed(self._heard)  # the broker may have dropped some
         self._heard = self._now() - took
 
-    def _received(self, message: Message) -> None:
+    def _received(self, message: AmqpMessage) -> None:
         settings = self._settings
         if settings.queue is not None and not message.kept and not self._kept.lossy:
             kept = msgspec.structs.replace(self._kept, lossy=True)

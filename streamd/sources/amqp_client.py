@@ -44,7 +44,7 @@ It is more than streamd receives in a second.
 """
 
 
-class Message(NamedTuple):
+class AmqpMessage(NamedTuple):
     """A message that a broker sent.
 
     :ivar kept: whether the broker has it on disk until it is acknowledged.
@@ -71,7 +71,7 @@ class AmqpConnection(Protocol):
     def __init__(self, reactor: Any, login: AmqpLogin) -> None:
         self._reactor = reactor
         self._login = login
-        self.on_message: Callable[[Message], object] = lambda message: None
+        self.on_message: Callable[[AmqpMessage], object] = lambda message: None
         self.on_proof: Callable[[float, int], object] = lambda took, waiting: None
         self.gone: Deferred[None] = Deferred()
         self._pika = make_pika(reactor, login)
@@ -216,7 +216,7 @@ class AmqpConnection(Protocol):
             if isinstance(key, bytes):  # not UTF-8
                 key = key.decode(errors="replace")
             acknowledge = partial(self._receipts.add, method.delivery_tag)
-            self.on_message(Message(key, body, self._sieve.kept, acknowledge))
+            self.on_message(AmqpMessage(key, body, self._sieve.kept, acknowledge))
 
     async def _watch(self) -> None:
         while True:

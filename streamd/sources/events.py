@@ -24,7 +24,7 @@ from streamd.sources.http_get import (
 )
 from streamd.sources.incoming_texts import read_text_or_why
 from streamd.sources.polling import MAX_LATER, MIN_RETRY
-from streamd.sources.shape import NOTHING, Messages, Shape, check_shape, newest
+from streamd.sources.shape import NOTHING, MessageShape, Shape, check_shape, newest
 from streamd.sources.shape import Event as Reading
 
 FLOOD = 1000
@@ -67,7 +67,7 @@ class EventSource(EventStreamSource):
         super().__init__(settings, surroundings)
         self._name = name
         shape = Shape(settings.pick, settings.key, settings.whole)
-        self._messages = Messages(check_shape(f"sources.{name}", shape))
+        self._messages = MessageShape(check_shape(f"sources.{name}", shape))
         names = settings.events
         self._names = frozenset(names) if isinstance(names, list) else None
         self._headers = {

@@ -26,11 +26,11 @@ from streamd.sources.databases.rows import seconds
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 from streamd.sources.files.matching import Groups, Matching
-from streamd.sources.files.tail import Look, Mark, Tail
+from streamd.sources.files.tail import Mark, Tail, TailLook
 from streamd.sources.incoming_texts import read_text
 from streamd.sources.polling import DONE, Polling
 from streamd.sources.settings import SourceSettings
-from streamd.sources.shape import NOTHING, Event, Messages, Shape, check_shape, newest
+from streamd.sources.shape import NOTHING, Event, MessageShape, Shape, check_shape, newest
 from streamd.wire.requests import PACE
 
 HANG = 10.0
@@ -86,7 +86,7 @@ class FileSource:
         self._name, self._settings = name, settings
         self._reactor = surroundings.reactor
         shape = Shape(key=settings.key, whole=settings.whole)
-        self._messages = Messages(check_shape(f"sources.{name}", shape))
+        self._messages = MessageShape(check_shape(f"sources.{name}", shape))
         self._tail = Tail(os.path.join(os.path.abspath(surroundings.base), settings.file))
         self._worker = Worker(self._reactor, f"source {name}")
         pattern = settings.pattern
@@ -142,7 +142,7 @@ class FileSource:
         words = [settings.file, pattern, settings.key, settings.time, settings.whole]
         return zlib.crc32(json.dumps(words).encode())
 
-    async def _publish(self, events: Sequence[Event], look: Look) -> None:
+    async def _publish(self, events: Sequence[Event], look: TailLook) -> None:
         """Publish what was read, and store the places in the same step."""
         files = {id: [*mark] for id, mark in look.marks.items()}
         place = json.dumps({"by": self._by(), "files": files}, sort_keys=True)

@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from streamd.config.kind import Kind, Surroundings
-from streamd.config.picture_file import Look, PictureName, look_at
+from streamd.config.picture_file import PictureLook, PictureName, look_at
 from streamd.core.duration import Duration
 from streamd.core.presentation import time_text
 from streamd.reactor.worker import Worker
@@ -47,7 +47,7 @@ class ImageSource:
         self._now = surroundings.now
         self._zone = surroundings.zone
         self._worker = Worker(surroundings.reactor, f"source {name}")
-        self._last: Look | None = None
+        self._last: PictureLook | None = None
         self._polling = Polling(self._read, settings.every, surroundings.reactor)
 
     def start(self, feed: Feed) -> None:
@@ -61,13 +61,13 @@ class ImageSource:
     def _read(self) -> Deferred[Any]:
         return self._worker.run(self._look).addCallback(self._publish)
 
-    def _look(self) -> Look:
+    def _look(self) -> PictureLook:
         try:
             return look_at(self._base, self._settings.image, self._last)
         except ValueError as error:
             raise SourceError(str(error)) from None
 
-    def _publish(self, look: Look) -> Deferred[Any]:
+    def _publish(self, look: PictureLook) -> Deferred[Any]:
         if self._polling.stopped:
             return succeed(DONE)
         self._last = look
@@ -80,7 +80,7 @@ class ImageSource:
         return put.addCallback(lambda _: DONE)
 
 
-def value_of(source: str, look: Look) -> dict[str, Any]:
+def value_of(source: str, look: PictureLook) -> dict[str, Any]:
     """Return the value of a picture: its address relative to the wall's, its type, bytes and time."""
     picture = look.picture
     written = datetime.fromtimestamp(look.written, UTC)

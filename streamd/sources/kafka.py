@@ -20,7 +20,7 @@ from streamd.journals.journal import SourceCursor
 from streamd.reactor.worker import Worker
 from streamd.sources.feed import GONE, Feed
 from streamd.sources.incoming_texts import read_text_or_why
-from streamd.sources.kafka_client import ALLOWED, BATCH, KafkaReader, OutOfRange, Record
+from streamd.sources.kafka_client import ALLOWED, BATCH, KafkaReader, KafkaRecord, OutOfRange
 from streamd.sources.polling import MIN_RETRY, Polling
 from streamd.sources.settings import SourceSettings
 
@@ -153,7 +153,7 @@ class KafkaSource:
             return None
         return min(self._feed.keep.updates or BATCH, MAX_FIRST)
 
-    def _parts(self, record: Record) -> Mapping[str, Any]:
+    def _parts(self, record: KafkaRecord) -> Mapping[str, Any]:
         """Return what a record says, by the ends of the streams' names."""
         end = ""
         if self._settings.key and record.key is not None:
@@ -168,7 +168,7 @@ class KafkaSource:
         return {end: value}
 
 
-def _time(record: Record) -> float | None:
+def _time(record: KafkaRecord) -> float | None:
     return record.time if record.time is not None and record.time <= MAX_TIME else None
 
 

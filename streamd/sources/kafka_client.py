@@ -79,7 +79,7 @@ _logger.addHandler(logging.NullHandler())
 _logger.propagate = False  # librdkafka repeats itself; walls and our log get the errors
 
 
-class Record(NamedTuple):
+class KafkaRecord(NamedTuple):
     """One record of a topic.
 
     :ivar value: None for a tombstone.
@@ -138,7 +138,7 @@ class KafkaReader:
         self._consumer.assign([self._place(partition) for partition in self.next])
         return missing
 
-    def read(self) -> Sequence[Record]:
+    def read(self) -> Sequence[KafkaRecord]:
         """Return the next records, in order; none if none came for a second.
 
         :raises OutOfRange: if the broker has deleted them.
@@ -159,7 +159,7 @@ class KafkaReader:
             self.next[partition] = offset + 1
             kind, ms = message.timestamp()
             time = ms / 1000 if kind and ms >= 0 else None
-            records.append(Record(partition, offset, message.key(), message.value(), time))
+            records.append(KafkaRecord(partition, offset, message.key(), message.value(), time))
         if self._trouble is not None and not records:
             raise self._error(self._trouble)
         return records

@@ -11,7 +11,7 @@ from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.sources.databases.past_query import open_backfill
-from streamd.sources.databases.queries import QuerySettings, Reading, open_session
+from streamd.sources.databases.queries import QueryReading, QuerySettings, open_session
 from streamd.sources.feed import Feed
 from streamd.sources.incoming_texts import ROOM, read_text_or_why
 from streamd.sources.polling import MIN_RETRY, Polling
@@ -53,7 +53,7 @@ class ListenSource:
         self._querying = open_session(name, settings, surroundings)
         query = settings.query is not None
         self.backfill = open_backfill(name, settings, surroundings)
-        reading = Reading(self._querying, settings, self._reactor, self.backfill.start)
+        reading = QueryReading(self._querying, settings, self._reactor, self.backfill.start)
         self._reading = reading if query else None
         self._listening = Polling(self._listen, MIN_RETRY, self._reactor)
         self.every = settings.every if query else None

@@ -21,7 +21,7 @@ from streamd.sources.errors import Unreachable
 from streamd.sources.feed import Feed
 from streamd.sources.inbox import Inbox
 from streamd.sources.incoming_texts import read_text_or_why
-from streamd.sources.mqtt_client import KEEPALIVE, Login, Message, MqttConnection
+from streamd.sources.mqtt_client import KEEPALIVE, Login, MqttConnection, MqttMessage
 from streamd.sources.mqtt_topics import TopicFilter, Topics
 from streamd.sources.polling import MIN_RETRY, Polling
 from streamd.sources.settings import SourceSettings
@@ -185,7 +185,7 @@ class MqttSource:
 
     # -- messages ----------------------------------------------------------------------------------
 
-    def _received(self, message: Message) -> None:
+    def _received(self, message: MqttMessage) -> None:
         if message.qos == 0 and not message.retained and not self._session.lossy:
             self._session = msgspec.structs.replace(self._session, lossy=True)
             keeping = Deferred.fromCoroutine(self._keep_session())
@@ -203,7 +203,7 @@ class MqttSource:
         else:
             self._publish(end, message)
 
-    def _publish(self, end: str, message: Message) -> None:
+    def _publish(self, end: str, message: MqttMessage) -> None:
         value = read_text_or_why(message.payload)
         if not isinstance(value, BadValue):
             value = self._settings.pick.out_of(value)
@@ -214,7 +214,7 @@ class MqttSource:
         else:
             self._offline -= devices  # who sends is online
 
-    def _tell_status(self, device: str, message: Message) -> None:
+    def _tell_status(self, device: str, message: MqttMessage) -> None:
         """Fail the streams of a device that went offline, each until its next value."""
         value = read_text_or_why(message.payload)
         if isinstance(value, dict):  # Zigbee2MQTT: {"state": "offline"}

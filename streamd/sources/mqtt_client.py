@@ -37,7 +37,7 @@ BUSY = {"Server unavailable", "Server busy", "Server shutting down", "Unspecifie
 """Reasons of MQTT 5.0, section 2.4, for which a broker cannot serve now: it counts as unreachable."""
 
 
-class Message(NamedTuple):
+class MqttMessage(NamedTuple):
     """A message that a broker sent.
 
     :ivar retained: whether the broker kept it, and sent it because of a subscription.
@@ -91,7 +91,7 @@ class MqttConnection:
         self._opened: Deferred[None] = Deferred()
         self._subscribed: dict[int, Deferred[Sequence[Any]]] = {}
         self.on_open: Callable[[bool], object] = lambda kept: None
-        self.on_message: Callable[[Message], object] = lambda message: None
+        self.on_message: Callable[[MqttMessage], object] = lambda message: None
         self.on_tick: Callable[[], object] = lambda: None
         self._client, self._options = _make_client(login)
         self._client.on_connect = self._connected
@@ -249,7 +249,7 @@ class MqttConnection:
             acknowledge()
             return
         retained = bool(message.retain)
-        self.on_message(Message(topic, bytes(message.payload), qos, retained, acknowledge))
+        self.on_message(MqttMessage(topic, bytes(message.payload), qos, retained, acknowledge))
 
     # -- internals ---------------------------------------------------------------------------------
 

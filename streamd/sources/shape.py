@@ -98,7 +98,7 @@ NOTHING = object()
 """The reading of a message that has nothing of what is wanted, as a greeting."""
 
 
-class Messages:
+class MessageShape:
     """Turns messages of different kinds into readings: those without the wanted parts are left out."""
 
     def __init__(self, shape: Shape) -> None:

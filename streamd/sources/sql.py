@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.sources.databases.past_query import open_backfill
-from streamd.sources.databases.queries import Query, QuerySettings, Reading, open_session
+from streamd.sources.databases.queries import Query, QueryReading, QuerySettings, open_session
 from streamd.sources.feed import Feed
 from streamd.sources.polling import Polling
 
@@ -32,7 +32,7 @@ class SqlSource:
         reactor = surroundings.reactor
         self._session = open_session(name, settings, surroundings)
         self.backfill = open_backfill(name, settings, surroundings)
-        self._reading = Reading(self._session, settings, reactor, self.backfill.start)
+        self._reading = QueryReading(self._session, settings, reactor, self.backfill.start)
         ping = self._session.ping
         self._polling = Polling(self._read, settings.every, reactor, gently=True, ping=ping)
 

@@ -23,7 +23,7 @@ from streamd.sources.http_get import (
 )
 from streamd.sources.incoming_texts import Texts, read_text
 from streamd.sources.polling import MIN_RETRY, Polling
-from streamd.sources.shape import Messages, Shape, check_shape
+from streamd.sources.shape import MessageShape, Shape, check_shape
 from streamd.sources.web_socket_client import SWITCHED, WebSocket, open_web_socket
 
 
@@ -74,7 +74,7 @@ class WebSocketSource:
         self._reactor, self._now = surroundings.reactor, surroundings.now
         self._headers = headers
         shape = Shape(settings.pick, settings.key, settings.whole)
-        self._messages = Messages(check_shape(f"sources.{name}", shape))
+        self._messages = MessageShape(check_shape(f"sources.{name}", shape))
         self._socket: WebSocket | None = None
         self._heard: float | None = None  # when the connection was alive last
         self._polling = Polling(self._run, MIN_RETRY, self._reactor)

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamd.config.faults import convert, faults
 from streamd.config.fields import ConfigError
 from streamd.config.parse import parse
-from streamd.config.screens import Days, Hours, ScreenTable
+from streamd.config.screens import Hours, ScreenTable, Weekdays
 
 WALLS = '[[walls]]\nname = "hall"\n[[walls]]\nname = "lab"\n'
 
@@ -47,11 +47,11 @@ class DaysTests(SynchronousTestCase):
             ("tue-mon", (0, 1, 2, 3, 4, 5, 6)),
             (["sun", "mon-tue", "mon"], (0, 1, 6)),
         ):
-            self.assertEqual(numbers, Days.parse(written).numbers)
+            self.assertEqual(numbers, Weekdays.parse(written).numbers)
 
     def test_mistakes(self) -> None:
         for written in ("monday", "Mon", "mon-", "mon fri", "", [], [0], 5, ["mon", "x"]):
-            self.assertRaises(ValueError, Days.parse, written)
+            self.assertRaises(ValueError, Weekdays.parse, written)
 
 
 class ScreenTests(SynchronousTestCase):

@@ -20,7 +20,7 @@ from streamd.config.tiles import (
 from streamd.config.walls import Group, Wall
 from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
-from streamd.core.presentation import Currency, Days, Moment
+from streamd.core.presentation import Currency, DateOrTime, Days
 from streamd.core.selection import MAX_PATTERNS
 
 WEEK = Days(7)
@@ -49,7 +49,7 @@ class WallTests(SynchronousTestCase):
         self.assertEqual([group_told], wall["groups"])
 
     def test_moments_and_days_are_told_as_written(self) -> None:
-        begin, by = Moment.parse("2026-10-01"), Moment.parse("18:00")
+        begin, by = DateOrTime.parse("2026-10-01"), DateOrTime.parse("18:00")
         tile = ProgressTile(stream="a", goal=3e7, begin=begin, by=by)
         [tile_told] = told(Wall(name="hall", tiles=(tile,)))["tiles"]
         options = {"goal": 3e7, "from": "2026-10-01", "by": "18:00:00"}
@@ -178,9 +178,9 @@ class ContradictionTests(SynchronousTestCase):
         self.assertIn("takes no unit", message)
 
     def test_progress_needs_a_goal(self) -> None:
-        progress = ProgressTile(stream="a", begin=Moment.parse("2026-10-01"))
+        progress = ProgressTile(stream="a", begin=DateOrTime.parse("2026-10-01"))
         self.assertEqual("tiles[0].goal", self.problems(ProgressTile(stream="a"))[0][0])
         [(path, _)] = self.problems(progress, a=Description(goal=5.0))
         self.assertEqual("tiles[0].from", path)
-        by = Description(goal=5.0, by=Moment.parse("2026-12-31"))
+        by = Description(goal=5.0, by=DateOrTime.parse("2026-12-31"))
         self.assertEqual([], self.problems(progress, a=by))

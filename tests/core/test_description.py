@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.description import KINDS_OF_TILE, Description, Keep, relayed
 from streamd.core.duration import Duration
-from streamd.core.presentation import Currency, Days, Moment
+from streamd.core.presentation import Currency, DateOrTime, Days
 from tests.support.daemon import CHECKOUT
 
 KINDS = CHECKOUT / "web" / "kinds"
@@ -31,7 +31,7 @@ def faults(**settings: Any) -> dict[str, str]:
     return dict(Description(**settings).contradictions())
 
 
-OCTOBER, DECEMBER = Moment.parse("2026-10-01"), Moment.parse("2026-12-31")
+OCTOBER, DECEMBER = DateOrTime.parse("2026-10-01"), DateOrTime.parse("2026-12-31")
 
 
 class ContradictionTests(SynchronousTestCase):
@@ -65,7 +65,7 @@ class ContradictionTests(SynchronousTestCase):
         self.assertIn("needs by", faults(goal=1.0, begin=OCTOBER)["from"])
         late = faults(goal=1.0, begin=DECEMBER, by=OCTOBER)
         self.assertIn("before 2026-10-01", late["from"])
-        mixed = faults(goal=1.0, begin=Moment.parse("08:00"), by=DECEMBER)
+        mixed = faults(goal=1.0, begin=DateOrTime.parse("08:00"), by=DECEMBER)
         self.assertIn("the same form as 2026-12-31", mixed["from"])
 
     def test_comparison_needs_a_history_that_long(self) -> None:

@@ -15,8 +15,8 @@ from streamd.core.presentation import (
     OWN_UNIT,
     WHOLE,
     Currency,
+    DateOrTime,
     Days,
-    Moment,
     duration_text,
     time_text,
     word_of,
@@ -56,7 +56,7 @@ class DaysTests(SynchronousTestCase):
 
 class MomentTests(SynchronousTestCase):
     def text(self, written: Any) -> str:
-        return Moment.parse(written).text
+        return DateOrTime.parse(written).text
 
     def test_texts_and_times_of_toml(self) -> None:
         self.assertEqual("2026-12-31", self.text("2026-12-31"))
@@ -69,11 +69,11 @@ class MomentTests(SynchronousTestCase):
 
     def test_other_forms(self) -> None:
         for written in ("", "soon", "2026", "18", "18:00+01:00", "2026-13-01", 5, None, True):
-            error = self.assertRaises(ValueError, Moment.parse, written)
+            error = self.assertRaises(ValueError, DateOrTime.parse, written)
             self.assertIn("2026-12-31T18:00", str(error))
 
     def before(self, begin: str, end: str) -> bool:
-        return Moment.parse(begin).is_before(Moment.parse(end))
+        return DateOrTime.parse(begin).is_before(DateOrTime.parse(end))
 
     def test_a_day_lasts_from_its_begin_to_its_end(self) -> None:
         self.assertTrue(self.before("2026-10-01", "2026-10-01"))

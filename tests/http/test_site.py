@@ -22,7 +22,7 @@ from streamd.http import bodies, channel, door
 from streamd.http.access import guesses
 from streamd.http.access.guesses import FREE
 from streamd.http.channel import Channel
-from streamd.http.reading.health import Health
+from streamd.http.reading.health import HealthPage
 from streamd.http.reading.page import web_folder
 from streamd.http.request import Request, Response
 from streamd.http.uploads import MAX_BODY
@@ -206,10 +206,10 @@ def test_bad_handshake_is_answered_like_all_others(served: Served) -> None:
 def test_bug_is_a_500_that_tells_nothing(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, logged_errors: LoggedErrors
 ) -> None:
-    def broken(self: Health, request: Request) -> None:
+    def broken(self: HealthPage, request: Request) -> None:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(Health, "get_health", broken)
+    monkeypatch.setattr(HealthPage, "get_health", broken)
     served = serve()
     answer = served.request("GET", "/healthz")
     assert (answer.status, code_of(answer)) == (500, "internal")
@@ -227,7 +227,7 @@ def test_large_answer_that_breaks_off_is_not_taken_for_whole(
         yield b"two"
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Health, "get_health", lambda self, request: Response(200, parts()))
+    monkeypatch.setattr(HealthPage, "get_health", lambda self, request: Response(200, parts()))
     served = serve()
     with pytest.raises((IncompleteRead, ConnectionResetError)):
         served.request("GET", "/healthz")

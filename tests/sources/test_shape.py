@@ -8,7 +8,7 @@ import pytest
 
 from streamd.core.pointer import Pick
 from streamd.core.values import BadValue
-from streamd.sources.shape import NOTHING, Event, Messages, Shape, newest
+from streamd.sources.shape import NOTHING, Event, MessageShape, Shape, newest
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_of_a_flood_the_newest_of_each_stream_stays() -> None:
 
 
 def test_messages_of_another_kind_are_left_out_once_one_fits() -> None:
-    messages = Messages(Shape(Pick({"price": "/p", "size": "/s"})))
+    messages = MessageShape(Shape(Pick({"price": "/p", "size": "/s"})))
     greeting = messages.read({"type": "hello"})
     assert isinstance(greeting, BadValue)
     assert greeting.reason == "there is nothing at /p"
@@ -65,5 +65,5 @@ def test_messages_of_another_kind_are_left_out_once_one_fits() -> None:
 
 
 def test_a_message_that_is_empty_is_left_out() -> None:
-    assert Messages(Shape()).read({}) is NOTHING
-    assert Messages(Shape(whole=True)).read({}) == {}
+    assert MessageShape(Shape()).read({}) is NOTHING
+    assert MessageShape(Shape(whole=True)).read({}) == {}

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from streamd import __version__
 from streamd.app.cli.daemon_url import DaemonUrl
-from streamd.app.cli.probe import FAILURES, Conversation, Probe, Reply
+from streamd.app.cli.probe import FAILURES, Probe, ProbedWebSocket, Reply
 from streamd.http.access.proxies import (
     BUFFERING,
     CHAIN,
@@ -248,7 +248,7 @@ def check_upgrade(probe: Probe) -> Finding:
     """Return whether a WebSocket opens, and says hello."""
     try:
         opened = probe.open_socket(f"?{SILENT}")
-        if isinstance(opened, Conversation):
+        if isinstance(opened, ProbedWebSocket):
             said = opened.message().get("type")
             opened.close()
             return Finding("websocket", f"it opens, and says {said}")
@@ -286,7 +286,7 @@ def check_idle(probe: Probe, hold: float) -> Finding:
 
     def hold_socket() -> float | None:
         opened = probe.open_socket(f"?{SILENT}", protocol=None)
-        return opened.hold(hold) if isinstance(opened, Conversation) else None
+        return opened.hold(hold) if isinstance(opened, ProbedWebSocket) else None
 
     with ThreadPoolExecutor(2) as pool:
         streamed = pool.submit(probe.hold_events, SILENT, hold)

@@ -122,7 +122,7 @@ class Probe:
         finally:
             connection.close()
 
-    def open_socket(self, query: str, protocol: str | None = V1) -> Conversation | Reply:
+    def open_socket(self, query: str, protocol: str | None = V1) -> ProbedWebSocket | Reply:
         """Open a WebSocket; return the answer of a server that refuses it.
 
         :param protocol: the subprotocol; None for a plain viewer.
@@ -146,7 +146,7 @@ class Probe:
         file = connection.sock.makefile("rb")
         reply = _read_head(file)
         if reply.status == 101 and reply.headers.get("sec-websocket-accept") == accept_key(key):
-            return Conversation(connection.sock, file)
+            return ProbedWebSocket(connection.sock, file)
         length = reply.headers.get("content-length", "")
         body = file.read(min(int(length), MAX_BODY)) if length.isdecimal() else b""
         connection.close()
@@ -186,7 +186,7 @@ class Probe:
         return connection
 
 
-class Conversation:
+class ProbedWebSocket:
     """An open WebSocket, of which only text and pings are understood (RFC 6455, section 5)."""
 
     def __init__(self, sock: socket.socket, file: BinaryIO) -> None:

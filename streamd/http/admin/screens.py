@@ -26,7 +26,7 @@ class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     """A command to a screen."""
 
 
-class Reload(_Command, tag="reload", frozen=True):
+class ReloadCommand(_Command, tag="reload", frozen=True):
     """Reload the page."""
 
 
@@ -56,7 +56,7 @@ class ShowMessage(_Command, tag="message", frozen=True):
     place: Literal["screen", "line"] = msgspec.field(name="as", default="screen")
 
 
-_COMMAND = msgspec.json.Decoder(Reload | Identify | ShowWall | ShowPlaylist | ShowMessage)
+_COMMAND = msgspec.json.Decoder(ReloadCommand | Identify | ShowWall | ShowPlaylist | ShowMessage)
 
 
 class Commands:

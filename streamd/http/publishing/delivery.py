@@ -16,7 +16,7 @@ from streamd.core.names import end_of_name
 from streamd.core.pointer import follow
 from streamd.core.update import Draft, check_name
 from streamd.core.values import from_python
-from streamd.http.publishing.senders import SENDERS, Sender
+from streamd.http.publishing.senders import SENDERS, HookSender
 from streamd.http.request import Request
 
 FORM = "application/x-www-form-urlencoded"
@@ -94,7 +94,7 @@ class Hook(NamedTuple):
     secret: str
 
     @property
-    def sender(self) -> Sender:
+    def sender(self) -> HookSender:
         """Return the sender, which knows how deliveries are signed."""
         return SENDERS[self.table.sender_of(self.name)]
 

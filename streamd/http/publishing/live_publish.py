@@ -63,7 +63,7 @@ def _refused(code: str) -> Admission:
     return Admission(None, code)
 
 
-class Receipt:
+class PendingReceipt:
     """The answer to one ``publish`` message.
 
     :ivar text: the message; empty until the journal has answered.

@@ -35,7 +35,7 @@ class Sent(NamedTuple):
     now: float
 
 
-class Sender:
+class HookSender:
     """A sender that signs nothing, and tells neither events nor repetitions.
 
     :ivar signature: the header with the signature; empty if the sender does not sign.
@@ -74,7 +74,7 @@ class Sender:
         return ""
 
 
-class GitHub(Sender):
+class GitHub(HookSender):
     """GitHub, and programs that send as it does, such as Gitea and Forgejo."""
 
     signature = "x-hub-signature-256"
@@ -92,7 +92,7 @@ class GitHub(Sender):
         return headers.get("x-github-delivery", "")
 
 
-class Standard(Sender):
+class Standard(HookSender):
     """Senders that keep to Standard Webhooks.  A secret ``whsec_…`` is in base64."""
 
     signature = "webhook-signature"
@@ -127,7 +127,7 @@ class GitLab(Standard):
         return headers.get("idempotency-key") or super().id(headers, document)
 
 
-class Grafana(Sender):
+class Grafana(HookSender):
     """Grafana 12 and newer, with an HMAC secret.
 
     Both headers can have other names at Grafana.  These are its default for the signature, and for the
@@ -148,7 +148,7 @@ class Grafana(Sender):
         return headers.get(self.signature, "") if self._time in headers else ""
 
 
-class Stripe(Sender):
+class Stripe(HookSender):
     """Stripe: ``t=…,v1=…``.  Each attempt has another time; the id is in the event."""
 
     signature = "stripe-signature"
@@ -167,16 +167,16 @@ class Stripe(Sender):
         return _member(document, "id")
 
 
-class UptimeKuma(Sender):
+class UptimeKuma(HookSender):
     """Uptime Kuma: a test has neither a monitor nor a heartbeat."""
 
     def is_test(self, headers: Mapping[str, str], document: Any) -> bool:
         return isinstance(document, dict) and "msg" in document and not document.get("heartbeat")
 
 
-SENDERS: Mapping[str, Sender] = {
-    "alertmanager": Sender(),
-    "any": Sender(),
+SENDERS: Mapping[str, HookSender] = {
+    "alertmanager": HookSender(),
+    "any": HookSender(),
     "github": GitHub(),
     "gitlab": GitLab(),
     "grafana": Grafana(),

@@ -6,7 +6,7 @@ from streamd.core.state import State
 from streamd.http.request import Request, Response, Routes, json_response
 
 
-class Health:
+class HealthPage:
     """Answers ``GET /healthz``, even while the journal is away and before the log was read."""
 
     def __init__(self, state: State) -> None:

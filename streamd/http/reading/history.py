@@ -104,7 +104,7 @@ class PeriodLook(NamedTuple):
         return SLOT_BYTES * len(result.slots) + SEGMENT_BYTES * segments
 
 
-class Past:
+class PastAnswers:
     """Answers requests for the past of streams, and caches the results.
 
     One is computed at a time, because each takes a list of its whole history.  Clients take turns, so

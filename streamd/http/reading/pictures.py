@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.python.failure import Failure
 
-from streamd.config.picture_file import Look, PictureName, look_at
+from streamd.config.picture_file import PictureLook, PictureName, look_at
 from streamd.core.errors import Refused, shorten
 from streamd.core.picture import Picture
 from streamd.http.request import FOREVER, NAME, Request, Response, Routes, unless_known
@@ -47,7 +47,7 @@ class Pictures:
         self._base = base
         self.files = files
         self._worker = Worker(reactor, "pictures")
-        self._looks: dict[str, Look] = {}
+        self._looks: dict[str, PictureLook] = {}
         self._turn = DeferredLock()
 
     @property
@@ -69,24 +69,24 @@ class Pictures:
             return _answer(known, request)
         return self._turn.run(self._look, name, version).addCallback(_answer, request)
 
-    def _look(self, name: str, version: str) -> Deferred[Look]:
+    def _look(self, name: str, version: str) -> Deferred[PictureLook]:
         known = self._looks.get(name)
         if known is not None and known.picture.version == version:
             return succeed(known)  # the request before this one has read it
         looking = self._worker.run(look_at, self._base, self.files[name], known)
         return looking.addCallbacks(self._found, _missing, (name, version))
 
-    def _found(self, look: Look, name: str, version: str) -> Look:
+    def _found(self, look: PictureLook, name: str, version: str) -> PictureLook:
         self._looks[name] = look
         if look.picture.version != version:
             raise Refused(404, "other-version", f"the picture {name} has another version here")
         return look
 
 
-def _missing(failure: Failure) -> Look:
+def _missing(failure: Failure) -> PictureLook:
     failure.trap(ValueError)
     raise Refused(404, "no-picture", str(failure.value))
 
 
-def _answer(look: Look, request: Request) -> Response:
+def _answer(look: PictureLook, request: Request) -> Response:
     return unless_known(picture_response(look.picture), request)

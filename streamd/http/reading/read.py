@@ -18,7 +18,7 @@ from streamd.core.state import State
 from streamd.core.stream import Stream
 from streamd.core.update import Update
 from streamd.http.reading.badges import badge_response, split_name
-from streamd.http.reading.history import Past, PeriodLook, ThinHistory, ThinLook
+from streamd.http.reading.history import PastAnswers, PeriodLook, ThinHistory, ThinLook
 from streamd.http.reading.matched import when_matched
 from streamd.http.reading.periods import csv_of, json_of
 from streamd.http.request import NAME, Request, Response, Routes, joined
@@ -48,7 +48,7 @@ class Reader:
         self._state = state
         self._now = now
         self._slices = slices
-        self._past = Past(slices, share)
+        self._past = PastAnswers(slices, share)
 
     @property
     def routes(self) -> Routes:

@@ -21,7 +21,12 @@ from streamd.core.selection import ALL_STREAMS, Selection
 from streamd.http.access.client_address import ClientAddress
 from streamd.http.access.principal import SIGNED_OUT, Principal
 from streamd.http.handshake import V1, Handshake, parse_handshake, refuse_plain_request
-from streamd.http.publishing.live_publish import MAX_PUBLISHES, NO_ADMISSION, LivePublisher, Receipt
+from streamd.http.publishing.live_publish import (
+    MAX_PUBLISHES,
+    NO_ADMISSION,
+    LivePublisher,
+    PendingReceipt,
+)
 from streamd.http.request import Handover, Request, Routes, allowed
 from streamd.http.viewers.private_autobahn import LeanProtocol
 from streamd.hub.fast_write import FastLink
@@ -103,7 +108,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         self.seat = seat
         self._subscription = subscription
         # Subscriptions to answer, receipts to wait for, and frames to send.
-        self._due: list[Subscription | Receipt | bytes] = []
+        self._due: list[Subscription | PendingReceipt | bytes] = []
 
     @property
     def hub(self) -> Hub:
@@ -172,7 +177,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
 
     @property
     def _receipts(self) -> int:
-        return sum(isinstance(due, Receipt) for due in self._due)
+        return sum(isinstance(due, PendingReceipt) for due in self._due)
 
     def _hold_input(self) -> None:
         """Read no further while too many messages wait for their answers (back-pressure)."""
@@ -230,7 +235,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         assert publisher is not None  # only v1 has such messages
         if self.admission.principal is not None:
             self._allowance += 1 - 1 / PUBLISHER
-        receipt = Receipt()
+        receipt = PendingReceipt()
         self._due.append(receipt)  # the answers are in the order of the messages
 
         def answer(told: bytes) -> None:
@@ -258,12 +263,12 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         """Send waiting answers and commands, once earlier messages and the first answer were sent."""
         while self._due and self._is_free() and self.is_settled:
             due = self._due[0]
-            if isinstance(due, Receipt) and not due.text:
+            if isinstance(due, PendingReceipt) and not due.text:
                 break  # it calls this again
             del self._due[0]
             if isinstance(due, Subscription):
                 self._join(due, known=self._subscription.selection)
-            elif isinstance(due, Receipt):
+            elif isinstance(due, PendingReceipt):
                 self.write(due.text)
             else:
                 self.write(due)

@@ -31,7 +31,7 @@ from streamd.sources.alerts.apprise_sender import make_apprise_sender
 from streamd.sources.alerts.delivery import AlertCounts, Delivery, Sender
 from streamd.sources.alerts.message import compose, compose_test
 from streamd.sources.alerts.outbox import AlertRecord, Outbox
-from streamd.sources.alerts.watch import Event, Saying, Watch
+from streamd.sources.alerts.watch import AlertEvent, Saying, Watch
 from streamd.sources.alerts.webhook import make_webhook
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
@@ -114,7 +114,7 @@ class AlertSource:
         return succeed(None) if turning is None else turning
 
     @property
-    def events(self) -> Sequence[Event]:
+    def events(self) -> Sequence[AlertEvent]:
         """The events that are not over, on the node that runs the alert."""
         return self._watch.events
 

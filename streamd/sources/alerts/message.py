@@ -9,7 +9,14 @@ from typing import Any
 from streamd.core.presentation import duration_text, time_text
 from streamd.core.stream import Stream
 from streamd.core.values import to_python
-from streamd.sources.alerts.watch import RANKS, Event, Saying, SayingKind, ToldStream, condition_of
+from streamd.sources.alerts.watch import (
+    RANKS,
+    AlertEvent,
+    Saying,
+    SayingKind,
+    ToldStream,
+    condition_of,
+)
 
 MAX_ROWS = 10
 """The most streams that a message describes; a person reads no more, and a record keeps the message."""
@@ -80,7 +87,7 @@ def _finished(message: Message, lines: Sequence[str], link: str | None) -> Messa
     return message | {"text": text, "link": link}
 
 
-def _listed(kind: SayingKind, event: Event) -> list[str]:
+def _listed(kind: SayingKind, event: AlertEvent) -> list[str]:
     """Return the names of the streams that a message is about, the worst first."""
     names = event.streams if kind == "end" else event.open
     return sorted(names, key=lambda name: (RANKS.index(event.streams[name].what), name))

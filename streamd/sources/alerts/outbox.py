@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 import msgspec
 
 from streamd.sources.alerts.message import Message
-from streamd.sources.alerts.watch import Event, Untold
+from streamd.sources.alerts.watch import AlertEvent, Untold
 
 MAX_LETTERS = 50
 """The most messages that wait, with some 5 kB each in the record.  An hour of outage has fewer."""
@@ -37,7 +37,7 @@ class Letter(msgspec.Struct, array_like=True):
 class AlertRecord(msgspec.Struct, array_like=True):
     """The record of an alert in the journal, from which another process continues."""
 
-    events: list[Event] = []
+    events: list[AlertEvent] = []
     letters: list[Letter] = []
     untold: dict[str, Untold] = {}
 

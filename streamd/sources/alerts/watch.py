@@ -46,7 +46,7 @@ class ToldStream(msgspec.Struct, array_like=True):
     until: float | None = None
 
 
-class Event(msgspec.Struct, array_like=True):
+class AlertEvent(msgspec.Struct, array_like=True):
     """Streams whose conditions began together.
 
     :ivar id: a random text; messages about the event have it.
@@ -70,7 +70,7 @@ class Saying(NamedTuple):
     """A message that is to be made now, about an event as it is now."""
 
     kind: SayingKind
-    event: Event
+    event: AlertEvent
 
 
 class _Pending(NamedTuple):
@@ -107,7 +107,7 @@ class Watch:
         """
         self._when = frozenset(when) | ({"critical"} if "warn" in when else set())
         self._lasting, self._remind, self._draw = lasting, remind, draw
-        self.events: list[Event] = []
+        self.events: list[AlertEvent] = []
         self._pending: dict[str, _Pending] = {}
         self._due_since: float | None = None  # elapsed, when the first of the next event was due
         self._calm: dict[str, float] = {}  # told stream -> elapsed, since when it is calm
@@ -122,7 +122,7 @@ class Watch:
         return {name: (each.since, each.seen, each.what) for name, each in first}
 
     def resume(
-        self, events: list[Event], untold: Mapping[str, Untold], now: float, elapsed: float
+        self, events: list[AlertEvent], untold: Mapping[str, Untold], now: float, elapsed: float
     ) -> None:
         """Continue from a record.
 
@@ -162,7 +162,7 @@ class Watch:
             event.last = now
         return sayings
 
-    def _end(self, holding: Collection[str], now: float, elapsed: float) -> Iterator[Event]:
+    def _end(self, holding: Collection[str], now: float, elapsed: float) -> Iterator[AlertEvent]:
         """End the conditions that hold no more; yield and drop the events that are over."""
         for event in self.events:
             for name in list(event.open):
@@ -215,7 +215,7 @@ class Watch:
         streams = {
             name: ToldStream(pending.since, pending.what) for name, pending in beginning.items()
         }
-        event = Event(self._draw(), streams, 0, now)
+        event = AlertEvent(self._draw(), streams, 0, now)
         self.events.append(event)
         yield Saying("begin", event)
 
@@ -234,7 +234,7 @@ class Watch:
                 yield Saying("reminder", event)
 
     def _is_worse(
-        self, event: Event, name: str, holding: Mapping[str, str], elapsed: float
+        self, event: AlertEvent, name: str, holding: Mapping[str, str], elapsed: float
     ) -> bool:
         """Return whether a condition that is worse than was told has held for long enough."""
         told = event.streams[name].what

@@ -86,7 +86,7 @@ class PastQuery(Protocol):
         """Stop reading; fires when the connection is closed."""
 
 
-class Window(NamedTuple):
+class PastWindow(NamedTuple):
     """A window that was read.
 
     :ivar end: in seconds since the epoch.
@@ -126,7 +126,7 @@ class WindowReader:
 
     async def read(
         self, begin: float, size: int, most: float, live: Sequence[str], widths: Widths
-    ) -> Window:
+    ) -> PastWindow:
         """Read the window that begins at a time; a window with too many rows is cut.
 
         :param size: the seconds of the window, if it needs not be cut.
@@ -153,7 +153,9 @@ class WindowReader:
                 raise
             else:
                 asked = self._clock.seconds() - began
-                return Window(end, found.rows, asked, self._next_size(size, found.number, asked))
+                return PastWindow(
+                    end, found.rows, asked, self._next_size(size, found.number, asked)
+                )
 
     def _next_size(self, size: int, rows: int, asked: float) -> int:
         """Return the seconds of the next window, from those of the last one and its rows."""

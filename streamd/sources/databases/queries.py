@@ -133,7 +133,7 @@ def open_session(
     return DatabaseSession(driver, timeout, surroundings.reactor)
 
 
-class Reading:
+class QueryReading:
     """Runs a query, and publishes its rows through a feed."""
 
     def __init__(

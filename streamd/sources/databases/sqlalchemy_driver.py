@@ -100,7 +100,7 @@ class DatabaseError(Exception):
         self.message = message
 
 
-class Link:
+class OpenConnection:
     """A connection.
 
     :ivar connection: SQLAlchemy's.
@@ -173,11 +173,11 @@ class SqlAlchemyDriver(DatabaseDriver):
 
     # -- the connection ----------------------------------------------------------------------------
 
-    def connect(self) -> Link:
+    def connect(self) -> OpenConnection:
         end = time.monotonic() + self._timeout / 2
         while True:
             try:
-                link = Link(self._engine.connect(), self._name in _FILES)
+                link = OpenConnection(self._engine.connect(), self._name in _FILES)
                 self._prepare(link)
             except Exception as error:
                 text = self._text(error)
@@ -187,7 +187,7 @@ class SqlAlchemyDriver(DatabaseDriver):
                 raise DatabaseError(self._refusal(text), text) from None
             return link
 
-    def _prepare(self, link: Link) -> None:
+    def _prepare(self, link: OpenConnection) -> None:
         """Let a session only read, and end its queries in time, if it is known how."""
         milliseconds, statements = math.ceil(self._timeout * 1000), []
         if self._name == "postgresql":
@@ -209,15 +209,15 @@ class SqlAlchemyDriver(DatabaseDriver):
         if self._dialect.driver == "psycopg":
             tolerate(self._dialect.dbapi, link.raw)
 
-    def lost(self, connection: Link) -> bool:
+    def lost(self, connection: OpenConnection) -> bool:
         return connection.lost
 
-    def ping(self, connection: Link) -> None:
+    def ping(self, connection: OpenConnection) -> None:
         with self._asked(connection):
             self._dialect.do_ping(connection.raw)
 
     @contextmanager
-    def _asked(self, link: Link) -> Iterator[None]:
+    def _asked(self, link: OpenConnection) -> Iterator[None]:
         """Explain errors, and roll back whatever was done."""
         errors = self._sqlalchemy.exc
         harmless = (errors.ProgrammingError, errors.DataError, errors.NotSupportedError)
@@ -237,7 +237,7 @@ class SqlAlchemyDriver(DatabaseDriver):
             return too_long(self._timeout)
         return READS if text == "not authorized" else _USER.sub("", text)
 
-    def abort(self, connection: Link) -> None:
+    def abort(self, connection: OpenConnection) -> None:
         if hasattr(connection.raw, "fileno"):
             shut_down(connection.raw.fileno())
         elif hasattr(connection.raw, "interrupt"):
@@ -248,7 +248,7 @@ class SqlAlchemyDriver(DatabaseDriver):
     # -- queries -----------------------------------------------------------------------------------
 
     def read(
-        self, connection: Link, query: str, values: Mapping[str, Any], limit: int
+        self, connection: OpenConnection, query: str, values: Mapping[str, Any], limit: int
     ) -> tuple[Any, Any]:
         text, names = as_text(query, _language(self._name), values)
         untyped = self._sqlalchemy.types.NULLTYPE  # of a type, PostgreSQL would compare as text

@@ -55,7 +55,7 @@ class Mark(NamedTuple):
     skips: bool = False
 
 
-class Look(NamedTuple):
+class TailLook(NamedTuple):
     """The result of one look at the files.
 
     :ivar lines: oldest first for each file.
@@ -105,7 +105,7 @@ class Tail:
             os.close(file.descriptor)
         self._open.clear()
 
-    def look(self, marks: Mapping[str, Mark] | None, now: float) -> Look:
+    def look(self, marks: Mapping[str, Mark] | None, now: float) -> TailLook:
         """Read what the files have after their places.
 
         :param marks: the places by the ids of the files; None at the first start, when only the last
@@ -139,7 +139,7 @@ class Tail:
         if problem:
             away = (id for id in known if id not in after)
             after |= {id: known[id] for id in islice(away, MAX_FILES - len(after))}
-        return Look(lines, after, more, problem)
+        return TailLook(lines, after, more, problem)
 
     # -- which files there are ---------------------------------------------------------------------
 

@@ -30,11 +30,11 @@ SAMPLE, SAMPLE_STEPS = 3, 50
 """The rows that ``streamd check`` shows, and the times that it looks at to find some."""
 
 
-class Step(Duration):
+class RangeStep(Duration):
     """The seconds between two points."""
 
     @classmethod
-    def parse(cls, written: Any) -> Step:
+    def parse(cls, written: Any) -> RangeStep:
         """Parse a configured value; a ValueError says which form is expected."""
         seconds = super().parse(written)
         if seconds < 1:
@@ -49,7 +49,7 @@ class PromqlBackfill(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     :ivar timeout: the most seconds of one window.
     """
 
-    step: Step | None = None
+    step: RangeStep | None = None
     timeout: Duration = Duration(30)
 
 

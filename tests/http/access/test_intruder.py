@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from streamd.http.reading.history import Past
+from streamd.http.reading.history import PastAnswers
 from tests.http.access.test_rights_end import reload
 from tests.support.frames import frame, handshake, head
 from tests.support.net import Answer, wait_until
@@ -327,14 +327,14 @@ def test_history_that_is_computed_while_the_right_to_it_ends(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting: list[Callable[[], Any]] = []
-    compute = Past.ask
+    compute = PastAnswers.ask
 
-    def ask_later(past: Past, *about: Any) -> Deferred[Any]:
+    def ask_later(past: PastAnswers, *about: Any) -> Deferred[Any]:
         answer: Deferred[Any] = Deferred()
         waiting.append(lambda: compute(past, *about).chainDeferred(answer))
         return answer
 
-    monkeypatch.setattr(Past, "ask", ask_later)
+    monkeypatch.setattr(PastAnswers, "ask", ask_later)
     served = start(serve)
     paths = ("/streams/open.a?points=9", "/streams/open.a?from=-1h")
     wires = [served.wire(head("GET", path, line)) for path in paths for line in (OPEN, VIEW)]

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamd.config.hooks import SENDERS as NAMES
 from streamd.config.hooks import WITH_EVENTS
 from streamd.core.errors import Refused
-from streamd.http.publishing.senders import SENDERS, TOLERANCE, Sender, Sent, is_secret
+from streamd.http.publishing.senders import SENDERS, TOLERANCE, HookSender, Sent, is_secret
 from tests.support import deliveries as made
 from tests.support.deliveries import NOW, SECRET
 
@@ -32,7 +32,7 @@ def refusal(
 class SignatureTests(SynchronousTestCase):
     def test_every_configured_sender_is_known(self) -> None:
         self.assertEqual(set(NAMES), set(SENDERS))
-        tells = {name for name, each in SENDERS.items() if type(each).event is not Sender.event}
+        tells = {name for name, each in SENDERS.items() if type(each).event is not HookSender.event}
         self.assertEqual(WITH_EVENTS, tells)
 
     def test_right_signatures(self) -> None:

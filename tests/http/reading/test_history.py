@@ -15,7 +15,7 @@ from streamd.core.steps import STEP
 from streamd.core.stream import Stream
 from streamd.core.update import Draft
 from streamd.http.reading import history as module
-from streamd.http.reading.history import MAX_WAITING, Past, ThinHistory, ThinLook
+from streamd.http.reading.history import MAX_WAITING, PastAnswers, ThinHistory, ThinLook
 from streamd.reactor.slices import PAUSE, TURN, Slices
 from tests.support.fakes import Daemonette
 
@@ -28,7 +28,7 @@ class PastTests(SynchronousTestCase):
         self.publish(*range(UPDATES))
         self.clock = Clock()
         self.slices = Slices(self.clock)
-        self.past = Past(self.slices)
+        self.past = PastAnswers(self.slices)
         self.asked = 0
         compute = ThinLook.compute
 

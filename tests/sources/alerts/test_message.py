@@ -19,7 +19,7 @@ from streamd.sources.alerts.message import (
     compose,
     compose_test,
 )
-from streamd.sources.alerts.watch import Event, Saying, ToldStream
+from streamd.sources.alerts.watch import AlertEvent, Saying, ToldStream
 from tests.support.fakes import TODAY, Daemonette, fail_source, value
 
 HOUR = 3600.0
@@ -40,7 +40,7 @@ class MessageTests(SynchronousTestCase):
 
     def compose(self, kind: Any, link: str | None = LINK, **told: ToldStream) -> Message:
         streams = {name.replace("__", "."): one for name, one in told.items()}
-        event = Event("e1", streams, 2, TODAY)
+        event = AlertEvent("e1", streams, 2, TODAY)
         return compose("shop", Saying(kind, event), self.state.get, TODAY + 2 * HOUR, link, UTC)
 
     def test_critical_value(self) -> None:
