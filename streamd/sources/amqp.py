@@ -83,6 +83,7 @@ class AmqpSource:
         self._looks = surroundings.looks
         self._heard: float | None = None  # until when nothing was missed
         self._gap = False  # the queue was not there for a while
+        self._behind = False  # messages from before the connect are still to come
         self._kept = Kept("")
         self._link: AmqpConnection | None = None
 
@@ -134,10 +135,11 @@ class AmqpSource:
             whole = False
         if self._looks:
             return  # the first message comes before the second proof
-        if whole and not self._gap:
-            self._feed.resumed()
-        else:
+        self._behind = whole and not self._gap
+        if not self._behind:
             self._feed.missed(self._heard)
+        elif link.waiting:
+            self._feed.waits("messages from before are still being read")
         self._gap = False
 
     async def _keeps_all(self, queue: str) -> bool:
@@ -157,6 +159,10 @@ class AmqpSource:
         await self._feed.keep_record(KEPT, msgspec.json.encode(kept))
 
     def _lives(self, took: float, waited: int) -> None:
+        if self._behind and self._link is not None and not self._link.waiting:
+            self._behind = False
+            self._inbox.flush()
+            self._feed.resumed()
         if self._looks and self._heard is not None:
             self._feed.proved()
         if self._settings.exchange is not None and waited >= MAX_WAITING:

@@ -61,6 +61,7 @@ class AmqpConnection(Protocol):
     """One connection with one channel, from :meth:`open` to :meth:`close`.
 
     :ivar on_message: called with each message.
+    :ivar waiting: how many messages waited in the queue when the broker was asked last.
     :ivar on_proof: called about every second when the broker has answered, with the seconds that it
         took, and with the most messages that may have waited in the queue since the last time.
     :ivar gone: fires when nothing is left of the connection.
@@ -73,6 +74,7 @@ class AmqpConnection(Protocol):
         self._login = login
         self.on_message: Callable[[AmqpMessage], object] = lambda message: None
         self.on_proof: Callable[[float, int], object] = lambda took, waiting: None
+        self.waiting = 0
         self.gone: Deferred[None] = Deferred()
         self._pika = make_pika(reactor, login)
         self._ready = self._pika.ready
@@ -225,21 +227,21 @@ class AmqpConnection(Protocol):
             if self._about[0] == "exchange":
                 # Somebody may have made the exchange anew, and it would not know the queue.
                 asking.append(self._bind_next())
-            waiting, *_ = await self._answer(gatherResults(asking, consumeErrors=True), True)
+            await self._answer(gatherResults(asking, consumeErrors=True), True)
             # What waited at any time since then waits still, or has come.
-            self.on_proof(self._reactor.seconds() - asked, waiting + self._came)
+            self.on_proof(self._reactor.seconds() - asked, self.waiting + self._came)
             self._came = 0
             await deferLater(self._reactor, PING, lambda: None)
 
-    async def _look(self) -> int:
-        """Return how many messages wait in the queue.
+    async def _look(self) -> None:
+        """Ask how many messages wait in the queue; those that do not wait have come before the answer.
 
         :raises Shared: if another program takes messages from it.
         """
         queue = (await self._ask("queue_declare", self._queue, passive=True)).method
         if queue.consumer_count > self._consumers:
             raise Shared("another program takes messages from the queue, too")
-        return int(queue.message_count)
+        self.waiting = int(queue.message_count)
 
     def _bind_next(self) -> Deferred[Any]:
         return self._ask("queue_bind", self._queue, self._about[1], next(self._keys))

@@ -13,8 +13,10 @@ from streamd.core.duration import Duration
 from streamd.core.errors import shorten
 from streamd.core.pointer import Pick
 from streamd.journals.journal import SourceCursor
+from streamd.reactor.deadline import Deadline
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.event_stream import Event, EventBody, EventStreamSource
+from streamd.sources.feed import SETTLED
 from streamd.sources.http_get import (
     HttpGetSettings,
     HttpUrl,
@@ -76,6 +78,7 @@ class EventSource(EventStreamSource):
             **headers,
         }
         self._good = True  # whether all streams have a value
+        self._soon = Deadline(self._reactor)  # then what the server has kept was read
         self._heard: float | None = None  # when something came last
         self._proved = 0.0
 
@@ -84,8 +87,13 @@ class EventSource(EventStreamSource):
         self._place = await self._feed.place()
         while True:
             body = await self._connect()
-            while events := await body.next():
-                await self._publish(events)
+            try:
+                while events := await body.next():
+                    await self._publish(events)
+                if self._soon:  # the stream ended so soon
+                    self._feed.resumed()
+            finally:
+                self._soon.cancel()
             if not body.heard:
                 raise Unreachable("the event stream ended at once")
             pause = MIN_RETRY if body.parser.retry is None else body.parser.retry
@@ -100,7 +108,7 @@ class EventSource(EventStreamSource):
         if self._place is None:
             self._feed.missed(self._heard)
         else:
-            self._feed.resumed()
+            self._soon.set(min(SETTLED, self._settings.silence / 2), self._feed.resumed)
         return body
 
     def _refusal(self, response: Any, kind: str) -> SourceError:

@@ -28,6 +28,9 @@ from streamd.sources.errors import SourceError
 from streamd.sources.records import RecordedSource
 from streamd.sources.settings import LATE_AFTER, SourceSettings, has_backfill
 
+SETTLED = 0.5
+"""Seconds after a connect in which a server that marks no end sends what it has kept."""
+
 PROMPT = 1.0
 """Seconds: a reading whose answer took no longer counts as of now."""
 
@@ -78,6 +81,7 @@ class Feed(RecordedSource):
         self._resumes = False
         self._asked: float | None = None  # when the source asked for its next reading
         self._complaints = Complaints(name, key, section)
+        self._appends = 0  # how many are under way
         self._under_way: dict[str, Draft] = {}  # stream -> its newest draft not yet committed
         self._lost: dict[str, float] = {}  # stream -> since when the journal takes no value of it
 
@@ -158,7 +162,7 @@ class Feed(RecordedSource):
         """
         drafts = [Draft(self.name, _value(value, time), time) for value, time in values]
         reading = self._prepare({self.name: b"null"})
-        appended = self._append(drafts, cursor=cursor)
+        appended = Deferred.fromCoroutine(self._append(drafts, cursor=cursor))
         return appended.addCallback(lambda updates: self._committed(reading))
 
     async def add_readings(
@@ -244,9 +248,9 @@ class Feed(RecordedSource):
         self._commit(self._prepare({})._replace(streams=streams))
 
     def resumed(self) -> None:
-        """Record that the source reads on from its place, and so has missed nothing.
+        """Record that the source has read all that came since its last run, and has missed nothing.
 
-        The values of all its streams from before are still the newest.
+        So the values of all its streams are the newest.
         """
         self._commit(
             self._prepare({})._replace(streams=self._state.sources.unrefused(self._source))
@@ -397,7 +401,7 @@ class Feed(RecordedSource):
     async def _take_turn(self, reading: Reading) -> None:
         # A reading without new values also waits for its turn: it confirms drafts that the journal
         # has not committed yet.
-        in_turn = bool(reading.drafts or self._under_way)
+        in_turn = bool(reading.drafts or self._appends)
         newest = {draft.stream: draft for draft in reading.drafts}
         self._under_way.update(newest)
         try:
@@ -414,8 +418,12 @@ class Feed(RecordedSource):
             del self._lost[stream]
         self._committed(reading)
 
-    def _append(self, drafts: Sequence[Draft], **options: Any) -> Deferred[Any]:
-        return self._journal.append(drafts, **self._fenced, **options)
+    async def _append(self, drafts: Sequence[Draft], **options: Any) -> None:
+        self._appends += 1
+        try:
+            await self._journal.append(drafts, **self._fenced, **options)
+        finally:
+            self._appends -= 1
 
     def _committed(self, reading: Reading) -> None:
         """Mark the streams of a reading as up to date: the reading is in the log."""

@@ -92,6 +92,7 @@ class FileSource:
         pattern = settings.pattern
         self._matching = None if pattern is None else Matching(self._reactor, pattern.text)
         self._begun = False  # whether the place in the journal is known
+        self._resumes = False  # until what was written since an earlier run is read
         self._good = True  # whether all streams have a value
         self._place: str | None = None
         self._marks: dict[str, Mark] | None = None
@@ -109,11 +110,10 @@ class FileSource:
         self._worker.stop()
 
     async def _read(self) -> object:
-        resumes = not self._begun and await self._begin()
+        if not self._begun:
+            await self._begin()
         look = await self._in_thread(self._tail.look, self._marks, self._reactor.seconds())
         events = await self._events(look.lines)
-        if resumes and not look.problem:
-            self._feed.resumed()
         await self._publish(events, look)
         if look.problem:
             self._feed.failed(Failure(SourceError(look.problem)))
@@ -122,18 +122,14 @@ class FileSource:
             self._polling.wake()
         return DONE
 
-    async def _begin(self) -> bool:
-        """Find the place in the journal.
-
-        :returns: whether the same streams were made until there.
-        """
+    async def _begin(self) -> None:
+        """Find the place in the journal."""
         self._place = await self._feed.place()
         self._begun = True
-        if self._place is None:
-            return False
-        stored = json.loads(self._place)
-        self._marks = {id: Mark(*mark) for id, mark in stored["files"].items()}
-        return bool(stored["by"] == self._by())
+        if self._place is not None:
+            stored = json.loads(self._place)
+            self._marks = {id: Mark(*mark) for id, mark in stored["files"].items()}
+            self._resumes = stored["by"] == self._by()
 
     def _by(self) -> int:
         """Return a number that is another one if the lines make other streams."""
@@ -155,7 +151,12 @@ class FileSource:
             good = await self._feed.add_readings(newest(events, limit), cursor)
             self._good = good if events else self._good
             self._place, self._marks = place, look.marks
-        if self._good and not look.problem:
+        if look.problem or look.more:
+            return  # of a stream there may be a newer line
+        if self._resumes:
+            self._resumes = False
+            self._feed.resumed()
+        elif self._good:
             self._feed.proved()
 
     def _in_thread(self, function: Any, *arguments: Any) -> Deferred[Any]:

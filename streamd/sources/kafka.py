@@ -141,6 +141,8 @@ class KafkaSource:
                 parts = [(self._parts(record), _time(record)) for record in records]
                 await self._feed.add_parts(parts, cursor)
                 stored = place
+            if not reader.caught_up:
+                continue  # of a stream there may be a newer record
             if not begun:
                 self._feed.resumed()
                 begun = True

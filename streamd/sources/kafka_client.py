@@ -101,6 +101,7 @@ class KafkaReader:
     """Reads all partitions of a topic from given offsets on.
 
     :ivar next: partition -> the offset of the record to be read next.
+    :ivar caught_up: whether all records were read that the broker had when reading began.
     """
 
     def __init__(self, options: Mapping[str, Any], topic: str) -> None:
@@ -110,6 +111,8 @@ class KafkaReader:
         self._trouble: Any = None  # an error that was read behind records
         self._looks = 0
         self.next: dict[int, int] = {}
+        self.caught_up = False
+        self._behind: dict[int, int] = {}  # partition -> the offset up to which it is to be read
         self._settings = {**BOUNDS, **options, "error_cb": self._note}
         self._consumer: Any = None
 
@@ -135,6 +138,7 @@ class KafkaReader:
                 if not low <= at <= high:  # deleted since; or another topic has the name now
                     at, missing = low, True
             self.next[partition] = at
+            self._behind[partition] = high
         self._consumer.assign([self._place(partition) for partition in self.next])
         return missing
 
@@ -149,6 +153,7 @@ class KafkaReader:
         first = self._consumer.poll(PING)
         if first is None:
             self._look()
+            self.caught_up = True  # the last offsets may be those of transactions, not of records
             return []
         records = []
         for message in chain([first], self._consumer.consume(BATCH - 1, 0)):
@@ -160,6 +165,7 @@ class KafkaReader:
             kind, ms = message.timestamp()
             time = ms / 1000 if kind and ms >= 0 else None
             records.append(KafkaRecord(partition, offset, message.key(), message.value(), time))
+        self.caught_up |= all(self.next[part] >= end for part, end in self._behind.items())
         if self._trouble is not None and not records:
             raise self._error(self._trouble)
         return records

@@ -15,10 +15,11 @@ from streamd.core.duration import Duration
 from streamd.core.names import is_below
 from streamd.core.pointer import Pick
 from streamd.core.values import BadValue
+from streamd.reactor.deadline import Deadline
 from streamd.reactor.worker import Worker
 from streamd.sources.broker_url import BrokerUrl, tls_context
 from streamd.sources.errors import Unreachable
-from streamd.sources.feed import Feed
+from streamd.sources.feed import SETTLED, Feed
 from streamd.sources.inbox import Inbox
 from streamd.sources.incoming_texts import read_text_or_why
 from streamd.sources.mqtt_client import KEEPALIVE, Login, MqttConnection, MqttMessage
@@ -98,6 +99,7 @@ class MqttSource:
         self._worker = Worker(surroundings.reactor, "mqtt")
         self._topics = [*settings.topic, *([settings.status.text] if settings.status else [])]
         self._polling = Polling(self._run, MIN_RETRY, self._reactor)
+        self._soon = Deadline(self._reactor)  # then what the broker has kept was read
         self._heard: float | None = None  # until when nothing was missed
         self._offline: set[str] = set()  # the devices, by the ends of their streams' names
         self._session = self._stored = Session("", [])
@@ -127,6 +129,7 @@ class MqttSource:
             await self._keep_session()
             await link.lost()
         finally:
+            self._soon.cancel()
             self._inbox.clear()
             link.close()
 
@@ -173,11 +176,15 @@ class MqttSource:
     def _opened(self, kept: bool) -> None:
         """:param kept: whether the broker has kept the session since the last connection."""
         if kept and not self._session.lossy:
-            self._feed.resumed()
+            self._soon.set(SETTLED, self._caught_up)
         else:
             self._feed.missed(self._heard)
         for device in self._offline:
             self._inbox.fail(device, OFFLINE)
+
+    def _caught_up(self) -> None:
+        self._inbox.flush()
+        self._feed.resumed()
 
     def _lives(self) -> None:
         # If the broker hangs, that is noticed only after these seconds.

@@ -628,6 +628,20 @@ class UnderWayTests(SourceTestCase):
             self.assertEqual(self.daemon.times.now(), shop.proof)
             self.assertEqual([("shop", 1), ("shop", 2)], self.daemon.log)
 
+    def test_nothing_new_waits_for_events_that_are_under_way(self) -> None:
+        for again in (Feed.proved, Feed.resumed):
+            self.make()
+            feed = self.feed(1)
+            [shop] = self.state
+            proof = shop.proof
+            self.daemon.clock.advance(5)
+            adding = Deferred.fromCoroutine(feed.add_readings([(2, None)]))
+            again(feed)
+            self.assertEqual(proof, shop.proof)
+            self.commit()
+            self.assertEqual(self.daemon.times.now(), shop.proof)
+            self.assertTrue(self.successResultOf(adding))
+
     def test_what_is_gone_in_one_reading_and_back_in_the_next(self) -> None:
         feed = self.feed({"a": 1, "b": 1})
         for parts in ({"b": 1}, {"a": 1, "b": 1}):

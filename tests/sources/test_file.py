@@ -6,12 +6,19 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 
+from streamd.config.kind import Surroundings
+from streamd.journals.memory import MemoryJournal
+from streamd.reactor.worker import Worker
+from streamd.sources.file import KIND, FileSettings, FileSource
 from tests.support.daemon import StartDaemon
 from tests.support.served import Serve, in_thread
+from tests.support.source import SourceTestCase
 from tests.support.sources_page import pasted
 from tests.support.streams import Streams, mistake
 
@@ -224,3 +231,47 @@ def test_the_page_of_sources(start_daemon: StartDaemon, tmp_path: Path) -> None:
 )
 def test_mistakes(lines: str, expected: str) -> None:
     assert mistake(f"[sources.log]\n{lines}") == f"sources.log.{expected}"
+
+
+class ResumeTests(SourceTestCase):
+    """Lines that were written while no daemon ran, and a journal that takes its time."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.slow = False
+        self.steps: list[Deferred[None]] = []  # what the journal has begun to store
+        self.patch(MemoryJournal, "_store", lambda journal, batch: self.store())
+        self.patch(Worker, "run", lambda worker, call, *about: maybeDeferred(call, *about))
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.log = Path(folder.name) / "app.log"
+
+    def store(self) -> Deferred[None]:
+        if not self.slow:
+            return succeed(None)
+        self.steps.append(Deferred())
+        return self.steps[-1]
+
+    def start(self) -> FileSource:
+        settings = FileSettings(file=str(self.log))
+        around = Surroundings(self.daemon.clock, self.log.parent, self.daemon.times.now)
+        source: FileSource = KIND.make("shop", settings, around)
+        feed = self.daemon.feed(every=1.0)
+        self.successResultOf(feed.adopt())
+        source.start(feed)
+        return source
+
+    def test_old_values_are_current_only_after_what_was_written_meanwhile(self) -> None:
+        append(self.log, {"a": 1, "b": 1})
+        self.start().stop()
+        self.daemon.clock.advance(100)
+        self.daemon.restart()
+        append(self.log, {"a": 2})
+        self.slow = True
+        self.addCleanup(self.start().stop)
+        self.assertEqual(["late", "late"], [self.health(name)[0] for name in ("shop.a", "shop.b")])
+        self.slow = False
+        while self.steps:
+            self.steps.pop(0).callback(None)
+        self.assertEqual({"shop.a": 2, "shop.b": 1}, self.daemon.values())
+        self.assertEqual([("fresh", None)] * 2, [self.health("shop.a"), self.health("shop.b")])

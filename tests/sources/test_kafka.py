@@ -11,6 +11,7 @@ import pytest
 from streamd.config.extras import needs_extra
 from streamd.config.parse import parse
 from streamd.sources.kafka import KIND
+from streamd.sources.kafka_client import KafkaReader
 from tests.support.daemon import StartDaemon
 from tests.support.kafka import Kafka
 from tests.support.net import wait_until
@@ -119,6 +120,19 @@ def test_killed_it_reads_on_exactly_once(
     wait_until(lambda: len(streams.history("a")) >= 700)
     assert sorted(streams.history("a")) == [*range(700)]
     streams.expect_health("a", "fresh")
+
+
+def test_a_reader_has_caught_up_at_the_last_record_that_was_there(kafka: Kafka) -> None:
+    kafka.make("sales", 2)
+    kafka.say("sales", *range(1500))
+    kafka.say("sales", *range(10), partition=1)
+    reader = KafkaReader({"bootstrap.servers": kafka.brokers}, "sales")
+    reader.open(None, None)
+    read = 0
+    while not reader.caught_up:
+        read += len(reader.read())
+    reader.close()
+    assert (read, reader.next) == (1510, {0: 1500, 1: 10})
 
 
 @in_thread
