@@ -74,7 +74,6 @@ class AmqpConnection(Protocol):
         self._login = login
         self.on_message: Callable[[AmqpMessage], object] = lambda message: None
         self.on_proof: Callable[[float, int], object] = lambda took, waiting: None
-        self.waiting = 0
         self.gone: Deferred[None] = Deferred()
         self._pika = make_pika(reactor, login)
         self._ready = self._pika.ready
@@ -93,7 +92,7 @@ class AmqpConnection(Protocol):
         self._limit: IDelayedCall | None = None  # of the answer that is waited for
         self._leaving: IDelayedCall | None = None
         self._receipts = Receipts(reactor)
-        self._came = 0  # messages since the last proof
+        self.waiting = self._came = 0  # _came: messages since the last proof
 
     # -- for the source ----------------------------------------------------------------------------
 
