@@ -22,6 +22,7 @@ class Log:
         self._ats: list[Position] = []
         self._updates: list[Update | None] = []
         self._holes = 0
+        self._after_last = 0  # the index after that of the newest hole
 
     def __len__(self) -> int:
         return len(self._updates) - self._holes
@@ -33,12 +34,17 @@ class Log:
 
     def drop(self, update: Update) -> None:
         """Drop an update, which must be in the log."""
-        self._updates[bisect_left(self._ats, update.at)] = None
+        # Streams that are published in turn also drop their updates in turn.  Then no search is needed.
+        index = self._after_last
+        if index >= len(self._updates) or self._updates[index] is not update:
+            index = bisect_left(self._ats, update.at)
+        self._updates[index] = None
+        self._after_last = index + 1
         self._holes += 1
         if self._holes > FEW and 2 * self._holes > len(self._updates):
             self._updates = [kept for kept in self._updates if kept is not None]
             self._ats = [kept.at for kept in self._updates if kept is not None]
-            self._holes = 0
+            self._holes = self._after_last = 0
 
     def after(self, at: Position) -> Iterator[Update]:
         """Yield the updates after a position, in order; the log must not change meanwhile."""

@@ -100,7 +100,7 @@ class Retention:
         self.recent.move_to_end(stream.name)
         most = stream.description.keep.updates
         if most is not None and len(history) > most:
-            self.limit(stream)
+            self.drop(stream)
 
     def limit(self, stream: Stream) -> None:
         """Drop the oldest updates of a stream that exceed its ``keep``."""

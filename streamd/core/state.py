@@ -178,7 +178,7 @@ class State(Streams):
 
     def apply(self, updates: Sequence[Update], now: float) -> None:
         """Apply updates in the order in which they were committed."""
-        follow, streams = self.kept.follow, self.streams
+        follow, hear, streams = self.kept.follow, self.hear, self.streams
         self.applied += len(updates)
         for update in updates:
             self.head = update.at
@@ -198,10 +198,7 @@ class State(Streams):
             follow(stream, update)
             if stream.long is not None:
                 self.gaps.hear(stream, update)
-            stream.confirm(now)
-            stream.judge_level()
-            if stream.judge(now):  # as judge_stream: a call less for each update
-                stream.judged = self.note(stream)
+            hear(stream, now)
         self.razed(self.kept.shed())
 
     def skip(self, names: Iterable[str], why: str, now: float) -> None:

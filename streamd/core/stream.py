@@ -206,8 +206,8 @@ class Stream:
 
     def judge_level(self) -> None:
         """Set the level (ok, warn or critical) from the newest value."""
-        newest = self.newest
-        self.level = "ok" if newest is None else self.level_of(newest.value or b"null") or "ok"
+        value = self.history[-1].value if self.history else None
+        self.level = "ok" if value is None else self.level_of(value) or "ok"
 
     def judge_limits(self, now: float) -> None:
         """Set the level from the newest value, after its limits may have changed."""

@@ -194,6 +194,17 @@ class Streams:
         if name not in self.roster.numbers:
             self.roster.add(name)
 
+    def hear(self, stream: Stream, now: float) -> None:
+        """Note that a stream's newest value has come now."""
+        stream.confirm(now)
+        stream.judge_level()
+        if stream.source is None and stream.refused is None and not stream.paused:
+            # The usual case: a program publishes the stream, so nothing can make the value doubtful.
+            health = stream.health
+            if health.state == "fresh" and health.level == stream.level:
+                return
+        self.judge_stream(stream, now)
+
     def judge_stream(self, stream: Stream, now: float) -> None:
         """Compute the health of a stream, and note a change."""
         if stream.judge(now):

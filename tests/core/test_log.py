@@ -39,3 +39,11 @@ class LogTests(SynchronousTestCase):
             self.assertLessEqual(len(self.log._updates), 2 * len(kept) + 5)
         self.assertEqual(kept, [*self.log.after(ORIGIN)])
         self.assertEqual(len(kept), len(self.log))
+
+    def test_updates_that_are_dropped_in_turn_need_no_search(self) -> None:
+        for ms in range(1, 20):
+            self.log.append(update(ms))
+        self.patch(log, "bisect_left", None)
+        for kept in [*self.log.after(ORIGIN)][:9]:
+            self.log.drop(kept)
+        self.assertEqual([*range(10, 20)], [u.seq for u in self.log.after(ORIGIN)])
