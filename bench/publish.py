@@ -2,7 +2,8 @@
 
 The daemon is a process of its own.  The client sends messages of this many updates, and keeps eight of
 them under way.  An update counts when its receipt has come.  The last column is per second of the
-daemon's CPU: it says what a core takes, also on a machine that has other work.
+daemon's CPU: it says what a core takes, also on a machine that has other work.  Single updates are
+bounded by the messages that one client may send.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ ROUNDS = 3
 STREAMS = 1000
 UNDER_WAY = 8
 SIZES = (1, 100, 1000)
+MOST = 1000
+"""Messages a second, at most: a client that sends more is disconnected."""
 
 JOURNALS = {"memory": "", "SQLite": '[journal]\npath = "streamd.db"\n'}
 
@@ -90,6 +93,7 @@ def rates(daemon: Daemon, size: int) -> tuple[float, float]:
         while time.perf_counter() < began + SECONDS:
             client.receipt()
             count += size
+            time.sleep(max(0.0, began + count / size / MOST - time.perf_counter()))
             client.send(prepared[(count // size) % len(prepared)])
         used = cpu_of(daemon.pid) - used
         return count / (time.perf_counter() - began), count / used
