@@ -31,6 +31,8 @@ from streamd.sources.polling import PING
 TIMEOUT = 3.0
 """Seconds that a broker has to accept a connection, and to answer."""
 
+FOREIGN = "what answers does not speak AMQP 0-9-1"
+
 FAREWELL = 1.0
 """Seconds that a broker has to close a connection."""
 
@@ -188,8 +190,8 @@ class AmqpConnection(Protocol):
             for frame in self._sieve.take(data):
                 self._pika.dataReceived(frame)
         except Exception as error:
-            foreign = SourceError("what answers does not speak AMQP 0-9-1", key="url")
-            self._broken = self._broken or (foreign if isinstance(error, NotAmqp) else error)
+            detail = "" if isinstance(error, NotAmqp) else f"({type(error).__name__}: {error})"
+            self._broken = self._broken or SourceError(FOREIGN, detail, "url")
             self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

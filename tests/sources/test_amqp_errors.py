@@ -5,22 +5,39 @@ from __future__ import annotations
 import pytest
 from OpenSSL import SSL
 from service_identity import VerificationError
+from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TwistedTimeoutError
 from twisted.internet.error import (
+    ConnectionAborted,
     ConnectionDone,
     ConnectionLost,
     ConnectionRefusedError,
     DNSLookupError,
     TCPTimedOutError,
 )
+from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisconnection
+from twisted.python.failure import Failure
 
+from streamd.sources.amqp_client import AmqpConnection
 from streamd.sources.amqp_errors import (
     NotThere,
     channel_refusal,
     connection_refusal,
     explain_connection,
 )
+from streamd.sources.amqp_login import AmqpLogin
 from streamd.sources.errors import SourceError, Unreachable
+
+
+class Transport(StringTransportWithDisconnection):
+    """The transport of a connection over TCP, which the client may abort."""
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Nothing is delayed here."""
+
+    def abortConnection(self) -> None:
+        """The test says when the connection is lost."""
+
 
 UNTRUSTED = "the certificate of the broker is not trusted"
 
@@ -118,3 +135,19 @@ def test_lines(error: Exception, message: str) -> None:
 def test_what_nobody_expected() -> None:
     error = ZeroDivisionError()
     assert explain_connection(error) is error
+
+
+@pytest.mark.parametrize("method", [b"\x77\x77\x77\x77", b"\x77", b"\x00\x0a\x00\x32"])
+def test_a_method_that_nobody_can_read(method: bytes) -> None:
+    clock, login = MemoryReactorClock(), AmqpLogin("h", 5672, "/", "u", "p", None)
+    link = AmqpConnection(clock, login)
+    link._ready.addErrback(lambda _: None)  # nobody waits for it here
+    link.makeConnection(Transport())
+    link.dataReceived(b"\1\0\0" + len(method).to_bytes(4, "big") + method + b"\xce")
+    link.connectionLost(Failure(ConnectionAborted()))
+    clock.advance(1)
+    failed: list[Failure] = []
+    Deferred.fromCoroutine(link.lost()).addErrback(failed.append)
+    assert isinstance(failed[0].value, SourceError)
+    assert failed[0].value.message == "what answers does not speak AMQP 0-9-1"
+    link.close()
