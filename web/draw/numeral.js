@@ -12,9 +12,9 @@ const UNIT = { least: 2.6, share: 0.34 };
 /** The height of a numeral's line and the space above it, as shares of its size and in u. */
 const LINE = 0.94;
 const ABOVE = 0.7;
-/** The height of a line with letters that reach below it, where nothing is left below: "yes" stands above the evidence. */
-const WORD_LINE = 1.08;
-const LETTERS = /\p{L}/u;
+/** The height of a line with letters that reach below it: "yes" stands above the evidence. See figure.css. */
+const DEEP_LINE = 1.08;
+const DEEP = /[gjpqyQ]|[^ -~]/u;
 /** The least width of a column of evidence: this much, up to this much of the tile's width if that is more. See figure.css. */
 const SIDE = { least: 22.5, share: 0.36, most: 31 };
 /** The space between that column, or the numeral, and the picture. */
@@ -60,8 +60,13 @@ export function emsOf(text) {
  */
 export function fitNumeral(numeral, { width, height, full = height }, pictured) {
   const { step, shape } = arrange(numeral, { width, height: full }, pictured);
-  const line = height < full && LETTERS.test(numeral.value) ? WORD_LINE : LINE;
+  const line = reachesBelow(numeral.value) ? DEEP_LINE : LINE;
   return { step: Math.max(UNIT.least, Math.min(step, (height - ABOVE) / line)), shape };
+}
+
+/** Whether letters of a word reach below the line. A minus does not. @param {string} value */
+export function reachesBelow(value) {
+  return /\p{L}/u.test(value) && DEEP.test(value);
 }
 
 /** @returns {{step: number, shape: Shape}} */

@@ -1,6 +1,6 @@
 /** A value in large type with its unit, or a longer text; and the room for a picture of its past. */
 
-import { fitNumeral, fitText } from "../draw/numeral.js";
+import { fitNumeral, fitText, reachesBelow } from "../draw/numeral.js";
 import { characters, face, isScaled } from "../text/face.js";
 import { misfit } from "../text/misfit.js";
 import { isAmount, isMoving } from "../text/values.js";
@@ -98,6 +98,7 @@ export class Figure {
     setText(this.#before, before);
     setText(this.#value, value);
     setText(this.#unit, unit);
+    setData(this.element, "deep", size !== "text" && reachesBelow(value) ? "" : undefined);
     setData(this.element, "size", value === NOTHING ? "none" : size);
     if (this.#value.title !== exact) this.#value.title = exact;
   }

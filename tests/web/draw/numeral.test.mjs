@@ -27,6 +27,11 @@ test("on a lower wall, a numeral is smaller in its arrangement, and a word leave
   assert.deepEqual(steps, ["5.1", "4.4"]);
 });
 
+test("a word leaves room for its descenders also where it takes all of the height", () => {
+  const steps = ["59", "OK", "open", "été"].map((value) => fitNumeral({ value }, { width: 40, height: 11.1 }, false).step.toFixed(1));
+  assert.deepEqual(steps, ["11.0", "11.0", "9.6", "9.6"]);
+});
+
 test("a hero's numeral leaves two thirds of the width to its picture", () => {
   for (const value of ["52", "177", "1,284"]) assert.deepEqual(fit(value, 99, 40.6), { step: 17, shape: "sided" });
 });
