@@ -22,8 +22,8 @@ from streamd.cluster.shift import Shift
 from streamd.core.saving import FOLLOWED
 from streamd.core.state import State
 from streamd.core.update import LIFE_UNIT, ORIGIN, Position, parse_position
-from streamd.hub.screens import Screens, merged
-from streamd.journals.journal import Away, Journal, as_shared
+from streamd.hub.screens import Screens, merged, read_screens
+from streamd.journals.journal import Away, Journal, as_shared, read_record
 from streamd.reactor.timer import Timer
 from streamd.sources.former import FormerSources
 from streamd.sources.records import FILLED, HEALTH
@@ -149,7 +149,7 @@ class Peers:
     async def _read_since(self) -> Position | None:
         """Return the position since which a node has followed the log; None if no node says so."""
         known = (await self._journal.records(SINCE)).get(str(self._journal.life))
-        return None if known is None else parse_position(known.decode())
+        return None if known is None else parse_position(known.decode(errors="replace"))
 
     async def _agree(self, begun: Position, known: Position | None) -> None:
         """Follow the log since a position that all nodes agree on.
@@ -202,7 +202,7 @@ class Peers:
             await self._tell(SCREENS, self._node, here)
         heard = await self._journal.records(SCREENS)
         records = (record for node, record in heard.items() if node != self._node)
-        self._screens.others = merged(map(msgspec.json.decode, records))
+        self._screens.others = merged(read_screens(record) for record in records)
         for name, command in (await self._journal.records(COMMANDS)).items():
             self._obey(name, command)
         self._forget_commands()
@@ -212,8 +212,9 @@ class Peers:
         done = name in self._done
         self._done[name] = self._clock.seconds()
         if not done:
-            screen, text = msgspec.json.decode(command, type=tuple[str, str])
-            self._screens.obey(screen, text.encode())
+            said = read_record(command, tuple[str, str])
+            if said is not None:
+                self._screens.obey(said[0], said[1].encode())
 
     def _forget_commands(self) -> None:
         since = self._clock.seconds() - REMEMBERED

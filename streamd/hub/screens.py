@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from streamd.core.errors import Refused, shorten
 from streamd.wire.requests import ScreenReport
 
@@ -222,6 +224,28 @@ class Screens:
         name = next(name for name in names if self._screens[name].client.group == group)
         self._lost.pop(name, None)
         del self._screens[name]
+
+
+class _Entry(msgspec.Struct):
+    """What is needed of an entry of another node."""
+
+    connected: bool
+    wall: str | None
+    since: float
+    seen: float
+    connections: int = 1
+    address: str = ""
+    others: list[dict[str, Any]] = []
+
+
+def read_screens(record: bytes) -> dict[str, Mapping[str, Any]]:
+    """Return the entries that another node wrote, by name; none if they are damaged."""
+    try:
+        msgspec.json.decode(record, type=dict[str, _Entry])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return {}
+    entries: dict[str, Mapping[str, Any]] = msgspec.json.decode(record)
+    return entries
 
 
 def merged(nodes: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, Mapping[str, Any]]:

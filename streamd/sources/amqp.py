@@ -12,6 +12,7 @@ from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.pointer import Pick
 from streamd.core.values import BadValue
+from streamd.journals.journal import read_record
 from streamd.sources.amqp_client import MAX_WAITING, AmqpConnection, AmqpMessage
 from streamd.sources.amqp_errors import NotThere, Shared
 from streamd.sources.amqp_keys import MAX_KEY, Keys
@@ -147,8 +148,7 @@ class AmqpSource:
         login = self._login
         mine = f"{login.host}:{login.port}/{login.vhost}/{queue}"
         record = await self._feed.record(KEPT)
-        if record is not None:
-            self._kept = msgspec.json.decode(record, type=Kept)
+        self._kept = read_record(record, Kept) or self._kept
         if self._kept.queue != mine:
             await self._keep(Kept(mine))
             return False

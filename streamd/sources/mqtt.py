@@ -15,6 +15,7 @@ from streamd.core.duration import Duration
 from streamd.core.names import is_below
 from streamd.core.pointer import Pick
 from streamd.core.values import BadValue
+from streamd.journals.journal import read_record
 from streamd.reactor.deadline import Deadline
 from streamd.reactor.worker import Worker
 from streamd.sources.broker_url import BrokerUrl, tls_context
@@ -141,7 +142,7 @@ class MqttSource:
         :returns: None if there is none with these topics.
         """
         record = await self._feed.record(SESSION)
-        known = Session("", []) if record is None else msgspec.json.decode(record, type=Session)
+        known = read_record(record, Session) or Session("", [])
         mine = self._settings.client_id
         client_id = mine or known.client_id or f"streamd-{secrets.token_hex(8)}"
         if (known.client_id, known.topics) == (client_id, self._topics):

@@ -17,7 +17,7 @@ from streamd.core.source_health import SourceHealth, StreamReport
 from streamd.core.state import State
 from streamd.core.stream import VOUCHED
 from streamd.core.update import Place, parse_position
-from streamd.journals.journal import Away, Fence, Journal, Outrun, as_shared
+from streamd.journals.journal import Away, Fence, Journal, Outrun, as_shared, read_record
 
 STREAMS = "streams"
 """The kind of the records that list the streams of a source.
@@ -87,7 +87,7 @@ class RecordedSource:
         :returns: the kind of source that made them; empty if it is unknown.
         """
         # Nodes of version 0.1.0 list names only, and skip what is no name of a stream.
-        listed = msgspec.json.decode(record, type=list[str])
+        listed = [each for each in read_record(record, list[str]) or () if each]
         self._recorded = set(listed)
         kind = next((each[1:] for each in listed if each.startswith("=")), "")
         self._kind = self._kind or kind
@@ -111,7 +111,7 @@ class RecordedSource:
         """
         sources, now, before = self._state.sources, self._now(), len(self.streams)
         if not self.retired:
-            self._source.unreported |= _marks(msgspec.json.decode(record, type=list[str]))
+            self._source.unreported |= _marks(read_record(record, list[str]) or ())
         sources.retire(self._source, now)
         self._record()
         return len(self.streams) < before
@@ -184,8 +184,9 @@ class RecordedSource:
 
         :param report: what :meth:`report` stored there.
         """
-        said = msgspec.json.decode(report, type=dict[str, StreamReport])
-        self._state.sources.hear(self._source, said, self._now())
+        said = read_record(report, dict[str, StreamReport])
+        if said is not None:
+            self._state.sources.hear(self._source, said, self._now())
 
     @property
     def shared(self) -> bool:

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.cluster.peers import COMMANDS, LASTS, REMEMBERED, SINCE, TURN, Peers
+from streamd.cluster.peers import COMMANDS, LASTS, REMEMBERED, SCREENS, SINCE, TURN, Peers
 from streamd.core.blocks import Blocks
 from streamd.core.errors import Refused
 from streamd.core.saving import FOLLOWED, GAPS
@@ -24,7 +24,7 @@ from streamd.journals.memory import MemoryJournal
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 from streamd.sources.former import FormerSources
-from streamd.sources.records import HEALTH
+from streamd.sources.records import HEALTH, STREAMS
 from streamd.wire.requests import ScreenReport
 from tests.hub.test_screens import Terminal
 from tests.support.fakes import LIFE, TODAY, Daemonette
@@ -318,6 +318,32 @@ class PeersTests(SynchronousTestCase):
         for _ in range(3):
             self.turn()
         self.assertEqual([b"reload"], tv.told)
+
+    def test_records_of_other_programs_count_as_none(self) -> None:
+        tv = Terminal()
+        self.one.screens.report(tv, ScreenReport("tv", "hall", "5-0", 0), TODAY)
+        self.start()
+        self.turn()
+        life = str(self.one.journal.life)
+        wrong = (b"", b"\xff", b"null", b"[1]", b'{"shop": 1}', b'{"a": {"wall": 1}}', b"[" * 9999)
+        for rubbish in wrong:
+            for kind, name in ((HEALTH, "shop"), (SINCE, life), (SCREENS, "x"), (COMMANDS, "x")):
+                self.one.journal.put(kind, f"{name}", rubbish, LASTS)
+            self.one.shop.put({"orders": len(rubbish)})
+            self.turn(LASTS / 2)
+            self.turn()
+            self.assertEqual(("fresh", None), self.other.health("shop.orders"))
+            self.assertEqual(["tv"], list(self.other.screens.listing(TODAY)))
+            self.command(self.other, "tv", b"reload")
+            self.turn()
+        self.assertEqual([b"reload"] * len(wrong), tv.told)
+
+    def test_a_source_whose_list_of_streams_is_damaged_begins_a_new_one(self) -> None:
+        for rubbish in (b"", b"\xff", b"{}", b'["", 1]', b'[""]'):
+            self.one.journal.put(STREAMS, "shop", rubbish, None)
+            self.assertEqual("", self.other.shop.own(rubbish))
+            self.successResultOf(self.one.shop.adopt())
+            self.assertFalse(self.one.shop.retire(rubbish))
 
     def test_a_screen_that_two_nodes_know_is_told_once_by_each(self) -> None:
         here, there = Terminal(), Terminal()

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from streamd.core.errors import Refused
 from streamd.http.access.client_address import ClientAddress
 from streamd.http.access.grants import GRANTS, HASH, Grant, Grants, hash_of
-from streamd.journals.journal import Away, Journal
+from streamd.journals.journal import Away, Journal, read_record
 
 CODES = "codes"
 """The kind of records, by the hashes of the screens' secrets."""
@@ -162,7 +162,7 @@ class Codes:
         now = self._now()
         if anew or not 0 <= now - self._read_at < READ_EVERY:
             records = await self._journal.records(CODES)
-            found = filter(None, map(_decoded, records.values()))
+            found = filter(None, (read_record(each, Waiting) for each in records.values()))
             self._known = {waiting.hash: waiting for waiting in found}
             self._read_at = now
         self._known = {hash: each for hash, each in self._known.items() if each.until > now}
@@ -191,11 +191,3 @@ def _code_of(secret: str, salt: str) -> str:
     number = int.from_bytes(hmac.digest(secret.encode(), salt.encode(), hashlib.sha256), "big")
     # 256 bits are so many that no letter is more likely than another one.
     return "".join(ALPHABET[number // len(ALPHABET) ** n % len(ALPHABET)] for n in range(LENGTH))
-
-
-def _decoded(record: bytes) -> Waiting | None:
-    """Return the screen of a record; None if it is of a newer version, or damaged."""
-    try:
-        return msgspec.json.decode(record, type=Waiting)
-    except (msgspec.MsgspecError, UnicodeError):
-        return None

@@ -22,7 +22,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from streamd.core.errors import Refused
-from streamd.journals.journal import Away, Journal
+from streamd.journals.journal import Away, Journal, read_record
 from streamd.reactor.timer import Timer
 
 T = TypeVar("T")
@@ -317,7 +317,8 @@ class Grants(KnownGrants):
         seen = await self._journal.records(SEEN)
         if under_way or begun != self._begun:
             return  # they may be from before an own change; the next turn reads them again
-        grants = [grant for grant in map(_decoded, records.values()) if grant is not None]
+        found = (read_record(record, Grant) for record in records.values())
+        grants = [grant for grant in found if grant is not None]
         self._records = records
         times = {id: float(time) for id, time in seen.items() if time.isdigit()}
         self._take({grant.id: grant for grant in grants}, times)
@@ -339,11 +340,3 @@ def hash_of(secret: str) -> str:
 
 def _taken(name: str) -> Refused:
     return Refused(409, "name-taken", f"another screen is called {name}")
-
-
-def _decoded(record: bytes) -> Grant | None:
-    """Return the grant of a record; None if it is of a newer version, or damaged."""
-    try:
-        return msgspec.json.decode(record, type=Grant)
-    except (msgspec.MsgspecError, UnicodeError):
-        return None

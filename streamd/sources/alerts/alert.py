@@ -24,7 +24,7 @@ from streamd.config.kind import Kind, Surroundings
 from streamd.core.health import Health
 from streamd.core.presentation import time_text
 from streamd.core.selection import Selection
-from streamd.journals.journal import Away, Journal
+from streamd.journals.journal import Away, Journal, read_record
 from streamd.reactor.deadline import Deadline
 from streamd.reactor.timer import Timer
 from streamd.sources.alerts.apprise_sender import make_apprise_sender
@@ -170,7 +170,7 @@ class AlertSource:
             self._tell(muted)
 
     def _load(self, record: bytes | None) -> None:
-        found = AlertRecord() if record is None else msgspec.json.decode(record, type=AlertRecord)
+        found = read_record(record, AlertRecord) or AlertRecord()
         self._watch.resume(found.events, found.untold, self._now(), self._clock.seconds())
         self._outbox = Outbox(found.letters, [delivery.key for delivery in self._deliveries])
         self._is_loaded = True
@@ -241,7 +241,7 @@ class AlertSource:
 
 def _until(record: bytes | None, now: float) -> float | None:
     """Return until when a record mutes the alert; None if it does not, or no longer."""
-    until = float(record) if record is not None else 0.0
+    until = read_record(record, float) or 0.0
     return until if until > now else None
 
 
