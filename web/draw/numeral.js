@@ -14,7 +14,7 @@ const LINE = 0.94;
 const ABOVE = 0.7;
 /** The height of a line with letters that reach below it: "yes" stands above the evidence. See figure.css. */
 const DEEP_LINE = 1.08;
-const DEEP = /[gjpqyQ]|[^ -~]/u;
+const DEEP = /[gjpqyQ]|[^\P{L}a-zA-Z]/u;
 /** The least width of a column of evidence: this much, up to this much of the tile's width if that is more. See figure.css. */
 const SIDE = { least: 22.5, share: 0.36, most: 31 };
 /** The space between that column, or the numeral, and the picture. */
@@ -64,9 +64,9 @@ export function fitNumeral(numeral, { width, height, full = height }, pictured) 
   return { step: Math.max(UNIT.least, Math.min(step, (height - ABOVE) / line)), shape };
 }
 
-/** Whether letters of a word reach below the line. A minus does not. @param {string} value */
+/** Whether letters of a word may reach below the line. @param {string} value */
 export function reachesBelow(value) {
-  return /\p{L}/u.test(value) && DEEP.test(value);
+  return DEEP.test(value);
 }
 
 /** @returns {{step: number, shape: Shape}} */
