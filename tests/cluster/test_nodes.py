@@ -22,11 +22,15 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from streamd.journals.redis import TOLD
+from streamd.sources.backfills.backfill import MAX_RETRY
 from tests.support.daemon import CHECKOUT, STOP_SECONDS, TWISTD, Daemon, StartDaemon
 from tests.support.net import free_port, request, wait_until
 from tests.support.redis import Redis
 
 PATIENCE = 40.0
+
+RETRIES = MAX_RETRY + PATIENCE
+"""Seconds: a backfill that has failed often pauses for as long."""
 
 JOURNAL = '[access]\npublish = "loopback"\nadmin = ["{token}"]\n[journal]\nurl = "redis://127.0.0.1:{port}"\n'
 TOKEN = "0123456789abcdef"
@@ -90,13 +94,18 @@ def health(node: Daemon, name: str) -> tuple[str, str | None] | None:
     return found and (found["health"]["state"], found["health"].get("error"))
 
 
-def eventually(question: Callable[[], Any], what: str) -> None:
-    wait_until(question, PATIENCE, what)
+def eventually(question: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:
+    wait_until(question, seconds, what)
 
 
-def everywhere(nodes: Iterable[Daemon], question: Callable[[Daemon], Any], what: str) -> None:
+def everywhere(
+    nodes: Iterable[Daemon],
+    question: Callable[[Daemon], Any],
+    what: str,
+    seconds: float = PATIENCE,
+) -> None:
     for node in nodes:
-        eventually(partial(question, node), what)
+        eventually(partial(question, node), what, seconds)
 
 
 def v1(node: Daemon, query: str = "") -> ClientConnection:
@@ -460,6 +469,7 @@ def test_a_backfill_goes_on_on_another_node_and_is_the_same_on_all(
             ]
 
 
+@pytest.mark.patience(240)
 def test_a_node_that_only_watches_learns_what_is_filled(
     start_node: StartNode, rows: sqlite3.Connection, tmp_path: Path
 ) -> None:
@@ -472,4 +482,6 @@ def test_a_node_that_only_watches_learns_what_is_filled(
     rows.execute("CREATE TABLE nowhere AS SELECT * FROM orders")
     period = first, first + 3600
     hour = [first, 7.0, 7.0, 7.0, 7.0]
-    everywhere([one, other], lambda node: orders(node, *period) == (None, [hour]), "the past")
+    everywhere(
+        [one, other], lambda node: orders(node, *period) == (None, [hour]), "the past", RETRIES
+    )
