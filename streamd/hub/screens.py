@@ -227,7 +227,7 @@ class Screens:
 
 
 class _Entry(msgspec.Struct):
-    """What is needed of an entry of another node."""
+    """An entry of another node, as far as this node reads it."""
 
     connected: bool
     wall: str | None

@@ -2,7 +2,7 @@
 
 import { byId, setData, setProperty } from "../page/dom.js";
 
-/** Every this many seconds the whole picture moves by two pixels. */
+/** Seconds after which the whole picture moves by two pixels. */
 const SHIFT_EVERY = 600;
 const SHIFTS = [[0, 0], [2, 0], [2, 2], [0, 2]];
 
