@@ -13,8 +13,8 @@ from statistics import median
 
 from twisted.internet.task import Clock
 
-from streamd.core.blocks import StoredBlocks
-from streamd.core.formula import Formula
+from streamd.core.formulas.formula import Formula
+from streamd.core.histories.blocks import StoredBlocks
 from streamd.core.state import State
 from streamd.core.update import Draft, Position, Update
 from streamd.journals.memory import MemoryJournal

@@ -17,8 +17,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater, react
 
 from checks.proof import spread
-from streamd.core.blocks import StoredBlocks
 from streamd.core.description import Description, Keep
+from streamd.core.histories.blocks import StoredBlocks
 from streamd.core.state import State
 from streamd.core.update import Draft, Position, Update
 from streamd.journals.sqlite import SqliteJournal

@@ -19,9 +19,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from bench import meter
-from streamd.core.blocks import HEAD
-from streamd.core.long_history import LongHistory
-from streamd.core.saving import FOLLOWED
+from streamd.core.histories.blocks import HEAD
+from streamd.core.histories.long_history import LongHistory
+from streamd.core.histories.saving import FOLLOWED
 from streamd.core.state import State
 from streamd.core.update import Draft, Position, Update
 from streamd.journals.journal import Journal

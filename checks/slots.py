@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 
 from checks.numbered import Worker
 from checks.proof import Proof, main, spread
-from streamd.core.slot import Slot
+from streamd.core.histories.slot import Slot
 from streamd.core.values import number_and_word
 from tests.support.daemon import Daemon
 from tests.support.net import Answer, request, wait_until

@@ -30,21 +30,22 @@ PACKAGES = [
 # own.  A package in a package is named with a dot.
 FLOORS = {
     "core": [
-        "duration histogram limit parsed_text printable steps",
-        "errors picture presentation slot type_errors",
-        "description health quota rate segments selection slots update values",
-        "blocks cursor late_updates log moments names one_line pointer rights roster source_health "
-        "thinning timeline trend",
-        "evaluation long_history template",
-        "past",
+        "duration histogram limit parsed_text printable record steps",
+        "errors histories.slot picture presentation type_errors",
+        "description health.verdict histories.segments histories.slots quota rate selection "
+        "update values",
+        "cursor health.source_health histories.blocks histories.late_updates histories.moments "
+        "histories.thinning log names one_line pointer rights roster timeline trend",
+        "formulas.evaluation histories.long_history template",
+        "histories.past",
         "stream",
-        "formula_reader period retention",
-        "formula",
+        "formulas.formula_reader histories.period retention",
+        "formulas.formula",
         "room",
         "streams",
-        "gaps",
-        "glob_values ownership saving",
-        "sources",
+        "histories.gaps",
+        "formulas.glob_values health.ownership histories.saving",
+        "health.sources",
         "state",
         "catchup reconfiguration",
     ],
@@ -82,22 +83,24 @@ FLOORS = {
     ],
     "sources": [
         "alerts.watch errors files.matching_process records settings shape",
-        "alerts.message files.matching files.tail http_answer",
-        "amqp_errors amqp_receipts broker_url mqtt_topics",
-        "alerts.apprise_sender alerts.outbox amqp_keys backfills.rows backfills.spans http_client "
-        "prometheus.answers",
+        "alerts.message files.matching files.tail web.http_answer",
+        "brokers.amqp_errors brokers.amqp_receipts brokers.broker_url brokers.mqtt_topics",
+        "alerts.apprise_sender alerts.outbox backfills.rows backfills.spans brokers.amqp_keys "
+        "prometheus.answers web.http_client",
         "backfills.windows complaints databases.rows databases.statements prometheus.past_points",
         "databases.past_rows databases.series databases.session feed",
         "backfills.backfill databases.mysql_driver databases.postgres_driver "
         "databases.sqlite_driver entries polling",
-        "databases.sqlalchemy_driver http_get",
-        "alerts.webhook databases.drivers databases.new_rows event_stream incoming_texts random_walk "
-        "source",
-        "alerts.delivery call command demo events former formula http image prometheus.client redis "
-        "remote",
-        "alerts.alert amqp_frames databases.queries prometheus.past_query web_socket_client",
-        "amqp_login databases.past_query inbox kafka_client mqtt_client promql",
-        "amqp_client",
+        "databases.sqlalchemy_driver web.http_get",
+        "alerts.webhook databases.drivers databases.new_rows incoming_texts random_walk source "
+        "web.event_stream",
+        "alerts.delivery call command demo events former formula http image prometheus.client "
+        "redis remote",
+        "alerts.alert brokers.amqp_frames databases.queries prometheus.past_query "
+        "web.web_socket_client",
+        "brokers.amqp_login brokers.inbox brokers.kafka_client brokers.mqtt_client "
+        "databases.past_query promql",
+        "brokers.amqp_client",
         "amqp kafka listen mqtt sql",
         "file web_socket",
         "registry",
@@ -117,8 +120,8 @@ FLOORS = {
         "reading.reached reading.read uploads viewers.events viewers.poll",
         "access.private_answers access.rules bodies reading.own_pages viewers.private_autobahn",
         "access.access",
-        "admin.alerts admin.grant_commands admin.links admin.pairing admin.screens "
-        "admin.sign_in exchange rates reading.metrics request_log",
+        "admin.alerts admin.grant_commands admin.links admin.pairing admin.screens admin.sign_in "
+        "exchange rates reading.metrics request_log",
         "publishing.publish short_posts",
         "publishing.live_publish",
         "viewers.websocket",

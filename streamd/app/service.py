@@ -46,7 +46,7 @@ from streamd.config.fields import ConfigError
 from streamd.config.hooks import expected_of
 from streamd.config.kind import Surroundings
 from streamd.config.tables import Config
-from streamd.core.blocks import StoredBlocks
+from streamd.core.histories.blocks import StoredBlocks
 from streamd.core.printable import showable
 from streamd.core.quota import Share
 from streamd.core.reconfiguration import set_private, tell_configuration

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from streamd.app.process import collect_all, trim_memory
 from streamd.cluster.lease import Lease
-from streamd.core.saving import FOLLOWED
+from streamd.core.histories.saving import FOLLOWED
 from streamd.core.state import State
 from streamd.core.update import Draft, Position
 from streamd.hub.hub import Hub

@@ -19,11 +19,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from streamd.cluster.shift import Shift
-from streamd.core.saving import FOLLOWED
+from streamd.core.histories.saving import FOLLOWED
+from streamd.core.record import read_record
 from streamd.core.state import State
 from streamd.core.update import LIFE_UNIT, ORIGIN, Position, parse_position
 from streamd.hub.screens import Screens, merged, read_screens
-from streamd.journals.journal import Away, Journal, as_shared, read_record
+from streamd.journals.journal import Away, Journal, as_shared
 from streamd.reactor.timer import Timer
 from streamd.sources.former import FormerSources
 from streamd.sources.records import FILLED, HEALTH

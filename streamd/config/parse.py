@@ -30,7 +30,7 @@ from streamd.config.tiles import with_kinds
 from streamd.config.walls import Wall, names_of_walls
 from streamd.core.description import Description
 from streamd.core.errors import Refused
-from streamd.core.formula import Circle, Formula, in_order
+from streamd.core.formulas.formula import Circle, Formula, in_order
 from streamd.core.update import check_name
 
 T = TypeVar("T")

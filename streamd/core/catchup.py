@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from streamd.core.cursor import Answer, Backlog, Cursor
-from streamd.core.health import Health
+from streamd.core.health.verdict import Health
 from streamd.core.selection import ALL_STREAMS, Selection
 from streamd.core.state import State
 from streamd.core.stream import Stream

@@ -10,9 +10,9 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Mapping
 
+from streamd.core.histories.long_history import LongHistory
+from streamd.core.histories.past import Past
 from streamd.core.log import Log
-from streamd.core.long_history import LongHistory
-from streamd.core.past import Past
 from streamd.core.stream import Stream
 from streamd.core.update import ORIGIN, Draft, Position, Update
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from streamd.core.blocks import StoredBlocks
 from streamd.core.description import Description
-from streamd.core.gaps import Gaps
-from streamd.core.saving import Saving
-from streamd.core.sources import Sources
+from streamd.core.health.sources import Sources
+from streamd.core.histories.blocks import StoredBlocks
+from streamd.core.histories.gaps import Gaps
+from streamd.core.histories.saving import Saving
 from streamd.core.stream import UNREADABLE, UNSETTLED
 from streamd.core.streams import Expected, Streams
 from streamd.core.timeline import Timeline
@@ -168,7 +168,8 @@ class State(Streams):
     def decide(self, parted: bool) -> None:
         """Note whether, before this node began to follow the log, no node followed it for a while.
 
-        Until then the long histories wait with new updates: see :class:`~streamd.core.gaps.Gaps`.
+        Until then the long histories wait with new updates, as
+        :class:`~streamd.core.histories.gaps.Gaps` says.
         """
         self.gaps.decide((self.began.ms, self.began.n % LIFE_UNIT) if parted else None)
 

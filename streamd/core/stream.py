@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import msgspec
 
 from streamd.core.description import Description
-from streamd.core.health import Health, Level, Trouble, knowledge, level, standing
-from streamd.core.long_history import LongHistory
-from streamd.core.past import Past
-from streamd.core.source_health import SourceHealth
+from streamd.core.health.source_health import SourceHealth
+from streamd.core.health.verdict import Health, Level, Trouble, knowledge, level, standing
+from streamd.core.histories.long_history import LongHistory
+from streamd.core.histories.past import Past
 from streamd.core.update import ORIGIN, Update, time_of
 from streamd.core.values import to_python
 

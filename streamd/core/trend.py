@@ -11,7 +11,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
-from streamd.core.slot import Slot
+from streamd.core.histories.slot import Slot
 
 FINE = 3600
 """The most points in a window.  Its beginning is exact to one part in this number."""

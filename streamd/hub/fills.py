@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streamd.core.period import Looking, look_before
+from streamd.core.histories.period import Looking, look_before
 from streamd.core.state import State
 from streamd.core.steps import STEP
 from streamd.hub.audience import Viewer

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from streamd.core.errors import Refused, shorten
+from streamd.core.record import read_record
 from streamd.wire.requests import ScreenReport
 
 MAX_SCREENS = 1000
@@ -240,9 +241,7 @@ class _Entry(msgspec.Struct):
 
 def read_screens(record: bytes) -> dict[str, Mapping[str, Any]]:
     """Return the entries that another node wrote, by name; none if they are damaged."""
-    try:
-        msgspec.json.decode(record, type=dict[str, _Entry])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+    if read_record(record, dict[str, _Entry]) is None:
         return {}
     entries: dict[str, Mapping[str, Any]] = msgspec.json.decode(record)
     return entries

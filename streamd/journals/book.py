@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from streamd.core.blocks import Blocks
+from streamd.core.histories.blocks import Blocks
 from streamd.core.update import MAX_LIFE, ORIGIN, Draft, Position, Update
 from streamd.journals.journal import (
     KEY_LIFETIME,

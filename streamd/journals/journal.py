@@ -11,18 +11,15 @@ newest dropped update of each stream.  This is the mark: it tells the next follo
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeVar, cast
+from typing import NamedTuple, Protocol, cast
 
-import msgspec
 from twisted.internet.defer import Deferred
 
-from streamd.core.blocks import Blocks, StoredBlocks
 from streamd.core.errors import Refused
+from streamd.core.histories.blocks import Blocks, StoredBlocks
 from streamd.core.room import Room
 from streamd.core.update import Draft, Position, Update
 from streamd.journals.append_counts import AppendCounts
-
-R = TypeVar("R")
 
 KEY_LIFETIME = 300.0
 """Seconds for which an idempotency key is remembered."""
@@ -294,11 +291,3 @@ class SharedJournal(Journal, Protocol):
 def as_shared(journal: Journal) -> SharedJournal | None:
     """Return the journal if other processes may use it, too; else None."""
     return cast(SharedJournal, journal) if journal.shared else None
-
-
-def read_record(record: bytes | None, kind: type[R]) -> R | None:
-    """Return what a record says; None if there is none, or if it is damaged or of a newer version."""
-    try:
-        return None if record is None else msgspec.json.decode(record, type=kind)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None

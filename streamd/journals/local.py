@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from streamd.core.blocks import Blocks
+from streamd.core.histories.blocks import Blocks
 from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals.book import Batch, Book
 from streamd.journals.journal import Key, SourceCursor

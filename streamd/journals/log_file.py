@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streamd.core.blocks import StoredBlocks
+from streamd.core.histories.blocks import StoredBlocks
 from streamd.core.update import (
     LIFE_UNIT,
     MAX_TIME,

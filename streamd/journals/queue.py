@@ -15,8 +15,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streamd.core.blocks import Blocks
 from streamd.core.errors import Refused
+from streamd.core.histories.blocks import Blocks
 from streamd.core.room import Reservation, Room
 from streamd.core.update import ORIGIN, Draft, Position, Update, size_of
 from streamd.journals.append_counts import AppendCounts

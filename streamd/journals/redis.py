@@ -45,7 +45,7 @@ from twisted.python.failure import Failure
 from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
-from streamd.core.blocks import Blocks
+from streamd.core.histories.blocks import Blocks
 from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals import redis_requests as requests
 from streamd.journals.journal import Away, Fence, Follower, Key, SourceCursor, Unusable

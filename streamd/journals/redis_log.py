@@ -16,8 +16,8 @@ from msgspec.json import decode
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from streamd.core.blocks import StoredBlocks
 from streamd.core.errors import Refused
+from streamd.core.histories.blocks import StoredBlocks
 from streamd.core.update import LIFE_UNIT, ORIGIN, Position, Update, check_name, check_time
 from streamd.core.values import from_json
 from streamd.journals.redis_requests import position

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streamd.core.blocks import Blocks
+from streamd.core.histories.blocks import Blocks
 from streamd.core.update import (
     LIFE_UNIT,
     MAX_TIME,

@@ -11,16 +11,16 @@ from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.pointer import Pick
+from streamd.core.record import read_record
 from streamd.core.values import BadValue
-from streamd.journals.journal import read_record
-from streamd.sources.amqp_client import MAX_WAITING, AmqpConnection, AmqpMessage
-from streamd.sources.amqp_errors import NotThere, Shared
-from streamd.sources.amqp_keys import MAX_KEY, Keys
-from streamd.sources.amqp_login import AmqpLogin
-from streamd.sources.broker_url import BrokerUrl, twisted_tls
+from streamd.sources.brokers.amqp_client import MAX_WAITING, AmqpConnection, AmqpMessage
+from streamd.sources.brokers.amqp_errors import NotThere, Shared
+from streamd.sources.brokers.amqp_keys import MAX_KEY, Keys
+from streamd.sources.brokers.amqp_login import AmqpLogin
+from streamd.sources.brokers.broker_url import BrokerUrl, twisted_tls
+from streamd.sources.brokers.inbox import Inbox
 from streamd.sources.errors import Unreachable
 from streamd.sources.feed import Feed
-from streamd.sources.inbox import Inbox
 from streamd.sources.incoming_texts import read_text_or_why
 from streamd.sources.polling import MIN_RETRY, Polling
 from streamd.sources.settings import SourceSettings

@@ -15,19 +15,19 @@ from streamd.core.pointer import Pick
 from streamd.journals.journal import SourceCursor
 from streamd.reactor.deadline import Deadline
 from streamd.sources.errors import SourceError, Unreachable
-from streamd.sources.event_stream import Event, EventBody, EventStreamSource
 from streamd.sources.feed import SETTLED
-from streamd.sources.http_get import (
+from streamd.sources.incoming_texts import read_text_or_why
+from streamd.sources.polling import MAX_LATER, MIN_RETRY
+from streamd.sources.shape import NOTHING, MessageShape, Shape, check_shape, newest
+from streamd.sources.shape import Event as Reading
+from streamd.sources.web.event_stream import Event, EventBody, EventStreamSource
+from streamd.sources.web.http_get import (
     HttpGetSettings,
     HttpUrl,
     check_tls,
     later,
     reveal_headers,
 )
-from streamd.sources.incoming_texts import read_text_or_why
-from streamd.sources.polling import MAX_LATER, MIN_RETRY
-from streamd.sources.shape import NOTHING, MessageShape, Shape, check_shape, newest
-from streamd.sources.shape import Event as Reading
 
 FLOOD = 1000
 """The most events of one step that are all published; of older ones only the newest of each stream."""

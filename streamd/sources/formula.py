@@ -13,9 +13,9 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from streamd.config.kind import Kind, Surroundings
-from streamd.core.evaluation import NoResult, Unknown, Value
-from streamd.core.formula import Formula
-from streamd.core.glob_values import GlobValues
+from streamd.core.formulas.evaluation import NoResult, Unknown, Value
+from streamd.core.formulas.formula import Formula
+from streamd.core.formulas.glob_values import GlobValues
 from streamd.core.state import State
 from streamd.core.stream import Stream
 from streamd.core.trend import Trend, Window

@@ -13,15 +13,16 @@ from streamd.core.duration import Duration
 from streamd.core.pointer import Pick
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
-from streamd.sources.http_answer import read_json
-from streamd.sources.http_client import (
+from streamd.sources.polling import Polling
+from streamd.sources.web.http_answer import read_json
+from streamd.sources.web.http_client import (
     HttpClient,
     ResponseBody,
     UnreadBody,
     explain,
     header_of,
 )
-from streamd.sources.http_get import (
+from streamd.sources.web.http_get import (
     HttpGetSettings,
     HttpUrl,
     check_tls,
@@ -29,7 +30,6 @@ from streamd.sources.http_get import (
     refusal,
     reveal_headers,
 )
-from streamd.sources.polling import Polling
 
 
 class HttpSettings(HttpGetSettings, frozen=True, kw_only=True):

@@ -18,9 +18,15 @@ from streamd.core.update import MAX_TIME
 from streamd.core.values import BadValue
 from streamd.journals.journal import SourceCursor
 from streamd.reactor.worker import Worker
+from streamd.sources.brokers.kafka_client import (
+    ALLOWED,
+    BATCH,
+    KafkaReader,
+    KafkaRecord,
+    OutOfRange,
+)
 from streamd.sources.feed import GONE, Feed
 from streamd.sources.incoming_texts import read_text_or_why
-from streamd.sources.kafka_client import ALLOWED, BATCH, KafkaReader, KafkaRecord, OutOfRange
 from streamd.sources.polling import MIN_RETRY, Polling
 from streamd.sources.settings import SourceSettings
 

@@ -14,17 +14,17 @@ from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.core.names import is_below
 from streamd.core.pointer import Pick
+from streamd.core.record import read_record
 from streamd.core.values import BadValue
-from streamd.journals.journal import read_record
 from streamd.reactor.deadline import Deadline
 from streamd.reactor.worker import Worker
-from streamd.sources.broker_url import BrokerUrl, tls_context
+from streamd.sources.brokers.broker_url import BrokerUrl, tls_context
+from streamd.sources.brokers.inbox import Inbox
+from streamd.sources.brokers.mqtt_client import KEEPALIVE, Login, MqttConnection, MqttMessage
+from streamd.sources.brokers.mqtt_topics import TopicFilter, Topics
 from streamd.sources.errors import Unreachable
 from streamd.sources.feed import SETTLED, Feed
-from streamd.sources.inbox import Inbox
 from streamd.sources.incoming_texts import read_text_or_why
-from streamd.sources.mqtt_client import KEEPALIVE, Login, MqttConnection, MqttMessage
-from streamd.sources.mqtt_topics import TopicFilter, Topics
 from streamd.sources.polling import MIN_RETRY, Polling
 from streamd.sources.settings import SourceSettings
 

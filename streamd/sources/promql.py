@@ -14,11 +14,11 @@ from streamd.core.duration import Duration
 from streamd.sources.backfills.backfill import Backfill, NoBackfill
 from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
-from streamd.sources.http_get import HttpGetSettings, HttpUrl, check_tls, reveal_headers
 from streamd.sources.polling import DONE, Polling
 from streamd.sources.prometheus.answers import by_labels, series_of
 from streamd.sources.prometheus.client import PrometheusClient, in_milliseconds
 from streamd.sources.prometheus.past_query import PrometheusPast, PromqlBackfill
+from streamd.sources.web.http_get import HttpGetSettings, HttpUrl, check_tls, reveal_headers
 
 
 class PromqlSettings(HttpGetSettings, frozen=True, kw_only=True):

@@ -10,14 +10,15 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streamd.core.blocks import HEAD
-from streamd.core.past import Past
-from streamd.core.saving import BACKFILL, PAST
-from streamd.core.source_health import SourceHealth, StreamReport
+from streamd.core.health.source_health import SourceHealth, StreamReport
+from streamd.core.histories.blocks import HEAD
+from streamd.core.histories.past import Past
+from streamd.core.histories.saving import BACKFILL, PAST
+from streamd.core.record import read_record
 from streamd.core.state import State
 from streamd.core.stream import VOUCHED
 from streamd.core.update import Place, parse_position
-from streamd.journals.journal import Away, Fence, Journal, Outrun, as_shared, read_record
+from streamd.journals.journal import Away, Fence, Journal, Outrun, as_shared
 
 STREAMS = "streams"
 """The kind of the records that list the streams of a source.

@@ -15,21 +15,21 @@ import msgspec
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.errors import Refused
+from streamd.core.health.source_health import StreamReport
 from streamd.core.presentation import time_text
-from streamd.core.source_health import StreamReport
 from streamd.core.values import from_python
 from streamd.journals.journal import SourceCursor
 from streamd.reactor.timer import Timer
 from streamd.sources.errors import SourceError, Unreachable
-from streamd.sources.event_stream import Event, EventBody, EventStreamSource
-from streamd.sources.http_client import header_of
-from streamd.sources.http_get import (
+from streamd.sources.shape import Event as Reading
+from streamd.sources.web.event_stream import Event, EventBody, EventStreamSource
+from streamd.sources.web.http_client import header_of
+from streamd.sources.web.http_get import (
     HttpGetSettings,
     HttpUrl,
     check_tls,
     reveal_headers,
 )
-from streamd.sources.shape import Event as Reading
 from streamd.wire.requests import LOG_HEADER
 
 SILENCE = 12.0

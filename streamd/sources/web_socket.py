@@ -12,8 +12,11 @@ from streamd.config.fields import Secret
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.pointer import Pick
 from streamd.sources.feed import Feed
-from streamd.sources.http_client import explain
-from streamd.sources.http_get import (
+from streamd.sources.incoming_texts import Texts, read_text
+from streamd.sources.polling import MIN_RETRY, Polling
+from streamd.sources.shape import MessageShape, Shape, check_shape
+from streamd.sources.web.http_client import explain
+from streamd.sources.web.http_get import (
     HttpGetSettings,
     check_host,
     check_tls,
@@ -21,10 +24,7 @@ from streamd.sources.http_get import (
     refusal,
     reveal_headers,
 )
-from streamd.sources.incoming_texts import Texts, read_text
-from streamd.sources.polling import MIN_RETRY, Polling
-from streamd.sources.shape import MessageShape, Shape, check_shape
-from streamd.sources.web_socket_client import SWITCHED, WebSocket, open_web_socket
+from streamd.sources.web.web_socket_client import SWITCHED, WebSocket, open_web_socket
 
 
 class WebSocketUrl(str):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamd.core.period import Period
-from streamd.core.slot import Slot
+from streamd.core.histories.period import Period
+from streamd.core.histories.slot import Slot
 from streamd.wire.encoding import Payload
 from streamd.wire.v1 import v1_message
 

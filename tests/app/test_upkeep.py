@@ -13,7 +13,7 @@ from twisted.internet.defer import fail, succeed
 
 from streamd.app import upkeep
 from streamd.app.upkeep import PAUSE
-from streamd.core.saving import FOLLOWED
+from streamd.core.histories.saving import FOLLOWED
 from streamd.core.stream import PAUSED
 from streamd.core.update import ORIGIN
 from streamd.journals.journal import Away, Fence, Outrun

@@ -13,9 +13,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.cluster.peers import COMMANDS, LASTS, REMEMBERED, SCREENS, SINCE, TURN, Peers
-from streamd.core.blocks import Blocks
 from streamd.core.errors import Refused
-from streamd.core.saving import FOLLOWED, GAPS
+from streamd.core.histories.blocks import Blocks
+from streamd.core.histories.saving import FOLLOWED, GAPS
 from streamd.core.stream import UNREPORTED, VOUCHED
 from streamd.core.update import ORIGIN, Draft, Update
 from streamd.hub.screens import Screens, Told

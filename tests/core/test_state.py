@@ -17,7 +17,7 @@ from streamd.core.cursor import Answer, Cursor
 from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
-from streamd.core.health import knowledge
+from streamd.core.health.verdict import knowledge
 from streamd.core.limit import Limit
 from streamd.core.retention import UPDATE_BYTES, cost
 from streamd.core.selection import Selection

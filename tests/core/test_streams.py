@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamd.core.description import Description
 from streamd.core.duration import Duration
-from streamd.core.health import Trouble
+from streamd.core.health.source_health import SourceHealth
+from streamd.core.health.verdict import Trouble
 from streamd.core.limit import Limit
-from streamd.core.source_health import SourceHealth
 from streamd.core.stream import PAUSED, Stream
 from streamd.core.streams import Streams
 from streamd.core.update import Position, Update

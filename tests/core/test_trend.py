@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.slot import Slot
-from streamd.core.slots import Slots
+from streamd.core.histories.slot import Slot
+from streamd.core.histories.slots import Slots
 from streamd.core.trend import FINE, Trend, Window
 
 NUMBERS = st.one_of(st.none(), st.integers(0, 20).map(float), st.floats(0, 9))

@@ -23,8 +23,8 @@ import pytest
 import pytest_twisted
 from twisted.internet.task import deferLater
 
-from streamd.core.blocks import StoredBlocks
 from streamd.core.errors import Refused
+from streamd.core.histories.blocks import StoredBlocks
 from streamd.core.state import State
 from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals import book, redis_session, sqlite

@@ -12,13 +12,13 @@ from collections.abc import Collection, Iterable, Sequence
 
 import pytest
 
-from streamd.core.blocks import StoredBlocks
 from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
+from streamd.core.histories.blocks import StoredBlocks
+from streamd.core.histories.long_history import LongHistory
+from streamd.core.histories.saving import FOLLOWED
 from streamd.core.limit import Limit
-from streamd.core.long_history import LongHistory
 from streamd.core.room import Room
-from streamd.core.saving import FOLLOWED
 from streamd.core.state import State
 from streamd.core.update import Draft, Position, Update
 from streamd.core.values import number_and_word

@@ -18,7 +18,7 @@ from twisted.internet.task import deferLater
 
 from streamd.config.fields import ConfigError
 from streamd.config.parse import parse
-from streamd.core.blocks import StoredBlocks
+from streamd.core.histories.blocks import StoredBlocks
 from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals import redis as redis_journal
 from streamd.journals import redis_log, redis_session

@@ -19,7 +19,7 @@ import pytest
 from streamd.config.extras import needs_extra
 from streamd.config.parse import parse
 from streamd.sources.amqp import KIND
-from streamd.sources.amqp_client import MAX_WAITING, PREFETCH
+from streamd.sources.brokers.amqp_client import MAX_WAITING, PREFETCH
 from tests.support.certificate import make_chain
 from tests.support.daemon import TWISTD, StartDaemon
 from tests.support.net import free_port, wait_until

@@ -9,7 +9,7 @@ from twisted.internet.defer import fail
 
 from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
-from streamd.core.formula import Formula
+from streamd.core.formulas.formula import Formula
 from streamd.core.reconfiguration import set_private
 from streamd.core.update import Draft
 from streamd.journals.journal import Away

@@ -10,8 +10,8 @@ import pytest
 
 from streamd.config.extras import needs_extra
 from streamd.config.parse import parse
+from streamd.sources.brokers.kafka_client import KafkaReader
 from streamd.sources.kafka import KIND
-from streamd.sources.kafka_client import KafkaReader
 from tests.support.daemon import StartDaemon
 from tests.support.kafka import Kafka
 from tests.support.net import wait_until

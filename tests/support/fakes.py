@@ -8,9 +8,9 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from streamd.core.blocks import StoredBlocks
 from streamd.core.cursor import Cursor
 from streamd.core.description import Description
+from streamd.core.histories.blocks import StoredBlocks
 from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.core.update import MAX_LIFE, ORIGIN, Draft, Position, Update

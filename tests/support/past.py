@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
-from streamd.core.slot import Slot
+from streamd.core.histories.slot import Slot
 
 Said = Sequence[tuple[float, float | None]]
 Moments = Sequence[tuple[float, bytes | None]]

@@ -6,8 +6,8 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.period import Period
-from streamd.core.slot import Slot
+from streamd.core.histories.period import Period
+from streamd.core.histories.slot import Slot
 from streamd.wire.past import v1_past
 
 

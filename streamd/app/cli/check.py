@@ -17,7 +17,7 @@ from streamd.app.load import load
 from streamd.config.fields import FOR_SERVICE, ConfigError
 from streamd.config.kind import Surroundings
 from streamd.config.parse import formulas_of
-from streamd.core.formula import Formula, in_order
+from streamd.core.formulas.formula import Formula, in_order
 from streamd.core.update import Draft
 from streamd.sources.settings import has_backfill
 

@@ -19,9 +19,9 @@ from streamd.app.cli.output import warn
 from streamd.app.process import leave_threads, use_monotonic_time
 from streamd.config.fields import ConfigError
 from streamd.config.kind import SourceTable, Surroundings
-from streamd.core.blocks import StoredBlocks
 from streamd.core.description import Description
-from streamd.core.health import Level
+from streamd.core.health.verdict import Level
+from streamd.core.histories.blocks import StoredBlocks
 from streamd.core.state import State
 from streamd.core.update import Draft, Position, Update
 from streamd.journals.memory import MemoryJournal

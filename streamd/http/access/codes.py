@@ -17,9 +17,10 @@ import msgspec
 from twisted.internet.defer import Deferred, DeferredLock
 
 from streamd.core.errors import Refused
+from streamd.core.record import read_record
 from streamd.http.access.client_address import ClientAddress
 from streamd.http.access.grants import GRANTS, HASH, Grant, Grants, hash_of
-from streamd.journals.journal import Away, Journal, read_record
+from streamd.journals.journal import Away, Journal
 
 CODES = "codes"
 """The kind of records, by the hashes of the screens' secrets."""

@@ -22,7 +22,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from streamd.core.errors import Refused
-from streamd.journals.journal import Away, Journal, read_record
+from streamd.core.record import read_record
+from streamd.journals.journal import Away, Journal
 from streamd.reactor.timer import Timer
 
 T = TypeVar("T")

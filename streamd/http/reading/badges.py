@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-from streamd.core.health import Health
+from streamd.core.health.verdict import Health
 from streamd.core.one_line import one_line, single
 from streamd.core.stream import Stream
 from streamd.http.request import Request, Response, unless_known

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
-from streamd.core.period import Period, look_back
+from streamd.core.histories.period import Period, look_back
+from streamd.core.histories.segments import SEGMENT_BYTES
+from streamd.core.histories.thinning import thin
 from streamd.core.quota import Quota, Share
 from streamd.core.retention import cost
-from streamd.core.segments import SEGMENT_BYTES
 from streamd.core.steps import steps_of
 from streamd.core.stream import Stream
-from streamd.core.thinning import thin
 from streamd.core.update import Update
 from streamd.reactor.slices import Slices
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from streamd.core.period import Period
+from streamd.core.histories.period import Period
 from streamd.core.steps import steps_of
 from streamd.http.request import joined
 from streamd.wire.past import period_members, point

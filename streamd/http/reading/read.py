@@ -11,7 +11,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from streamd.core.errors import Refused, shorten
-from streamd.core.period import Period
+from streamd.core.histories.period import Period
 from streamd.core.quota import Share
 from streamd.core.selection import Selection
 from streamd.core.state import State

@@ -21,10 +21,11 @@ from twisted.python.failure import Failure
 from streamd.config.alerts import AlertTable
 from streamd.config.fields import Problems, Secret
 from streamd.config.kind import Kind, Surroundings
-from streamd.core.health import Health
+from streamd.core.health.verdict import Health
 from streamd.core.presentation import time_text
+from streamd.core.record import read_record
 from streamd.core.selection import Selection
-from streamd.journals.journal import Away, Journal, read_record
+from streamd.journals.journal import Away, Journal
 from streamd.reactor.deadline import Deadline
 from streamd.reactor.timer import Timer
 from streamd.sources.alerts.apprise_sender import make_apprise_sender

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from streamd.core.health import Health
+from streamd.core.health.verdict import Health
 
 TOGETHER = 10.0
 """Seconds: conditions that begin within them are one event, so that a failed server is one message."""

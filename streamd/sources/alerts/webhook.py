@@ -13,7 +13,7 @@ from streamd.config.fields import ConfigError
 from streamd.config.kind import Surroundings
 from streamd.sources.alerts.message import Message
 from streamd.sources.errors import SourceError
-from streamd.sources.http_client import (
+from streamd.sources.web.http_client import (
     MAX_REDIRECTS,
     HttpClient,
     UnreadBody,
@@ -21,7 +21,7 @@ from streamd.sources.http_client import (
     location_of,
     origin_of,
 )
-from streamd.sources.http_get import check_tls, refusal, status_text
+from streamd.sources.web.http_get import check_tls, refusal, status_text
 
 ANSWER_WITHIN = 10.0
 """Seconds that the receiver has to answer, redirects included."""

@@ -23,8 +23,8 @@ from twisted.python.failure import Failure
 
 from streamd.config.kind import Surroundings
 from streamd.core.errors import Refused
-from streamd.core.past import Past
-from streamd.core.slots import width_for
+from streamd.core.histories.past import Past
+from streamd.core.histories.slots import width_for
 from streamd.core.stream import Stream
 from streamd.journals.journal import Outrun
 from streamd.reactor.slices import Slices

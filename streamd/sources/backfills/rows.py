@@ -6,8 +6,8 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from streamd.core.errors import Refused
+from streamd.core.histories.past import Past
 from streamd.core.names import join_ends
-from streamd.core.past import Past
 from streamd.core.values import from_python
 
 SOME_VALUES = 50

@@ -11,10 +11,10 @@ from twisted.logger import Logger
 
 from streamd.core.errors import shorten
 from streamd.sources.errors import SourceError
-from streamd.sources.http_answer import read_json
-from streamd.sources.http_client import HttpClient, ResponseBody, explain, header_of
-from streamd.sources.http_get import follow_redirects, refusal
 from streamd.sources.prometheus.answers import MAX_ERROR, error_of, no_prometheus
+from streamd.sources.web.http_answer import read_json
+from streamd.sources.web.http_client import HttpClient, ResponseBody, explain, header_of
+from streamd.sources.web.http_get import follow_redirects, refusal
 
 
 def in_milliseconds(seconds: float) -> str:
@@ -59,7 +59,7 @@ class PrometheusClient:
 
         :param endpoint: such as ``query``.
         :param timeout: the most seconds for the whole answer.
-        :param life: see :func:`~streamd.sources.http_get.follow_redirects`.
+        :param life: see :func:`~streamd.sources.web.http_get.follow_redirects`.
         :raises SourceError: an error of Prometheus has the key ``promql``.
         """
         asking = Deferred.fromCoroutine(self._ask(endpoint, urlencode(form).encode(), life))

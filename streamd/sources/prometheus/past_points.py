@@ -10,7 +10,7 @@ from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any, NamedTuple
 
-from streamd.core.slots import width_for
+from streamd.core.histories.slots import width_for
 from streamd.sources.backfills.rows import SOME_VALUES, PastRow, PastRows, json_or_null
 from streamd.sources.prometheus.answers import Series, end_by_labels, no_prometheus, number
 

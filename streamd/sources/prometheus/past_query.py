@@ -13,10 +13,10 @@ from twisted.internet.defer import Deferred, succeed
 from streamd.core.duration import Duration
 from streamd.sources.backfills.rows import PastRows
 from streamd.sources.backfills.windows import Found, TooMany, Widths
-from streamd.sources.http_answer import TooLong
 from streamd.sources.prometheus.answers import ranges_of
 from streamd.sources.prometheus.client import PrometheusClient, in_milliseconds
 from streamd.sources.prometheus.past_points import Steps, past_points, step_for, steps_of
+from streamd.sources.web.http_answer import TooLong
 
 MOST_POINTS = 10_000
 """The most points of a series in one answer: Prometheus refuses more than 11,000."""

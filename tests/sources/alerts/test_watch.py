@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.health import Health
+from streamd.core.health.verdict import Health
 from streamd.sources.alerts.outbox import AlertRecord
 from streamd.sources.alerts.watch import CALM, MAX_TOLD, TOGETHER, Watch, condition_of
 

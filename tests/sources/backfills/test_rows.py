@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.past import Past
-from streamd.core.slots import Slots
+from streamd.core.histories.past import Past
+from streamd.core.histories.slots import Slots
 from streamd.core.steps import finish
 from streamd.core.values import BadValue
 from streamd.sources.backfills.rows import PastRow, fill, json_or_null

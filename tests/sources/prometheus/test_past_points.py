@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.slots import WIDTHS
+from streamd.core.histories.slots import WIDTHS
 from streamd.core.steps import finish
 from streamd.sources.backfills.rows import PastRows
 from streamd.sources.errors import SourceError

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from streamd.sources import http_client
+from streamd.sources.web import http_client
 from tests.support.daemon import Daemon, StartDaemon
 from tests.support.net import wait_until
 from tests.support.prometheus import Prometheus, gate_before, prometheus_server, write_past

@@ -1,0 +1,1 @@
+"""Health: whether sources and streams work, and why not.  Pure."""

@@ -1,0 +1,242 @@
+"""Saving: which blocks of long histories a journal has to store, and loading them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from streamd.core.histories.blocks import HEAD, Blocks, StoredBlocks
+from streamd.core.histories.long_history import MANY, LongHistory
+from streamd.core.histories.past import Past
+from streamd.core.histories.slots import BLOCK_BYTES, width_for
+from streamd.core.names import is_below
+from streamd.core.stream import Stream
+from streamd.core.streams import Streams
+from streamd.core.update import LIFE_UNIT, MAX_TIME, Place, Position, parse_position
+
+FOLLOWED = ""
+"""The name under which a journal stores the time until which all long histories were followed."""
+
+GAPS = 0
+"""The number of the block of :data:`FOLLOWED` with the newest gaps, in which no node followed the log.
+Each is the stored time before it, ``/``, and the end of the log when a node followed it again."""
+
+MOST_GAPS = 20
+"""The most gaps that are kept.  Only those after the stored time count: histories have the others."""
+
+PAST, BACKFILL = " past", " backfill"
+"""The ends of the names under which a journal stores the past of a stream, and how far the backfill of
+a source is.  No stream has such a name, because names have no spaces."""
+
+AT_ONCE = 8 * 2**20
+"""Bytes of blocks after which no more are stored in one step: other requests wait that long."""
+
+READ_BYTES = AT_ONCE // MANY
+"""Bytes for which an update counts that is read again for a late one: such a step is short, too."""
+
+
+class Saving:
+    """The long histories and the pasts of all streams, as a journal stores them.
+
+    :ivar until: the time until which the loaded ones were followed; seconds since the epoch.
+    :ivar gaps: the gaps that the loaded histories lack: the place of the last update before each.
+    :ivar backfills: source -> how far its backfill is, as the source wrote it.
+    """
+
+    def __init__(self, streams: Streams) -> None:
+        self.until = 0.0
+        self.gaps: list[Place] = []
+        self._known_gaps = b""
+        self._streams = streams
+        self.backfills: dict[str, bytes] = {}
+        self._obsolete: dict[str, dict[int, bytes | None]] = {}
+        self._round: list[Stream] = []  # streams to look at before the next round begins
+        self._began = 0.0  # when this round began
+
+    def load(self, blocks: StoredBlocks, now: float) -> set[str]:
+        """Load the long histories; return the names of those that cannot be read."""
+        unreadable = set()
+        lost = set()
+        self._obsolete = {}
+        self.backfills = {
+            name.removesuffix(BACKFILL): stored[HEAD]
+            for name, stored in blocks.items()
+            if name.endswith(BACKFILL) and HEAD in stored
+        }
+        self._round.clear()
+        followed = blocks.get(FOLLOWED, {})
+        self.until = until = min(_read_time(followed.get(HEAD, b"")), now)
+        self._known_gaps = followed.get(GAPS, b"")
+        self.gaps = sorted(_read_gaps(followed, self._known_gaps.split()))
+        for name, stored in blocks.items():
+            if name == FOLLOWED or name.endswith(BACKFILL):
+                continue
+            if name.endswith(PAST):
+                if not self.load_past(name.removesuffix(PAST), stored):
+                    self._obsolete[name] = dict.fromkeys(stored)
+                    lost.add(name)
+                continue
+            stream = self._streams.streams.get(name)
+            if stream is None or stream.long is None:
+                self._obsolete[name] = dict.fromkeys(stored)
+                continue
+            try:
+                stream.long.load(stored, until)
+            except ValueError:
+                unreadable.add(name)
+                stream.begin_long(number for number in stored if number != HEAD)
+        for source in list(self.backfills):
+            if any(is_below(name, source) for name in lost):
+                del self.backfills[source]  # it has to fill them again
+        return unreadable
+
+    def load_past(self, name: str, stored: Mapping[int, bytes]) -> bool:
+        """Replace the past of a stream by a stored one; return whether that was possible."""
+        stream = self._streams.find(name)
+        past = None if stream is None else stream.make_past(0.0)
+        if stream is None or past is None:
+            return False
+        try:
+            past.load(stored)
+        except ValueError:
+            return False
+        stream.past = past
+        return True
+
+    def change_rollup(self, stream: Stream) -> None:
+        """Make the long history of a stream as long as its description now says.
+
+        The slots stay if their width stays.  Otherwise the long history begins anew with raw history,
+        as after a restart, and a backfill fills the past of the stream again.
+        """
+        seconds, long, past = stream.description.rollup, stream.long, stream.past
+        if seconds is not None and long is not None and long.slots.width == width_for(seconds):
+            histories: list[LongHistory | Past] = [long] if past is None else [long, past]
+            for history in histories:
+                history.seconds = seconds
+                history.slots.cover(seconds)
+            return
+        stored = {*self._obsolete.pop(stream.name, ()), *(long.stored if long is not None else ())}
+        if past is not None:
+            self._obsolete[f"{stream.name}{PAST}"] = dict.fromkeys([HEAD, *past.stored])
+            stream.past = None
+        stream.begin_long(stored - {HEAD})
+        if stream.long is None:
+            self._obsolete[stream.name] = dict.fromkeys([HEAD, *stored])
+            return
+        for update in stream.history:
+            stream.long.hear(update, stream.history)
+
+    def filled(self, source: str, place: bytes, pasts: Mapping[str, Past]) -> Blocks:
+        """Return what a journal has to store in one step after a backfill has filled pasts.
+
+        :param place: how far the backfill is.
+        :param pasts: by the names of their streams.
+        """
+        changes = {f"{name}{PAST}": past.changes() for name, past in pasts.items()}
+        return {f"{source}{BACKFILL}": {HEAD: place}, **changes}
+
+    def unfilled(self, blocks: Blocks) -> None:
+        """Note that what :meth:`filled` returned was not stored: the next call returns it again."""
+        for name, parts in blocks.items():
+            stream = self._streams.find(name.removesuffix(PAST))
+            if stream is not None and stream.past is not None:
+                stream.past.mark(parts)
+
+    def backfilled(self, source: str) -> Iterable[str]:
+        """Yield the names of the streams that a backfill of a source can fill."""
+        for stream in self._streams:
+            owner = None if stream.source is None else stream.source.name
+            is_its_own = is_below(stream.name, source) and owner in (None, source)
+            if is_its_own and stream.long is not None:
+                yield stream.name
+
+    def take(self, now: float) -> Blocks:
+        """Return the blocks that changed since the last call, some 8 MB at most.
+
+        Several calls make a round of all streams, so each stream has its turn.  The last call of a
+        round returns also :data:`FOLLOWED`, unless no stream has a long history.
+
+        :param now: up to when the histories were followed, in seconds since the epoch.
+        """
+        blocks, self._obsolete = self._obsolete, {}
+        if not self._round:
+            self._round = [stream for stream in self._streams if stream.long is not None]
+            self._began = now
+            if not self._round:
+                return blocks
+        size = 0
+        while self._round:
+            if size > AT_ONCE:
+                return blocks
+            stream = self._round.pop()
+            if stream.long is None:
+                continue
+            size += READ_BYTES * stream.long.unread
+            if changes := stream.long.changes():
+                blocks[stream.name] = changes
+                size += BLOCK_BYTES * len(changes)
+            if stream.past is not None and (dropped := stream.past.dropped()):
+                blocks[f"{stream.name}{PAST}"] = dropped
+        blocks[FOLLOWED] = {HEAD: b"%f" % self._began}
+        return blocks
+
+    def give_back(self, blocks: Blocks) -> None:
+        """Note that blocks were not stored: they are to be stored again, in a new round."""
+        self._round.clear()
+        for name, parts in blocks.items():
+            stream = self._streams.streams.get(name.removesuffix(PAST))
+            if stream is not None and stream.past is not None and name.endswith(PAST):
+                stream.past.mark(parts)
+            elif stream is not None and stream.long is not None and not name.endswith(PAST):
+                stream.long.mark(parts)
+            elif name != FOLLOWED:
+                self._obsolete[name] = dict.fromkeys(parts)
+
+    @staticmethod
+    def parted(followed: Mapping[int, bytes], at: Position) -> Blocks:
+        """Return what a journal has to store so that all nodes know of a gap.
+
+        :param followed: what it has stored as :data:`FOLLOWED`.
+        :param at: the end of the log when a node began to follow it again.
+        """
+        gap = followed.get(HEAD, b"") + b"/" + bytes(at)
+        gaps = [*followed.get(GAPS, b"").split(), gap][-MOST_GAPS:]
+        return {FOLLOWED: {GAPS: b" ".join(gaps)}}
+
+    def new_gaps(self, followed: Mapping[int, bytes]) -> list[Place]:
+        """Return the gaps that other nodes have stored since this node loaded the histories.
+
+        :param followed: what the journal has stored as :data:`FOLLOWED`.
+        """
+        known = self._known_gaps.split()
+        return [_place_of_gap(gap) for gap in followed.get(GAPS, b"").split() if gap not in known]
+
+    def leave(self) -> None:
+        """Note that another node stores the long histories.
+
+        If that node ends, this one stores what the other could not.
+        """
+        for stream in self._streams:
+            if stream.long is not None:
+                stream.long.leave_changes()
+            if stream.past is not None:
+                stream.past.dropped()
+
+
+def _read_gaps(followed: Mapping[int, bytes], gaps: Iterable[bytes]) -> list[Place]:
+    """Return the gaps since the time that is stored with them."""
+    return [_place_of_gap(gap) for gap in gaps if gap.startswith(followed.get(HEAD, b"") + b"/")]
+
+
+def _place_of_gap(gap: bytes) -> Place:
+    """Return the place of a stored gap; one that cannot be read lies before all updates."""
+    position = parse_position(gap.partition(b"/")[2].decode("ascii", "replace"))
+    return (0, 0) if position is None else (position.ms, position.n % LIFE_UNIT)
+
+
+def _read_time(data: bytes) -> float:
+    """Return a stored time; 0 if it cannot be read."""
+    try:
+        return min(max(float(data), 0.0), MAX_TIME)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,1 @@
+"""Clients for HTTP, event streams and WebSockets, within bounds."""

@@ -1,0 +1,161 @@
+"""Asks an HTTP server within the rules for sources: redirects, headers, and never streamd itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from streamd.config.extras import needs_extra
+from streamd.config.fields import ConfigError, Secret
+from streamd.config.kind import Surroundings
+from streamd.core.duration import Duration
+from streamd.sources.errors import SourceError
+from streamd.sources.polling import MAX_LATER, RetryLater
+from streamd.sources.settings import SourceSettings
+from streamd.sources.web.http_answer import seconds_to_wait
+from streamd.sources.web.http_client import (
+    MAX_REDIRECTS,
+    REDIRECTS,
+    UnreadBody,
+    header_of,
+    location_of,
+    origin_of,
+)
+from streamd.wire.requests import LOG_HEADER
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+
+
+_HARMLESS = ("Accept", "Content-Type")
+"""The headers that other origins get, too."""
+
+
+class HttpGetSettings(SourceSettings, frozen=True, kw_only=True):
+    """The keys of every table ``[sources.NAME]`` that asks an HTTP server.
+
+    :ivar redirects: follow redirects to other origins.
+    :ivar timeout: the most seconds until the server answers.
+    """
+
+    headers: dict[str, Secret] = {}
+    redirects: bool = False
+    timeout: Duration = Duration(4)
+
+
+class HttpUrl(str):
+    """``http://…`` or ``https://…``."""
+
+    @classmethod
+    def parse(cls, written: Any) -> HttpUrl:
+        """Parse a configured value; a ValueError says which form is expected."""
+        if not isinstance(written, str) or not re.fullmatch(r"https?://[!-~]+", written):
+            raise ValueError('expected a URL such as "https://example.org/status.json"')
+        return cls(check_host(written))
+
+
+def check_host(url: str) -> str:
+    """Return a URL with a host, and without a user.
+
+    :raises ValueError: if the URL has no host, has a user, or has an invalid port.
+    """
+    parts = urlsplit(url)
+    if parts.username is not None or not parts.hostname:
+        raise ValueError("expected a host, and no user or password: those belong into headers")
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("expected a port from 1 to 65535")
+    return url
+
+
+def reveal_headers(
+    path: str, headers: Mapping[str, Secret], surroundings: Surroundings
+) -> dict[str, str]:
+    """Return the headers of a table in plain text.
+
+    :param path: the key path of the table.
+    :raises ConfigError: if a header's name is invalid, or a secret is missing.
+    """
+    for header in headers:
+        if not _HEADER.fullmatch(header):
+            raise ConfigError([f"{path}.headers.{header}: expected a header's name"])
+    return {
+        key: surroundings.reveal(f"{path}.headers.{key}", secret) for key, secret in headers.items()
+    }
+
+
+def check_tls(path: str, url: str, what: str = "HTTPS", extra: str = "http") -> None:
+    """Raise a ConfigError if a URL needs TLS, and the extra for it is not installed.
+
+    :param path: the key path of the URL.
+    """
+    if url.startswith(("https:", "wss:")):
+        try:
+            import OpenSSL  # noqa: F401
+            import service_identity  # noqa: F401
+        except ImportError:
+            needs = needs_extra(what, "pyOpenSSL", extra)
+            raise ConfigError([f"{path}: {needs}"]) from None
+
+
+async def follow_redirects(
+    ask: Callable[[str, Mapping[str, str]], Awaitable[Any]],
+    url: str,
+    headers: Mapping[str, str],
+    elsewhere: bool,
+    life: int,
+) -> Any:
+    """Return the first answer that is not a redirect; the caller must read its body.
+
+    :param ask: sends a request to a URL with headers.
+    :param elsewhere: follow redirects to other origins, which get none of the configured headers.
+    :param life: the life of this daemon's log: a daemon must not read itself.
+    """
+    own = str(life)
+    for _ in range(MAX_REDIRECTS + 1):
+        response = await ask(url, {**headers, LOG_HEADER: own})
+        if header_of(response, LOG_HEADER) == own:
+            response.deliverBody(UnreadBody())
+            raise SourceError("the URL leads to streamd itself", key="url")
+        if response.code not in REDIRECTS:
+            return response
+        response.deliverBody(UnreadBody())
+        url, before = location_of(url, response), url
+        if origin_of(url) != origin_of(before):
+            if not elsewhere:
+                text = "redirected to another origin; redirects = true follows"
+                raise SourceError(text, "({}://{}:{})".format(*origin_of(url)), "url")
+            # Other servers must not see the rest.
+            headers = {name: headers[name] for name in _HARMLESS if name in headers}
+    raise SourceError("redirected too often")
+
+
+def status_text(response: Any) -> str:
+    """Return an answer's status as a reason for walls: "the answer was 404 Not Found"."""
+    phrases = {int(status): status.phrase for status in HTTPStatus}
+    return f"the answer was {response.code} {phrases.get(response.code, '')}".rstrip()
+
+
+def refusal(response: Any, now: float, most: float = MAX_LATER) -> SourceError:
+    """Return the error for an answer whose status is not a success; it keeps to ``Retry-After``.
+
+    :param now: seconds since the epoch.
+    :param most: the longest pause in seconds for which the server may ask.
+    """
+    text = status_text(response)
+    wait = min(seconds_to_wait(header_of(response, "Retry-After"), now), most)
+    if response.code not in (429, 503) or not wait:
+        return SourceError(text)
+    return later(f"{text}; the next attempt is in {wait:.0f} s", wait)
+
+
+def later(text: str, seconds: float) -> RetryLater:
+    """Return the error of a server that asks for a pause."""
+    error = RetryLater(text)
+    error.seconds = seconds
+    return error
