@@ -2,8 +2,8 @@
 
 ``python -m checks.looks`` prints every fault that tests/looks/audit.js finds, and ends with 1 if there
 is any.  Words choose a part: ``python -m checks.looks hostile phone`` takes all states and themes with
-hostile values on a phone; ``forced`` takes forced colours alone.  tests/test_looks.py has some of the
-cases.
+hostile values on a phone; ``forced`` takes forced colours alone.  tests/page/test_looks.py has some of
+the cases.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def test_wheel_in_a_fresh_environment(installed: Path, elsewhere: Path) -> None:
 
 
 def test_unit_and_configuration_of_systemd(installed: Path, elsewhere: Path) -> None:
-    """tests/test_systemd.py is about the rest of the units."""
+    """tests/docs/test_systemd.py is about the rest of the units."""
     parsed = ConfigParser(interpolation=None, strict=False)
     parsed.read(CHECKOUT / "systemd/streamd.service")
     assert float(parsed["Service"]["TimeoutStopSec"]) > 5  # what a stop may take

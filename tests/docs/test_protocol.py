@@ -15,7 +15,7 @@ from tests.support.fakes import fail_source
 from tests.support.net import wait_until
 from tests.support.served import Served, in_thread
 
-DOC = Path(__file__).resolve().parents[1] / "docs" / "protocol.rst"
+DOC = Path(__file__).resolve().parents[2] / "docs" / "protocol.rst"
 _BLOCK = re.compile(r"\.\. code-block:: json\n   :class: (\S+)\n\n((?:    .*\n|\n)+)")
 
 CONFIGURATION = """

@@ -1,0 +1,1 @@
+"""What the documentation, the README and the examples say is true."""

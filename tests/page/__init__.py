@@ -1,0 +1,1 @@
+"""The page in real browsers: walls, screens, and the page for administrators."""
