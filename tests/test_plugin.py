@@ -15,7 +15,7 @@ from streamd.config.kind import Kind, Surroundings
 from streamd.config.parse import parse
 from tests.support.fakes import Daemonette
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 class PluginTests(SynchronousTestCase):
