@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.net import wait_until
 from tests.support.prometheus import PASSWORD, USER, Prometheus, prometheus_server
 from tests.support.served import Serve, in_thread
 from tests.support.sources_page import pasted
@@ -103,9 +104,13 @@ def test_the_page_of_sources(serve: Serve, server: Prometheus) -> None:
     server.measure('http_requests_total{instance="web-1"} 7')
     streams = Streams(serve(text.replace("rate(http_requests_total[5m])", "http_requests_total")))
     streams.expect("up", 1)
-    requests = {name for name in streams.all() if name.startswith("requests.")}
-    [instance] = requests - {"requests.web-1"}  # that one is described, and has no value here
-    assert streams.value(instance) == 7
+
+    def found() -> set[str]:
+        requests = {name for name in streams.all() if name.startswith("requests.")}
+        return requests - {"requests.web-1"}  # that one is described, and has no value here
+
+    [instance] = wait_until(found, what="the instance")
+    streams.expect(instance, 7)
 
 
 @in_thread
