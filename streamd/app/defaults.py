@@ -17,9 +17,9 @@ from streamd.sources.alerts.alert import ALERT, AlertSettings
 
 
 def source_tables(config: Config) -> Mapping[str, SourceTable]:
-    """Return the configured sources, and the alerts, which run as the sources of ``alerts.NAME``.
+    """Return the configured sources, and the alerts, which run as the sources ``alerts.NAME``.
 
-    Without a configuration file, it is the source of the demo stream.
+    Without a configuration file, return the source of the demo stream.
     """
     if config.file or config.sources:
         return {**config.sources, **dict(_alert_tables(config))}
@@ -87,7 +87,8 @@ UNSET = ("UTC", "Etc/UTC", "Universal", "Zulu")
 def machine_timezone(localtime: Path = LOCALTIME) -> str | None:
     """Return the IANA name of the machine's time zone.
 
-    None if the machine does not tell one, or is in UTC.  Then the browser beside the wall knows better.
+    None if the machine names none, or is in UTC.  Then the time zone of the browser is more likely
+    to be right.
 
     :param localtime: the link to the zone's file.
     """

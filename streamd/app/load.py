@@ -91,7 +91,8 @@ def read_config(file: str) -> str:
 def making_problems(config: Config, surroundings: Surroundings) -> Problems:
     """Return every reason why the journal, a source or an alert of a configuration cannot be made.
 
-    The daemon would stop at the first such problem.  To make a journal or a source has no side effects.
+    The daemon would stop at the first such problem.  Making a journal or a source has no side
+    effects.
     """
     problems = Problems()
     with problems.collect():
@@ -138,7 +139,7 @@ def read_marks(config: Config, base: Path) -> dict[str, Picture]:
 
 
 def read_own_pages(config: Config, base: Path) -> Shown | None:
-    """Return the folder of the user's own pages with its files; None if there is none.
+    """Return the folder of the user's own pages with its files; None if it is not configured.
 
     :raises ConfigError: if it cannot be read.
     """
@@ -155,7 +156,7 @@ def read_own_pages(config: Config, base: Path) -> Shown | None:
 def reveal_tokens(config: Config, surroundings: Surroundings, problems: Problems) -> Tokens:
     """Return the tokens of ``[access]`` and the secrets of hooks, in plain text.
 
-    :param problems: gets a line for each token that is missing, too short, or there twice.
+    :param problems: gets a line for each token that is missing, too short, or configured twice.
     """
 
     def revealed(key: str, entries: Iterable[TokenEntry]) -> Iterator[Token]:

@@ -1,4 +1,4 @@
-"""Tells the service manager what the daemon does, as sd_notify(3) describes.
+"""Reports the state of the daemon to the service manager, as sd_notify(3) describes.
 
 The protocol is one datagram of lines ``NAME=value`` to the Unix socket that ``$NOTIFY_SOCKET`` names:
 
@@ -26,7 +26,7 @@ class Notifier:
     Fields that the socket does not take are kept and sent with the next ones.  Nothing blocks, because
     a service manager that hangs must not stop the daemon.
 
-    :ivar watchdog: the seconds within which the watchdog wants a sign; None without a watchdog.
+    :ivar watchdog: the most seconds between two signs for the watchdog; None without a watchdog.
     """
 
     def __init__(self, address: str = "", watchdog: float | None = None) -> None:

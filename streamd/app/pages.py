@@ -1,4 +1,4 @@
-"""Makes the page and what it shows besides values: its typeface, marks and pictures."""
+"""Makes the page, with its typeface, marks and pictures."""
 
 from __future__ import annotations
 

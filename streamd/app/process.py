@@ -58,7 +58,8 @@ def call_on_hangup(reactor: Any, call: Callable[[], object]) -> None:
     """Call a function at each SIGHUP: ``systemctl reload`` asks with it for a new configuration.
 
     A terminal that closes sends SIGHUP, too.  A daemon that reads from this terminal stops, because
-    nobody would see it any more.  Any other, also one that ``nohup`` started, calls the function.
+    nobody would see it any more.  Any other daemon, even one that ``nohup`` started, calls the
+    function.
     """
     terminal = sys.stdin.isatty() if sys.stdin is not None else False
 
@@ -80,9 +81,10 @@ def _is_closed(terminal: int) -> bool:
 
 
 def leave_threads(reactor: Any) -> None:
-    """Let the process end, with status 0, although threads of the user's functions still run.
+    """Let the process end with status 0, even if threads of the user's functions still run.
 
-    At its end Python waits for threads that are no daemons, and for the jobs of a ThreadPoolExecutor.
+    At its end, Python waits for all threads that are not daemon threads, and for the jobs of a
+    ThreadPoolExecutor.
     """
 
     def leave() -> None:
@@ -120,8 +122,9 @@ def trim_memory() -> None:
 def free_large_buffers() -> None:
     """Let each large buffer go back to the system when it is freed.
 
-    In the heap, small objects behind it would keep its memory: 300 clients with compressed answers made
-    the daemon grow by 78 MiB for good, now by 69 MiB for a while.  Only glibc has these options.
+    In the heap, small objects behind the buffer would keep its memory. 300 clients with compressed
+    answers made the daemon grow by 78 MiB for ever.  Now it grows by 69 MiB for a while.  Only
+    glibc has these options.
     """
     option = getattr(ctypes.CDLL(None), "mallopt", None)
     if option is not None:
@@ -133,8 +136,8 @@ def keep_collections_short() -> None:
     """Examine each object in one full garbage collection only.
 
     A full collection of a daemon without a stream takes 36 ms of CPU for the modules alone, and no
-    viewer gets anything meanwhile.  What survives one is exempt from the next, which takes 0.01 ms.
-    A reference cycle that is left later is freed by :func:`collect_all`.
+    viewer gets anything meanwhile.  Objects that survive one are exempt from the next, which takes
+    0.01 ms. A reference cycle that is left later is freed by :func:`collect_all`.
     """
 
     oldest = len(gc.get_threshold()) - 1

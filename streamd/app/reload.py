@@ -1,9 +1,9 @@
 """Reads the configuration again while the daemon runs, and applies what has changed.
 
-The file is read on SIGHUP, and when it is saved if the daemon runs in the foreground.  Everything that
-can fail is done first: the file is parsed, the new sources are made, and all files that the
-configuration names are read.  A mistake changes nothing.  It is told on every wall, in the log, by
-``GET /healthz`` and to the service manager.  Then each part of the daemon gets its new settings.
+The file is read on SIGHUP, and when it is saved if the daemon runs in the foreground.  Everything
+that can fail is done first: the file is parsed, the new sources are made, and all files that the
+configuration names are read.  A mistake changes nothing.  It is shown on every wall, in the log, by
+``GET /healthz`` and by the service manager.  Then each part of the daemon gets its new settings.
 Nothing there can fail or wait, so no request sees half of a change.
 """
 

@@ -252,9 +252,9 @@ class Streamd(MultiService):
         )
 
     def surroundings(self, zone: tzinfo | None) -> Surroundings:
-        """Return what sources and the journal may use of the daemon.
+        """Return the parts of the daemon that sources and the journal may use.
 
-        :param zone: of ``[server] timezone``.
+        :param zone: the time zone of ``[server] timezone``.
         """
         return Surroundings(self.reactor, self.base, self.now, self.hidden, zone)
 
@@ -264,7 +264,7 @@ class Streamd(MultiService):
         return Shift(plan.name, make, self.journal, self.reactor)
 
     def tell_configuration(self, trouble: Mapping[str, Any] | None) -> None:
-        """Tell all viewers which page and walls there are, and why the file is not in use.
+        """Tell all viewers the versions of the page and the walls, and why the file is not in use.
 
         :param trouble: see the message ``configuration`` of v1; None if the file is in use.
         """
@@ -446,12 +446,12 @@ class Streamd(MultiService):
         self.hub.restart()
 
     def committed(self, updates: Sequence[Update]) -> None:
-        """Apply what the journal has committed, and wake the viewers."""
+        """Apply committed updates, and wake the viewers."""
         self.state.apply(updates, self.now())
         self.hub.wake()
 
     def away(self, why: str | None) -> None:
-        """Tell viewers that the journal is away, and why; None: that it is back."""
+        """Tell viewers that the journal is away, and why; None if it is back."""
         self.state.set_journal("ok" if why is None else "away", self.now(), why)
         self._read_ports()
         self.hub.wake()

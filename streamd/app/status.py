@@ -1,4 +1,4 @@
-"""Tells the service manager how the daemon is: a status line, and signs for the watchdog."""
+"""Sends the service manager a status line, and signs for the watchdog."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ the small audiences wait for their turn, which is no reason to restart."""
 
 
 def status_line(viewers: int, state: State) -> str:
-    """Return what a person wants to know: ``12 viewers, 34 streams, 1 source failed: shop: …``.
+    """Return the status in a line: ``12 viewers, 34 streams, 1 source failed: shop: …``.
 
     At most one failed source is named: there is room for one line.
     """
@@ -75,7 +75,7 @@ class Status:
         self._notifier.tell_status(why)
 
     def note(self, text: str | None) -> None:
-        """Put a sentence before the status line, or remove it: None."""
+        """Put a sentence before the status line; None removes it."""
         self._note = text
         self._tell()
 

@@ -132,7 +132,7 @@ class Upkeep:
             self._state.pause(False, now)
 
     def forget_streams(self) -> None:
-        """Publish a tombstone for each stream that has had no update for too long."""
+        """Publish a tombstone for each stream without an update for ``forget`` seconds."""
         names = self._state.forgettable(self.forget, self.now(), self.elapsed())
         if names and (self._fenced or self.lease is None):
             forgetting = self._journal.append([Draft(name, None) for name in names], **self._fenced)
@@ -152,8 +152,8 @@ class Upkeep:
     def store(self) -> None:
         """Store the changes of the long histories, and then trim the journal.
 
-        If another node holds the lease, it does both.  The journal keeps every update until it is
-        stored as a part of a long history, so a daemon that is killed loses none.
+        If another node holds the lease, that node does both.  The journal keeps every update until
+        it is stored as a part of a long history, so a daemon that is killed loses none.
         """
         if self._state.gaps.undecided:
             return  # what is stored would say that the long histories were followed until now

@@ -1,4 +1,4 @@
-"""Notices that a file was saved."""
+"""Notices when a file was saved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOOK_EVERY = 0.5
 """Seconds between two looks at the file."""
 
 Mark = tuple[int, int, int] | None
-"""When a file was changed, its size and its number; None if there is none."""
+"""When a file was changed, its size and its inode; None if the file does not exist."""
 
 
 class FileWatch:
@@ -38,7 +38,7 @@ class FileWatch:
         self._timer.stop()
 
     def note(self) -> None:
-        """Note that the file, as it is now, is known."""
+        """Note that the present content of the file is known."""
         self._told = self._seen = self._mark()
 
     def _look(self) -> None:

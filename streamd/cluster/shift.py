@@ -18,7 +18,7 @@ from streamd.sources.source import Source
 
 
 class Shift:
-    """Runs a source while this node holds its lease; makes the source again for each lease.
+    """Runs a source while this node holds its lease, as a new object for each lease.
 
     If the journal cannot be shared, the source runs all the time, without a lease.
 

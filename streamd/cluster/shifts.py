@@ -67,11 +67,11 @@ class Shifts:
         }
 
     def change(self, plans: Plans, shifts: Mapping[str, Shift]) -> None:
-        """Stop the shifts that are not among these, and start the new ones.
+        """Stop the shifts that are not among ``shifts``, and start the new ones.
 
         A changed source starts when the former one has ended.
 
-        :param shifts: what :meth:`prepare` returned for the plans.
+        :param shifts: the result of :meth:`prepare` for the same plans.
         """
         former, self._shifts, self._plans = self._shifts, shifts, plans
         if not self._runs:

@@ -1,4 +1,4 @@
-"""The entries of ``[access]``: tokens with the streams they cover, and the header of a proxy."""
+"""The entries of ``[access]``: tokens with their streams, and the header of a proxy."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class TokenEntry(ParsedText):
     """A token: a secret, or a table with ``token``, ``name`` and ``streams``.
 
     :ivar secret: the token.
-    :ivar name: the name of the program that has it, for logs; empty if there is none.
-    :ivar streams: the streams for which it counts.
+    :ivar name: the name of the program that has it, for logs; empty if it has none.
+    :ivar streams: the streams for which the token counts.
     """
 
     def __init__(self, secret: Secret, name: str = "", streams: Selection = ALL_STREAMS) -> None:

@@ -1,4 +1,4 @@
-"""The tables ``[alerts.NAME]``: whom to tell that streams need somebody, and when."""
+"""The tables ``[alerts.NAME]``: when streams need somebody, and which addresses get a message."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ class AlertTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     :ivar streams: names and globs of the streams.
     :ivar when: the conditions that count.
-    :ivar lasting: the key ``for``: the seconds for which a condition must hold before it is told.
+    :ivar lasting: the key ``for``: the seconds for which a condition must hold before a message is
+        sent (the key ``for``).
     :ivar remind: seconds between two reminders; None for no reminders.
-    :ivar to: the addresses that are told; each address is a secret.
+    :ivar to: the addresses that get messages; each address is a secret.
     """
 
     streams: Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1, max_length=MAX_PATTERNS)]
@@ -44,7 +45,7 @@ class AlertTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     def problems(self, name: str) -> Iterator[tuple[str, str]]:
         """Yield the key path and an error text for each value that cannot be used.
 
-        :param name: that of the alert.
+        :param name: the name of the alert.
         """
         try:
             Selection(self.streams)

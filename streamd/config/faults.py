@@ -139,7 +139,7 @@ def _is_described(type: Any) -> bool:
 
 
 def suggestion(written: str, known: Iterable[str]) -> str:
-    """Return the end of an error text: the name that is probably meant, or all names."""
+    """Return the end of an error text: the known name that is most similar, or all names."""
     names = sorted(known)
     near = closest(written, names)
     return f"did you mean {near}?" if near else f"there are {', '.join(names) or 'no keys here'}"

@@ -1,4 +1,4 @@
-"""The tables ``[hooks.NAME]``: what other programs send, and which streams that makes."""
+"""The tables ``[hooks.NAME]``: which streams the deliveries of other programs become."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Pointer(str):
 
 
 class Wanted(ParsedText):
-    """The texts, numbers and truth values of which a part of a document has to equal one."""
+    """A list of texts, numbers and truth values; a part of a document has to equal one of them."""
 
     def __init__(self, values: Sequence[Any]) -> None:
         self.values = tuple(values)
@@ -65,15 +65,17 @@ class Wanted(ParsedText):
 class HookTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table ``[hooks.NAME]``.
 
-    :ivar secret: what the sender signs with, or sends.
-    :ivar sender: the key ``from``; None for the sender with the name of the hook, or for any.
+    :ivar secret: the secret with which the sender signs, or which it sends.
+    :ivar sender: the key ``from``; None for the known sender with the name of the hook, or for any
+        sender.
     :ivar event: the events that count; empty for all.
-    :ivar when: JSON pointer -> what it has to lead to.  Any other delivery is ignored.
-    :ivar each: the list in a delivery whose members are read one by one; None for the delivery itself.
+    :ivar when: JSON pointer -> the values to which it may lead.  Any other delivery is ignored.
+    :ivar each: JSON pointer to the list whose members are read one by one; None for the whole
+        delivery.
     :ivar stream: the name of the stream; None for the name of the hook.
     :ivar pick: the parts of the delivery that are its value.
     :ivar whole: publish an object as one value, instead of one stream for each member.
-    :ivar expect: the most seconds between two values of a stream; after more it is late.
+    :ivar expect: the most seconds between two values of a stream; after that it is late.
     """
 
     secret: Secret
@@ -111,7 +113,7 @@ class HookTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     def problems(self, name: str) -> Iterator[tuple[str, str]]:
         """Yield the key path and an error text for each value that cannot be used.
 
-        :param name: that of the hook.
+        :param name: the name of the hook.
         """
         sender = self.sender_of(name)
         if self.events and sender not in WITH_EVENTS:
@@ -135,6 +137,6 @@ def _pointer_problems(key: str, pointer: str) -> Iterator[tuple[str, str]]:
 
 
 def expected_of(hooks: Mapping[str, HookTable]) -> Expected:
-    """Return the streams of hooks with ``expect``, and how long each waits for its next value."""
+    """Return the streams of hooks with ``expect``, each with that ``expect``."""
     told = ((table.selection(name), table.expect) for name, table in hooks.items())
     return tuple((streams, expect) for streams, expect in told if expect is not None)

@@ -1,4 +1,4 @@
-"""Kinds: the interface of a module that makes sources or journals, and what such a module may use."""
+"""Kinds: the interface of a module that makes sources or journals, and the parts it may use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Kind(NamedTuple):
     :ivar make: takes a table's name, settings and surroundings, and returns a source (see
         ``source.py``) that does nothing yet.  It imports the driver, so that only users of the kind
         need it.  It raises :class:`ConfigError` with a line ``sources.NAME.KEY: …``.
-    :ivar section: the part of a key path before the name, in log lines.
+    :ivar section: the first part of its key paths, such as ``sources``.
     """
 
     name: str

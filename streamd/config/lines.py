@@ -17,7 +17,7 @@ _QUOTES = re.compile(r'"""|\'\'\'')
 
 
 def line_of(text: str, problem: str) -> int | None:
-    """Return the number of the line that a problem is about, from 1; None if it is not known.
+    """Return the number of the line with a problem, from 1; None if it is not known.
 
     :param text: the text of a configuration file.
     :param problem: a line of a :class:`~streamd.config.fields.ConfigError`, with its key path.

@@ -1,4 +1,4 @@
-"""The folder of the user's own pages: what ``[server] pages`` says, and the files in it."""
+"""The user's own pages: the value of ``[server] pages``, and the files in that folder."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ Files = Mapping[str, OwnFile]
 def read_pages(folder: Path, known: Files | None = None) -> Files:
     """Read all files of a folder and of the folders in it.  The call may block.
 
-    Hidden files and folders, links to folders, links that leave the folder, and what is no regular
-    file are left out.
+    Left out are hidden files and folders, links to folders, links that leave the folder, and
+    everything that is not a regular file.
 
     :param known: the result of the last call: files that did not change are not read again.
     :raises ValueError: if the folder or a file cannot be read, or there are too many.

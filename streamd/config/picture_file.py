@@ -29,7 +29,7 @@ class PictureName(str):
 
 
 class PictureLook(NamedTuple):
-    """A picture file as it was at one time.
+    """The content of a picture file at one time.
 
     :ivar mark: changes when the file changes: device, inode, size and time of the last change.
     :ivar written: when the file was written last, in seconds since the epoch.

@@ -21,8 +21,9 @@ _MAX_TURNS = 32
 class Hours(ParsedText):
     """A part of every day, written ``"08:00-18:00"``; it may go over midnight.
 
-    :ivar begin: its begin in minutes from midnight.
-    :ivar end: its end.  If it is not later than the begin, it is on the next day.
+    :ivar begin: its beginning, in minutes from midnight.
+    :ivar end: its end, in minutes from midnight; on the next day if it is not later than the
+        beginning.
     """
 
     def __init__(self, begin: int, end: int) -> None:
@@ -74,9 +75,10 @@ _DAYS = re.compile(f"({_DAY})(?:-({_DAY}))?")
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A member of ``walls``: a wall, for how long it is shown, and when.
 
-    :ivar shown: the key ``for``: the seconds for which the wall is shown at least.
+    :ivar shown: the key ``for``: the least seconds for which the wall is shown (the key ``for``).
     :ivar hours: the part of the day in which it is shown; None for all day.
-    :ivar days: the days on which ``hours`` begin; None for all days.
+    :ivar days: the days on which the wall is shown; with ``hours``, the days on which these begin.
+        None for all days.
     """
 
     wall: Name
@@ -96,7 +98,7 @@ class ScreenTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """A table ``[[screens]]``.
 
     :ivar name: the name that the screen has in its address, ``?screen=NAME``.
-    :ivar walls: the walls that take turns; without them it shows the wall in its address.
+    :ivar walls: the walls that take turns; if empty, the screen shows the wall in its address.
     """
 
     name: Name

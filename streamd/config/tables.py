@@ -43,7 +43,7 @@ FrameAncestor = Annotated[
 
 
 class RateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The table ``[server.rates]``: how many of each a second; 0 for any number.
+    """The table ``[server.rates]``: the most of each a second; 0 for any number.
 
     The defaults let a hundred screens behind one address load the page again at the same time.
 
@@ -65,11 +65,12 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     :ivar url: the public address, if a proxy is in front.
     :ivar origins: other origins whose pages may read.
     :ivar publish_origins: other origins whose pages may also publish and command screens.
-    :ivar language: that of walls without their own; None for the browser's.
-    :ivar timezone: that of walls without their own; None for the machine's.
+    :ivar language: the language of walls without their own; None for the browser's.
+    :ivar timezone: the time zone of walls without their own; None for the machine's.
     :ivar rates: how fast one client may make requests.
-    :ivar pages: the folder of the user's own pages; None if there is none.
-    :ivar metrics_port: a port for the metrics alone: its number or its endpoint; None for no such port.
+    :ivar pages: the folder of the user's own pages; None if the user has none.
+    :ivar metrics_port: the number or the endpoint of a port that serves only metrics; None for no
+        such port.
     """
 
     url: PublicUrl | None = None
@@ -97,7 +98,8 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     @property
     def writers(self) -> tuple[str, ...]:
-        """The origins whose pages may change something: ``publish_origins``, and that of ``url``."""
+        """The origins whose pages may change something: ``publish_origins``, and the one of
+        ``url``."""
         own = () if self.url is None else (self.url.origin,)
         return (*self.publish_origins, *own)
 
@@ -125,7 +127,7 @@ class AccessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     :ivar publish: tokens, or ``"loopback"`` if programs on this machine may publish without one.
     :ivar admin: tokens that allow everything.
     :ivar metrics: tokens that allow reading the metrics.
-    :ivar identity: how trusted proxies say who a person is.
+    :ivar identity: how trusted proxies name persons; None if they do not.
     """
 
     view: tuple[TokenEntry, ...] | None = None
@@ -154,7 +156,7 @@ class Config(NamedTuple):
     :ivar hooks: the tables ``[hooks.NAME]``, by name.
     :ivar influx: the table ``[influx]``.
     :ivar journal: the table ``[journal]``, or None for the default.
-    :ivar order: the names of sources and streams: those of the table that the file begins with first.
+    :ivar order: the names of sources and streams, those of the file's first table first.
     :ivar secrets: the environment variables in every ``{ env = "NAME" }`` of the file.
     :ivar file: whether there is a configuration file.  Without one, any program on this machine may
         publish.

@@ -72,7 +72,7 @@ class Tile(
     def contradictions(self, description: Description) -> Iterator[tuple[str, str]]:
         """Yield the key and an error text for each option that does not fit one of the streams.
 
-        An option that a description also has counts instead of the stream's.
+        An option that the tile and the description both have counts as in the tile.
         """
         fields = {field.name: field.encode_name for field in msgspec.structs.fields(type(self))}
         own = {
@@ -98,7 +98,7 @@ class _PresentedTile(Tile, frozen=True):
 class ValueTile(_PresentedTile, frozen=True, tag="value"):
     """A number with its history, or a text.
 
-    :ivar compare: the number is compared with the one of this many calendar days ago.
+    :ivar compare: how many calendar days old the number is with which the tile compares.
     """
 
     window: Duration | None = None
@@ -117,14 +117,14 @@ class ChartTile(_PresentedTile, frozen=True, tag="chart"):
 
 
 class QuantilesTile(Tile, frozen=True, tag="quantiles"):
-    """A chart of quantiles of one thing, such as p50, p95 and p99: a stream each."""
+    """A chart of quantiles of one thing, such as p50, p95 and p99: one stream for each."""
 
     window: Duration | None = None
     scale: Literal["linear", "log"] | None = None
 
 
 class BandTile(Tile, frozen=True, tag="band"):
-    """The levels or words of streams over time, a row each."""
+    """The levels or words of streams over time, one row for each."""
 
     window: Duration | None = None
 
@@ -172,8 +172,8 @@ class Column(
 class TableTile(Tile, frozen=True, tag="table"):
     """Objects as rows.
 
-    :ivar flag: for each key, the value that is an exception: it is written in full ink.
-    :ivar now: the key of the times of a timetable, whose past rows are muted.
+    :ivar flag: key -> the value that is an exception, which is written in full ink.
+    :ivar now: the member with the times of a timetable, in which past rows are muted.
     """
 
     columns: Annotated[tuple[Column, ...], msgspec.Meta(min_length=1, max_length=24)] | None = None
@@ -193,8 +193,8 @@ class TableTile(Tile, frozen=True, tag="table"):
 class RankedTile(Tile, frozen=True, tag="ranked"):
     """Named numbers as bars.
 
-    :ivar former: the key of each row's former number, which is a notch below its bar.
-    :ivar compare: how many calendar days ago the former numbers were true: the tile names that day.
+    :ivar former: the member with each row's former number, which is a notch below its bar.
+    :ivar compare: how many calendar days ago the former numbers were true; the tile names that day.
     """
 
     former: Key | None = None
@@ -206,7 +206,7 @@ class RankedTile(Tile, frozen=True, tag="ranked"):
             raise ValueError("compare needs former, the key of the numbers of that day")
 
     def contradictions(self, description: Description) -> Iterator[tuple[str, str]]:
-        """Yield nothing: the rows hold what they are compared with, so no history is needed."""
+        """Yield nothing: the rows contain their former numbers, so no history is needed."""
         return iter(())
 
 

@@ -53,8 +53,8 @@ class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """A table ``[[walls]]``: the tiles of a wall; without ``streams`` and ``tiles`` it has all streams.
 
     :ivar rotate: seconds that each page is shown, if the tiles need more than one.
-    :ivar language: the language of its texts, numbers and dates; None for that of ``[server]``.
-    :ivar timezone: the zone of its times; None for that of ``[server]``.
+    :ivar language: the language of its texts, numbers and dates; None for the one of ``[server]``.
+    :ivar timezone: the zone of its times; None for the one of ``[server]``.
     :ivar clocks: the zones of further clocks in the header.
     :ivar date: whether the header has the date.
     :ivar mark: an SVG file, whose shape stands in the header in one colour.
@@ -95,7 +95,7 @@ class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return self.tiles or tuple(Tile(stream=stream) for stream in self.streams or ("*",))
 
     def problems(self, streams: Mapping[str, Description]) -> Iterator[tuple[str, str]]:
-        """Yield what no structure can check, each as the key path inside this table and a message.
+        """Yield the key path and an error text for each mistake that no structure finds.
 
         :param streams: the configured streams.
         """

@@ -145,7 +145,7 @@ class Missed:
     The cursor has no backlog.
 
     :ivar updates: as in :class:`Answer`.
-    :ivar touched: a bit set of the numbers that the roster gives to streams: those that changed.
+    :ivar touched: the streams that changed, as bits of the roster.
     """
 
     def __init__(self, state: State, cursor: Cursor, newest: bool = False) -> None:
@@ -171,7 +171,7 @@ class Missed:
             self.touched |= roster.bits_of([roster.numbers[stream.name] for stream in self._noted])
 
     def pick(self, bits: int) -> Sequence[int]:
-        """Return the indexes of the updates of these streams."""
+        """Return the indexes of the updates of some streams, given as bits of the roster."""
         wanted = bits & self._updated
         if not wanted:
             return ()
@@ -185,9 +185,9 @@ class Missed:
         return [i for i, n in enumerate(self._numbers) if flags[n >> 3] >> (n & 7) & 1]
 
     def answer(self, bits: int, picked: Sequence[int]) -> Answer:
-        """Return the answer for the streams in a bit set such as ``touched``.
+        """Return the answer for some streams, given as bits of the roster.
 
-        :param picked: see :meth:`pick`.
+        :param picked: the result of :meth:`pick` for the same streams.
         """
         state, since, updates = self._state, self._since, self.updates
         if len(picked) < len(updates):

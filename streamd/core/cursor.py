@@ -40,8 +40,8 @@ class Cursor(msgspec.Struct, frozen=True):
     :ivar at: everything selected up to this position was written to the viewer.
     :ivar revision: every change of health or a description up to this revision was written, too.
     :ivar backlog: the updates that the viewer lacked when it joined, while they are being sent.
-    :ivar counted: the hub's statistics know of the first this many updates of the log which ones the
-        viewer got; :data:`UNCOUNTED` if they do not know.
+    :ivar counted: the hub's statistics are complete for the first ``counted`` updates of the log:
+        each was counted as sent to this viewer or skipped; :data:`UNCOUNTED` if none was counted.
     """
 
     at: Position

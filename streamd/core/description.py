@@ -49,7 +49,7 @@ TileKind = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(KINDS_OF_TILE)})\Z
 
 
 class Keep(ParsedText):
-    """The history that a stream keeps: a number of updates, or the updates of a time in seconds."""
+    """The history that a stream keeps: a number of updates, or those of the last seconds."""
 
     MAX_UPDATES = 1_000_000
 
@@ -73,11 +73,12 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     :ivar rollup: seconds for which the stream keeps its long history; None if it keeps none.
     :ivar expect: seconds; the stream is late if its value was not confirmed for longer than this.
-    :ivar words: what the stream's values are called.
+    :ivar words: the words that walls show instead of values.
     :ivar goal: the number that the stream is to reach.
-    :ivar begin: the key ``from``: when the progress to the goal, or the wait for a time, begins.
+    :ivar begin: the time when the progress to the goal, or the wait for a time, begins (the key
+        ``from``).
     :ivar by: the time by which the goal is to be reached.
-    :ivar compare: tiles compare the value with the one of this many calendar days ago.
+    :ivar compare: how many calendar days old the value is with which tiles compare the newest one.
     """
 
     title: str | None = None
@@ -120,7 +121,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         return {"keep": keep} | {key: value for key, value in told.items() if value is not None}
 
     def word(self, value: bytes) -> str | None:
-        """Return what a value is called; None if it has no word.
+        """Return the configured word for a value; None if it has no word.
 
         :param value: JSON text.
         """

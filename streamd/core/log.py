@@ -33,7 +33,7 @@ class Log:
         self._updates.append(update)
 
     def drop(self, update: Update) -> None:
-        """Drop an update, which must be in the log."""
+        """Drop an update; it must be in the log."""
         # Streams that are published in turn also drop their updates in turn.  Then no search is needed.
         index = self._after_last
         if index >= len(self._updates) or self._updates[index] is not update:

@@ -35,8 +35,8 @@ class Picture(NamedTuple):
     def parse(cls, body: bytes) -> Picture:
         """Recognise the content of a file.
 
-        :raises ValueError: the message says why it is not a picture, after the file's name: "is not
-            complete".
+        :raises ValueError: it is not a picture; the message continues a sentence that begins with
+            the file's name, such as "is not complete".
         """
         if len(body) > MAX_PICTURE:
             raise ValueError(f"is larger than {MAX_PICTURE // 2**20} MiB")
@@ -49,7 +49,7 @@ class Picture(NamedTuple):
 
 
 def media_type(body: bytes) -> str | None:
-    """Return the media type of a picture, or None if the bytes are none.
+    """Return the media type of a picture; None if the bytes are not a picture.
 
     The signatures are those of PNG 1.2 (3.1), ITU T.81 (B.1.1.3), RFC 9649 (2.4) and SVG 2.
     """
@@ -63,7 +63,7 @@ def media_type(body: bytes) -> str | None:
 
 
 def is_whole(body: bytes, kind: str) -> bool:
-    """Return whether a picture has its end: a program may still be writing the file."""
+    """Return whether a picture is complete: a program may still be writing the file."""
     if kind == PNG:
         return b"IEND" in body[-64:]  # bytes behind the end do no harm
     if kind == JPEG:

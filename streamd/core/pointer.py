@@ -36,7 +36,7 @@ class Pick(ParsedText):
 def check_pointer(written: Any) -> str:
     """Return a JSON pointer.
 
-    :raises ValueError: if it is none; the message says which form is expected.
+    :raises ValueError: the text is not a JSON pointer; the message says which form is expected.
     """
     if not isinstance(written, str) or not _POINTER.fullmatch(written):
         raise ValueError('expected a JSON pointer such as "/data/0/count"')

@@ -88,7 +88,7 @@ _KINDS = (date, datetime, time)
 
 
 class DateOrTime(ParsedText):
-    """A day, a time of a day, or a time of every day, as somebody writes it.
+    """A date, a date with a time, or a time of every day, as a configuration has it.
 
     A moment without an offset is in the time zone of the wall that shows it.
 
@@ -165,7 +165,7 @@ def duration_text(seconds: float) -> str:
 
 
 def word_of(words: dict[str, str], value: bytes) -> str | None:
-    """Return what a value is called, or None.
+    """Return the configured word for a value; None if it has no word.
 
     ``true`` and ``false`` have the keys ``"true"`` and ``"false"``, texts their own text, and numbers
     their shortest decimal form: ``"1"`` for 1.0, ``"0.5"``.

@@ -25,7 +25,7 @@ class Share:
 class Quota:
     """Counts how much of a limited resource each client address holds.
 
-    What is held stays held if ``total`` or the share becomes smaller.
+    A smaller ``total`` or share takes nothing away from those who hold it.
 
     :ivar total: how much there is.
     :ivar used: how much is held.
@@ -47,11 +47,11 @@ class Quota:
         return self._held.get(client, 0)
 
     def exceeds(self, client: str, amount: int = 1) -> bool:
-        """Return whether this address would hold too much with this much more."""
+        """Return whether this address would hold too much with ``amount`` more."""
         return self.held(client) + amount > self.each
 
     def has_room(self, client: str) -> bool:
-        """Return whether this address may hold more, and there is more."""
+        """Return whether there is more, and this address may hold it."""
         return self.used < self.total and not self.exceeds(client)
 
     def refusal(
@@ -66,13 +66,14 @@ class Quota:
     ) -> Refused | None:
         """Return why an address gets no more, or None if there is room.
 
-        The total is asked before the share of the address: if all is taken, no other share helps.
+        The total is checked before the share of the address: if all is taken, a larger share does
+        not help.
 
-        :param client: the address; empty if it is not known, then only the total counts.
+        :param client: the address; empty if it is not known.  Then only the total counts.
         :param what: the name of the resource, in the plural, for the error.
         :param elsewhere: how much of the total is taken and not counted here.
-        :param own: how much of that the address holds.
-        :param full: makes the error if the total is taken, if it has a text of its own.
+        :param own: how much of ``elsewhere`` the address holds.
+        :param full: makes the error if the total is taken; None for the usual text.
         """
         if self.used + elsewhere + amount > self.total:
             return full() if full else Refused(503, "busy", f"there are too many {what}; try again")
@@ -90,12 +91,12 @@ class Quota:
             raise refused
 
     def take(self, client: str, amount: int = 1) -> None:
-        """Count what an address takes, even beyond its limit."""
+        """Count an amount that an address takes, even beyond its limit."""
         self.used += amount
         self._held[client] = self._held.get(client, 0) + amount
 
     def give_back(self, client: str, amount: int = 1) -> None:
-        """Count what an address no longer holds."""
+        """Count an amount that an address no longer holds."""
         self.used -= amount
         self._held[client] -= amount
         if not self._held[client]:

@@ -33,7 +33,7 @@ class Rate:
         return len(self._full)
 
     def take(self, client: str, now: float) -> float:
-        """Take a token of a client, or return the seconds until there is one; then none is taken.
+        """Take a token of a client and return 0, or return the seconds until there is one.
 
         :param now: seconds on a monotonic clock.
         """

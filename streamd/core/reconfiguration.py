@@ -1,4 +1,4 @@
-"""Changes the configured streams and the bounds of a state, while its log and its viewers go on."""
+"""Changes the configured streams and the bounds of a state, while its log and its viewers stay."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _configure(state: State, stream: Stream, now: float) -> None:
 def change_bounds(state: State, max_streams: int, max_state: int) -> None:
     """Change how many streams there may be, and how many bytes their history may take.
 
-    What is beyond a smaller bound is dropped now, apart from streams with a value.
+    History and tombstones beyond a smaller bound are dropped now.  Streams with a value stay.
     """
     state.kept.max_streams, state.kept.max_state = max_streams, max_state
     state.razed([*state.kept.raze(), *state.kept.shed()])
@@ -69,7 +69,7 @@ def tell_configuration(state: State, fields: Mapping[str, Any]) -> None:
 def set_private(state: State, private: bool) -> None:
     """Set whether there are viewers who may not read everything.
 
-    If there are, the reasons of the journal that viewers get name no server.
+    If so, no reason that viewers get for a failure of the journal names a server.
     """
     if private == state.private:
         return

@@ -1,4 +1,4 @@
-"""Reads small records, which an older or newer version may have written, or an accident damaged."""
+"""Reads small records of the journal, which may be damaged or from another version."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def read_record(record: bytes | None, kind: type[T]) -> T | None:
-    """Return what a record says; None if there is none, or if it is damaged or of a newer version."""
+    """Decode a record; None if it is missing, damaged, or written by a newer version."""
     try:
         return None if record is None else msgspec.json.decode(record, type=kind)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

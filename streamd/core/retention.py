@@ -32,8 +32,8 @@ class Retention:
     :ivar streams: by name, tombstones included.
     :ivar tombs: the tombstones, oldest first.
     :ivar log: all updates that are still in the history of a stream.
-    :ivar recent: streams with history, in the order of their last update, so that only streams with new
-        updates need to be looked at.
+    :ivar recent: streams with history, in the order of their last update.  So a search for new
+        updates stops at the first stream without one.
     :ivar lost: the position of the newest update that was dropped from any history.
     :ivar horizon: the position of the newest update of any tombstone that was removed.
     :ivar razed: the newest revision at which a stream was forgotten whose tombstone was removed.
@@ -79,7 +79,7 @@ class Retention:
         return None if stream is None or stream.gone else stream
 
     def losses(self) -> tuple[Mapping[str, Position], Position]:
-        """Return which updates were dropped since the last call; see the journal's ``trim``."""
+        """Return the arguments of ``Journal.trim`` for the updates dropped since the last call."""
         first, self._first = self._first, {}
         return first, self.horizon
 
@@ -172,7 +172,7 @@ class Retention:
             self.long = sum(long.size for long in histories)
 
     def shed(self) -> list[Stream]:
-        """If history exceeds its bound, drop the oldest updates and tombstones of all streams.
+        """If history exceeds its bound, drop the oldest updates and tombstones.
 
         The newest update of each stream and the long histories stay.  A sixteenth of the bound is
         freed at once, because the search for the oldest updates is expensive.

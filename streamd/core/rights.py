@@ -15,7 +15,7 @@ class Rights(NamedTuple):
 
     :ivar view: the streams that it may read.
     :ivar publish: the streams that it may publish and forget.
-    :ivar admin: whether it may command screens and administrate.
+    :ivar admin: whether it may command screens and use the admin page.
     :ivar metrics: whether it may read the metrics of the daemon.
     :ivar walls: the only walls that it may read; None for all whose streams it may read.
     :ivar screen: the only name under which it may report as a screen; empty for any other name.
@@ -30,11 +30,11 @@ class Rights(NamedTuple):
 
     @property
     def reads_all(self) -> bool:
-        """Return whether it may read everything.  One wall with all streams gives less."""
+        """Return whether it may read everything, which is more than one wall with all streams."""
         return self.view.all and self.walls is None
 
     def plus(self, other: Rights) -> Rights:
-        """Return the rights of a client that has both: of each kind, the first that is not empty."""
+        """Return the rights of a client that has both: of each field, the first that is set."""
         if self.admin or other.admin:
             return ALL_RIGHTS
         view, publish = self.view or other.view, self.publish or other.publish

@@ -88,7 +88,7 @@ class Selection:
     def within(self, other: Selection) -> Selection:
         """Return the selection of the streams that are in this one and in another one.
 
-        Equal pairs give equal selections.
+        Equal arguments give equal results.
         """
         if self.all or other.all or self == other:
             return other if self.all else self

@@ -174,7 +174,7 @@ class State(Streams):
         self.gaps.decide((self.began.ms, self.began.n % LIFE_UNIT) if parted else None)
 
     def losses(self) -> tuple[Mapping[str, Position], Position]:
-        """Return which updates were dropped since the last call; see the journal's ``trim``."""
+        """Return the arguments of ``Journal.trim`` for the updates dropped since the last call."""
         return self.kept.losses()
 
     def apply(self, updates: Sequence[Update], now: float) -> None:

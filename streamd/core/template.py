@@ -1,4 +1,4 @@
-"""Templates of stream names: in ``build.{/repository/name}`` a document has a part of the name."""
+"""Templates of stream names, such as ``build.{/repository/name}``, for documents to fill."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Template(ParsedText):
     """A stream's name, in which each ``{FIELD}`` stands for a text.
 
     :ivar text: the template as it was written.
-    :ivar fields: what stands between the braces, in their order.
+    :ivar fields: what stands between the braces, in order.
     """
 
     def __init__(self, text: str) -> None:
@@ -51,12 +51,12 @@ class Template(ParsedText):
 
         :param find: returns what a field stands for: a text, a number, true or false.  A character that
             is invalid in a name becomes ``_``.
-        :raises Refused: 400 if a field stands for nothing or something else, or for a name too long.
+        :raises Refused: 400 if ``find`` returns anything else, or the name is too long.
         """
         return check_name(self.fill(lambda field: end_of_name(_text(field, find(field)))))
 
     def fill(self, find: Callable[[str], str]) -> str:
-        """Return the text with another one in place of each field; it may be no name."""
+        """Return the template with a text for each field; the result may be no valid name."""
         made = [find(field) for field in self.fields]
         pairs = zip(self._literals, [*made, ""], strict=True)
         return "".join([part for pair in pairs for part in pair])

@@ -21,11 +21,11 @@ RESTART = 0.1
 
 
 class TrendPoint(NamedTuple):
-    """A time, and the facts about the time from the point before it.
+    """A time, and the facts about the number between the point before it and this time.
 
     :ivar time: seconds since the epoch.
     :ivar number: the number that holds since then; None if it is unknown.
-    :ivar last: the number, or the last one before it became unknown.
+    :ivar last: the number, or the last known number if it is unknown.
     :ivar area: the sum of numbers, each multiplied with the seconds for which it held.
     :ivar known: the seconds in which a number was known.
     :ivar growth: how much a counter grew.

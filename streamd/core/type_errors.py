@@ -1,4 +1,4 @@
-"""Rewords what msgspec says of a wrong value: its words are Python's, such as ``str``.  Pure."""
+"""Rewords msgspec's errors about a wrong value, which use words of Python (``str``).  Pure."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Fault(NamedTuple):
 
 
 def reworded(error: Exception | str, table: str = "an object") -> Fault:
-    """Return what an error of msgspec says, in the words of people who write JSON or TOML.
+    """Return an error of msgspec in the words of people who write JSON or TOML.
 
-    :param table: what they call a value with members.
+    :param table: the name of a value with members in that language.
     """
     match = _MESSAGE.fullmatch(str(error))
     assert match is not None  # the pattern matches any text

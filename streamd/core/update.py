@@ -114,7 +114,7 @@ def place_of(update: Update) -> Place:
 
 
 def time_of(update: Update) -> float:
-    """Return the time of an update, but none after its append: it would end the past at once."""
+    """Return the time of an update, or the time of its append if that is earlier."""
     return min(update.time, (update.at.ms + 1) / 1000)
 
 

@@ -83,8 +83,8 @@ def from_python(value: Any) -> bytes:
     A Decimal becomes a number, a timedelta a number of seconds, a UUID a text.  Dates and times become
     ISO 8601 texts.  A naive datetime is taken as local time and gets its offset.
 
-    :raises Refused: 400 for anything else (a set, bytes, NaN), 413 if the text is too long, and 400
-        with the reason of a :class:`BadValue` anywhere in the value.
+    :raises Refused: 400 for anything else (a set, bytes, NaN) and for a :class:`BadValue` anywhere
+        in the value, whose reason is the message; 413 if the text is too long.
     """
     try:
         return from_json(_encode(value).encode())

@@ -70,7 +70,8 @@ _GZIP = re.compile(r"(?:^|[,\s])(?:gzip|\*)\s*(?:$|,|;\s*q=(?:1|0\.[0-9]*[1-9]))
 class SharedBody:
     """A body that answers share.
 
-    It counts under the client that asked for it first, until the last of the answers has ended.
+    Its memory counts for the client that asked for it first, until the last of the answers has
+    ended.
     """
 
     client: str
@@ -82,8 +83,8 @@ class HeldMemory(NamedTuple):
     """The memory that one answer holds while it is being sent.
 
     :ivar body: the identity of its body if it is whole; answers with the same body share its memory.
-    :ivar since: the bytes that the state had dropped when the answer began; None if the answer
-        keeps no update alive.
+    :ivar since: how many bytes of updates the state had dropped when the answer began; None if the
+        answer keeps no update alive.
     """
 
     client: str
@@ -114,7 +115,7 @@ class Unread:
 
         :param client: the address under which the client is counted.
         :param updates: how many updates of the state the body keeps alive.
-        :param kept: bytes of memory that the body keeps alive besides.
+        :param kept: bytes of other memory that the body keeps alive.
         :raises Refused: 503 if there is no room for it.
         """
         # One part waits in the transport while the next is made.  Two values can make it 128 KiB.

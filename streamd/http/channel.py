@@ -92,7 +92,7 @@ class Channel(OpenChannel):
     def wait_for_answer(self, rest: bytes) -> None:
         """Take no other request until :meth:`send_answer`.
 
-        :param rest: the bytes that came after the request; later ones are kept behind them.
+        :param rest: the bytes that came after the request; later bytes are kept behind them.
         """
         self.paused = True
         self.setTimeout(None)
@@ -191,7 +191,7 @@ class Channel(OpenChannel):
         self._parse_more()
 
     def loseConnection(self) -> None:
-        """Close when the answer was sent, or at a deadline if the peer does not read it."""
+        """Close once the answer is sent, or at a deadline if the peer does not read it."""
         self._deadline.set(READ_WITHIN, self.abort)
         super().loseConnection()  # the connection may end in this call
 
@@ -244,7 +244,7 @@ class Channel(OpenChannel):
     def tell_refusal(self, response: Response, persistent: bool) -> None:
         """Answer a request that did not come through this channel.
 
-        :param persistent: whether another request may follow.
+        :param persistent: whether another request may follow on the connection.
         """
         body = response.body if isinstance(response.body, bytes) else b""
         headers = {**self.site.security, **response.headers, "Content-Length": str(len(body))}

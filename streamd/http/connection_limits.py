@@ -1,7 +1,8 @@
-"""Decides which connections stay: how many there may be, and how many of one client address.
+"""Limits the number of connections, in total and for each client address.
 
-Seats limit the viewers.  Here all other connections are limited: those that speak HTTP or have sent
-nothing yet.  They may use the room of viewers, because thousands of viewers may reconnect at once.
+Seats limit the viewers.  This module limits all other connections: those that speak HTTP or have
+sent nothing yet.  Their limit is above ``max_viewers``, because thousands of viewers may reconnect
+at once.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ class ConnectionLimits:
     def admit(self, connection: Limited, client: str) -> bool:
         """Count a new connection.
 
-        :param client: the address under which it is counted; empty for a proxy's, whose client is not
-            known before the head of a request, or of the PROXY protocol.
+        :param client: the address under which it is counted; empty for the connection of a proxy,
+            because its client is known only after the head of a request, or of the PROXY protocol.
         :returns: whether older connections were closed for it.
         """
         self._count(connection, client)
@@ -91,7 +92,7 @@ class ConnectionLimits:
             self.keep(connection, client)
 
     def keep(self, connection: Limited, client: str) -> None:
-        """Count a connection whether or not there is room: its client has a token."""
+        """Count a connection even beyond the limits: its client has a token."""
         self.release(connection)
         self._clients[connection] = client
         self._quota.take(client)

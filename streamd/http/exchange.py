@@ -82,10 +82,10 @@ class Answers(Notes, Protocol):
         """The proxies whose forwarding headers count."""
 
     def refuse_itself(self, request: Request) -> Response | None:
-        """Return the refusal of a request of an own source; None for other requests."""
+        """Return the refusal of a request from a source of this log; None for other requests."""
 
     def is_surplus(self, channel: Any, request: Request) -> bool:
-        """Return whether a connection is beyond a limit: then it may send only this request."""
+        """Return whether a connection is surplus: then it may send only this request."""
 
     def answer(self, request: Request) -> Answer:
         """Answer a request.
@@ -165,10 +165,10 @@ class Exchange(http.Request):
 
     @property
     def has_drafts(self) -> bool:
-        """Return whether a body was received, as every publish has one.
+        """Return whether a body was received: every publish has one.
 
-        Only such a request is answered without waiting for its client's turn.  Others may cost much,
-        and one whose head is refused has no body.
+        Only such a request is answered without waiting for its client's turn.  Others may cost
+        much.  A request whose head is refused has no body.
         """
         return self.method in _WITH_BODY and self.content.tell() > 0
 
@@ -329,7 +329,7 @@ class Exchange(http.Request):
 
     @property
     def forwarded_for(self) -> str:
-        """The header ``X-Forwarded-For``; empty if there is none."""
+        """The header ``X-Forwarded-For``; empty without one."""
         return self._header(FORWARDED_FOR.encode())
 
     def _header(self, name: bytes) -> str:

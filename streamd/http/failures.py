@@ -1,4 +1,4 @@
-"""Failures: the answer to a request that is refused or fails, and who is told why."""
+"""Failures: the answer to a request that is refused or fails, and the line in the log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ not come back together."""
 
 
 class Notes(Protocol):
-    """Counts and logs what goes wrong."""
+    """Counts and logs refusals and failures."""
 
     def note_failure(self, what: str, failure: Failure) -> None:
         """Log a failure that clients must not see."""

@@ -53,8 +53,8 @@ class Handshake(NamedTuple):
 def wants_websocket(request: Request) -> bool:
     """Return True if a request asks for a WebSocket at a path that has one.
 
-    Only a handshake has a ``Sec-WebSocket-Key``.  A proxy removes ``Upgrade``, which concerns one
-    connection, unless it is told to pass it on (RFC 9110, section 7.6.1).
+    Only a handshake has a ``Sec-WebSocket-Key``.  ``Upgrade`` is no sign: it concerns one
+    connection, so a proxy removes it unless configured otherwise (RFC 9110, section 7.6.1).
     """
     return (
         request.method == "GET"

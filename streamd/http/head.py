@@ -12,7 +12,8 @@ MAX_HEADERS = 500
 def headers_in(fields: bytes) -> dict[str, str] | None:
     """Return the headers in lines that match :data:`FIELDS`, with their names in lower case.
 
-    :returns: None if one occurs twice, or if there are too many: then only the HTTP parser can judge.
+    :returns: None if a header occurs twice, or if there are too many: then the HTTP parser must
+        decide.
     """
     lines = [line.split(":", 1) for line in fields.decode("ascii").splitlines()]
     headers = {name.lower(): value.strip() for name, value in lines}
@@ -20,7 +21,7 @@ def headers_in(fields: bytes) -> dict[str, str] | None:
 
 
 def is_ambiguous(line: bytes) -> bool:
-    """Return whether a proxy may understand a header line in another way than ``twisted.web``.
+    """Return whether a proxy may understand a header line differently from ``twisted.web``.
 
     Twisted before 26.10 takes a carriage return for a part of the value (RFC 9110, section 5.5).  All
     versions let ``identity`` stand beside ``chunked``, where a proxy may see another end of the body

@@ -1,7 +1,8 @@
 """Rates of requests: how often one client may ask, begin a WebSocket, or try to publish.
 
-Quotas bound what a client holds at one time.  Rates bound what it does one after the other.  Programs
-on this machine have no limit, nor have those with a valid token, unless one is set for tokens.
+Quotas bound what a client holds at one time.  Rates bound how often it does something.  Programs on
+this machine have no limit.  Programs with a valid token have one only if it is configured for
+tokens.
 """
 
 from __future__ import annotations
@@ -40,16 +41,16 @@ class Rates:
         self._by_token = Rate(settings.token_publishes)
 
     def check_handshake(self, request: Request) -> None:
-        """Refuse a handshake of a client that makes too many.
+        """Refuse a handshake if its client makes too many.
 
         :raises Refused: 429.
         """
         self._check(request, self._handshakes, "handshakes")
 
     def check(self, request: Request) -> None:
-        """Refuse a request of a client that makes too many.
+        """Refuse a request if its client makes too many.
 
-        Publishes, deletions and commands are counted by themselves.
+        Publishes, deletions and commands are counted separately.
 
         :raises Refused: 429.
         """

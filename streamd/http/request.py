@@ -68,13 +68,13 @@ class Request(msgspec.Struct, frozen=True):
     :ivar query: the last value of each key.
     :ivar headers: names in lower case; repeated headers are joined by ``", "``.
     :ivar host: the peer's address, ``127.0.0.1``; empty for a unix socket.
-    :ivar client: the client's address, which a trusted proxy may have told.
+    :ivar client: the client's address, which may come from a trusted proxy.
     :ivar version: ``HTTP/1.1``.
     :ivar proxied: whether the peer is a trusted proxy, so that its ``X-Forwarded-…`` headers count.
     :ivar relayed: whether a proxy sent the peer's address with the PROXY protocol.
     :ivar secure: whether the port speaks TLS.
     :ivar private: whether the port is bound to a loopback address: only this machine reaches it.
-    :ivar principal: whom its credentials stand for; see :mod:`streamd.http.access.access`.
+    :ivar principal: the client that its credentials name; see :mod:`streamd.http.access.access`.
     """
 
     method: str
@@ -96,7 +96,7 @@ class Request(msgspec.Struct, frozen=True):
         return self.principal.rights
 
     def subscription(self) -> Subscription:
-        """Return what the query asks for, as far as the client may read it.
+        """Return the subscription in the query, without the streams that the client may not read.
 
         :raises Refused: 400 for an invalid query, 403 for a stream that the client may not read.
         """
@@ -137,8 +137,8 @@ class Response(msgspec.Struct, frozen=True):
         that a large answer to a slow reader is never in memory as a whole.  An empty part lets other
         connections have a turn.
     :ivar updates: how many updates the iterator keeps alive, although the state may drop them.
-    :ivar kept: bytes of memory that the iterator keeps alive besides.
-    :ivar reader: whose rights it needs until its end; None if it needs none.
+    :ivar kept: bytes of other memory that the iterator keeps alive.
+    :ivar reader: the client whose rights it needs until its end; None if it needs no rights.
     """
 
     status: int = 200
@@ -176,9 +176,9 @@ class Handover(msgspec.Struct, frozen=True):
 def allowed(asked: Subscription, principal: Principal) -> Subscription:
     """Return the part of a subscription that a client may read.
 
-    A position before the client's present rights began does not count: values that the client may read
-    only now would be missing.  The position at which they began counts: otherwise a client that got no
-    update since then would begin anew with each poll.
+    The client cannot resume at a position before its present rights began: values that it may read
+    only now would be missing.  It can resume at the position where they began: otherwise a client
+    without updates since then would begin anew with each poll.
 
     :raises Refused: 403 for a stream that the client may not read.
     """

@@ -1,4 +1,4 @@
-"""The lines of the log about requests: refusals, and each answer if the operator wants that."""
+"""The lines of the log about requests: refusals, and each answer if that is configured."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RequestLog:
 
     No line has the query of a request, because it may have a secret.
 
-    :ivar all: whether each answered request gets a line.  The log bounds how many there are a second.
+    :ivar all: whether each answered request gets a line.  The log has a limit of lines a second.
     """
 
     _log = Logger()
@@ -121,7 +121,7 @@ class RequestLog:
             )
 
     def left_out(self, *kind: str) -> int | None:
-        """Return how many lines of a kind were left out before this one; None: leave it out, too."""
+        """Return how many lines of a kind were left out before this one; None to leave it out."""
         at, more = self._said.get(kind, (-_SAY_EVERY, 0))
         now = self._clock.seconds()
         if now - at < _SAY_EVERY:

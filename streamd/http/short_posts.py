@@ -1,9 +1,9 @@
 """Short posts: a single publish that arrives in one piece needs no general HTTP machinery.
 
-Most requests of programs are ``POST /streams/NAME`` with a small body, and to parse one line by line
-costs more than to publish its value.  The parser of ``twisted.web`` gets everything else, also a
-request with an unusual header.  All decisions are those of the site: nothing is allowed or counted
-differently here.
+Most requests of programs are ``POST /streams/NAME`` with a small body, and parsing such a request
+line by line costs more than publishing its value.  The parser of ``twisted.web`` gets everything
+else, also a request with an unusual header.  The site makes all decisions: this module allows and
+counts nothing differently.
 
 The daemon also works without this module; with ``STREAMD_WRITES=plain`` it is only slower.
 """
@@ -52,13 +52,13 @@ class PostingConnection(Protocol):
         """Take no other request until :meth:`send_answer`, and keep the bytes after this one."""
 
     def send_answer(self, answer: bytes, rest: bytes) -> None:
-        """Send an answer, and go on with the bytes that came after its request."""
+        """Send an answer, and continue with the bytes that came after its request."""
 
 
 class ShortPosts:
     """The short posts of one connection.
 
-    :ivar waiting: the answer that is being made; None if there is none.
+    :ivar waiting: the answer that is being made; None if no answer is.
     """
 
     __slots__ = (
@@ -84,7 +84,7 @@ class ShortPosts:
         self._proxies = NO_PROXIES
 
     def take(self, data: bytes) -> bool:
-        """Answer a request; return False if only the general parser can.
+        """Answer a request; return False if only the general parser can read it.
 
         :param data: all that has arrived, from the first byte of a request on.
         """

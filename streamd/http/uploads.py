@@ -96,7 +96,7 @@ class Upload:
     def add(self, length: int) -> None:
         """Count a part of the body.
 
-        :raises Refused: 413 if it is too long, 503 if there is no room for it.
+        :raises Refused: 413 if the body is too long, 503 if there is no room for it.
         """
         self._received += length
         self.check_length(max(self._received, self.size + max(length, CHUNK) - CHUNK))

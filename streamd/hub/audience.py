@@ -12,7 +12,7 @@ from streamd.wire.encoding import Encoding, packed
 
 
 class Pieces:
-    """The pieces of a long message, each made shortly before it is sent; false when none is left."""
+    """The pieces of a long message, each made just before it is sent; false once all are taken."""
 
     def __init__(self, parts: Iterable[bytes] = ()) -> None:
         self._pieces = packed(parts)
@@ -22,7 +22,7 @@ class Pieces:
         return self._next is not None
 
     def pop(self) -> bytes:
-        """Return the next piece; call this only if there is one."""
+        """Return the next piece; call this only while the object is true."""
         piece, self._next = self._next or b"", next(self._pieces, None)
         return piece
 
@@ -50,7 +50,7 @@ class Viewer(Protocol):
         """Send these bytes after all earlier ones."""
 
     def proceed(self) -> None:
-        """Do what waits for the end of the first answer: the hub has written more of it by itself."""
+        """Do the work that waits for the end of the first answer, if all of it was written."""
 
     def lose(self) -> None:
         """Drop the connection of this viewer at once."""
@@ -63,7 +63,7 @@ class Audience:
     :ivar matches: the streams that their selection matches.
     :ivar viewers: in the order in which they joined, which is mostly their order in memory.
     :ivar flushed: the cursor up to which the last flush brings the viewers.
-    :ivar deliveries: counts what they are sent; shared by all audiences with this encoding.
+    :ivar deliveries: the counts of messages to them; all audiences with this encoding share it.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Audience:
         self.flushed = flushed
 
     def is_behind(self, cursor: Cursor) -> bool:
-        """Return whether a viewer at ``cursor`` lacks something of the last flush."""
+        """Return whether a viewer at ``cursor`` lacks a part of the last flush."""
         flushed = self.flushed
         return (
             cursor.backlog is not None

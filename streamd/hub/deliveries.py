@@ -1,4 +1,4 @@
-"""Deliveries: what viewers were sent, and which updates they were not sent, as plain counts.
+"""Deliveries: how many updates were sent to viewers, and how many were not.
 
 For a viewer that selects all streams the counts add up exactly: each update that was committed while it
 was connected was sent to it, is counted as skipped, or waits for it.
@@ -12,12 +12,12 @@ from streamd.core.cursor import Cursor
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A message, and what it means for the viewers that get it.
+    """A message, with the cursor and the counts of a viewer that gets it.
 
-    :ivar data: the message; empty if there is nothing to tell.
+    :ivar data: the message; empty if nothing has changed for the viewer.
     :ivar cursor: the cursor of a viewer that has got it.
     :ivar updates: how many updates are in it that were committed after the viewer joined.
-    :ivar backlog: how many updates are in it that were committed before.
+    :ivar backlog: how many updates are in it that were committed before the viewer joined.
     :ivar skipped: how many updates a viewer never gets, because newer values of their streams replace
         them, or because history no longer had them.
     """
@@ -30,7 +30,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Deliveries:
-    """Counts what was sent to the viewers with one encoding.
+    """Counts the messages to the viewers with one encoding.
 
     :ivar messages: how many messages with changes were written.
     :ivar octets: the bytes of everything that was written, also of hellos and ticks.

@@ -1,4 +1,4 @@
-"""Fills: what raw history no longer has, sent to newcomers from slots after their first answer."""
+"""Fills: history that only slots still have, sent to new viewers after their first answer."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class _Fill:
 class Fills:
     """Sends fills to viewers that asked for more history than the updates they got.
 
-    Each viewer gets one stream at a time, when it has read what came before.  So a fill takes the
-    memory of one message, and its computation takes turns with others.
+    Each viewer gets one stream at a time, once it has read all earlier messages.  So a fill takes
+    the memory of one message, and its computation takes turns with others.
     """
 
     _log = Logger()

@@ -1,9 +1,10 @@
 """The hub: brings every viewer up to date; a slow viewer does not delay the others.
 
-A viewer is a cursor and a method to write.  Viewers with the same selection, encoding and pace are an
-audience.  The next message for a cursor is made once, and every viewer of the audience at that cursor
-gets the same bytes.  Usually all are at the same cursor.  A viewer whose socket is full is skipped and
-keeps its cursor; when the socket has drained, it gets what it missed.  So no viewer has a queue.
+A viewer is a cursor and a method to write.  Viewers with the same selection, encoding and pace are
+an audience.  The next message for a cursor is made once, and every viewer of the audience at that
+cursor gets the same bytes.  Usually all are at the same cursor.  A viewer whose socket is full is
+skipped and keeps its cursor; when the socket has drained, it gets the updates that it missed.  So
+no viewer has a queue.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ class Hub:
     by the same steps.
 
     :ivar pace: the least seconds between two flushes of a viewer that joins.
-    :ivar clock: for delays only; its times need not be dates.
+    :ivar clock: the clock for delays; its seconds need not be since the epoch.
     :ivar dropped: how many viewers were dropped because writing to them failed.
     :ivar seats: who may become a viewer; the transports ask it.
-    :ivar audiences: the viewers by selection, encoding and pace; they know what was sent to whom.
+    :ivar audiences: the viewers by selection, encoding and pace, with counts of their messages.
     :ivar slices: runs long computations for viewers.
     :ivar fills: sends newcomers the history that only slots have.
     """
@@ -159,7 +160,7 @@ class Hub:
         self.audiences.leave(viewer)
 
     def drained(self, viewer: Viewer) -> None:
-        """Send a viewer what it missed: its socket has drained."""
+        """Send a viewer the updates that it missed: its socket has drained."""
         if viewer.audience is not None:
             self._serve(viewer, viewer.audience)
             self.fills.go_on(viewer)

@@ -17,7 +17,7 @@ from streamd.reactor.connections import Connections
 class Seated(Viewer, Watched, Protocol):
     """A viewer that has a seat, and that the sweep pings.
 
-    :ivar principal: whom the credentials of its request stand for.
+    :ivar principal: the client that the credentials of its request name.
     """
 
     seat: Seat
@@ -28,7 +28,7 @@ class Seated(Viewer, Watched, Protocol):
         """Count nothing as unread any more."""
 
     def sign_out(self) -> None:
-        """Close, because the client may not read any more what it reads."""
+        """Close the connection: the client may no longer read its streams."""
 
 
 S = TypeVar("S", bound=Seated)

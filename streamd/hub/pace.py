@@ -31,8 +31,8 @@ class FlushTimes:
     """The durations of flushes, of all paces together.
 
     :ivar turns: how long the reactor was busy with one turn of a flush.
-    :ivar delays: how long the oldest update of a flush waited until the last viewer was written to.
-        The pace is a part of it.
+    :ivar delays: how long the oldest update of a flush waited until it was written to the last
+        viewer.  The pace is a part of this delay.
     """
 
     def __init__(self) -> None:
@@ -149,7 +149,7 @@ class Audiences:
     """All audiences, grouped by pace; also counts their viewers.
 
     :ivar times: how long flushes took.
-    :ivar deliveries: what viewers were sent, by the names of their encodings.
+    :ivar deliveries: the counts of messages to viewers, by the names of encodings.
     """
 
     def __init__(self, clock: IReactorTime, flush: Callable[[Audience], None]) -> None:

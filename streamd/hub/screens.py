@@ -45,9 +45,9 @@ class Connection(Protocol):
 class Told(NamedTuple):
     """The result of a command: counts of the screen's connections.
 
-    :ivar sent: how many get it.
-    :ivar lagging: how many did not get it, because too many messages wait for them.
-    :ivar passed_on: how many connections other nodes have, which send it within seconds.
+    :ivar sent: how many get the command.
+    :ivar lagging: how many do not get it, because too many messages wait for them.
+    :ivar passed_on: how many get it from other nodes within seconds.
     """
 
     sent: int
@@ -82,7 +82,7 @@ class Screen:
             self.client = next(iter(self.connections)).client
 
     def public(self) -> dict[str, Any]:
-        """Return its entry in ``GET /screens``: that of the first connection, and the others."""
+        """Return its entry in ``GET /screens``: its first connection, and a list of the others."""
         report, seen = next(iter(self.connections.values()), self._last)
         entry: dict[str, Any] = {
             "wall": report.wall,
@@ -122,7 +122,7 @@ class Screens:
 
     @property
     def missing(self) -> int:
-        """How many screens were connected to this daemon within the last week, and are not."""
+        """How many screens this daemon lost within the last week that are not connected now."""
         return len(self._lost)
 
     def report(self, connection: Connection, report: ScreenReport, now: float) -> None:

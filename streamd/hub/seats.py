@@ -31,8 +31,9 @@ class Seat(NamedTuple):
     """The seat of one viewer.
 
     :ivar client: the address under which the viewer is counted.
-    :ivar since: when the viewer came, on a monotonic clock; earlier by the stay before a short absence.
-    :ivar linked: whether the viewer has a connection of its own; one that polls has requests instead.
+    :ivar since: when the viewer came, in seconds on a monotonic clock; a stay before a short
+        absence makes it earlier.
+    :ivar linked: whether the viewer has a connection that stays open; a viewer that polls has none.
     """
 
     client: str
@@ -41,7 +42,7 @@ class Seat(NamedTuple):
 
 
 class LinkedSeats:
-    """Counts the viewers that have connections of their own."""
+    """Counts the viewers whose connections stay open."""
 
     def __init__(self) -> None:
         self._of: Counter[str] = Counter()
@@ -55,7 +56,7 @@ class LinkedSeats:
         return self._of[client]
 
     def change(self, seat: Seat, by: int) -> None:
-        """Count a seat that was taken, or one that was left."""
+        """Count a seat that was taken (``by`` is 1) or left (-1)."""
         if seat.linked:
             self._total += by
             self._of[seat.client] += by
@@ -67,7 +68,7 @@ class KeptSeat(NamedTuple):
     """A seat that nobody else gets for a while.
 
     :ivar stay: seconds for which the viewer had it.
-    :ivar until: when it is given up, on a monotonic clock.
+    :ivar until: when the seat is given up, in seconds on a monotonic clock.
     :ivar client: the address for which it is kept.
     """
 
@@ -79,12 +80,12 @@ class KeptSeat(NamedTuple):
 class Seats:
     """Assigns seats to viewers.
 
-    One address gets only a part of the seats.  The seat of a viewer that left is kept for its address,
-    so a screen that comes back gets in before strangers.  If too many seats would be kept, the seats
-    with the longest stays are kept.  So a stranger that wants to hold a kept seat must stay longer than
-    a screen.
+    One address gets only a part of the seats.  The seat of a viewer that left is kept for its
+    address, so a screen that comes back gets in before strangers.  If too many seats would be kept,
+    those with the longest stays are kept.  So a stranger whose seat is to be kept must stay longer
+    than a screen.
 
-    :ivar links: the viewers that have connections of their own.
+    :ivar links: the viewers whose connections stay open.
     :ivar unread: the bytes that viewers have not read.  Links count them.
     """
 

@@ -33,8 +33,8 @@ class Watched(Protocol):
 class Sweep:
     """Each second pings the viewers of one slot, and checks the answers of an earlier one.
 
-    To search 10,000 viewers takes half a millisecond each second.  This saves the memory of a set of
-    viewers for each slot.
+    The search through 10,000 viewers takes half a millisecond each second.  A set of viewers for
+    each slot would need no search, but more memory.
     """
 
     _log = Logger()

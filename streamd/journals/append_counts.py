@@ -1,4 +1,4 @@
-"""Counts of what was appended to a journal, how long it took, and what failed."""
+"""Counts of the appends to a journal: their updates, their delays and their errors."""
 
 from __future__ import annotations
 

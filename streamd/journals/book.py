@@ -115,7 +115,7 @@ class Batch:
     :ivar updates: the updates to commit.
     :ivar records: (kind, name) -> the record to store; None to delete it.
     :ivar blocks: (stream, number) -> the part of a long history to store; None to delete it.
-    :ivar first: stream -> the position before which its updates may be deleted; see
+    :ivar first: stream -> the position before which its updates can be deleted; see
         :meth:`Journal.trim`.
     :ivar probing: whether to test that the store can be written.
     """

@@ -91,8 +91,9 @@ class Damaged(Exception):
 class HighWaterMark:
     """The newest position that was ever published, in a small file beside the database.
 
-    If the database ends before this position, it is an older copy.  Its next positions were used
-    before, for other updates.  If the mark is missing, the database may also be an older copy.
+    If the database ends before this position, it is an older copy.  Its next positions would be
+    ones that other updates already had.  If the mark is missing, the database may also be an older
+    copy.
 
     A lock on this file keeps out a second daemon.  A lock of SQLite would keep out readers, too.
     """
@@ -120,7 +121,7 @@ class HighWaterMark:
     def write(self, at: Position) -> None:
         """Overwrite the mark in place: this takes 2 µs, and needs no space on a full disk.
 
-        Errors are ignored, because an outdated mark only fails to recognize some older copies.
+        Errors are ignored: with an outdated mark some older copies are not recognised.
         """
         with suppress(OSError):
             assert self._file is not None  # locked
@@ -134,7 +135,7 @@ class HighWaterMark:
 
 
 def check_head(path: Path) -> None:
-    """Check the head of a file: is it streamd's?  A file of another program is not changed.
+    """Check by the head of a file that it is streamd's; a file of another program is not changed.
 
     :raises Unusable: the file belongs to another program or a newer streamd, or is read-only.
     :raises Damaged: the file is not a database.

@@ -30,8 +30,8 @@ class Key(NamedTuple):
 
     :ivar text: the key as the client sent it.
     :ivar digest: the digest of the request; the same key with another digest is a conflict.
-    :ivar publisher: the place of the publisher's token in the configuration, without spaces; empty for
-        programs without a token.
+    :ivar publisher: identifies the publisher: the place of its token in the configuration, without
+        spaces; empty for a program without a token.
     """
 
     text: str
@@ -50,7 +50,7 @@ def publisher_of(name: str) -> str:
 
 
 class SourceCursor(NamedTuple):
-    """A move of a source's own cursor, stored in the same step as the updates that it belongs to.
+    """A move of a source's cursor, stored in the same step as the updates that belong to it.
 
     :ivar source: the name of the source.
     :ivar expected: the cursor that must be stored now; None if no cursor is stored yet.
@@ -107,7 +107,7 @@ class Away(Refused):
 
 
 class Follower(Protocol):
-    """The object that is told about the log.  Its exceptions are logged; updates stay committed."""
+    """The object to which a journal reports.  Its exceptions are logged; updates stay committed."""
 
     @property
     def room(self) -> Room:
@@ -125,7 +125,7 @@ class Follower(Protocol):
         :param held: the updates in order.  The first one of a stream is its mark if it has no value or
             a ``seq`` above 1: this update counts as dropped.
         :param horizon: see :meth:`Journal.trim`.
-        :param blocks: what was stored of long histories; see :meth:`Journal.store`.
+        :param blocks: the stored parts of long histories; see :meth:`Journal.store`.
         """
 
     def committed(self, updates: Sequence[Update]) -> None:
@@ -208,7 +208,7 @@ class Journal(Protocol):
     ) -> Deferred[bool]:
         """Store a small record if the stored one is still the expected one (compare and swap).
 
-        So a node that has read a record before another node deleted it cannot bring it back.
+        So a node cannot bring back a record that another node deleted meanwhile.
 
         :param expected: None if no record may be stored.
         :param seconds: see :meth:`put`.
@@ -229,7 +229,7 @@ class Journal(Protocol):
         """Delete the updates that the follower has dropped.
 
         :param first: stream -> the position before which its updates are not needed any more.
-        :param horizon: tombstones of these streams up to this position are not needed, either.  A
+        :param horizon: tombstones of these streams up to this position are not needed either.  A
             cursor before it cannot resume.
         """
 

@@ -132,9 +132,9 @@ class AppendQueue(Generic[W]):
         """Add a request.
 
         :param size: bytes of memory for its arguments, without the drafts.
-        :param drafts: what it appends.
-        :returns: fires with the answer.  A caller that waits no more may cancel it: the drafts keep
-            their room, because the journal may commit them nevertheless.
+        :param drafts: the drafts that the request appends.
+        :returns: fires with the answer.  A caller that stops waiting may cancel it.  The drafts
+            then keep their room, because the journal may still commit them.
         :raises Refused: 429 if there is no room for the drafts; see :meth:`Room.reserve`.
         :raises Away: by the Deferred, if requests are refused or too many wait.
         """
@@ -174,7 +174,7 @@ class AppendQueue(Generic[W]):
     def refuse(self, why: Away) -> None:
         """Refuse all requests: new ones, waiting ones, and those of the step under way.
 
-        That step may be carried out all the same, but its answers are dropped.
+        The store may still carry out that step, but its answers are dropped.
         """
         self.refusal = why
         held_back, under_way, waiting = [*self._held_back], self._under_way, [*self._waiting]
@@ -185,7 +185,7 @@ class AppendQueue(Generic[W]):
             self._answer(requests, [Failure(why)] * len(requests))
 
     def admit(self) -> None:
-        """Accept requests again, unless the queue was closed."""
+        """Accept requests again, unless the queue is closed."""
         if self._closed is None:
             self.refusal = None
 

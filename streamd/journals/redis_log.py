@@ -52,7 +52,8 @@ class Another(Exception):
 class News(NamedTuple):
     """The result of reading the log or the histories.
 
-    :ivar updates: in the order of the log.  An empty value in a history stands for an unreadable one.
+    :ivar updates: in the order of the log.  An empty value stands for an unreadable one in a
+        history.
     :ivar strange: streams of this log with an entry that was skipped.
     """
 

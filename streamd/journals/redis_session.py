@@ -47,7 +47,8 @@ class RedisNode(NamedTuple):
 class Opened(NamedTuple):
     """The log in Redis, as a session found it.
 
-    :ivar said: ``same`` if the node can continue where it was; else why it has to read the log again.
+    :ivar said: ``same`` if the node can continue at its position; else why it has to read the log
+        again.
     :ivar life: the life of the log.
     :ivar head: its last position.
     :ivar horizon: see :meth:`Journal.trim`.

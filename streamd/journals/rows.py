@@ -1,7 +1,7 @@
 """The rows of each stream in a log's file, by their ids; kept in memory, 8 bytes for each row.
 
-An index of SQLite would answer the same.  But an append of a hundred streams would change a hundred of
-its pages, which takes several times as long as all the rest.
+An index of SQLite would answer the same.  But an append of a hundred streams would change a hundred
+pages of the index.  That takes several times as long as the rest of the append.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Rows:
     ) -> Dropped:
         """Delete rows of the file; see :meth:`Journal.trim`.
 
-        :returns: what :meth:`forget` has to be called with once the transaction is committed.
+        :returns: the argument for :meth:`forget`, which is called once the transaction is
+            committed.
         """
         counts = ((stream, self._count(db, stream, at, horizon)) for stream, at in first.items())
         dropped = {stream: count for stream, count in counts if count}

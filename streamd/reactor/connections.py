@@ -39,7 +39,7 @@ class Connections(set[C]):
     def close_all(self, close: Callable[[C], None], abort: Callable[[C], None]) -> Deferred[None]:
         """Call ``close`` for every connection; after :data:`CLOSE_GRACE` ``abort`` those still open.
 
-        :returns: a Deferred that fires when all have ended, at the latest after that time.
+        :returns: a Deferred that fires when all have ended, or once the rest were aborted.
         """
         for connection in list(self):
             close(connection)

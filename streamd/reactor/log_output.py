@@ -1,7 +1,8 @@
 """Writes the log without ever waiting for its reader.
 
 A pipe or a socket whose reader stalls takes 64 KiB, and then a write blocks the whole daemon.  Here
-each line waits for room in a bounded backlog instead.  What does not fit is dropped and counted.
+each line waits for room in a bounded backlog instead.  Lines that do not fit are dropped and
+counted.
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ class OpenChannel(HTTPChannel):
 def give_transport(transport: Any, protocol: Any) -> None:
     """Connect a transport that had a protocol to another protocol.
 
-    ``protocol`` and ``wrappedProtocol`` (TLS) are public attributes.  It is not documented that they
-    may be replaced.  It works because a transport looks up its protocol for each event.
+    ``protocol`` and ``wrappedProtocol`` (TLS) are public attributes.  Twisted does not document
+    that they may be replaced.  This works because a transport looks up its protocol for each event.
     """
     if isinstance(transport, ProtocolWrapper):
         transport.wrappedProtocol = protocol
@@ -86,7 +86,7 @@ class ProxyLine(V1Parser):
 
     @classmethod
     def parse(cls, line: bytes) -> ProxyInfo:
-        """Return what a line tells.
+        """Return the addresses in a line.
 
         :raises InvalidProxyHeader: the line is malformed; the connection is closed then.
         """
@@ -127,7 +127,7 @@ def read_proxy_lines(endpoint: Any) -> None:
 
 
 def direct_send(transport: Any) -> Callable[[bytes], int] | None:
-    """Return the ``send`` of a plain transport's socket; None for TLS, or while bytes wait to be sent.
+    """Return ``send`` of a transport's socket; None for TLS, or while bytes wait to be sent.
 
     Waiting bytes are in ``FileDescriptor.dataBuffer`` and ``_tempDataBuffer``.  Bytes that go straight
     to the socket would overtake them.
@@ -162,7 +162,7 @@ def is_file_observer(observer: Any) -> bool:
 
 
 def swap_stdout(observer: Any, make: Callable[[], Any]) -> bool:
-    """Let an observer that writes to the standard output write to another file; say whether it did.
+    """Redirect an observer of the standard output to another file; return whether it was one.
 
     This sets ``FileLogObserver._outFile``: twistd makes the observer, and takes no file for it.
 
@@ -175,7 +175,7 @@ def swap_stdout(observer: Any, make: Callable[[], Any]) -> bool:
 
 
 def send_whole_chain(endpoint: Any, description: str) -> None:
-    """Make a TLS endpoint send every certificate of its file, as ``fullchain.pem`` has several.
+    """Make a TLS endpoint send every certificate of its file: a ``fullchain.pem`` has several.
 
     Twisted sends only the first one.  It reads the others from a second file, ``extraCertChain``.
     ``SSL4ServerEndpoint._sslContextFactory`` is the public ``CertificateOptions`` of the endpoint, and

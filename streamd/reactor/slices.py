@@ -25,8 +25,8 @@ PAUSE = 0.005
 class Slices:
     """Runs computations in turns; each is a generator that yields about every millisecond.
 
-    Clients take turns, and so do the computations of one client.  So a client with thousands of them
-    does not delay the others.
+    Clients take turns, and so do the computations of one client.  So a client with thousands of
+    computations does not delay other clients.
 
     A thread would be worse.  It takes the interpreter lock for 5 ms whenever the reactor releases it,
     and the reactor releases it at every send.
@@ -42,8 +42,8 @@ class Slices:
     def run(self, steps: Generator[None, None, T], client: str = "") -> Deferred[T]:
         """Run a generator; fires with its return value, or fails with its exception.
 
-        If the Deferred is cancelled, the generator is not continued: clients that send requests and
-        leave at once must not pile up work.
+        If the Deferred is cancelled, the generator is not continued: otherwise clients that send
+        requests and leave at once would pile up work.
 
         :param client: the address under which the client is counted; empty for the daemon itself.
         """

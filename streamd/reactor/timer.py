@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 
 class Timer:
-    """Calls a function at an interval until it is stopped; a call that is under way is not made twice.
+    """Calls a function at an interval until it is stopped; one call ends before the next begins.
 
     Twisted's LoopingCall ends at the first exception; this timer logs it and continues.
     """
@@ -34,7 +34,7 @@ class Timer:
         self._next = self._clock.callLater(self._interval, self._run)
 
     def stop(self) -> Deferred[None]:
-        """Make no more calls; fires when none is under way."""
+        """Make no more calls; the Deferred fires when no call is under way."""
         if self._next is not None and self._next.active():
             self._next.cancel()
         self._next = None

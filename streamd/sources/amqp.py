@@ -38,8 +38,9 @@ class AmqpUrl(BrokerUrl):
 class AmqpSettings(SourceSettings, frozen=True, kw_only=True):
     """The table ``[sources.NAME]`` with an AMQP ``url``.
 
-    :ivar queue: a queue that is there, and is read by nobody else.
-    :ivar exchange: instead of a queue: streamd makes one that lasts as long as the connection.
+    :ivar queue: a queue that exists, and that no other program reads.
+    :ivar exchange: an exchange, instead of a queue: streamd makes a queue that lasts as long as the
+        connection.
     :ivar key: the routing keys to read, by the beginnings of streams' names; None for all keys, whose
         messages are values of the stream with the source's name.
     :ivar ca: see :func:`tls_context`, also for ``certificate`` and ``private_key``.
@@ -60,7 +61,7 @@ class Kept(msgspec.Struct, frozen=True):
     """The journal's record of the queue that was read last.
 
     :ivar queue: its broker, virtual host and name.
-    :ivar lossy: whether a message came that a restart of the broker would have lost.
+    :ivar lossy: whether streamd got a message that a restart of the broker would have lost.
     """
 
     queue: str

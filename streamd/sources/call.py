@@ -43,7 +43,8 @@ class Call(str):
 class CallSettings(SourceSettings, frozen=True):
     """The table ``[sources.NAME]`` with ``call``.
 
-    :ivar every: the interval of calls; None for :data:`EVERY`, or for no interval with a generator.
+    :ivar every: the interval of calls; None for :data:`EVERY`, or, with a generator, for no
+        interval.
     """
 
     call: Call

@@ -69,7 +69,7 @@ class Command(ParsedText):
 class CommandSettings(SourceSettings, frozen=True):
     """The table ``[sources.NAME]`` with ``command``.
 
-    :ivar every: the interval of runs; None if the program is expected not to end.
+    :ivar every: the interval of runs; None if the program is to run for ever.
     :ivar env: secrets of the configuration that the program gets as environment variables.
     :ivar timeout: with ``every``, the longest time of a run.
     """
@@ -166,7 +166,7 @@ class Run(ProcessProtocol):
     def stop(self) -> None:
         """End the process and the processes that it started, with SIGTERM.
 
-        The remaining ones get SIGKILL when the process has ended, at the latest after :data:`GRACE`.
+        Processes that remain when the first has ended, or after :data:`GRACE`, get SIGKILL.
         """
         self._stopping = True
         self._signal(signal.SIGTERM)

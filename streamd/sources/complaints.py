@@ -1,4 +1,4 @@
-"""Complaints: the errors of one source in the daemon's log, each once for all its repetitions."""
+"""Complaints: the errors of one source in the daemon's log, without repetitions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Complaints:
         self._last: str | None = None  # the error logged last; None once the source is back
 
     def add(self, text: str, detail: str = "", key: str = "") -> None:
-        """Log an error, unless it was logged last.
+        """Log an error, unless the last one had the same text.
 
         :param detail: more text, for the log only.
         """
@@ -39,7 +39,7 @@ class Complaints:
             )
 
     def add_unexpected(self, text: str, failure: Failure) -> None:
-        """Log an exception with its traceback, unless ``text`` was logged last."""
+        """Log an exception with its traceback, unless the last error had the same text."""
         if text != self._last:
             self._last = text
             path = self._path(self._key)

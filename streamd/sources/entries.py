@@ -1,4 +1,4 @@
-"""Publishes entries of a log, such as rows or a Redis stream: each becomes an update, none is lost."""
+"""Publishes every entry of a log, such as rows or a Redis stream, as an update."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Entries:
         self._wrong: SourceError | None = None  # the error of the newest entry, if that was bad
 
     def asks(self) -> None:
-        """Note that the source asks for its next entries now.
+        """Note that the source now asks for its next entries.
 
         See :meth:`~streamd.sources.feed.Feed.asks`.
         """

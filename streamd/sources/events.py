@@ -1,4 +1,4 @@
-"""Reads server-sent events: each is published, and the id of the last one is the source's place."""
+"""Reads server-sent events: each is published, and the id of the last is the source's cursor."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class EventSettings(HttpGetSettings, frozen=True, kw_only=True):
 
 
 class EventSource(EventStreamSource):
-    """Publishes each event, and continues after the last one when the stream ends."""
+    """Publishes each event; when the connection ends, reconnects after the last event."""
 
     _settings: EventSettings
 

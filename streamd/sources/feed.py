@@ -1,4 +1,4 @@
-"""Feeds: turn what a source reads into updates in the journal and health in the state.
+"""Feeds: turn the readings of a source into updates in the journal and health in the state.
 
 The module is long because it is the whole interface between a source and the daemon.
 """
@@ -108,14 +108,14 @@ class Feed(RecordedSource):
         return self._source.describe(self._state.configured.get(self.name)).keep
 
     def asks(self) -> None:
-        """Note that the source asks for its next reading now: an answer is as old as its question.
+        """Note that the source now asks for its next reading: an answer is as old as its question.
 
-        So what a link held back for ten seconds is late when it arrives.
+        So an answer that the network held back for ten seconds is ten seconds old when it arrives.
         """
         self._asked = self._now()
 
     def put(self, value: Any, time: float | None = None) -> Deferred[bool]:
-        """Publish a reading: the newest value of what the source observes.
+        """Publish a reading: the newest values that the source has read.
 
         Each member of an object becomes a stream such as ``shop.orders``, unless ``whole`` is set.
         Any other value is published on the stream with the source's name.
@@ -219,9 +219,9 @@ class Feed(RecordedSource):
         return not (wrong or reading.complaint)
 
     def place(self) -> Deferred[str | None]:
-        """Return the source's own cursor as :meth:`add` or :meth:`add_readings` stored it last.
+        """Return the source's cursor that :meth:`add` or :meth:`add_readings` stored last.
 
-        It is None if they never did.
+        None if they never stored one.
         """
 
         def found(place: str | None) -> str | None:
@@ -233,9 +233,10 @@ class Feed(RecordedSource):
     def proved(self) -> None:
         """Record that the source ran and found nothing new: its last values are still true.
 
-        This proves the values that came since the start of the source and since :meth:`missed`.  A
-        source with a cursor also proves the value before them, because it has read on from there.  If
-        the journal refused the newest value of a stream, this calls :meth:`missed` instead.
+        This confirms the values that came since the start of the source and since :meth:`missed`.
+        A source with a cursor also confirms the value before them, because it continued to read
+        from there.  If the journal refused the newest value of a stream, this calls :meth:`missed`
+        instead.
         """
         if self._lost:
             since = min(self._lost.values())
@@ -248,7 +249,7 @@ class Feed(RecordedSource):
         self._commit(self._prepare({})._replace(streams=streams))
 
     def resumed(self) -> None:
-        """Record that the source has read all that came since its last run, and has missed nothing.
+        """Record that the source has read everything since its last run, and has missed nothing.
 
         So the values of all its streams are the newest.
         """
@@ -300,7 +301,7 @@ class Feed(RecordedSource):
             self._changed()
 
     def pass_on(self, health: Mapping[str, StreamReport]) -> None:
-        """Give streams the health that another daemon reports; it counts for four seconds.
+        """Give streams the health that another daemon reports; a report counts for four seconds.
 
         :param health: stream -> its report, for all streams of the source.  If the source fails, its
             own name has a report, too.

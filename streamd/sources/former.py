@@ -1,4 +1,4 @@
-"""Former sources: those that made streams before, and are not configured any more."""
+"""Former sources: sources that made streams, and are no longer configured."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FormerSources:
         self._adopted = False
 
     def reconfigure(self, configured: Iterable[Feed]) -> None:
-        """Note which sources are configured now; the others that are known are former ones.
+        """Note which sources are configured now; all other known sources are former ones.
 
         :param configured: the feeds of all configured sources.
         """
@@ -57,7 +57,7 @@ class FormerSources:
         self._adopted = True
 
     def start(self, configured: Iterable[Feed], clock: IReactorTime) -> None:
-        """Begin to :meth:`adopt` and :meth:`update`, where no other node can run a source."""
+        """Begin to call :meth:`adopt` and :meth:`update`, if no other node can run a source."""
         self.reconfigure(configured)
         self._timer = Timer(clock, TURN, self._turn)
         self._timer.start()

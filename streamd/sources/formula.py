@@ -114,7 +114,7 @@ class Followed:
 
 
 class Inputs:
-    """The facts for one formula: the state, and the windows of its streams."""
+    """The inputs of one formula: newest values in the state, and windows of streams."""
 
     def __init__(self, formula: Formula, state: State) -> None:
         self._formula = formula
@@ -124,7 +124,7 @@ class Inputs:
         self._now = 0.0
 
     def follow(self, now: float) -> None:
-        """Take over the new values of globs, and of the streams of which a window is needed."""
+        """Take over the new values of globs, and of the streams that need a window."""
         self._now = now
         for (name, _), followed in self._windows.items():
             followed.follow(self._state.find(name), now)
@@ -139,7 +139,7 @@ class Inputs:
         return [self._state.private, *seen, *(values.version for values in self._globs.values())]
 
     def check(self) -> None:
-        """Check that every input has a current value, also those of a branch that is not taken.
+        """Check that every input has a current value, even in a branch that is not taken.
 
         :raises SourceError: an input has failed.
         :raises Unknown: an input is late, or has no value yet.

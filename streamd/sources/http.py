@@ -1,4 +1,4 @@
-"""Reads JSON from a URL at an interval, or measures whether and how fast the URL answers."""
+"""Reads JSON from a URL at an interval, or measures if and how fast the URL answers."""
 
 from __future__ import annotations
 

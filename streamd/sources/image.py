@@ -29,7 +29,7 @@ EVERY = Duration(10)
 class ImageSettings(SourceSettings, frozen=True, kw_only=True):
     """The table ``[sources.NAME]`` with ``image``.
 
-    :ivar max_age: seconds; if the file was not written for longer, its stream is late.
+    :ivar max_age: the stream is late if the file was last written more than this many seconds ago.
     """
 
     image: PictureName

@@ -98,7 +98,7 @@ class Texts:
             self._publish()
 
     def flush(self) -> None:
-        """Publish at once what waits for the end of the interval: the program has ended."""
+        """Publish waiting texts at once: the program has ended."""
         if self._turn is not None and self._turn.active():
             self._turn.cancel()
         self._turned()

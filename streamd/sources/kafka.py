@@ -69,8 +69,8 @@ class KafkaUrl(ParsedText):
 class KafkaSettings(SourceSettings, frozen=True, kw_only=True):
     """The table ``[sources.NAME]`` with a Kafka ``url``.
 
-    :ivar key: the record's key is a part of the stream's name.
-    :ivar begin: where the first start begins.
+    :ivar key: whether the record's key is a part of the stream's name.
+    :ivar begin: the record at which the very first start begins.
     :ivar options: properties of librdkafka, of :data:`ALLOWED`.
     """
 
@@ -83,14 +83,14 @@ class KafkaSettings(SourceSettings, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """How far a source has read, as the journal keeps it: partition -> the offset to read next."""
+    """The cursor of a source, as the journal keeps it: partition -> the offset to read next."""
 
     topic: str
     next: dict[int, int]
 
 
 class KafkaSource:
-    """Reads all partitions of a topic, and makes a new consumer when the old one cannot.
+    """Reads all partitions of a topic, with a new consumer after each failure.
 
     The offsets are stored in the journal in the same step as the updates, so that each record is
     published once.  Kafka's own groups are not used.

@@ -47,11 +47,11 @@ class MqttSettings(SourceSettings, frozen=True, kw_only=True):
     """The table ``[sources.NAME]`` with an MQTT ``url``.
 
     :ivar topic: the topics to read, by the beginnings of streams' names.
-    :ivar status: the topics, often of last wills, that say whether a device is online.
-    :ivar offline: the text of such a message when the device is offline.
+    :ivar status: the topics that say whether a device is online; often devices' last wills.
+    :ivar offline: the text of a ``status`` message when the device is offline.
     :ivar client_id: the name of the session at the broker; None for a random one.
     :ivar session: how long the broker keeps messages while streamd is away.
-    :ivar version: of the protocol: 3 is MQTT 3.1.1.
+    :ivar version: the version of the protocol; 3 is MQTT 3.1.1.
     :ivar ca: see :func:`tls_context`, also for ``certificate`` and ``key``.
     """
 
@@ -73,7 +73,8 @@ class Session(msgspec.Struct, frozen=True):
     """The session at the broker, as the journal keeps it.
 
     :ivar topics: the subscriptions.
-    :ivar lossy: whether a message came that the broker does not keep for the session (QoS 0).
+    :ivar lossy: whether streamd got a message that the broker does not keep for the session (QoS
+        0).
     """
 
     client_id: str
@@ -84,8 +85,8 @@ class Session(msgspec.Struct, frozen=True):
 class MqttSource:
     """Keeps one connection to a broker, and makes a new one when it breaks or hangs.
 
-    The broker keeps the session while there is no connection, and then sends what came meanwhile.  If
-    it has not kept the session, or does not keep every message, messages may be missing.  Each connect
+    The broker keeps the session while there is no connection, and then sends the messages of that
+    time.  If it has not kept the session or every message, messages may be missing.  Each connect
     subscribes to the topics again, because the broker then sends the retained messages again.
     """
 

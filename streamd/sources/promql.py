@@ -25,9 +25,9 @@ class PromqlSettings(HttpGetSettings, frozen=True, kw_only=True):
     """The table ``[sources.NAME]`` with ``promql``.
 
     :ivar url: the address of the server, up to ``/api/v1``.
-    :ivar key: the label that names the streams, or several.
+    :ivar key: the label that names the streams, or a list of labels.
     :ivar token: for ``Authorization: Bearer``; ``user`` and ``password`` for ``Basic``.
-    :ivar backfill: how the streams' past is read.
+    :ivar backfill: the settings for reading the streams' past; None for no backfill.
     """
 
     url: HttpUrl

@@ -29,7 +29,7 @@ class RandomWalkSettings(SourceSettings, frozen=True):
 
 
 class RandomWalk:
-    """A number that starts at 0 and grows by 1 to 10 after each random wait of less than a second."""
+    """A number that starts at 0; after each random wait below a second it grows by 1 to 10."""
 
     def __init__(self, clock: IReactorTime, rng: random.Random) -> None:
         self._clock = clock

@@ -71,7 +71,7 @@ class RecordedSource:
     def adopt(self) -> Deferred[None]:
         """Take over the streams that this source made before it was started here.
 
-        :returns: fires when that has been tried; never fails.
+        :returns: fires after the attempt; never fails.
         """
 
         def found(records: Mapping[str, bytes]) -> None:
@@ -102,7 +102,7 @@ class RecordedSource:
         return self._source.retired
 
     def retire(self, record: bytes) -> bool:
-        """Mark the streams of this source, because no node runs it: no source reports them any more.
+        """Mark the streams of this source as no longer reported, because no node runs it.
 
         Streams that got an update since they were marked are released.  All nodes follow the marks of
         the node that marked a stream first.
@@ -123,11 +123,11 @@ class RecordedSource:
         return self._source.streams
 
     async def fill(self, place: bytes, pasts: Mapping[str, Past]) -> None:
-        """Store what a backfill has filled, and how far it is, in one step.
+        """Store in one step what a backfill has filled, and its progress.
 
-        :param place: how far the backfill is, as bytes that only the source reads.
+        :param place: the progress of the backfill, as bytes that only the source reads.
         :param pasts: by the names of their streams.
-        :raises Away: nothing was stored.  The blocks are to be stored with the next call.
+        :raises Away: nothing was stored.  The next call stores these blocks, too.
         :raises Outrun: another node runs the source.
         """
         saving = self._state.saving
@@ -142,7 +142,7 @@ class RecordedSource:
             await self._journal.put(FILLED, self.name, place, None, **self._fenced)
 
     async def recall(self) -> None:
-        """Load what another node has filled, if the journal is shared."""
+        """Load the pasts that another node has filled, if the journal is shared."""
         shared = as_shared(self._journal)
         if shared is None:
             return
@@ -156,9 +156,9 @@ class RecordedSource:
             saving.backfills[self.name] = place
 
     def keep_up(self, place: bytes) -> None:
-        """Load what another node has filled, unless this node has it or loaded something just before.
+        """Load the pasts that another node has filled, unless that was done a moment ago.
 
-        :param place: how far the backfill is.
+        :param place: the progress of the backfill.
         """
         known = self._state.saving.backfills.get(self.name) == place
         if known or abs(self._now() - self._recalled) < RECALL:
@@ -183,7 +183,7 @@ class RecordedSource:
     def follow(self, report: bytes) -> None:
         """Take over the health that the node that runs the source reports.
 
-        :param report: what :meth:`report` stored there.
+        :param report: the record that :meth:`report` stored on that node.
         """
         said = read_record(report, dict[str, StreamReport])
         if said is not None:

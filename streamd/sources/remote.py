@@ -1,7 +1,7 @@
 """Reads another streamd: its streams appear below the name of the source, with their health.
 
-The position up to which everything was read is the source's place.  So each update of the other log is
-one update here, over restarts of both daemons.
+The position up to which everything was read is the source's cursor.  So each update of the other
+log is one update here, over restarts of both daemons.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     :ivar whole: publish an object as one value, instead of one stream for each member.
     :ivar repeat: publish a value even if it equals the last one.
-    :ivar expect: the most seconds between two proofs; after more the streams are late.
+    :ivar expect: the most seconds between two proofs; after that the streams are late.
     """
 
     whole: bool = False

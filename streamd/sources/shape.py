@@ -1,4 +1,4 @@
-"""Turns documents and messages into readings: what counts, and which member names the row.  Pure."""
+"""Turns documents and messages into readings: picks parts, and finds the name of a row.  Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Event = tuple[Any, float | None]
 class Shape(NamedTuple):
     """How a document becomes a reading.
 
-    :ivar pick: which parts of the document count.
+    :ivar pick: the parts of the document that count.
     :ivar key: the member that names the row: ``{"host": "a", "load": 1}`` with the key ``host`` becomes
         the member ``a.load``.  None: the members are not renamed.
     :ivar whole: whether an object stays one value.
@@ -48,7 +48,7 @@ class Shape(NamedTuple):
 
 
 def name_of(value: Any) -> str:
-    """Return the text that names a row: JSON's ``true`` is no ``True``."""
+    """Return the text that names a row, in the words of JSON: ``true``, not ``True``."""
     return value if isinstance(value, str) else str(value).lower()
 
 
@@ -66,7 +66,7 @@ def check_shape(path: str, shape: Shape) -> Shape:
 
 
 def newest(events: Sequence[Event], limit: int) -> list[Event]:
-    """Return the newest events, and of older ones the newest value of each stream: a flood is bounded.
+    """Return the newest events, and the newest value of each stream from the older ones.
 
     :param limit: how many of the newest events stay as they are.
     """
@@ -99,7 +99,7 @@ NOTHING = object()
 
 
 class MessageShape:
-    """Turns messages of different kinds into readings: those without the wanted parts are left out."""
+    """Turns messages of different kinds into readings; drops those without the wanted parts."""
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
@@ -108,7 +108,8 @@ class MessageShape:
     def read(self, document: Any) -> Any:
         """Return the reading in a message, :data:`NOTHING`, or a :class:`BadValue`.
 
-        Until a message has the wanted parts, those without are bad: the configuration may be wrong.
+        Before the first message with the wanted parts, a message without them is a
+        :class:`BadValue`: the configuration may be wrong.
         """
         if isinstance(document, BadValue):
             return document

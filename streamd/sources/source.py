@@ -35,8 +35,9 @@ class Source(Protocol):
 class SourcePlan(NamedTuple):
     """Everything from the configuration of which a source is made: equal plans make equal sources.
 
-    :ivar secrets: key path -> hash of the secret's text.  A file with a secret may change by itself.
-    :ivar rollups: of the streams that a backfill fills; empty without a backfill.
+    :ivar secrets: key path -> hash of the secret's text.  The hash shows that a file with a secret
+        has changed, although the configuration has not.
+    :ivar rollups: stream that a backfill fills -> its ``rollup``; empty without a backfill.
     """
 
     name: str

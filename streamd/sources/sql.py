@@ -22,7 +22,7 @@ class SqlSettings(QuerySettings, frozen=True, kw_only=True):
 
 
 class SqlSource:
-    """Runs a query at an interval, less often if the database takes long.
+    """Runs a query at an interval, less often if the database is slow.
 
     Between two runs it pings the database.  So the wall shows a lost database soon, even if the
     interval is an hour.

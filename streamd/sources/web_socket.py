@@ -55,7 +55,8 @@ class WebSocketSettings(HttpGetSettings, frozen=True, kw_only=True):
 class WebSocketSource:
     """Keeps one WebSocket open, and opens a new one when it ends.
 
-    Messages that are sent while none is open are lost.  Each stream is then late until its next update.
+    Messages that are sent while no WebSocket is open are lost.  Each stream is then late until its
+    next update.
     """
 
     def __init__(

@@ -73,7 +73,7 @@ _ADVANCES = {
 
 
 def width(text: str) -> int:
-    """Return the pixels that a text gets.  ``textLength`` makes any font fill exactly these."""
+    """Return the pixels that a text gets; ``textLength`` fits any font into them."""
     return round(sum(map(_advance, text)))
 
 

@@ -1,4 +1,4 @@
-"""Encodings: turn an answer (what a viewer is to be told) into the bytes for one kind of viewer."""
+"""Encodings: turn an answer, the updates and changes for a viewer, into bytes."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ class Encoding(NamedTuple):
     :ivar name: unique; also used in metrics and logs.
     :ivar newest: whether only the newest update of each stream matters.
     :ivar text: makes the text of one update, which all messages with this update share.
-    :ivar write: makes a message of an answer and the texts of its updates; it takes no more texts than
-        fit.
+    :ivar write: makes a message of an answer and the texts of its updates; it takes only as many
+        texts as fit.
     :ivar welcome: makes the first message, in parts; each part is made when the last one was sent.
-    :ivar tick: makes the message that is sent every :data:`TICK` seconds: (now, proofs) -> bytes; None
-        if there is no such message.
-    :ivar frame: frames a message for one viewer alone; None if there are no such messages.
+    :ivar tick: makes the message that is sent every :data:`TICK` seconds: (now, proofs) -> bytes;
+        None if this encoding has no ticks.
+    :ivar frame: frames a message for one viewer alone; None if this encoding has no such messages.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Encoding(NamedTuple):
     frame: Callable[[Payload], bytes] | None = None
 
     def encode(self, answer: Answer) -> Message:
-        """Make a message of an answer, with texts that no other message shares."""
+        """Make a message of an answer; its texts are not shared with other messages."""
         return self.write(answer, map(self.text, answer.updates))
 
 

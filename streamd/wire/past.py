@@ -14,7 +14,7 @@ Point = tuple[float, float, float, float, float]
 
 
 def period_members(period: Period, end: float) -> dict[str, Any]:
-    """Return everything that is told of a period, except its points.
+    """Return the members of a message about a period, without its points.
 
     :param end: the end of the period, in seconds since the epoch.
     """
@@ -29,7 +29,7 @@ def period_members(period: Period, end: float) -> dict[str, Any]:
 
 
 def point(slot: Slot) -> Point:
-    """Return a slot as it is told."""
+    """Return a slot as a message has it."""
     return slot.time, slot.low, slot.mean, slot.high, slot.last
 
 

@@ -1,6 +1,7 @@
 """The plain wire format: one JSON object of values, for any page that can parse JSON.
 
-A client assigns each message over the state that it has.  The first message is the whole state::
+A client copies the members of each message into its state (``Object.assign``).  The first message
+is the whole state::
 
     <- {"variable": 41, "orders": 7}         first the state, then what changed
     <- {"variable": 44, "gone": null}

@@ -89,8 +89,8 @@ def parse_points(text: str) -> int:
 def parse_period(query: Mapping[str, str], now: float) -> tuple[int, int]:
     """Return ``from`` and ``to`` of a query, in whole seconds since the epoch.
 
-    Both are seconds, or a duration before now such as ``-24h``.  ``to`` is now by default, and at most.
-    Whole seconds let equal requests of several screens share an answer.
+    Both are seconds, or a duration before now such as ``-24h``.  ``to`` is now by default, and at
+    most.  Whole seconds let equal requests of several screens share one answer.
 
     :raises Refused: 400 if one of them is not a time, or ``from`` is not before ``to``.
     """

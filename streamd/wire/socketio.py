@@ -1,4 +1,4 @@
-"""Socket.IO: what its clients and the daemon say to each other.  This module is pure.
+"""Socket.IO: the packets that its clients and the daemon exchange.  This module is pure.
 
 The packets are those of Engine.IO 4 with those of Socket.IO 5 inside::
 
@@ -60,7 +60,7 @@ class PacketType(Enum):
 class Packet(NamedTuple):
     """One Engine.IO packet.
 
-    :ivar data: what follows the type; of a binary packet its bytes.
+    :ivar data: the text after the type; of a binary packet, its bytes.
     """
 
     type: PacketType
@@ -117,7 +117,7 @@ def open_packet(sid: str, upgrades: Sequence[str], every: float, within: float) 
     """Return the first packet of a session.
 
     :param every: seconds between two pings.
-    :param within: seconds for the answer to one.
+    :param within: seconds within which the client must answer a ping.
     """
     opened = {
         "sid": sid,
@@ -216,8 +216,8 @@ class Wish(msgspec.Struct, frozen=True):
     """The request of a client that connects or subscribes.
 
     :ivar streams: names and globs; None for all streams.
-    :ivar pace: the least time between two messages.
-    :ivar token: a token, when it connects.
+    :ivar pace: the shortest time between two messages, such as ``"1s"``.
+    :ivar token: the token of a client that connects.
     """
 
     streams: list[str] | None = None
@@ -246,7 +246,8 @@ def parse_wish(payload: Any) -> Wish:
 def connected(sid: str) -> bytes:
     """Return the answer to a client that may connect.
 
-    :param sid: an identity of the connection; Socket.IO asks for another one than that of Engine.IO.
+    :param sid: the identity of the connection in Socket.IO, which must differ from the one in
+        Engine.IO.
     """
     return _message(b"0", encode_json({"sid": sid}))
 

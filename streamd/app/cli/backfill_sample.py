@@ -1,4 +1,4 @@
-"""Tries the backfill of a source: reads its first rows, and fills nothing."""
+"""Tries the backfill of a source: reads some rows, and stores none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The address of a daemon on a command line, perhaps with the password that a proxy asks for.  Pure."""
+"""The address of a daemon on a command line, with the password for a proxy, if any.  Pure."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class DaemonUrl(NamedTuple):
     def headers(self, token: str) -> dict[str, str]:
         """Return the headers that carry a token and the password for a proxy.
 
-        :param token: empty if there is none.
+        :param token: the token; empty for no token.
         """
         if self.password:
             basic = b64encode(self.password.encode()).decode()

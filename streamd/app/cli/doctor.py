@@ -1,4 +1,4 @@
-"""``streamd doctor``: say what is wrong between a browser and a daemon."""
+"""``streamd doctor``: find faults between a browser and a daemon."""
 
 from __future__ import annotations
 

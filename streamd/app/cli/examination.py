@@ -1,4 +1,4 @@
-"""The checks of ``streamd doctor``: what is wrong with the way to a daemon, and what mends it."""
+"""The checks of ``streamd doctor``: faults on the way to a daemon, and the lines that mend them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SILENT = "streams=streamd.doctor"
 class Finding(NamedTuple):
     """The result of one check.
 
-    :ivar wrong: whether something has to be done.
+    :ivar wrong: whether the check found a fault.
     :ivar cure: the lines for proxies.
     :ivar line: the line for ``[server]`` in ``streamd.toml``.
     """
@@ -61,7 +61,7 @@ class Patient(NamedTuple):
     """The findings of the first answer.
 
     :ivar about: the answer of ``GET /reached``.
-    :ivar direct: whether nothing in the answer tells of a proxy.
+    :ivar direct: whether the answer has no sign of a proxy.
     :ivar local: the address of this end of the connection.
     """
 
@@ -80,9 +80,9 @@ def examine(
 ) -> Iterator[Finding]:
     """Yield the findings, each as soon as it is known.
 
-    :param token: a token that is tried without changing anything; empty: none is tried.
-    :param hold: the seconds for which silent connections have to stay open; 0: not tried.
-    :param source: the address of this end; None: the system chooses it.
+    :param token: a token to check, without changing anything; empty for none.
+    :param hold: the seconds for which silent connections have to stay open; 0 for no such check.
+    :param source: the address of this end; None lets the system choose.
     """
     verified = True
     if url.scheme == "https":
@@ -137,7 +137,7 @@ def _unreachable(error: Exception) -> Finding:
 
 
 def check_certificate(certificate: Mapping[str, Any], now: float) -> Finding:
-    """Return for how long a valid certificate still counts."""
+    """Return how long the certificate is still valid."""
     days = int((ssl.cert_time_to_seconds(certificate["notAfter"]) - now) / 86400)
     text = f"valid for {days} more days"
     return Finding("certificate", text, wrong=days < DAYS)
@@ -152,7 +152,7 @@ def _bad_certificate(error: ssl.SSLCertVerificationError) -> Finding:
 
 
 def check_server(url: DaemonUrl, reply: Reply) -> Finding:
-    """Return who answers ``GET /reached``."""
+    """Return which server answers ``GET /reached``."""
     if reply.status == 200 and "address" in reply.json():
         return Finding("server", f"streamd answers at {url}")
     wrong = Finding("server", f"the answer is {reply.status}, and not of streamd", wrong=True)
@@ -214,7 +214,7 @@ def _of_address(patient: Patient) -> Iterator[Finding]:
 
 
 def check_client(patient: Patient) -> Finding:
-    """Return whether the daemon hears the address of each client, and nobody can invent one."""
+    """Return whether the daemon gets the address of each client, and no client can invent one."""
     client, proxy = patient.about["client"], patient.about["proxy"]
     if proxy == "unlisted":
         address = {"127.0.0.1": "127.0.0.1", "::1": "::1", "unix": "unix"}.get(client)
@@ -245,7 +245,7 @@ def check_origin(probe: Probe) -> Finding:
 
 
 def check_upgrade(probe: Probe) -> Finding:
-    """Return whether a WebSocket opens, and says hello."""
+    """Return whether a WebSocket opens, and its first message is a hello."""
     try:
         opened = probe.open_socket(f"?{SILENT}")
         if isinstance(opened, ProbedWebSocket):
@@ -282,7 +282,7 @@ def check_events(reply: Reply) -> Finding:
 
 
 def check_idle(probe: Probe, hold: float) -> Finding:
-    """Return whether connections without a word stay open for some seconds."""
+    """Return whether silent connections stay open for ``hold`` seconds."""
 
     def hold_socket() -> float | None:
         opened = probe.open_socket(f"?{SILENT}", protocol=None)
@@ -329,7 +329,7 @@ def check_clock(told: float, asked: float, answered: float) -> Finding:
     """Return whether the daemon's clock agrees with the one here; times are seconds since the epoch.
 
     :param told: the daemon's time in its answer.
-    :param asked: the time here before the request; ``answered`` is that after the answer.
+    :param asked: the time here before the request; ``answered`` is the time after the answer.
     """
     skew = told - (asked + answered) / 2
     if abs(skew) <= SKEW + (answered - asked) / 2:
@@ -340,7 +340,7 @@ def check_clock(told: float, asked: float, answered: float) -> Finding:
 
 
 def check_version(version: str) -> Finding:
-    """Return whether the daemon has the version of this command."""
+    """Return whether the daemon and this command have the same version."""
     if version == __version__:
         return Finding("version", f"streamd {version}")
     text = f"the daemon is streamd {version}, this command {__version__}: update the older one"

@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    """Return the parser for the command that is the first word; for all commands if it is none."""
+    """Return the parser for the command in the first word; for all commands if it is no command."""
     parser = argparse.ArgumentParser(
         "streamd",
         description="Shows the current state of your data streams on every screen.",

@@ -1,4 +1,4 @@
-"""``streamd mute``: let an alert report nothing new for a while."""
+"""``streamd mute``: stop an alert from reporting new events for a while."""
 
 from __future__ import annotations
 

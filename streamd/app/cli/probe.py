@@ -1,6 +1,6 @@
-"""Asks a daemon through all that is in front of it, over blocking sockets, for ``streamd doctor``.
+"""Sends requests to a daemon, through any proxies, over blocking sockets.
 
-A proxy may answer anything, or nothing.  So each answer has a deadline, and its body a bound.
+A proxy may send any answer, or none.  So each answer has a deadline, and its body has a bound.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Reply(NamedTuple):
     local: str = ""
 
     def json(self) -> dict[str, Any]:
-        """Return the body as a JSON object; empty if it is none."""
+        """Return the body as a JSON object; empty if it is not a JSON object."""
         try:
             value = json.loads(self.body)
         except ValueError:
@@ -78,7 +78,7 @@ class Probe:
         source: str | None = None,
         verified: bool = True,
     ) -> None:
-        """:param token: a token that each request carries; empty if there is none.
+        """:param token: a token that each request carries; empty for no token.
 
         :param source: the address of this end; None: the system chooses it.
         :param verified: whether certificates have to be valid.  Otherwise no request has a secret.
@@ -109,7 +109,7 @@ class Probe:
     ) -> Reply:
         """Send a request, and read its answer to the end.
 
-        :param path: relative to the wall, without a slash at its begin.
+        :param path: relative to the wall, without a slash at its beginning.
         """
         connection = self._connect()
         began = time.monotonic()
@@ -187,7 +187,7 @@ class Probe:
 
 
 class ProbedWebSocket:
-    """An open WebSocket, of which only text and pings are understood (RFC 6455, section 5)."""
+    """An open WebSocket; only text frames and pings are read (RFC 6455, section 5)."""
 
     def __init__(self, sock: socket.socket, file: BinaryIO) -> None:
         self._socket, self._file = sock, file
@@ -195,7 +195,7 @@ class ProbedWebSocket:
     def message(self) -> dict[str, Any]:
         """Return the next message.
 
-        :raises OSError: there is none in time, or the connection is closed.
+        :raises OSError: no message comes in time, or the connection is closed.
         """
         while True:
             opcode, payload = self._frame()
@@ -208,7 +208,7 @@ class ProbedWebSocket:
                 self._pong(payload)
 
     def hold(self, seconds: float) -> float:
-        """Answer pings for some seconds; return when the other side closed, infinity if it did not."""
+        """Answer pings for some seconds; return when the peer closed, infinity if it did not."""
         began = time.monotonic()
         while (left := began + seconds - time.monotonic()) > 0:
             self._socket.settimeout(left)

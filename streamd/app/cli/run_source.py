@@ -42,9 +42,10 @@ STOPPED_WITHIN = 3.0
 class Outcome(NamedTuple):
     """The result of one source's run.
 
-    :ivar said: for each stream the name, the newest value as JSON, and the level.
+    :ivar said: the name of each stream, its newest value as JSON, and its level.
     :ivar problems: a line for each problem, with its key path.
-    :ivar waits: the reason why a working source has no value yet; empty if it gives none.
+    :ivar waits: the reason why a working source has no value yet; empty if the source gives no
+        reason.
     """
 
     name: str
@@ -54,9 +55,9 @@ class Outcome(NamedTuple):
 
 
 class Reasons:
-    """A log observer that collects why sources failed, in more detail than walls show.
+    """A log observer that collects the reasons of failed sources, in more detail than walls show.
 
-    :ivar problems: source -> reasons, each with a key path.
+    :ivar problems: source -> the reasons of its failures, each with a key path.
     :ivar aloud: whether to print warnings.  Unexpected errors are always printed, without a traceback.
     """
 
@@ -131,7 +132,7 @@ async def run_source(
     """Start a source, wait for its first values, and stop it.
 
     :param here: the reactor, and the folder from which relative paths in its table start.
-    :param known: values of other streams, for a source that is made of them.
+    :param known: values of other streams, for a source that is computed from them.
     """
     reactor = here.reactor
     state = State(time.time(), descriptions)

@@ -1,4 +1,4 @@
-"""``streamd screens``: list the screens, those who wait, and the links, or rename a screen."""
+"""``streamd screens``: list the screens, the waiting screens and the links, or rename a screen."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def rename(daemon: RemoteDaemon, old: str, new: str) -> None:
 def find(daemon: RemoteDaemon, named: str) -> dict[str, Any]:
     """Return the grant with a name or an id.
 
-    :raises Declined: if there is none, or several links have the name.
+    :raises Declined: if no grant has it, or several links have it.
     """
     grants = daemon.ask("GET", ADDRESS)["grants"]
     found = [grant for grant in grants if named in (grant["name"], grant["id"])]
@@ -106,12 +106,12 @@ def _state(screen: Mapping[str, Any] | None, seen: float) -> str:
 
 
 def _day(time: float) -> str:
-    """Return a time to the minute: that is enough to tell what is old."""
+    """Return a time to the minute, which is enough to find old grants."""
     return iso_time(time)[:16].replace("T", " ")
 
 
 def table(found: Iterable[Row]) -> Iterator[str]:
-    """Yield the lines of a table, whose columns are as wide as they have to be."""
+    """Yield the lines of a table, whose columns are as wide as their longest cell."""
     all = list(found)
     widths = [max((len(row[column]) for row in all), default=0) for column in range(2)]
     for name, wall, state in all:

@@ -18,7 +18,7 @@ class ServeOptions(Options):
 
 
 def add_parser(commands: Commands) -> None:
-    """Add the command.  All its options, ``--help`` too, are those of ``twistd streamd``."""
+    """Add the command.  It has the options of ``twistd streamd``, also ``--help``."""
     parser = commands.add_parser("serve", help="Run the daemon in the foreground", add_help=False)
     parser.set_defaults(run=serve)
 

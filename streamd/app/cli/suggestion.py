@@ -1,8 +1,8 @@
 """Suggests a ``streamd.toml`` for the result of a SELECT.  Pure.
 
-Each column of a single row becomes a tile.  Of several rows, each column becomes a line if the first
-column has their times, and each row and column becomes a tile if the first column identifies the rows.
-Otherwise, or if there are too many rows or none, they become a list.
+Of a single row, each column becomes a tile.  Of several rows whose first column has times, each
+further column becomes a line.  Of several rows whose first column identifies them, each cell
+becomes a tile.  All other results become a list.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from streamd.core.values import to_python
 class GlobValues:
     """The numbers of the streams that a glob selects.
 
-    The cost of a look grows with the streams that changed, but not beyond the number of all streams.
+    The cost of :meth:`follow` grows with the streams that changed since the last call, up to the
+    number of all streams.
 
     :ivar version: grows with each change.
     :ivar unfit: streams that are failed or late, or have no value, by name.
@@ -35,7 +36,7 @@ class GlobValues:
         self._epoch = -1
 
     def follow(self) -> None:
-        """Take over what has changed since the last call."""
+        """Take over the changes since the last call."""
         streams = self._streams
         most = len(self._seen) + 1
         changed: Collection[str] = [*islice(self._changed(), most)]

@@ -86,9 +86,9 @@ class Ownership:
         self._judge(source, now)
 
     def release(self, source: SourceHealth, now: float) -> bool:
-        """Separate from a source the unreported streams that got an update since they were marked.
+        """Separate unreported streams from a source if they got an update since they were marked.
 
-        :returns: whether there was any.
+        :returns: whether any stream was separated.
         """
         published = [n for n in source.unreported if self._is_published(source, n)]
         made = [name for name in published if name in source.streams]

@@ -51,11 +51,13 @@ class SourceHealth:
     :ivar waiting: names of streams that fail with the source although it did not make them.  These are
         configured streams below its name, and a published stream with exactly its name.
     :ivar failure: its last failure, which fails all its streams.
-    :ivar refused: the errors of members that have no stream, from the last reading with such errors.
+    :ivar refused: the errors of members of a reading (its values by name) that have no stream, from
+        the last reading with such errors.
     :ivar gap: since when readings may be missing, which makes all its streams late.
     :ivar retired: True if the source is no longer configured, and its streams are marked.
-    :ivar unreported: the streams that are marked because no run of the source makes them any more, and
-        the place of their newest update at that time.  A later update is not the source's.
+    :ivar unreported: the marked streams: those that no run of the source makes any more, with the
+        place of their newest update when they were marked.  A later update was published by a
+        client.
     :ivar began: the number at which its present run began.
     :ivar worked: the number of its newest reading that is in the log.
     :ivar troubled: the number of its newest error of any kind; 0 if it never had one.

@@ -79,7 +79,7 @@ def knowledge(
     :param error: the newest unresolved error of the stream or of its source.
     :param proof: when the value was last confirmed, in seconds since the epoch; None if never.
     :param expect: the most seconds between two proofs; None if there is no limit.
-    :param outdated: whether a newer value may exist, whenever the last proof was.
+    :param outdated: whether a newer value may exist, even if the last proof is recent.
     """
     if error is not None:
         return "failed"

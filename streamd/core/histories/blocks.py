@@ -1,4 +1,4 @@
-"""Blocks: the form in which histories are stored, a block of 256 slots and one with all the rest."""
+"""Blocks: the stored parts of a long history, one for every 256 slots and one for the rest."""
 
 from __future__ import annotations
 

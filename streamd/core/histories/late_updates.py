@@ -1,6 +1,7 @@
-"""Updates that come late: which time they change.  This module is pure.
+"""Updates that come late: which parts of a long history they change.  This module is pure.
 
-A value holds until the next update by time.  So a late update changes nothing after the next one.
+A value holds until the next update by time.  So a late update changes nothing after the next
+update.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Cut(msgspec.Struct, frozen=True, array_like=True):
     """A step back of the clock.
 
     :ivar at: the place of the newest update at that moment.
-    :ivar held: the value that held then, as a moment with the time of the step.
+    :ivar held: the value that held then, as a :class:`Moment` with the time of the step.
     """
 
     at: Place
@@ -172,7 +172,7 @@ class LongHistory:
         return self.size > 2 * BLOCK_BYTES
 
     def note_silence(self, begin: float, end: float | None) -> None:
-        """Note an old silence, so that :meth:`replayed` knows it; None if it has not ended."""
+        """Note an old silence, so that :meth:`replayed` knows it; ``end`` is None if it lasts."""
         self.segments[-1].hear(begin, SILENT)
         if end is not None:
             self.segments[-1].hear(end, None)
@@ -228,7 +228,7 @@ class LongHistory:
     # -- updates that come late --------------------------------------------------------------------
 
     def covers(self, time: float) -> bool:
-        """Return whether raw history has all that happened since the slot of a time began."""
+        """Return whether raw history has every update since the beginning of the slot of a time."""
         begin = self._begin_of_slot(time)
         return all(held.time < begin for held in self._before_raw())
 
@@ -248,7 +248,7 @@ class LongHistory:
     def settle(self) -> None:
         """Count the updates that came late, all at once; to be called before anything is read.
 
-        An update changes nothing after the slot of the next one.
+        A late update changes nothing after the slot of the update that follows it in time.
         """
         if not self._late:
             return
@@ -349,7 +349,7 @@ class LongHistory:
         self._changed = True
 
     def leave_changes(self) -> None:
-        """Let another node store what changed before the last :data:`LEFT` calls."""
+        """Let another node store the changes from before the last :data:`LEFT` calls."""
         self.slots.flush()
         self._left.append(self.slots.changed)
         self.slots.changed = set()
@@ -370,7 +370,7 @@ class LongHistory:
         )
 
     def load(self, blocks: Mapping[int, bytes], until: float) -> None:
-        """Continue the history that was stored.
+        """Continue a stored history.
 
         :param until: the time until which it was followed; its newest value held until then.
         :raises ValueError: the blocks are not those of a history, or their slots are of another width.

@@ -1,4 +1,4 @@
-"""Moments: what begins at a time in a long history, and in which order moments follow each other."""
+"""Moments: the number and the words that begin at a time in a long history."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from streamd.core.values import number_and_word
 class PastHead(BlockHead, frozen=True, array_like=True):
     """The head of a past.
 
-    :ivar began: when the newest number began; ``number`` is that number.
+    :ivar began: when the newest number, ``number``, began; seconds since the epoch.
     :ivar segments: of words and of levels.
     """
 
@@ -39,7 +39,8 @@ class Past:
     :ivar reached: the past is filled up to this time.
     :ivar slots: the slots of its numbers.
     :ivar trouble: why it cannot be filled now; None while it can.
-    :ivar ended: whether it is over: the stream was forgotten, or keeps no history so old any more.
+    :ivar ended: whether no reader needs the past any more: the stream was forgotten, or keeps no
+        history so old.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Past:
 
     @property
     def complete(self) -> bool:
-        """True if all of it is filled."""
+        """Whether all of it is filled."""
         return self.reached >= self.until
 
     # -- fill --------------------------------------------------------------------------------------
@@ -80,8 +81,9 @@ class Past:
     def hear(self, time: float, value: bytes) -> None:
         """Add a value; it holds until the next one.
 
-        After null, nothing is known until the next one.  A value before the newest one changes only
-        the lowest and highest number of its slot.  A value of the long history's time is left out.
+        After null, the value is unknown until the next one.  A value before the newest one changes
+        only the lowest and highest number of its slot.  A value of the long history's time is left
+        out.
 
         :param time: seconds since the epoch.
         :param value: JSON text.
@@ -163,7 +165,7 @@ class Past:
 
     @property
     def stored(self) -> set[int]:
-        """The blocks that a journal may have."""
+        """The numbers of the blocks that a journal may have."""
         return {*self.slots.blocks, *self.slots.changed}
 
     def changes(self) -> dict[int, bytes | None]:
@@ -189,12 +191,12 @@ class Past:
         return dict.fromkeys(gone)
 
     def mark(self, blocks: Collection[int]) -> None:
-        """Count dropped blocks as not deleted yet: they could not be."""
+        """Count dropped blocks as not deleted: the journal could not delete them."""
         self.slots.changed.update(number for number in blocks if number != HEAD)
         self._forgotten = self.ended and (self._forgotten or HEAD in blocks)
 
     def load(self, blocks: Mapping[int, bytes]) -> None:
-        """Continue the past that was stored.
+        """Continue a stored past.
 
         :raises ValueError: the blocks are not those of a past, or their slots are of another width.
         """

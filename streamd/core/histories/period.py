@@ -20,7 +20,7 @@ Segment = tuple[float, float, str]
 
 
 class PeriodBackfill(NamedTuple):
-    """How far the backfill of a stream is.
+    """The progress of the backfill of a stream.
 
     :ivar reached: the past is filled up to this time, in seconds since the epoch, as ``until`` is.
     :ivar until: the time at which the backfill will be complete.
@@ -99,7 +99,7 @@ def look_back(stream: Stream, begin: float, end: float, most: int) -> Generator[
 
 
 def look_before(stream: Stream, now: float, most: int) -> Looking | None:
-    """Return a computation of the known past that raw history no longer has; None if it has all.
+    """Return a computation of the past that raw history has dropped; None if it has dropped none.
 
     The computation returns the period and its end.  Updates since the end are in raw history.  The end
     is the end of a slot, or the time of the newest update if the open slot has all updates.

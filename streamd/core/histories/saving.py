@@ -37,9 +37,10 @@ READ_BYTES = AT_ONCE // MANY
 class Saving:
     """The long histories and the pasts of all streams, as a journal stores them.
 
-    :ivar until: the time until which the loaded ones were followed; seconds since the epoch.
+    :ivar until: the time up to which a node followed the loaded histories, in seconds since the
+        epoch.
     :ivar gaps: the gaps that the loaded histories lack: the place of the last update before each.
-    :ivar backfills: source -> how far its backfill is, as the source wrote it.
+    :ivar backfills: source -> the progress of its backfill, as the source wrote it.
     """
 
     def __init__(self, streams: Streams) -> None:
@@ -129,7 +130,7 @@ class Saving:
     def filled(self, source: str, place: bytes, pasts: Mapping[str, Past]) -> Blocks:
         """Return what a journal has to store in one step after a backfill has filled pasts.
 
-        :param place: how far the backfill is.
+        :param place: the new progress of the backfill, as the source writes it.
         :param pasts: by the names of their streams.
         """
         changes = {f"{name}{PAST}": past.changes() for name, past in pasts.items()}
@@ -151,10 +152,10 @@ class Saving:
                 yield stream.name
 
     def take(self, now: float) -> Blocks:
-        """Return the blocks that changed since the last call, some 8 MB at most.
+        """Return the blocks that changed since the last call, at most about 8 MB.
 
         Several calls make a round of all streams, so each stream has its turn.  The last call of a
-        round returns also :data:`FOLLOWED`, unless no stream has a long history.
+        round also returns :data:`FOLLOWED`, unless no stream has a long history.
 
         :param now: up to when the histories were followed, in seconds since the epoch.
         """
@@ -196,7 +197,7 @@ class Saving:
     def parted(followed: Mapping[int, bytes], at: Position) -> Blocks:
         """Return what a journal has to store so that all nodes know of a gap.
 
-        :param followed: what it has stored as :data:`FOLLOWED`.
+        :param followed: the content of the journal's :data:`FOLLOWED`.
         :param at: the end of the log when a node began to follow it again.
         """
         gap = followed.get(HEAD, b"") + b"/" + bytes(at)
@@ -206,15 +207,14 @@ class Saving:
     def new_gaps(self, followed: Mapping[int, bytes]) -> list[Place]:
         """Return the gaps that other nodes have stored since this node loaded the histories.
 
-        :param followed: what the journal has stored as :data:`FOLLOWED`.
+        :param followed: the content of the journal's :data:`FOLLOWED`.
         """
         known = self._known_gaps.split()
         return [_place_of_gap(gap) for gap in followed.get(GAPS, b"").split() if gap not in known]
 
     def leave(self) -> None:
-        """Note that another node stores the long histories.
-
-        If that node ends, this one stores what the other could not.
+        """Note that another node stores the long histories.  If that node ends, this one stores the
+        rest.
         """
         for stream in self._streams:
             if stream.long is not None:

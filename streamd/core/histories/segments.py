@@ -64,11 +64,11 @@ class Segments:
             del self.changes[:-MOST]
 
     def cut(self, time: float) -> None:
-        """Forget what began after a time; the newest word holds since then."""
+        """Forget the words that began after a time; the newest word holds since then."""
         self.replace(time, Segments([(time, self.word)]))
 
     def read(self, begin: float, end: float) -> Iterator[tuple[float, float, str]]:
-        """Yield the segments that overlap a stretch of time: from, to, word.
+        """Yield the segments that overlap a stretch of time, each as (begin, end, word).
 
         :param end: seconds since the epoch; the newest word holds until then.
         """

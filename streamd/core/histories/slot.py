@@ -16,7 +16,8 @@ class Slot(NamedTuple):
 
     :ivar time: its beginning, or a time in it; seconds since the epoch.
     :ivar last: the number at its end, or at the last moment for which a number is known.
-    :ivar known: the seconds for which a number is known; 0 if each was replaced in the same moment.
+    :ivar known: the seconds for which a number is known; 0 if every number was replaced at the time
+        when it began.
     """
 
     time: float
@@ -79,7 +80,7 @@ def combined(parts: Iterable[Slot], width: int) -> Generator[None, None, list[Sl
 def heard(fields: Fields, seconds: float, number: float) -> Fields:
     """Return the fields of a slot after a number began in it, as :meth:`Slot.joined` computes them.
 
-    :param seconds: how long the last number held.
+    :param seconds: for how many seconds the number before it held.
     """
     low, high, mean, last, known = fields
     if seconds > 0:

@@ -43,7 +43,7 @@ _BLANK_BLOCK = _FIELDS.pack(*_BLANK) * BLOCK
 
 
 def width_for(seconds: float) -> int:
-    """Return the shortest slot of which at most :data:`MOST` cover a time; at most a day."""
+    """Return the seconds of the shortest slot of which :data:`MOST` cover a time; at most a day."""
     return next((width for width in WIDTHS if width * MOST >= seconds), WIDTHS[-1])
 
 
@@ -141,7 +141,7 @@ class Slots:
             _FIELDS.pack_into(block, self._open_index % BLOCK * _FIELDS.size, *fields)
 
     def touch(self, time: float, number: float) -> None:
-        """Let a number change the lowest and highest of an old slot, but not its mean and last.
+        """Let a number change the lowest and highest of an old slot, but not the mean and the last.
 
         A slot older than all that are kept does not come back.
         """
@@ -159,8 +159,9 @@ class Slots:
     def precede(self, earlier: Slots, until: float) -> None:
         """Put the slots of another object, of the same width, before this one's.
 
-        :param earlier: its slots replace this object's before ``until``; in that slot both count.
-        :param until: when these slots begin, in seconds since the epoch.
+        :param earlier: its slots replace this object's up to ``until``; in the slot of ``until``
+            both count.
+        :param until: the time when this object's slots begin, in seconds since the epoch.
         """
         for number, block in earlier._blocks.items():
             if number not in self._blocks:
@@ -253,9 +254,8 @@ class Slots:
         return finish(combined(self.parts(begin, end), self.width))
 
     def parts(self, begin: float, end: float) -> Iterator[Slot]:
-        """Yield the slots of a stretch that are kept, and then those that the newest number makes.
-
-        The last of the kept and the first of the others can be parts of one slot.
+        """Yield the kept slots of a stretch of time, and then those that the newest number makes.
+        The last kept slot and the first slot after it can be parts of one slot.
         """
         first, last = self.index(max(begin, 0.0)), math.ceil(end / self.width)
         for number in sorted(self._blocks):
@@ -269,11 +269,11 @@ class Slots:
 
     @property
     def since(self) -> float:
-        """A time before the oldest slot, at most a block before it; seconds since the epoch."""
+        """A time before the oldest slot, at most one block earlier; seconds since the epoch."""
         return min(self._blocks, default=self.index(self.began) // BLOCK) * BLOCK * self.width
 
     def frozen(self) -> Slots:
-        """Return a copy, to be read in steps while this object changes: 490 kB in 0.1 ms."""
+        """Return a copy to read in steps while this object changes (490 kB, in 0.1 ms)."""
         self.flush()
         other = copy(self)
         other._blocks = {number: bytes(block) for number, block in self._blocks.items()}

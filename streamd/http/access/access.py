@@ -7,7 +7,7 @@ from :meth:`Access.check_change`.
 A cookie and a proxy's header come with every request that a browser sends, also for a page of another
 site.  They count for changes and WebSockets only with streamd's own Origin, never with a foreign one.
 
-The module is long because nothing else may decide who may do what.
+The module is long because all such decisions are made here.
 """
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ MAX_KNOWN = 4096
 class Access:
     """Decides who sent a request and what that client may do, by rules that are replaced as a whole.
 
-    The class is long because all decisions need the same principals, and nothing else may decide.
+    The class is long because all decisions are made here and need the same principals.
 
     :ivar epoch: counts how often rights may have ended.
     :ivar rules: the current rules; :meth:`replace` changes them.
     :ivar guesses: the wrong tokens of each client.
     :ivar grants: the cookies that browsers may have.
-    :ivar changed: called after rights may have ended: open viewers are to be judged again.
+    :ivar changed: called when rights may have ended, so that the rights of open viewers are checked
+        again.
     """
 
     def __init__(
@@ -85,8 +86,10 @@ class Access:
         """Return a request that reads, with its principal.
 
         :param token: a token that its client has sent later; one in the head counts more.
-        :param reads: False if it only opens a connection to publish, which selects no stream.
-        :raises Refused: 401 without credentials that allow to read anything, 403 with others.
+        :param reads: False for a request that only opens a connection to publish and selects no
+            stream.
+        :raises Refused: 401 without credentials or with an unknown token, 403 if the credentials do
+            not allow reading.
         """
         principal = self._reader(request, token)
         if not (principal.rights.view or (principal.rights.publish and not reads)):
@@ -94,7 +97,7 @@ class Access:
         return replace(request, principal=principal)
 
     def recognise(self, request: Request) -> Request:
-        """Return a request with its principal, for a path that answers without credentials, too."""
+        """Return a request with its principal, for a path that also answers without credentials."""
         try:
             return replace(request, principal=self._reader(request))
         except Refused:
@@ -212,10 +215,10 @@ class Access:
         return known
 
     def is_current(self, principal: Principal) -> bool:
-        """Return whether an admitted client still has the same streams to read, walls and screen name.
+        """Return whether a client still has the same streams, walls and screen name.
 
-        The name matters because its reports go under it.  The walls matter because a page has to ask
-        for another wall.
+        The name of a screen matters because its reports go under it.  The walls matter because the
+        page of a screen has to ask for its new wall.
         """
         now, before = self.current_rights(principal), principal.rights
         return (now.view, now.walls, now.screen) == (before.view, before.walls, before.screen)
@@ -241,10 +244,10 @@ class Access:
     def check_change(self, request: Request, right: Right, token: str | None = None) -> Principal:
         """Refuse a change unless the page and the credentials of the request allow it.
 
-        A report of a screen needs none.  Local programs may publish without any.
+        The report of a screen needs no credentials.  Local programs may publish without them.
 
         :param token: a token from the body, for clients that send no ``Authorization`` header.
-        :returns: who sent it.  For which streams it may publish is in its rights.
+        :returns: the client that sent it; its rights have the streams that it may publish.
         :raises Refused: 401 without valid credentials, 403 for a foreign origin or without the right.
         """
         self.rules.origins.check_page(request, right)
@@ -266,8 +269,8 @@ class Access:
     def check_metrics(self, request: Request, is_open: bool) -> None:
         """Refuse a reader of the metrics, unless a token or the place of the client allows it.
 
-        :param is_open: whether the port has the metrics alone.  There a token is needed only if one of
-            ``[access] metrics`` is configured.
+        :param is_open: whether the port serves only metrics.  There a token is needed only if
+            ``[access] metrics`` has one.
         :raises Refused: 401 without a valid token, 403 with one that has no such right.
         """
         tokens = self.rules.tokens
@@ -297,7 +300,7 @@ class Access:
     def check_report(self, principal: Principal, name: str) -> None:
         """Refuse the report of a screen under a name that belongs to the grant of another client.
 
-        A client that reads nothing is no screen: it would hear the commands for one.
+        A client that may read nothing may not report: it would get the commands for a screen.
 
         :raises Refused: 403.
         """
@@ -313,7 +316,7 @@ class Access:
     def knows(self, request: Request, token: str | None = None) -> bool:
         """Return whether a request has valid credentials of any kind; a wrong token is counted.
 
-        :param token: a token that is elsewhere in the head; see :meth:`check_change`.
+        :param token: a token from another place; see :meth:`check_change`.
         """
         try:
             return self._principal(request, token).is_known

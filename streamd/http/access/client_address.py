@@ -1,7 +1,7 @@
 """The address of a client: whether a forwarding header counts, and which of its entries.  Pure.
 
-Everything that is counted or limited for each client uses :class:`ClientAddress`, so that this module
-alone decides whom a request is from.
+Everything that is counted or limited for each client uses :class:`ClientAddress`, so that only this
+module decides which client sent a request.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class TrustedProxies:
         return bool(self._networks) or self._unix
 
     def trusts(self, address: ClientAddress) -> bool:
-        """Return whether the address is that of a trusted proxy."""
+        """Return whether the address belongs to a trusted proxy."""
         if address.ip is None:
             return self._unix
         return any(address.ip in network for network in self._networks)
@@ -87,9 +87,10 @@ class TrustedProxies:
     def client(self, peer: str, forwarded: str | None) -> ClientAddress:
         """Return the address of the client that sent a request.
 
-        It is the last entry of the header that is not a trusted proxy's: a client can invent only the
-        entries before it.  If all are trusted proxies', it is the first.  The header of another peer
-        is ignored.  If an entry that has to be read is no address, the peer's address counts.
+        The entries of the header are read from the last one on.  The first of them that is not a
+        trusted proxy is the client: a client can invent only the entries before its own.  If all
+        are trusted proxies, the leftmost is the client.  If an entry that is read is not an
+        address, or the peer is not a trusted proxy, the peer is the client.
 
         :param peer: the peer's address; empty for a unix socket.
         :param forwarded: the header ``X-Forwarded-For``; repeated headers joined with commas.

@@ -92,10 +92,10 @@ class Codes:
         self._read_at = 0.0
 
     def begin(self, secret: str, client: ClientAddress) -> Deferred[tuple[Waiting, str]]:
-        """Return a screen and its code; it gets one if it has none.
+        """Return a screen and its code; a new screen gets a code.
 
-        :raises Refused: 429 if too many screens of its address wait, 503 if too many do at all, or if
-            the journal is away.
+        :raises Refused: 429 if too many screens of its address wait, 503 if too many screens wait
+            or the journal is away.
         """
         return self._lock.run(self._begin, secret, client)
 
@@ -110,7 +110,7 @@ class Codes:
     def listing(self) -> Deferred[list[tuple[Waiting, str]]]:
         """Return the screens that wait and their codes, the oldest first.
 
-        A code is empty if the screen has asked other nodes alone.
+        A code is empty if the screen has only asked other nodes.
 
         :raises Refused: 503 if the journal is away.
         """

@@ -1,4 +1,4 @@
-"""Credentials: finds in the head of a request what a client may have sent to prove who it is.  Pure."""
+"""Credentials: finds the token, cookie or secret in the head of a request.  Pure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def token_of(request: Request) -> str | None:
 
 
 def password_of(request: Request) -> str | None:
-    """Return the password in ``Authorization: Basic`` (RFC 7617); None if there is none."""
+    """Return the password in ``Authorization: Basic`` (RFC 7617); None without one."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -69,10 +69,7 @@ def password_of(request: Request) -> str | None:
 
 
 def written_token_of(request: Request) -> str | None:
-    """Return the token of a client of InfluxDB, which may stand in several places; None without one.
-
-    ``Bearer`` is one of all clients.
-    """
+    """Return the token of a client of InfluxDB, from any of its places; None without one."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "token":
         return token.rpartition(":")[2]  # the first version sends USER:PASSWORD
@@ -86,11 +83,12 @@ def secrets_in(request: Request) -> Sequence[str]:
 
 
 def guess_of(request: Request) -> str | None:
-    """Return the secret with which a request tries to prove who sent it; None if it has none.
+    """Return the secret that a request uses as proof of its sender; None if it has no secret.
 
     Each way to send a secret belongs here: a way that is missing lets clients guess without a pause.
 
-    :returns: an empty text if the secret is in the body, and the path if a signature proves a delivery.
+    :returns: the secret.  If it is in the body: an empty text.  If a signature proves a delivery:
+        the path.
     :raises Refused: 401, see :func:`token_of`.
     """
     token = token_of(request)
@@ -129,7 +127,8 @@ def has_cookie(request: Request, *prefixes: str) -> bool:
 def cookie_to_set(request: Request, instance: str, secret: str, lasts: float) -> str:
     """Return the header ``Set-Cookie`` that gives a browser the secret of a grant, or takes it away.
 
-    Scripts cannot read the cookie.  Other sites' pages send it with links to the wall alone.
+    Scripts cannot read the cookie.  A browser sends it from pages of other sites only when a person
+    follows a link to the wall.
 
     :param instance: the name of the log, as :class:`~streamd.http.access.grants.KnownGrants` has it,
         with :data:`~streamd.http.access.grants.SESSION` for the session of an administrator.

@@ -69,8 +69,8 @@ class Grant(msgspec.Struct, frozen=True):
     :ivar wall: the wall that it may read.
     :ivar until: when it ends; None for a screen, see :data:`UNSEEN`.
     :ivar made: when it was made.
-    :ivar owner: of an administrator's session: the hash of the token that began it.  The session ends
-        with the token.
+    :ivar owner: the hash of the token with which an administrator signed in: the session ends with
+        the token.  Empty for other kinds.
     """
 
     hash: str
@@ -116,12 +116,12 @@ class KnownGrants:
         """Note that a grant is used."""
 
     def get(self, id: str) -> Grant | None:
-        """Return the grant with an id; None if there is none, or it has ended."""
+        """Return the grant with an id; None if it does not exist or has ended."""
         grant = self._known.get(id)
         return grant if grant is not None and self.end_of(grant) > self._now() else None
 
     def find(self, secret: str) -> Grant | None:
-        """Return the grant of a secret; None if there is none, or it has ended."""
+        """Return the grant of a secret; None if it does not exist or has ended."""
         hash = hash_of(secret)
         grant = self.get(hash[:HASH])
         return grant if grant is not None and hmac.compare_digest(grant.hash, hash) else None
@@ -219,8 +219,8 @@ class Grants(KnownGrants):
     def change(self, id: str, **fields: Any) -> Deferred[Grant]:
         """Change the name or the wall of a grant, unless another node has just revoked it.
 
-        :raises Refused: 404 if there is no such grant, 409 if a screen has this name already, or if
-            the grant is changed at several nodes at the same time.
+        :raises Refused: 404 if the grant does not exist, 409 if another screen has this name, or if
+            several nodes change the grant at the same time.
         """
         return Deferred.fromCoroutine(self._change(id, self._with(id, fields), fields))
 
@@ -244,9 +244,9 @@ class Grants(KnownGrants):
         return replace(grant, **fields)
 
     def revoke(self, id: str) -> Deferred[None]:
-        """Delete a grant; its viewers are off at once, and those of other nodes within two seconds.
+        """Delete a grant.  Its viewers are disconnected at once, on other nodes within two seconds.
 
-        :raises Refused: 404 if there is no such grant.
+        :raises Refused: 404 if the grant does not exist.
         """
         self._existing(id)
         revoking = self._note(self._journal.put(GRANTS, id, b"", 0))

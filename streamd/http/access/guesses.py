@@ -1,10 +1,11 @@
 """Guesses: slows down a client that tries many tokens, and locks nobody out.  Pure.
 
-A request waits before its token is judged.  So a guess costs its sender the whole pause, and a client
-that hangs up early learns nothing.  A right token waits as well, but never longer than :data:`PAUSE`.
+A request waits before its token is judged.  So a guess costs its sender the whole pause, and a
+client that hangs up early learns nothing.  A right token waits as well, but at most :data:`PAUSE`.
 
-One program with an outdated token must not slow down a whole office behind one address.  Therefore a
-wrong token that is repeated waits alone.  Only many different ones make all tokens of an address wait.
+One program with an outdated token must not slow down a whole office behind one address.  Therefore
+only a wrong token waits if it is repeated.  Many different wrong tokens make all tokens of an
+address wait.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ class LocalPrograms:
     """The rights that one configuration gives to programs on this machine without a token.
 
     :ivar publish: whether they may publish.
-    :ivar any_port: whether they may do so on a port that other machines reach as well.
-    :ivar only_unix: whether programs on a unix socket alone count, because a proxy is known.
+    :ivar any_port: whether they may also publish on a port that other machines reach.
+    :ivar only_unix: whether only programs on a unix socket count, because a proxy is configured.
     """
 
     publish: bool = False
@@ -58,9 +58,9 @@ class LocalPrograms:
 def why_not_of_machine(request: Request, only_unix: bool) -> str:
     """Return why a request is not from a program on this machine; empty if it is.
 
-    A proxy that adds no header and passes no Host looks like such a program.
+    A proxy that adds no header, and does not pass the client's Host on, looks like such a program.
 
-    :param only_unix: whether programs on a unix socket alone count, because a proxy is known.
+    :param only_unix: whether only programs on a unix socket count, because a proxy is configured.
     """
     forwarded = any(map(is_of_proxy, request.headers))
     proxied = forwarded or request.proxied or request.relayed

@@ -1,4 +1,4 @@
-"""Origins and hosts: which pages may read and change, and how the daemon may be called.  Pure.
+"""Origins and hosts: which pages may read and change, and which names the daemon has.  Pure.
 
 Browsers send an ``Origin``.  Only configured foreign origins are let in.  The ``Host`` is checked
 against DNS rebinding: an attacker's name that points to this machine would make his page "the same
@@ -39,7 +39,8 @@ class Origins:
     :ivar changing: origins that may read and change: foreign ones, and the public address.
     :ivar public: the origin of the public address; empty if it is not configured.
     :ivar any: whether every origin may read, also a page opened from disk.
-    :ivar hosts: host names under which browsers may reach this daemon; address literals always may.
+    :ivar hosts: host names under which browsers may reach this daemon; IP addresses are always
+        allowed.
     """
 
     reading: frozenset[str] = frozenset()
@@ -136,7 +137,7 @@ class Origins:
 
 
 def own_hosts(machine: str, configured: Iterable[str] = ()) -> frozenset[str]:
-    """Return the names of a machine with the host name ``machine``, and the configured ones."""
+    """Return the names of this machine, whose host name is ``machine``, and the configured ones."""
     machine = machine.lower()
     short = machine.partition(".")[0]
     return frozenset(
@@ -171,7 +172,7 @@ def _cure(key: str, origin: str) -> str:
 
 
 def is_own(origin: str, request: Request, or_tls: bool) -> bool:
-    """Return whether an origin is that of this daemon: scheme, host and port.
+    """Return whether an origin (scheme, host and port) is this daemon's.
 
     :param or_tls: whether the same host with TLS counts, too: a proxy may add TLS.
     """

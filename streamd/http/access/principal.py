@@ -1,4 +1,4 @@
-"""Principals: whom the credentials of a request stand for, and what that client may do.  Pure."""
+"""Principals: the client that the credentials of a request name, and its rights.  Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ class Principal(NamedTuple):
     """A client, as far as its credentials tell.
 
     :ivar kind: which credentials it has.  ``local``: a program on this machine, without any.
-    :ivar key: which of them: the hash of a token, the id of a grant, or the name of a person.
+    :ivar key: identifies the credentials: the hash of a token, the id of a grant, or the name of a
+        person.
     :ivar rights: what it may do.
-    :ivar name: the name for logs and lists; empty if there is none.
-    :ivar publisher: the place of its token in the configuration, whose idempotency keys count apart;
-        empty without a token.
+    :ivar name: the name for logs and lists; empty if it has none.
+    :ivar publisher: the place of its token in the configuration; empty without a token.  Each
+        publisher has its own idempotency keys.
     :ivar proxy: the address of the proxy that sent the name of a person; empty for a Unix socket.
-    :ivar since: a cursor before this position cannot resume: it may be from a time with fewer rights.
+    :ivar since: a cursor before this position cannot resume: the client may have had fewer rights
+        then.
         :data:`ORIGIN` if it always could read all streams.
     """
 

@@ -1,6 +1,7 @@
 """Answers that depend on the credentials of a client.  Pure.
 
-No cache keeps one for another client, and a long one ends with the rights of its client.
+No cache keeps such an answer for another client, and a long answer ends with the rights of its
+client.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def private(answer: Any) -> Any:
 
 
 def ending(answer: Any, reader: Principal) -> Any:
-    """Return an answer that ends when this client has other rights; a viewer ends by itself."""
+    """Return an answer that ends when the rights of this client change; a viewer ends by itself."""
     return _changed(answer, partial(replace, reader=reader))
 
 

@@ -23,7 +23,7 @@ is_of_proxy = lru_cache(maxsize=256)(
 class Cure(NamedTuple):
     """The lines that mend one fault of a proxy, one for each kind of proxy.
 
-    Caddy and HAProxy do some things by default.  Then the text says what must not be there.
+    Caddy and HAProxy do some of this by default.  Then the text names the line to remove.
     """
 
     nginx: str

@@ -34,8 +34,8 @@ class Rules:
     """The rules of one configuration.
 
     :ivar tokens: the tokens of programs.
-    :ivar identity: the header of trusted proxies; None if there is none.
-    :ivar local: who may publish without a token.
+    :ivar identity: how trusted proxies name persons; None if this is not configured.
+    :ivar local: the programs that may publish without a token.
     :ivar origins: the pages and the names of the daemon that are let in.
     :ivar walls: wall -> its streams.
     :ivar playlists: screen -> the walls that its table names.

@@ -17,7 +17,7 @@ class Token(NamedTuple):
     """One entry of ``[access]``.
 
     :ivar text: the secret.
-    :ivar name: the name of the program for logs; empty if there is none.
+    :ivar name: the name of the program for logs; empty if it has none.
     :ivar streams: the streams for which the token counts.
     """
 
@@ -67,7 +67,7 @@ class KnownTokens:
         return self.of_hash(_hash(text.strip()).hex())
 
     def of_hash(self, key: str) -> Principal | None:
-        """Return the client whose token has this hash, :attr:`Principal.key`; None if there is none."""
+        """Return the client whose token has this hash (its :attr:`Principal.key`), or None."""
         given = bytes.fromhex(key)
         found = [entry for entry in self._known if hmac.compare_digest(given, entry[0])]
         if not found:

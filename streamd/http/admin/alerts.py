@@ -19,13 +19,16 @@ MAX_MUTED = 30 * 86400.0
 
 
 class Alert(Protocol):
-    """The commands that a person gives an alert."""
+    """The commands for one alert."""
 
     def mute(self, seconds: float) -> Deferred[float]:
-        """Mute the alert for some seconds; 0 ends that.  Fires with the end, since the epoch."""
+        """Mute the alert for some seconds; 0 unmutes it.
+
+        Fires with the end, in seconds since the epoch.
+        """
 
     def test(self) -> Deferred[Any]:
-        """Send a test to each address; fires with an entry for each, with its error or None."""
+        """Send a test to each address; fires with an entry for each: its error, or None."""
 
 
 class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="command"):

@@ -90,8 +90,8 @@ class Links:
         A browser whose grant already reads the wall keeps it: a link must sign out no screen and no
         administrator.
 
-        :raises Refused: 403 for what a page loads, 410 if the link has ended or never existed, 503
-            before the grants were read.
+        :raises Refused: 403 if a page loads the address (only a person's click may open it), 410 if
+            the link has ended or never existed, 503 before the grants were read.
         """
         # An image of another page on this host would replace the cookie, which does not count there.
         if request.headers.get("sec-fetch-mode", "navigate") != "navigate":

@@ -1,6 +1,6 @@
-"""Refusals: the attempts that were refused for want of a right, for administrators.
+"""Refusals: for administrators, the attempts that were refused because a right is missing.
 
-They are in memory, and of this node alone.  One address has one entry for each reason, so that a
+Each node keeps its own refusals, in memory.  One address has one entry for each reason, so that a
 client that tries a thousand times hides nobody else.
 """
 
@@ -39,9 +39,9 @@ MAX_METHOD, MAX_PATH, MAX_MESSAGE = 20, MAX_NAME + 40, 300
 
 
 class Refusal(NamedTuple):
-    """The refused attempts of one address for one reason; all but the number of times is of the newest.
+    """The refused attempts of one address for one reason: their number, and facts about the newest.
 
-    :ivar at: when it was, in seconds since the epoch.
+    :ivar at: when the newest was, in seconds since the epoch.
     :ivar path: without the query, which may have a secret.
     """
 
@@ -55,7 +55,7 @@ class Refusal(NamedTuple):
 
 
 class Refusals:
-    """The refused attempts, as far as they are kept."""
+    """The refused attempts that this node keeps."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         """:param now: returns seconds since the epoch."""
@@ -63,7 +63,7 @@ class Refusals:
         self._kept: dict[tuple[str, str], Refusal] = {}  # the newest at the end
 
     def note(self, error: Refused, request: Request) -> None:
-        """Keep a refusal, if it is one of an attempt."""
+        """Keep a refusal, if its reason is a missing right."""
         if error.code not in ATTEMPTS:
             return
         key = request.client.group, error.code

@@ -1,4 +1,4 @@
-"""The page ``/admin`` over HTTP: an administrator signs in and out, and reads what was refused.
+"""The page ``/admin`` over HTTP: an administrator signs in and out, and reads the refusals.
 
     -> GET /admin/session
     <- {"admin": false, "possible": true, …}
@@ -53,12 +53,12 @@ class Administration:
         }
 
     def get_session(self, request: Request) -> Response:
-        """``GET /admin/session``: whether the client may administrate, and until when."""
+        """``GET /admin/session``: whether the client is an administrator, and until when."""
         session = self._access.session(request)
         return json_response(self._about(request.principal, session), headers=_NO_STORE)
 
     def post_session(self, request: Request) -> Deferred[Response]:
-        """``POST /admin/session``: begin a session with a token; a former one of this browser ends.
+        """``POST /admin/session``: begin a session with a token; the browser's earlier one ends.
 
         :raises Refused: 401, 403, 429 if there are too many grants, 503 if the journal is away.
         """

@@ -99,14 +99,14 @@ class Hook(NamedTuple):
         return SENDERS[self.table.sender_of(self.name)]
 
     def ignores(self, headers: Mapping[str, str], document: Any) -> str:
-        """Return why a delivery has nothing for this hook: a word; empty if it may have."""
+        """Return in a word why a delivery has no update for this hook; empty if it may have one."""
         if self.sender.is_test(headers, document):
             return "test"
         events = self.table.events
         return "event" if events and self.sender.event(headers, document) not in events else ""
 
     def drafts(self, document: Any) -> tuple[list[Draft], list[Refused]]:
-        """Return the updates that a delivery makes, and an error for each value that cannot be one.
+        """Return the drafts that a delivery makes, and an error for each invalid value.
 
         :raises Refused: 400 if the delivery lacks the list of ``each``.
         """

@@ -55,7 +55,7 @@ class Hooks:
         return {f"{HOOKS}{NAME}": {"POST": self.post_hook}}
 
     def post_hook(self, request: Request, name: str) -> NeedsBody:
-        """``POST /hooks/NAME``: publish what a delivery reports.
+        """``POST /hooks/NAME``: publish the values in a delivery.
 
         :raises Refused: 400, 401, 403, 404, 413, 415, 429 or 503.
         """
@@ -140,7 +140,7 @@ class Hooks:
 
 
 class Delivered:
-    """The deliveries of one hook: appends each once, on whichever node it arrives."""
+    """The deliveries of one hook: appends each once, even if it arrives at several nodes."""
 
     def __init__(self, name: str, journal: Journal) -> None:
         self._source = f"hook {name}"  # no source has a space in its name
@@ -149,9 +149,9 @@ class Delivered:
         self._place: str | None = None
 
     def append(self, drafts: Sequence[Draft], id: str) -> Deferred[Sequence[Update] | None]:
-        """Append the updates of a delivery, unless one with this id was appended before.
+        """Append the updates of a delivery, unless a delivery with this id was appended before.
 
-        :returns: None if one with this id was.
+        :returns: the updates; None if the delivery was appended before.
         """
         mark = hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()[:16]
         return self._lock.run(lambda: Deferred.fromCoroutine(self._append(drafts, mark)))

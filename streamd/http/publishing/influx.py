@@ -1,7 +1,8 @@
-"""Takes what Telegraf and other programs write to InfluxDB: ``POST /write`` and ``POST /api/v2/write``.
+"""Takes points in InfluxDB's line protocol: ``POST /write`` and ``POST /api/v2/write``.
 
-The answers are those of InfluxDB, because its clients read them: 204 if all points were taken, 400 with
-the first mistakes if some were not.  Clients drop such points, and send all again after a 503.
+The answers are those of InfluxDB, because its clients read them: 204 if all points were taken, 400
+with the first mistakes if some were refused.  Clients drop refused points, and send all points
+again after a 503.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Publishing on a WebSocket: ``publish`` messages of ``streamd.v1``, each answered with a ``receipt``.
 
-The rights are those of ``POST``.  A page needs the right origin, and each message is judged by the
-rights that the client has at that moment.
+A client needs the same rights as for ``POST``.  A page also needs an allowed origin.  The rights of
+the client are checked again for each message.
 """
 
 from __future__ import annotations
@@ -42,11 +42,12 @@ _NEEDS_TOKEN = "publishing needs a token in the handshake, one of [access] publi
 
 
 class Admission(NamedTuple):
-    """The publisher on a connection, as its handshake told.
+    """The publisher on a connection, by its handshake.
 
     :ivar principal: the client; None if it may not publish.
     :ivar code: the code of the refusal, if it may not.
-    :ivar rules: the rules that let a client without credentials publish; None if credentials do.
+    :ivar rules: the rules that let a client without credentials publish; None if its credentials
+        allow it.
     """
 
     principal: Principal | None
@@ -76,7 +77,7 @@ class PendingReceipt:
 
 
 class LivePublisher:
-    """Publishes what comes on WebSockets."""
+    """Publishes the updates of ``publish`` messages."""
 
     _log = Logger()
 
@@ -85,7 +86,7 @@ class LivePublisher:
         self._publisher = publisher
 
     def admit(self, request: Request) -> Admission:
-        """Return who may publish on the connection that a handshake begins.
+        """Return the publisher on the connection that a handshake begins.
 
         :param request: with its principal.
         """

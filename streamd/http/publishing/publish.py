@@ -144,9 +144,9 @@ class Publisher:
             self._rates.check_publisher(publisher.publisher)
 
     def append(self, drafts: Sequence[Draft], key: Key | None) -> Deferred[Sequence[Update]]:
-        """Append what a client publishes, and count it.
+        """Append the drafts of a client, and count them.
 
-        :raises Refused: 429 if there is no room for it, unless ``key`` was committed before.
+        :raises Refused: 429 if there is no room for them, unless ``key`` was committed before.
         """
         if not drafts:
             return succeed([])

@@ -1,4 +1,4 @@
-"""The senders of webhooks: how each signs a delivery, and tells its event and its repetitions.  Pure.
+"""The senders of webhooks: how each signs a delivery, and marks its event and repetitions.  Pure.
 
 Sources: the documentation of GitHub ("Validating webhook deliveries"), of GitLab ("Webhooks"), of
 Grafana ("Configure webhook notifications"), of Stripe ("Verify webhook signatures manually"), and the
@@ -23,10 +23,10 @@ _MAX_SIGNATURES = 16
 
 
 class Sent(NamedTuple):
-    """A delivery as it came.
+    """A delivery as it was received.
 
     :ivar headers: names in lower case.
-    :ivar body: as it was sent, since that is what is signed.
+    :ivar body: as it was sent, because the signature is made from these bytes.
     :ivar now: seconds since the epoch.
     """
 
@@ -36,7 +36,7 @@ class Sent(NamedTuple):
 
 
 class HookSender:
-    """A sender that signs nothing, and tells neither events nor repetitions.
+    """A sender that does not sign, and marks neither events nor repetitions.
 
     :ivar signature: the header with the signature; empty if the sender does not sign.
     """
@@ -62,7 +62,7 @@ class HookSender:
         return False
 
     def event(self, headers: Mapping[str, str], document: Any) -> str:
-        """Return the kind of event; empty if the sender tells none."""
+        """Return the kind of event; empty if the sender names no kind."""
         return ""
 
     def is_test(self, headers: Mapping[str, str], document: Any) -> bool:
@@ -70,12 +70,12 @@ class HookSender:
         return False
 
     def id(self, headers: Mapping[str, str], document: Any) -> str:
-        """Return what all deliveries of an event have in common; empty if the sender tells no id."""
+        """Return the id that all deliveries of an event share; empty if the sender sends no id."""
         return ""
 
 
 class GitHub(HookSender):
-    """GitHub, and programs that send as it does, such as Gitea and Forgejo."""
+    """GitHub, and programs that send in the same form, such as Gitea and Forgejo."""
 
     signature = "x-hub-signature-256"
 
@@ -130,8 +130,8 @@ class GitLab(Standard):
 class Grafana(HookSender):
     """Grafana 12 and newer, with an HMAC secret.
 
-    Both headers can have other names at Grafana.  These are its default for the signature, and for the
-    time the name in its documentation.
+    Grafana can be configured to use other names for both headers.  The name for the signature is
+    its default, and the name for the time is the one in its documentation.
     """
 
     signature = "x-grafana-alerting-signature"
@@ -149,7 +149,7 @@ class Grafana(HookSender):
 
 
 class Stripe(HookSender):
-    """Stripe: ``t=…,v1=…``.  Each attempt has another time; the id is in the event."""
+    """Stripe: ``t=…,v1=…``.  Each attempt has its own time; the id is in the event."""
 
     signature = "stripe-signature"
 
@@ -187,7 +187,7 @@ SENDERS: Mapping[str, HookSender] = {
 
 
 def is_secret(given: str, secret: str) -> bool:
-    """Return whether a text is the secret.  The duration tells nothing of the secret."""
+    """Return whether a text is the secret; the duration reveals nothing about the secret."""
     return _equal(given, secret)
 
 

@@ -26,7 +26,7 @@ _LEVELS = {"ok": "ok", "warn": "warning", "critical": "critical"}
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Return the name of a stream and ``txt`` or ``svg``; the latter is empty for any other name."""
+    """Split ``NAME.txt`` or ``NAME.svg`` into name and ending; other names have no ending."""
     match = _NAME.fullmatch(name)
     return (match[1], match[2]) if match else (name, "")
 
@@ -71,8 +71,8 @@ _HEADERS = {
 def max_age(stream: Stream, health: Health, now: float) -> int:
     """Return the seconds for which an answer may be cached.
 
-    A fresh value may be kept until its source runs again, and never beyond the time at which it would
-    be late: no cache shows it as current then.
+    A fresh value may be kept until its source runs again, and never beyond the time at which it
+    becomes late: otherwise a cache would show it as current.
     """
     expect = stream.description.expect
     if expect is None or health.state != "fresh":

@@ -1,4 +1,4 @@
-"""Looks into the past of streams: computed in slices, once for equal requests, and cached."""
+"""Answers about the past of streams: computed in slices, once for equal requests, and cached."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Look(Protocol):
 
     @property
     def key(self) -> object:
-        """Return what the result depends on: it is right while this is the same."""
+        """Return a key of the result: an equal key means that the result is still right."""
 
     def compute(self) -> Generator[None, None, Any]:
         """Compute the result, in steps of about a millisecond."""
@@ -107,8 +107,8 @@ class PeriodLook(NamedTuple):
 class PastAnswers:
     """Answers requests for the past of streams, and caches the results.
 
-    One is computed at a time, because each takes a list of its whole history.  Clients take turns, so
-    that one with many requests does not delay the others.
+    One result is computed at a time, because each computation makes a list of a whole history.
+    Clients take turns, so that one with many requests does not delay the others.
     """
 
     def __init__(self, slices: Slices, share: Share | None = None) -> None:

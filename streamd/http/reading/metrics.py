@@ -1,4 +1,4 @@
-"""``GET /metrics``: the numbers of this daemon, for Prometheus and whatever reads its format."""
+"""``GET /metrics``: the numbers of this daemon, in the formats of Prometheus."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ Expose = Callable[[str], tuple[bytes, str]]
 class Metrics:
     """Answers ``GET /metrics``.
 
-    A program with a token of ``[access] metrics`` or ``admin`` may read.  A program on this machine may
-    read without one.  On a port of their own, everybody may, unless there are such tokens.
+    A program with a token of ``[access] metrics`` or ``admin`` may read.  A program on this machine
+    may read without one.  On a port of their own, everybody may read them, unless ``[access]
+    metrics`` has tokens.
     """
 
     def __init__(self, access: Access, expose: Expose, own_port: bool = False) -> None:

@@ -38,7 +38,7 @@ class Shown(NamedTuple):
 
 
 class OwnPagesPart:
-    """Answers with the files of one folder.  Only files that were read can be requested.
+    """Answers with the files of one folder.  Only files that were read before can be requested.
 
     So no path can lead out of the folder, however it is written.  A request looks for changes first,
     in a thread, at most once a second.  If the folder cannot be read any more, the last files stay.
@@ -47,7 +47,7 @@ class OwnPagesPart:
     _log = Logger()
 
     def __init__(self, worker: Worker, clock: IReactorTime, shown: Shown | None) -> None:
-        """:param shown: the folder; None if there is none."""
+        """:param shown: the folder; None if none is configured."""
         self._worker, self._clock = worker, clock
         self._turn = DeferredLock()
         self._told: str | None = None
@@ -71,7 +71,7 @@ class OwnPagesPart:
         self._responses = {n: _response(n, file, policy) for n, file in files.items()}
 
     def get_folder(self, request: Request) -> Response:
-        """``GET /pages``: the way to its index."""
+        """``GET /pages``: redirect to the index."""
         if self._shown is None:
             raise nothing()
         return Response(308, b"", {"Location": f"{PATH[1:]}/"})
@@ -79,7 +79,7 @@ class OwnPagesPart:
     def get_file(self, request: Request, path: str) -> Response | Deferred[Response]:
         """``GET /pages/PATH``: a file, or the ``index.html`` of a folder.
 
-        :raises Refused: 404 if there is none.
+        :raises Refused: 404 if the file does not exist.
         """
         if self._shown is None:
             raise nothing()

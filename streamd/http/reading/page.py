@@ -64,7 +64,7 @@ class Page:
     :ivar build: an identifier that changes with the page's files.
     :ivar version: an identifier that changes with the walls and screens.
     :ivar index: ``index.html``, with its build, its first script and its links.
-    :ivar script: the source in a Content-Security-Policy that allows the first script.
+    :ivar script: the source expression of a Content-Security-Policy that allows the first script.
     :ivar walls: the names of the walls, in the order of the configuration.
     :ivar files: the paths of the page's own files, which contain no data and no configuration.
     """
@@ -220,7 +220,7 @@ class Page:
     def get_mark(self, request: Request, name: str) -> Response:
         """``GET /marks/VERSION.svg``: the mark of a wall that the client may read.
 
-        :raises Refused: 404 if there is no such mark, or if the client may not see it.
+        :raises Refused: 404 if the mark does not exist, or the client may not see it.
         """
         path = f"marks/{name}"
         with_it = [wall for wall, told in self._told.items() if told.get("mark") == path]

@@ -19,8 +19,8 @@ from streamd.reactor.worker import Worker
 def picture_response(picture: Picture) -> Response:
     """Return the answer with a picture.
 
-    It may be an SVG file with scripts.  The page shows it as an image, which runs none.  The policy is
-    for somebody who opens it as a page of its own.
+    It may be an SVG file with scripts.  The page shows it as an image, which runs none.  The policy
+    protects a person who opens the address of the picture itself.
     """
     return Response(
         200,
@@ -37,7 +37,8 @@ def picture_response(picture: Picture) -> Response:
 class Pictures:
     """Reads the pictures of sources when they are requested.  Each node reads its own copy of a file.
 
-    It keeps the newest picture of each source, at most 1 MiB each.  Files are read one at a time.
+    This object keeps the newest picture of each source, at most 1 MiB each.  Files are read one at
+    a time.
 
     :ivar files: the picture file of each source.
     """
@@ -57,8 +58,8 @@ class Pictures:
     def get_picture(self, request: Request, name: str) -> Response | Deferred[Response]:
         """``GET /pictures/SOURCE?v=VERSION``: the picture of a source.
 
-        :raises Refused: 403 if the client may not read its stream, 404 if there is no such source, or
-            its file has another version by now.
+        :raises Refused: 403 if the client may not read its stream, 404 if the source does not
+            exist, or its file has another version by now.
         """
         request.rights.check_view(name)  # the stream has the name of the source
         if name not in self.files:

@@ -39,10 +39,10 @@ class Reached:
 
 
 def proxy_of(request: Request) -> str:
-    """Return what brought a request: ``none``, or a proxy.
+    """Return whether a proxy brought a request, and which kind of proxy.
 
-    ``trusted``: its forwarding headers count.  ``relayed``: it uses the PROXY protocol.  ``unlisted``:
-    its forwarding headers are ignored.
+    ``none``: no proxy.  ``trusted``: its forwarding headers count.  ``relayed``: it uses the PROXY
+    protocol.  ``unlisted``: its forwarding headers are ignored.
     """
     if request.relayed:
         return "relayed"

@@ -1,4 +1,4 @@
-"""What one Socket.IO client and the daemon say to each other, whichever transport carries it."""
+"""The packets between one Socket.IO client and the daemon, on either transport."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _BINARY = (SaidType.BINARY_EVENT, SaidType.BINARY_ACK)
 
 
 def new_identity() -> str:
-    """Return an identity of a session: whoever knows it may read what its client reads."""
+    """Return a random identity of a session: with it anybody can read the session's packets."""
     return secrets.token_urlsafe(18)
 
 
 class Transport(Protocol):
     """The transport of a conversation.
 
-    :ivar principal: whom the credentials of the client stand for, once it has connected.
+    :ivar principal: the client that the credentials name, once it has connected.
     """
 
     principal: Principal
@@ -63,7 +63,7 @@ class Conversation:
     """The conversation with one client.
 
     :ivar transport: carries the packets; an upgrade replaces it.
-    :ivar subscription: what the client is told; None before it has connected.
+    :ivar subscription: the subscription of the client; None before it has connected.
     """
 
     # A conversation lasts as long as its client stays: without slots it takes three times the memory.
@@ -109,7 +109,7 @@ class Conversation:
         self._late.set(CONNECT_WITHIN, lambda: self.transport.finish("it did not connect"))
 
     def stop(self) -> None:
-        """Wait for nothing any more: the session has ended."""
+        """Stop waiting: the session has ended."""
         for deadline in self._late, self._pause:
             if deadline is not None:
                 deadline.cancel()

@@ -3,8 +3,9 @@
 After the head of the answer, the connection is used like a WebSocket: the hub writes straight to the
 transport.  The answer ends with the connection.
 
-With ``for`` the stream ends after that time.  A viewer then asks again: this passes proxies that hold
-an answer back until it ends, and frees one of the few connections that a browser opens to one host.
+With ``for`` the stream ends after that time.  A viewer then asks again.  Some proxies hold an
+answer back until it ends.  A browser opens only a few connections to one host, and an ended stream
+frees one.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class EventProtocol(FastLink, Protocol):
         self._streams.protocols.closed(self, tell=not self._finished)
 
     def finish(self) -> None:
-        """End the stream with a tick, once the viewer has everything that came before."""
+        """End the stream with a tick, once the viewer has all earlier messages."""
         self._over = True
         self.proceed()
 
@@ -118,7 +119,7 @@ class EventProtocol(FastLink, Protocol):
         self._close(event(*bye) if self._encoding is V1_EVENTS else b"")
 
     def sign_out(self) -> None:
-        """Close, because the client may not read this any more."""
+        """Close the connection: the client may no longer read its streams."""
         gone = v1_message("error", SIGNED_OUT)
         self._close(event(*gone) if self._encoding is V1_EVENTS else b"")
 

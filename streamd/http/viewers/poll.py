@@ -63,7 +63,7 @@ class Poll:
         """Do nothing: the first answer is the last."""
 
     def sign_out(self) -> None:
-        """Refuse the request, because the client may not read this any more."""
+        """Refuse the request: the client may no longer read its streams."""
         self.ready = False
         self._hub.leave(self)
         self.answered.errback(signed_out())

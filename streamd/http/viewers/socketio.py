@@ -1,7 +1,7 @@
 """Socket.IO: ``/socket.io/``, for clients with a library of Socket.IO 4.
 
-Such a client opens a session by a poll or by a WebSocket, and may change from the one to the other.  A
-session is a viewer of the hub, as others are; its encoding makes packets.
+Such a client opens a session by a poll or by a WebSocket, and may change from polls to a WebSocket.
+A session is a viewer of the hub like others; its encoding makes packets.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class SocketIo:
 
     :ivar sockets: makes the WebSockets, and counts their viewers.
     :ivar sessions: the viewers that poll.
-    :ivar note_refused: counts and logs that a client may not connect, as the site does for requests.
+    :ivar note_refused: counts and logs refused clients, as the site does for requests.
     """
 
     def __init__(
@@ -76,10 +76,9 @@ class SocketIo:
         return Response(204, b"", _ALLOWED)
 
     def get(self, request: Request) -> Response | Deferred[Response]:
-        """``GET /socket.io/?EIO=4&transport=polling``: open a session, or poll that of ``sid``.
+        """``GET /socket.io/?EIO=4&transport=polling``: open a session, or poll the session ``sid``.
 
-        :raises Refused: 400 with the code that Engine.IO has for it, 403 for a foreign origin, 429 or
-            503.
+        :raises Refused: 400 with a code of Engine.IO, 403 for a foreign origin, 429 or 503.
         """
         session = self._session(request)
         if session is not None:
@@ -180,7 +179,7 @@ class SocketIo:
 
     @property
     def left(self) -> int:
-        """How many viewers have ended since the start, or have changed their transport."""
+        """How many viewers have ended or changed their transport since the daemon started."""
         return self.sockets.protocols.left + self.sessions.left
 
     def _forget(self, sid: str) -> None:

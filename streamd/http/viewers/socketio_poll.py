@@ -1,7 +1,7 @@
 """Socket.IO clients that poll: a viewer of the hub that is ready while one of its requests waits.
 
-Between two requests the viewer keeps its cursor, and nothing is made for it.  So a client that does not
-come back costs no more than its session, until it has not answered a ping.
+Between two requests the viewer keeps its cursor, and no messages are made for it.  So a client that
+does not come back costs only its session, which ends when a ping is not answered.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class PollSession:
     # -- requests ----------------------------------------------------------------------------------
 
     def poll(self) -> Deferred[Response]:
-        """Answer with what there is to tell, or as soon as there is something.
+        """Answer with the waiting packets, or with the next one.
 
         :raises Refused: 400 if another poll waits; the session is closed then.
         """
@@ -112,7 +112,7 @@ class PollSession:
     def begin_post(self) -> None:
         """Note that a body is being received.
 
-        :raises Refused: 400 if another one is; the session is closed then.
+        :raises Refused: 400 if another body is being received; the session is closed then.
         """
         if self._posting:
             self.end("it posted twice at a time")
@@ -192,10 +192,10 @@ class PollSession:
         self.end(self.why)
 
     def release(self) -> None:
-        """Do nothing: what the client has not read is not kept here."""
+        """Do nothing: a session keeps no bytes that the client has not read."""
 
     def sign_out(self) -> None:
-        """Close, because the client may not read any more what it reads."""
+        """Close the session: the client may no longer read its streams."""
         self.end("signed-out")
 
     def ping(self, now: float) -> None:
@@ -266,7 +266,7 @@ class PollSession:
 def answer_of(body: bytes, reader: Principal | None = None) -> Response:
     """Return the answer to a poll or a POST.
 
-    :param reader: whose rights it needs until its end; None if it needs none.
+    :param reader: the client whose rights it needs until its end; None if it needs no rights.
     """
     headers = {"Content-Type": "text/plain; charset=UTF-8", "Cache-Control": "no-store"}
     answer: Response = private(Response(200, body, headers, reader=reader))

@@ -38,7 +38,8 @@ _MAX_REASON = 100
 class SocketIoProtocol(StreamProtocol):
     """The WebSocket of one client.
 
-    A client that has polled before probes its WebSocket first, and polls until it changes to it.
+    A client that has polled before probes the WebSocket first, and polls until it changes to the
+    WebSocket.
     """
 
     ping_frame = frame(packet(PacketType.PING))
@@ -127,7 +128,7 @@ class SocketIoProtocol(StreamProtocol):
         self.answer_later(subscription)
 
     def finish(self, why: str) -> None:
-        """Close the connection; the client answers, and is not heard any more."""
+        """Close the connection, and ignore later packets of the client."""
         self.why = why
         self._end_conversation()
         self._bye(_NORMAL, "")

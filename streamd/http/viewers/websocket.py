@@ -121,7 +121,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
 
     @property
     def encoding(self) -> Encoding:
-        """The encoding of what the viewer is told."""
+        """The encoding of the viewer's messages."""
         return _ENCODINGS[self.is_v1][self.inflates]
 
     def onOpen(self) -> None:
@@ -133,7 +133,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
             self.lose()
 
     def begin(self) -> None:
-        """Begin to tell the viewer the state: its handshake is done."""
+        """Begin to send the viewer the state: its handshake is done."""
         self.factory.protocols.opened(self)
         self._join(self._subscription, also=self.factory.greeting if self.is_v1 else b"")
 
@@ -345,7 +345,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         self._bye(RESTART, "restart")
 
     def sign_out(self) -> None:
-        """Close, because the client may not read any more what it reads."""
+        """Close the connection: the client may no longer read its streams."""
         if self.is_v1 and self.is_writable and not self.unsent:
             self.write(frame(v1_message("error", SIGNED_OUT).text))
         self._bye(SIGNED_OUT_CODE, SIGNED_OUT["code"])
@@ -385,7 +385,8 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     def check_pong(self, now: float) -> None:
         """Drop the viewer if the last ping was not answered in time.
 
-        A slow reader stays while its system acknowledges bytes: it has to read much before the ping.
+        A slow reader stays while its system acknowledges bytes: it has to read much before it sees
+        the ping.
         """
         if not self.ready or self._pinged is None or now - self._pinged < PONG_WITHIN:
             return
@@ -417,7 +418,8 @@ class StreamFactory(WebSocketServerFactory):
         """:param now: returns the time in seconds since the epoch, for messages to viewers.
 
         :param check_report: refuses the report of a screen under a name that is another one's.
-        :param publisher: publishes what comes in ``publish`` messages; None if there are none.
+        :param publisher: publishes the updates of ``publish`` messages; None if publishing is not
+            possible.
         """
         super().__init__(server="")
         self.hub = hub
@@ -457,7 +459,7 @@ class StreamFactory(WebSocketServerFactory):
         return Handover(protocol)
 
     def judge_reports(self) -> None:
-        """Forget the reports under names that have become those of other clients' grants."""
+        """Forget the reports under names that now belong to the grants of other clients."""
         for viewer in list(self.protocols):
             name = self.screens.name_of(viewer)
             try:

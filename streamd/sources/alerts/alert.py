@@ -1,10 +1,11 @@
 """Runs one alert ``[alerts.NAME]``, as the source of the stream ``alerts.NAME``.
 
-As a source it runs on one node of a cluster, under a lease, and all nodes show its health.  The stream
-says in a few words what holds now.  It fails while a message cannot be delivered, with the reason.
+As a source it runs on one node of a cluster, under a lease, and all nodes show its health.  The
+value of the stream says in a few words which conditions hold now.  It fails while a message cannot
+be delivered, with the reason.
 
-Each message is in a record of the journal before it is sent, and until it was delivered.  A process
-that is killed in between sends it again, with the same id.
+Each message is in a record of the journal before it is sent, and until it was delivered.  If the
+process is killed in between, the next one sends the message again, with the same id.
 """
 
 from __future__ import annotations
@@ -59,11 +60,11 @@ class AlertSettings(SourceSettings, frozen=True):
 
 
 class AlertSource:
-    """Watches streams, and sends addresses what needs somebody.
+    """Watches streams, and sends messages about those that need somebody.
 
     :ivar name: the name of the alert.
     :ivar stream: the name of its stream, ``alerts.NAME``.
-    :ivar counts: what it has done.
+    :ivar counts: counts of its events and messages.
     """
 
     every = None  # the stream has no schedule
@@ -125,7 +126,7 @@ class AlertSource:
         return sum(self._outbox.waiting(delivery.key) for delivery in self._deliveries)
 
     def test(self) -> Deferred[list[dict[str, Any]]]:
-        """Send a test to each address now; fires with an entry for each, and the error or None."""
+        """Send a test to each address now; fires with an entry for each: its error, or None."""
         message = compose_test(self.name, secrets.token_hex(8), self._now(), self._link)
 
         def ended(errors: list[str | None]) -> list[dict[str, Any]]:
@@ -137,7 +138,7 @@ class AlertSource:
     # -- a turn ------------------------------------------------------------------------------------
 
     def turn(self) -> None:
-        """Look at the streams, record what is to be said, and say it; one turn at a time."""
+        """Check the streams, store the messages to send, and send them; one turn at a time."""
         if self._stopped:
             return
         if self._turning is not None:
@@ -283,16 +284,18 @@ ALERT = Kind("alert", frozenset(), AlertSettings, _make, section="")
 
 
 class AlertControl:
-    """The commands that a person gives an alert, on any node."""
+    """The commands for one alert, on any node."""
 
     def __init__(self, source: AlertSource, journal: Journal, now: Callable[[], float]) -> None:
         """:param now: returns seconds since the epoch."""
         self._source, self._journal, self._now = source, journal, now
 
     def mute(self, seconds: float) -> Deferred[float]:
-        """Mute the alert for some seconds; 0 unmutes it.  Fires with the mute's end, since the epoch.
+        """Mute the alert for some seconds; 0 unmutes it.
 
-        :raises Away: the journal cannot keep it now.
+        Fires with the end, in seconds since the epoch.
+
+        :raises Away: the journal cannot store the mute now.
         """
         until = self._now() + seconds
         # Any node may do this, so it is not under the lease of the node that runs the alert.

@@ -35,7 +35,7 @@ class AppriseSender:
     def send(self, message: Message) -> Deferred[None]:
         """Deliver a message; cancelling the Deferred does not end the attempt.
 
-        :raises SourceError: it was not delivered.
+        :raises SourceError: the message was not delivered.
         """
         if self._calling:
             return fail(SourceError("an earlier attempt has not ended yet"))

@@ -36,11 +36,11 @@ class Sender(Protocol):
 class AlertCounts:
     """Counts what an alert has done since it was made; only the node that runs it counts.
 
-    :ivar begun: events that were begun.
-    :ivar ended: events that are over.
-    :ivar delivered: messages that an address took.
+    :ivar begun: events that began.
+    :ivar ended: events that ended.
+    :ivar delivered: messages that an address accepted.
     :ivar failed: attempts that failed.
-    :ivar lost: messages that an address never got.
+    :ivar lost: messages that an address will never get.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Delivery:
     """Sends the messages of an outbox to one address, one at a time.
 
     :ivar key: the address's key in the outbox.
-    :ivar error: why the last attempt failed; None if it did not, or if there was none.
+    :ivar error: why the last attempt failed; None if it worked, or before the first attempt.
     """
 
     _log = Logger()
@@ -93,7 +93,10 @@ class Delivery:
         sending.addBoth(ended)
 
     def stop(self) -> None:
-        """End the attempt that is under way; its message may have arrived, and is sent again."""
+        """End the attempt that is under way.
+
+        Its message may have arrived, and is sent again later.
+        """
         if self._sending is not None:
             self._sending.cancel()
         stop = getattr(self.sender, "stop", None)
@@ -101,7 +104,7 @@ class Delivery:
             stop()
 
     def test(self, message: Message) -> Deferred[str | None]:
-        """Send a message now, beside all others; fires with the error, or with None."""
+        """Send a message now, without regard to the others; fires with the error, or with None."""
 
         def ended(result: Any) -> str | None:
             error = self._reason(result)

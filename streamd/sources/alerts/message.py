@@ -67,7 +67,7 @@ def compose(
 
 
 def compose_test(alert: str, id: str, now: float, link: str | None) -> Message:
-    """Return the message with which ``streamd alert test`` tries the addresses."""
+    """Return the message that ``streamd alert test`` sends."""
     message: Message = {
         "id": id,
         "event": id,

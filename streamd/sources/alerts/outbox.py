@@ -17,7 +17,7 @@ TRIES = 3600.0
 
 
 class Letter(msgspec.Struct, array_like=True):
-    """A message, and the addresses that do not have it yet.
+    """A message, and the addresses that have not got it yet.
 
     :ivar made: when it was made, in seconds since the epoch.
     :ivar to: the keys of the addresses.
@@ -57,7 +57,7 @@ class Outbox:
         ]
 
     def add(self, message: Message, made: float, keys: Iterable[str]) -> Collection[Letter]:
-        """Add a message; return the ones that it displaces because there are too many.
+        """Add a message; return those that it displaces if there are too many.
 
         A later message about an event replaces a reminder that still waits.  Reminders are displaced
         first, and then the oldest message.

@@ -1,4 +1,4 @@
-"""Decides what one alert says: what holds, since when, and what belongs together.  Pure.
+"""Decides which messages one alert sends: groups conditions into events, and times them.  Pure.
 
 A condition that has held for long enough begins an **event**.  Streams whose conditions begin within
 ten seconds are one event.  An event has a first message, perhaps reminders, and a last message when
@@ -36,8 +36,8 @@ Untold = tuple[float, float, str]
 class ToldStream(msgspec.Struct, array_like=True):
     """A stream of an event.
 
-    :ivar since: since when its condition holds, in seconds since the epoch.
-    :ivar what: the worst condition that was told, one of :data:`RANKS`.
+    :ivar since: when its condition began, in seconds since the epoch.
+    :ivar what: the worst condition in any message so far, one of :data:`RANKS`.
     :ivar until: when the condition ended; None while it holds.
     """
 
@@ -67,7 +67,7 @@ class AlertEvent(msgspec.Struct, array_like=True):
 
 
 class Saying(NamedTuple):
-    """A message that is to be made now, about an event as it is now."""
+    """An event, and which message is due about it now."""
 
     kind: SayingKind
     event: AlertEvent
@@ -117,7 +117,7 @@ class Watch:
 
     @property
     def untold(self) -> dict[str, Untold]:
-        """The conditions that were not told yet, at most :data:`MAX_TOLD` of them, for a record."""
+        """The conditions that are in no message yet, for a record; at most :data:`MAX_TOLD`."""
         first = islice(self._pending.items(), MAX_TOLD)
         return {name: (each.since, each.seen, each.what) for name, each in first}
 
@@ -126,7 +126,8 @@ class Watch:
     ) -> None:
         """Continue from a record.
 
-        A condition whose stream is late after a restart still waits to be told: nothing ended it.
+        A condition that is in no message yet still waits if its stream is late after a restart:
+        nothing ended it.
         """
         self.events = events
         self._pending = {
@@ -137,14 +138,14 @@ class Watch:
     def look(
         self, amiss: Mapping[str, Health], now: float, elapsed: float, muted: bool = False
     ) -> list[Saying]:
-        """Compare the streams with what was told; return the messages to make, in order.
+        """Compare the streams with the messages so far; return the messages that are due, in order.
 
-        A condition ends only when the stream is known to be well: a late or failed stream shows no
-        current value, and so no end of what its value began.
+        A condition ends only when the stream is known to be well: the value of a late or failed
+        stream is not current, so it cannot end a condition that an earlier value began.
 
         :param amiss: the watched streams that are not fresh, or whose level is not ``ok``.
-        :param muted: whether nothing new is told and nobody is reminded.  The end of what was told
-            before is told all the same.
+        :param muted: whether to send no message about new conditions, and no reminder.  The message
+            that ends an event is sent nevertheless.
         """
         conditions = {name: condition_of(health) for name, health in amiss.items()}
         holding = {name: what for name, what in conditions.items() if what in self._when}
@@ -245,5 +246,5 @@ class Watch:
 
 
 def condition_of(health: Health) -> str:
-    """Return what is wrong with a stream, one of :data:`RANKS`; only a current value has a level."""
+    """Return the condition of a stream, one of :data:`RANKS`; only a current value has a level."""
     return health.level if health.state == "fresh" else health.state

@@ -37,7 +37,7 @@ _UNWANTED = frozenset((400, 413, 415, 422))
 
 
 class Unwanted(SourceError):
-    """The receiver refuses this message, and would refuse it again."""
+    """The receiver refuses this message, and would refuse it each time."""
 
 
 class Webhook:
@@ -56,7 +56,7 @@ class Webhook:
 
         :raises Unwanted: the receiver refuses the message itself.
         :raises RetryLater: the receiver asks for a pause.
-        :raises SourceError: it was not delivered, for another reason.
+        :raises SourceError: the message was not delivered for another reason.
         """
         sending = Deferred.fromCoroutine(self._send(message))
         sending.addTimeout(ANSWER_WITHIN, self._reactor)

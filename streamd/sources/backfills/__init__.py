@@ -1,1 +1,1 @@
-"""Backfills: how sources fill the past of their streams, once, with what a server knows of it."""
+"""Backfills: how sources fill the past of their streams, once, from the history of a server."""

@@ -1,8 +1,8 @@
-"""Fills the past of a source's streams, once, with what a server knows of it.
+"""Fills the past of a source's streams, once, from the history of a server.
 
-The rows are read in windows of time, oldest first.  One step stores what a window has filled, and how
-far the backfill is.  So a backfill that was interrupted continues with the next window, on this or on
-another node, and no row is lost or counts twice.
+The rows are read in windows of time, oldest first.  The rows of a window and the progress of the
+backfill are stored in one step.  So a backfill that was interrupted continues with the next window,
+on this or on another node, and no row is lost or counts twice.
 """
 
 from __future__ import annotations
@@ -48,9 +48,10 @@ SHOWN_STREAMS = 5
 
 
 class BackfillProgress(msgspec.Struct, frozen=True):
-    """How far a backfill is, as it is stored; times in seconds since the epoch.
+    """The progress of a backfill, as it is stored; times in seconds since the epoch.
 
-    :ivar of: a hash of what was configured.  A backfill of something else begins anew.
+    :ivar of: a hash of the backfill's configuration.  With another configuration the backfill
+        begins anew.
     :ivar begin: the beginning of the oldest window.
     :ivar done: the end of the newest window that was read.
     :ivar end: when the backfill is complete.
@@ -65,7 +66,7 @@ class BackfillProgress(msgspec.Struct, frozen=True):
 
     @property
     def complete(self) -> bool:
-        """True if everything was read."""
+        """Whether everything was read."""
         return self.done >= self.end
 
 
@@ -105,7 +106,7 @@ class Backfill:
 
     @property
     def keyed(self) -> bool:
-        """Return whether rows may be of streams that are gone."""
+        """Return whether rows may belong to streams that no longer exist."""
         return self._query.keyed
 
     @property
@@ -118,7 +119,7 @@ class Backfill:
 
         This is called after each reading: a new log needs the backfill again.
 
-        :param live: what the reading was made of: the columns of a query.
+        :param live: the columns from which the reading was made.
         """
         self._live = live
         complete = self._complete
@@ -323,7 +324,7 @@ def _pause(failures: int) -> float:
 
 
 class NoBackfill:
-    """Takes the place of the backfill of a source that has none."""
+    """The backfill of a source that has none: does nothing."""
 
     def start(self, feed: Feed, live: Sequence[str] = ()) -> None:
         """Do nothing."""

@@ -1,4 +1,4 @@
-"""The rows of a backfill: what streams were at a time, and how they fill pasts.  Pure."""
+"""The rows of a backfill: the values of streams at past times, and how they fill pasts.  Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SOME_VALUES = 50
 class PastRow(NamedTuple):
     """A row of a backfill.
 
-    :ivar time: when it was true, in seconds since the epoch.
+    :ivar time: when the values were true, in seconds since the epoch.
     :ivar values: the end of a stream's name -> JSON text.  The end is empty for the stream with the
         source's name.
     """
@@ -30,7 +30,7 @@ class PastRows(NamedTuple):
     """The rows of a window.
 
     :ivar rows: in the order of time.
-    :ivar faults: what was wrong with rows that are left out, by the key in the source's table.
+    :ivar faults: errors of rows that are left out, by the key in the source's table.
     """
 
     rows: Sequence[PastRow]
@@ -38,7 +38,7 @@ class PastRows(NamedTuple):
 
 
 def json_or_null(value: Any) -> bytes:
-    """Return a value as JSON text; null, so unknown, if no stream can hold it."""
+    """Return a value as JSON text; null (unknown) if no stream can hold it."""
     try:
         return from_python(value)
     except Refused:

@@ -27,7 +27,7 @@ def end_of_window(begin: float, size: int, zone: tzinfo | None) -> float:
     A query that groups by the hour or the day then finds all rows of an hour or a day in one window.
 
     :param begin: seconds since the epoch.
-    :param size: seconds; from a day on, only whole days count.
+    :param size: seconds; from a day on, a multiple of a day.
     """
     noon = _local(begin, zone).replace(hour=12, minute=0, second=0, microsecond=0)
     after = midnight((noon + timedelta(days=max(1, size // DAY))).timestamp(), zone)

@@ -54,9 +54,10 @@ class Found(NamedTuple):
 class PastQuery(Protocol):
     """Asks one server for the past of a source's streams.
 
-    :ivar identity: what was configured: if it changes, the backfill begins anew.
+    :ivar identity: identifies the configuration: if it changes, the backfill begins anew.
     :ivar key: the configuration key of the rows, in the source's table.
-    :ivar keyed: whether a key names the streams, so that rows may be of streams that are gone.
+    :ivar keyed: whether a key names the streams, so that rows may belong to streams that no longer
+        exist.
     :ivar timeout: the most seconds of one window.
     """
 
@@ -74,13 +75,13 @@ class PastQuery(Protocol):
     async def read(self, begin: float, end: float, live: Sequence[str], widths: Widths) -> Found:
         """Read a window, from ``begin`` up to but not including ``end``.
 
-        :param live: what the last live reading was made of: the columns of its query.
+        :param live: the columns from which the last live reading was made.
         :raises TooMany: if a shorter window has to be read.
         :raises SourceError: if the server fails, or :class:`Unreachable` if it does not answer.
         """
 
     async def some(self, begin: float, end: float, widths: Widths) -> Found:
-        """Return a few rows of a time, as :meth:`read` would."""
+        """Return a few rows of a stretch of time, in the form of :meth:`read`."""
 
     def stop(self) -> Deferred[None]:
         """Stop reading; fires when the connection is closed."""
@@ -129,8 +130,8 @@ class WindowReader:
     ) -> PastWindow:
         """Read the window that begins at a time; a window with too many rows is cut.
 
-        :param size: the seconds of the window, if it needs not be cut.
-        :param most: the window ends at the latest at this time.
+        :param size: the seconds of the window, unless it must be cut.
+        :param most: the window ends at this time at the latest.
         :param live: see :meth:`PastQuery.read`.
         :raises SourceError: if the server fails, or a second has too many rows.
         """
@@ -167,9 +168,9 @@ class WindowReader:
         return longer(size) if rows < FEW_ROWS and quick and not known_as_long else size
 
     async def sample(self, begin: float, end: float, widths: Widths) -> Sample:
-        """Return what a backfill of a time would do; see :meth:`read`.
+        """Return the plan for a backfill of a stretch of time; see :meth:`read`.
 
-        :raises SourceError: also if its columns are not those of the live query.
+        :raises SourceError: also if the backfill and the live query have different columns.
         """
         begin = await self.begin_at(begin)
         found = await self._query.some(begin, end, widths)

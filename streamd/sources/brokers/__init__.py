@@ -1,1 +1,1 @@
-"""What the kinds of source for AMQP, Kafka and MQTT are built of."""
+"""The parts of the kinds of source for AMQP, Kafka and MQTT."""

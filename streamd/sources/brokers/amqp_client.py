@@ -63,10 +63,10 @@ class AmqpConnection(Protocol):
     """One connection with one channel, from :meth:`open` to :meth:`close`.
 
     :ivar on_message: called with each message.
-    :ivar waiting: how many messages waited in the queue when the broker was asked last.
+    :ivar waiting: how many messages waited in the queue when streamd last asked the broker.
     :ivar on_proof: called about every second when the broker has answered, with the seconds that it
         took, and with the most messages that may have waited in the queue since the last time.
-    :ivar gone: fires when nothing is left of the connection.
+    :ivar gone: fires when the connection is closed.
     """
 
     transport: Any = None
@@ -101,7 +101,7 @@ class AmqpConnection(Protocol):
     async def open(self) -> None:
         """Connect, log in, and open the channel.
 
-        :raises SourceError: says why that is not possible.
+        :raises SourceError: the message says why that is not possible.
         """
         login = self._login
         endpoint: Any = HostnameEndpoint(self._reactor, login.host, login.port, TIMEOUT)
@@ -117,15 +117,15 @@ class AmqpConnection(Protocol):
         await self._answer(self._ask("basic_qos", prefetch_count=PREFETCH))
 
     async def use_queue(self, name: str) -> None:
-        """Choose a queue that is there.
+        """Choose a queue that exists.
 
-        :raises SourceError: if there is none, or if another program reads it.
+        :raises SourceError: if it does not exist, or if another program reads it.
         """
         self._about, self._queue = ("queue", name), name
         await self._answer(Deferred.fromCoroutine(self._look()))
 
     async def bind(self, exchange: str, keys: Sequence[str]) -> None:
-        """Make a queue that gets what an exchange gets with one of these keys.
+        """Make a queue for the messages that an exchange gets with one of these keys.
 
         :raises SourceError: if that is not possible.
         """
@@ -152,7 +152,7 @@ class AmqpConnection(Protocol):
     async def lost(self) -> None:
         """Wait until the connection ends.
 
-        :raises SourceError: says why it ended.
+        :raises SourceError: the message says why it ended.
         """
         await self._lost
 
@@ -165,7 +165,10 @@ class AmqpConnection(Protocol):
             self._reactor.callLater(0, self._fire, Failure(error))
 
     def close(self) -> None:
-        """End the connection.  What was not acknowledged the broker sends again, to whoever is next."""
+        """End the connection.
+
+        The broker sends unacknowledged messages again, to the next reader.
+        """
         self._ended = True
         self._receipts.stop()
         self._fire(Failure(CancelledError()))

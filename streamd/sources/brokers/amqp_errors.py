@@ -1,4 +1,4 @@
-"""What went wrong with an AMQP broker, as errors that walls may show: without addresses and secrets."""
+"""Errors of an AMQP broker, as texts that walls may show: without addresses and secrets."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ FORCED, NOT_ALLOWED_HERE, UNKNOWN, LOCKED, NO_HOST, INTERNAL = 320, 403, 404, 40
 def connection_refusal(code: int, text: str, vhost: str) -> SourceError:
     """Return the error for a connection that the broker has closed with a reply code.
 
-    :param text: what the broker says: a name such as ``ACCESS_REFUSED``, and a sentence.
-    :param vhost: the virtual host that was asked for.
+    :param text: the broker's text: a name such as ``ACCESS_REFUSED``, and a sentence.
+    :param vhost: the requested virtual host.
     """
     detail = f"({code} {text})"
     if code == FORCED:
@@ -45,7 +45,8 @@ def connection_refusal(code: int, text: str, vhost: str) -> SourceError:
 def channel_refusal(code: int, text: str, key: str, name: str) -> SourceError:
     """Return the error for a channel that the broker has closed with a reply code.
 
-    :param key: the key of the source's table that says what is read: ``queue`` or ``exchange``.
+    :param key: the key of the source's table that names the source of messages: ``queue`` or
+        ``exchange``.
     :param name: its name.
     """
     detail = f"({code} {text})"
@@ -68,7 +69,7 @@ class Shared(Unreachable):
 
 
 class NotThere(SourceError):
-    """The queue or exchange does not exist: what was in it is lost."""
+    """The queue or exchange does not exist: the messages in it are lost."""
 
 
 def explain_connection(error: BaseException) -> Exception:

@@ -1,8 +1,8 @@
-"""The sieve: what a broker sends, without what would cost too much or cannot be read.  Pure.
+"""The sieve: drops the parts of a broker's messages that are too large or unreadable.  Pure.
 
-A message has at most one byte more than a text may have, which is enough to refuse it.  Its properties
-are left out: pika reads all of them, and one that it cannot read would end every connection.  The form
-of frames is in AMQP 0-9-1, section 4.2.
+A message is cut one byte after the longest text that streamd accepts; so it is refused later.  The
+properties of messages are dropped: pika reads all of them, and one unreadable property would end
+every connection.  The form of frames is in AMQP 0-9-1, section 4.2.
 """
 
 from __future__ import annotations

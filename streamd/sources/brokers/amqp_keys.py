@@ -1,4 +1,4 @@
-"""Routing keys of AMQP: patterns, the keys that they match, and the streams of those.  Pure.
+"""Routing keys of AMQP: patterns, the keys that they match, and the streams of these keys.  Pure.
 
 The rules are those of topic exchanges (AMQP 0-9-1, section 3.1.3.3).
 """

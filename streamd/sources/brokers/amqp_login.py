@@ -1,4 +1,4 @@
-"""Who logs in at an AMQP broker, and what pika agrees with it."""
+"""The login at an AMQP broker, and the options that pika negotiates with the broker."""
 
 from __future__ import annotations
 

@@ -8,13 +8,13 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
 def stop_call(call: IDelayedCall | None) -> None:
-    """Cancel a delayed call, if there is one that has not come."""
+    """Cancel a delayed call that is still to come; None is ignored."""
     if call is not None and call.active():
         call.cancel()
 
 
 class Receipts:
-    """Tells the broker which messages are stored, in one word for as many as possible.
+    """Acknowledges stored messages to the broker, as many as possible in one frame.
 
     :ivar channel: the channel on which they came.
     """
@@ -28,7 +28,7 @@ class Receipts:
         self._over = False
 
     def add(self, tag: int) -> None:
-        """Note that a message is stored.
+        """Note that a message is stored, and acknowledge it soon.
 
         :param tag: its number on the channel; the first has 1.
         """
@@ -37,7 +37,7 @@ class Receipts:
             self._telling = self._clock.callLater(0, self._tell)
 
     def stop(self) -> None:
-        """Tell nothing more."""
+        """Acknowledge nothing more."""
         self._over = True
         stop_call(self._telling)
 

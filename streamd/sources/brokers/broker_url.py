@@ -63,7 +63,7 @@ def tls_context(
     :param path: the key path of the source's table.
     :param ca: a file with the certificates of authorities to trust; None for the machine's.
     :param certificate: a file with the certificate that the broker asks for, or None.
-    :param key: a file with its private key; None if that is in the same file.
+    :param key: a file with the private key of the certificate; None if the key is in the same file.
     :raises ConfigError: if a file cannot be used.
     """
     name, file = "ca", ca

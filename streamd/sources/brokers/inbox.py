@@ -1,4 +1,4 @@
-"""The inbox: publishes messages of a broker at a bounded rate, and acknowledges what is stored."""
+"""The inbox: publishes messages of a broker at a bounded rate; acknowledges stored ones."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ class Inbox:
     The first 32 messages are published one by one.  In a flood the messages of a millisecond become one
     reading with the newest value of each stream, so that a flood of one stream hides no other one.
 
-    A message is acknowledged when its reading is in the journal.  A broker sends only some messages in
-    advance of their acknowledgements, so no message waits for long.
+    A message is acknowledged when its reading is in the journal.  A broker sends only a limited
+    number of messages that are not acknowledged.  So no message waits for long.
 
-    :ivar on_refused: called when the journal did not take a reading: its messages are not acknowledged.
+    :ivar on_refused: called when the journal refused a reading, whose messages are not
+        acknowledged.
     """
 
     def __init__(self, feed: Feed, clock: IReactorTime, whole: bool) -> None:
@@ -55,8 +56,8 @@ class Inbox:
 
         :param end: the end of the stream's name; empty for the stream with the source's name.  Members
             of an object get streams below it.
-        :param value: a Python value that JSON can express, or a :class:`BadValue`, which fails the
-            stream, or those of the members if the last value was an object.
+        :param value: a Python value that JSON can express, or a :class:`BadValue`.  That fails the
+            stream, or the streams of the members if the last value was an object.
         :param done: acknowledges the message.
         """
         if isinstance(value, Mapping) and not self._whole:
@@ -71,14 +72,14 @@ class Inbox:
     def forget(self, end: str, done: Done | None = None) -> None:
         """Forget a stream and all below it, now or soon.
 
-        :param done: acknowledges the message that says so.
+        :param done: acknowledges the message.
         """
         self._parts = {name: part for name, part in self._parts.items() if not is_below(name, end)}
         self._gone.add(end)
         self._add(done)
 
     def fail(self, end: str, reason: str) -> None:
-        """Fail a stream and all below it, each until its next value; what waits is published before."""
+        """Fail a stream and all below it, each until its next value, after waiting messages."""
         self.flush()
         below = [name for name in self._feed.ends if is_below(name, end)]
         if below:
@@ -86,12 +87,12 @@ class Inbox:
             self._add(None)
 
     def flush(self) -> None:
-        """Publish at once what waits."""
+        """Publish waiting messages at once."""
         if self._parts or self._gone or self._done:
             self._publish()
 
     def clear(self) -> None:
-        """Drop what waits, and acknowledge nothing of it: the connection has ended."""
+        """Drop waiting messages without acknowledging them: the connection has ended."""
         self.on_refused = lambda: None
         self._empty()
         if self._next is not None and self._next.active():

@@ -94,7 +94,7 @@ class KafkaRecord(NamedTuple):
 
 
 class OutOfRange(Exception):
-    """The broker has deleted the records that were to be read next."""
+    """The broker has deleted the records that the source has to read next."""
 
 
 class KafkaReader:
@@ -143,7 +143,7 @@ class KafkaReader:
         return missing
 
     def read(self) -> Sequence[KafkaRecord]:
-        """Return the next records, in order; none if none came for a second.
+        """Return the next records, in order; no records if none came for a second.
 
         :raises OutOfRange: if the broker has deleted them.
         :raises SourceError: if they cannot be read.

@@ -55,7 +55,7 @@ class Login(NamedTuple):
     """The client that connects, and its credentials.
 
     :ivar session: for how many seconds the broker keeps messages after the connection has ended.
-    :ivar clean: whether the broker drops the session of this client that it has.
+    :ivar clean: whether the broker drops an older session of this client.
     :ivar version: of the protocol, 3 for 3.1.1, or 5.  With 3 the broker keeps a session for ever.
     """
 
@@ -74,8 +74,8 @@ class Login(NamedTuple):
 class MqttConnection:
     """One connection, from :meth:`open` to :meth:`close`.
 
-    :ivar on_open: called when the broker has accepted the connection, before its first message; gets
-        whether it has kept the session.
+    :ivar on_open: called when the broker has accepted the connection, before its first message; the
+        argument is whether the broker has kept the session.
     :ivar on_message: called with each message.
     :ivar on_tick: called while the connection is in use, every half a second.
     """
@@ -102,7 +102,7 @@ class MqttConnection:
     async def open(self) -> None:
         """Connect, and wait until the broker has accepted the connection.
 
-        :raises SourceError: says why that is not possible.
+        :raises SourceError: the message says why that is not possible.
         """
         # Looking up the host, TCP and TLS block, so the worker does that, and sends the first packet.
         opening = self._worker.run(self._connect)
@@ -144,12 +144,12 @@ class MqttConnection:
     async def lost(self) -> None:
         """Wait until the connection ends.
 
-        :raises SourceError: says why it ended.
+        :raises SourceError: the message says why it ended.
         """
         await self._lost
 
     def fail(self, error: BaseException) -> None:
-        """End the connection with an error, because of what came, or of the journal."""
+        """End the connection with an error of a message or of the journal."""
         self._later(self._lost.errback, Failure(error))
 
     def close(self) -> None:
@@ -176,7 +176,7 @@ class MqttConnection:
         return "MQTT"
 
     def doRead(self) -> None:
-        """Handle the packet that the socket has."""
+        """Handle the packet that has arrived."""
         try:
             for _ in range(TURN):
                 self._client.loop_read()
@@ -193,7 +193,7 @@ class MqttConnection:
             self.doRead()
 
     def doWrite(self) -> None:
-        """Send what waits."""
+        """Send waiting packets."""
         try:
             self._client.loop_write()
         except Exception as error:

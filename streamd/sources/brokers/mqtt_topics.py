@@ -1,4 +1,6 @@
-"""Topic filters of MQTT: their form, the topics that they match, and the streams of those.  Pure.
+"""Topic filters of MQTT: their form, the topics that they match, and the streams of these topics.
+
+Pure.
 
 The rules are those of MQTT 5.0, section 4.7.
 """
@@ -64,7 +66,7 @@ class TopicFilter(ParsedText):
 
 
 class Matcher(Protocol):
-    """A filter of topics, or a pattern of what else a broker calls them."""
+    """A filter of topics, or of another broker's names for them, such as routing keys."""
 
     text: str
 

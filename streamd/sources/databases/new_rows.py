@@ -1,13 +1,13 @@
-"""Finds the new rows of a query: each becomes one update, although values do not commit in order.
+"""Finds the new rows of a query, even if rows are committed in another order than their values.
 
-Every run reads again from a low-water mark, and drops the rows that it has read before.  The mark moves
-past a row ``settle`` after the row was read.  On PostgreSQL it also waits until all transactions have
-ended that were running at that time.  So no lower value can appear later.  The mark and the values
+Every run reads again from a low-water mark, and drops the rows that it has read before.  The mark
+moves past a row ``settle`` after the row was read.  On PostgreSQL it also waits for the end of all
+transactions that were running then.  So no lower value can appear later.  The mark and the values
 above it are the source's cursor, which is stored with the updates.
 
-Some rows are still missed.  On other databases these are rows of a transaction that takes longer than
-``settle``.  On all databases these are late rows after :data:`MAX_SEEN` newer ones, and rows with a
-value that was used before, such as a rowid.
+Some rows are still missed: late rows after :data:`MAX_SEEN` newer ones, and rows with a value that
+was used before, such as a rowid.  On databases other than PostgreSQL, so are rows of a transaction
+that takes longer than ``settle``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ again.  Then all its rows are new."""
 class Seen(NamedTuple):
     """A row above the mark that has been read.
 
-    :ivar since: when it was first read, or a little later, in seconds on the reactor's clock.
+    :ivar since: when the row was first read, or a little later, in seconds on the reactor's clock.
     :ivar newest: the lowest transaction id that had not begun at that time.
     """
 
@@ -55,7 +55,7 @@ class Seen(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of a batch: the value of its ``after`` column, its update, and a hash of its content."""
+    """A new row: the value of its ``after`` column, its update, and a hash of its content."""
 
     value: Any
     entry: Entry

@@ -1,4 +1,4 @@
-"""Asks a database for the past of a source's streams, by the query of its backfill."""
+"""Reads the past of a source's streams from a database, by the query of its backfill."""
 
 from __future__ import annotations
 

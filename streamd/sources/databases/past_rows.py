@@ -56,8 +56,9 @@ def check_columns(
 ) -> None:
     """Check that a backfill gives the columns of the live query.
 
-    :param columns: those of the backfill.
-    :param live: those of the live query.  A column whose streams have no rollup may be missing.
+    :param columns: the columns of the backfill.
+    :param live: the columns of the live query.  A column whose streams have no rollup may be
+        missing.
     :param apart: the columns that hold no value: the time and the key.
     :param streams: the names of the streams that the backfill fills.
     :raises SourceError: if a column is missing, or the live query has no such column.

@@ -186,13 +186,13 @@ class PostgresDriver(DatabaseDriver):
 
 
 def shut_down(descriptor: int) -> None:
-    """End a connection by its file descriptor, and with that the wait of the thread that reads it."""
+    """End a connection by its file descriptor, and so the wait of the thread that reads it."""
     with socket.socket(fileno=os.dup(descriptor)) as wire:
         wire.shutdown(socket.SHUT_RDWR)
 
 
 def tolerate(psycopg: Any, connection: Any) -> None:
-    """Let a connection of psycopg give values as texts that it cannot load."""
+    """Make psycopg return a value that it cannot load as a text."""
     for name, loader in _loaders(psycopg):
         connection.adapters.register_loader(name, loader)
 

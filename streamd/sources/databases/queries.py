@@ -46,7 +46,7 @@ class BackfillQuery(Query):
 
     @classmethod
     def parse(cls, written: Any) -> BackfillQuery:
-        """Parse a configured query; a ValueError says what is missing in it."""
+        """Parse a configured query; a ValueError names the missing parameter."""
         query = super().parse(written)
         if not re.search(r":from(_epoch)?\b", query) or not re.search(r":to(_epoch)?\b", query):
             raise ValueError(
@@ -77,9 +77,10 @@ class QuerySettings(SourceSettings, frozen=True, kw_only=True):
     :ivar after: a column whose values grow; each new row then becomes an update.
     :ivar start: where ``after`` starts: a value, or ``"now"``; None for the lowest value.
     :ivar time: with ``after``, the column with the time when a row was true.
-    :ivar settle: the most seconds from taking a value of ``after`` to the commit of its transaction.
+    :ivar settle: the most seconds between the time when a row takes its value of ``after`` and its
+        commit.
     :ivar timeout: the most seconds to connect and to read.
-    :ivar backfill: where the streams' past comes from.
+    :ivar backfill: the query for the streams' past; None for no backfill.
     """
 
     database: Address
@@ -121,7 +122,7 @@ def open_session(
 ) -> DatabaseSession:
     """Return a session for the database of a source; it does not connect yet.
 
-    :param timeout: the most seconds to connect and to read, if not those of the settings.
+    :param timeout: the most seconds to connect and to read; None for those of the settings.
     :raises ConfigError: if the address is invalid, or its driver is not installed.
     """
     address = surroundings.reveal(f"sources.{name}.database", settings.database)

@@ -35,7 +35,7 @@ class Table(NamedTuple):
     """The result of a query.
 
     :ivar columns: the names of the columns, all different.
-    :ivar rows: for each row its cells: a Python value that JSON can express, or a :class:`BadValue`.
+    :ivar rows: the rows; each cell is a Python value that JSON can express, or a :class:`BadValue`.
     """
 
     columns: Sequence[str]
@@ -107,7 +107,7 @@ def objects(table: Table) -> list[dict[str, Any]]:
 
 
 def fitting(table: Table) -> list[dict[str, Any]]:
-    """Return the rows as objects for one value; if they are too large, a last row counts the rest."""
+    """Return the rows as objects for one value; a last row counts those that do not fit."""
 
     def rest(count: int) -> dict[str, Any]:
         return {table.columns[0]: f"… and {count} rows more"}
@@ -117,7 +117,7 @@ def fitting(table: Table) -> list[dict[str, Any]]:
 
 
 def fitted(items: list[T], room: int, rest: Callable[[int], T]) -> list[T]:
-    """Return the first items, as many as fit into one value; a last one counts the rest.
+    """Return the first items that fit into one value, and a last one that counts the rest.
 
     :param room: bytes to keep for the last one.
     :param rest: returns the last one, for the number of items that do not fit.
@@ -134,7 +134,7 @@ def fitted(items: list[T], room: int, rest: Callable[[int], T]) -> list[T]:
 
 
 def first_row(table: Table, whole: bool) -> dict[str, Any]:
-    """Return the first row: end of a stream's name -> value; all are NULL if there is no row.
+    """Return the first row: end of a stream's name -> value; all NULL without a row.
 
     :param whole: the row becomes one value, so its columns need no valid names.
     """

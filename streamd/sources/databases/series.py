@@ -1,4 +1,4 @@
-"""Turns rows into series: pairs of a time or a name and a number, which a chart or bars draw.  Pure.
+"""Turns rows into series: pairs of a time or a name and a number, for a chart or bars.  Pure.
 
 A series is an array such as ``[["2026-11-30T09:00:00+01:00", 12], ["2026-11-30T10:00:00+01:00", 0]]``.
 """
@@ -36,8 +36,8 @@ def series_of(table: Table, axis: str, whole: bool) -> dict[str, Any]:
 
     :param axis: the column with the times or names.
     :param whole: the series become one value, so the columns need no valid names.
-    :raises SourceError: if there is no such column, or no other; if a cell of it cannot be a value, or
-        if two rows have the same.
+    :raises SourceError: if the column is missing, is the only one, has a cell that cannot be a
+        value, or has the same cell in two rows.
     """
     at = index(table, axis, "series")
     others = [number for number in range(len(table.columns)) if number != at]

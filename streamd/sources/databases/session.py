@@ -44,7 +44,7 @@ _SCHEME = re.compile(r"([a-z][a-z0-9_]*)(\+[a-z][a-z0-9_]*)?://(?=.)", re.DOTALL
 
 
 class Address(Secret):
-    """The address of a database.  It may contain a password, so it can be written like a secret."""
+    """The address of a database.  It may contain a password, so a secret may hold it."""
 
     @classmethod
     def parse(cls, written: Any) -> Address:
@@ -58,7 +58,7 @@ class Address(Secret):
 def check_address(address: str) -> str:
     """Return ``address`` if it begins with a known scheme, or with one for SQLAlchemy.
 
-    :raises ValueError: if it does not; the message has examples.
+    :raises ValueError: if it begins with another one; the message has examples.
     """
     found = _SCHEME.match(address)
     is_file = address.startswith("sqlite://")
@@ -107,7 +107,7 @@ class DatabaseDriver:
         return None
 
     def when(self, time: float) -> str:
-        """Return an instant as a query compares it with a column.
+        """Return an instant in the form in which a query compares it with a column.
 
         This is the local time without an offset, as MySQL and SQLite write it.
 
@@ -151,7 +151,7 @@ class DatabaseDriver:
 
 
 def no_answer(seconds: float) -> str:
-    """Return the error message for a server that did not answer for so long."""
+    """Return the error message for a server that did not answer for ``seconds``."""
     return f"the database did not answer within {seconds:g} s"
 
 

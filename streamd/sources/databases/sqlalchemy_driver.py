@@ -1,8 +1,8 @@
 """Any database that SQLAlchemy has a dialect for.
 
-PostgreSQL, MySQL, MariaDB and SQLite have drivers of their own, which read more: they are chosen by
-addresses without a plus sign.  This driver treats all databases alike, except for what the tables below
-say of some of them.
+PostgreSQL, MySQL, MariaDB and SQLite also have drivers of their own, which read more.  An address
+without a plus sign chooses them.  This driver treats all databases alike; the tables below have the
+exceptions.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class OpenConnection:
     """A connection.
 
     :ivar connection: SQLAlchemy's.
-    :ivar raw: that of the driver.
+    :ivar raw: the driver's.
     :ivar lost: whether the connection has failed and must be closed.
     """
 
@@ -122,7 +122,10 @@ class OpenConnection:
 
 
 class SqlAlchemyDriver(DatabaseDriver):
-    """A database by SQLAlchemy.  Each query is rolled back, because not every database is read-only."""
+    """A database by SQLAlchemy.
+
+    Each query is rolled back, because not every connection is read-only.
+    """
 
     def __init__(self, sqlalchemy: Any, address: str, base: Path, timeout: float) -> None:
         """:param base: the folder of relative paths of database files.
@@ -324,7 +327,7 @@ class SqlAlchemyDriver(DatabaseDriver):
 
 
 def instant(value: Any) -> Any:
-    """Return a text that :func:`~streamd.sources.databases.rows.plain` made of a time as that time."""
+    """Turn a text that :func:`~streamd.sources.databases.rows.plain` made back into a time."""
     try:
         found = datetime.fromisoformat(value)
     except (TypeError, ValueError):

@@ -84,7 +84,7 @@ class SqliteDriver(DatabaseDriver):
 
 
 def authorize(action: int, what: str | None, argument: str | None, *place: Any) -> int:
-    """Return whether a statement may take an action: see ``sqlite3.Connection.set_authorizer``."""
+    """Allow or deny an action of a statement, as ``sqlite3.Connection.set_authorizer`` asks."""
     reads = action in _READING
     if action == sqlite3.SQLITE_PRAGMA:
         name = (what or "").lower()

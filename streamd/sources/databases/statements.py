@@ -72,7 +72,7 @@ def with_parameters(query: str, dialect: Dialect, values: Mapping[str, Any]) -> 
 
 
 def as_text(query: str, dialect: Dialect, values: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """Return a query in which ``sqlalchemy.text`` finds only its parameters, and their names.
+    """Return a query for ``sqlalchemy.text``, and the names of its parameters.
 
     :param values: as for :func:`with_parameters`.
     """

@@ -1,8 +1,9 @@
-"""Reads lines by a regular expression, in a process of its own: it may take hours and hold all threads.
+"""Reads lines by a regular expression, in a process of its own: some expressions take hours.
 
-This file is run as a script.  On its input the first line is the expression, and each further line is
-one to read; all are JSON texts.  It answers the first with null when it is ready, and each further one
-with a JSON object of the named groups, or null.
+This file is run as a script.  The first line of its input is the expression; each further line has
+a line of the file.  All are JSON texts.  The process answers the first with null when it is ready.
+It answers each further one with a JSON object of the named groups, or null if the line does not
+match.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Follows files that grow: reads what was appended, and keeps its place over rotations.  Blocking.
+"""Follows files that grow: reads appended lines, and keeps its place over rotations.  Blocking.
 
-A file is known by its inode, not by its name: it stays the same file when it is renamed.  The place in
-it is an offset and a checksum of the bytes before the offset.  If they are other bytes now, the file
-was truncated, or another file has its inode: then it is read from the beginning.
+A file is known by its inode, not by its name: it stays the same file when it is renamed.  The place
+in it is an offset and a checksum of the bytes before the offset.  If these bytes have changed, the
+file was truncated, or another file has its inode.  Then the file is read from the beginning.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Mark(NamedTuple):
 
     :ivar offset: the bytes that were read.
     :ivar check: the checksum of the last :data:`CHECKED` of them.
-    :ivar skips: whether the offset is inside of a line whose beginning was too long.
+    :ivar skips: whether the offset is inside a line that is too long, whose rest is skipped.
     """
 
     offset: int
@@ -91,7 +91,7 @@ class _Open:
 
 
 class Tail:
-    """Follows the files that a glob matches; between two looks only the files stay open."""
+    """Follows the files that a glob matches, and keeps them open between two looks."""
 
     def __init__(self, pattern: str) -> None:
         """:param pattern: an absolute path, in which ``*``, ``?`` and ``[…]`` match names."""
@@ -106,11 +106,11 @@ class Tail:
         self._open.clear()
 
     def look(self, marks: Mapping[str, Mark] | None, now: float) -> TailLook:
-        """Read what the files have after their places.
+        """Read the lines that the files have after their places.
 
         :param marks: the places by the ids of the files; None at the first start, when only the last
             lines of each file count.
-        :param now: seconds on a clock that nobody sets.
+        :param now: seconds on a monotonic clock.
         :raises SourceError: if no file can be read.
         """
         named, problem = self._named()

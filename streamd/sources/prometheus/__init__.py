@@ -1,1 +1,1 @@
-"""Prometheus: how its API is asked, and what it answers for now and for the past."""
+"""Prometheus: requests to its API, and its answers about the present and the past."""

@@ -23,12 +23,12 @@ Series = tuple[Mapping[str, str], T]
 
 
 def no_prometheus() -> SourceError:
-    """Return the error for an answer that is not one of Prometheus."""
+    """Return the error for an answer that does not come from Prometheus."""
     return SourceError("the answer is not one of Prometheus", key="url")
 
 
 def error_of(answer: Mapping[str, Any]) -> SourceError:
-    """Return an error that Prometheus answered, as it words it."""
+    """Return an error that Prometheus answered, in its own words."""
     kind, text = answer.get("errorType"), answer.get("error")
     words = f"{kind}: {text}" if kind else str(text)
     return SourceError(words[:MAX_ERROR], key="promql")
@@ -95,7 +95,7 @@ def end_by_labels(labels: Mapping[str, str], key: Sequence[str]) -> str:
 
 
 def by_labels(found: Sequence[Series[T]], key: Sequence[str]) -> dict[str, T]:
-    """Return what is known of each series: end of its stream's name -> its part of ``found``.
+    """Return the series by their streams: end of a stream's name -> its part of ``found``.
 
     :param key: the labels that name a stream.
     :raises SourceError: if two series would get the same name.

@@ -1,7 +1,7 @@
 """Turns the points of series into rows of a backfill.  Pure.
 
-A range query computes the instant query at many times, one step apart.  So a series without a point at
-one of them did not exist, and the value of its stream is unknown from then on.
+A range query computes the instant query at many times, one step apart.  So a series without a point
+at one of these times did not exist then, and the value of its stream is unknown from then on.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class Steps(NamedTuple):
 def steps_of(begin: float, end: float, step: float) -> Steps:
     """Return the multiples of a step from ``begin`` up to but not including ``end``.
 
-    They do not depend on how time is divided into windows.  So a backfill that was interrupted finds
-    the same points as one that was not.
+    They do not depend on how time is divided into windows.  So an interrupted backfill finds the
+    same points as an uninterrupted one.
     """
     first, after = ceil(begin / step), ceil(end / step)
     return Steps(first * step, step, after - first)
 
 
 def step_for(widths: Collection[int]) -> float:
-    """Return the seconds between two points that fit the slots of streams, of these seconds each."""
+    """Return the seconds between two points that suit the slots of streams."""
     return float(max(1, min(widths, default=width_for(0)) // IN_A_SLOT))
 
 
@@ -57,7 +57,7 @@ def past_points(
     steps: Steps,
     known: Collection[str],
 ) -> Generator[None, None, PastRows]:
-    """Return what streams were at the times of a range query; yield every one or two milliseconds.
+    """Return the values of streams at the times of a range query; yield every millisecond or two.
 
     :param found: the series, with their points.
     :param key: the labels that name a stream.

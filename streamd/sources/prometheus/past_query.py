@@ -1,4 +1,4 @@
-"""Asks Prometheus for the past of a source's streams, by range queries."""
+"""Reads the past of a source's streams from Prometheus, by range queries."""
 
 from __future__ import annotations
 

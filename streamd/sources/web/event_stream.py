@@ -33,7 +33,7 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 class Event(NamedTuple):
     """One event.
 
-    :ivar id: the last id that was sent up to here; empty if there was none.
+    :ivar id: the last id that the server has sent so far; empty if it sent none.
     """
 
     type: str
@@ -115,7 +115,7 @@ class EventParser:
 class EventBody(Protocol):
     """The body of an answer: a reader takes the events, and the server waits for the reader.
 
-    :ivar parser: what reads the bytes.
+    :ivar parser: the parser that gets the bytes.
     :ivar heard: whether any byte came.
     """
 
@@ -136,9 +136,9 @@ class EventBody(Protocol):
         self._watch: IDelayedCall | None = None
 
     async def next(self) -> list[Event]:
-        """Wait for events, and return all that came; an empty list at the end.
+        """Wait for events, and return all that have come; an empty list at the end.
 
-        :raises SourceError: if the connection is silent, or what comes is not an event stream.
+        :raises SourceError: if the connection is silent, or the bytes are not an event stream.
         """
         if not self._events and self._over is None:
             self._waiting = Deferred(self._cancelled)

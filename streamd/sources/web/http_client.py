@@ -1,4 +1,4 @@
-"""Receives the answers of HTTP servers within bounds: a head, a body, and a body that nobody reads."""
+"""Sends requests to HTTP servers, and receives their answers within bounds."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class HttpClient:
     ) -> Any:
         """Return the answer, whose body the caller must read.
 
-        :param headers: they replace those that every request has, such as ``User-Agent``.
+        :param headers: replace the headers that every request has, such as ``User-Agent``.
         """
         sent = Headers({"User-Agent": [USER_AGENT]})
         for name, value in headers.items():
@@ -160,7 +160,7 @@ class ResponseBody(Protocol):
 
 
 class UnreadBody(Protocol):
-    """Ends the connection of an answer whose body is not needed, however long that is."""
+    """Ends the connection of an answer whose body is not needed."""
 
     def connectionMade(self) -> None:
         assert self.transport is not None
@@ -175,7 +175,7 @@ def _why(reason: Failure) -> Exception:
 
 
 def malformed(reason: Failure) -> bool:
-    """Return True if what the server sent is not HTTP; False if the connection ended."""
+    """Return True if the server sent something other than HTTP; False if the connection ended."""
     reasons = getattr(reason.value, "reasons", [])
     return bool(reasons) and not reasons[0].check(ConnectionClosed, CancelledError)
 
@@ -208,13 +208,13 @@ def location_of(url: str, response: Any) -> str:
 
 
 def origin_of(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port, as RFC 6454 compares them."""
+    """Return scheme, host and port: the parts of an origin (RFC 6454)."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme]
 
 
 def explain(failure: Failure, timeout: float) -> Any:
-    """Turn a failure into an error for viewers, which names no addresses and headers."""
+    """Turn a failure into an error for viewers, without addresses and headers."""
     why = failure.value.reasons[0] if isinstance(failure.value, ResponseFailed) else failure
     texts = {
         TimeoutError: f"no answer within {timeout:g} s",

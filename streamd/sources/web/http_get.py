@@ -36,7 +36,7 @@ _HARMLESS = ("Accept", "Content-Type")
 class HttpGetSettings(SourceSettings, frozen=True, kw_only=True):
     """The keys of every table ``[sources.NAME]`` that asks an HTTP server.
 
-    :ivar redirects: follow redirects to other origins.
+    :ivar redirects: whether to follow redirects to other origins.
     :ivar timeout: the most seconds until the server answers.
     """
 
@@ -57,7 +57,7 @@ class HttpUrl(str):
 
 
 def check_host(url: str) -> str:
-    """Return a URL with a host, and without a user.
+    """Return the URL, if it has a host and no user.
 
     :raises ValueError: if the URL has no host, has a user, or has an invalid port.
     """
@@ -113,7 +113,8 @@ async def follow_redirects(
     """Return the first answer that is not a redirect; the caller must read its body.
 
     :param ask: sends a request to a URL with headers.
-    :param elsewhere: follow redirects to other origins, which get none of the configured headers.
+    :param elsewhere: whether to follow redirects to other origins, which get none of the configured
+        headers.
     :param life: the life of this daemon's log: a daemon must not read itself.
     """
     own = str(life)
@@ -142,7 +143,7 @@ def status_text(response: Any) -> str:
 
 
 def refusal(response: Any, now: float, most: float = MAX_LATER) -> SourceError:
-    """Return the error for an answer whose status is not a success; it keeps to ``Retry-After``.
+    """Return the error for an answer that is no success, with the pause of ``Retry-After``.
 
     :param now: seconds since the epoch.
     :param most: the longest pause in seconds for which the server may ask.

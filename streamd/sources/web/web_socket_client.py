@@ -38,7 +38,7 @@ class WebSocket(WebSocketClientProtocol):
     :ivar code: the status of the answer.
     :ivar headers: the headers of the answer.
     :ivar on_message: called with each message.
-    :ivar on_life: called when anything came.
+    :ivar on_life: called when any bytes came.
     :ivar ended: fires when the connection has ended.
     :ivar why: the reason why it has ended; None before.
     """
@@ -64,14 +64,14 @@ class WebSocket(WebSocketClientProtocol):
     def abort(self, why: Exception | None = None) -> None:
         """End the connection at once.
 
-        :param why: the reason, unless another one was given before.
+        :param why: the reason, unless an earlier call gave one.
         """
         self.why = self.why or why
         if self.transport is not None:
             self.transport.abortConnection()
 
     def deliverBody(self, body: Any) -> None:
-        """End the connection of an answer that is not the wanted one, as of an HTTP answer."""
+        """End the connection of a refused handshake, as ``UnreadBody`` does for HTTP."""
         self.abort()
 
     def dataReceived(self, data: bytes) -> None:
@@ -120,7 +120,10 @@ class WebSocket(WebSocketClientProtocol):
         self.on_message(payload)
 
     def failHandshake(self, reason: str) -> None:
-        """Note the answer to a handshake that is not accepted (Autobahn's logs it at each attempt)."""
+        """Note the answer to a refused handshake.
+
+        Autobahn's method would log it at each attempt.
+        """
         words = (getattr(self, "http_status_line", "") or "").split()
         status = words[1] if len(words) > 1 else ""
         if status.isdigit() and status != str(SWITCHED):
