@@ -96,8 +96,8 @@ FLOORS = {
         "web.event_stream",
         "alerts.delivery call command demo events former formula http image prometheus.client "
         "redis remote",
-        "alerts.alert brokers.amqp_frames databases.queries prometheus.past_query "
-        "web.web_socket_client",
+        "alerts.alert brokers.amqp_frames brokers.mqtt_packets databases.queries "
+        "prometheus.past_query web.web_socket_client",
         "brokers.amqp_login brokers.inbox brokers.kafka_client brokers.mqtt_client "
         "databases.past_query promql",
         "brokers.amqp_client",

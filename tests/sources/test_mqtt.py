@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
+from time import monotonic, sleep
 
 import pytest
 from paho.mqtt.client import Client
@@ -380,6 +382,108 @@ def test_a_broker_that_says_why_it_leaves(serve: Serve, code: int) -> None:
         Thread(target=leave, daemon=True).start()
         streams = Streams(serve(config(listener.getsockname()[1], a='topic = "a"')))
         assert streams.expect_health("a", "failed") == GOODBYES[code]
+
+
+NO_MQTT = "what answers does not speak MQTT as expected"
+SILENT = "the broker does not answer"
+
+LOGIN = b"\x20\3\0\0\0"
+"""The answer to CONNECT: it is accepted."""
+
+CODES = b"\x90\4\0\1\0\1"
+"""The answer to SUBSCRIBE: one code."""
+
+USER = b"\x26\0\1k\0\1v"
+"""A property that a user has made; a packet may have any number."""
+
+BAD_ANSWERS: Mapping[str, tuple[Sequence[bytes | None], str]] = {
+    "garbage": ([b"HTTP/1.1 400 Bad Request\r\n" * 9], NO_MQTT),
+    "a length that does not end": ([b"\x20" + b"\xff" * 2000], NO_MQTT),
+    "a large answer": ([b"\x20\xff\xff\xff\x7f", *[b"x" * 2**16] * 1000], NO_MQTT),
+    "properties": ([b"\x20\xfa\xff\3\0\0\xf6\xff\3", USER * 9362], NO_MQTT),
+    "no answer": ([b"\xd0"], SILENT),
+    "a byte a second": ([b"\x20\3", *[None, b"\0"] * 30], SILENT),
+    "no codes": ([LOGIN, b"\x90\3\0\1\0"], NO_MQTT),
+    "many codes": ([LOGIN, b"\x90\5\0\1\0\1\1"], NO_MQTT),
+    "another code": ([LOGIN, b"\x90\4\0\1\0\x55"], NO_MQTT),
+    "a torn answer": ([LOGIN, b"\x90\1\0"], NO_MQTT),
+    "a login of another form": ([b"\x20\1\0"], NO_MQTT),
+    "large properties": ([LOGIN, CODES, b"\xe0\xff\xff\x7f\0", USER * 300_000], NO_MQTT),
+    "a message with QoS 2": ([LOGIN, CODES, b"\x34\7\0\1a\0\1\0007"], NO_MQTT),
+    "a message that drips": ([LOGIN, CODES, b"\x30\xff\x7f", *[None, b"\0"] * 30], SILENT),
+}
+"""What a broker sends -> the reason on the wall.  ``None`` is a pause."""
+
+
+class BadBroker:
+    """Answers each connection with the same bytes, then keeps it open."""
+
+    def __init__(self, answers: Sequence[bytes | None]) -> None:
+        self._answers = answers
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._open: list[socket.socket] = []
+        Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # the listener is closed
+            while True:
+                self._open.append(self._listener.accept()[0])
+                Thread(target=self._answer, args=[self._open[-1]], daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with suppress(OSError):
+            for answer in self._answers:
+                if answer is None:
+                    sleep(1)
+                    continue
+                if answer[:1] in (LOGIN[:1], CODES[:1]):
+                    connection.recv(1000)
+                connection.sendall(answer)
+
+    def close(self) -> None:
+        self._listener.close()
+        for connection in self._open:
+            connection.close()
+
+
+@pytest.mark.parametrize("name", BAD_ANSWERS)
+@in_thread
+def test_a_broker_that_sends_anything_fails_its_source_alone(serve: Serve, name: str) -> None:
+    answers, reason = BAD_ANSWERS[name]
+    broker = BadBroker(answers)
+    served = serve(config(broker.port, a='topic = "a"') + '[sources.r]\nkind = "random_walk"')
+    streams = Streams(served)
+    assert streams.expect_health("a", "failed") == reason
+    began, longest = monotonic(), 0.0
+    while monotonic() < began + 2:
+        asked = monotonic()
+        served.run(lambda: None)
+        longest = max(longest, monotonic() - asked)
+    assert longest < 1
+    assert streams.health("r") == ("fresh", None)
+    broker.close()
+
+
+@pytest.mark.parametrize("version", [3, 5])
+@in_thread
+def test_a_message_that_is_too_long_fails_its_stream_alone(serve: Serve, version: int) -> None:
+    five = version == 5
+    properties = b"\x80\x80\x40" + b"\x26" * 2**20 if five else b""
+    body = b"x" * (2**22 - 3 - len(properties))
+    long = b"\x30\x80\x80\x80\2\0\1a" + properties + body
+    none = b"\0" if five else b""
+    first, after = (
+        b"\x30" + bytes([4 + len(none)]) + b"\0\1" + n + none + b"7" for n in (b"a", b"b")
+    )
+    codes = b"\x90" + bytes([4 + len(none)]) + b"\0\1" + none + b"\1\1"
+    broker = BadBroker([LOGIN if five else b"\x20\2\0\0", codes, first, long, after])
+    topics = f'topic = {{ a = "a", b = "b" }}\nversion = {version}'
+    streams = Streams(serve(config(broker.port, s=topics)))
+    streams.expect("s.b", 7)
+    streams.expect_health("s.a", "failed")
+    assert streams.health("s.b") == ("fresh", None)
+    broker.close()
 
 
 def test_nothing_is_left_when_it_stops_at_once(serve: Serve, mosquitto: Mosquitto) -> None:

@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from streamd.reactor.worker import Worker
 from streamd.sources.brokers.broker_url import explain
+from streamd.sources.brokers.mqtt_packets import NotMqtt, SievedContext
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.incoming_texts import MAX_TEXT
 
@@ -110,7 +111,7 @@ class MqttConnection:
             await opening.addTimeout(2 * TIMEOUT + 1, self._reactor)
         except Exception as error:
             raise explain(error) from error
-        self._client.on_socket_register_write = lambda *_: self._reactor.addWriter(self)
+        self._client.on_socket_register_write = lambda *_: self._wants_to_write()
         self._client.on_socket_unregister_write = lambda *_: self._reactor.removeWriter(self)
         self._client.on_socket_close = lambda *_: self._leave()
         socket = self._client.socket()
@@ -136,7 +137,9 @@ class MqttConnection:
         answered: Deferred[Sequence[Any]] = Deferred()
         self._subscribed[number] = answered
         codes = await self._answer(answered)
-        for text, code in zip(filters, codes, strict=False):
+        if len(codes) != len(filters):
+            raise NotMqtt(f"({len(codes)} codes for {len(filters)} topics)")
+        for text, code in zip(filters, codes, strict=True):
             if code.is_failure:
                 raise SourceError(f"the broker refuses a topic: {code}", f"({text})", "topic")
         return min(int(code.value) for code in codes)
@@ -181,8 +184,8 @@ class MqttConnection:
             for _ in range(TURN):
                 self._client.loop_read()
                 socket: Any = self._client.socket()
-                # What TLS has decrypted does not make the descriptor readable.
-                if socket is None or not getattr(socket, "pending", lambda: 0)():
+                # What the sieve has passed on does not make the descriptor readable.
+                if socket is None or not socket.pending():
                     return
             self._reactor.callLater(0, self._read_on)
         except Exception as error:
@@ -224,6 +227,9 @@ class MqttConnection:
 
     def _disconnected(self, client: Any, _: Any, flags: Any, code: Any, more: Any) -> None:
         if not flags.is_disconnect_packet_from_server:
+            if str(code) == "Protocol error":  # paho cannot read what came
+                self.fail(NotMqtt())
+                return
             silent = str(code) == "Keep alive timeout"
             text = "the broker does not answer" if silent else "the broker closed the connection"
             self.fail(Unreachable(text, f"({code})"))
@@ -289,9 +295,13 @@ class MqttConnection:
             raise Unreachable("the broker does not answer") from None
 
     def _broken(self, error: Exception) -> None:
-        """End the connection with an error that nobody expected."""
+        """End the connection with an error of the sieve, or one that nobody expected."""
         self._leave()
         self.fail(error)
+
+    def _wants_to_write(self) -> None:
+        if self._fd >= 0:  # paho answers also after _leave()
+            self._reactor.addWriter(self)
 
     def _close_socket(self) -> None:
         socket: Any = self._client.socket()
@@ -330,8 +340,8 @@ def _make_client(login: Login) -> tuple[Any, dict[str, Any]]:
     made.connect_timeout = TIMEOUT
     if login.user or login.password:
         made.username_pw_set(login.user, login.password)
-    if login.tls is not None:
-        made.tls_set_context(login.tls)
+    sieved: Any = SievedContext(login.tls, five)
+    made.tls_set_context(sieved)
     if not five:
         return made, {}
     asked = properties.Properties(packettypes.PacketTypes.CONNECT)
