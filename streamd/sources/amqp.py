@@ -75,11 +75,9 @@ class AmqpSource:
     does not, so messages may be missing after each reconnect.
     """
 
-    def __init__(
-        self, settings: AmqpSettings, login: AmqpLogin, surroundings: Surroundings
-    ) -> None:
+    def __init__(self, name: str, settings: AmqpSettings, surroundings: Surroundings) -> None:
         self._settings = settings
-        self._login = login
+        self._login = _login(f"sources.{name}", settings, surroundings)
         self._reactor, self._now = surroundings.reactor, surroundings.now
         self._polling = Polling(self._run, MIN_RETRY, self._reactor)
         self._looks = surroundings.looks
@@ -188,8 +186,9 @@ class AmqpSource:
         self._inbox.put(end, value, done)
 
 
-def _make(name: str, settings: AmqpSettings, surroundings: Surroundings) -> AmqpSource:
-    path, url = f"sources.{name}", settings.url
+def _login(path: str, settings: AmqpSettings, surroundings: Surroundings) -> AmqpLogin:
+    """Check the settings, and return the login, with the secrets in plain text."""
+    url = settings.url
     _check(path, settings)
     try:
         import pika  # noqa: F401
@@ -202,8 +201,7 @@ def _make(name: str, settings: AmqpSettings, surroundings: Surroundings) -> Amqp
     if url.tls:
         files = {key: getattr(settings, key) for key in ("ca", "certificate", "private_key")}
         tls = twisted_tls(path, surroundings, url.host, **files)
-    login = AmqpLogin(url.host, url.port, url.path or "/", user, password, tls)
-    return AmqpSource(settings, login, surroundings)
+    return AmqpLogin(url.host, url.port, url.path or "/", user, password, tls)
 
 
 def _check(path: str, settings: AmqpSettings) -> None:
@@ -224,4 +222,4 @@ def _check(path: str, settings: AmqpSettings) -> None:
         raise ConfigError([f"{path}.private_key: expected a certificate, too"])
 
 
-KIND = Kind("amqp", frozenset(("amqp:", "amqps:")), AmqpSettings, _make)
+KIND = Kind("amqp", frozenset(("amqp:", "amqps:")), AmqpSettings, AmqpSource)

@@ -57,11 +57,10 @@ class CallSource:
     Coroutines and functions that return Deferreds run on the reactor, all others in a thread.
     """
 
-    def __init__(
-        self, name: str, function: Callable[..., Any], settings: CallSettings, reactor: Any
-    ) -> None:
-        self._function = function
-        self._reactor = reactor
+    def __init__(self, name: str, settings: CallSettings, surroundings: Surroundings) -> None:
+        folder = str(surroundings.base.absolute())
+        self._function = function = _find(f"sources.{name}.call", settings.call, folder)
+        self._reactor = reactor = surroundings.reactor
         self._worker = Worker(reactor, f"source {name}")
         self._generator: Any = None
         self._running: Deferred[Any] | None = None
@@ -180,9 +179,4 @@ def _find(path: str, call: Call, folder: str) -> Callable[..., Any]:
     return function
 
 
-def _make(name: str, settings: CallSettings, surroundings: Surroundings) -> CallSource:
-    function = _find(f"sources.{name}.call", settings.call, str(surroundings.base.absolute()))
-    return CallSource(name, function, settings, surroundings.reactor)
-
-
-KIND = Kind("python", frozenset(("call",)), CallSettings, _make)
+KIND = Kind("python", frozenset(("call",)), CallSettings, CallSource)

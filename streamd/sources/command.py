@@ -203,6 +203,11 @@ class CommandSource:
     _log = Logger()
 
     def __init__(self, name: str, settings: CommandSettings, surroundings: Surroundings) -> None:
+        program = settings.command.words[0]
+        place = str(surroundings.base / program) if "/" in program else program
+        for needed, called in (("setsid", "setsid"), (place, program)):
+            if shutil.which(needed) is None:
+                raise ConfigError([f"sources.{name}.command: there is no program {called}"])
         self._name = name
         self._settings = settings
         self._reactor, self._base = surroundings.reactor, surroundings.base
@@ -275,14 +280,4 @@ class CommandSource:
             self._log.info("source {source} on stderr: more, not logged", source=self._name)
 
 
-def _make(name: str, settings: CommandSettings, surroundings: Surroundings) -> CommandSource:
-    program = settings.command.words[0]
-    place = str(surroundings.base / program) if "/" in program else program
-    for needed in ("setsid", place):
-        if shutil.which(needed) is None:
-            missing = program if needed == place else needed
-            raise ConfigError([f"sources.{name}.command: there is no program {missing}"])
-    return CommandSource(name, settings, surroundings)
-
-
-KIND = Kind("process", frozenset(("command",)), CommandSettings, _make)
+KIND = Kind("process", frozenset(("command",)), CommandSettings, CommandSource)

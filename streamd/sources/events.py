@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.task import deferLater
@@ -21,13 +21,7 @@ from streamd.sources.polling import MAX_LATER, MIN_RETRY
 from streamd.sources.shape import NOTHING, MessageShape, Shape, check_shape, newest
 from streamd.sources.shape import Event as Reading
 from streamd.sources.web.event_stream import Event, EventBody, EventStreamSource
-from streamd.sources.web.http_get import (
-    HttpGetSettings,
-    HttpUrl,
-    check_tls,
-    later,
-    reveal_headers,
-)
+from streamd.sources.web.http_get import HttpGetSettings, HttpUrl, headers_of, later
 
 FLOOD = 1000
 """The most events of one step that are all published; of older ones only the newest of each stream."""
@@ -58,24 +52,20 @@ class EventSource(EventStreamSource):
 
     _settings: EventSettings
 
-    def __init__(
-        self,
-        name: str,
-        settings: EventSettings,
-        headers: Mapping[str, str],
-        surroundings: Surroundings,
-    ) -> None:
-        """:param headers: the secrets of ``settings.headers`` in plain text."""
+    def __init__(self, name: str, settings: EventSettings, surroundings: Surroundings) -> None:
         super().__init__(settings, surroundings)
+        names = settings.events
+        if not names or (isinstance(names, list) and not all(names)):
+            expected = 'expected true, or names such as ["price"]'
+            raise ConfigError([f"sources.{name}.events: {expected}"])
         self._name = name
         shape = Shape(settings.pick, settings.key, settings.whole)
         self._messages = MessageShape(check_shape(f"sources.{name}", shape))
-        names = settings.events
         self._names = frozenset(names) if isinstance(names, list) else None
         self._headers = {
             "Accept": "text/event-stream",
             "Cache-Control": "no-store",
-            **headers,
+            **headers_of(name, settings, surroundings),
         }
         self._good = True  # whether all streams have a value
         self._soon = Deadline(self._reactor)  # then what the server has kept was read
@@ -138,14 +128,4 @@ class EventSource(EventStreamSource):
             self._place = place
 
 
-def _make(name: str, settings: EventSettings, surroundings: Surroundings) -> EventSource:
-    path = f"sources.{name}"
-    names = settings.events
-    if not names or (isinstance(names, list) and not all(names)):
-        raise ConfigError([f'{path}.events: expected true, or names such as ["price"]'])
-    check_tls(f"{path}.url", settings.url)
-    headers = reveal_headers(path, settings.headers, surroundings)
-    return EventSource(name, settings, headers, surroundings)
-
-
-KIND = Kind("events", frozenset(("events",)), EventSettings, _make)
+KIND = Kind("events", frozenset(("events",)), EventSettings, EventSource)

@@ -83,6 +83,7 @@ class FileSource:
     """Looks at files at an interval, in a thread; patterns run in a process of their own."""
 
     def __init__(self, name: str, settings: FileSettings, surroundings: Surroundings) -> None:
+        _check(f"sources.{name}", settings)
         self._name, self._settings = name, settings
         self._reactor = surroundings.reactor
         shape = Shape(key=settings.key, whole=settings.whole)
@@ -221,15 +222,14 @@ def _scalar(text: str) -> Any:
     return text if isinstance(value, dict | list | None) else value
 
 
-def _make(name: str, settings: FileSettings, surroundings: Surroundings) -> FileSource:
+def _check(path: str, settings: FileSettings) -> None:
     if not settings.file or settings.file.endswith("/") or "\0" in settings.file:
-        raise ConfigError([f'sources.{name}.file: expected a path such as "/var/log/shop/*.log"'])
+        raise ConfigError([f'{path}.file: expected a path such as "/var/log/shop/*.log"'])
     pattern = settings.pattern
     groups = None if pattern is None else re.compile(pattern.text).groupindex
     for key, named in (("key", settings.key), ("time", settings.time)):
         if groups is not None and named is not None and named not in groups:
-            raise ConfigError([f"sources.{name}.{key}: the pattern has no group {named}"])
-    return FileSource(name, settings, surroundings)
+            raise ConfigError([f"{path}.{key}: the pattern has no group {named}"])
 
 
-KIND = Kind("file", frozenset(("file",)), FileSettings, _make)
+KIND = Kind("file", frozenset(("file",)), FileSettings, FileSource)

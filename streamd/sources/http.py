@@ -15,20 +15,13 @@ from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 from streamd.sources.polling import Polling
 from streamd.sources.web.http_answer import read_json
-from streamd.sources.web.http_client import (
-    HttpClient,
-    ResponseBody,
-    UnreadBody,
-    explain,
-    header_of,
-)
+from streamd.sources.web.http_client import HttpClient, ResponseBody, UnreadBody, explain, header_of
 from streamd.sources.web.http_get import (
     HttpGetSettings,
     HttpUrl,
-    check_tls,
     follow_redirects,
+    headers_of,
     refusal,
-    reveal_headers,
 )
 
 
@@ -47,10 +40,10 @@ class HttpSettings(HttpGetSettings, frozen=True, kw_only=True):
 class HttpSource:
     """Requests a URL at an interval."""
 
-    def __init__(
-        self, settings: HttpSettings, headers: Mapping[str, str], surroundings: Surroundings
-    ) -> None:
-        """:param headers: name -> value; the secrets of ``settings.headers`` in plain text."""
+    def __init__(self, name: str, settings: HttpSettings, surroundings: Surroundings) -> None:
+        headers = headers_of(name, settings, surroundings)
+        if settings.status and settings.pick.pointers:
+            raise ConfigError([f"sources.{name}.pick: with status = true no answer is read"])
         self._url = str(settings.url)
         self._redirects = settings.redirects
         self._pick = settings.pick
@@ -114,13 +107,4 @@ class HttpSource:
         return follow_redirects(get, self._url, headers, self._redirects, life)
 
 
-def _make(name: str, settings: HttpSettings, surroundings: Surroundings) -> HttpSource:
-    path = f"sources.{name}"
-    check_tls(f"{path}.url", settings.url)
-    headers = reveal_headers(path, settings.headers, surroundings)
-    if settings.status and settings.pick.pointers:
-        raise ConfigError([f"{path}.pick: with status = true no answer is read"])
-    return HttpSource(settings, headers, surroundings)
-
-
-KIND = Kind("http", frozenset(("http:", "https:")), HttpSettings, _make)
+KIND = Kind("http", frozenset(("http:", "https:")), HttpSettings, HttpSource)

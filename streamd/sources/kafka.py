@@ -96,16 +96,10 @@ class KafkaSource:
     published once.  Kafka's own groups are not used.
     """
 
-    def __init__(
-        self,
-        name: str,
-        settings: KafkaSettings,
-        options: Mapping[str, str],
-        surroundings: Surroundings,
-    ) -> None:
-        """:param options: properties of librdkafka; the secrets in plain text."""
+    def __init__(self, name: str, settings: KafkaSettings, surroundings: Surroundings) -> None:
         self._name = name
         self._settings = settings
+        options = _options(f"sources.{name}", settings, surroundings)
         self._options = {**options, "bootstrap.servers": settings.url.brokers}
         self._worker = Worker(surroundings.reactor, "kafka")
         self._polling = Polling(self._run, MIN_RETRY, surroundings.reactor)
@@ -180,8 +174,8 @@ def _time(record: KafkaRecord) -> float | None:
     return record.time if record.time is not None and record.time <= MAX_TIME else None
 
 
-def _make(name: str, settings: KafkaSettings, surroundings: Surroundings) -> KafkaSource:
-    path = f"sources.{name}"
+def _options(path: str, settings: KafkaSettings, surroundings: Surroundings) -> dict[str, str]:
+    """Check the settings, and return the properties of librdkafka in plain text."""
     if not settings.topic or settings.topic.startswith("^"):
         raise ConfigError([f"{path}.topic: expected the name of one topic"])
     try:
@@ -189,18 +183,18 @@ def _make(name: str, settings: KafkaSettings, surroundings: Surroundings) -> Kaf
     except ImportError:
         needs = needs_extra("Kafka", "confluent-kafka", "kafka")
         raise ConfigError([f"{path}.url: {needs}"]) from None
-    options = _options(path, settings.options, surroundings)
+    options = _revealed(path, settings.options, surroundings)
     try:
         # librdkafka checks names, values and files.  Without an address it connects to nobody.
         confluent_kafka.Consumer({"group.id": "check", "log_level": 0, **options}).close()
     except confluent_kafka.KafkaException as exception:
         raise ConfigError([f"{path}.options: {exception.args[0].str()}"]) from None
-    return KafkaSource(name, settings, options, surroundings)
+    return options
 
 
-def _options(
+def _revealed(
     path: str, written: Mapping[str, Secret], surroundings: Surroundings
-) -> Mapping[str, str]:
+) -> dict[str, str]:
     """Return the properties of librdkafka as texts, with paths from the folder of the configuration."""
     if len(written) > MAX_OPTIONS:
         raise ConfigError([f"{path}.options: expected at most {MAX_OPTIONS}"])
@@ -216,4 +210,4 @@ def _options(
     return options
 
 
-KIND = Kind("kafka", frozenset(("kafka:",)), KafkaSettings, _make)
+KIND = Kind("kafka", frozenset(("kafka:",)), KafkaSettings, KafkaSource)

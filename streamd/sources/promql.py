@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from functools import partial
 
 from twisted.internet.defer import Deferred
@@ -18,7 +17,7 @@ from streamd.sources.polling import DONE, Polling
 from streamd.sources.prometheus.answers import by_labels, series_of
 from streamd.sources.prometheus.client import PrometheusClient, in_milliseconds
 from streamd.sources.prometheus.past_query import PrometheusPast, PromqlBackfill
-from streamd.sources.web.http_get import HttpGetSettings, HttpUrl, check_tls, reveal_headers
+from streamd.sources.web.http_get import HttpGetSettings, HttpUrl, headers_of
 
 
 class PromqlSettings(HttpGetSettings, frozen=True, kw_only=True):
@@ -53,14 +52,8 @@ class PromqlSettings(HttpGetSettings, frozen=True, kw_only=True):
 class PromqlSource:
     """Runs an instant query at an interval."""
 
-    def __init__(
-        self,
-        name: str,
-        settings: PromqlSettings,
-        headers: Mapping[str, str],
-        surroundings: Surroundings,
-    ) -> None:
-        """:param headers: with the secrets of the settings in plain text."""
+    def __init__(self, name: str, settings: PromqlSettings, surroundings: Surroundings) -> None:
+        headers = _headers(name, settings, surroundings)
         self._settings, self._labels = settings, settings.labels
         reactor = surroundings.reactor
         url, redirects = settings.url, settings.redirects
@@ -97,26 +90,23 @@ class PromqlSource:
         return DONE
 
 
-def _make(name: str, settings: PromqlSettings, surroundings: Surroundings) -> PromqlSource:
+def _headers(name: str, settings: PromqlSettings, surroundings: Surroundings) -> dict[str, str]:
+    """Check the settings, and return the headers of requests."""
     path = f"sources.{name}"
     if not settings.promql.strip():
         raise ConfigError([f'{path}.promql: expected a query such as "sum(up)"'])
     if settings.key in ("", []):
         raise ConfigError([f'{path}.key: expected a label such as "instance"'])
-    check_tls(f"{path}.url", settings.url)
-    headers = reveal_headers(path, settings.headers, surroundings)
     if settings.token is not None and settings.user is not None:
         raise ConfigError([f"{path}.token: expected a token, or a user with a password"])
     if (settings.user is None) != (settings.password is None):
         raise ConfigError([f"{path}.user: expected a user and a password"])
-    if settings.token is not None:
-        token = surroundings.reveal(f"{path}.token", settings.token)
-        headers["Authorization"] = f"Bearer {token}"
+    headers = headers_of(name, settings, surroundings, token=settings.token)
     if settings.user is not None and settings.password is not None:
         password = surroundings.reveal(f"{path}.password", settings.password)
         pair = base64.b64encode(f"{settings.user}:{password}".encode()).decode()
         headers["Authorization"] = f"Basic {pair}"
-    return PromqlSource(name, settings, headers, surroundings)
+    return headers
 
 
-KIND = Kind("prometheus", frozenset(("promql",)), PromqlSettings, _make)
+KIND = Kind("prometheus", frozenset(("promql",)), PromqlSettings, PromqlSource)

@@ -69,19 +69,14 @@ class RedisSettings(SourceSettings, frozen=True):
 class RedisSource:
     """Keeps one connection to Redis, and makes a new one when it breaks or hangs."""
 
-    def __init__(
-        self,
-        name: str,
-        settings: RedisSettings,
-        command: str,
-        password: str,
-        surroundings: Surroundings,
-    ) -> None:
-        """:param command: the key of :attr:`RedisSettings.COMMANDS` that the table has."""
+    def __init__(self, name: str, settings: RedisSettings, surroundings: Surroundings) -> None:
+        command = _command(f"sources.{name}", settings)
         self._name = name
         self._settings = settings
         self._command, self._key = command, getattr(settings, command)
-        self._password = password
+        self._password = settings.url.password
+        if settings.password is not None:
+            self._password = surroundings.reveal(f"sources.{name}.password", settings.password)
         self._reactor, self._now = surroundings.reactor, surroundings.now
         polled = command in settings.POLLED
         self.every = settings.every or EVERY if polled else None
@@ -234,8 +229,8 @@ def _object(flat: Iterable[bytes]) -> dict[str, Any]:
     return {key.decode(errors="replace"): read_text_or_why(value) for key, value in pairs}
 
 
-def _make(name: str, settings: RedisSettings, surroundings: Surroundings) -> RedisSource:
-    path = f"sources.{name}"
+def _command(path: str, settings: RedisSettings) -> str:
+    """Return the one key of :attr:`RedisSettings.COMMANDS` that the table has."""
     commands = [key for key in settings.COMMANDS if getattr(settings, key) is not None]
     if len(commands) != 1:
         raise ConfigError([f"{path}: expected one of {', '.join(settings.COMMANDS)}"])
@@ -249,15 +244,8 @@ def _make(name: str, settings: RedisSettings, surroundings: Surroundings) -> Red
     except ImportError:
         problem = f"{path}.url: {needs_extra('Redis', 'hiredis', 'redis')}"
         raise ConfigError([problem]) from None
-    password = settings.url.password
-    if settings.password is not None:
-        password = surroundings.reveal(f"{path}.password", settings.password)
-    return RedisSource(name, settings, command, password, surroundings)
+    return command
 
 
-KIND = Kind(
-    "redis",
-    frozenset(("redis:", "rediss:", "subscribe", "psubscribe", "xread")),
-    RedisSettings,
-    _make,
-)
+TOLD_BY = frozenset(("redis:", "rediss:", "subscribe", "psubscribe", "xread"))
+KIND = Kind("redis", TOLD_BY, RedisSettings, RedisSource)

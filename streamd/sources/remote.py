@@ -24,12 +24,7 @@ from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.shape import Event as Reading
 from streamd.sources.web.event_stream import Event, EventBody, EventStreamSource
 from streamd.sources.web.http_client import header_of
-from streamd.sources.web.http_get import (
-    HttpGetSettings,
-    HttpUrl,
-    check_tls,
-    reveal_headers,
-)
+from streamd.sources.web.http_get import HttpGetSettings, HttpUrl, headers_of
 from streamd.wire.requests import LOG_HEADER
 
 SILENCE = 12.0
@@ -71,15 +66,12 @@ class RemoteSource(EventStreamSource):
 
     _settings: RemoteSettings
 
-    def __init__(
-        self,
-        name: str,
-        settings: RemoteSettings,
-        headers: Mapping[str, str],
-        surroundings: Surroundings,
-    ) -> None:
-        """:param headers: the secrets of the settings in plain text."""
+    def __init__(self, name: str, settings: RemoteSettings, surroundings: Surroundings) -> None:
         super().__init__(settings, surroundings)
+        if settings.whole:
+            told = "the streams of another streamd stay as they are"
+            raise ConfigError([f"sources.{name}.whole: {told}"])
+        headers = headers_of(name, settings, surroundings, "streamd", settings.token)
         self._name = name
         self._zone = surroundings.zone
         self._headers = {"Accept": "text/event-stream", **headers}
@@ -251,16 +243,4 @@ def _decoded(event: Event) -> Mapping[str, Any]:
     return message
 
 
-def _make(name: str, settings: RemoteSettings, surroundings: Surroundings) -> RemoteSource:
-    path = f"sources.{name}"
-    check_tls(f"{path}.streamd", settings.streamd)
-    if settings.whole:
-        raise ConfigError([f"{path}.whole: the streams of another streamd stay as they are"])
-    headers = reveal_headers(path, settings.headers, surroundings)
-    if settings.token is not None:
-        token = surroundings.reveal(f"{path}.token", settings.token)
-        headers["Authorization"] = f"Bearer {token}"
-    return RemoteSource(name, settings, headers, surroundings)
-
-
-KIND = Kind("streamd", frozenset(("streamd",)), RemoteSettings, _make)
+KIND = Kind("streamd", frozenset(("streamd",)), RemoteSettings, RemoteSource)

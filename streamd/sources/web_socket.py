@@ -19,10 +19,9 @@ from streamd.sources.web.http_client import explain
 from streamd.sources.web.http_get import (
     HttpGetSettings,
     check_host,
-    check_tls,
     follow_redirects,
+    headers_of,
     refusal,
-    reveal_headers,
 )
 from streamd.sources.web.web_socket_client import SWITCHED, WebSocket, open_web_socket
 
@@ -59,21 +58,12 @@ class WebSocketSource:
     next update.
     """
 
-    def __init__(
-        self,
-        name: str,
-        settings: WebSocketSettings,
-        headers: Mapping[str, str],
-        say: str | None,
-        surroundings: Surroundings,
-    ) -> None:
-        """:param headers: the secrets of ``settings.headers`` in plain text.
-
-        :param say: that of ``settings.say``.
-        """
-        self._settings, self._say = settings, say
+    def __init__(self, name: str, settings: WebSocketSettings, surroundings: Surroundings) -> None:
+        self._settings = settings
         self._reactor, self._now = surroundings.reactor, surroundings.now
-        self._headers = headers
+        self._headers = headers_of(name, settings, surroundings)
+        say = settings.say
+        self._say = None if say is None else surroundings.reveal(f"sources.{name}.say", say)
         shape = Shape(settings.pick, settings.key, settings.whole)
         self._messages = MessageShape(check_shape(f"sources.{name}", shape))
         self._socket: WebSocket | None = None
@@ -128,13 +118,4 @@ class WebSocketSource:
         return self._messages.read(read_text(text))
 
 
-def _make(name: str, settings: WebSocketSettings, surroundings: Surroundings) -> WebSocketSource:
-    path = f"sources.{name}"
-    check_tls(f"{path}.url", settings.url, "WSS")
-    headers = reveal_headers(path, settings.headers, surroundings)
-    say = settings.say
-    text = None if say is None else surroundings.reveal(f"{path}.say", say)
-    return WebSocketSource(name, settings, headers, text, surroundings)
-
-
-KIND = Kind("websocket", frozenset(("ws:", "wss:")), WebSocketSettings, _make)
+KIND = Kind("websocket", frozenset(("ws:", "wss:")), WebSocketSettings, WebSocketSource)

@@ -11,14 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from streamd.core.steps import finish
 from streamd.sources.backfills.rows import PastRow, PastRows
-from streamd.sources.backfills.spans import (
-    DAY,
-    LONGEST,
-    end_of_window,
-    longer,
-    midnight,
-    shorter,
-)
+from streamd.sources.backfills.spans import DAY, LONGEST, end_of_window, longer, midnight, shorter
 from streamd.sources.errors import SourceError, Unreachable
 
 FEW_ROWS, MANY_ROWS = 1000, 4000

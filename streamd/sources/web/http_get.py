@@ -73,23 +73,32 @@ def check_host(url: str) -> str:
     return url
 
 
-def reveal_headers(
-    path: str, headers: Mapping[str, Secret], surroundings: Surroundings
+def headers_of(
+    name: str,
+    settings: HttpGetSettings,
+    surroundings: Surroundings,
+    key: str = "url",
+    token: Secret | None = None,
 ) -> dict[str, str]:
-    """Return the headers of a table in plain text.
+    """Return the headers that a source's table configures, in plain text.
 
-    :param path: the key path of the table.
-    :raises ConfigError: if a header's name is invalid, or a secret is missing.
+    :param key: the key with the URL.
+    :param token: for ``Authorization: Bearer``.
+    :raises ConfigError: if a header's name is invalid, a secret is missing, or TLS needs a package.
     """
-    for header in headers:
+    path = f"sources.{name}"
+    check_tls(f"{path}.{key}", getattr(settings, key))
+    headers = {}
+    for header, secret in settings.headers.items():
         if not _HEADER.fullmatch(header):
             raise ConfigError([f"{path}.headers.{header}: expected a header's name"])
-    return {
-        key: surroundings.reveal(f"{path}.headers.{key}", secret) for key, secret in headers.items()
-    }
+        headers[header] = surroundings.reveal(f"{path}.headers.{header}", secret)
+    if token is not None:
+        headers["Authorization"] = f"Bearer {surroundings.reveal(f'{path}.token', token)}"
+    return headers
 
 
-def check_tls(path: str, url: str, what: str = "HTTPS", extra: str = "http") -> None:
+def check_tls(path: str, url: str, extra: str = "http") -> None:
     """Raise a ConfigError if a URL needs TLS, and the extra for it is not installed.
 
     :param path: the key path of the URL.
@@ -99,7 +108,7 @@ def check_tls(path: str, url: str, what: str = "HTTPS", extra: str = "http") -> 
             import OpenSSL  # noqa: F401
             import service_identity  # noqa: F401
         except ImportError:
-            needs = needs_extra(what, "pyOpenSSL", extra)
+            needs = needs_extra(url.partition(":")[0].upper(), "pyOpenSSL", extra)
             raise ConfigError([f"{path}: {needs}"]) from None
 
 
