@@ -13,11 +13,7 @@ from typing import Any
 
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import (
-    IListeningPort,
-    IOpenSSLContextFactory,
-    IProtocolFactory,
-)
+from twisted.internet.interfaces import IListeningPort, IOpenSSLContextFactory, IProtocolFactory
 from zope.interface import implementer
 
 from streamd.config.extras import needs_extra

@@ -10,14 +10,7 @@ import msgspec
 
 from streamd.config.access import IdentitySettings, TokenEntry
 from streamd.config.alerts import AlertTable
-from streamd.config.fields import (
-    Language,
-    Origin,
-    PublicUrl,
-    Size,
-    Timezone,
-    TrustedProxy,
-)
+from streamd.config.fields import Language, Origin, PublicUrl, Size, Timezone, TrustedProxy
 from streamd.config.hooks import HookTable
 from streamd.config.kind import SourceTable
 from streamd.config.own_pages import OwnPages

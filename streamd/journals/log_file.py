@@ -16,13 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streamd.core.histories.blocks import StoredBlocks
-from streamd.core.update import (
-    LIFE_UNIT,
-    MAX_TIME,
-    ORIGIN,
-    Position,
-    Update,
-)
+from streamd.core.update import LIFE_UNIT, MAX_TIME, ORIGIN, Position, Update
 from streamd.journals.book import KEYS, Batch, draw_life, weigh
 from streamd.journals.file_format import (
     APPLICATION,

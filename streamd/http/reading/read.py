@@ -25,12 +25,7 @@ from streamd.http.request import NAME, Request, Response, Routes, joined
 from streamd.reactor.slices import Slices
 from streamd.wire.encoding import member
 from streamd.wire.plain import plain_update
-from streamd.wire.requests import (
-    POINTS,
-    parse_history,
-    parse_period,
-    parse_points,
-)
+from streamd.wire.requests import POINTS, parse_history, parse_period, parse_points
 
 _JSON = "application/json"
 
