@@ -10,12 +10,12 @@ from importlib import import_module
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
+from streamd.reactor.deadline import Deadline
 from streamd.reactor.worker import Worker
 from streamd.sources.errors import SourceError, raised_at
 from streamd.sources.feed import Feed
@@ -60,11 +60,11 @@ class CallSource:
     def __init__(self, name: str, settings: CallSettings, surroundings: Surroundings) -> None:
         folder = str(surroundings.base.absolute())
         self._function = function = _find(f"sources.{name}.call", settings.call, folder)
-        self._reactor = reactor = surroundings.reactor
+        reactor = surroundings.reactor
         self._worker = Worker(reactor, f"source {name}")
         self._generator: Any = None
         self._running: Deferred[Any] | None = None
-        self._watch: IDelayedCall | None = None
+        self._watch = Deadline(reactor)
         self._on_reactor = _is_for_reactor(function)
         steps = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
         self.every = settings.every or (None if steps else Duration(EVERY))
@@ -90,18 +90,15 @@ class CallSource:
     def _begin(self) -> Deferred[Any]:
         self._running = running = self._read()
         if self._limit and not running.called:
-            self._watch = self._reactor.callLater(self._limit, self._late)
+            self._watch.set(self._limit, self._late)
             running.addBoth(self._over)
         return running
 
     def _over(self, result: Any) -> Any:
-        if self._watch is not None:
-            self._watch.cancel()
-        self._watch = None
+        self._watch.cancel()
         return result
 
     def _late(self) -> None:
-        self._watch = None
         text = f"the function has not returned for {self._limit:g} s"
         self._feed.failed(Failure(SourceError(text)))
 

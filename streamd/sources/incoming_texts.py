@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
 from streamd.core.values import BadValue
+from streamd.reactor.deadline import Deadline
 from streamd.sources.feed import Feed
 from streamd.sources.shape import NOTHING
 from streamd.wire.requests import PACE
@@ -71,16 +72,15 @@ class Texts:
         """
         self._read = read
         self._feed = feed
-        self._clock = clock
         self._whole = whole
         self._room = ROOM
-        self._turn: IDelayedCall | None = None
+        self._turn = Deadline(clock)
         self._forget()
 
     def put(self, text: bytes) -> None:
         """Publish a text as a reading, now or at the end of the interval of at most 33 ms."""
-        if self._turn is None:
-            self._turn = self._clock.callLater(PACE, self._turned)
+        if not self._turn:
+            self._turn.set(PACE, self._turned)
         try:
             value = self._read(text)
         except Refused:
@@ -99,8 +99,7 @@ class Texts:
 
     def flush(self) -> None:
         """Publish waiting texts at once: the program has ended."""
-        if self._turn is not None and self._turn.active():
-            self._turn.cancel()
+        self._turn.cancel()
         self._turned()
 
     def stop(self) -> None:
@@ -115,10 +114,9 @@ class Texts:
         self._bad = None
 
     def _turned(self) -> None:
-        self._turn = None
         self._room = ROOM
         if self._members is not None or self._values or self._bad:
-            self._turn = self._clock.callLater(PACE, self._turned)
+            self._turn.set(PACE, self._turned)
             self._room -= 1
             self._publish()
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from streamd.reactor.deadline import Deadline
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.feed import Feed
 
@@ -85,7 +86,7 @@ class Polling:
         self._earliest = self._due = 0.0
         self._failures = 0
         self._longest = MAX_UNREACHABLE
-        self._next: IDelayedCall | None = None
+        self._next = Deadline(clock)
         self._running: Deferred[Any] | None = None  # the run that began last
         self.stopped = False
 
@@ -100,8 +101,7 @@ class Polling:
     def stop(self) -> None:
         """Stop; the result of a run that has begun is ignored."""
         self.stopped = True
-        if self._next is not None and self._next.active():
-            self._next.cancel()
+        self._next.cancel()
 
     def cancel(self) -> None:
         """Stop, and cancel a run that has begun."""
@@ -112,8 +112,8 @@ class Polling:
     def wake(self) -> None:
         """Run as soon as possible, because there is news; during a run, run once more after it."""
         self._woken = True
-        if self._next is not None and self._next.active():
-            self._next.reset(max(0.0, self._when() - self._clock.seconds()))
+        if self._next:
+            self._next.set(max(0.0, self._when() - self._clock.seconds()), self._turn)
 
     def _when(self) -> float:
         """Return the time on the clock at which the next run is due."""
@@ -167,7 +167,7 @@ class Polling:
         wait = max(0.0, self._when() - now)
         if self._ping is not None and not self._failures:
             wait = min(wait, PING)
-        self._next = self._clock.callLater(wait, self._turn)
+        self._next.set(wait, self._turn)
 
     def _pause(self) -> float:
         """Return the seconds from a failure to the next attempt."""

@@ -6,12 +6,13 @@ import random
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.python.failure import Failure
 
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
+from streamd.reactor.deadline import Deadline
 from streamd.sources.feed import Feed
 from streamd.sources.settings import SourceSettings
 
@@ -38,7 +39,7 @@ class RandomWalk:
         self._loop = LoopingCall(self._round)
         self._loop.clock = clock
         self._waiting: Deferred[None] | None = None
-        self._again: IDelayedCall | None = None
+        self._again = Deadline(clock)
 
     def start(self, feed: Feed) -> None:
         self._feed = feed
@@ -50,8 +51,7 @@ class RandomWalk:
             self._loop.stop()
         if self._waiting is not None:
             self._waiting.cancel()
-        if self._again is not None and self._again.active():
-            self._again.cancel()
+        self._again.cancel()
 
     def _walk(self) -> None:
         # An interval of 0: a round begins as soon as the wait of the one before it is over.
@@ -68,7 +68,7 @@ class RandomWalk:
     def _ended(self, failure: Failure) -> None:
         """Report the exception that ended the LoopingCall, and start it again."""
         if not failure.check(CancelledError):
-            self._again = self._clock.callLater(MAX_WAIT, self._walk)
+            self._again.set(MAX_WAIT, self._walk)
             self._feed.failed(failure)
 
 

@@ -9,22 +9,21 @@ from typing import Any, NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+from streamd.reactor.deadline import Deadline
 from streamd.sources.brokers.amqp_errors import (
-    NO_ANSWER,
     NotThere,
     Shared,
     channel_refusal,
     connection_refusal,
-    explain_connection,
 )
 from streamd.sources.brokers.amqp_frames import NotAmqp, Sieve
 from streamd.sources.brokers.amqp_login import AmqpLogin, make_pika
-from streamd.sources.brokers.amqp_receipts import Receipts, stop_call
+from streamd.sources.brokers.amqp_receipts import Receipts
+from streamd.sources.brokers.broker_url import NO_ANSWER, explain
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.polling import PING
 
@@ -91,8 +90,8 @@ class AmqpConnection(Protocol):
         self._ended = self._silent = False
         self._heard = 0.0  # when the last bytes came
         self._running: list[Deferred[None]] = []
-        self._limit: IDelayedCall | None = None  # of the answer that is waited for
-        self._leaving: IDelayedCall | None = None
+        self._limit = Deadline(reactor)  # of the answer that is waited for
+        self._leaving = Deadline(reactor)
         self._receipts = Receipts(reactor)
         self.waiting = self._came = 0  # _came: messages since the last proof
 
@@ -178,7 +177,7 @@ class AmqpConnection(Protocol):
         if self.transport is None:
             self.gone.callback(None)
         elif self._cut is None:
-            self._leaving = self._reactor.callLater(0, self._leave)
+            self._leaving.set(0, self._leave)
 
     # -- Twisted calls -----------------------------------------------------------------------------
 
@@ -200,7 +199,7 @@ class AmqpConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         assert reason.value is not None
         self._cut = reason.value
-        stop_call(self._leaving)
+        self._leaving.cancel()
         try:
             self._pika.connectionLost(reason)
         finally:
@@ -263,7 +262,7 @@ class AmqpConnection(Protocol):
         :raises SourceError: if none comes, or if it is a refusal.
         """
         self._heard = self._reactor.seconds()
-        self._limit = self._reactor.callLater(TIMEOUT, self._expire, answer, patiently)
+        self._limit.set(TIMEOUT, partial(self._expire, answer, patiently))
         try:
             return await answer
         except Exception as error:
@@ -273,12 +272,12 @@ class AmqpConnection(Protocol):
                 raise
             raise self._reason(error) from error
         finally:
-            stop_call(self._limit)
+            self._limit.cancel()
 
     def _expire(self, answer: Deferred[Any], patiently: bool) -> None:
         rest = self._heard + TIMEOUT - self._reactor.seconds()
         if patiently and rest > 0:
-            self._limit = self._reactor.callLater(rest, self._expire, answer, patiently)
+            self._limit.set(rest, partial(self._expire, answer, patiently))
         else:
             self._silent = True
             answer.cancel()
@@ -300,7 +299,7 @@ class AmqpConnection(Protocol):
             return connection_refusal(*self._sieve.goodbye, self._login.vhost)
         if self._cut is None and hasattr(error, "reply_code"):
             return channel_refusal(error.reply_code, error.reply_text, *self._about)
-        return explain_connection(self._cut or error)
+        return explain(self._cut or error)
 
     def _fire(self, failure: Failure) -> None:
         if not self._lost.called:
@@ -308,7 +307,7 @@ class AmqpConnection(Protocol):
 
     def _leave(self) -> None:
         if self._pika.is_open and not self._silent:
-            self._leaving = self._reactor.callLater(FAREWELL, self.transport.abortConnection)
+            self._leaving.set(FAREWELL, self.transport.abortConnection)
             self._pika.close()
         else:
             self.transport.abortConnection()

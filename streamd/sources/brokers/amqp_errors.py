@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import TimeoutError as TwistedTimeoutError
-from twisted.internet.error import (
-    ConnectError,
-    ConnectingCancelledError,
-    ConnectionClosed,
-    DNSLookupError,
-    TCPTimedOutError,
-)
-from twisted.internet.error import TimeoutError as ConnectTimeoutError
-
 from streamd.sources.errors import SourceError, Unreachable
-
-_LATE = (TwistedTimeoutError, ConnectTimeoutError, ConnectingCancelledError, TCPTimedOutError)
-
-NO_ANSWER = "the broker does not answer"
 
 CLOSED = "the broker closed the connection"
 
@@ -70,25 +56,6 @@ class Shared(Unreachable):
 
 class NotThere(SourceError):
     """The queue or exchange does not exist: the messages in it are lost."""
-
-
-def explain_connection(error: BaseException) -> Exception:
-    """Return why a connection to the broker could not be opened, or has ended."""
-    detail = f"({type(error).__name__}: {error})"
-    module = type(error).__module__
-    if module.startswith("service_identity") or "certificate verify failed" in str(error):
-        return Unreachable("the certificate of the broker is not trusted", detail)
-    if module.startswith("OpenSSL"):
-        return Unreachable("the broker does not speak TLS as expected", detail)
-    if isinstance(error, _LATE):
-        return Unreachable(NO_ANSWER)
-    if isinstance(error, DNSLookupError):
-        return Unreachable("the host of the broker is not known", detail)
-    if isinstance(error, ConnectError):
-        return Unreachable("the broker does not accept connections", detail)
-    if isinstance(error, ConnectionClosed):
-        return Unreachable(CLOSED, detail)
-    return error if isinstance(error, Exception) else SourceError("cancelled")
 
 
 def _word(code: int, text: str) -> str:

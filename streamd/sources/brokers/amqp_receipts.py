@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
-
-def stop_call(call: IDelayedCall | None) -> None:
-    """Cancel a delayed call that is still to come; None is ignored."""
-    if call is not None and call.active():
-        call.cancel()
+from streamd.reactor.deadline import Deadline
 
 
 class Receipts:
@@ -21,8 +17,7 @@ class Receipts:
 
     def __init__(self, clock: IReactorTime) -> None:
         self.channel: Any = None
-        self._clock = clock
-        self._telling: IDelayedCall | None = None
+        self._telling = Deadline(clock)
         self._stored: set[int] = set()  # the tags of stored messages behind one that is not
         self._told = 0
         self._over = False
@@ -33,13 +28,13 @@ class Receipts:
         :param tag: its number on the channel; the first has 1.
         """
         self._stored.add(tag)
-        if not self._over and (self._telling is None or not self._telling.active()):
-            self._telling = self._clock.callLater(0, self._tell)
+        if not (self._over or self._telling):
+            self._telling.set(0, self._tell)
 
     def stop(self) -> None:
         """Acknowledge nothing more."""
         self._over = True
-        stop_call(self._telling)
+        self._telling.cancel()
 
     def _tell(self) -> None:
         before = self._told

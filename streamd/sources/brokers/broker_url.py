@@ -12,12 +12,37 @@ from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from twisted.internet.defer import TimeoutError as TwistedTimeoutError
+from twisted.internet.error import (
+    ConnectError,
+    ConnectingCancelledError,
+    ConnectionClosed,
+    DNSLookupError,
+    TCPTimedOutError,
+)
+from twisted.internet.error import TimeoutError as ConnectTimeoutError
 
 from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Surroundings
 from streamd.core.parsed_text import ParsedText
 from streamd.sources.errors import SourceError, Unreachable
+
+_LATE = (
+    TimeoutError,
+    TwistedTimeoutError,
+    ConnectTimeoutError,
+    ConnectingCancelledError,
+    TCPTimedOutError,
+)
+
+NO_ANSWER = "the broker does not answer"
+
+_REASONS: Mapping[str, tuple[type[BaseException], ...]] = {
+    "the host of the broker is not known": (gaierror, DNSLookupError),
+    "the broker closed the connection": (ConnectionResetError, BrokenPipeError, ConnectionClosed),
+    "the broker does not accept connections": (OSError, ConnectError),
+}
+"""What walls show, and the errors of Python and Twisted that mean it; the first that fits counts."""
 
 
 class BrokerUrl(ParsedText):
@@ -122,18 +147,18 @@ def _blocks(file: Path) -> list[bytes]:
 
 
 def explain(error: BaseException) -> Exception:
-    """Return why the broker cannot be reached, as an error that walls may show: without addresses."""
-    detail = f"({type(error).__name__}: {error})"
-    if isinstance(error, ssl.SSLCertVerificationError):
+    """Return why there is no connection to the broker, as an error that walls may show.
+
+    :param error: of Python, Twisted or pyOpenSSL; its text, with addresses, is for the log only.
+    """
+    detail, module = f"({type(error).__name__}: {error})", type(error).__module__
+    if module.startswith("service_identity") or "certificate verify failed" in str(error):
         return Unreachable("the certificate of the broker is not trusted", detail)
-    if isinstance(error, ssl.SSLError):
+    if module.startswith("OpenSSL") or isinstance(error, ssl.SSLError):
         return Unreachable("the broker does not speak TLS as expected", detail)
-    if isinstance(error, TimeoutError | TwistedTimeoutError):
-        return Unreachable("the broker does not answer")
-    if isinstance(error, gaierror):
-        return Unreachable("the host of the broker is not known", detail)
-    if isinstance(error, ConnectionResetError | BrokenPipeError):
-        return Unreachable("the broker closed the connection", detail)
-    if isinstance(error, OSError):
-        return Unreachable("the broker does not accept connections", detail)
+    if isinstance(error, _LATE):
+        return Unreachable(NO_ANSWER)
+    for text, kinds in _REASONS.items():
+        if isinstance(error, kinds):
+            return Unreachable(text, detail)
     return error if isinstance(error, Exception) else SourceError("cancelled")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
 from streamd.core.names import end_of_name, is_below, join_ends
 from streamd.core.values import BadValue
+from streamd.reactor.deadline import Deadline
 from streamd.sources.feed import Feed
 from streamd.sources.incoming_texts import ROOM
 from streamd.wire.requests import PACE
@@ -45,7 +46,7 @@ class Inbox:
         self._whole = whole
         self._room = float(ROOM)
         self._filled = clock.seconds()
-        self._next: IDelayedCall | None = None
+        self._next = Deadline(clock)
         self._parts: dict[str, Any] = {}
         self._gone: set[str] = set()
         self._done: list[Done] = []
@@ -95,8 +96,7 @@ class Inbox:
         """Drop waiting messages without acknowledging them: the connection has ended."""
         self.on_refused = lambda: None
         self._empty()
-        if self._next is not None and self._next.active():
-            self._next.cancel()
+        self._next.cancel()
 
     def _empty(self) -> None:
         self._parts, self._gone, self._done = {}, set(), []
@@ -104,7 +104,7 @@ class Inbox:
     def _add(self, done: Done | None) -> None:
         if done is not None:
             self._done.append(done)
-        if self._next is None or not self._next.active():
+        if not self._next:
             self._turn()
 
     def _turn(self) -> None:
@@ -116,7 +116,7 @@ class Inbox:
             self._room -= 1
             self.flush()
         else:
-            self._next = self._clock.callLater((1 - self._room) / RATE, self._turn)
+            self._next.set((1 - self._room) / RATE, self._turn)
 
     def _publish(self) -> None:
         parts, gone, done = self._parts, self._gone, self._done

@@ -9,12 +9,12 @@ from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientPr
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 
 from streamd.core.errors import shorten
+from streamd.reactor.deadline import Deadline
 from streamd.sources.errors import SourceError, Unreachable
 from streamd.sources.incoming_texts import MAX_TEXT
 from streamd.sources.web.http_client import MALFORMED, MAX_HEAD, USER_AGENT, origin_of
@@ -56,8 +56,8 @@ class WebSocket(WebSocketClientProtocol):
         self._reactor = reactor
         self._head = MAX_HEAD
         self._room = ROOM
-        self._resuming: IDelayedCall | None = None
-        self._pinging: IDelayedCall | None = None
+        self._resuming = Deadline(reactor)
+        self._pinging = Deadline(reactor)
         self._heard = 0.0
         self.why: Exception | None = None
 
@@ -99,12 +99,11 @@ class WebSocket(WebSocketClientProtocol):
 
     def _take_room(self, size: int) -> None:
         self._room -= size
-        if self._room <= 0 and self._resuming is None:
+        if self._room <= 0 and not self._resuming:
             self.transport.pauseProducing()
-            self._resuming = self._reactor.callLater(PACE, self._resume)
+            self._resuming.set(PACE, self._resume)
 
     def _resume(self) -> None:
-        self._resuming = None
         self._room = ROOM
         self._heard = self._reactor.seconds()
         self.transport.resumeProducing()
@@ -135,9 +134,8 @@ class WebSocket(WebSocketClientProtocol):
             self.abort(SourceError("the answer is no WebSocket handshake", f"({reason})"))
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        for timer in (self._pinging, self._resuming):
-            if timer is not None and timer.active():
-                timer.cancel()
+        self._pinging.cancel()
+        self._resuming.cancel()
         self.why = self.why or _closed(wasClean, code, reason)
         if not self.answered.called:
             self.answered.errback(self.why)
@@ -156,7 +154,7 @@ class WebSocket(WebSocketClientProtocol):
             self.abort(Unreachable(f"nothing came for {DEAD:g} s"))
             return
         self.sendPing()
-        self._pinging = self._reactor.callLater(PING_EVERY, self._beat)
+        self._pinging.set(PING_EVERY, self._beat)
 
 
 def _closed(clean: bool, code: int | None, reason: str | None) -> Exception:

@@ -19,13 +19,9 @@ from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisc
 from twisted.python.failure import Failure
 
 from streamd.sources.brokers.amqp_client import AmqpConnection
-from streamd.sources.brokers.amqp_errors import (
-    NotThere,
-    channel_refusal,
-    connection_refusal,
-    explain_connection,
-)
+from streamd.sources.brokers.amqp_errors import NotThere, channel_refusal, connection_refusal
 from streamd.sources.brokers.amqp_login import AmqpLogin
+from streamd.sources.brokers.broker_url import explain
 from streamd.sources.errors import SourceError, Unreachable
 
 
@@ -127,14 +123,14 @@ def test_channels(code: int, text: str, key: str, message: str, kind: type[Sourc
     ],
 )
 def test_lines(error: Exception, message: str) -> None:
-    explained = explain_connection(error)
+    explained = explain(error)
     assert isinstance(explained, Unreachable)
     assert explained.message == message
 
 
 def test_what_nobody_expected() -> None:
     error = ZeroDivisionError()
-    assert explain_connection(error) is error
+    assert explain(error) is error
 
 
 @pytest.mark.parametrize("method", [b"\x77\x77\x77\x77", b"\x77", b"\x00\x0a\x00\x32"])
