@@ -8,6 +8,7 @@ import msgspec
 
 from streamd.core.duration import parse_duration
 from streamd.core.errors import Refused
+from streamd.core.presentation import duration_text
 from streamd.core.type_errors import reworded
 
 T = TypeVar("T")
@@ -39,6 +40,6 @@ def parse_lasting(written: str, most: float, code: str) -> float:
     except ValueError as error:
         raise Refused(400, code, f"for: {error}") from None
     if not 0 < seconds <= most:
-        text = f"for: expected more than 0 s, and at most {most / 86400:g} d"
+        text = f"for: expected more than 0 s, and at most {duration_text(most)}"
         raise Refused(400, code, text)
     return seconds

@@ -22,7 +22,6 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
-from streamd.core.type_errors import reworded
 from streamd.core.update import check_name
 from streamd.http.access.access import Access
 from streamd.http.access.codes import ALPHABET, LENGTH, Codes, Waiting
@@ -30,6 +29,7 @@ from streamd.http.access.credentials import cookie_to_set
 from streamd.http.access.grants import UNSEEN, Grant, Grants
 from streamd.http.access.guesses import PAUSE, Guesses
 from streamd.http.access.origins import Right
+from streamd.http.admin.command_body import parse_command
 from streamd.http.request import NAME, NeedsBody, Request, Response, Routes, json_response
 from streamd.journals.journal import Away
 
@@ -55,6 +55,9 @@ class _Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     wall: str = ""
+
+
+_DEVICE, _APPROVAL = msgspec.json.Decoder(_Device), msgspec.json.Decoder(_Approval)
 
 
 class Pairing:
@@ -110,7 +113,7 @@ class Pairing:
             raise Refused(403, "no-pairing", message)
 
         def take(body: bytes) -> Response | Deferred[Response]:
-            secret = _parse(body, _Device).device
+            secret = parse_command(_DEVICE, body, "bad-pairing").device
             if not _SECRET.fullmatch(secret):
                 raise Refused(400, "bad-device", "expected 256 random bits in base64url")
             if not self._grants.loaded:
@@ -153,7 +156,7 @@ class Pairing:
             raise Refused(429, "too-many-guesses", message, PAUSE)
 
         def approve(body: bytes) -> Deferred[Response]:
-            approval = _parse(body, _Approval)
+            approval = parse_command(_APPROVAL, body, "bad-pairing")
             name, wall = check_name(approval.name), self._wall_of(approval)
             # A text that cannot be a code is no guess: it costs no look at the journal.
             if not _CODE.fullmatch(code):
@@ -198,14 +201,3 @@ def _about(listed: tuple[Waiting, str]) -> dict[str, Any]:
         "since": waiting.since,
         "until": waiting.until,
     }
-
-
-def _parse(body: bytes, kind: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except RecursionError:
-        raise Refused(400, "bad-pairing", "nested too deeply") from None
-    except msgspec.ValidationError as error:
-        raise Refused(400, "bad-pairing", f"not understood: {reworded(error)}") from None
-    except (msgspec.MsgspecError, ValueError):  # ValueError: bytes that are not UTF-8
-        raise Refused(400, "bad-pairing", "expected an object in JSON") from None

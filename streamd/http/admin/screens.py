@@ -8,12 +8,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from streamd.core.duration import parse_duration
 from streamd.core.errors import Refused, shorten
 from streamd.core.rights import no_right
 from streamd.http.access.access import Access
 from streamd.http.access.origins import Right
-from streamd.http.admin.command_body import parse_command
+from streamd.http.admin.command_body import parse_command, parse_lasting
 from streamd.http.request import NAME, NeedsBody, Request, Response, Routes, json_response
 from streamd.hub.screens import Screens
 from streamd.wire.v1 import v1_message
@@ -112,17 +111,7 @@ class Commands:
         command = parse_command(_COMMAND, body, "bad-command")
         fields: dict[str, Any] = msgspec.to_builtins(command)
         if isinstance(command, ShowMessage):
-            fields["for"] = _seconds(command.shown)
+            fields["for"] = parse_lasting(command.shown, MAX_SHOWN, "bad-command")
         if isinstance(command, ShowWall) and command.wall not in self._walls():
             raise Refused(400, "unknown-wall", f"there is no wall {shorten(command.wall)}")
         return fields
-
-
-def _seconds(shown: str) -> float:
-    try:
-        seconds = parse_duration(shown)
-        if not 0 < seconds <= MAX_SHOWN:
-            raise ValueError(f"for: expected more than 0 s, and at most {MAX_SHOWN / 3600:g} h")
-    except ValueError as error:
-        raise Refused(400, "bad-command", f"not understood: {error}") from None
-    return seconds
