@@ -9,7 +9,7 @@ import msgspec
 
 from streamd.config.fields import Secret
 from streamd.core.errors import Refused
-from streamd.core.parsed_text import ParsedText
+from streamd.core.parsed_text import FormedText, ParsedText
 from streamd.core.selection import ALL_STREAMS, Selection
 
 MAX_NAME = 64
@@ -31,7 +31,6 @@ class TokenEntry(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> TokenEntry:
-        """Parse a configured value; a ValueError says which form is expected."""
         if not isinstance(written, dict) or "token" not in written:
             return cls(_secret(written))
         unknown = sorted(written.keys() - _KEYS)
@@ -61,17 +60,11 @@ def _streams(written: Any) -> Selection:
     return Selection(written)
 
 
-class HeaderName(str):
-    """The name of a header, in lower case."""
+class HeaderName(FormedText):
+    """The name of a header."""
 
-    _FORM = re.compile(r"[A-Za-z0-9-]{1,64}")
-
-    @classmethod
-    def parse(cls, written: Any) -> HeaderName:
-        """Parse a configured value; a ValueError says which form is expected."""
-        if not isinstance(written, str) or not cls._FORM.fullmatch(written):
-            raise ValueError('expected the name of a header such as "X-Forwarded-User"')
-        return cls(written.lower())
+    FORM = re.compile(r"[A-Za-z0-9-]{1,64}")
+    EXPECTED = 'expected the name of a header such as "X-Forwarded-User"'
 
 
 class IdentitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

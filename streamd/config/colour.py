@@ -16,7 +16,6 @@ class Colour(str):
 
     @classmethod
     def parse(cls, written: Any) -> Colour:
-        """Parse a configured value; a ValueError says which form is expected."""
         lower = written.lower() if isinstance(written, str) else ""
         if not cls._FORM.fullmatch(lower):
             raise ValueError('expected a colour such as "#7cc7b2"')
@@ -70,7 +69,6 @@ class Accent(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> Accent:
-        """Parse a configured value; a ValueError says which form is expected."""
         if not isinstance(written, dict):
             return cls({"": Colour.parse(written)})
         if not written or not written.keys() <= THEMES.keys():

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from streamd.core.parsed_text import ParsedText
+from streamd.core.parsed_text import FormedText, ParsedText
 
 
 class ConfigError(Exception):
@@ -50,7 +50,6 @@ class Size(int):
 
     @classmethod
     def parse(cls, written: Any) -> Size:
-        """Parse a configured value; a ValueError says which form is expected."""
         match = cls._FORM.fullmatch(written) if isinstance(written, str) else None
         if not match:
             raise ValueError('expected a size such as "64KiB" or "256MiB"')
@@ -130,7 +129,6 @@ class PublicUrl(str):
 
     @classmethod
     def parse(cls, written: Any) -> PublicUrl:
-        """Parse a configured value; a ValueError says which form is expected."""
         match = cls._FORM.fullmatch(written) if isinstance(written, str) else None
         origin = _origin(match[0]) if match else None
         if match is None or origin is None:
@@ -166,7 +164,6 @@ class Secret(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> Secret:
-        """Parse a configured value; a ValueError says which form is expected."""
         if isinstance(written, str) and written:
             return cls(text=written)
         if isinstance(written, dict) and len(written) == 1:
@@ -265,7 +262,6 @@ class TrustedProxy(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> TrustedProxy:
-        """Parse a configured value; a ValueError says which form is expected."""
         if written == "unix":
             return cls(None)
         network = _network(written, strict=False)
@@ -295,25 +291,25 @@ def _network(written: Any, strict: bool = True) -> IPv4Network | IPv6Network | N
     return network
 
 
-class Timezone(str):
+class Timezone(FormedText):
     """A time zone by its name in the IANA database: ``Europe/Berlin``, ``UTC``."""
 
-    _FORM = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
+    FORM = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
+
+    EXPECTED = 'expected a time zone such as "Europe/Berlin"'
 
     @classmethod
-    def parse(cls, written: Any) -> Timezone:
+    def parse(cls, written: Any) -> Self:
         """Parse a configured value; a ValueError says which name is probably meant.
 
         A machine without time zones accepts every name of the right form, because the browser has its
         own.
         """
-        if not isinstance(written, str) or not cls._FORM.fullmatch(written):
-            raise ValueError('expected a time zone such as "Europe/Berlin"')
-        known = available_timezones()
+        zone, known = super().parse(written), available_timezones()
         if known and written not in known:
             near = get_close_matches(written, known, 1)
             raise ValueError(f'unknown time zone; did you mean "{(near or ["Europe/Berlin"])[0]}"?')
-        return cls(written)
+        return zone
 
     def zone(self) -> ZoneInfo | None:
         """Return the zone's rules; None if this machine has no database of them."""
@@ -323,14 +319,8 @@ class Timezone(str):
             return None
 
 
-class Language(str):
+class Language(FormedText):
     """A language by its tag in BCP 47, without extensions: ``de``, ``en-GB``, ``zh-Hant-TW``."""
 
-    _FORM = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
-
-    @classmethod
-    def parse(cls, written: Any) -> Language:
-        """Parse a configured value; a ValueError says which form is expected."""
-        if not isinstance(written, str) or not cls._FORM.fullmatch(written):
-            raise ValueError('expected a language such as "de" or "en-GB"')
-        return cls(written)
+    FORM = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+    EXPECTED = 'expected a language such as "de" or "en-GB"'

@@ -36,7 +36,6 @@ class Pointer(str):
 
     @classmethod
     def parse(cls, written: Any) -> Pointer:
-        """Parse a configured value; a ValueError says which form is expected."""
         return cls(check_pointer(written))
 
 
@@ -48,7 +47,6 @@ class Wanted(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> Wanted:
-        """Parse a configured value; a ValueError says which form is expected."""
         values = written if isinstance(written, list) else [written]
         if not values or not all(isinstance(value, str | int | float) for value in values):
             raise ValueError('expected a value such as "completed", or a list of values')

@@ -31,7 +31,6 @@ class OwnPages:
 
     @classmethod
     def parse(cls, written: Any) -> OwnPages:
-        """Parse a configured value; a ValueError says which form is expected."""
         told = written if isinstance(written, dict) else {"folder": written}
         unknown = sorted(told.keys() - {"folder", "csp"})
         if unknown:

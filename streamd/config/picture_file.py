@@ -21,7 +21,6 @@ class PictureName(str):
 
     @classmethod
     def parse(cls, written: Any) -> PictureName:
-        """Parse a configured value; a ValueError says which form is expected."""
         parts = PurePosixPath(written).parts if isinstance(written, str) else ()
         if not parts or parts[0] == "/" or ".." in parts or "\0" in "".join(parts):
             raise ValueError('expected a file below the folder of the configuration, "plan.png"')

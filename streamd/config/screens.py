@@ -31,7 +31,6 @@ class Hours(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> Hours:
-        """Parse a configured value; a ValueError says which form is expected."""
         match = _HOURS.fullmatch(written) if isinstance(written, str) else None
         if not match:
             raise ValueError('expected hours such as "08:00-18:00"')
@@ -57,7 +56,6 @@ class Weekdays(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> Weekdays:
-        """Parse a configured value; a ValueError says which form is expected."""
         found: set[int] = set()
         for part in written if isinstance(written, list) and written else [written]:
             match = _DAYS.fullmatch(part) if isinstance(part, str) else None

@@ -58,7 +58,6 @@ class Keep(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> Keep:
-        """Parse a configured value; a ValueError says which form is expected."""
         if isinstance(written, int) and not isinstance(written, bool):
             if not 1 <= written <= cls.MAX_UPDATES:
                 raise ValueError(f"expected 1 to {cls.MAX_UPDATES} updates")

@@ -11,7 +11,6 @@ class Duration(float):
 
     @classmethod
     def parse(cls, written: Any) -> Duration:
-        """Parse a configured value; a ValueError says which form is expected."""
         if not isinstance(written, str):
             raise ValueError('expected a duration such as "5s" (a text, with its unit)')
         seconds = parse_duration(written)

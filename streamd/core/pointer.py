@@ -21,7 +21,6 @@ class Pick(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> Pick:
-        """Parse a configured value; a ValueError says which form is expected."""
         for pointer in written.values() if isinstance(written, dict) else (written,):
             check_pointer(pointer)
         return cls(written)

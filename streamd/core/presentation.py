@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from streamd.core.parsed_text import ParsedText
+from streamd.core.parsed_text import FormedText, ParsedText
 
 FORMATS = (
     "number",
@@ -54,15 +54,11 @@ The bounds keep a description small: viewers get all descriptions when they conn
 """
 
 
-class Currency(str):
+class Currency(FormedText):
     """A currency by its ISO 4217 code, such as ``EUR``.  Whether it exists is not checked."""
 
-    @classmethod
-    def parse(cls, written: Any) -> Currency:
-        """Parse a configured value; a ValueError says which form is expected."""
-        if not isinstance(written, str) or not re.fullmatch("[A-Z]{3}", written):
-            raise ValueError('expected the code of a currency, such as "EUR"')
-        return cls(written)
+    FORM = re.compile("[A-Z]{3}")
+    EXPECTED = 'expected the code of a currency, such as "EUR"'
 
 
 class Days(int):
@@ -70,7 +66,6 @@ class Days(int):
 
     @classmethod
     def parse(cls, written: Any) -> Days:
-        """Parse a configured value; a ValueError says which form is expected."""
         match = _DAYS.fullmatch(written) if isinstance(written, str) else None
         if not match:
             raise ValueError('expected whole days, such as "1d" or "7d"')

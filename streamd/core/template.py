@@ -36,7 +36,6 @@ class Template(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> Template:
-        """Parse a configured value; a ValueError says which form is expected."""
         if not isinstance(written, str):
             raise ValueError('expected a name such as "build.{/repository/name}"')
         return cls(written)

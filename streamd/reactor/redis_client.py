@@ -50,7 +50,6 @@ class RedisUrl(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> RedisUrl:
-        """Parse a configured value; a ValueError says which form is expected."""
         wanted = 'expected a URL such as "redis://localhost" or "redis://:password@host:6379/0"'
         if not isinstance(written, str) or not written.startswith(("redis://", "rediss://")):
             raise ValueError(wanted)

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
+from streamd.core.parsed_text import FormedText
 from streamd.reactor.deadline import Deadline
 from streamd.reactor.worker import Worker
 from streamd.sources.errors import SourceError, raised_at
@@ -29,15 +30,11 @@ STEP = 0.001
 """The least seconds between two steps of a generator, so that a busy one does not block the rest."""
 
 
-class Call(str):
+class Call(FormedText):
     """The path of a function: ``module.function``."""
 
-    @classmethod
-    def parse(cls, written: Any) -> Call:
-        """Parse a configured value; a ValueError says which form is expected."""
-        if not isinstance(written, str) or not re.fullmatch(r"([^\W\d]\w*\.)+[^\W\d]\w*", written):
-            raise ValueError('expected a module and its function, such as "office.queue_depth"')
-        return cls(written)
+    FORM = re.compile(r"([^\W\d]\w*\.)+[^\W\d]\w*")
+    EXPECTED = 'expected a module and its function, such as "office.queue_depth"'
 
 
 class CallSettings(SourceSettings, frozen=True):

@@ -57,7 +57,6 @@ class Command(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> Command:
-        """Parse a configured value; a ValueError says which form is expected."""
         if isinstance(written, str) and written.strip() and "\0" not in written:
             return cls("sh", "-c", written)
         words = written if isinstance(written, list) else []

@@ -54,7 +54,6 @@ class LinePattern(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> LinePattern:
-        """Parse a configured value; a ValueError says which form is expected."""
         try:
             groups = re.compile(written).groupindex
         except (TypeError, re.error, OverflowError, RecursionError) as error:

@@ -47,7 +47,6 @@ class KafkaUrl(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> KafkaUrl:
-        """Parse a configured value; a ValueError says which form is expected."""
         if not isinstance(written, str) or not written.startswith("kafka://"):
             raise ValueError(cls._FORM)
         brokers = []

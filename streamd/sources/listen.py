@@ -22,7 +22,6 @@ class NotifyChannel(str):
 
     @classmethod
     def parse(cls, written: Any) -> NotifyChannel:
-        """Parse a configured value; a ValueError says which form is expected."""
         if not isinstance(written, str) or not 1 <= len(written.encode()) <= 63 or '"' in written:
             raise ValueError("expected a channel: NOTIFY's first word, at most 63 bytes")
         return cls(written)

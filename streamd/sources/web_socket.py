@@ -18,7 +18,7 @@ from streamd.sources.shape import MessageShape, Shape, check_shape
 from streamd.sources.web.http_client import explain
 from streamd.sources.web.http_get import (
     HttpGetSettings,
-    check_host,
+    HttpUrl,
     follow_redirects,
     headers_of,
     refusal,
@@ -26,15 +26,11 @@ from streamd.sources.web.http_get import (
 from streamd.sources.web.web_socket_client import SWITCHED, WebSocket, open_web_socket
 
 
-class WebSocketUrl(str):
-    """``ws://…`` or ``wss://…``."""
+class WebSocketUrl(HttpUrl):
+    """``ws://…`` or ``wss://…``, with a host, and without a user."""
 
-    @classmethod
-    def parse(cls, written: Any) -> WebSocketUrl:
-        """Parse a configured value; a ValueError says which form is expected."""
-        if not isinstance(written, str) or not re.fullmatch(r"wss?://[!\"$-~]+", written):
-            raise ValueError('expected a URL such as "wss://example.org/prices"')
-        return cls(check_host(written))
+    FORM = re.compile(r"wss?://[!\"$-~]+")
+    EXPECTED = 'expected a URL such as "wss://example.org/prices"'
 
 
 class WebSocketSettings(HttpGetSettings, frozen=True, kw_only=True):

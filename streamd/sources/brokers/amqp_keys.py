@@ -28,7 +28,6 @@ class KeyPattern(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> KeyPattern:
-        """Parse a configured value; a ValueError says which form is expected."""
         if not isinstance(written, str) or len(written.encode()) > MAX_KEY or "\0" in written:
             raise ValueError(_FORM)
         if written.split(".").count("#") > 1:  # which part each of them stands for is not certain

@@ -67,7 +67,6 @@ class BrokerUrl(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> BrokerUrl:
-        """Parse a configured value; a ValueError says which form is expected."""
         scheme = next(iter(cls.PORTS))
         wanted = f'expected a URL such as "{scheme}://localhost" or "{scheme}://user@host:1234"'
         if not isinstance(written, str) or not written.startswith(

@@ -48,7 +48,6 @@ class Address(Secret):
 
     @classmethod
     def parse(cls, written: Any) -> Address:
-        """Parse a configured value; a ValueError says which form is expected."""
         address = super().parse(written)
         if address.text is not None:
             check_address(address.text)

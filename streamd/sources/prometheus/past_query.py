@@ -35,7 +35,6 @@ class RangeStep(Duration):
 
     @classmethod
     def parse(cls, written: Any) -> RangeStep:
-        """Parse a configured value; a ValueError says which form is expected."""
         seconds = super().parse(written)
         if seconds < 1:
             raise ValueError("expected at least 1s: no slot of a history is shorter")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from streamd.config.extras import needs_extra
 from streamd.config.fields import ConfigError, Secret
 from streamd.config.kind import Surroundings
 from streamd.core.duration import Duration
+from streamd.core.parsed_text import FormedText
 from streamd.sources.errors import SourceError
 from streamd.sources.polling import MAX_LATER, RetryLater
 from streamd.sources.settings import SourceSettings
@@ -45,32 +46,25 @@ class HttpGetSettings(SourceSettings, frozen=True, kw_only=True):
     timeout: Duration = Duration(4)
 
 
-class HttpUrl(str):
-    """``http://…`` or ``https://…``."""
+class HttpUrl(FormedText):
+    """``http://…`` or ``https://…``, with a host, and without a user."""
+
+    FORM = re.compile(r"https?://[!-~]+")
+    EXPECTED = 'expected a URL such as "https://example.org/status.json"'
 
     @classmethod
-    def parse(cls, written: Any) -> HttpUrl:
-        """Parse a configured value; a ValueError says which form is expected."""
-        if not isinstance(written, str) or not re.fullmatch(r"https?://[!-~]+", written):
-            raise ValueError('expected a URL such as "https://example.org/status.json"')
-        return cls(check_host(written))
-
-
-def check_host(url: str) -> str:
-    """Return the URL, if it has a host and no user.
-
-    :raises ValueError: if the URL has no host, has a user, or has an invalid port.
-    """
-    parts = urlsplit(url)
-    if parts.username is not None or not parts.hostname:
-        raise ValueError("expected a host, and no user or password: those belong into headers")
-    try:
-        port = parts.port
-    except ValueError:
-        port = 0
-    if port == 0:
-        raise ValueError("expected a port from 1 to 65535")
-    return url
+    def parse(cls, written: Any) -> Self:
+        url = super().parse(written)
+        parts = urlsplit(url)
+        if parts.username is not None or not parts.hostname:
+            raise ValueError("expected a host, and no user or password: those belong into headers")
+        try:
+            port = parts.port
+        except ValueError:
+            port = 0
+        if port == 0:
+            raise ValueError("expected a port from 1 to 65535")
+        return url
 
 
 def headers_of(
