@@ -19,8 +19,7 @@ from streamd.core.parsed_text import FormedText
 from streamd.reactor.deadline import Deadline
 from streamd.reactor.worker import Worker
 from streamd.sources.errors import SourceError, raised_at
-from streamd.sources.feed import Feed
-from streamd.sources.polling import Polling
+from streamd.sources.polling import PolledSource, Polling
 from streamd.sources.settings import LATE_AFTER, SourceSettings
 
 EVERY = 5.0
@@ -48,7 +47,7 @@ class CallSettings(SourceSettings, frozen=True):
     every: Duration | None = None
 
 
-class CallSource:
+class CallSource(PolledSource):
     """Calls a function at an interval, or publishes what a generator yields.
 
     Coroutines and functions that return Deferreds run on the reactor, all others in a thread.
@@ -68,10 +67,6 @@ class CallSource:
         self._limit = settings.expect or (self.every and LATE_AFTER * self.every)
         self._read = self._step if steps else self._call
         self._polling = Polling(self._begin, self.every or STEP, reactor)
-
-    def start(self, feed: Feed) -> None:
-        self._feed = feed
-        self._polling.start(feed)
 
     def stop(self) -> None:
         self._polling.stop()

@@ -24,11 +24,10 @@ from streamd.journals.journal import SourceCursor
 from streamd.reactor.worker import Worker
 from streamd.sources.databases.rows import seconds
 from streamd.sources.errors import SourceError
-from streamd.sources.feed import Feed
 from streamd.sources.files.matching import Groups, Matching
 from streamd.sources.files.tail import Mark, Tail, TailLook
 from streamd.sources.incoming_texts import read_text
-from streamd.sources.polling import DONE, Polling
+from streamd.sources.polling import DONE, PolledSource, Polling
 from streamd.sources.settings import SourceSettings
 from streamd.sources.shape import NOTHING, Event, MessageShape, Shape, check_shape, newest
 from streamd.wire.requests import PACE
@@ -78,7 +77,7 @@ class FileSettings(SourceSettings, frozen=True, kw_only=True):
     every: Duration = Duration(1)
 
 
-class FileSource:
+class FileSource(PolledSource):
     """Looks at files at an interval, in a thread; patterns run in a process of their own."""
 
     def __init__(self, name: str, settings: FileSettings, surroundings: Surroundings) -> None:
@@ -97,10 +96,6 @@ class FileSource:
         self._place: str | None = None
         self._marks: dict[str, Mark] | None = None
         self._polling = Polling(self._read, settings.every, self._reactor)
-
-    def start(self, feed: Feed) -> None:
-        self._feed = feed
-        self._polling.start(feed)
 
     def stop(self) -> None:
         self._polling.cancel()

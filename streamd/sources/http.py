@@ -12,8 +12,7 @@ from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.core.pointer import Pick
 from streamd.sources.errors import SourceError
-from streamd.sources.feed import Feed
-from streamd.sources.polling import Polling
+from streamd.sources.polling import PolledSource, Polling
 from streamd.sources.web.http_answer import read_json
 from streamd.sources.web.http_client import HttpClient, ResponseBody, UnreadBody, explain, header_of
 from streamd.sources.web.http_get import (
@@ -37,7 +36,7 @@ class HttpSettings(HttpGetSettings, frozen=True, kw_only=True):
     every: Duration = Duration(5)
 
 
-class HttpSource:
+class HttpSource(PolledSource):
     """Requests a URL at an interval."""
 
     def __init__(self, name: str, settings: HttpSettings, surroundings: Surroundings) -> None:
@@ -56,13 +55,6 @@ class HttpSource:
         self._tag: str | None = None
         self._last: Any = None
         self._polling = Polling(self._read, settings.every, reactor)
-
-    def start(self, feed: Feed) -> None:
-        self._feed = feed
-        self._polling.start(feed)
-
-    def stop(self) -> None:
-        self._polling.cancel()
 
     def _read(self) -> Deferred[Any]:
         asking = Deferred.fromCoroutine(self._ask())

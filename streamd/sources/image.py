@@ -18,8 +18,7 @@ from streamd.core.duration import Duration
 from streamd.core.presentation import time_text
 from streamd.reactor.worker import Worker
 from streamd.sources.errors import SourceError
-from streamd.sources.feed import Feed
-from streamd.sources.polling import DONE, Polling
+from streamd.sources.polling import DONE, PolledSource, Polling
 from streamd.sources.settings import SourceSettings
 
 EVERY = Duration(10)
@@ -38,7 +37,7 @@ class ImageSettings(SourceSettings, frozen=True, kw_only=True):
     whole: bool = True
 
 
-class ImageSource:
+class ImageSource(PolledSource):
     """Looks at a file at an interval, in a thread: a network drive may hang."""
 
     def __init__(self, name: str, settings: ImageSettings, surroundings: Surroundings) -> None:
@@ -49,10 +48,6 @@ class ImageSource:
         self._worker = Worker(surroundings.reactor, f"source {name}")
         self._last: PictureLook | None = None
         self._polling = Polling(self._read, settings.every, surroundings.reactor)
-
-    def start(self, feed: Feed) -> None:
-        self._feed = feed
-        self._polling.start(feed)
 
     def stop(self) -> None:
         self._polling.stop()

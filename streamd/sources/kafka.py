@@ -25,9 +25,9 @@ from streamd.sources.brokers.kafka_client import (
     KafkaRecord,
     OutOfRange,
 )
-from streamd.sources.feed import GONE, Feed
+from streamd.sources.feed import GONE
 from streamd.sources.incoming_texts import read_text_or_why
-from streamd.sources.polling import MIN_RETRY, Polling
+from streamd.sources.polling import MIN_RETRY, PolledSource, Polling
 from streamd.sources.settings import SourceSettings
 
 MAX_FIRST = 1000
@@ -88,7 +88,7 @@ class Place(msgspec.Struct, frozen=True):
     next: dict[int, int]
 
 
-class KafkaSource:
+class KafkaSource(PolledSource):
     """Reads all partitions of a topic, with a new consumer after each failure.
 
     The offsets are stored in the journal in the same step as the updates, so that each record is
@@ -102,10 +102,6 @@ class KafkaSource:
         self._options = {**options, "bootstrap.servers": settings.url.brokers}
         self._worker = Worker(surroundings.reactor, "kafka")
         self._polling = Polling(self._run, MIN_RETRY, surroundings.reactor)
-
-    def start(self, feed: Feed) -> None:
-        self._feed = feed
-        self._polling.start(feed)
 
     def stop(self) -> None:
         self._polling.cancel()

@@ -174,3 +174,17 @@ class Polling:
         # The exponent is bounded: 2.0**1024 overflows after a night of failures.
         pause = min(MIN_RETRY * 2.0 ** min(self._failures - 1, 10), self._longest)
         return max(MIN_RETRY, pause * (0.5 + self._rng() / 2))
+
+
+class PolledSource:
+    """The base of a source that a schedule runs, which its constructor makes."""
+
+    _polling: Polling
+
+    def start(self, feed: Feed) -> None:
+        self._feed = feed
+        self._polling.start(feed)
+
+    def stop(self) -> Deferred[Any] | None:
+        self._polling.cancel()
+        return None

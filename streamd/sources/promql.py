@@ -12,8 +12,7 @@ from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.sources.backfills.backfill import Backfill, NoBackfill
 from streamd.sources.errors import SourceError
-from streamd.sources.feed import Feed
-from streamd.sources.polling import DONE, Polling
+from streamd.sources.polling import DONE, PolledSource, Polling
 from streamd.sources.prometheus.answers import by_labels, series_of
 from streamd.sources.prometheus.client import PrometheusClient, in_milliseconds
 from streamd.sources.prometheus.past_query import PrometheusPast, PromqlBackfill
@@ -49,7 +48,7 @@ class PromqlSettings(HttpGetSettings, frozen=True, kw_only=True):
         return self.key is None
 
 
-class PromqlSource:
+class PromqlSource(PolledSource):
     """Runs an instant query at an interval."""
 
     def __init__(self, name: str, settings: PromqlSettings, surroundings: Surroundings) -> None:
@@ -63,10 +62,6 @@ class PromqlSource:
         if settings.backfill is not None:
             of = (name, settings.promql, self._labels, settings.backfill, self._client)
             self.backfill = Backfill(name, partial(PrometheusPast, *of), surroundings)
-
-    def start(self, feed: Feed) -> None:
-        self._feed = feed
-        self._polling.start(feed)
 
     def stop(self) -> Deferred[None]:
         self._polling.cancel()

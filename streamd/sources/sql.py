@@ -10,8 +10,7 @@ from streamd.config.kind import Kind, Surroundings
 from streamd.core.duration import Duration
 from streamd.sources.databases.past_query import open_backfill
 from streamd.sources.databases.queries import Query, QueryReading, QuerySettings, open_session
-from streamd.sources.feed import Feed
-from streamd.sources.polling import Polling
+from streamd.sources.polling import PolledSource, Polling
 
 
 class SqlSettings(QuerySettings, frozen=True, kw_only=True):
@@ -21,7 +20,7 @@ class SqlSettings(QuerySettings, frozen=True, kw_only=True):
     every: Duration = Duration(5)
 
 
-class SqlSource:
+class SqlSource(PolledSource):
     """Runs a query at an interval, less often if the database is slow.
 
     Between two runs it pings the database.  So the wall shows a lost database soon, even if the
@@ -35,10 +34,6 @@ class SqlSource:
         self._reading = QueryReading(self._session, settings, reactor, self.backfill.start)
         ping = self._session.ping
         self._polling = Polling(self._read, settings.every, reactor, gently=True, ping=ping)
-
-    def start(self, feed: Feed) -> None:
-        self._feed = feed
-        self._polling.start(feed)
 
     def stop(self) -> Deferred[Any]:
         self._polling.stop()

@@ -13,8 +13,7 @@ from twisted.python.failure import Failure
 
 from streamd.config.kind import Surroundings
 from streamd.sources.errors import SourceError, Unreachable
-from streamd.sources.feed import Feed
-from streamd.sources.polling import MIN_RETRY, Polling
+from streamd.sources.polling import MIN_RETRY, PolledSource, Polling
 from streamd.sources.web.http_client import HttpClient, UnreadBody, explain, header_of
 from streamd.sources.web.http_get import HttpGetSettings, follow_redirects, refusal
 
@@ -206,7 +205,7 @@ class EventBody(Protocol):
             waiting.callback(None)
 
 
-class EventStreamSource:
+class EventStreamSource(PolledSource):
     """The base of a source that keeps an event stream open, and opens another one when it ends."""
 
     _settings: HttpGetSettings
@@ -217,13 +216,6 @@ class EventStreamSource:
         self._client = HttpClient(self._reactor)
         self._place: str | None = None  # as the journal has it
         self._polling = Polling(self._run, MIN_RETRY, self._reactor)
-
-    def start(self, feed: Feed) -> None:
-        self._feed = feed
-        self._polling.start(feed)
-
-    def stop(self) -> None:
-        self._polling.cancel()
 
     def _run(self) -> Deferred[Any]:
         running = Deferred.fromCoroutine(self._follow())
