@@ -164,12 +164,16 @@ class SlowJournal:
         self._served.run(append)
 
 
+@pytest.fixture
+def journal(served: Served, monkeypatch: pytest.MonkeyPatch) -> SlowJournal:
+    return SlowJournal(served, monkeypatch)
+
+
 @in_thread
 def test_fast_publisher_is_read_no_faster_than_its_receipts_are_made(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: Served, journal: SlowJournal
 ) -> None:
     wire = publisher(served)
-    journal = SlowJournal(served, monkeypatch)
     said = [{"type": "publish", "updates": [update("a", n)]} for n in range(3 * MAX_PUBLISHES)]
     wire.send(b"".join(frame(0x81, json.dumps(each).encode()) for each in said))
     for _ in range(3):
@@ -183,11 +187,8 @@ def test_fast_publisher_is_read_no_faster_than_its_receipts_are_made(
 
 
 @in_thread
-def test_other_messages_may_follow_many_publishes(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_messages_may_follow_many_publishes(served: Served, journal: SlowJournal) -> None:
     wire = publisher(served)
-    journal = SlowJournal(served, monkeypatch)
     for n in range(MAX_PUBLISHES - 1):
         say(wire, {"type": "publish", "updates": [update("a", n)]})
     for _ in range(2 * MAX_DUE):
@@ -200,10 +201,9 @@ def test_other_messages_may_follow_many_publishes(
 
 @in_thread
 def test_publisher_that_waits_for_the_journal_is_not_taken_for_dead(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: Served, journal: SlowJournal
 ) -> None:
     wire = publisher(served)
-    journal = SlowJournal(served, monkeypatch)
     for n in range(MAX_PUBLISHES + 1):
         say(wire, {"type": "publish", "updates": [update("a", n)]})
     wait_until(lambda: len(journal.waiting) == MAX_PUBLISHES)
@@ -222,10 +222,9 @@ def test_publisher_that_waits_for_the_journal_is_not_taken_for_dead(
 
 @in_thread
 def test_connection_that_is_not_read_closes_when_the_daemon_stops(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: Served, journal: SlowJournal
 ) -> None:
     wire = publisher(served)
-    journal = SlowJournal(served, monkeypatch)
     for n in range(2 * MAX_PUBLISHES):
         say(wire, {"type": "publish", "updates": [update("a", n)]})
     wait_until(lambda: len(journal.waiting) == MAX_PUBLISHES)
