@@ -21,7 +21,7 @@ def make_rules(config: Config, tokens: Tokens) -> Rules:
     """
     server, access = config.server, config.access
     told = access.identity
-    identity = None if told is None else Identity(told.header.lower(), told.admins)
+    identity = None if told is None else Identity(told.header, told.admins)
     return Rules(
         tokens,
         identity,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import msgspec
 
@@ -61,10 +61,14 @@ def _streams(written: Any) -> Selection:
 
 
 class HeaderName(FormedText):
-    """The name of a header."""
+    """The name of a header, in lower case."""
 
     FORM = re.compile(r"[A-Za-z0-9-]{1,64}")
     EXPECTED = 'expected the name of a header such as "X-Forwarded-User"'
+
+    @classmethod
+    def parse(cls, written: Any) -> Self:
+        return cls(super().parse(written).lower())
 
 
 class IdentitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

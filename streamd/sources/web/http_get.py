@@ -102,7 +102,8 @@ def check_tls(path: str, url: str, extra: str = "http") -> None:
             import OpenSSL  # noqa: F401
             import service_identity  # noqa: F401
         except ImportError:
-            needs = needs_extra(url.partition(":")[0].upper(), "pyOpenSSL", extra)
+            what = url.partition(":")[0].upper()
+            needs = needs_extra(what, "pyOpenSSL", extra)
             raise ConfigError([f"{path}: {needs}"]) from None
 
 
