@@ -71,8 +71,7 @@ class AmqpConnection(Protocol):
     transport: Any = None
 
     def __init__(self, reactor: Any, login: AmqpLogin) -> None:
-        self._reactor = reactor
-        self._login = login
+        self._reactor, self._login = reactor, login
         self.on_message: Callable[[AmqpMessage], object] = lambda message: None
         self.on_proof: Callable[[float, int], object] = lambda took, waiting: None
         self.gone: Deferred[None] = Deferred()
@@ -283,10 +282,7 @@ class AmqpConnection(Protocol):
             answer.cancel()
 
     def _reason(self, error: Any) -> Exception:
-        """Return the error that walls may show.
-
-        :param error: an exception, or a :class:`Failure` with one.
-        """
+        """Return the error that walls may show, for an exception or a :class:`Failure` with one."""
         if isinstance(error, FirstError):
             error = error.subFailure
         if isinstance(error, Failure):
