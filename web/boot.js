@@ -7,11 +7,11 @@
 (() => {
   /** Seconds between two attempts: a random part of a limit that doubles from the first number to the second. */
   const PAUSE = [0.5, 5];
-  /** Seconds without a new file, and without a wall, after which the page counts as stuck. A file takes less at 100 kbit/s. */
+  /** Seconds without a new file, and without a wall, after which the page counts as stuck. Any file takes less at 100 kbit/s. */
   const STALLED = 30;
   /** Milliseconds for the head of an answer. A slow body may take its time. */
   const TIMEOUT = 5000;
-  /** The texts of this script. All others are in text/words.js, which may be missing here. */
+  /** The texts of this script. All other texts are in text/words.js, which may fail to load. */
   const TEXTS = {
     en: {
       notRunning: "This wall is not running",
@@ -53,7 +53,7 @@
     return texts[key].replace(/\{(\w+)\}/g, (_, name) => String(parts[name]));
   }
 
-  /** A build as the server writes it. A page without one is somebody else's: a portal, a login, a maintenance page. */
+  /** A build as the server writes it. A page without a build is not streamd's: a portal, a login or a maintenance page. */
   const BUILD = /^[0-9a-f]{16}$/;
   const { location } = document;
 
@@ -84,7 +84,7 @@
     return { body, type: answer.headers.get("Content-Type") ?? "" };
   }
 
-  /** The message of an error of streamd; undefined: somebody else answered. */
+  /** The message of an error of streamd; undefined: the answer is not streamd's. */
   function messageOf(body) {
     try {
       return JSON.parse(body).error.message;
@@ -96,7 +96,7 @@
   /**
    * Fetch all files of the page as the server has it now.
    * @param {string} [wanted]  the build that it must have: a proxy may still hand out the old one
-   * @throws {Error}  if a file cannot be had, or is not streamd's
+   * @throws {Error}  if a file does not arrive, or is not streamd's
    */
   async function fetchPage(wanted) {
     const { body } = await fetchWhole(plain(location.href));
@@ -114,7 +114,7 @@
 
   let trying = false;
 
-  /** Reload as soon as the whole page can be had. */
+  /** Reload as soon as the whole page has been fetched. */
   async function retry() {
     if (trying) return;
     trying = true;

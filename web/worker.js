@@ -1,7 +1,7 @@
 /**
  * The service worker keeps the page's files, for a start without a server. It asks the network first and answers from its cache
- * only if the network fails, or if somebody else answers in the server's place. It never keeps values. It stays at the top of
- * web/: its folder is its scope, which is not the root of the host behind some proxies.
+ * only if the network fails, or if the answer is not streamd's. It never keeps values. It stays at the top of web/: its folder is
+ * its scope, which is not the root of the host behind some proxies.
  */
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
@@ -9,14 +9,19 @@ const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (
 const SCOPE = new URL(worker.registration.scope);
 /** Two servers on one host, under different paths, keep their files apart. */
 const CACHE = SCOPE.pathname === "/" ? "streamd" : `streamd ${SCOPE.pathname}`;
-/** Seconds without any byte from the server after which it counts as down. On a slow line other files come meanwhile. */
+/**
+ * Seconds without any byte from the server after which it counts as down. On a slow line, bytes of other files come meanwhile.
+ */
 const SILENCE = 5;
-/** The page's files. Everything else (state, streams, walls …) goes past this worker, also a stream that is called "x.js". */
+/**
+ * The page's files. Requests for anything else (state, streams, walls, …) go past this worker, even for a stream with the name
+ * "x.js".
+ */
 const FILE = /^((client|draw|kinds|marks|page|parts|text|wall)\/)?([\w-]+\.(js|css|svg|html|ttf))?$/;
-/** The page says its build. Without one it is the page of a portal, a login or a maintenance. */
+/** The build in the page. A page without it is not streamd's: a portal, a login or a maintenance page. */
 const MARK = /<meta name="build" content="[0-9a-f]{16}">/;
 
-/** When the server was last heard, in milliseconds. */
+/** When the last byte came from the server, in milliseconds. */
 let heard = 0;
 
 worker.addEventListener("install", (event) => event.waitUntil(fill().then(() => worker.skipWaiting())));
@@ -46,7 +51,7 @@ async function get(event) {
   return answer;
 }
 
-/** Fetch, with a time-out for the head alone. A body may take as long as the line needs. */
+/** Fetch, with a time-out for the head only. A body may take as long as the line needs. */
 async function fetchHead(request) {
   const abort = new AbortController();
   const began = Date.now();
@@ -62,13 +67,13 @@ async function fetchHead(request) {
   }
 }
 
-/** Whether an answer is streamd's: the page has its mark, and no other file is a page. */
+/** Whether an answer is streamd's: the page has `MARK`, and every other file is not a page. */
 async function isOurs(url, answer) {
   if (isPage(url)) return MARK.test(await answer.clone().text());
   return !answer.headers.get("Content-Type")?.startsWith("text/html");
 }
 
-/** Put an answer into the cache when its body is whole. Its parts show that the server is there. */
+/** Put an answer into the cache when its body is whole. Each part of it shows that the server still answers. */
 async function keep(cache, url, answer) {
   const { status, headers } = answer;
   const parts = [];
@@ -81,7 +86,7 @@ async function keep(cache, url, answer) {
   }
 }
 
-/** Put the page and everything that it links to into the cache, and remove the files of an older layout. */
+/** Put the page and all files that it links to into the cache, and remove files of an older page. */
 async function fill() {
   const cache = await caches.open(CACHE);
   const page = await fetch(SCOPE.href);
@@ -102,7 +107,7 @@ function isPage(url) {
   return ["", "index.html"].includes(pathOf(url));
 }
 
-/** The path from the scope on. */
+/** The path of an address, relative to the scope. */
 function pathOf(url) {
   return bare(url).slice(SCOPE.href.length);
 }

@@ -1,11 +1,11 @@
-/** What somebody does on the page: forms and buttons, the question before a revocation, and the line that says how it went. */
+/** The actions on the page: forms and buttons, the question before a revocation, and the line with the result. */
 
 import { addElement, byId, setText } from "../page/dom.js";
 
-/** Milliseconds for which the line at the bottom says what was done. */
+/** Milliseconds for which the line at the bottom shows the result of an action. */
 const SAID_FOR = 8000;
 
-/** Called after something was done, so that the page shows it at once. @type {() => void} */
+/** Called after an action, so that the page shows its effect at once. @type {() => void} */
 let changed = () => {};
 /** @type {ReturnType<typeof setTimeout>|undefined} */
 let fading;
@@ -15,7 +15,7 @@ export function whenChanged(then) {
   changed = then;
 }
 
-/** Say what was done. @param {string} text */
+/** Show the result of an action in the line at the bottom. @param {string} text */
 export function sayDone(text) {
   setText(byId("said"), text);
   clearTimeout(fading);
@@ -28,9 +28,10 @@ export function sentence(text) {
 }
 
 /**
- * Do something when a form is sent; meanwhile it cannot be sent again. Its element `.failed` says why it failed.
+ * Call `act` when a form is sent; meanwhile the form cannot be sent again. Its element `.failed` shows the error.
  * @param {HTMLFormElement} form
- * @param {(button: HTMLButtonElement|null) => Promise<string|undefined>} act  its result is said; undefined if it was cancelled
+ * @param {(button: HTMLButtonElement|null) => Promise<string|undefined>} act  its result is shown; undefined if the action was
+ *   cancelled
  */
 export function onSubmit(form, act) {
   form.addEventListener("submit", async (event) => {
@@ -72,9 +73,9 @@ export function addForm(parent, label, controls, button, act) {
 }
 
 /**
- * Make a form of buttons alone.
+ * Make a form of buttons only.
  * @param {HTMLElement} parent
- * @param {Record<string, () => Promise<string|undefined>>} acts  text -> what it does
+ * @param {Record<string, () => Promise<string|undefined>>} acts  text of the button -> its action
  */
 export function addButtons(parent, acts) {
   const form = /** @type {HTMLFormElement} */ (addElement("form", "buttons", parent));
@@ -88,10 +89,10 @@ export function addButtons(parent, acts) {
 }
 
 /**
- * Ask before something that cannot be undone.
+ * Ask before an action that cannot be undone.
  * @param {string} question
  * @param {string} effect
- * @param {string} yes  the text of the button that does it
+ * @param {string} yes  the text of the button for the action
  * @returns {Promise<boolean>}
  */
 export function confirmed(question, effect, yes) {
@@ -107,7 +108,7 @@ export function confirmed(question, effect, yes) {
 }
 
 /**
- * Show the walls in a select. Of several one has to be chosen: a screen is soon let in to the wrong one.
+ * Show the walls in a select. If there are several, none is preselected: otherwise a screen would easily get the wrong one.
  * @param {HTMLSelectElement} select
  * @param {string[]} walls
  * @param {[string, string][]} [others]  more choices, each with its value and its text
@@ -119,7 +120,7 @@ export function showWalls(select, walls, others = []) {
 }
 
 /**
- * Show choices in a select; the chosen one stays if it is still there.
+ * Show choices in a select; the chosen one stays chosen if it is among them.
  * @param {HTMLSelectElement} select
  * @param {[string, string][]} choices  value and text
  */

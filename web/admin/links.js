@@ -1,4 +1,4 @@
-/** Links for guests: made, listed with their ends, and revoked. */
+/** Links for guests: makes them, lists them with their ends, and revokes them. */
 
 import { byId, setText } from "../page/dom.js";
 import { confirmed, onSubmit, sayDone, showWalls } from "./actions.js";

@@ -1,4 +1,4 @@
-/** The page is in English, as all that operators read; times are those of the browser. */
+/** The page is in English, like all texts for operators; its times are in the browser's time zone. */
 
 import { clock, since } from "../text/times.js";
 
@@ -11,7 +11,7 @@ export function ago(time) {
   return since(Math.min(time, now), now, PLACE);
 }
 
-/** How long it lasts, without "ago". @param {number} time  seconds since the epoch */
+/** How long ago a time is, without the word "ago". @param {number} time  seconds since the epoch */
 export function lasting(time) {
   return ago(time).replace(/ ago$/, "");
 }

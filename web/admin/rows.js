@@ -1,4 +1,7 @@
-/** A list whose rows stay while they are shown: what somebody types, opens or points at is not replaced under their hands. */
+/**
+ * A list that keeps the element of each row while the row is shown. So an update does not disturb a person who types into a row,
+ * opens it or points at it.
+ */
 
 /**
  * @template T

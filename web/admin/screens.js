@@ -1,4 +1,4 @@
-/** The screens: how each one is, and what an administrator can do with it. */
+/** The screens: the state of each, and the actions of an administrator. */
 
 import { addElement, byId, setData, setText } from "../page/dom.js";
 import { addButtons, addForm, confirmed, showChoices } from "./actions.js";
@@ -10,7 +10,7 @@ import { ask, part } from "./server.js";
  * A screen of the list.
  * @typedef {object} Screen
  * @property {string} name
- * @property {Grant} [grant]  undefined: it reads because everybody may, or because a proxy lets it in
+ * @property {Grant} [grant]  undefined: it needs none, because everybody may read or a proxy lets it in
  * @property {any} [report]  its entry in `GET /screens`; undefined: it has never connected
  */
 
@@ -123,7 +123,7 @@ function textInput(value) {
   return input;
 }
 
-/** The wall that it shows, or else the one that it may read. @param {Screen} screen */
+/** The wall that a screen shows; if that is unknown, the wall that it may read. @param {Screen} screen */
 function wallOf({ grant, report }) {
   return (report?.connected && report.wall) || grant?.wall || report?.wall || "";
 }

@@ -3,7 +3,7 @@
 /** Milliseconds for an answer. */
 const TIMEOUT = 10_000;
 
-/** The server refused. */
+/** The server's refusal of a request. */
 export class Refusal extends Error {
   /** @param {string} message @param {number} status @param {string} code */
   constructor(message, status, code) {
@@ -13,7 +13,7 @@ export class Refusal extends Error {
   }
 }
 
-/** The address of the wall. A page may fetch nothing relative to an address with a user and a password. */
+/** The address of the wall. It has no user and password, because a page may not fetch relative to an address with those. */
 const BASE = new URL(".", document.baseURI);
 BASE.username = BASE.password = "";
 
@@ -25,7 +25,7 @@ BASE.username = BASE.password = "";
  * @param {Record<string, string>} [headers]
  * @returns {Promise<any>}
  * @throws {Refusal}  the server refused
- * @throws {Error}  there is no answer, or it is somebody else's
+ * @throws {Error}  no answer came, or the answer is not streamd's
  */
 export async function ask(method, path, said, headers = {}) {
   const body = said && JSON.stringify(said);

@@ -1,4 +1,4 @@
-/** The page for administrators: signs in and out, and shows every few seconds how everything is. */
+/** The page for administrators: signs in and out, and shows the state of everything every few seconds. */
 
 import { byId, setText } from "../page/dom.js";
 import { onSubmit, sayDone, sentence, whenChanged } from "./actions.js";
@@ -10,7 +10,7 @@ import { ask } from "./server.js";
 import { Sessions } from "./sessions.js";
 import { WaitingScreens } from "./waiting.js";
 
-/** Milliseconds between two looks: as often as a waiting screen asks. */
+/** Milliseconds between two requests, the same as for a waiting screen. */
 const PAUSE = 2000;
 
 const waiting = new WaitingScreens();
@@ -21,7 +21,7 @@ const refused = new Refused();
 
 /** When the server last answered, in seconds since the epoch. */
 let answered = 0;
-/** Whether somebody was signed in, so that the page can say that this has ended. */
+/** Whether an administrator was signed in: if so, the page says that the session has ended. */
 let wasIn = false;
 /** @type {ReturnType<typeof setTimeout>|undefined} */
 let next;
@@ -70,14 +70,14 @@ function showLogin(possible, why) {
   if (isNew) token.focus();
 }
 
-/** Nothing on the page is current while the server does not answer. @param {string} text */
+/** Mark the page as outdated while the server does not answer. @param {string} text */
 function setLost(text) {
   document.body.dataset.link = text ? "lost" : "there";
   byId("band").hidden = !text;
   setText(byId("band"), text);
 }
 
-/** The token as a header: its bytes in UTF-8, as headers carry bytes. @param {string} token */
+/** The token as a header: one character for each byte in UTF-8, because a header carries bytes. @param {string} token */
 function headerOf(token) {
   return { "Streamd-Token": String.fromCharCode(...new TextEncoder().encode(token)) };
 }

@@ -1,4 +1,4 @@
-/** The colours that the reader's system prefers. A classic script, so that the page is never drawn in the other ones. */
+/** The colours that the reader's system prefers. A classic script, so that the page is never drawn in the wrong colours first. */
 (() => {
   const light = matchMedia("(prefers-color-scheme: light)");
   const show = () => document.documentElement.setAttribute("data-theme", light.matches ? "light" : "dark");

@@ -8,7 +8,7 @@ import { ask, part } from "./server.js";
 
 /** @typedef {{code: string, address: string, since: number}} Waiting */
 
-/** The choice that names no wall; no wall is called so. */
+/** The value of the choice that names no wall; no wall can have this name. */
 const OF_TABLE = " ";
 
 const input = (id) => /** @type {HTMLInputElement} */ (byId(id));

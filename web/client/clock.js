@@ -1,4 +1,4 @@
-/** Two clocks: one that only runs forward, and the server's. */
+/** Two clocks: one that never goes back, and the server's. */
 
 /** Seconds by which the machine's clock may run ahead of the page's timer before that counts as sleep. */
 const LEAP = 3;
@@ -6,7 +6,7 @@ const LEAP = 3;
 const READINGS = 6;
 
 /**
- * A clock in seconds that nobody can set, and that counts the time during which the machine sleeps.
+ * A monotonic clock in seconds that also counts the time during which the machine sleeps.
  *
  * performance.now() stops during sleep on some systems, and Date.now() can be set. When Date.now() leaps ahead of
  * performance.now(), this clock takes that for sleep. If somebody set the clock instead, the next hello corrects the offset.
@@ -24,7 +24,7 @@ export function steadyClock() {
   };
 }
 
-/** The server's clock, as far as its messages tell it. Times are in seconds since the epoch. */
+/** The server's clock, estimated from its messages. Times are in seconds since the epoch. */
 export class ServerClock {
   #clock;
   /** The server's clock minus ours, one for each of the latest messages with a time. @type {number[]} */
@@ -44,7 +44,7 @@ export class ServerClock {
     return this.at(this.#clock());
   }
 
-  /** A time of our own clock as a time of the server's. @param {number} moment @returns {number} */
+  /** Convert a time of our clock to the server's clock. @param {number} moment @returns {number} */
   at(moment) {
     return moment + this.#offset;
   }

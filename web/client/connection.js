@@ -1,19 +1,19 @@
 /**
  * The connection to the server: which transport it uses, when it is dead, and when to try again. The link reads the messages.
  *
- * A WebSocket is better, event streams always work. The transport that says hello first is used. While that is the event
- * streams, a WebSocket is tried from time to time, and takes over when it says hello. So a proxy that lets no WebSocket pass costs
- * no wait, a server that is down is not mistaken for such a proxy, and a proxy that is repaired is noticed.
+ * A WebSocket is cheaper, but some proxies block it; event streams always work. The transport whose hello comes first is used.
+ * While event streams are used, a WebSocket is tried from time to time, and takes over at its hello. So a proxy that blocks
+ * WebSockets costs no wait, and its repair is noticed. A server that is down is not mistaken for such a proxy.
  */
 
 import { parseExact } from "./exact.js";
 import { openEvents, openSocket } from "./transports.js";
 
-/** Ticks of silence that end a connection: two missed ones, and a fifth for a busy machine. */
+/** The ticks of silence after which a connection ends: two missed ticks, and a fifth of one for a busy machine. */
 export const SILENCE = 2.2;
-/** Seconds from the begin of an attempt to its hello. */
+/** The most seconds from the beginning of an attempt to its hello. */
 const HANDSHAKE = 10;
-/** Seconds until an event stream is tried beside a WebSocket that has not said hello: some proxies let upgrades hang. */
+/** Seconds until an event stream is tried beside a WebSocket without a hello: behind some proxies upgrades hang. */
 const HEADSTART = 4;
 /**
  * The shortest and the longest pause in seconds before the next attempt. A pause is drawn at random from the shortest up to a
@@ -23,13 +23,13 @@ const HEADSTART = 4;
 const BACKOFF = [0.5, 8];
 /** The longest pause in seconds after the browser has said that its network, or the page, is back. */
 const HURRY = 1;
-/** The same, before the next WebSocket is tried while an event stream serves. @type {[number, number]} */
+/** The same as `BACKOFF`, before the next WebSocket is tried while an event stream is used. @type {[number, number]} */
 const SOCKET_BACKOFF = [2, 600];
-/** How many WebSockets have to be tried while an event stream serves before a proxy is said to let none pass. */
+/** After this many failed WebSockets while an event stream is used, a proxy counts as blocking WebSockets. */
 const BLOCKED = 2;
 /** Seconds between two looks at the clock during any wait: the machine may have slept. */
 const PULSE = 1;
-/** Seconds by which a look may be late without the machine having slept. */
+/** A look that is later than this many seconds means that the machine has slept. */
 const LEAP = 3;
 
 /**
@@ -54,17 +54,17 @@ export class Connection {
   #api;
   /** The transports that are open. @type {Record<Way, Transport|null>} */
   #ways = { socket: null, events: null };
-  /** The one that said hello. @type {Transport|null} */
+  /** The transport whose hello came first. @type {Transport|null} */
   #current = null;
   /** Whether the latest hello came by an event stream. Then the next attempt opens both transports at once. */
   #detour = false;
   /** When to try the other transport as well, by our clock. */
   #otherAt = Infinity;
   #attempts = 0;
-  /** Whether the server asked for the current wait. */
+  /** Whether the current wait is the one that the server asked for. */
   #ordered = false;
   #socketAttempts = 0;
-  /** When the current wait ends, by our clock, and what happens then. */
+  /** When the current wait ends, by our clock, and the function to call then. */
   #deadline = 0;
   /** @type {(late: boolean) => void} */
   #due = () => {};
@@ -91,7 +91,7 @@ export class Connection {
     return this.#current !== null;
   }
 
-  /** Whether event streams serve, and one WebSocket after the other has failed. @returns {boolean} */
+  /** Whether event streams are used, and every WebSocket has failed. @returns {boolean} */
   get blocked() {
     return this.up && this.#detour && this.#socketAttempts > BLOCKED;
   }
@@ -101,7 +101,10 @@ export class Connection {
     return Boolean(this.#ways.socket ?? this.#ways.events);
   }
 
-  /** Begin an attempt with a WebSocket. An event stream follows if that fails or hesitates, or comes along if it served last. */
+  /**
+   * Begin an attempt with a WebSocket. An event stream follows if the WebSocket fails or hesitates; if an event stream was used
+   * last, both begin at once.
+   */
   open() {
     this.#ordered = false;
     this.#wait(HANDSHAKE, this.#overdue);
@@ -110,7 +113,7 @@ export class Connection {
     this.#enter("socket");
   }
 
-  /** Close all transports without a word. */
+  /** Close all transports, without telling the listener. */
   drop() {
     clearTimeout(this.#timer);
     this.#leave("socket");
@@ -127,13 +130,13 @@ export class Connection {
     this.#listener.lost();
   }
 
-  /** Close all transports until the server wants to be asked again. @param {number} delay  seconds */
+  /** Close all transports for the time that the server asked for. @param {number} delay  seconds */
   obey(delay) {
     this.lose(delay);
     this.#ordered = true;
   }
 
-  /** The connection works: after the next loss, retry soon. */
+  /** Note that the connection works: after the next loss, retry soon. */
   calm() {
     this.#attempts = 0;
   }
@@ -182,7 +185,7 @@ export class Connection {
   }
 
   /**
-   * Use the transport that has said hello.
+   * Use the transport whose hello has come.
    *
    * A WebSocket that takes over resumes from the position it was opened with, so some updates come twice. When an event stream
    * is first, the WebSocket is closed and opened again later: it was opened without a position and would start anew.
@@ -216,7 +219,7 @@ export class Connection {
   /**
    * A random pause in seconds, so that all pages that lost the same server do not come back at the same moment.
    * @param {[number, number]} range
-   * @param {number} attempts  how many failed before
+   * @param {number} attempts  how many attempts have failed
    */
   #pause([low, high], attempts) {
     // The exponent is bounded: after a year of attempts 2 ** 1024 would be Infinity, and the pause NaN.
@@ -231,7 +234,7 @@ export class Connection {
     this.#look();
   }
 
-  /** Try again soon: an attempt from before may hang, and a pause may be long. A wait that the server asked for is kept. */
+  /** Try again soon: an earlier attempt may hang, and a pause may be long. A wait that the server asked for is kept. */
   #hurry = () => {
     if (this.#current || this.#ordered) return this.#look();
     this.drop();

@@ -1,8 +1,8 @@
 /**
  * JSON with all digits of its whole numbers.
  *
- * A Number holds whole numbers up to 2^53; identifiers of databases may be longer. `parseExact` reads each value twice where that
- * matters: `value` has Numbers, for whoever computes, and `exact` has a BigInt in place of each Number that lost digits.
+ * A Number holds whole numbers up to 2^53; identifiers of databases may be longer. `parseExact` then reads the value twice:
+ * `value` has Numbers, for computing, and `exact` has a BigInt in place of each Number that lost digits.
  */
 
 /** Text without sixteen digits in a row has no number that a Number cannot hold. */

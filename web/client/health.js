@@ -1,5 +1,5 @@
 /**
- * Whether a value can be believed, and up to when. Pure: the time is an argument.
+ * Whether a value is current, and until when. Pure: the time is an argument.
  *
  * The law: a value is current only if the link is live, the newest value has arrived, its source works, and it is not late.
  */
@@ -16,7 +16,7 @@ const GRACE_TICKS = 1;
  * @property {number} now  by the server's clock, in seconds
  * @property {number} [tick]  seconds between two ticks
  * @property {number|null} [lost]  since when the link is not live, by the server's clock
- * @property {string} [language]  in which the wall writes; undefined: the browser's
+ * @property {string} [language]  of the wall; undefined: the browser's
  * @property {string} [timezone]  of the wall; undefined: the browser's
  */
 
@@ -30,7 +30,7 @@ export function connected(status) {
 }
 
 /**
- * Whether a stream's value can be believed now.
+ * Whether a stream's value is current now; if not, why.
  * @param {import("./link.js").Stream} stream
  * @param {Picture} picture
  * @returns {State}
@@ -56,7 +56,7 @@ export function dueTime({ health, description }) {
 }
 
 /**
- * The time during which the latest proof counts.
+ * The span of time for which the latest proof counts.
  * @param {import("./link.js").Stream} stream
  * @param {number} tick  seconds between two ticks
  * @returns {{from: number, span: number}|null}  its begin and its length in seconds; null: as long as the link lives

@@ -1,7 +1,8 @@
 /**
  * The history of the wall's streams: read from the server when a tile first asks, then followed on the link.
  *
- * An update that is not the next of its stream means that updates were missed or that the log began anew. Then it is read again.
+ * An update that is not the next of its stream means that updates were missed or that the log began anew. Then the history is
+ * read again.
  */
 
 import { parseExact } from "./exact.js";
@@ -10,7 +11,7 @@ import { Reads, follow } from "./reads.js";
 import { Series } from "./series.js";
 import { Spans } from "./spans.js";
 
-/** Seconds between two reads of one stream: where the server coalesces every second update, gaps in seq are no news. */
+/** Seconds between two reads of one stream: if the server coalesces many updates, every message has a gap in seq. */
 const READ_EVERY = 60;
 /** How many points to ask for, and how many of the latest updates to keep: more than a list shows. */
 const POINTS = 500;
@@ -19,14 +20,14 @@ const LATEST = 24;
 export class History {
   /** Long windows, and periods of the past. @type {Past} */
   past;
-  /** What streams were over long windows: levels and silences. @type {Spans} */
+  /** The levels and silences of streams over long windows. @type {Spans} */
   spans;
 
   #link;
   #fetch;
   /** @type {Map<string, {series: Series, latest: {seq: number, time: number, value: any, exact?: any}[], keep: any, read: number}>} */
   #known = new Map();
-  /** One for all that is read, so that the wall has one request at a time. */
+  /** All reads take turns here, so that the wall has one request at a time. */
   #reads = new Reads();
   /** Names that wait for their read. @type {Set<string>} */
   #waiting = new Set();
@@ -129,7 +130,7 @@ export class History {
     this.#judge(name);
   }
 
-  /** A silence begins, or is over. Its end proves the value from before it. @param {any} known @param {any} turn */
+  /** Begin or end a silence; its end confirms the value from before it. @param {any} known @param {any} turn */
   #turn({ series, latest }, { time, over }) {
     if (!over) series.pause(time);
     else if (series.paused && typeof latest[0]?.value === "number") series.push(time, latest[0].value);

@@ -22,7 +22,7 @@
  *     -> publish   new values
  *     -> screen    what this screen shows, and up to which position
  *
- * It is long because it is one conversation: each message changes the same streams, position and status.
+ * The module is long because each message changes the same streams, position and status.
  *
  * Memory is bounded by the number of streams: the newest update of each, and as much history as the page asked for.
  * A message that cannot be understood breaks the link, because it may have carried a value. An unknown type or member does not.
@@ -56,7 +56,7 @@ const LONGEST_WAIT = 600;
  *
  * @typedef {object} Past  times in seconds
  * @property {number} from
- * @property {number} to  its slots hold what `history` has from before this time
+ * @property {number} to  the end of its slots; `history` also has updates from before this time
  * @property {number} width  of a slot
  * @property {[number, number, number, number, number][]} points  begin, lowest, mean, highest, last; see docs/protocol.rst for the rest
  *
@@ -74,7 +74,7 @@ const LONGEST_WAIT = 600;
  * @property {string} [token]  for servers that ask for one; it never becomes part of a URL or a message
  * @property {typeof WebSocket} [WebSocket]  for tests, and for environments that have none
  * @property {typeof fetch|null} [fetch]  null: never read an event stream
- * @property {() => number} [clock]  seconds on a clock that nobody sets and that counts sleep; see steadyClock
+ * @property {() => number} [clock]  seconds on a monotonic clock that also counts sleep; see steadyClock
  * @property {() => number} [random]  from 0 up to 1
  */
 
@@ -105,7 +105,7 @@ export class Link extends EventTarget {
   status = "connecting";
   /** @type {{state: "ok"|"away", since?: number, error?: string}} */
   journal = { state: "ok" };
-  /** What the server said last about its configuration. @type {Configuration} */
+  /** The server's latest `configuration` message. @type {Configuration} */
   configuration = { build: "", walls: "", trouble: null };
 
   #url;
@@ -121,7 +121,7 @@ export class Link extends EventTarget {
   /** True between a hello and the updates that follow it, or the tick if none follow. */
   #unanswered = false;
   #build = "";
-  /** The time by our clock at which the streams were last known to be current; null: they are. @type {number|null} */
+  /** The time by our clock at which the streams were last known to be current; null: they are current now. @type {number|null} */
   #lost;
 
   /** @param {Options} options */
@@ -156,7 +156,10 @@ export class Link extends EventTarget {
     return this.#serverClock.now();
   }
 
-  /** Since when the streams may not be current, in seconds by the server's clock; null: they are. @returns {number|null} */
+  /**
+   * The time since which the streams may be outdated, in seconds by the server's clock; null: they are current.
+   * @returns {number|null}
+   */
   get lostSince() {
     return this.#lost === null ? null : this.#serverClock.at(this.#lost);
   }
@@ -166,7 +169,7 @@ export class Link extends EventTarget {
     return this.#connection.tick;
   }
 
-  /** Whether a proxy lets no WebSocket pass, as it seems: event streams serve. @returns {boolean} */
+  /** Whether a proxy seems to block WebSockets: event streams are used, and every WebSocket has failed. @returns {boolean} */
   get blocked() {
     return this.#connection.blocked;
   }
@@ -200,7 +203,8 @@ export class Link extends EventTarget {
    * @param {import("./publishing.js").PublishedUpdate[]} updates  at most 64 KiB
    * @param {{key?: string}} [options]  key: a message that is repeated with its key within five minutes is published once
    * @returns {Promise<import("./publishing.js").Receipt>}  settles once they are in the server's log
-   * @throws {import("./publishing.js").PublishError}  with the server's code, "not-connected", or "lost": they may be in the log or not
+   * @throws {import("./publishing.js").PublishError}  with the server's code, "not-connected", or "lost": then the values may be
+   *   in the log or not
    */
   publish(updates, { key } = {}) {
     return this.#publishing.publish(updates, key);
@@ -211,8 +215,8 @@ export class Link extends EventTarget {
    * @param {string} name
    * @param {{from?: number|string, to?: number|string, points?: number, signal?: AbortSignal}} period  seconds since 1970, or "-24h" for
    *   before now; the signal ends the request
-   * @returns {Promise<any>}  the answer of GET /streams/NAME?from=&to=
-   * @throws {Error}  the server's reason, or that it does not answer, or what answers in its place
+   * @returns {Promise<any>}  the JSON of GET /streams/NAME?from=&to=
+   * @throws {Error}  the message has the server's reason; or says that it does not answer, or that another server does
    */
   async past(name, { from = "-24h", to, points = 500, signal } = {}) {
     const url = beside(this.#url, `streams/${encodeURIComponent(name)}`);
@@ -344,7 +348,7 @@ export class Link extends EventTarget {
     this.#send("tick");
   }
 
-  /** Each event stream names the build anew. Once for each connection is enough. */
+  /** Report the server's build once for each connection: each event stream names it again. */
   #built({ build }) {
     if (build === this.#build) return;
     this.#build = build;

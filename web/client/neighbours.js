@@ -3,7 +3,7 @@
  * opens to one host, and Firefox serves the same pages first again and again. So they have to leave room for each other.
  */
 
-/** Seconds after which a page that says nothing more counts as closed. */
+/** Seconds of silence after which a page counts as closed. */
 const GONE = 10;
 
 export class Neighbours {
@@ -14,7 +14,10 @@ export class Neighbours {
   /** When each of them was last heard, by our clock. @type {Map<number, number>} */
   #heard = new Map();
 
-  /** @param {() => number} clock  in seconds @param {typeof BroadcastChannel} [Channel]  left out: this page is alone */
+  /**
+   * @param {() => number} clock  in seconds
+   * @param {typeof BroadcastChannel} [Channel]  left out: this page knows no other page
+   */
   constructor(clock, Channel) {
     this.#clock = clock;
     if (!Channel) return;

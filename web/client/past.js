@@ -1,9 +1,9 @@
 /**
  * The past of streams over long windows: read from the server once, then followed on the link.
  *
- * A window is in slots, as the server's answer is. An update goes into the slot of its time, so the part that was read and the part
- * that was heard have one shape, and memory is bounded by the number of slots. A window is read again if updates were missed, and
- * every ten minutes, because the past may have changed; once a minute while a backfill fills it.
+ * A window consists of slots, like the server's answer. An update goes into the slot of its time. So the part from the answer and
+ * the part from the link have one form, and memory is bounded by the number of slots. A window is read again if updates were
+ * missed; otherwise every ten minutes, because the past may have changed, or once a minute while a backfill fills it.
  */
 
 import { coarsened, isGap, point, pointsOfPeriod, within } from "../draw/points.js";
@@ -12,7 +12,10 @@ import { Reads, follow } from "./reads.js";
 /** @typedef {import("../draw/points.js").Point} Point */
 /** @typedef {import("./link.js").Stream} Stream */
 
-/** How many slots to ask for: some two for each that a wide chart has room for, so that slots of several widths can be made of them. */
+/**
+ * How many slots to ask for: about two for each slot that a wide chart has room for, so that wider slots of several widths can be
+ * made.
+ */
 const SLOTS = 500;
 /** Seconds between two reads of one window. */
 const READ_EVERY = 60;
@@ -20,13 +23,13 @@ const READ_EVERY = 60;
 const REFRESH = 600;
 /** Points beyond the slots of a window that may gather before they are put into slots. */
 const LOOSE = 100;
-/** A period of the past is read together with this much more, as a share of it: the next reads come as rarely. */
+/** A period of the past is read with this much more, as a share of its length, so that a period that moves on is seldom read. */
 const AHEAD = 1 / 8;
-/** Periods of one stream that are kept: of two tiles, or before and after a change of the configuration. */
+/** How many periods of one stream are kept: those of two tiles, each before and after a change of the configuration. */
 const PERIODS = 4;
 
 /**
- * Whether a backfill will soon add to an answer of the server. One that cannot continue now may wait for hours.
+ * Whether a backfill will soon add to an answer of the server. A backfill with an error may wait for hours.
  * @param {{backfill?: {error: string|null}}} answer
  */
 export function isFilling({ backfill }) {
@@ -37,13 +40,13 @@ export function isFilling({ backfill }) {
 class Trace {
   /** @type {Point[]} ascending */
   points = [];
-  /** When it was read, in seconds; never: it is to be read. */
+  /** When it was read, in seconds; -Infinity: it must be read. */
   read = -Infinity;
   /** The seq of the newest update in it. */
   seq = 0;
-  /** What was heard while the server's answer is on its way, which may not count it. @type {{seq: number, time: number, value: any}[]} */
+  /** Updates that came during a request, whose answer may lack them. @type {{seq: number, time: number, value: any}[]} */
   #heard = [];
-  /** Whether the server has answered, and need not be asked again soon. */
+  /** Whether the answer of the server is complete, so that the next request can wait. */
   complete = false;
   /** Whether there was an answer before. */
   #answered = false;
@@ -72,7 +75,7 @@ class Trace {
     this.points = within(coarsened(this.points, this.width, newest), newest - this.seconds, Infinity);
   }
 
-  /** Take the server's answer, and the updates that it does not count. @param {any} answer */
+  /** Take the server's answer, and add the updates that it lacks. @param {any} answer */
   load(answer) {
     const news = this.#heard.filter(({ seq }) => seq > answer.seq);
     const begin = answer.points.at(-1)?.[0] ?? answer.from;
@@ -105,7 +108,7 @@ export class Past {
   #reads;
   #abort = new AbortController();
 
-  /** @param {import("./link.js").Link} link @param {Reads} [reads]  shared with others that read of the same server */
+  /** @param {import("./link.js").Link} link @param {Reads} [reads]  shared with other readers of the same server */
   constructor(link, reads = new Reads()) {
     this.#link = link;
     this.#reads = reads;
@@ -128,10 +131,10 @@ export class Past {
   }
 
   /**
-   * The newest seconds of a stream. Until the server has answered, it is what was heard meanwhile.
+   * The newest seconds of a stream. Until the server has answered, these are the updates since the request.
    * @param {Stream} stream
    * @param {number} seconds
-   * @returns {{points: Point[], width: number}}  `width`: the seconds of a slot, which no slots of the picture should cut
+   * @returns {{points: Point[], width: number}}  `width`: the seconds of a slot; slots of a picture should be multiples of it
    */
   newest({ name, seq, time = NaN, value }, seconds) {
     const traces = this.#traces.get(name) ?? new Map();

@@ -1,11 +1,11 @@
 /**
- * What this page publishes, until the server has answered. The answers come in the order of the messages.
+ * The `publish` messages of this page, until the server has answered. The answers come in the order of the messages.
  *
- * Only a WebSocket carries messages to the server. What was under way when it was lost may be in the log or not: a caller who repeats
- * it with the same key publishes it once.
+ * Only a WebSocket carries messages to the server. A message without an answer when the WebSocket is lost may be in the log or
+ * not. A caller who repeats it with the same key publishes it once.
  */
 
-/** How many messages are under way at most: the server closes the connection at 64. */
+/** The most messages without an answer: the server closes the connection at 64. */
 const UNDER_WAY = 32;
 
 /**
@@ -36,7 +36,7 @@ export class Publishing {
   #send;
   /** @type {{message: object, done: (receipt: Receipt) => void, failed: (error: PublishError) => void}[]} */
   #waiting = [];
-  /** How many of them were sent. */
+  /** How many of the waiting messages were sent. */
   #sent = 0;
 
   /** @param {(message: object) => boolean} send  returns whether the message can be sent */
@@ -67,7 +67,7 @@ export class Publishing {
     this.#go();
   }
 
-  /** The connection is lost. */
+  /** Fail the messages that were sent: the connection is lost. */
   lost() {
     const waiting = this.#waiting;
     this.#waiting = [];

@@ -1,6 +1,6 @@
-/** What the page reads of the past, one read at a time (a wall of charts is no storm of requests), and how it follows a link. */
+/** Reads the past, one request at a time, so that a wall of charts is no storm of requests; and follows a link. */
 
-/** Milliseconds for a read: one that hangs must not hold up the rest. */
+/** The most milliseconds for a read: a read that hangs must not delay the others. */
 const PATIENCE = 10_000;
 
 export class Reads {
@@ -15,9 +15,9 @@ export class Reads {
   }
 
   /**
-   * Read when the reads before are over.
-   * @param {(signal: AbortSignal) => Promise<void>} read  the signal ends it when it takes too long. If it fails, whoever wants the answer
-   *   asks again later: until then less is known, and nothing wrong.
+   * Read when all earlier reads are over.
+   * @param {(signal: AbortSignal) => Promise<void>} read  the signal aborts a read that takes too long. After a failure its
+   *   caller adds it again later; until then the picture has less, but nothing wrong.
    */
   add(read) {
     this.#waiting.push(read);
@@ -43,7 +43,7 @@ export class Reads {
 }
 
 /**
- * Hear of what happens on a link, until `signal` aborts.
+ * Listen to the updates and changes of a link, until `signal` aborts.
  * @param {import("./link.js").Link} link
  * @param {AbortSignal} signal
  * @param {(update: any) => void} heard  called with each update

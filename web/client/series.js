@@ -1,19 +1,19 @@
 /** A number over time: the points of a line, in memory of a fixed size however long the page runs. Pure. */
 
-/** The most points of one line: a screen of 3840 pixels has some four for each. */
+/** The most points of one line: a screen 3840 pixels wide has about four pixels for each. */
 export const POINTS = 1000;
 /** Seconds by which a point may be ahead of the page's idea of the server's clock, which lags by the time of transport. */
 const AHEAD = 5;
 
 export class Series {
-  /** The seq of the newest update in it. The next update has the next seq, or some were missed. */
+  /** The seq of the newest update in it. An update whose seq is not the next one means that updates were missed. */
   seq = 0;
 
   #times;
   #values;
   #length = 0;
   #limit;
-  /** How many seconds it goes back; 0: it is bounded by its number of points. */
+  /** How many seconds the series goes back; 0: its number of points is bounded instead. */
   #seconds;
   /** Whether the latest point is a gap. */
   #paused = false;
@@ -48,7 +48,7 @@ export class Series {
     return this.#paused;
   }
 
-  /** Begin a gap: from this time on nothing is known. @param {number} time  in seconds */
+  /** Begin a gap: from this time on the value is unknown. @param {number} time  in seconds */
   pause(time) {
     if (this.#length && !this.paused) this.push(time, null);
   }

@@ -1,7 +1,8 @@
 /**
- * What streams were over long windows, such as "critical from 14:02 to 14:20": read from the server once, then followed on the link.
+ * The states of streams over long windows, such as "critical from 14:02 to 14:20": read from the server once, then followed on
+ * the link.
  *
- * Only the newest state and what ended are kept, and of that at most as many spans as a picture can show.
+ * A stream keeps at most as many spans as a picture can show.
  */
 
 import { isFilling } from "./past.js";
@@ -15,7 +16,7 @@ import { Reads, follow } from "./reads.js";
 const READ_EVERY = 60;
 /** The most spans of a stream: a picture of 1000 pixels has room for half of them. */
 const MOST = 1000;
-/** What is known of the numbers beside levels is not asked for; the server wants at least two slots. */
+/** How many slots of numbers to ask for: none are needed beside the levels, but the server gives at least two. */
 const POINTS = 2;
 const MARKS = new Set(["ok", "warn", "critical"]);
 
@@ -34,7 +35,7 @@ class Known {
     this.seconds = seconds;
   }
 
-  /** From `time` on it is so. @param {number} time @param {Mark} mark */
+  /** Begin a span with this mark. @param {number} time @param {Mark} mark */
   push(time, mark) {
     const last = this.spans[this.spans.length - 1];
     if (last?.[2] === mark && last[1] === Infinity) return;
@@ -46,7 +47,7 @@ class Known {
     this.spans.splice(0, this.spans.length - MOST);
   }
 
-  /** Take the server's answer, and what was heard since then. @param {any} answer */
+  /** Take the server's answer, and keep the spans that began after it. @param {any} answer */
   load(answer) {
     const heard = this.spans.filter(([, to]) => to > answer.to);
     const past = spansOf(answer);
@@ -85,9 +86,9 @@ export class Spans {
   }
 
   /**
-   * When a stream became what it is, if its window was asked for.
+   * When the present state of a stream began, if its window was asked for.
    * @param {Stream} stream
-   * @param {Mark} mark  what it is
+   * @param {Mark} mark  its present state
    * @returns {number|undefined}
    */
   began({ name }, mark) {
@@ -96,9 +97,9 @@ export class Spans {
   }
 
   /**
-   * What a stream was in its newest seconds. Until the server has answered, it is what was heard meanwhile.
+   * The states of a stream in its newest seconds. Until the server has answered, these are the ones since the request.
    * @param {Stream} stream
-   * @param {number} seconds  the longest ones asked for are kept
+   * @param {number} seconds  the longest window that was asked for is kept
    * @returns {Span[]}  ascending; a time in none is not known
    */
   newest(stream, seconds) {
@@ -134,7 +135,7 @@ export class Spans {
     known.seq = seq;
   }
 
-  /** Take what is so now. */
+  /** Begin a span with the present state, if it has changed. */
   #judge(name) {
     const known = this.#known.get(name);
     const stream = this.#link.streams.get(name);
@@ -155,8 +156,8 @@ export class Spans {
 }
 
 /**
- * The spans of an answer of the server: its levels, or for a stream without limits the times when it was known; without the
- * silences, which are unknown.
+ * The spans in an answer of the server: the levels; for a stream without limits, the times when its value was known. Silences
+ * become spans of "unknown".
  * @param {{from: number, to: number, levels?: [number, number, string][], words?: [number, number, unknown][], points?: number[][], silences?: [number, number|null][]}} answer
  * @returns {Span[]}
  */
@@ -169,7 +170,7 @@ export function spansOf({ from, to, levels = [], words = [], points = [], silenc
   return merged(spans.sort(([a], [b]) => a - b));
 }
 
-/** Spans in which those that touch and are alike are one. @param {Span[]} spans @returns {Span[]} */
+/** Join spans that touch and have the same mark. @param {Span[]} spans @returns {Span[]} */
 function merged(spans) {
   /** @type {Span[]} */
   const whole = [];

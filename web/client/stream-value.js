@@ -8,7 +8,7 @@
  * Words and formats of the stream count, and numbers are written in the language of the page (`lang`), or else of the browser.
  * All elements of a page share one link to each server.
  *
- * For style sheets, `data-state` says whether the value can be believed: `current`, `waiting` (no value yet), `late`, `failed`,
+ * For style sheets, `data-state` says whether the value is current: `current`, `waiting` (no value yet), `late`, `failed`,
  * `unconfirmed` (the server cannot read new values), `catching-up` or `lost`. `data-level` is `ok`, `warn` or `critical`, and is
  * set for current values only. `data-link` is the link's status. A value that is not current is pale unless the page restyles it.
  */
@@ -75,7 +75,7 @@ export class StreamValue extends HTMLElement {
     return inline(value, { ...description, unit: undefined }, place);
   }
 
-  /** Write what the link knows into the page. Nothing else does. @param {import("./link.js").Link} link */
+  /** Write the stream's value and state into the page; no other method writes. @param {import("./link.js").Link} link */
   update(link) {
     const stream = link.streams.get(this.name);
     const state = stateOf(stream ?? UNKNOWN, { status: link.status, journal: link.journal, now: link.now(), tick: link.tick });
@@ -87,7 +87,7 @@ export class StreamValue extends HTMLElement {
   }
 }
 
-/** The link of all elements that ask the same server. It is closed with the last of them. */
+/** The link of all elements of one server. It is closed when the last element is removed. */
 class SharedLink {
   /** @type {Map<string, SharedLink>} */
   static #all = new Map();
@@ -104,7 +104,7 @@ class SharedLink {
   #elements = new Set();
   /** @type {import("./link.js").Link|null} */
   #link = null;
-  /** The names that the link was asked for; undefined: all. @type {string[]|undefined} */
+  /** The selection of the link; undefined: all streams. @type {string[]|undefined} */
   #names;
   #soon = false;
 
@@ -125,7 +125,10 @@ class SharedLink {
     this.#settle();
   }
 
-  /** Act once for all elements that come and go in one task. An element that is moved leaves and comes in the same one. */
+  /**
+   * Select streams once for all elements that are added and removed in one task. A moved element is removed and added in the same
+   * task.
+   */
   async #settle() {
     if (this.#soon) return;
     this.#soon = true;

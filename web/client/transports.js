@@ -4,13 +4,14 @@
  * decides when to open the next one.
  *
  * @typedef {object} Transport
- * @property {(message: object) => boolean} send  to the server; returns whether it could: an event stream drops it
- * @property {() => void} close  at once; the receiver hears nothing more
+ * @property {(message: object) => boolean} send  to the server; returns whether it could be sent: an event stream drops it
+ * @property {() => void} close  at once; then no function of the receiver is called any more
  *
  * @typedef {object} Receiver
  * @property {(text: string) => void} receive  takes one whole message
  * @property {() => void} end  called once, when no message will follow
- * @property {(error: {code: string, message: string}) => void} refused  why, before `end`; a browser's WebSocket does not learn it
+ * @property {(error: {code: string, message: string}) => void} refused  the reason, before `end`; a browser's WebSocket gets no
+ *   reason
  *
  * @typedef {(address: () => URL, token: string|undefined, receiver: Receiver, api: any) => Transport} Open
  *   `address` is the WebSocket's; its query has the selection, and the position up to which everything has arrived
@@ -20,7 +21,10 @@ import { Neighbours } from "./neighbours.js";
 
 /** Seconds that an event stream lasts: less than a tick, and less than any proxy's patience. */
 const ROUND = 4;
-/** The same while pages wait for their turn, while a proxy holds streams back until they end, and as long as that is not known. */
+/**
+ * The same while pages wait for their turn, while a proxy holds streams back until they end, and until the page knows whether one
+ * does.
+ */
 const BRIEF = 1;
 /** The last message of a stream that has lasted its time. */
 const TICK = /^\{"type":\s*"tick"/;
@@ -49,8 +53,8 @@ export function openSocket(address, token, { receive, end }, { WebSocket }) {
 /**
  * Open event streams, one after the other. Each ends after some seconds, and the next one resumes.
  *
- * So a proxy that holds an answer back until it ends delays values by a second, and stops none. And a browser, which opens at
- * most six connections to a host, can have more pages than that: they take turns.
+ * So a proxy that holds an answer back until it ends only delays values by a second. And a browser, which opens at most six
+ * connections to a host, can have more than six pages: they take turns.
  * @type {Open}
  */
 export function openEvents(address, token, { receive, end, refused }, { fetch, clock, BroadcastChannel }) {
@@ -59,7 +63,7 @@ export function openEvents(address, token, { receive, end, refused }, { fetch, c
   const abort = new AbortController();
   const { signal } = abort;
   const headers = tokenHeaders(token);
-  /** Read one stream. @returns {Promise<boolean|null>} whether a proxy holds streams back; null: it did not last its time */
+  /** Read one stream. @returns {Promise<boolean|null>} whether a proxy holds streams back; null: the stream ended early */
   const readFor = async (seconds) => {
     const began = clock();
     const answer = await fetch(eventsUrl(address(), seconds), { headers, cache: "no-store", signal });
@@ -101,7 +105,7 @@ export function openEvents(address, token, { receive, end, refused }, { fetch, c
 }
 
 /**
- * The address of something beside the WebSocket.
+ * The address of another path beside the WebSocket.
  * @param {URL} url  the WebSocket's
  * @param {string} path  relative to its folder
  */
@@ -112,7 +116,7 @@ export function beside(url, path) {
   return address;
 }
 
-/** The headers with which a request by fetch says a token. @param {string|undefined} token */
+/** The headers with which a request by fetch carries a token. @param {string|undefined} token */
 export function tokenHeaders(token) {
   return token === undefined ? {} : { Authorization: `Bearer ${utf8Characters(token)}` };
 }
@@ -126,9 +130,9 @@ function eventsUrl(url, seconds) {
 }
 
 /**
- * The data of each event. The server writes it in one line, between lines that do not matter here.
+ * The data of each event. The server writes it in one line; other lines are ignored.
  *
- * A line without an end needs no bound of its own: it is no message, so the connection takes it for silence and closes.
+ * An endless line needs no bound of its own: while it lasts no message comes, so the connection closes for silence.
  * @param {ReadableStream<Uint8Array>} body
  * @param {AbortSignal} signal
  */

@@ -1,9 +1,8 @@
 /**
- * States over time, a row each, as shapes and labels. Pure.
+ * States over time, one row for each stream, as shapes and labels. Pure.
  *
- *     Checkout ━━━━━━━━▄▄▄▄━━━━━━━━━━━         a line works, half a block was a warning
- *     Payments ━━━━━━━━━━━███━━━━━━▄▄▄  ▲ 12 min
- *     Mail     ━━━━╌╌╌━━━━━━━━━━━━━━━━         dashes: nothing was known
+ *     Checkout ━━━━━━━━▄▄▄▄━━━━━━━━━━━         a line works, half a block was a warning Payments ━━━━━━━━━━━███━━━━━━▄▄▄  ▲ 12
+ * min Mail     ━━━━╌╌╌━━━━━━━━━━━━━━━━         dashes: the state was unknown
  */
 
 import { RANKS } from "../text/ranks.js";
@@ -17,7 +16,7 @@ const SPACE = 1.4;
 const TEXT = { least: 2.2, most: 2.6 };
 /** The heights of a warning's and of a critical block, as shares of the row. */
 const SHARES = { warn: 0.42, critical: 0.86 };
-/** A block is at least so wide, in u: what was bad for a second in eight hours is still seen. */
+/** The least width of a block, in u, so that a bad second in eight hours is still seen. */
 const NARROWEST = 0.4;
 
 /**
@@ -29,8 +28,8 @@ const NARROWEST = 0.4;
  * @property {string} name
  * @property {Span[]} spans  ascending
  * @property {number} until  up to when the newest span is known to last, in seconds
- * @property {import("../text/ranks.js").Rank} rank  what is so now
- * @property {string} text  right of the row: "▲ 12 min"
+ * @property {import("../text/ranks.js").Rank} rank  the present rank
+ * @property {string} text  at the right of the row: "▲ 12 min"
  *
  * @typedef {object} Band
  * @property {number} width  of all, in pixels
@@ -38,7 +37,7 @@ const NARROWEST = 0.4;
  * @property {number} unit  how many pixels u has
  * @property {number} left  the gutter for names, in u
  * @property {number} [names]  how wide a name may be, in u, if it may reach over the left edge
- * @property {number} right  the gutter for what is so now, in u
+ * @property {number} right  the gutter for texts, in u
  * @property {number} from  the time at the left edge, in seconds
  * @property {number} to
  * @property {Row[]} rows  at least one
@@ -124,7 +123,7 @@ function box(left, top, right, height) {
   return `M${round(left)} ${round(top)}H${round(right)}v${round(height)}H${round(left)}Z`;
 }
 
-/** Shapes of one class are one path. What is drawn on others comes later. */
+/** Paths by class: all shapes of a class are one path. Later classes are drawn above earlier ones. */
 class Paths {
   #paths = new Map(["hair", "rule", "filled"].map((className) => [className, ""]));
 

@@ -1,4 +1,4 @@
-/** What is written beside lines: names, numbers of the scale, times of the axis, and how much a number has changed. Pure. */
+/** The texts beside lines: names, numbers of the scale, times of the axis, and the change of a number. Pure. */
 
 import { formerValue } from "./compare.js";
 import { isGap, pointAt, today } from "./points.js";
@@ -11,20 +11,20 @@ import { say } from "../text/words.js";
 
 /** @typedef {import("../text/values.js").Now} Now @typedef {import("../kinds/kind.js").Part} Part @typedef {import("./points.js").Point} Point */
 
-/** The longest and the shortest time in seconds over which a change is told. */
+/** The longest and the shortest time in seconds for which a change is shown. */
 const LONGEST = 3600;
 const SHORTEST = 300;
-/** From this size on, or for money, a comparison is told in percent. */
+/** From this size on, and for money, a comparison is in percent. */
 const LARGE = 1000;
-/** From this size on, a difference and the numbers of a scale are told in three digits. */
+/** From this size on, a difference and the numbers of a scale have three digits. */
 const LONG = 10_000;
-/** Formats whose numbers have a unit that changes with their size: the number alone says nothing. */
+/** Formats whose unit changes with the size of the number, so that a number without its unit means nothing. */
 const SCALED = new Set(["bytes", "duration"]);
-/** Where a name may be parted. Not at a hyphen: of web-1 and web-2 would be left 1 and 2. */
+/** The characters at which a common beginning of names may end. Not a hyphen: of web-1 and web-2 only 1 and 2 would be left. */
 const BREAK = /[\s.,:/·|]/;
 
 /**
- * The names of lines that stand beside each other: without what all of them begin with.
+ * The names of lines beside each other, without their common beginning.
  * @param {string[]} labels  of the streams
  * @returns {string[]}
  */
@@ -53,7 +53,7 @@ export function inOrder(quantiles, labels) {
 }
 
 /**
- * The numbers of a scale, as short as they can be told apart.
+ * The numbers of a scale, as short as possible while they differ.
  * @param {import("./scale.js").Scale} scale
  * @param {Record<string, any>} description
  * @param {Now} place
@@ -93,7 +93,7 @@ export function axisText({ time, finest }, place) {
 }
 
 /**
- * How much a number differs from what it was some days ago: "+4.1 %" "on last Friday". Null if nothing is known of then.
+ * The difference between a number and its value some days ago: "+4.1 %" "on last Friday". Null if the old value is unknown.
  * @param {number} value
  * @param {Point[]|null} ghost  as `moved` returns it
  * @param {number} days
@@ -112,7 +112,7 @@ export function changeAgainst(value, ghost, days, description, place, precision)
   return { strong: `${sign(share)}${number(Math.abs(Number(share.toPrecision(2))), place)}\u202f%`, text };
 }
 
-/** A difference is not told more exactly than the numbers: 23.4 − 23.2 is 0.2. @param {number} one @param {number} other */
+/** A difference with no more decimals than its numbers: 23.4 − 23.2 is 0.2. @param {number} one @param {number} other */
 function difference(one, other) {
   return Number((one - other).toFixed(Math.min(20, Math.max(digitsOf(one), digitsOf(other)))));
 }
@@ -124,8 +124,8 @@ function digitsOf(value) {
 }
 
 /**
- * How much a number has changed lately: "+12" "in 1 h". Null if it has not, or if its history is too short. A count of today has not
- * changed since yesterday: it began anew.
+ * The recent change of a number: "+12" "in 1 h". Null without a change, or if the history is too short. A count of "today" is not
+ * compared across midnight, because it begins anew.
  * @param {Point[]} points  ascending
  * @param {Record<string, any>} description
  * @param {Now} place

@@ -2,14 +2,14 @@
 
 /** The least width of a cell with a name, its least and its greatest height. */
 const NAMED = { width: 16, least: 3.1, most: 4.7 };
-/** A cell that is a sign alone. */
+/** A cell with a sign only. */
 const SIGN = { width: 3.2, least: 2.4, most: 3.6 };
 /** The space between two columns. */
 export const GAP = 2.4;
 
 /**
  * @typedef {object} Cells
- * @property {boolean} named  whether each cell has room for its name; otherwise it is a sign alone
+ * @property {boolean} named  whether each cell has room for its name; otherwise it shows only its sign
  * @property {number} columns
  * @property {number} rows
  * @property {number} height  of a row

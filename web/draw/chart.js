@@ -20,7 +20,7 @@ import { heightOn } from "./scale.js";
  * @typedef {object} Line
  * @property {Point[]} points  within the window, ascending
  * @property {number} until  up to when its last point is known to hold, in seconds
- * @property {boolean} current  whether it holds now: then it ends with a dot
+ * @property {boolean} current  whether its value is current: then it ends with a dot
  * @property {boolean} [dashed]  whether dashes lead from `until` to the edge; default: if it is not current
  * @property {string} [name]  written in the right gutter
  * @property {"warn"|"critical"|""} [level]  of its newest value
@@ -39,7 +39,7 @@ import { heightOn } from "./scale.js";
  * @property {import("./scale.js").Scale} scale
  * @property {boolean} [area]  whether the first line has a tint below
  * @property {[number, number]} [between]  the lines, by index, between which the area is tinted
- * @property {{points: Point[], name: string}|null} [ghost]  what the first line is compared with
+ * @property {{points: Point[], name: string}|null} [ghost]  the past with which the first line is compared
  * @property {boolean} [axis]  whether times are written below
  * @property {boolean} [hairs]  whether round times and now have vertical lines
  * @property {{time: number, text: string}[]} [times]  round times
@@ -63,19 +63,19 @@ import { heightOn } from "./scale.js";
  * @typedef {{x: number, y: number, width: number, height: number}} Plot  in pixels
  */
 
-/** Sizes in u: a label's height, the space beside labels, the room below for times, and that above for half a label. */
+/** Sizes in u: the height of a label, the space beside labels, the room below for times, and the room above for half a label. */
 const LABEL = 2.5;
 const SPACE = 1;
 export const AXIS = 3.4;
 const TOP = 1.2;
-/** How far a label may reach out of its gutter, in u: there is nothing beside a tile's gutters. */
+/** How far a label may reach out of its gutter, in u: the space beside a tile's gutters is empty. */
 const OVER = 2.4;
 /** The size of a time, and the space between two, in u. */
 const TIME = 2.2;
 const APART = 1.4;
-/** In u: how far below the plot a name may reach, where times are written. */
+/** How far a name may reach below the plot if times are written there, in u. */
 const ABOVE_TIMES = 0.6;
-/** In u: the radius of the dot at the end of a thick and of a thin line, and in a chart without labels. */
+/** The radius of the dot at the end of a thick line, of a thin line, and in a chart without labels, in u. */
 const DOT = { thick: 0.7, thin: 0.5, bare: 0.65 };
 
 /**
@@ -134,7 +134,12 @@ function hairs({ left, hairs: wanted, times: round = [], from, to }, marks, { pl
   ];
 }
 
-/** What is filled: the tint, ranges of slots, and what is beyond a limit. @param {Chart} chart @param {Places} places @returns {Shape[]} */
+/**
+ * The filled areas: the tint, the ranges of slots, and the areas beyond a limit.
+ * @param {Chart} chart
+ * @param {Places} places
+ * @returns {Shape[]}
+ */
 function areas({ lines, area, between, scale }, { plot, x, y }) {
   const [first] = lines;
   const frame = (/** @type {Line} */ { until }) => ({ x, y, until });
@@ -172,7 +177,7 @@ function jump({ points, current }, y) {
 }
 
 /**
- * The limits that are on the scale, each once.
+ * The limits within the scale, without repetitions.
  * @param {{lines: {limits?: import("./scale.js").Limit[]}[], scale: import("./scale.js").Scale}} chart
  * @returns {import("./scale.js").Limit[]}
  */
@@ -189,7 +194,12 @@ function limitLines(chart, { plot, y }) {
   return shownLimits(chart).map(({ level, value }) => path(`limit ${level}`, flat(plot, y(value))));
 }
 
-/** The end of each line: a dot if it holds now, dashes if that is not known. @param {Chart} chart @param {Places} places @returns {Shape[]} */
+/**
+ * The end of each line: a dot if its value is current, otherwise dashes.
+ * @param {Chart} chart
+ * @param {Places} places
+ * @returns {Shape[]}
+ */
 function ends({ lines, unit, left, to }, { plot, x, y }) {
   const edge = plot.x + plot.width;
   return lines.flatMap(({ points, until, current, dashed = !current, thin }) => {
@@ -242,7 +252,7 @@ function numberLabel({ unit, left }, plot, className, text, y) {
 }
 
 /**
- * How far from the text below the right edge another time may stand: the distance of their middles, in u.
+ * The least distance of another time from the text below the right edge, between their middles, in u.
  * @param {string} edge @param {string} text @returns {number}
  */
 export function besideEdge(edge, text) {

@@ -2,15 +2,15 @@
 
 /** The space between two columns. */
 export const GAP = 1.1;
-/** A column is never given more than this, unless there is room for all. */
+/** The greatest width of a column, unless all columns have room. */
 const MOST = 30;
 
 /**
  * @typedef {object} ColumnSize
  * @property {number} width  of its widest cell
- * @property {number} least  what it may be cut down to: a text may, a number may not
+ * @property {number} least  the least width to which it may be cut: a text may be cut, a number may not
  * @property {boolean} [right]  whether its cells end at the right
- * @property {boolean} [text]  whether it takes all that is left over, if no other column does
+ * @property {boolean} [text]  whether it takes the remaining room, if no other column does
  */
 
 /**
@@ -39,7 +39,7 @@ export function fitColumns(columns, room) {
 }
 
 /**
- * The room that all columns need at least.
+ * The least room that all columns need.
  * @param {ColumnSize[]} columns
  * @returns {number}
  */

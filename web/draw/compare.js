@@ -34,12 +34,17 @@ function stretch(past, begin, end, shift) {
   return known.map(([time, ...numbers]) => /** @type {Point} */ ([time + shift, ...numbers]));
 }
 
-/** What is known of a time in the past, at the time with which it is compared. @param {Point[]} ghost @param {number} time @returns {number|null} */
+/**
+ * The value of the past at a time of the present; null if it is unknown.
+ * @param {Point[]} ghost
+ * @param {number} time
+ * @returns {number|null}
+ */
 export function formerValue(ghost, time) {
   return pointAt(ghost, time)?.[2] ?? null;
 }
 
-/** Whether there is nothing to show. @param {Point[]} ghost @returns {boolean} */
+/** Whether all of a past is unknown. @param {Point[]} ghost @returns {boolean} */
 export function isEmpty(ghost) {
   return ghost.every(isGap);
 }

@@ -14,7 +14,7 @@ const SPACE = 1.2;
 const CELL = { least: 1.6, most: 4.6, gap: 0.2 };
 /** The height of a name, in u. Lower rows have every other name. */
 const LINE = 2.3;
-/** The fewest hours that are shown, and the room of an hour's name, in u. */
+/** The least number of hours that are shown, and the room of an hour's name, in u. */
 const HOURS = 8;
 const NAME = 4.5;
 
@@ -58,7 +58,7 @@ export function hoursOf(points, days, now, place, name) {
 }
 
 /**
- * The step of a number: 0 is nothing, STEPS is the most.
+ * The step of a number: 0 for zero, STEPS for the highest number.
  * @param {number} value
  * @param {number} most  above 0
  */
@@ -72,8 +72,8 @@ export function stepOf(value, most) {
  * @param {number} heat.width  in pixels
  * @param {number} heat.height
  * @param {number} heat.unit  how many pixels u has
- * @param {Row[]} heat.rows  at least one; where not all have room, the last ones are shown
- * @param {number} [heat.current]  the hour of the last row that goes on now
+ * @param {Row[]} heat.rows  at least one; if not all have room, the last ones are shown
+ * @param {number} [heat.current]  the present hour, in the last row
  * @returns {{shapes: import("./chart.js").Shape[], labels: import("./chart.js").Label[], most: number, more: number}}  more: the rows that had no room
  */
 export function drawHeat({ width, height, unit, rows: all, current }) {
@@ -110,7 +110,11 @@ export function drawHeat({ width, height, unit, rows: all, current }) {
   return { shapes: [...paths].map(([className, d]) => ({ tag: /** @type {const} */ ("path"), className, attributes: { d } })), labels, most, more: all.length - rows.length };
 }
 
-/** The hours in which anything is known and not zero, but not too few; all if there are none. @param {Row[]} rows @returns {[number, number]} */
+/**
+ * The range of hours with a known number other than zero, but at least `HOURS` of them; all hours without such a number.
+ * @param {Row[]} rows
+ * @returns {[number, number]}
+ */
 function crop(rows) {
   const count = Math.max(...rows.map(({ cells }) => cells.length));
   const full = Array.from({ length: count }, (_, hour) => rows.some(({ cells }) => Boolean(cells[hour])));

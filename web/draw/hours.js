@@ -19,7 +19,7 @@ const MONTH = 30 * DAY;
 /**
  * @typedef {object} Tick
  * @property {number} time  in seconds since 1970
- * @property {"second"|"minute"|"day"|"week"|"month"} finest  how exact its text must be; "minute" is also that of whole hours
+ * @property {"second"|"minute"|"day"|"week"|"month"} finest  how exact its text must be; whole hours have "minute", too
  */
 
 /**

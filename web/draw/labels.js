@@ -1,10 +1,10 @@
-/** Where texts go that would cover each other. Pure. */
+/** Places for texts that would cover each other. Pure. */
 
 /** The distance of two labels, in heights of a label. */
 const DISTANCE = 1.1;
 
 /**
- * Where to write the labels at the ends of lines, as near to the ends as there is room.
+ * The places of the labels at the ends of lines: as near to the ends as possible without covering each other.
  * @param {(number|null)[]} ends  the height of each line's end, in pixels from above; null: no label
  * @param {number} size  a label's height, in pixels
  * @param {number} height  of the picture, in pixels
@@ -28,7 +28,7 @@ export function placeLabels(ends, size, height) {
 }
 
 /**
- * Which marks of a scale are left where more important labels stand.
+ * Which marks of a scale are kept beside more important labels.
  * @param {number[]} marks  their heights, in pixels
  * @param {number[]} taken  the heights of the other labels
  * @param {number} size  a label's height, in pixels
@@ -39,8 +39,8 @@ export function keptMarks(marks, taken, size) {
 }
 
 /**
- * Where the words of flags go: right of its line, else left of it. A word that would cover another flag or its word is left out,
- * that of an older flag first.
+ * The side of each flag's word: right of the flag's line, or else left of it. A word that would cover another flag or word is
+ * left out, an older word first.
  * @param {{x: number, width: number}[]} flags  in the order of time: the place of the line and the width of the word, in pixels
  * @param {{left: number, right: number, gap: number}} room  the edges, and the distance between a word and a line, in pixels
  * @returns {("right"|"left"|null)[]}

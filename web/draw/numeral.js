@@ -1,4 +1,4 @@
-/** How large a numeral is written, and where its picture has room. Pure: all lengths are in u. */
+/** The size of a numeral, and the place of its picture. Pure: all lengths are in u. */
 
 /** The scale of numerals, from a single value on a screen to the smallest tile. */
 const STEPS = [40, 26, 17, 11, 8, 5.6];
@@ -7,28 +7,30 @@ const [LOWEST] = STEPS.slice(-1);
 const TEXT_LINE = 1.12;
 /** The scale of longer texts. */
 const TEXT_STEPS = [8, 5.6, 4.2, 3.1, 2.7];
-/** A unit's size: at least this, and this share of the numeral's. */
+/** The size of a unit: `share` of the numeral's size, but at least `least`. */
 const UNIT = { least: 2.6, share: 0.34 };
-/** The height of a numeral's line and the space above it, as shares of its size and in u. */
+/** The height of a numeral's line as a share of its size, and the space above it in u. */
 const LINE = 0.94;
 const ABOVE = 0.7;
-/** The height of a line with letters that reach below it: "yes" stands above the evidence. See figure.css. */
+/** The height of a line with letters that reach below it: otherwise "yes" would touch the evidence. See figure.css. */
 const DEEP_LINE = 1.08;
 const DEEP = /[gjpqyQ]|[^\P{L}a-zA-Z]/u;
-/** The least width of a column of evidence: this much, up to this much of the tile's width if that is more. See figure.css. */
+/** The width of a column of evidence: `share` of the tile's width, between `least` and `most`. See figure.css. */
 const SIDE = { least: 22.5, share: 0.36, most: 31 };
-/** The space between that column, or the numeral, and the picture. */
+/** The space between the picture and the column of evidence, and between the picture and the numeral. */
 const SPACE = { across: 2.4, beside: 1.6 };
-/** The smallest picture that says something: beside the column, beside the numeral, below the numeral. */
+/** The size of the smallest useful picture: beside the column, beside the numeral, below the numeral. */
 const LEAST = { across: 18, beside: 7, below: 5.5 };
-/** A numeral beside its picture is above the lowest step only if this much height is left, in u: a bar has room there, too, so that
- * small tiles have numerals of one size. */
+/**
+ * A numeral beside its picture is above the lowest step only if this much height is left, in u. Then a bar would have room below,
+ * too, so that all small tiles have numerals of one size.
+ */
 const AIR = 2;
 /** Above this step a numeral leaves this share of the width to the picture beside it. */
 const LARGE = { step: 17, picture: 0.68 };
 /** A box that is wider than this many times its height has its picture at the right. */
 const WIDE = 1.7;
-/** A box that is lower has no room for the least numeral above its evidence, beside the picture. */
+/** A box that is lower has no room for the smallest numeral above the evidence and beside the picture. */
 const LOW = 5.9;
 
 /** The widths of characters in em, in Inter with its tabular figures; other letters take 0.62. */
@@ -53,8 +55,8 @@ export function emsOf(text) {
 /**
  * Choose the step of a numeral and the place of its picture: the largest step at which both have room.
  * @param {{value: string, unit?: string, before?: string}} numeral  `before`: a sign of a currency
- * @param {{width: number, height: number, full?: number}} room  full: the height for which it is arranged; a numeral that is too high for
- *   `height` is smaller in the same arrangement
+ * @param {{width: number, height: number, full?: number}} room  full: the height for which the numeral and its picture are
+ *   arranged; if `height` is less, the numeral is smaller in the same arrangement
  * @param {boolean} pictured  whether there is a picture
  * @returns {{step: number, shape: Shape}}
  */
@@ -98,7 +100,7 @@ function sideOf({ width }) {
   return Math.min(SIDE.most, Math.max(SIDE.least, SIDE.share * width));
 }
 
-/** The width of a numeral with its unit at a step. A unit may be cut, but not below three letters. */
+/** The width of a numeral with its unit at a step. Of a unit that may be cut, three letters count. */
 function widthAt({ value, unit = "", before = "" }, step) {
   const small = Math.max(UNIT.least, UNIT.share * step);
   const words = emsOf(before) + Math.min(emsOf(unit), 3 * LETTER) + (before || unit ? 0.3 : 0);

@@ -6,7 +6,7 @@
 
 /** An ISO 8601 time with an offset. Without one, nobody knows which moment is meant. */
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d(:\d\d(\.\d+)?)?)$/;
-/** The first cell of the row that counts those for which a value has no room. Its number is null. */
+/** The first cell of the row that counts the rows for which the value had no room. Its number is null. */
 const REST = /^… and (\d+) rows (more|before)$/;
 
 /**
@@ -14,16 +14,17 @@ const REST = /^… and (\d+) rows (more|before)$/;
  * @property {"times"|"names"} axis
  * @property {{x: any, y: number|null}[]} rows  x: seconds since the epoch, or a name (a text, a number, true, false or null);
  *   y: null is a hole. Times are in ascending order.
- * @property {{what: "more"|"rowsBefore"|"withoutTime", count: number}[]} notes  what is left out: keys of text/words.js
+ * @property {{what: "more"|"rowsBefore"|"withoutTime", count: number}[]} notes  the rows that are left out, by keys of
+ *   text/words.js
  */
 
-/** What arrays were read as: a chart reads its value each second. @type {WeakMap<any[], Pairs|null>} */
+/** The result for each array, kept because a chart reads its value each second. @type {WeakMap<any[], Pairs|null>} */
 const READ = new WeakMap();
 
 /**
  * Read a value as a series.
  * @param {any} value  not to be changed afterwards
- * @returns {Pairs|null}  null: it is none
+ * @returns {Pairs|null}  null: it is not a series
  */
 export function readPairs(value) {
   if (!Array.isArray(value)) return null;

@@ -5,7 +5,7 @@
  *
  * @typedef {import("./points.js").Point} Point
  *
- * @typedef {object} Frame  where points are in the picture
+ * @typedef {object} Frame  maps points to places in the picture
  * @property {(time: number) => number} x  in pixels
  * @property {(value: number) => number} y  in pixels, from above
  * @property {number} until  up to when the last point is known to hold, in seconds
@@ -36,7 +36,7 @@ function runs(points, until) {
   return found;
 }
 
-/** The steps of one stretch at their middles, from its first point on. */
+/** The path of one stretch: a step at the middle number of each point. */
 function steps({ points, end }, { x, y }, value) {
   let path = "";
   let height = at(y(value(points[0])));
@@ -105,11 +105,11 @@ export function betweenPath(lower, upper, frame) {
   }).join("");
 }
 
-/** A return across a limit that lasts for less than this share of the picture does not end what goes on. */
+/** A value that is back within a limit for less than this share of the picture does not end the present area beyond it. */
 const BRIEF = 0.01;
 
 /**
- * The areas between a limit and the line beyond it: what goes on now, and what is over.
+ * The areas between a limit and the line beyond it: those that last until now, and those that are over.
  * @param {Point[]} points
  * @param {Frame} frame
  * @param {import("./scale.js").Limit} limit
@@ -124,7 +124,10 @@ export function beyondPaths(points, frame, { value, above }, current) {
   return { now: areaPath(cut.slice(begin), frame, base), over: areaPath(cut.slice(0, begin), { ...frame, until }, base) };
 }
 
-/** Where begins what goes on at the end of these points; their length if nothing does. @param {Point[]} cut  gaps: not beyond the limit */
+/**
+ * The index of the point at which the present area beyond the limit begins; the number of points if there is none.
+ * @param {Point[]} cut  gaps: not beyond the limit
+ */
 function beginOf(cut, until) {
   if (!cut.length || isGap(cut[cut.length - 1])) return cut.length;
   const brief = BRIEF * (until - cut[0][0]);

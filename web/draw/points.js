@@ -39,7 +39,7 @@ export function pointsOfPeriod({ points: slots, width, to, silences = [] }) {
   return silences.reduce((known, [from, until]) => withGap(known, from, until ?? Infinity), points);
 }
 
-/** The points with a gap: what held before it holds after it, unless a point says otherwise. @returns {Point[]} */
+/** The points with a gap. After it the value from before it holds again, unless a point has another one. @returns {Point[]} */
 function withGap(points, from, until) {
   const first = points.findIndex(([time]) => time >= from);
   const before = first < 0 ? points : points.slice(0, first);
@@ -52,7 +52,7 @@ function withGap(points, from, until) {
 }
 
 /**
- * The points of a window: those within it, and the one that held when it began, moved to its begin.
+ * The points of a window: those within it, and the one that held when the window began, moved to its beginning.
  * @param {Point[]} points  ascending
  * @param {number} from  in seconds
  * @param {number} to  in seconds
@@ -69,9 +69,9 @@ export function within(points, from, to) {
 }
 
 /**
- * The points in slots of equal time: where several numbers fall into a slot, it has their range and their mean, weighted by time. A
- * number that holds for longer stays one point. Gaps stay where they are. Slots begin at multiples of their width, so a picture
- * that moves on does not flicker.
+ * The points combined in slots of equal time. Several numbers in a slot become their range and their mean, weighted by time. A
+ * number that holds for several slots stays one point. Gaps stay where they are. Slots begin at multiples of their width, so a
+ * picture that moves on does not flicker.
  * @param {Point[]} points  ascending
  * @param {number} width  of a slot, in seconds
  * @param {number} until  up to when the last point holds, in seconds
@@ -91,7 +91,7 @@ export function coarsened(points, width, until) {
 }
 
 /**
- * The points in slots, but the newest number apart from its slot: it is what holds now.
+ * The points combined in slots, but the newest number as a point of its own, because it holds now.
  * @param {Point[]} points  ascending
  * @param {number} width  of a slot, in seconds
  * @param {number} until  up to when the last point holds, in seconds
@@ -130,14 +130,19 @@ function coarsenRun(run, width, end, coarse) {
   close();
 }
 
-/** The slot of a time. The end of a slot is in the next one, also where a fraction was rounded down. @param {number} time @param {number} width */
+/**
+ * The slot of a time. The end of a slot belongs to the next slot, even if a fraction was rounded down.
+ * @param {number} time
+ * @param {number} width
+ */
 function slotOf(time, width) {
   const slot = Math.floor(time / width);
   return (slot + 1) * width <= time ? slot + 1 : slot;
 }
 
 /**
- * The end of the slot in which a piece begins. If it is one number for whole slots, the end of the last one before `to`.
+ * The end of the slot in which a piece begins. If the piece is one number that holds for whole slots: the end of the last whole
+ * slot before `to`.
  * @param {Point} piece @param {number} width @param {number} to
  */
 function heldUntil([from, low, , high], width, to) {
@@ -160,13 +165,14 @@ function addChanged(points, next) {
   if (!same) points.push(next);
 }
 
-/** A number that rises less often than this may be anything: it is not called a count. */
+/** A number with fewer rises than this does not count as a count. */
 const RISES = 3;
-/** What a count falls to at most, as a share of what it was. */
+/** A new day begins if a count falls to at most this share of itself. */
 const FALLEN = 0.1;
 
 /**
- * When a count of "today" began anew: it rises, and falls only to a tenth or less. Empty for every other number.
+ * The times when a count of "today" began anew: such a count rises, and falls only to a tenth or less. Empty for every other
+ * number.
  * @param {Point[]} points  ascending
  * @returns {number[]}  in seconds: each is the time of a point
  */
@@ -200,14 +206,18 @@ export function withDays(points) {
   });
 }
 
-/** The points since the latest new day of a count; all points of every other number. @param {Point[]} points @returns {Point[]} */
+/**
+ * The points since the latest new day of a count; all points of a number that is no such count.
+ * @param {Point[]} points
+ * @returns {Point[]}
+ */
 export function today(points) {
   const [begin = -Infinity] = newDays(points).slice(-1);
   return points.filter(([time]) => time >= begin);
 }
 
 /**
- * The point that holds at a time; null if nothing is known then.
+ * The point that holds at a time; null if the value is unknown then.
  * @param {Point[]} points  ascending
  * @param {number} time  in seconds
  * @returns {Point|null}

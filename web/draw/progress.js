@@ -4,16 +4,16 @@
  * @typedef {object} Progress
  * @property {number} share  of the goal: 1 is all of it
  * @property {number} filled  the part of the bar that is filled, 0 to 1
- * @property {number|null} tick  where the bar should end by now, 0 to 1; null: nobody says by when
- * @property {number|null} goal  where the goal is in a bar that goes beyond it, 0 to 1; null: at the end
- * @property {number|null} ahead  by how much the number is ahead of its time; negative: behind; null: nobody says by when
+ * @property {number|null} tick  where the bar should end by now, 0 to 1; null: the goal has no time
+ * @property {number|null} goal  the place of the goal in a bar that goes beyond it, 0 to 1; null: the goal is the end of the bar
+ * @property {number|null} ahead  by how much the number is ahead of its time; negative: behind; null: the goal has no time
  */
 
 /**
  * Measure a number against its goal.
  * @param {number} value
- * @param {number} goal  not 0; a number that is to fall below zero has a negative one
- * @param {{from: number|null, by: number}|null} span  the time for it, in seconds
+ * @param {number} goal  not 0; negative if the number is to fall below zero
+ * @param {{from: number|null, by: number}|null} span  the time for the goal, in seconds
  * @param {number} now  in seconds
  * @returns {Progress}
  */

@@ -4,14 +4,14 @@
  * @typedef {object} Ranked
  * @property {string} name
  * @property {number|null} value  null: not known
- * @property {number|null} [former]  what the value was before; null: not known
+ * @property {number|null} [former]  the value before; null: not known
  */
 
 /**
  * The named numbers of a value: pairs, an object of numbers, or objects of which the first text is the name and the first number
  * the value.
  * @param {any} value
- * @param {string} [former]  the member of the objects that says what the value was before
+ * @param {string} [former]  the member of the objects with the former value
  * @returns {Ranked[]|null}  null: it holds no named numbers
  */
 export function readRanked(value, former = "") {
@@ -40,8 +40,8 @@ function ofRow(row, former) {
 }
 
 /**
- * Where the bars are.
- * @param {(number|null)[]} values  with those that are compared, so that both fit
+ * The places of the bars.
+ * @param {(number|null)[]} values  including the former values, so that both fit
  * @returns {{zero: number, at: (value: number) => number}}  shares of the width, 0 to 1
  */
 export function barScale(values) {
@@ -57,7 +57,8 @@ export function barScale(values) {
 const SPACE = 0.8;
 
 /**
- * Whether a name on its bar reaches over the end of the bar: then the end has no line, which would strike the name through.
+ * Whether a name on its bar reaches over the end of the bar: then the end is drawn without a line, because that would strike the
+ * name through.
  * @param {number} name  its width, in u
  * @param {number} bar
  */

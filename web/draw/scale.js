@@ -1,23 +1,23 @@
-/** From times and values to shares of a picture's width and height, and which values have a line of the scale. Pure. */
+/** Scales: the range of values of a picture, the height of each value, and the values that have a line. Pure. */
 
-/** A limit widens a scale if it is at most this many ranges away from the values; a far one would flatten the line. */
+/** A limit widens a scale if it is at most this many ranges away from the values; a limit farther away would flatten the line. */
 const NEAR = 1;
 /** The same for a logarithmic scale, as a factor. */
 const NEAR_FACTOR = 4;
 /** Steps between the lines of a scale, times a power of ten. */
 const STEPS = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
-/** A scale from zero costs little if the lowest value is below this share of the highest. */
+/** If the lowest value is below this share of the highest, a scale begins at zero: that flattens the line only a little. */
 const NEAR_ZERO = 0.4;
-/** A logarithmic scale has more lines, because they tell that it is one. */
+/** The most lines of a logarithmic scale: more than usual, because they show that it is logarithmic. */
 const MOST_LOG = 6;
-/** What is left free above and below the values, as a share of their range. */
+/** The free space above and below the values, as a share of their range. */
 const FREE = 0.08;
 
 /**
  * @typedef {object} Limit
  * @property {number} value
  * @property {"warn"|"critical"} level
- * @property {boolean} above  whether the values above it are bad; otherwise those below
+ * @property {boolean} above  whether the values above it are bad; otherwise the values below it are
  *
  * @typedef {object} Scale
  * @property {number} bottom  the value at the lower edge
@@ -26,7 +26,7 @@ const FREE = 0.08;
  * @property {number[]} ticks  values with a line, ascending: two or three, on a logarithmic scale up to five
  *
  * @typedef {object} Wishes  for a scale
- * @property {boolean} [zero]  from zero, because the area below the line means something
+ * @property {boolean} [zero]  whether to begin at zero, because the area below the line means something
  * @property {boolean} [log]
  * @property {Limit[]} [limits]
  */
@@ -54,20 +54,20 @@ function linearScale(low, high, zero, limits) {
   return fromZero ? scaleFromZero(high) : scaleAround(low, high);
 }
 
-/** From zero up to a round number, with one in the middle. @returns {Scale} */
+/** A scale from zero up to a round number, with a line in the middle. @returns {Scale} */
 function scaleFromZero(high) {
   const step = niceStep(high / 2);
   return { bottom: 0, top: 2 * step, log: false, ticks: [0, step, 2 * step] };
 }
 
-/** The smallest nice step that is not below a size. */
+/** The smallest of `STEPS`, times a power of ten, that is not below a size. */
 function niceStep(size) {
   const power = 10 ** Math.floor(Math.log10(size));
   const factor = STEPS.find((step) => step * power >= size * (1 - 1e-9)) ?? 10;
   return tidy(factor * power);
 }
 
-/** Around the values, with two or three round numbers within. @returns {Scale} */
+/** A scale around the values, with lines at two or three round numbers. @returns {Scale} */
 function scaleAround(low, high) {
   const size = high - low > 0 ? high - low : Math.max(Math.abs(high) / 10, 1e-300);
   const free = size * (high > low ? FREE : 1);
@@ -103,13 +103,13 @@ function powers(bottom, top) {
   return Array.from({ length: Math.floor(Math.log10(top)) - first + 1 }, (_, i) => 10 ** (first + i));
 }
 
-/** A number without the traces of binary fractions. */
+/** A number rounded so that 0.1 + 0.2 is 0.3. */
 function tidy(value) {
   return Number(value.toPrecision(15));
 }
 
 /**
- * How many decimals tell the marks of a scale apart.
+ * How many decimals the numbers of a scale need to differ.
  * @param {Scale} scale
  * @returns {number}
  */
@@ -119,7 +119,7 @@ export function decimalsOf({ ticks }) {
 }
 
 /**
- * From a value to its height: 0 at the lower edge, 1 at the upper. A value outside is at the edge.
+ * A function from a value to its height: 0 at the lower edge, 1 at the upper. A value outside is at the edge.
  * @param {Scale} scale
  * @returns {(value: number) => number}
  */

@@ -1,5 +1,6 @@
 /**
- * A score: charts below each other that share one axis of time. What runs through all of them: round times, events and now. Pure.
+ * A score: charts below each other that share one axis of time. Lines for round times, events and now run through all of them.
+ * Pure.
  */
 
 import { AXIS } from "./chart.js";
@@ -8,13 +9,15 @@ import { placeFlags } from "./labels.js";
 
 /** The measures of every tile of a score, in u: its column with the figure, and the gutters for numbers and for names. */
 export const SCORE = { side: 21, space: 2.4, left: 8, right: 11 };
-/** A score that is lower has flags without words; with a tile that is lower or narrower it is no score, but single tiles. In u. */
+/**
+ * A score lower than `WORDS` has flags without words. Tiles smaller than `LEAST` are no score, but single tiles. In u.
+ */
 const WORDS = 60;
 const LEAST = { width: 60, height: 13 };
-/** In u: how far flags reach over the first plot, where their words are, and the size and the space of a word. */
+/** In u: how far flags reach above the first plot, the place of their words, and the size and the space of a word. */
 const OVER = 4;
 const WORD = { y: -2.8, size: 2.2, space: 0.8 };
-/** In u: where the times are, below the first plot, and half of their greatest width. No line runs through a text. */
+/** In u: the place of the times below the first plot, and half of their greatest width. No line runs through a text. */
 const TIMES = { top: 0.5, bottom: 3.4, width: 3.4 };
 /** How far the words of the newest flags may reach to the right of the plot, in u. */
 const BEYOND = 10;
@@ -38,7 +41,7 @@ export function isScore(boxes) {
 }
 
 /**
- * Where the plots of a score are, from the top of the first one to the bottom of the last.
+ * The box of the plots of a score, from the top of the first one to the bottom of the last.
  * @param {Box[]} boxes  of its tiles
  * @param {number} label  the height of a tile's label, in u
  * @returns {Box & {axis: number}}  `axis`: the height of the first plot, in u
@@ -52,7 +55,7 @@ export function plotsOf(boxes, label) {
 }
 
 /**
- * Draw what runs through a score.
+ * Draw the lines that run through a score, with their texts.
  * @param {object} score
  * @param {number} score.width  of the plots, in pixels
  * @param {number} score.height  from the top of the first plot to the bottom of the last, in pixels

@@ -1,4 +1,4 @@
-/** What streams were over time, a row each: what works is a line, what does not is a block. */
+/** The states of streams over time, one row for each: a line while it is well, a block while it is not. */
 
 import { knownUntil, stateOf } from "../client/health.js";
 import { drawBand } from "../draw/band.js";
@@ -19,7 +19,7 @@ import { say } from "../text/words.js";
 
 /** The window of a band whose tile names none, in seconds. */
 const WINDOW = 8 * 3600;
-/** In u: the size of a name, the space beside it, the gutter for what is so now, the room of a time below. */
+/** In u: the size of a name, the space beside it, the gutter for the present state, the room of a time below. */
 const NAME = 2.6;
 const SPACE = 2;
 const RIGHT = 11;
@@ -42,7 +42,7 @@ class BandBody {
   #rest = addElement("span", "", this.#count);
   #plot = new Plot(true);
   #box = { width: 50, height: 20, foot: 3, unit: 10 };
-  /** What the picture was made from: it is drawn again when that changed, or when time moved it by half a pixel. */
+  /** The inputs of the picture as text: it is drawn again when they have changed, or when time has moved it by half a pixel. */
   #key = "";
 
   constructor() {
@@ -54,7 +54,7 @@ class BandBody {
     this.#box = box;
   }
 
-  /** @param {Stream[]} streams @throws {TypeError} if one of them is an array or an object */
+  /** @param {Stream[]} streams @throws {TypeError}  if one of them is an array or an object */
   update(streams) {
     for (const { value } of streams) if (typeof value === "object" && value !== null) throw misfit("band", "streams with limits, or of texts", value);
   }

@@ -1,6 +1,6 @@
 /**
- * Numbers over time: one with its figure and what it is compared with, or several with their names. The numbers are the past of
- * streams, or the rows of a series. Rows with names are a ranking.
+ * Numbers over time: one number with its figure and a comparison, or several with their names. The numbers are the past of
+ * streams, or the rows of a series. Rows with names are shown as a ranking.
  */
 
 import { stateOf } from "../client/health.js";
@@ -21,15 +21,18 @@ import { say } from "../text/words.js";
 
 /** @typedef {import("./kind.js").Stream} Stream @typedef {import("./kind.js").Picture} Picture @typedef {import("./kind.js").Spec} Spec */
 
-/** A body from this width and height on, in u, has its figure and its evidence left of the plot, unless it is too high for its width. */
+/**
+ * A body of at least this width and height, in u, has its figure and its evidence left of the plot, unless it is too high for its
+ * width.
+ */
 const SIDED = { width: 50, height: 12, ratio: 1.3 };
-/** A low body from this width on has its figure beside the plot; others have it above. */
+/** A low body of at least this width, in u, has its figure beside the plot; others have it above. */
 const BESIDE = 34;
 const LOW = 18;
 /** The width of the column of the figure, in u: in a wide body, and in others. */
 const SIDE = { wide: 21, other: 18 };
 const WIDE = 60;
-/** The gutters of a chart that shares its axis with others, in u: their plots are one below the other. */
+/** The gutters of a chart that shares its axis with others, in u, equal so that their plots are aligned. */
 const SHARED = { left: 8, right: 11 };
 /** In u: the height of a figure above the plot, and of a line below a figure beside it, such as that of the evidence. */
 const ABOVE = 6;
@@ -39,10 +42,10 @@ const LINES = 5;
 /** The size of a name in u, and the share of the width that names with values may take. */
 const NAME = 2.4;
 const NAMES = 0.33;
-/** The column of the figure and the gutter have room for "last Fri", but not for "last Wednesday". */
+/** The precision of texts in the column and the gutter: there is room for "last Fri", but not for "last Wednesday". */
 const NARROW = { narrow: true };
 
-/** What a chart can show, in the words of its errors. */
+/** The values that a chart can show, in the words of its errors. */
 const SHOWS = "numbers, or rows of a time or a name and a number";
 
 export class ChartBody {
@@ -58,7 +61,7 @@ export class ChartBody {
   #box = { width: SIDED.width, height: SIDED.height, full: SIDED.height, foot: 3, spare: 0, unit: 10 };
   /** The latest arguments of `arrange`. @type {[Stream[], Picture]|null} */
   #latest = null;
-  /** What the evidence says of rows and values that are not drawn. @type {string[]} */
+  /** Texts for the evidence about rows and values that are not drawn. @type {string[]} */
   #notes = [];
 
   /** @param {boolean} [quantiles]  whether its streams are quantiles of one thing */
@@ -77,7 +80,7 @@ export class ChartBody {
 
   /**
    * @param {Stream[]} all @param {Picture} picture
-   * @throws {TypeError} if it can draw none of the values
+   * @throws {TypeError}  if it can draw none of the values
    */
   update(all, picture) {
     const streams = this.#ordered(all);
@@ -135,13 +138,13 @@ export class ChartBody {
     return part ? [part, ...notes] : notes;
   }
 
-  /** As many as can be told apart; quantiles from the lowest to the highest. @param {Stream[]} streams */
+  /** The streams to draw: at most `LINES`; quantiles from the lowest to the highest. @param {Stream[]} streams */
   #ordered(streams) {
     const some = streams.slice(0, LINES);
     return this.#quantiles ? inOrder(some, some.map(label)) : some;
   }
 
-  /** Where the figure is: left of the plot with the evidence below it, beside the plot, above it, or nowhere. */
+  /** Place the figure: left of the plot with the evidence below it, beside the plot, above it, or nowhere. */
   #shape(streams) {
     const width = this.#box.width;
     const height = this.#box.full + this.#box.foot;
@@ -190,7 +193,9 @@ export class ChartBody {
     this.#judge(streams, picture);
   }
 
-  /** Show the states of the streams in the column, which time alone may change. The tile is current if any of its lines is. */
+  /**
+   * Show the states of the streams in the column, which may change without an update. The tile is current if any of its lines is.
+   */
   #judge(streams, picture) {
     const [main, ...others] = [...streams].reverse();
     setData(this.#side, "level", levelOf(main, picture) || undefined);
@@ -198,7 +203,7 @@ export class ChartBody {
     [...this.#pairs.children].forEach((element, i) => setData(/** @type {HTMLElement} */ (element), "state", stateOf(others[i >> 1], picture)));
   }
 
-  /** The names at the ends of the lines, with their values where no figure has them and there is room. */
+  /** The names at the ends of the lines, with their values if no figure shows them and they have room. */
   #names(streams, picture, room) {
     if (isSingle(streams)) return [];
     const names = namesBeside(streams.map(label)).map((name, i) => [signOf(streams[i], picture), name].filter(Boolean).join(" "));
@@ -225,14 +230,14 @@ function isSingle(streams) {
   return streams.length === 1;
 }
 
-/** Whether these are rows with names: they are a ranking, not lines. @param {Stream[]} streams */
+/** Whether the value of the streams is rows with names, which become a ranking. @param {Stream[]} streams */
 function isRanking(streams) {
   const pairs = isSingle(streams) ? readPairs(streams[0].value) : null;
   return pairs?.axis === "names" && pairs.rows.length > 0;
 }
 
 /**
- * Whether a chart can show a stream's value. Names make a ranking, which needs a tile of its own.
+ * Whether a chart can show a stream's value. Rows with names are a ranking, which needs a tile of its own.
  * @param {Stream} stream @param {import("../draw/pairs.js").Pairs|null} pairs @param {number} count  of the streams on the tile
  */
 function canDraw({ value }, pairs, count) {
@@ -240,7 +245,7 @@ function canDraw({ value }, pairs, count) {
   return typeof value === "number" || value === null || value === undefined; // null, or no value yet, is a gap
 }
 
-/** A stream with a number: of a series it is the newest. @param {Stream} stream @returns {Stream} */
+/** The stream; if its value is a series, with the newest number as its value. @param {Stream} stream @returns {Stream} */
 function newestOf(stream) {
   const pairs = readPairs(stream.value);
   return pairs ? { ...stream, value: pairs.rows[pairs.rows.length - 1]?.y ?? null } : stream;

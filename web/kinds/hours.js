@@ -1,4 +1,6 @@
-/** A number by the hours of seven days, or rows of numbers by hours, as a grid: the stronger, the more. */
+/**
+ * A number by the hours of seven days, or rows of numbers by hours, as a grid: the higher the number, the stronger the colour.
+ */
 
 import { drawHeat, hoursOf } from "../draw/heat.js";
 import { addElement } from "../page/dom.js";
@@ -35,7 +37,7 @@ class HoursBody {
     this.#key = "";
   }
 
-  /** @param {Stream[]} streams  one @throws {TypeError} if its value is no number and no rows of numbers */
+  /** @param {Stream[]} streams  one @throws {TypeError}  if its value is no number and no rows of numbers */
   update([{ value, seq }]) {
     if (seq && value !== null && typeof value !== "number" && !isRows(value)) throw misfit("hours", "a number with its past, or rows of a name and numbers", value);
   }

@@ -18,7 +18,11 @@ class ImageBody {
     this.#image.onload = () => (this.#broken = false);
   }
 
-  /** @param {Stream[]} streams  one @param {Picture} picture @throws {Error} if its value names no picture, or that cannot be loaded */
+  /**
+   * @param {Stream[]} streams  one
+   * @param {Picture} picture
+   * @throws {Error}  if its value names no picture, or the picture cannot be loaded
+   */
   update([{ value, seq, description, name }], picture) {
     setData(this.element, "empty", seq ? "no" : "yes");
     if (!seq) return;

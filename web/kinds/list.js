@@ -15,7 +15,7 @@ const DAY = 86_400;
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
 class ListBody extends RowsBody {
-  /** The update, the history and the day that the rows were made from. The same ones make the same rows. */
+  /** The update, the history and the day from which the rows were made: the same ones would make the same rows. */
   #made = "";
 
   /** @param {import("./kind.js").Stream[]} streams @param {import("./kind.js").Picture} picture @param {import("./kind.js").Spec} spec */
@@ -34,7 +34,7 @@ class ListBody extends RowsBody {
   }
 
   /**
-   * The history may have been read meanwhile.
+   * Make the rows again: the history may have been read meanwhile.
    * @param {import("./kind.js").Stream[]} streams @param {import("./kind.js").Picture} picture @param {import("./kind.js").Spec} spec
    */
   draw(streams, picture, spec) {
@@ -63,7 +63,10 @@ export const list = {
   Body: ListBody,
 };
 
-/** A table without a cell says so: a blank tile would look broken. @param {{head: string[], rows: any[][]}} table */
+/**
+ * The table, or one with a text if it has no cells: a blank tile would look broken.
+ * @param {{head: string[], rows: any[][]}} table
+ */
 function orEmpty(table, picture) {
   return table.rows.some((row) => row.length) ? table : { head: [], rows: [[say("empty", picture)]] };
 }
@@ -78,7 +81,7 @@ export function isIsoTime(value) {
 }
 
 /**
- * A value as rows of cells, each any JSON value.
+ * A value as rows of cells; a cell is any JSON value.
  * @param {any} value
  * @returns {{head: string[], rows: any[][]}}  head: the columns' names, empty if they have none
  */

@@ -1,4 +1,4 @@
-/** The latest updates of a stream, newest above: the time, and a text that the configuration makes of the value. */
+/** The latest updates of a stream, the newest at the top: the time, and the value as a text by a configured template. */
 
 import { RowsBody } from "../parts/rows.js";
 import { text } from "../text/plain.js";
@@ -27,7 +27,12 @@ class LogBody extends RowsBody {
     this.show(COLUMNS, rows, picture, 0);
   }
 
-  /** The history may have been read meanwhile. @param {Stream[]} streams @param {Picture} picture @param {Spec} spec */
+  /**
+   * Make the rows again: the history may have been read meanwhile.
+   * @param {Stream[]} streams
+   * @param {Picture} picture
+   * @param {Spec} spec
+   */
   draw(streams, picture, spec) {
     this.update(streams, picture, spec);
   }

@@ -5,7 +5,7 @@ import { addElement, setProperty, setText } from "../page/dom.js";
 import { misfit } from "../text/misfit.js";
 import { inline } from "../text/values.js";
 
-/** The scale of notices: that of numerals, and below it that of rows. */
+/** The scale of notices in u: the steps of numerals, and below them those of rows. */
 const STEPS = [17, 11, 8, 5.6, 4.8, 4.2, 3.6, 3.1, 2.7];
 
 class NoticeBody {
@@ -22,7 +22,7 @@ class NoticeBody {
     this.#arrange();
   }
 
-  /** @param {import("./kind.js").Stream[]} streams  one @param {import("./kind.js").Picture} picture @throws {TypeError} if its value is an array or an object */
+  /** @param {import("./kind.js").Stream[]} streams  one @param {import("./kind.js").Picture} picture @throws {TypeError}  if its value is an array or an object */
   update([{ value, description, seq }], picture) {
     if (typeof value === "object" && value !== null) throw misfit("notice", "aText", value);
     this.#waiting = !seq;

@@ -11,7 +11,7 @@ import { say } from "../text/words.js";
 
 /** @typedef {import("./kind.js").Stream} Stream @typedef {import("./kind.js").Picture} Picture @typedef {import("./kind.js").Spec} Spec */
 
-/** The height of the least figure, in u: a lower body has the bar alone. */
+/** The height of the smallest figure, in u: a lower body has only the bar. */
 const FIGURE = 3.6;
 /** A share of this many percent or more has no decimals. */
 const LARGE = 1000;
@@ -32,7 +32,7 @@ class ProgressBody {
     this.#figure.fit({ ...box, height: box.height - ROOM, full: box.full - ROOM });
   }
 
-  /** @param {Stream[]} streams  one @param {Picture} picture @param {Spec} spec @throws {TypeError} if its value is no number */
+  /** @param {Stream[]} streams  one @param {Picture} picture @param {Spec} spec @throws {TypeError}  if its value is no number */
   update([stream], picture, spec) {
     const { value } = stream;
     if (typeof value !== "number" && stream.seq && value !== null) throw misfit("progress", "aNumber", value);
@@ -44,7 +44,7 @@ class ProgressBody {
     if (known) this.#meter.show(known);
   }
 
-  /** Where the bar should end moves with time. @param {Stream[]} streams @param {Picture} picture @param {Spec} spec */
+  /** Draw the bar again: its tick moves with time. @param {Stream[]} streams @param {Picture} picture @param {Spec} spec */
   draw(streams, picture, spec) {
     const known = progressOf(streams[0], picture, spec);
     if (known) this.#meter.show(known);
@@ -63,7 +63,7 @@ class ProgressBody {
   }
 }
 
-/** The goal, the time for it and the format: those of the tile count instead of those of the stream. */
+/** The goal, its time and the format; the tile's settings come before the stream's. */
 function settingsOf({ description }, spec) {
   const { goal, from, by, format, currency, decimals } = { ...description, ...defined(spec) };
   return { goal, from, by, description: { ...description, words: undefined, format, currency, decimals } };
@@ -74,7 +74,7 @@ function defined(spec) {
   return Object.fromEntries(["goal", "from", "by", "format", "currency", "decimals"].flatMap((key) => (spec[key] === undefined ? [] : [[key, spec[key]]])));
 }
 
-/** @returns {import("../draw/progress.js").Progress|null}  null: there is no number, or no goal to measure it against */
+/** @returns {import("../draw/progress.js").Progress|null}  null: without a number, or without a goal */
 function progressOf(stream, picture, spec) {
   const { goal, from, by } = settingsOf(stream, spec);
   if (typeof stream.value !== "number" || !goal) return null;

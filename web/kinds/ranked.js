@@ -1,4 +1,4 @@
-/** Named numbers as bars, in the order of the value, each with a notch at what it was before. */
+/** Named numbers as bars, in the order of the value, each with a notch at its former number. */
 
 import { daysOf } from "../draw/captions.js";
 import { readRanked } from "../draw/ranking.js";
@@ -31,7 +31,7 @@ class RankedBody {
     this.#ranking.fit(box);
   }
 
-  /** @param {Stream[]} streams  one @param {Picture} picture @param {Spec} spec @throws {TypeError} if its value is no named numbers */
+  /** @param {Stream[]} streams  one @param {Picture} picture @param {Spec} spec @throws {TypeError}  if its value is no named numbers */
   update([{ value, seq, description }], picture, spec) {
     const ranked = readRanked(value ?? [], spec.former);
     if (!ranked) throw misfit("ranked", "names with numbers", value);
@@ -48,7 +48,12 @@ class RankedBody {
   }
 }
 
-/** What the notches show: the day of `compare`, or the member's own name. @param {Spec} spec @param {Record<string, any>} description @param {Picture} picture */
+/**
+ * The name of the past that the notches show: the day of `compare`, or the name of the member.
+ * @param {Spec} spec
+ * @param {Record<string, any>} description
+ * @param {Picture} picture
+ */
 function nameOfPast({ compare, former }, description, picture) {
   const days = daysOf(compare ?? description.compare);
   return days ? pastDay(days, picture.now, picture) : String(former).replaceAll("_", " ");

@@ -1,4 +1,4 @@
-/** What is on or off, and what works or does not: a cell each, with its sign, its name and since when it is so. */
+/** Things that are on or off, or work or do not: a cell for each, with its sign, its name and the time of its last change. */
 
 import { stateOf } from "../client/health.js";
 import { arrangeCells } from "../draw/cells.js";
@@ -20,9 +20,9 @@ const ABOVE = 0.4;
 /**
  * @typedef {object} Switch
  * @property {string} name
- * @property {string} text  right of the name: since when; or what it is called if it is off
+ * @property {string} text  right of the name: how long it has been so, or the word for "off"
  * @property {import("../text/ranks.js").Rank} rank
- * @property {boolean} off  whether it is off, which is not bad by itself
+ * @property {boolean} off  whether it is off, which is no fault by itself
  * @property {boolean} believed  whether the value is current
  */
 
@@ -44,7 +44,7 @@ class SwitchesBody {
     this.#show();
   }
 
-  /** @param {Stream[]} streams @param {Picture} picture @throws {TypeError} if one of them is no on or off */
+  /** @param {Stream[]} streams @param {Picture} picture @throws {TypeError}  if one of them is no on or off */
   update(streams, picture) {
     this.#switches = streams.length === 1 && isObject(streams[0].value) ? membersOf(streams[0], picture) : streams.map((stream) => switchOf(stream, picture));
     this.#show();
@@ -55,7 +55,7 @@ class SwitchesBody {
     this.update(streams, picture); // the durations grow
   }
 
-  /** Who is not all right, where the cells have no names. @returns {import("./kind.js").Part[]} */
+  /** The things in trouble, by name, if the cells have no names. @returns {import("./kind.js").Part[]} */
   evidence(streams, picture) {
     if (!this.#switches.length) return [{ text: say("empty", picture) }];
     if (this.element.dataset.named === "yes") return [];
@@ -115,7 +115,12 @@ function switchOf(stream, picture) {
   return { name: label(stream), text: told, rank, off: off && rank === "ok", believed };
 }
 
-/** The members of an object. Since when they are so is not known. @param {Stream} stream @param {Picture} picture @returns {Switch[]} */
+/**
+ * The members of an object, without the time of their last change, which is not known.
+ * @param {Stream} stream
+ * @param {Picture} picture
+ * @returns {Switch[]}
+ */
 function membersOf(stream, picture) {
   const believed = stateOf(stream, picture) === "current";
   return Object.entries(stream.value).map(([name, value]) => {

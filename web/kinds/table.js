@@ -25,7 +25,7 @@ class TableBody extends RowsBody {
     return super.whole && !this.#empty;
   }
 
-  /** @param {Stream[]} streams  one @param {Picture} picture @param {Spec} spec @throws {TypeError} if its value is no rows */
+  /** @param {Stream[]} streams  one @param {Picture} picture @param {Spec} spec @throws {TypeError}  if its value is no rows */
   update([stream], picture, spec) {
     const value = stream.exact ?? stream.value;
     if (stream.seq && value !== null && !Array.isArray(value)) throw misfit("table", "rows of objects", value);
@@ -40,7 +40,7 @@ class TableBody extends RowsBody {
     this.show(columns.length ? columns : [{ title: "", show: "text", align: "left" }], made, picture, value?.length ?? 0);
   }
 
-  /** A timetable moves with time. @param {Stream[]} streams @param {Picture} picture @param {Spec} spec */
+  /** Draw the rows again: a timetable moves with time. @param {Stream[]} streams @param {Picture} picture @param {Spec} spec */
   draw(streams, picture, spec) {
     if (spec.now) this.update(streams, picture, spec);
   }
@@ -51,7 +51,7 @@ class TableBody extends RowsBody {
   }
 }
 
-/** Rows as objects. Arrays, as some queries give them, have their members' places as keys. */
+/** Rows as objects. A row that is an array gets the places of its members as keys. */
 function rowsOf(value) {
   const { head, rows } = tableOf(value.slice(0, ROWS));
   const keys = head.length ? head : (rows[0] ?? []).map((_, j) => String(j));
@@ -86,7 +86,7 @@ function cellOf(row, column, j, columns, flag, picture) {
   return { text: words, look: j === thing ? "bold" : quiet ? "quiet" : "" };
 }
 
-/** How many rows of a timetable are over: those up to the last one whose time has come. */
+/** How many rows of a timetable are over: all up to the last one whose time has come. */
 function goneRows(rows, key, picture) {
   if (!key) return 0;
   const times = rows.map((row) => spanOf({ by: valueAt(row, key) }, picture)?.by ?? NaN);

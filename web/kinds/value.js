@@ -10,7 +10,7 @@ import { inline, isAmount, isTime } from "../text/values.js";
 
 /** @typedef {import("./kind.js").Stream} Stream @typedef {import("./kind.js").Picture} Picture @typedef {import("./kind.js").Spec} Spec */
 
-/** The formats whose values do not tell the time itself. */
+/** The formats that show a distance in time instead of the time itself. */
 const AWAY = new Set(["since", "until"]);
 
 class ValueBody extends Figure {
@@ -41,7 +41,7 @@ class ValueBody extends Figure {
     this.#measure(streams, picture);
   }
 
-  /** The bar of what is left until a time. @param {Stream[]} streams @param {Picture} picture */
+  /** The bar of the time that is left. @param {Stream[]} streams @param {Picture} picture */
   #measure([{ value, description }], picture) {
     const left = description.format === "until" ? leftUntil(value, description, picture) : null;
     const changes = this.#meter.element.hidden !== (left === null);

@@ -1,4 +1,4 @@
-/** Writes to the page. A write that would change nothing is skipped: a TV's processor pays for each one. */
+/** Writes to the page. A write that would change nothing is skipped, because each one costs a TV's processor time. */
 
 /**
  * Set an element's text. Data never becomes markup.

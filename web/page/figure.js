@@ -6,12 +6,14 @@ import { misfit } from "../text/misfit.js";
 import { isAmount, isMoving } from "../text/values.js";
 import { addElement, setData, setProperty, setText } from "./dom.js";
 
-/** A number has room for at least this many digits, so that it keeps its size while it counts. */
+/** The least number of digits for which a number has room, so that it keeps its size while it grows. */
 const DIGITS = 2;
-/** A value of up to this many characters has no shorter form. */
+/** A value with at most this many characters has no shorter form. */
 const SHORT = 4;
-/** A numeral may be one step of the scale smaller for the sake of its digits, but not two (steps are two thirds of each other), and
- * not below the scale. */
+/**
+ * To show all digits, a numeral may be one step of the scale smaller, but not two (each step is two thirds of the next), and not
+ * below the scale.
+ */
 const DROP = 0.6;
 const LEAST = 5.6;
 /** The text of no value, and of null. */
@@ -32,11 +34,11 @@ export class Figure {
   kind = "value";
   /** @type {import("../text/face.js").Face} */
   #shown = { before: "", value: "", size: "numeral", unit: "", exact: "" };
-  /** The same in fewer digits. */
+  /** The same face with fewer digits. */
   #narrow = this.#shown;
   #box = { width: 26, height: 10 };
   #pictured;
-  /** The update and description that the face was made from. The same ones make the same face. */
+  /** The update and the description from which the face was made: the same ones would make the same face. */
   #made = {};
 
   /** @param {boolean} [pictured]  whether a number has a picture */
@@ -58,7 +60,7 @@ export class Figure {
   /**
    * @param {import("../client/link.js").Stream[]} streams  one
    * @param {import("../kinds/kind.js").Picture} picture
-   * @throws {TypeError} if its value is an array or an object
+   * @throws {TypeError}  if its value is an array or an object
    */
   update([stream], picture) {
     if (typeof stream.value === "object" && stream.value !== null) throw misfit(this.kind, "a number or a text", stream.value);
@@ -80,7 +82,7 @@ export class Figure {
     this.#write(face);
   }
 
-  /** The face that is shown: in fewer digits if all of them would make it much smaller, or smaller than it is in the next unit. */
+  /** The face to show: with fewer digits if all digits would make it much smaller, or smaller than the face in the next unit. */
   #fitted() {
     const [wide, narrow] = [this.#shown, this.#narrow].map((face) => ({ face, fit: this.#numeral(face) }));
     if (isScaled(wide.face, narrow.face)) return wide.fit.step < narrow.fit.step ? narrow : wide;
@@ -104,7 +106,7 @@ export class Figure {
   }
 
   /**
-   * Write a value anew whose text changes with time.
+   * Write the value again if its text changes with time.
    * @param {import("../client/link.js").Stream[]} streams  one
    * @param {import("../kinds/kind.js").Picture} picture
    * @param {import("../kinds/kind.js").Spec} [_spec]  kinds with a figure have options

@@ -15,14 +15,14 @@ export class Plot {
   /** @type {HTMLElement[]} */
   #labels = [];
 
-  /** @param {boolean} spoken  whether a screen reader says something of it; otherwise the words beside it say the same */
+  /** @param {boolean} spoken  whether it has a text for screen readers; otherwise the words beside it say the same */
   constructor(spoken) {
     this.#svg.setAttribute("aria-hidden", "true");
     if (spoken) this.element.role = "img";
     else this.element.ariaHidden = "true";
   }
 
-  /** What a screen reader says of the picture. @param {string} text */
+  /** The text of the picture for screen readers. @param {string} text */
   set spoken(text) {
     if (this.element.ariaLabel !== text) this.element.ariaLabel = text;
   }

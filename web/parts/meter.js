@@ -1,4 +1,4 @@
-/** A bar that is filled from zero, with a tick for where it should end by now, and a gap for a goal that was passed. */
+/** A bar that is filled from zero, with a tick where it should end by now, and a gap at a goal that was passed. */
 
 import { addElement, setProperty } from "../page/dom.js";
 
@@ -14,7 +14,7 @@ export class Meter {
     this.element.ariaHidden = "true"; // figure and evidence say the same in words
   }
 
-  /** @param {{filled: number, tick?: number|null, goal?: number|null}} shares  of the bar, 0 to 1; null: it has none */
+  /** @param {{filled: number, tick?: number|null, goal?: number|null}} shares  of the bar, 0 to 1; null: no tick or gap */
   show({ filled, tick = null, goal = null }) {
     setProperty(this.element, "--filled", filled);
     for (const [name, share] of Object.entries({ tick, goal })) {

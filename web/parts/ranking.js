@@ -8,7 +8,7 @@ import { cut } from "../text/plain.js";
 
 /** In u: the height of a row, the space between two bars, and between a bar and its number. */
 const ROW = { least: 3.5, most: 4.8 };
-/** While a band or a notice takes room, rows come nearer to each other than that, so that none has to go. */
+/** While a band or a notice takes room, rows come this near to each other, so that none must be left out. */
 const NEARER = { ...ROW, least: 3.2 };
 /** Heights that differ by less than this, in u, differ by rounding only. */
 const CLOSE = 0.1;
@@ -18,7 +18,7 @@ const SPACE = 1;
 const EDGES = 0.9;
 /** The size of a name, in u at most, and as a share of its bar: its descenders end on the bar. */
 const SIZE = { most: 2.9, share: 0.8 };
-/** Widths are counted, not measured: this much more than the characters' is wide enough for bold ones, too. */
+/** Widths are computed, not measured: a computed width times this is enough for bold characters, too. */
 const MARGIN = 1.08;
 /** The share of the width that names left of their bars may take. */
 const NAMES = 0.5;
@@ -28,7 +28,7 @@ const LONGEST = 128;
 
 export class Ranking {
   element = addElement("ol", "ranked");
-  /** How many rows had no room. */
+  /** How many rows have no room. */
   more = 0;
 
   #room = { width: 30, height: 15, full: 15, spare: 0 };
@@ -70,7 +70,11 @@ export class Ranking {
     rows.forEach((row, i) => writeRow((this.#rows[i] ??= makeRow(this.element)), row, scale, { size, track: diverging ? 0 : track }));
   }
 
-  /** Where the sign makes the difference, positive numbers have theirs, too. @param {Ranked} row @param {boolean} signed */
+  /**
+   * The number as a text; if the signs of the numbers differ, positive numbers have a sign, too.
+   * @param {Ranked} row
+   * @param {boolean} signed
+   */
   #text({ value }, signed) {
     return `${signed && value !== null && value > 0 ? "+" : ""}${this.#write(value)}`;
   }
@@ -80,7 +84,8 @@ export class Ranking {
  * @param {HTMLElement} row
  * @param {Ranked & {text: string}} ranked
  * @param {ReturnType<typeof barScale>} scale
- * @param {{size: number, track: number}} room  the size of a name and the width of the longest bar, in u; 0: names stand left of the bars
+ * @param {{size: number, track: number}} room  the size of a name and the width of the longest bar, in u; a width of 0: names
+ *   stand left of the bars
  */
 function writeRow(row, { name, value, former = null, text }, { zero, at }, { size, track }) {
   const [element, number] = row.children;

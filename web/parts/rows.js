@@ -1,4 +1,4 @@
-/** The body of a kind that is a table: it keeps what it shows, and shows that anew in another room. */
+/** The body of a kind that is a table: it keeps its rows, and arranges them anew when its room changes. */
 
 import { addElement } from "../page/dom.js";
 import { say } from "../text/words.js";
@@ -8,7 +8,7 @@ import { Table } from "./table.js";
 
 export class RowsBody {
   element = addElement("div", "body");
-  /** The columns that have no room, as a text. */
+  /** A text about the columns that have no room. */
   aside = "";
 
   #table = new Table();
@@ -43,7 +43,12 @@ export class RowsBody {
     this.aside = hidden.columns ? say("moreColumns", place, { count: hidden.columns }) : "";
   }
 
-  /** The rows that have no room. @param {Stream[]} _streams @param {Picture} picture @returns {import("../kinds/kind.js").Part[]} */
+  /**
+   * A part about the rows that have no room.
+   * @param {Stream[]} _streams
+   * @param {Picture} picture
+   * @returns {import("../kinds/kind.js").Part[]}
+   */
   evidence(_streams, picture) {
     const { rows } = this.#table.hidden;
     return rows ? [{ text: say("more", picture, { count: rows }), always: true }] : [];

@@ -4,22 +4,24 @@ import { fitColumns, fitRows, GAP, wholeRoom } from "../draw/columns.js";
 import { emsOf } from "../draw/numeral.js";
 import { addElement, setData, setProperty, setText } from "../page/dom.js";
 
-/** In u: the size of a row's text, and of one in which more has room; the height of the heads, or of the space that a table without
- * heads has above it; and the height of a row. */
+/**
+ * In u: the greatest and the least size of a row's text; the height of the heads, or of the space above a table without heads;
+ * and the height of a row.
+ */
 const SIZE = { most: 2.9, least: 2.7 };
 const HEAD = 3.2;
 const TOP = 0.4;
 const ROW = { least: 3.6, most: 5.6 };
-/** While a band or a notice takes room, rows come nearer to each other than that, so that none has to go. */
+/** While a band or a notice takes room, rows come this near to each other, so that none must be left out. */
 const NEARER = { ...ROW, least: 3.3 };
 /** Heights that differ by less than this, in u, differ by rounding only. */
 const CLOSE = 0.1;
-/** The size of heads, as a share of a row's. */
+/** The size of heads, as a share of the size of rows. */
 const SMALL = 2.2 / SIZE.least;
-/** The width of a bar in em, and what it may be cut down to. So may a text, and a state, which says more. */
+/** The width of a bar, the least width of a bar and of a text, and the least width of a state, which says more; in em. */
 const BAR = { width: 4, least: 2.5 };
 const LEAST = { text: 5, state: 8 };
-/** Widths are counted, not measured: this much more than the characters' is wide enough for bold ones, too. */
+/** Widths are computed, not measured: a computed width times this is enough for bold characters, too. */
 const MARGIN = 1.08;
 
 /**
@@ -49,7 +51,7 @@ export class Table {
   #body = addElement("tbody", "ink", this.#table);
   /** How many columns and how many rows have no room. */
   hidden = { columns: 0, rows: 0 };
-  /** Whether nothing has to be said of rows, if the table takes its spare room. */
+  /** Whether no row is left out if the table takes its spare room. */
   whole = false;
 
   /**

@@ -1,7 +1,7 @@
 /**
- * Streams as lines over time, in a plot of their own: what charts, quantiles and the sparks beside numbers have in common.
+ * Streams as lines over time, in a plot of their own: the common part of charts, quantiles and the sparks beside numbers.
  *
- * A line is drawn again when it changed, or when time moved it by half a pixel: on a window of hours that is every few seconds.
+ * A line is drawn again when it has changed, or when time has moved it by half a pixel: for a window of hours every few seconds.
  */
 
 import { knownUntil, stateOf } from "../client/health.js";
@@ -20,22 +20,25 @@ import { Plot } from "../page/plot.js";
 /** @typedef {import("../kinds/kind.js").Stream} Stream @typedef {import("../kinds/kind.js").Picture} Picture */
 /** @typedef {import("../draw/points.js").Point} Point */
 
-/** The seconds that a slot may have: each divides the next but one, and an hour or a day, as those of the server do. */
+/** The possible seconds of a slot. Like those of the server, they divide an hour or a day. */
 const WIDTHS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
-/** A slot of the picture is at least this wide, in u: a line that goes up and down within its own thickness is a blot. */
+/** The least width of a slot in the picture, in u: a line that goes up and down within its own thickness is a blot. */
 const NARROWEST = { line: 0.4, spark: 0.2 };
 /** In u: the room of a time below the plot, the size of labels, and the space for half a dot. */
 const TIME = { second: 11, minute: 9, day: 6 };
 const TICK = 2.3;
 const BARE = 0.9;
-/** The least gutters, in u, and what a name needs beside its text: the space before it, or a hair to its line. */
+/** The least gutters, in u, and the room that a name needs beside its text for a space or a hair to its line. */
 const GUTTER = { left: 4, right: 1.6, name: 3.4 };
 const GUTTERS = 12; // of most charts, together
-/** In u: the least height of a plot with times below, and the least size of one with a scale; a narrower one has no ghost. */
+/**
+ * In u: the least height of a plot with times below, and the least size of one with a scale; a narrower plot has no ghost (the
+ * line of the past).
+ */
 const LEAST = { axis: 11, height: 8, width: 14, ghost: 30, bareGhost: 20 };
-/** Round times are made anew so often while a window passes: in a time zone that costs as much as to draw all lines. */
+/** How often round times are computed while a window passes: in a time zone that costs as much as drawing all lines. */
 const FEW = 200;
-/** The parts of a window that are comparable are computed for this many seconds more: they change with the clocks only. */
+/** The comparable parts of a window are computed for this many seconds more, because they change only with the clocks. */
 const HOUR = 3600;
 /** The window of a long history whose tile names none, and of a picture of nothing, in seconds. */
 const WINDOW = 8 * HOUR;
@@ -44,16 +47,16 @@ const WINDOW = 8 * HOUR;
  * @typedef {object} Options
  * @property {number} unit  how many pixels u has
  * @property {boolean} [bare]  whether it has lines only, without a scale, times and names
- * @property {{left: number, right: number}} [gutters]  for numbers and names, in u; left out: as wide as these are
+ * @property {{left: number, right: number}} [gutters]  for numbers and names, in u; left out: as wide as those are
  * @property {number|null} window  in seconds; null: the updates that the page keeps
  * @property {(import("../draw/pairs.js").Pairs|null)[]} [series]  the values that are series of times, instead of the streams' past
  * @property {number} [compare]  in days
- * @property {string} [against]  the name of the past that is compared with
+ * @property {string} [against]  the name of the past with which the line is compared
  * @property {boolean} [log]
  * @property {boolean} [axis]  whether times are written below, if there is room
  * @property {boolean} [hairs]  whether round times and now have lines of their own
  * @property {boolean} [quantiles]  whether the streams are quantiles of one thing, the lowest first
- * @property {(room: number) => string[]} [names]  the names of the lines in a picture that is so wide, in u
+ * @property {(room: number) => string[]} [names]  returns the names of the lines for a picture of this width, in u
  * @property {(scale: import("../draw/scale.js").Scale) => (value: number) => string} [number]  writes the numbers of a scale
  * @property {(limit: import("../draw/scale.js").Limit) => string} [limit]
  * @property {(tick: import("../draw/hours.js").Tick) => string} [time]
@@ -82,7 +85,7 @@ export class Timeline {
   /** @type {{key: string, parts: ReturnType<typeof comparable>}} */
   #comparable = { key: "", parts: [] };
 
-  /** @param {boolean} spoken  whether it says more than the words beside it */
+  /** @param {boolean} spoken  whether it has a text for screen readers that says more than the words beside it */
   constructor(spoken) {
     this.#plot = new Plot(spoken);
     this.#observer = new ResizeObserver(([{ contentRect }]) => this.#resize(contentRect));
@@ -93,12 +96,12 @@ export class Timeline {
     return this.#plot.element;
   }
 
-  /** What a screen reader says of it. @param {string} text */
+  /** The text for screen readers. @param {string} text */
   set spoken(text) {
     this.#plot.spoken = text;
   }
 
-  /** A stream has changed: draw again at the next call. */
+  /** Note that a stream has changed: the next `draw` draws. */
   update() {
     this.#stale = true;
   }
@@ -213,7 +216,7 @@ export class Timeline {
 }
 
 /**
- * Gutters that are as wide as what is written in them.
+ * Gutters as wide as the texts in them.
  * @param {import("../draw/scale.js").Scale} scale
  * @param {import("../draw/scale.js").Limit[]} limits  on the scale
  * @param {string[]} names
@@ -229,13 +232,17 @@ function guttersFor(scale, limits, names, { number, limit = String }, width) {
   };
 }
 
-/** A ghost is a line only: its ranges widen no scale. @param {Point} point @returns {Point} */
+/**
+ * A point of the ghost, reduced to its middle, because its range must not widen the scale.
+ * @param {Point} point
+ * @returns {Point}
+ */
 function atMiddle([time, , middle]) {
   return [time, middle, middle, middle, middle];
 }
 
 /**
- * One stream's line: its past until now, or the series that its value is.
+ * The line of a stream: its past until now, or the series in its value.
  * @param {Stream} stream
  * @param {Picture} picture
  * @param {Options} options
@@ -252,7 +259,7 @@ function lineOf(stream, picture, { window }, end, series) {
   return { ...looks, points, slot: width, until: Math.min(end, knownUntil(stream, picture)), to: end };
 }
 
-/** The last number of a series holds for one more step. @param {import("../draw/pairs.js").Pairs["rows"]} rows */
+/** The line of a series, whose last number holds for one more step. @param {import("../draw/pairs.js").Pairs["rows"]} rows */
 function lineOfSeries(rows) {
   if (!rows.length) return { points: [], until: 0, to: 0 };
   const { times, values, until } = pointsOfRows(rows);
@@ -260,7 +267,7 @@ function lineOfSeries(rows) {
 }
 
 /**
- * What is known of a stream's past.
+ * The known past of a stream.
  * @param {Stream} stream
  * @param {Picture} picture
  * @param {number|null} window  in seconds; null: the updates that the page keeps
@@ -274,7 +281,7 @@ export function knownPoints(stream, { history, now }, window) {
 
 /**
  * The seconds of a slot in the picture: a multiple of those of the points, at least as wide as a line is thick.
- * @param {number} least  what is as wide as that, in seconds
+ * @param {number} least  the seconds that the thickness of the line covers
  * @param {number} slot  of the points, in seconds; 0: they are updates
  */
 function slotWidth(least, slot) {
@@ -283,7 +290,7 @@ function slotWidth(least, slot) {
 }
 
 /**
- * The window of a tile's lines: that of its score, or its own, or as long as the stream's history goes.
+ * The window of a tile's lines: its score's, its own, or the length of the stream's history.
  * @param {Record<string, any>} spec  of the tile
  * @param {Record<string, any>} description  of the stream
  * @returns {number|null}  in seconds; null: the updates that the page keeps

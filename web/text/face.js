@@ -6,7 +6,7 @@ import { isAmount, isTime, written } from "./values.js";
 
 /** Parts a word for a large number from a unit: see numbers.js. */
 const NARROW = "\u202f";
-/** Text of up to this many characters is written in the numeral's size, as every number is. */
+/** A text with at most this many characters is written in the size of numerals. */
 const SHORT = 10;
 
 /**
@@ -30,8 +30,8 @@ export function label({ name, description }) {
 }
 
 /**
- * A stream's value as a tile writes it. It depends on the update, the description, the language and the time zone; with a format of
- * times (see `isMoving`) also on the time, but never on health.
+ * A stream's value as a tile writes it. It depends on the update, the description, the language and the time zone; with a format
+ * of times (see `isMoving`) it also depends on the time. It never depends on health.
  * @param {import("../client/link.js").Stream} stream
  * @param {Place} [place]  the picture of the wall
  * @param {boolean} [narrow]  in fewer digits and a larger unit, for a tile in which the value is too wide
@@ -49,7 +49,8 @@ export function face({ description, seq, value, exact: precise = value }, place 
 }
 
 /**
- * Whether a face is another one in its next unit: "1.18 s" for "1,180 ms", but not "1.18 K requests" for "1,180 requests".
+ * Whether the narrow face has another unit than the wide one: "1.18 s" for "1,180 ms", but not "1.18 K requests" for "1,180
+ * requests".
  * @param {Face} wide
  * @param {Face} narrow
  * @returns {boolean}

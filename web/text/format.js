@@ -1,4 +1,4 @@
-/** The forms that most tiles need, in one place. Pure. language.js lists the modules. */
+/** The functions of this folder that most tiles need, exported from one module. Pure. language.js lists the modules. */
 
 export { limit } from "./limits.js";
 export { number } from "./numbers.js";

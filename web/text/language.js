@@ -1,12 +1,12 @@
 /**
- * Where a text is read: its language and its time zone, with the formatters of Intl for them. Pure.
+ * Places: the language and the time zone in which a text is read, with the formatters of Intl for them. Pure.
  *
- * Every function of this folder that writes something takes a `Place` as its last argument. The picture of a wall is one, so
- * kinds of tiles pass it on: `face(stream, picture)`, `duration(70, 1, picture)`, `say("late", picture)`. Without a place, the
+ * Every function of this folder that writes something takes a `Place` as its last argument. The `picture` of a wall is a `Place`,
+ * so kinds of tiles pass it on: `face(stream, picture)`, `duration(70, 1, picture)`, `say("late", picture)`. Without a place, the
  * browser's language and time zone count.
  *
  * - words.js     `say`: all fixed texts of the page
- * - values.js    `written`, `inline`: a value as its description says
+ * - values.js `written`, `inline`: a value in the format of its description
  * - numbers.js   `number`, `exact`, `money`, `bytes`, …
  * - times.js     `duration`, `clock`, `date`, `since`, `until`, …
  * - zone.js      `daysAgo`, `comparable`: the same time on another day
@@ -22,7 +22,7 @@
 
 /** How many formatters are kept. A wall needs some dozens; more come from descriptions that change. */
 const KEPT = 200;
-/** Formatters by what they were made from: to make one takes longer than to draw a tile. @type {Map<string, any>} */
+/** Formatters by what they were made from: making one takes longer than drawing a tile. @type {Map<string, any>} */
 const formats = new Map();
 
 /**
@@ -49,7 +49,7 @@ export function dateFormat({ language, timezone }, options) {
 }
 
 /**
- * The language that Intl really uses for a place, such as "de-CH": also the browser's, if the place has none.
+ * The language that Intl uses for a place, such as "de-CH"; the browser's, if the place has none.
  * @param {Place} place
  * @returns {string}
  */
@@ -57,7 +57,7 @@ export function languageOf(place) {
   return numberFormat(place, {}).resolvedOptions().locale;
 }
 
-/** Make a formatter of the first of these that Intl knows. It throws for others; an older browser knows fewer of them. */
+/** Make a formatter from the first of these choices that Intl knows. Intl throws for the others; an older browser knows fewer. */
 function attempt(make, ...choices) {
   for (const choice of choices) {
     try {

@@ -8,7 +8,8 @@ import { say } from "./words.js";
 const LONGEST = 60;
 
 /**
- * A configured limit in words: "> 80" is "above 80", and "above € 80" for an amount of money. A value that has a word is called by it.
+ * A configured limit in words: "> 80" is "above 80", and "above € 80" for an amount of money. A value with a word is written as
+ * this word.
  * @param {unknown} limit
  * @param {Record<string, any>} [description]  of the stream
  * @param {import("./language.js").Place} [place]

@@ -1,4 +1,4 @@
-/** The sentence of a tile that cannot show a value: what it shows, and what came. Pure. */
+/** The text of a tile that cannot show a value: which values it shows, and which value came. Pure. */
 
 import { WORDS, say } from "./words.js";
 
@@ -26,7 +26,7 @@ export class Misfit extends TypeError {
 /**
  * The error of a kind that is given a value it cannot show.
  * @param {string} kind  its name
- * @param {string} shows  "a number or a text": what it shows, in English; WORDS has it in other languages
+ * @param {string} shows  the values that it shows, in English, such as "a number or a text"; WORDS has this in other languages
  * @param {any} value
  * @returns {Misfit}
  */
@@ -35,7 +35,7 @@ export function misfit(kind, shows, value) {
 }
 
 /**
- * What a value is, in words.
+ * The kind of a value in words, such as "a number".
  * @param {any} value  any JSON value
  * @param {Place} [place]
  * @returns {string}

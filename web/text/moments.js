@@ -11,10 +11,10 @@ const OF_DAY = /^\d\d:\d\d(:\d\d(\.\d+)?)?$/;
 
 /**
  * The time that a value holds: a number of seconds since the epoch, or a text in ISO 8601. Without an offset it is a time at this
- * place; a date is its begin.
+ * place; a date means its beginning.
  * @param {unknown} value
  * @param {Place} place
- * @returns {number|null}  null: it is no time, or no Date can hold it
+ * @returns {number|null}  null: it is not a time, or no Date can hold it
  */
 export function timeOf(value, place) {
   if (typeof value === "number") return Number.isNaN(new Date(value * 1000).getTime()) ? null : value;
@@ -25,7 +25,7 @@ export function timeOf(value, place) {
   return offset ? seconds : earliest(seconds, place);
 }
 
-/** When a clock at a place shows this. A time that was left out by a clock change counts from its end. */
+/** The time at which a clock at a place shows this. A time that a clock change skips counts as the end of the skipped time. */
 function earliest(shown, place) {
   const [time] = timesAt(shown, place);
   if (time !== undefined) return time;
@@ -34,7 +34,7 @@ function earliest(shown, place) {
 }
 
 /**
- * When the way to a goal begins and ends, by the `from` and `by` of a description. Times of every day are those of today.
+ * The beginning and the end of the time for a goal, by `from` and `by` of a description. A time of every day means today's.
  * @param {Record<string, any>} description
  * @param {Place & {now: number}} place
  * @returns {{from: number|null, by: number}|null}  from is null if none is configured; null: there is no `by`
@@ -45,11 +45,11 @@ export function spanOf({ from, by }, place) {
 }
 
 /**
- * The share of a time that is left until an end, 0 to 1.
+ * The share that is left of the time from a beginning to an end, 0 to 1.
  * @param {unknown} end  what `timeOf` takes
  * @param {Record<string, any>} description  with `from`, when the time begins
  * @param {Place & {now: number}} place
- * @returns {number|null}  null: the begin is not known, or is not before the end
+ * @returns {number|null}  null: the beginning is not known, or is not before the end
  */
 export function leftUntil(end, { from }, place) {
   const [begin, until] = [momentOf(from, place, false), timeOf(end, place)];

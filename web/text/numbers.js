@@ -1,4 +1,4 @@
-/** How numbers are written. Pure. Minus is U+2212, and groups are parted as the language does, spaces narrow and unbreakable. */
+/** Writes numbers. Pure. Minus is U+2212, and groups are parted as the language does, spaces narrow and unbreakable. */
 
 import { numberFormat } from "./language.js";
 import { say } from "./words.js";
@@ -13,7 +13,7 @@ import { say } from "./words.js";
  *
  * @typedef {object} Precision
  * @property {number} [decimals]  the digits after the decimal point; left out: as many as a number of five digits has
- * @property {boolean} [narrow]  three digits and a larger unit where the number is long
+ * @property {boolean} [narrow]  three digits and a larger unit if the number is long
  */
 
 const NARROW = "\u202f";
@@ -61,7 +61,8 @@ export function numberParts(value, place, { decimals, narrow } = {}) {
 }
 
 /**
- * All digits of a number, ungrouped: for identifiers, for whole numbers in tables, and for what a rounded number leaves out.
+ * All digits of a number, ungrouped: for identifiers, for whole numbers in tables, and for the full value behind a rounded
+ * number.
  * @param {number|bigint} value  a bigint where the server sent more digits than a Number holds
  * @param {Place} [place]
  * @returns {string}
@@ -105,7 +106,7 @@ function currencyOf(currency) {
 const PREFIXES = ["n", "µ", "m", "", "k", "M", "G", "T", "P", "E"];
 const NONE = 3;
 const HIGHEST = PREFIXES.length - 1;
-/** Units that take prefixes, with the one that they may have. Metres, grams and minutes take none on a wall. */
+/** Units that take prefixes, with their present prefix. Metres, grams and minutes take none on a wall. */
 const SCALING = /^([nµmkMGTPE]?)(s|B|bit|W|Wh|VA|J|Hz|V|A|Pa)(\/.*)?$/;
 
 /**

@@ -9,8 +9,8 @@ import { say } from "./words.js";
 const LONGEST = 600;
 
 /**
- * Any JSON value as text of bounded length. Numbers are written by `number`, null is a dash. Text stays as it is, but a blank
- * one is quoted to be seen. Everything else is compact JSON.
+ * Any JSON value as text of bounded length. Numbers are written by `number`, null is a dash. A text stays as it is, but a blank
+ * text is quoted, so that it can be seen. Everything else is compact JSON.
  * @param {any} value
  * @param {Place} [place]
  * @returns {string}

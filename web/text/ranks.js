@@ -1,4 +1,4 @@
-/** How much a thing needs somebody, and the sign of that. Pure. */
+/** Ranks: how urgently a thing needs somebody, with a sign for each rank. Pure. */
 
 /** @typedef {"critical"|"failed"|"warn"|"late"|"waiting"|"ok"} Rank */
 

@@ -1,4 +1,4 @@
-/** How durations and times are written. Pure: the time is an argument. */
+/** Writes durations and times. Pure: the time is an argument. */
 
 import { dateFormat } from "./language.js";
 import { number } from "./numbers.js";
@@ -106,7 +106,7 @@ export function date(time, now, place = {}) {
 }
 
 /**
- * How long ago a time is: "3 h ago", never 0. A time to come: "in 3 h".
+ * How long ago a time is: "3 h ago", never 0. For a future time: "in 3 h".
  * @param {number} time  seconds since the epoch
  * @param {number} now  seconds since the epoch
  * @param {Place} [place]
@@ -131,7 +131,7 @@ export function until(time, now, place = {}, { narrow } = {}) {
 }
 
 /**
- * What people call the day some days ago: "yesterday", "last Friday", "21 Nov". Where it is narrow: "last Fri".
+ * The name of the day some days ago: "yesterday", "last Friday", "21 Nov". If `narrow`: "last Fri".
  * @param {number} days  as in `compare`
  * @param {number} now  seconds since the epoch
  * @param {Place} [place]
@@ -163,7 +163,7 @@ function weekday(narrow) {
   return narrow ? "short weekday" : "weekday";
 }
 
-/** Noon of the day some days ago as a clock in UTC shows it, because a day of a clock change has not 24 hours. */
+/** Noon, in UTC, of the day some days ago. Subtracting 24 hours for each day would fail where the clock changes. */
 function noonOf(days, now, place) {
   return (dayOf(now, place) - days + 0.5) * DAY;
 }

@@ -1,5 +1,5 @@
 /**
- * A value as the description of its stream says: by its word, by its format, or plainly. Pure.
+ * Writes a value by the description of its stream: by its word, by its format, or plainly. Pure.
  *
  * `written` gives the parts that a tile sets in different sizes; `inline` gives one line for sentences, limits and lists. Both take
  * the picture of the wall: its language, its time zone and its time. A value that does not suit the format is written plainly.
@@ -48,7 +48,7 @@ export function isMoving({ format }) {
 }
 
 /**
- * Whether a value is a number that is written as a number: it can be drawn as a line, and its changes can be told.
+ * Whether a value is a number that is written as a number, so that its line and its changes can be shown.
  * @param {any} value
  * @param {Record<string, any>} description
  * @returns {boolean}
@@ -99,7 +99,7 @@ export function inline(value, description, place, narrow = false) {
 const DATED = /T.*(Z|[+-]\d\d:?\d\d)$/;
 
 /**
- * A value in a cell of a list or a table: as its stream says, but without the unit, and whole numbers with all digits. A time with an
+ * A value in a cell of a list or a table: as `inline`, but without the unit, and whole numbers with all digits. A time with an
  * offset becomes a time of day.
  * @param {any} value  with BigInts where whole numbers are longer than a Number
  * @param {Record<string, any>} description
@@ -115,7 +115,7 @@ export function cell(value, description, place) {
   return inline(typeof value === "bigint" ? Number(value) : value, { ...description, unit: undefined }, place);
 }
 
-/** More decimals than this are no sum of money or measure: they would fill the tile with zeros. */
+/** Numbers with more decimals than this are not aligned: the tile would be full of zeros. */
 const MOST_DECIMALS = 3;
 
 /**
@@ -134,7 +134,7 @@ function decimalsIn(digits) {
 }
 
 /**
- * What a value is called.
+ * The configured word for a value.
  * @param {any} value
  * @param {Record<string, any>} description
  * @returns {string|null}  null: it has no word
@@ -159,7 +159,7 @@ function plainNumber(value, { unit, decimals }, place, narrow) {
 
 const SECONDS = { ns: 1e-9, µs: 1e-6, ms: 1e-3, s: 1 };
 
-/** A long time is no number of kiloseconds. @returns {Written|null}  null: it is short, or no time */
+/** A long time as a duration, instead of a number of kiloseconds. @returns {Written|null}  null: it is short, or not a time */
 function inSeconds(value, unit, place, narrow) {
   const seconds = Object.hasOwn(SECONDS, unit) ? value * SECONDS[unit] : 0;
   return Math.abs(seconds) >= 999.5 && Math.abs(seconds) < 1e12 ? durationParts(seconds, place, { narrow }) : null;

@@ -3,14 +3,17 @@
  *
  * `say("lateBy", picture, { time: "3 h" })` is "late by 3 h" on an English wall and "3 h verspätet" on a German one. A new text
  * needs a line in each language; a test compares them. The texts of boot.js are there, because it runs where no module arrives.
- * Reasons that the server tells (`health.error`) stay as they are.
+ * Reasons from the server (`health.error`) are not translated.
  */
 
 import { languageOf } from "./language.js";
 
 /** @typedef {import("./language.js").Place} Place */
 
-/** A text with parts in braces; with two texts the first is for one, the second for other counts. @type {Record<string, Record<string, string|[string, string]>>} */
+/**
+ * Texts by language and key, with parts in braces. Of two texts, the first is for one thing, the second for several.
+ * @type {Record<string, Record<string, string|[string, string]>>}
+ */
 export const WORDS = {
   en: {
     // values
@@ -309,10 +312,13 @@ export const WORDS = {
   },
 };
 
-/** Which of two texts a count takes, by language. */
+/** The plural rules that choose between two texts, by language. */
 const COUNTS = Object.fromEntries(Object.keys(WORDS).map((language) => [language, new Intl.PluralRules(language)]));
 
-/** The language of words for each language that a wall asked for: to ask Intl again takes longer than to find a word. @type {Map<string|undefined, string>} */
+/**
+ * The language of words for each language that a wall asked for: asking Intl again takes longer than finding a word.
+ * @type {Map<string|undefined, string>}
+ */
 const LANGUAGES = new Map();
 
 /**

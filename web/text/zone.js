@@ -1,5 +1,5 @@
 /**
- * Time zones: what a clock on the wall shows, and the same time on another day. Pure.
+ * Time zones: the time that a clock on the wall shows, and the same time on another day. Pure.
  *
  * A day of a clock change has 23 or 25 hours (on Lord Howe Island 23.5 or 24.5). "The same time a week ago" is when the clock
  * showed the same, as a person in that zone would say: 14:00 is compared with 14:00.
@@ -13,7 +13,10 @@ import { dateFormat } from "./language.js";
 const QUARTER = 900;
 const DAY = 86_400;
 
-/** By how much clocks are ahead of UTC in a quarter of an hour, in seconds: Intl takes longer than the rest of a tile. @type {Map<string, number>} */
+/**
+ * Quarter of an hour -> the seconds by which clocks are ahead of UTC. Kept, because Intl takes longer than the rest of a tile.
+ * @type {Map<string, number>}
+ */
 const offsets = new Map();
 const KEPT = 2000;
 
@@ -24,7 +27,7 @@ const FIELDS = {
 };
 
 /**
- * What a clock at a place shows, in seconds as if it showed UTC: 1970-01-01 01:00 in Berlin is 3600.
+ * The time that a clock at a place shows, in seconds as if the clock showed UTC: 1970-01-01 01:00 in Berlin is 3600.
  * @param {number} time  in seconds since the epoch
  * @param {Place} place
  * @returns {number}
@@ -46,7 +49,7 @@ function offsetAt(time, timezone) {
 }
 
 /**
- * When a clock at a place shows this: once, twice where the clock is set back, never where it is set forward.
+ * The times at which a clock at a place shows this: usually one, two where the clock is set back, none where it is set forward.
  * @param {number} shown  as from `wallClock`
  * @param {Place} place
  * @returns {number[]}  in seconds since the epoch, the earlier first
@@ -59,8 +62,8 @@ export function timesAt(shown, place) {
 }
 
 /**
- * The same time some calendar days ago. Of an hour that came twice then, it is the first one; or the second one, if today's hour is
- * a second one as well.
+ * The same time some calendar days ago. If that hour came twice, it is the first one, unless the present hour is a second one as
+ * well.
  * @param {number} time  in seconds since the epoch
  * @param {number} days
  * @param {Place} place
@@ -80,7 +83,7 @@ export function daysAgo(time, days, place) {
  * @param {number} to
  * @param {number} days
  * @param {Place} place
- * @returns {{from: number, to: number, shift: number}[]}  in order; what is comparable with nothing is in none
+ * @returns {{from: number, to: number, shift: number}[]}  in order; a time that cannot be compared is in no part
  */
 export function comparable(from, to, days, place) {
   const parts = [];

@@ -4,7 +4,7 @@ import { byId, setText } from "../page/dom.js";
 import { say } from "../text/words.js";
 import { alarmsOf } from "./summary.js";
 
-/** Seconds between two announcements: a value that jumps over its limit and back must not talk without end. */
+/** Seconds between two announcements, so that a value that jumps around its limit does not talk without end. */
 const EVERY = 10;
 
 export class Announcer {

@@ -1,6 +1,6 @@
-/** A wall's configuration, and the tiles that it makes of the streams. Pure. */
+/** A wall's configuration, and the tiles that it gives the streams. Pure. */
 
-/** Parts of names as people count: "web-2" is before "web-10", on every screen alike. */
+/** Compares parts of names by their numbers: "web-2" is before "web-10". In English, so that all screens have one order. */
 const PARTS = new Intl.Collator("en", { numeric: true });
 
 /**
@@ -20,7 +20,7 @@ const PARTS = new Intl.Collator("en", { numeric: true });
  * @property {string[]} [order]  names of sources and streams: the tiles of a glob are in this order
  * @property {string} [note]  written at the bottom
  *
- * @typedef {object} TileConfiguration  it also has the options of its kind, by their configured names; durations are in seconds
+ * @typedef {object} TileConfiguration  with the options of its kind, by their configured names; durations are in seconds
  * @property {string} [stream]  a name, or a glob that makes a tile for each stream
  * @property {string[]} [streams]  names and globs; all their streams have one tile
  * @property {string} [title]
@@ -48,13 +48,13 @@ export function selectionOf({ tiles, groups = [] }) {
   return names.includes("*") ? undefined : names;
 }
 
-/** The bounds of a selection, of which the server refuses a larger one (streamd/core/selection.py). */
+/** The bounds of a selection; the server refuses a larger one (streamd/core/selection.py). */
 const MOST = { patterns: 32, stars: 32, characters: 1024 };
 
 /**
  * The names and globs of all streams that several walls show together.
  * @param {WallConfiguration[]} walls
- * @returns {string[]|undefined}  undefined: all streams, also if there are too many names for one selection
+ * @returns {string[]|undefined}  undefined: all streams, or too many names for one selection
  */
 export function selectionOfAll(walls) {
   const each = walls.map(selectionOf);
@@ -77,7 +77,7 @@ export function showsStream({ tiles }, name) {
 }
 
 /**
- * The tiles of a wall, in the order of its configuration. A named stream has its tile even if there is no such stream; a glob does
+ * The tiles of a wall, in the order of its configuration. A named stream has its tile even before the stream exists; a glob does
  * not repeat it.
  * @param {WallConfiguration["tiles"]} tiles
  * @param {string[]} names  of the streams, in the order for the tiles of a glob
@@ -99,7 +99,7 @@ export function expandTiles(tiles, names) {
 }
 
 /**
- * The names that these names and globs stand for, each once. A glob without a stream stands for itself: its tile waits.
+ * The names that these names and globs match, without repetitions. A glob without a match stands for itself: its tile waits.
  * @param {string[]} patterns
  * @param {string[]} names  of the streams
  */
@@ -118,11 +118,11 @@ function isGlob(pattern) {
   return /[*?]/.test(pattern);
 }
 
-/** A wall has a hero without being told if it has at least this many tiles: fewer are large anyway. */
+/** A wall with at least this many tiles has a hero even if none is configured: fewer tiles are large anyway. */
 const WITH_HERO = 4;
 
 /**
- * The hero of a wall that nobody configured: its first number.
+ * The hero of a wall without a configured one: its first number.
  * @param {WallConfiguration["tiles"]} tiles  of the configuration
  * @param {Map<string, Spec>} specs  as `expandTiles` returns them
  * @param {Map<string, {value?: unknown}>} streams
@@ -139,9 +139,9 @@ function globPattern(glob) {
 }
 
 /**
- * Sort names as a tree, whose branches are the parts between dots. Where two names branch, the branch that the order names first
- * comes first, and one that it does not name last. So the tile of a source that has failed, "shop", stands where "shop.orders" does.
- * The order in which the server has its streams is that of their first updates, which a restart changes.
+ * Sort names as a tree, whose branches are the parts between dots. Branches that `order` names come first, in that order. So the
+ * tile of a failed source, "shop", stands where "shop.orders" does. The server's own order of streams is not used: it is the
+ * order of their first updates, which a restart changes.
  * @param {string[]} names
  * @param {string[]} [order]  names, as the server's configuration has them
  * @returns {string[]}

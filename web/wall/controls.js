@@ -1,4 +1,4 @@
-/** The keyboard, the mouse and full screen. */
+/** Handles the keyboard, the mouse and full screen. */
 
 import { setData } from "../page/dom.js";
 
@@ -36,7 +36,7 @@ export class Controls {
   }
 }
 
-/** A click that ends the selection of a text does not count. */
+/** Enter or leave full screen, unless the click ends the selection of a text. */
 function toggleFullScreen() {
   if (!document.fullscreenEnabled || String(document.getSelection())) return;
   const done = document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen();

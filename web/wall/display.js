@@ -1,4 +1,4 @@
-/** The display's theme, its brightness, and what protects it against burn-in. */
+/** The display's theme, its brightness, and its protection against burn-in. */
 
 import { byId, setData, setProperty } from "../page/dom.js";
 
@@ -40,7 +40,7 @@ export class Display {
   }
 }
 
-/** Dim the screen. @param {number} brightness  the part that is left; 1: it is not dimmed */
+/** Dim the screen. @param {number} brightness  the remaining part; 1: not dimmed */
 export function dim(brightness) {
   const shade = byId("shade");
   shade.hidden = brightness >= 1;

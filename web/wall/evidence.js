@@ -1,7 +1,8 @@
 /**
  * The words of a tile about its streams. Pure: the time is an argument.
  *
- * The level (colour) speaks about the world, the state (texture) about our knowledge of it. A value that is not current has no level.
+ * The level (colour) is about the world; the state (texture) is about our knowledge of it. A value that is not current has no
+ * level.
  */
 
 import { dueTime, stateOf } from "../client/health.js";
@@ -10,7 +11,7 @@ import { clock, cut, duration, limit } from "../text/format.js";
 import { Misfit } from "../text/misfit.js";
 import { say } from "../text/words.js";
 
-/** The age of a value that is younger than this many seconds is not told: on most walls much stays the same for minutes. */
+/** The age of a value is shown only from this many seconds on: on most walls many values stay the same for minutes. */
 const NOW = 600;
 /** Seconds by which a value may be ahead of the server's clock before its tile says so. */
 const AHEAD = 5;
@@ -27,7 +28,8 @@ const SIGNS = { warn: "▲", critical: "■" };
  * @property {State} state
  * @property {"ok"|"warn"|"critical"} level
  * @property {Part[]} evidence  the most important first: those that do not fit are left out
- * @property {string} [age]  of the value, in words; empty: it is young, or has a change of late; undefined: more is said than that
+ * @property {string} [age]  of the value, in words; empty: the value is young, or its recent change is shown; undefined: the
+ *   evidence has something more important
  * @property {number} [since]  when the state or the level began, in seconds
  * @property {import("../kinds/kind.js").Need[]} [needs]  the parts of the tile that need somebody
  * @property {{called: string, assessment: Assessment}[]} [members]  the streams of a tile of many parts, each for itself
@@ -42,7 +44,7 @@ const LEVELS = ["critical", "warn", "ok"];
  * Assess one stream.
  * @param {Stream} stream
  * @param {Picture} picture
- * @param {Part[]} [parts]  what the kind has to say of a current value
+ * @param {Part[]} [parts]  the kind's parts about a current value
  * @returns {Assessment}
  */
 export function assess(stream, picture, parts = []) {
@@ -57,7 +59,10 @@ export function assess(stream, picture, parts = []) {
   return { state, level, evidence: [...signParts(stream, level, picture), ...(parts.length ? parts : own)], age: own.map(textOf).join(), since: level === "ok" ? since : beyondSince(stream, level, picture) };
 }
 
-/** When a level began. The daemon may have heard of it later: after its start, or because the value was published with its time. */
+/**
+ * The time at which a level began. `health.since` may be later: after a start of the daemon, or if the value was published with
+ * its time.
+ */
 function beyondSince(stream, level, picture) {
   const { time, health } = stream;
   return Math.min(...[health.since, time, picture.history?.spans?.began(stream, level)].filter((each) => each !== undefined));
@@ -69,10 +74,10 @@ function signParts(stream, level, picture) {
 }
 
 /**
- * Assess several streams on one tile: their worst state, their worst level, and the stream that has it.
+ * Assess several streams on one tile: their worst state, their worst level, and the stream with that level.
  * @param {Stream[]} streams  at least one
  * @param {Picture} picture
- * @param {Part[]} [parts]  what the kind has to say of current values
+ * @param {Part[]} [parts]  the kind's parts about current values
  * @returns {Assessment}
  */
 export function assessAll(streams, picture, parts = []) {
@@ -88,11 +93,11 @@ export function assessAll(streams, picture, parts = []) {
 }
 
 /**
- * Assess the streams of a tile that shows the state of each by itself: one that is late does not make the others late. The tile has
- * a state only if all of them have it, or a worse one.
+ * Assess the streams of a tile that shows each one's state: a late stream does not make the others late. The state of the tile is
+ * the best state of its streams.
  * @param {Stream[]} streams  at least one
  * @param {Picture} picture
- * @param {Part[]} [parts]  what the kind has to say
+ * @param {Part[]} [parts]  the kind's parts
  * @returns {Assessment}
  */
 export function assessEach(streams, picture, parts = []) {
@@ -146,7 +151,7 @@ const EVIDENCE = {
   lost: (stream, picture) => [former(stream, picture), formerLevel(stream, picture)],
 };
 
-/** The last known level, in words: colour is for what is known now. */
+/** The last known level, in words: colour is only for the present level. */
 function formerLevel(stream, picture) {
   const { level = "ok" } = stream.health;
   return Object.hasOwn(SIGNS, level) ? say("was", picture, { level: sign(stream, level, picture) }) : "";

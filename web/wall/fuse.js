@@ -1,9 +1,9 @@
 /**
  * The fuse: a line that is full at each proof and burns away for as long as the proof counts. Its last keyframe reveals an
- * element that says that the time is over. The browser's compositor runs both, so they go on when JavaScript hangs.
+ * element that says that the time is over. The browser's compositor runs both, so they continue while JavaScript hangs.
  */
 
-/** Steps of the line. A TV's processor draws for each of them, so a smooth line would cost more than the rest of the wall. */
+/** Steps of the line. A TV's processor draws each step, so a smooth line would cost more than the rest of the wall. */
 const STEPS = 60;
 
 export class Fuse {
@@ -25,7 +25,7 @@ export class Fuse {
 
   /**
    * Burn from this proof on.
-   * @param {{from: number, span: number}|null} proof  when it began to count and for how long, in seconds; null: put the fuse out
+   * @param {{from: number, span: number}|null} proof  its beginning and its length, in seconds; null: put the fuse out
    * @param {number} now  in seconds
    */
   burn(proof, now) {

@@ -1,4 +1,4 @@
-/** The texts above and below the tiles: title, what needs somebody, clocks, the link's fuse, the band of a lost link, and the notice. */
+/** Writes above and below the tiles: title, summary, clocks, the link's fuse, the band of a lost link, and the notice. */
 
 import { SILENCE } from "../client/connection.js";
 import { connected } from "../client/health.js";
@@ -11,13 +11,13 @@ import { askRefusal } from "./refusal.js";
 import { fitNeeds, isCalm, needsOf } from "./summary.js";
 import { Zones } from "./zones.js";
 
-/** Seconds between two ticks, until the server has said. */
+/** Seconds between two ticks, until the server has told its own number. */
 const TICK = 5;
 /** The most characters of the notice. */
 const LONGEST_NOTICE = 300;
-/** Seconds for which a refusal is the newest word of the server: attempts come more often. */
+/** Seconds for which a refusal counts as the reason for having no connection; attempts come more often. */
 const REFUSED_FOR = 30;
-/** Seconds between two questions why there is no connection. */
+/** Seconds between two requests for the reason of having no connection. */
 const ASK_EVERY = 10;
 /** The most needs that are named, and the room of the rest of the header: clock, margins and gaps, in em of the summary. */
 const NAMED = 6;
@@ -45,11 +45,11 @@ export class Header {
   #fuse = new Fuse(byId("fuse"), byId("expiry"));
   /** The server's latest refusal, and when it came. */
   #refused = { text: "", at: -Infinity };
-  /** Why the server refuses this page's WebSocket, or why nothing reaches it; empty: not known. */
+  /** Why the server refuses this page's WebSocket, or cannot be reached; empty: not known. */
   #foreign = "";
   #asked = -Infinity;
   #zones;
-  /** When the server was heard last, on a clock that nobody sets. */
+  /** The time of the server's latest message, on a monotonic clock. */
   #heard = seconds();
   #abort = new AbortController();
 
@@ -103,7 +103,7 @@ export class Header {
     byId("empty").hidden = status !== "live" || !empty;
   }
 
-  /** Name what needs somebody; or say that all is well, and how fresh that is. */
+  /** Name the things that need somebody; or say that all is well, with the age of this knowledge. */
   #summarize(tiles, now, room) {
     const needs = needsOf(tiles, now, this.#configuration);
     const { shown, more } = fitNeeds(needs, room);
@@ -137,7 +137,7 @@ export class Header {
     return say(key, this.#configuration, { time: clock(time, now, this.#configuration) });
   }
 
-  /** Why there is no connection, as far as it is known. */
+  /** The reason for having no connection, if it is known. */
   #reason() {
     const { text, at } = this.#refused;
     return (seconds() - at < REFUSED_FOR && text) || this.#foreign;
@@ -158,7 +158,7 @@ export class Header {
     this.#foreign = await askRefusal(this.#configuration);
   }
 
-  /** A tick came, or the link came to life: light the fuse anew. */
+  /** Light the fuse anew: a tick came, or the link is live again. */
   #proved() {
     const { tick = TICK, status } = this.#link;
     const now = this.#link.now();
@@ -177,7 +177,7 @@ function troubleText({ file, line, key, message }, place) {
   return say("notInUse", place, { reason: [where, key, message].filter(Boolean).join(": ") });
 }
 
-/** Seconds on a clock that nobody sets. */
+/** Seconds on a monotonic clock. */
 function seconds() {
   return performance.now() / 1000;
 }
@@ -201,7 +201,11 @@ function makeNeed(summary) {
   return need;
 }
 
-/** Write what the header has of a wall. @param {import("./configuration.js").WallConfiguration} configuration @returns {Zones} */
+/**
+ * Write the header's texts about a wall.
+ * @param {import("./configuration.js").WallConfiguration} configuration
+ * @returns {Zones}
+ */
 function nameWall(configuration) {
   const { name, title } = configuration;
   // The wall of a server without configuration is called "all"; the server's address tells more.

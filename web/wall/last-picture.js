@@ -12,7 +12,7 @@ const LONGEST = 1_000_000;
  */
 
 /**
- * Store the link's streams, if they are current, or were until this moment.
+ * Store the link's streams, if they are current or were until this moment.
  * @param {import("../client/link.js").Link} link
  * @param {WallConfiguration} configuration
  * @param {string|null} wall  the name in the page's address; null: the first wall
@@ -57,7 +57,7 @@ export function forgetPictures() {
   }
 }
 
-/** Servers in different folders of one host share the storage. */
+/** The key for a wall, with the path of the server: servers below different paths of one host share the storage. */
 function key(wall) {
   const folder = globalThis.document?.location.pathname.replace(/[^/]*$/, "") ?? "/";
   return `streamd.picture.${folder === "/" ? "" : folder}${wall ?? ""}`;

@@ -1,15 +1,15 @@
-/** Where tiles go: the unit of type and space, the pages, and a box for each tile. Pure. */
+/** Layout: the unit of type and space, the pages, and a box for each tile. Pure. */
 
 import { areaOf, GUTTER, HEADING, SIZES, slice } from "./slices.js";
 
-/** Lengths in u: the margin, the header, what is left free at the bottom. */
+/** Lengths in u: the margin, the header, the free space at the bottom. */
 export const MARGIN = 2.8;
 export const HEADER = 7.4;
 const FOOT = 1.6;
 /** The width of a column on a screen of 16:9, in u, and the most columns. */
 const COLUMN = 11.78;
 const COLUMNS = 16;
-/** Pixels of the smallest text, which has 2.2 u. A screen's u is never smaller. */
+/** The least pixels of u: the smallest text, of 2.2 u, has 12 pixels. */
 const SMALLEST = 12 / 2.2;
 /** A narrower screen, in pixels, is a phone: one column, which scrolls. */
 const PHONE = 600;
@@ -17,7 +17,7 @@ const PHONE = 600;
 const ONE_VALUE = 20;
 /** The height of a row of a size with its gutter, in u. */
 const ROW_PITCH = 15.2;
-/** A page holds this many times the cells that it has, if its tiles stay large enough. */
+/** The tiles of a page may ask for this many times its cells, if they stay large enough. */
 const FULL = 1.2;
 
 /**
@@ -27,7 +27,7 @@ const FULL = 1.2;
  *
  * @typedef {object} Layout
  * @property {number} unit  pixels of u
- * @property {boolean} scrolls  whether it is a phone's, with one page that is as high as it needs to be
+ * @property {boolean} scrolls  whether it is a phone's, with one page as high as its tiles
  * @property {number} height  of a page, in u
  * @property {Box[][]} pages  the boxes of tiles and groups of each page; at least one page
  */
@@ -66,7 +66,7 @@ function paged(items, room, column, columns) {
   return whole.map((item) => slice([item], room, column)?.boxes ?? force(item, room));
 }
 
-/** The boxes of each page; null if one of them has too many tiles. @returns {Box[][]|null} */
+/** The boxes of each page; null if one of the pages has too many tiles. @returns {Box[][]|null} */
 function sliceAll(parts, room, column) {
   const pages = [];
   for (const part of parts) {
@@ -77,7 +77,7 @@ function sliceAll(parts, room, column) {
   return pages;
 }
 
-/** A group that does not fit one page becomes several of the same title. @returns {(Item|Group)[]} */
+/** Split a group that does not fit one page into several groups with its title. @returns {(Item|Group)[]} */
 function splitGroup(item, room, column) {
   if (!("items" in item) || item.items.length < 2 || slice([item], room, column)) return [item];
   const half = Math.ceil(item.items.length / 2);
@@ -100,7 +100,7 @@ function divide(items, number, columns) {
   return pages.filter((page) => page.length);
 }
 
-/** The whole page for one tile. @returns {Box[]} */
+/** Give the whole page to one tile. @returns {Box[]} */
 function force(item, room) {
   const box = { item, x: 0, y: 0, ...room };
   if (!("items" in item)) return [box];
@@ -108,7 +108,7 @@ function force(item, room) {
   return [box, ...item.items.map((each) => ({ item: each, x: 0, y: top, width: room.width, height: room.height - top }))];
 }
 
-/** One column of tiles, each as high as its size asks for. @returns {{height: number, pages: Box[][]}} */
+/** Stack the tiles in one column, each as high as its size asks for. @returns {{height: number, pages: Box[][]}} */
 function stack(items, width) {
   /** @type {Box[]} */
   const boxes = [];
@@ -137,7 +137,7 @@ function stack(items, width) {
 
 /**
  * The page to turn to. A page with a critical tile stays; several such pages take turns.
- * @param {number} page  the one that is shown
+ * @param {number} page  the present page
  * @param {boolean[]} critical  for each page, whether it has a critical tile
  * @returns {number}
  */

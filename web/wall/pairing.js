@@ -1,6 +1,6 @@
 /**
- * Pairing: a browser without rights shows a code until an administrator lets it in. The secret of the browser is sent to its own
- * server alone; the cookie that follows is out of reach of scripts.
+ * Pairing: a browser without rights shows a code until an administrator lets it in. The secret of the browser is sent only to its
+ * own server. Scripts cannot read the cookie that follows.
  */
 
 import { byId, setText } from "../page/dom.js";
@@ -17,7 +17,7 @@ export class Pairing {
   isWaiting = false;
 
   /**
-   * Ask to be let in, and show the code, or why there is none.
+   * Ask to be let in, and show the code, or the reason for having none.
    * @param {string} reason  the code of the error with which the server refused to show a wall
    * @param {Place} place
    * @returns {Promise<boolean>}  whether this browser was let in
@@ -56,7 +56,11 @@ export class Pairing {
     byId("pairing").hidden = false;
   }
 
-  /** A code stays while the server does not answer: it still counts. @param {any} error @param {string} asking */
+  /**
+   * Show why there is no code. While the server does not answer, an earlier code stays: it is still valid.
+   * @param {any} error
+   * @param {string} asking
+   */
   #refused(error, asking) {
     if (this.isWaiting && (!error.cause || error.cause === 503)) {
       setText(byId("notice"), error.message);
@@ -66,7 +70,7 @@ export class Pairing {
     setText(byId("notice"), error.code === "too-many-codes" ? `${asking}: ${error.message}` : asking);
   }
 
-  /** Forget the secret, which is in the cookie now, and a command for a wall that this screen may not read any more. */
+  /** Forget the secret, which is in the cookie now, and any command for a wall that this screen may no longer read. */
   #paired() {
     this.close();
     history.replaceState({ ...history.state, device: undefined, commanded: undefined }, "");

@@ -1,11 +1,14 @@
-/** Puts the tiles and the headings of groups where the layout says, page by page. */
+/** Puts the tiles and the headings of groups in their places, page by page. */
 
 import { addElement, byId, setProperty, setText } from "../page/dom.js";
 import { layout, nextPage } from "./layout.js";
 
-/** What a tile asks for whose kind is not known, because it has failed. @type {Pick<import("../kinds/kind.js").Kind, "size"|"least">} */
+/**
+ * The size for a tile whose kind is not known, because it has failed.
+ * @type {Pick<import("../kinds/kind.js").Kind, "size"|"least">}
+ */
 const UNKNOWN = { size: "s", least: { width: 20, height: 13 } };
-/** What is left free below the tiles, in u. */
+/** The free space below the tiles, in u. */
 const FOOT = 1.6;
 
 /**
@@ -17,14 +20,14 @@ const FOOT = 1.6;
 export class Places {
   /** The page that is shown, from 0. */
   page = 0;
-  /** The width of the screen, in u. To measure it again would cost a layout. */
+  /** The width of the screen, in u; kept, because measuring costs a layout. */
   width = 100;
-  /** Where the tiles of this page are, in u. @type {Map<Tile, import("../draw/score.js").Box>} */
+  /** The boxes of the tiles of this page, in u. @type {Map<Tile, import("../draw/score.js").Box>} */
   boxes = new Map();
 
   /** @type {import("./layout.js").Layout} */
   #layout = layout([], { width: 1, height: 1 });
-  /** What the layout was made for. */
+  /** The inputs of the present layout, as text. */
   #made = "";
   /** @type {HTMLElement[]} */
   #headings = [];
@@ -58,7 +61,7 @@ export class Places {
    * Give each tile of this page its place, and hide the others.
    * @param {{tile: Tile, spec: import("../kinds/kind.js").Spec}[]} tiles  in order
    * @param {GroupConfiguration[]} groups
-   * @param {Tile} [hero]  left out: the first chart, unless the configuration names one
+   * @param {Tile} [hero]  left out: the first chart, unless a hero is configured
    */
   arrange(tiles, groups, hero) {
     const root = document.documentElement;
@@ -73,13 +76,13 @@ export class Places {
     this.#put(tiles.map(({ tile }) => tile), this.#stretch(screen));
   }
 
-  /** Show the next page, or another one. @param {number} [step] */
+  /** Show the page that is this many pages further. @param {number} [step] */
   turn(step = 1) {
     this.page = (this.page + step + this.pages) % this.pages;
     this.#turnedAt = performance.now();
   }
 
-  /** Turn to the next page when its time has come. @returns {boolean}  whether it is another page */
+  /** Turn to the next page when its time has come. @returns {boolean} whether another page is shown */
   rotate() {
     if (this.pages < 2 || performance.now() - this.#turnedAt < this.#seconds * 1000) return false;
     const critical = this.#layout.pages.map((page) => page.some(({ item }) => "tile" in item && /** @type {Placed} */ (item).tile.assessment?.level === "critical"));
@@ -89,7 +92,7 @@ export class Places {
     return true;
   }
 
-  /** By how much the rows are stretched: a band or a notice takes room, but moves no tile to another page. */
+  /** The factor by which rows are stretched: a band or a notice takes room, but moves no tile to another page. */
   #stretch(screen) {
     const { unit, scrolls, height } = this.#layout;
     if (scrolls) return 1;
@@ -132,7 +135,7 @@ function makeHeading() {
 }
 
 /**
- * What each tile asks for. Without a hero in the configuration, the first chart is it.
+ * The size that each tile asks for. Without a configured hero, the first chart is the hero.
  * @param {{tile: Tile, spec: import("../kinds/kind.js").Spec}[]} tiles
  * @param {Tile} [hero]
  * @returns {Placed[]}
@@ -147,7 +150,7 @@ function itemsOf(tiles, hero) {
 }
 
 /**
- * The tiles of a group stand where its first one does.
+ * Put the tiles of each group together, at the place of its first tile.
  * @param {Placed[]} items
  * @param {{spec: import("../kinds/kind.js").Spec}[]} tiles
  * @param {GroupConfiguration[]} groups
@@ -165,7 +168,8 @@ function grouped(items, tiles, groups) {
 }
 
 /**
- * The heading of a group. Tiles on one axis of time belong together visibly, so a wall's only group needs none there.
+ * The heading of a group. A wall's only group needs no heading if its tiles share an axis of time, because that shows that they
+ * belong together.
  * @param {GroupConfiguration} group
  * @param {GroupConfiguration[]} groups
  */

@@ -1,4 +1,4 @@
-/** The playlist of a screen: which of its walls it shows at a time, and whether it is dimmed. Pure. */
+/** The playlist of a screen: which wall it shows at which time, and when it is dimmed. Pure. */
 
 import { wallClock } from "../text/zone.js";
 
@@ -10,7 +10,7 @@ const THURSDAY = 3;
 /**
  * @typedef {object} Turn
  * @property {string} wall
- * @property {number} for  the seconds for which the wall is shown at least
+ * @property {number} for  the least seconds for which the wall is shown
  * @property {[number, number]} [hours]  the minutes from midnight between which it is shown; left out: all day
  * @property {number[]} [days]  the days on which the hours begin, Monday is 0; left out: all days
  *
@@ -35,7 +35,7 @@ export function momentOf(now, timezone) {
 }
 
 /**
- * Whether a part of the day is now. After midnight it still belongs to the day on which it began.
+ * Whether a moment is in these hours of these days. Hours over midnight belong to the day on which they began.
  * @param {{hours?: [number, number], days?: number[]}} when
  * @param {Moment} moment
  * @returns {boolean}
@@ -47,11 +47,11 @@ export function isNow({ hours: [begin, end] = [0, DAY], days }, { day, minute })
 }
 
 /**
- * The turn to show. Walls with something critical come before all others, also outside of their hours. Several of them take turns.
- * If no wall has its hours, the one that is shown stays.
+ * The turn to show. Walls with a critical tile come before all others, even outside their hours; several of them take turns. If
+ * no wall is in its hours, the present one stays.
  * @param {Turn[]} turns  at least one
  * @param {number} shown  the index of the turn that is shown
- * @param {boolean} over  whether it has had its time
+ * @param {boolean} over  whether its time is over
  * @param {Moment} moment
  * @param {(wall: string) => boolean} isCritical
  * @returns {number}  an index; that of `shown` if it stays
@@ -68,7 +68,7 @@ export function turnAt(turns, shown, over, moment, isCritical) {
 }
 
 /**
- * The part of its brightness that a screen has.
+ * The present brightness of a screen, as a share of its full brightness.
  * @param {Playlist} playlist
  * @param {Moment} moment
  * @returns {number}  1: it is not dimmed

@@ -1,4 +1,4 @@
-/** Requests for what the server says about its walls, and the reason if it refuses this page. */
+/** Requests about walls, and for the reason why the server refuses this page. */
 
 import { say } from "../text/words.js";
 
@@ -7,14 +7,14 @@ import { say } from "../text/words.js";
 /** Milliseconds for an answer: a server that hangs is asked again. */
 const TIMEOUT = 10_000;
 
-/** Nobody answered in time. */
+/** The server did not answer in time. */
 class Unanswered extends Error {}
 
 /**
- * The JSON that the server answers; null if its answer is empty.
+ * Send a request, and return the JSON of the answer; null if the answer is empty.
  * @param {string} url
  * @param {string} [method]
- * @param {Place} [place]  in whose language the reason is, if it is not the server's
+ * @param {Place} [place]  for the language of a reason that does not come from the server
  * @param {object} [said]  sent as JSON
  * @throws {Error}  its message is the reason; its cause is the status if the server itself refused
  */

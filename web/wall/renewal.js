@@ -3,16 +3,19 @@
  * after it has fetched the whole new page, and the new page shows the last picture until it has a newer one.
  */
 
-/** The hours of the night in local time, and how many seconds a page must have run to renew itself then. */
+/** The hours of the night in local time, and the least seconds that a page must have run before it reloads at night. */
 const NIGHT = [3, 5];
 const LONG = 12 * 3600;
-/** Bytes of JavaScript's heap that are too many. Only Chromium tells the size; other browsers are trusted. */
+/**
+ * The bytes of JavaScript's heap at which the page reloads. Only Chromium reports the size; in other browsers this does not
+ * count.
+ */
 const LARGE = 256 * 2 ** 20;
 /** Seconds between two attempts. */
 const RETRY = 60;
 
 /**
- * Reload, if all of the new page can be had.
+ * Reload, if the whole new page can be fetched.
  * @param {string} [wanted]  the build that the new page must have: a proxy may still hand out the old one
  * @returns {Promise<boolean>}  whether the page reloads
  */
@@ -26,7 +29,7 @@ export async function renew(wanted) {
   }
 }
 
-/** Looks once a minute whether the page is to be renewed. */
+/** Checks once a minute whether the page must reload. */
 export class Renewal {
   #began = Date.now();
   /** Each page has a time of its own, so that not all walls reload at once. */
@@ -39,7 +42,7 @@ export class Renewal {
     this.#timer = setInterval(() => this.#look(), RETRY * 1000);
   }
 
-  /** Learn which build the server has. @param {string} served */
+  /** Note which build the server has. @param {string} served */
   told(served) {
     this.#wanted = served === buildOf(document) ? "" : served;
     if (this.#wanted) void renew(this.#wanted);

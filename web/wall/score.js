@@ -13,7 +13,7 @@ const HALF = 1.2;
 const TIME = 9;
 /** The window of a score whose group names none, in seconds. */
 const WINDOW = 8 * 3600;
-/** The level of the value that an event tells is no business of the flag. */
+/** A description without limits, because a flag does not show the level of its event. */
 const PLAIN = {};
 
 /**
@@ -39,7 +39,7 @@ export class Scores {
   }
 
   /**
-   * Find the scores of the page, and tell their tiles.
+   * Find the scores of the page, and mark their tiles.
    * @param {{spec: Spec, box: Box|null}[]} tiles  in order, with their places; null: not on this page
    * @param {Group[]} groups
    * @param {number} unit  how many pixels u has
@@ -67,13 +67,13 @@ export class Scores {
     }
   }
 
-  /** Draw what time moves. @param {Map<string, Stream>} streams @param {Picture} picture */
+  /** Draw the lines that move with time. @param {Map<string, Stream>} streams @param {Picture} picture */
   draw(streams, picture) {
     for (const score of this.#scores) score.draw(streams, picture);
   }
 }
 
-/** What runs through one group. */
+/** The lines through the tiles of one group. */
 class Score {
   #plot = new Plot(false);
   #box = { x: 0, y: 0, width: 0, height: 0, axis: 0 };

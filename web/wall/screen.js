@@ -4,7 +4,7 @@ import { byId, setData, setProperty, setText } from "../page/dom.js";
 import { isName } from "../text/names.js";
 import { Renewal, renew } from "./renewal.js";
 
-/** Seconds between two reports, and for which a screen shows its name. */
+/** Seconds between two reports; and seconds for which a screen shows its name. */
 const REPORT_EVERY = 15;
 const IDENTIFY = 15;
 /** Milliseconds for an answer. */
@@ -15,9 +15,9 @@ export class Screen {
 
   #link;
   #wall;
-  /** How old the newest value was when it came, in seconds. */
+  /** The age of the newest value when it came, in seconds. */
   #delay = 0;
-  /** Seconds that a message needs at least from the server to here. The server's clock, as the link knows it, lags by as much. */
+  /** The least seconds of a message on its way from the server. The link's idea of the server's clock lags by the same time. */
   #transport = 0;
   #timer;
   /** The message and the name that are shown, and up to when by performance.now(). */
@@ -31,7 +31,7 @@ export class Screen {
   /**
    * @param {import("../client/link.js").Link} link
    * @param {string} wall  its name
-   * @param {() => void} [moved]  called when a line takes room from the wall, or gives it back
+   * @param {() => void} [moved]  called when a line below the wall appears or disappears
    * @param {string} [name]  as the server knows it: a screen with a grant has the name of its grant
    */
   constructor(link, wall, moved = () => {}, name = screenName()) {
@@ -102,7 +102,7 @@ export class Screen {
     this.#show();
   }
 
-  /** Show the name or the message, the name first, for as long as it is to be seen. */
+  /** Show the name or the message until its end; the name comes first. */
   #show() {
     clearTimeout(this.#turn);
     const now = performance.now();
@@ -126,7 +126,7 @@ export class Screen {
     setProperty(overlay, "--size", String(Math.min(9, 80 / Math.sqrt(text.length))));
   }
 
-  /** Write a line below the wall. @param {string} text  empty: there is none */
+  /** Write a line below the wall. @param {string} text empty: remove the line */
   #line(text) {
     const line = byId("line");
     if (line.hidden === !text && line.textContent === text) return;
@@ -137,22 +137,22 @@ export class Screen {
 }
 
 /**
- * Keep a message over a reload of the page. The storage may be blocked, the history's state never is.
+ * Keep a message over a reload of the page, in the history's state, because the storage may be blocked.
  * @param {string} text
- * @param {number} seconds  for which it is to be seen
+ * @param {number} seconds  for which it is shown
  * @param {"screen"|"line"} [as]
  */
 function storeMessage(text, seconds, as) {
   history.replaceState({ ...history.state, message: { text, seconds, as, until: Date.now() + seconds * 1000 } }, "");
 }
 
-/** The message that was stored last, with its end by performance.now(). A clock that was set does not make it last longer. */
+/** The message that was stored last, with its end by performance.now(). Setting the clock does not make it last longer. */
 function storedMessage() {
   const { text = "", seconds = 0, until = 0, as = "screen" } = history.state?.message ?? {};
   return { text, as, until: performance.now() + Math.min(seconds * 1000, until - Date.now()) };
 }
 
-/** Reload the page with another wall. Not as a link, which would forget the history's state. @param {string} wall */
+/** Reload the page with another wall. A link would forget the history's state. @param {string} wall */
 function showWall(wall) {
   const { location } = document;
   const query = new URLSearchParams({ ...Object.fromEntries(new URLSearchParams(location.search)), wall });
@@ -166,7 +166,7 @@ function showPlaylist() {
   document.location.reload();
 }
 
-/** Whether the wall in the address is there because of a command. It then comes before the screen's playlist. */
+/** Whether a command has put the wall into the address. That wall then comes before the screen's playlist. */
 export function isCommanded() {
   return !!history.state?.commanded && history.state.commanded === new URLSearchParams(document.location.search).get("wall");
 }

@@ -1,9 +1,9 @@
 /**
  * Cuts a rectangle into boxes, one for each tile, in order and without a gap. Pure.
  *
- * A rectangle holds a row of tiles, or is cut across or down into two rectangles that are cut further. Of all such cuts the one
- * wins whose boxes come nearest to the sizes that their tiles ask for. Cuts lie on a grid, so that rules and gutters line up. At last
- * cuts across are moved, so that each tile has the height that suits its size.
+ * A rectangle holds a row of tiles, or is cut across or down into two rectangles that are cut further. The best way to cut gives
+ * boxes that are nearest to the sizes that their tiles ask for. Cuts lie on a grid, so that rules and gutters line up. In the
+ * end, cuts across are moved, so that the height of each tile suits its size.
  */
 
 /** Lengths in u: the gutters, the height of one row of the sizes, the least height of a row, a group's heading. */
@@ -16,18 +16,18 @@ export const HEADING = 4.8;
 export const SIZES = { s: [2, 1], m: [4, 1], l: [4, 2], wide: [6, 2], hero: [7, 3] };
 
 /**
- * The heights that tiles below each other share a height by, in u. With them an `m` has room for a numeral of 11 u, an `s` for one
- * of 5.6 u above a bar, and a `wide` table for six rows below their heads.
+ * The heights in u by whose proportion tiles below each other share the room. With them an `m` has room for a numeral of 11 u, an
+ * `s` for one of 5.6 u above a bar, and a `wide` table for six rows below their heads.
  */
 const HEIGHTS = { s: 16.2, m: 19.6, l: 24.5, wide: 31, hero: 38 };
-/** Rules that are no farther apart than this, in u, become one line. */
+/** Rules at most this far apart, in u, become one line. */
 const NEAR = 2.4;
 
-/** A tile that is smaller than its size costs this many times more than one that is larger by the same factor. */
+/** A tile that is smaller than its size costs this many times as much as one that is larger by the same factor. */
 const SMALLER = 3;
 /** More items than this are first cut into full-width strips: trying all cuts of 40 tiles takes seconds. */
 const MANY = 12;
-/** Of more than twice as many items only the shortest parts of a strip are cut in all ways. */
+/** With more than twice as many items, only the shortest parts of a strip are cut in all ways. */
 const FINE = 5;
 /** The cost of tiles that share an axis and cannot stand below each other. */
 const TORN = 50;
@@ -54,7 +54,8 @@ const FEW = 4;
  *
  * @typedef {{width: number, height: number}} Room  in u
  * @typedef {{cost: number, boxes: Box[]}} Slices
- * @typedef {{cost: number, at: number, columns: number, rows: number}} Cut  at: how many items are in the first part; 0: a row
+ * @typedef {{cost: number, at: number, columns: number, rows: number}} Cut  at: how many items are in the first part; 0: all
+ *   items are one row
  */
 
 /**
@@ -78,7 +79,11 @@ export function slice(items, room, column) {
   return best;
 }
 
-/** Move the rules within tiles that share an axis to a near rule beside them: charts are as good a little higher or lower. @param {Box[]} boxes @returns {Box[]} */
+/**
+ * Move the rules within tiles that share an axis to a near rule beside them, because the height of charts may vary a little.
+ * @param {Box[]} boxes
+ * @returns {Box[]}
+ */
 function aligned(boxes) {
   const elastic = new Set(boxes.flatMap(({ item }) => ("items" in item && item.stacked ? item.items : [])));
   const end = (/** @type {Box} */ { y, height }) => y + height + GUTTER.y;
@@ -99,7 +104,7 @@ function isLegible(boxes, count) {
 }
 
 /**
- * How many cells of one column and one row the items ask for.
+ * How many cells (one column by one row) the items ask for.
  * @param {(Item|Group)[]} items
  * @param {number} columns  the most that there are
  * @returns {number}
@@ -121,9 +126,9 @@ class Cuts {
   /** The cells of the first n items, and the columns that each item asks for. */
   #cells = [0];
   #wishes;
-  /** The most items for which all cuts are tried. */
+  /** The most items for which all cuts are tried, for this list of items. */
   #many;
-  /** By how much the page is larger than what the tiles ask for, in each direction. */
+  /** The size of the page, divided by the size that the tiles ask for, in each direction. */
   #scale;
   /** @type {Map<number, Cut>} */
   #known = new Map();
@@ -142,7 +147,7 @@ class Cuts {
     return this.#best(0, this.#items.length, this.#grid.columns, this.#grid.rows).cost;
   }
 
-  /** The boxes, of heights that suit the sizes where all tiles have room then; otherwise on the grid. @returns {Box[]} */
+  /** The boxes. Their heights suit the sizes if all tiles then have room; otherwise they lie on the grid. @returns {Box[]} */
   boxes() {
     const [columns, rows, count] = [this.#grid.columns, this.#grid.rows, this.#items.length];
     const placed = (/** @type {boolean} */ free) => [...this.#place(0, count, columns, rows, { x: 0, y: 0, height: this.#room.height }, free)];
@@ -197,14 +202,14 @@ class Cuts {
     return cost;
   }
 
-  /** Items side by side share the width as their sizes ask for it: the width for each column that they ask for. */
+  /** The width for each column that items side by side ask for: they share the whole width. */
   #share(first, last, columns) {
     let wished = 0;
     for (let i = first; i < last; i++) wished += this.#wishes[i];
     return (this.#across(columns) - (last - first - 1) * GUTTER.x) / wished;
   }
 
-  /** @param {boolean} free  whether heights are those that suit the sizes, instead of rows of the grid @returns {Generator<Box>} */
+  /** @param {boolean} free  whether heights suit the sizes, instead of being rows of the grid @returns {Generator<Box>} */
   *#place(first, last, columns, rows, { x, y, height }, free) {
     const cut = this.#best(first, last, columns, rows);
     if (cut.at && cut.rows < rows) {
@@ -241,12 +246,15 @@ function shareOf(upper, lower) {
   return (upper + GUTTER.y) / (upper + lower + 2 * GUTTER.y);
 }
 
-/** The height that suits an item: a group keeps the one that it has. @param {Item|Group} item @param {number} height */
+/** The height that suits an item: a group keeps its height. @param {Item|Group} item @param {number} height */
 function heightOf(item, height) {
   return "items" in item ? height : HEIGHTS[item.size];
 }
 
-/** Where a cut may be whose first part asks for this share of this many rows or columns: at the line before or after it. */
+/**
+ * The line before a share of this many rows or columns. A cut whose first part asks for this share lies there or at the next
+ * line.
+ */
 const lower = (share, count) => Math.max(1, Math.floor(share * count));
 const upperEnd = (share, count) => Math.min(count - 1, Math.ceil(share * count));
 
@@ -255,7 +263,7 @@ function widthOf(item) {
   return "items" in item ? Math.max(...item.items.map(widthOf)) : SIZES[item.size][0];
 }
 
-/** How far a box is from what its item asks for; Infinity: it is too small. */
+/** How far a box is from the size that its item asks for; Infinity if the box is too small. */
 function costOf(item, { width, height }, column, scale) {
   if ("items" in item) return inside(item, { width, height }, column)?.cost ?? Infinity;
   if (width < item.least.width || height < item.least.height) return Infinity;
@@ -294,7 +302,7 @@ function within(group, { x, y, width, height }, column) {
   return boxes.map((box) => ({ ...box, x: box.x + x, y: box.y + top }));
 }
 
-/** Tiles below each other, of heights as their sizes ask for. @returns {Slices|null} */
+/** Stack the tiles below each other, with heights in proportion to their sizes. @returns {Slices|null} */
 function stackOf({ items }, { width, height }, column) {
   const total = (/** @type {(item: Item) => number} */ part) => items.reduce((sum, item) => sum + part(item), 0);
   const room = height - (items.length - 1) * GUTTER.y;

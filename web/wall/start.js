@@ -12,15 +12,15 @@ import { isCommanded, screenName } from "./screen.js";
 import { Tile } from "./tile.js";
 import { Turns } from "./turns.js";
 
-/** Seconds between two requests for the configuration, and between two pictures that are stored. */
+/** Seconds between two requests for the configuration, and between two times that a picture is stored. */
 const RETRY = 5;
 const SAVE_EVERY = 30;
-/** Seconds between two questions whether an administrator has let this screen in. */
+/** Seconds between two requests that ask whether an administrator has let this screen in. */
 const PAIR_EVERY = 2;
 /** Seconds until the walls are asked for again, if a proxy or another node has answered with old ones. */
 const OUTDATED = 60;
 
-/** Codes of errors that say that this browser has no right to read, or has it no more. */
+/** The codes of the errors for a browser that has no right to read, or has lost it. */
 const WITHOUT_RIGHT = ["signed-out", "no-token", "bad-token"];
 
 /**
@@ -43,7 +43,7 @@ if ("serviceWorker" in navigator) navigator.serviceWorker.register("worker.js").
 document.documentElement.setAttribute("data-running", ""); // boot.js may stop watching
 /** Asks for access while this browser has none. */
 const pairing = new Pairing();
-/** What is shown, the version of the walls that the server told last, and whether it is being asked for them. */
+/** The present program, the latest version of the walls that the server named, and whether a request for them is under way. */
 let program = before;
 let version = "";
 let asking = false;
@@ -51,7 +51,7 @@ let asking = false;
 let again;
 await update();
 
-/** Ask for the program, and show what has changed of it. */
+/** Ask for the program, and show it if it has changed. */
 async function update() {
   clearTimeout(again);
   asking = true;
@@ -63,13 +63,16 @@ async function update() {
   if (isOutdated()) again = setTimeout(update, OUTDATED * 1000);
 }
 
-/** Whether the server has told another version of the walls than this page has. */
+/** Whether the server has named another version of the walls than this page shows. */
 function isOutdated() {
   const parts = version && program ? [program.playlist, ...program.walls] : [];
   return parts.some((/** @type {any} */ part) => part.version && part.version !== version);
 }
 
-/** Learn what the server has. A page of another build renews itself. @param {import("../client/link.js").Configuration} told */
+/**
+ * Note the builds of the server's page and walls. A page of another build reloads.
+ * @param {import("../client/link.js").Configuration} told
+ */
 function hear({ build, walls }) {
   if (build !== buildOf(document)) return;
   version = walls;
@@ -104,7 +107,10 @@ function show({ playlist, walls }) {
   return { save, change, close: () => [turns, link].forEach((part) => part.close()) };
 }
 
-/** Ask until the server answers. A wall that does not exist may be configured later. @returns {Promise<Program>} */
+/**
+ * Ask until the server answers. It also asks again for a wall that does not exist, which may be configured later.
+ * @returns {Promise<Program>}
+ */
 async function getProgram() {
   for (;;) {
     try {
@@ -126,19 +132,19 @@ async function getProgram() {
   }
 }
 
-/** The configured language: without rights, the page knows no wall that has one. */
+/** The language configured for all walls; without rights, the page cannot know a wall's own language. */
 function pageLanguage() {
   return document.querySelector('meta[name="language"]')?.getAttribute("content") || undefined;
 }
 
-/** Show nothing, and store no picture of what was shown. */
+/** Show nothing, and store no picture. */
 function blank() {
   const before = shown;
   shown = null;
   before?.close();
 }
 
-/** Show nothing, and forget what was shown: this browser may not read it any more. */
+/** Show nothing, and forget the stored pictures: this browser may no longer read them. */
 function signOut() {
   blank();
   forgetPictures();

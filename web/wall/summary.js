@@ -1,4 +1,4 @@
-/** The summary of a wall: what needs somebody, by name, the worst first. Pure. */
+/** The summary of a wall: the needs (things that need somebody), by name, the worst first. Pure. */
 
 import { emsOf } from "../draw/numeral.js";
 import { rankOf, RANKS, SIGNS } from "../text/ranks.js";
@@ -11,7 +11,7 @@ import { textOf } from "./evidence.js";
 
 /** The most alarms that are read out at once. */
 const ALARMS = 5;
-/** The space between two needs, and the room for "+12 more", in em. Text has narrower letters than numerals. */
+/** The space between two needs, and the room for "+12 more", in em. */
 const GAP = 1;
 const MORE = 4.5;
 const NARROWER = 0.9;
@@ -24,12 +24,12 @@ const NARROWER = 0.9;
  * @typedef {object} Named
  * @property {Rank} rank
  * @property {string} name  with its sign: "■ Payments"
- * @property {string} text  what is the matter
- * @property {string} [since]  since when: it is left out if more names have room then
+ * @property {string} text  its trouble
+ * @property {string} [since]  how long: left out if this makes room for more names
  */
 
 /**
- * What needs somebody, the worst first, in the order of the tiles.
+ * The needs of all tiles, the worst first; equal ones in the order of the tiles.
  * @param {Summed[]} tiles
  * @param {number} now  in seconds
  * @param {import("../text/language.js").Place} [place]
@@ -59,7 +59,7 @@ function limitOf([first]) {
 }
 
 /**
- * The needs for which there is room. At least the first one is told. If not all of them have room, names count more than times.
+ * The needs for which there is room, at least the first one. If not all have room, names are more important than times.
  * @param {Named[]} needs
  * @param {number} room  in em
  * @returns {{shown: {rank: Rank, name: string, text: string}[], more: number}}
@@ -80,7 +80,7 @@ function firstNeeds(needs, room) {
 }
 
 /**
- * Whether all is known to be well.
+ * Whether every tile is known to be well.
  * @param {Summed[]} tiles
  * @returns {boolean}
  */
@@ -100,7 +100,7 @@ export function isUrgent(assessments) {
 /**
  * The tiles that are critical or failed, for somebody with a screen reader.
  * @param {Summed[]} tiles
- * @returns {string}  empty if nothing is
+ * @returns {string}  empty if no tile is
  */
 export function alarmsOf(tiles) {
   const alarming = tiles.filter(({ assessment }) => assessment?.level === "critical" || assessment?.state === "failed");

@@ -1,7 +1,7 @@
 /**
  * A tile: the frame around a stream or several, with label, fuse and evidence. Its kind makes the body, which shows the value.
  *
- * A body may throw at any value. That is the failure of this tile alone: it shows as failed, and the other tiles go on.
+ * A body may throw at any value. Then only this tile shows as failed.
  */
 
 import { stateOf, validity } from "../client/health.js";
@@ -20,7 +20,7 @@ const FOOT = 3.2;
 const LINE = 3.12;
 /** The sizes of the label and of the text beside it, and the least space between them, in u. */
 const SIZE = { label: 2.7, aside: 2.3, space: 2 };
-/** Between two texts beside the label. */
+/** Separates two texts beside the label. */
 const APART = " · ";
 /** The most lines of a failure: two of its reason, and one for the time of the value. */
 const LINES = 3;
@@ -42,7 +42,7 @@ export class Tile extends HTMLElement {
   #body = null;
   /** The exception of a body that failed. @type {{error: unknown}|null} */
   #failure = null;
-  /** Whether that is in the browser's console. Once is enough: a wall runs for months. */
+  /** Whether the failure was logged in the browser's console. Once is enough: a wall runs for months. */
   #logged = false;
   #top = addElement("div", "top");
   #label = addElement("h2", "label words", this.#top);
@@ -57,7 +57,7 @@ export class Tile extends HTMLElement {
   #spec = { names: [] };
   /** The room below the label. @type {Omit<import("../kinds/kind.js").Box, "foot"|"spare">|null} */
   #room = null;
-  /** What the body has of it. @type {import("../kinds/kind.js").Box|null} */
+  /** The part of the room that the body has. @type {import("../kinds/kind.js").Box|null} */
   #box = null;
 
   constructor() {
@@ -72,12 +72,12 @@ export class Tile extends HTMLElement {
     this.append(this.#line, this.#top, ...(this.#body ? [this.#body.element] : []), this.#foot, this.#expiry);
   }
 
-  /** The tile was removed or is being moved. A fuse out of sight must not burn on. */
+  /** Put the fuse out: the tile was removed or is being moved. */
   disconnectedCallback() {
     this.#fuse.out();
   }
 
-  /** The label as it reads on the wall. @returns {string} */
+  /** The text of the label on the wall. @returns {string} */
   get called() {
     return this.#label.textContent ?? "";
   }
@@ -87,7 +87,7 @@ export class Tile extends HTMLElement {
    * @param {{x: number, y: number, width: number, height: number}} place  in u
    * @param {import("../kinds/kind.js").SizeName} size
    * @param {number} unit  pixels of u
-   * @param {number} stretch  of the rows, for as long as a band or a notice takes room
+   * @param {number} stretch  the factor by which rows are stretched while a band or a notice takes room
    */
   place({ x, y, width, height }, size, unit, stretch) {
     for (const [name, value] of [["--x", x], ["--y", y * stretch], ["--w", width], ["--h", height * stretch]]) setProperty(this, String(name), value);
@@ -96,8 +96,9 @@ export class Tile extends HTMLElement {
   }
 
   /**
-   * Give the body its room. A tile of several streams that each tell their own state seldom has evidence, and keeps no line for it.
-   * @returns {boolean}  whether that is another room than before
+   * Give the body its room. A tile that shows the state of each of several streams seldom has evidence, so it keeps no line for
+   * it.
+   * @returns {boolean}  whether the room has changed
    */
   #fit() {
     if (!this.#room) return false;
@@ -110,8 +111,8 @@ export class Tile extends HTMLElement {
   }
 
   /**
-   * Whether a body that shows all that it has may take the line of evidence: nothing but an age would stand there. On a lost wall the
-   * band says more of all ages, so that an age without room may go.
+   * Whether a body that shows everything may take the line of evidence: it may if only an age would stand there. On a lost wall
+   * the band has the ages, so an age without room may be left out.
    */
   #isSpare() {
     const { state, level, age } = this.assessment ?? {};
@@ -138,14 +139,17 @@ export class Tile extends HTMLElement {
     setText(this.#aside, this.#beside(taken && this.#hasRoom(age) ? age : ""));
   }
 
-  /** A sided body has its evidence below its side. A failure has more lines of evidence where they cover nothing. */
+  /** Place the evidence: a sided body has it below its side; a failure has more lines if they cover nothing. */
   #shape() {
     setData(this, "shape", this.#body?.element.classList.contains("sided") ? "sided" : undefined);
     const lines = this.#box && this.assessment?.state === "failed" ? Math.min(LINES, Math.floor(this.#below(this.#box) / LINE)) : 1;
     setData(this, "tall", lines > 1 ? String(lines) : undefined);
   }
 
-  /** The height below what stays legible of a failed body, in u. It is measured, which costs a layout. @param {import("../kinds/kind.js").Box} box */
+  /**
+   * The free height below the legible part of a failed body, in u. It is measured, which costs a layout.
+   * @param {import("../kinds/kind.js").Box} box
+   */
   #below({ height, foot, unit }) {
     if (!this.#body) return height + foot;
     const parts = [...this.querySelectorAll(".figure, .meter")].map((part) => part.getBoundingClientRect());
@@ -154,9 +158,9 @@ export class Tile extends HTMLElement {
   }
 
   /**
-   * Show what has changed.
+   * Show new streams, values or settings.
    * @param {Spec} spec
-   * @param {Stream[]} streams  those of the spec, in its order
+   * @param {Stream[]} streams  the streams of the spec, in its order
    * @param {Picture} picture
    */
   update(spec, streams, picture) {
@@ -172,7 +176,7 @@ export class Tile extends HTMLElement {
     this.#logged &&= this.#failure !== null;
   }
 
-  /** Show what time changes: states, ages, the fuse. @param {Stream[]} streams @param {Picture} picture */
+  /** Show the parts that time changes: states, ages, the fuse. @param {Stream[]} streams @param {Picture} picture */
   judge(streams, picture) {
     this.assessment = this.#assess(streams, picture);
     if (this.#fit()) this.assessment = this.#assess(streams, picture); // another number of rows has room
@@ -187,7 +191,7 @@ export class Tile extends HTMLElement {
     this.#fuse.burn(valid.sort((a, b) => a.from + a.span - b.from - b.span)[0] ?? null, picture.now);
   }
 
-  /** Draw what moves with time, such as lines. @param {Stream[]} streams @param {Picture} picture */
+  /** Draw the parts that move with time, such as lines. @param {Stream[]} streams @param {Picture} picture */
   draw(streams, picture) {
     if (this.#attempt((body) => body.draw?.(streams, picture, this.#spec))) this.judge(streams, picture);
   }
@@ -230,8 +234,8 @@ export class Tile extends HTMLElement {
   }
 
   /**
-   * Call the body. If it throws, the tile has failed until an update makes a new body: a body that was left in the middle of
-   * something may show half of an old value.
+   * Call the body. If it throws, the tile has failed until an update makes a new body: an interrupted body may show half of an
+   * old value.
    * @param {(body: import("../kinds/kind.js").Body) => void} call
    * @returns {boolean}  whether it threw
    */

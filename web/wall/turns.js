@@ -1,4 +1,6 @@
-/** Shows the walls of a screen in turn, in their hours, and dims the screen. A wall with something critical breaks in. */
+/**
+ * Shows the walls of a screen in turn, in their hours, and dims the screen. A wall with a critical tile interrupts the others.
+ */
 
 import { showsStream } from "./configuration.js";
 import { dim } from "./display.js";
@@ -6,7 +8,7 @@ import { brightnessAt, momentOf, turnAt } from "./playlist.js";
 import { Screen } from "./screen.js";
 import { Wall } from "./wall.js";
 
-/** Milliseconds between two looks at the clock and at what is critical. */
+/** Milliseconds between two looks at the clock and at critical tiles. */
 const LOOK_EVERY = 1000;
 
 /** @typedef {import("./configuration.js").WallConfiguration} WallConfiguration */
@@ -74,7 +76,7 @@ export class Turns {
     return momentOf(this.#link.now(), this.#playlist.timezone);
   }
 
-  /** @param {boolean} over  whether the wall that is shown has had its time */
+  /** @param {boolean} over  whether the time of the present wall is over */
   #turnAt(over) {
     const critical = [...this.#link.streams.values()].filter(({ health: { level, state } }) => level === "critical" && state === "fresh");
     const isCritical = (/** @type {string} */ wall) => {

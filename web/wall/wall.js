@@ -31,7 +31,7 @@ export class Wall {
   #announcer = new Announcer();
   /** Tiles by the keys of expandTiles, in the order of the page. @type {Map<string, {tile: Tile, spec: Spec}>} */
   #tiles = new Map();
-  /** The names of the streams that the tiles were made for. @type {string|null} */
+  /** The names of the streams for which the tiles were made. @type {string|null} */
   #names = null;
   /** Streams whose tiles are to be updated; null: all. @type {Set<string>|null} */
   #dirty = null;
@@ -42,7 +42,7 @@ export class Wall {
   #observer;
   #places;
   #scores = new Scores(byId("tiles"));
-  /** The kinds and the hero that the places were made for: another value may need another kind of tile, of another size. */
+  /** The kinds and the hero for which the places were made: a new value may need another kind of tile, with another size. */
   #kinds = "";
   #abort = new AbortController();
 
@@ -97,7 +97,7 @@ export class Wall {
     this.#schedule();
   }
 
-  /** Draw everything anew: something else takes room. */
+  /** Draw everything anew, because the room has changed. */
   arrange() {
     this.#schedule();
   }
@@ -115,7 +115,7 @@ export class Wall {
     return this.#link.at === null && this.#last ? this.#last.streams : this.#link.streams;
   }
 
-  /** A tile's streams. One that does not exist (yet) waits for its first value. @returns {Stream[]} */
+  /** A tile's streams; blank ones for names without a stream. @returns {Stream[]} */
   #streamsOf({ names }, streams) {
     return names.map((name) => streams.get(name) ?? { name, description: {}, health: {}, seq: 0, missed: 0 });
   }
@@ -190,7 +190,7 @@ export class Wall {
     this.#display.update();
   }
 
-  /** Give all tiles their places, and find those that share an axis of time. @param {Tile} [hero] */
+  /** Give all tiles their places, and find the scores (tiles that share an axis of time). @param {Tile} [hero] */
   #arrange(hero) {
     const [tiles, { groups = [] }] = [[...this.#tiles.values()], this.#configuration];
     this.#places.arrange(tiles, groups, hero);
@@ -213,7 +213,10 @@ export class Wall {
 
   // -- places ------------------------------------------------------------------------------------------------------------------
 
-  /** Make the tiles that the configuration wants of these streams. @returns {boolean} whether any came, went or moved */
+  /**
+   * Make the tiles that the configuration has for these streams.
+   * @returns {boolean} whether any tile was added, removed or moved
+   */
   #gather(streams) {
     const names = [...streams.keys()].join();
     if (names === this.#names) return false;

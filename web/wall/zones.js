@@ -1,4 +1,4 @@
-/** The header's other clocks and the date. What has no room wraps out of sight: see #zones in wall.css. */
+/** The header's other clocks and the date. Those without room wrap out of sight: see #zones in wall.css. */
 
 import { addElement, byId, setText } from "../page/dom.js";
 
@@ -7,7 +7,7 @@ export class Zones {
   #shown = [];
 
   /**
-   * @param {string[]} clocks  time zones; one that the browser does not know is left out
+   * @param {string[]} clocks  IANA names of time zones; a zone that the browser does not know is left out
    * @param {{date?: boolean, language?: string, timezone?: string}} wall
    */
   constructor(clocks, { date = false, language, timezone: timeZone }) {
