@@ -7,7 +7,7 @@ they are half of the log, so that memory is proportional to the updates that are
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from streamd.core.update import Position, Update
 
@@ -27,24 +27,35 @@ class Log:
     def __len__(self) -> int:
         return len(self._updates) - self._holes
 
-    def append(self, update: Update) -> None:
-        """Add the newest update."""
-        self._ats.append(update.at)
-        self._updates.append(update)
+    def extend(self, updates: Sequence[Update]) -> None:
+        """Add the newest updates."""
+        self._ats += [update.at for update in updates]
+        self._updates += updates
 
-    def drop(self, update: Update) -> None:
-        """Drop an update; it must be in the log."""
+    def drop(self, updates: list[Update]) -> Position:
+        """Drop one or more updates, which must be in the log; return the newest position."""
         # Streams that are published in turn also drop their updates in turn.  Then no search is needed.
-        index = self._after_last
-        if index >= len(self._updates) or self._updates[index] is not update:
-            index = bisect_left(self._ats, update.at)
-        self._updates[index] = None
-        self._after_last = index + 1
-        self._holes += 1
+        after, count = self._after_last, len(updates)
+        if self._updates[after : after + count] == updates:
+            self._updates[after : after + count] = [None] * count
+            last = after + count - 1
+            self._after_last = last + 1
+        else:
+            last = 0
+            for update in updates:
+                index = self._after_last
+                if index >= len(self._updates) or self._updates[index] is not update:
+                    index = bisect_left(self._ats, update.at)
+                self._updates[index] = None
+                self._after_last = index + 1
+                last = max(last, index)
+        newest = self._ats[last]
+        self._holes += count
         if self._holes > FEW and 2 * self._holes > len(self._updates):
             self._updates = [kept for kept in self._updates if kept is not None]
             self._ats = [kept.at for kept in self._updates if kept is not None]
             self._holes = self._after_last = 0
+        return newest
 
     def after(self, at: Position) -> Iterator[Update]:
         """Yield the updates after a position, in order; the log must not change meanwhile."""

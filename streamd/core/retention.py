@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from streamd.core.histories.long_history import LongHistory
 from streamd.core.histories.past import Past
 from streamd.core.log import Log
 from streamd.core.stream import Stream
-from streamd.core.update import ORIGIN, Draft, Position, Update
+from streamd.core.update import ORIGIN, Draft, Position, Update, size_of
 
 UPDATE_BYTES = 304
 """Bytes of memory for one update without its value (CPython): itself and its position, four numbers, a
@@ -61,6 +61,7 @@ class Retention:
         self.lost = self.horizon = ORIGIN
         self.razed = 0
         self.size = self.long = self.pinned = 0
+        self._replaced: list[Update] = []  # removed from their histories since settle()
         self._first: dict[str, Position] = {}  # stream -> newest update dropped since losses()
 
     @property
@@ -84,23 +85,45 @@ class Retention:
         return first, self.horizon
 
     def follow(self, stream: Stream, update: Update) -> None:
-        """Append a stream's newest update, and drop those that exceed its ``keep``."""
-        history, size = stream.history, cost(update)
+        """Append a stream's newest update, and remove the oldest if it exceeds ``keep``.
+
+        :meth:`settle` has to be called next, for many updates at once.
+        """
+        history = stream.history
         if history:
-            last = history[-1]
-            self.pinned -= cost(last)
-            if last.value is None:
+            last = history[-1].value
+            self.pinned += len(update.value or b"") - len(last or b"")
+            self.recent.move_to_end(stream.name)
+            if last is None:
                 self.drop(stream)
-        self.size += size
-        self.added += size
-        self.pinned += size
+        else:
+            self.pinned += cost(update)
+            self.recent[stream.name] = stream
+            self.recent.move_to_end(stream.name)
         history.append(update)
-        self.log.append(update)
-        self.recent[stream.name] = stream
-        self.recent.move_to_end(stream.name)
         most = stream.description.keep.updates
         if most is not None and len(history) > most:
-            self.drop(stream)
+            oldest = history.popleft()
+            if stream.long is not None:
+                stream.long.drop(oldest)
+            stream.lost = oldest.at
+            self._replaced.append(oldest)
+
+    def settle(self, updates: Sequence[Update]) -> None:
+        """Enter the updates into the log that streams follow now, and drop those that they replace."""
+        size = UPDATE_BYTES * len(updates) + size_of(updates)
+        self.size += size
+        self.added += size
+        self.log.extend(updates)
+        if self._replaced:
+            replaced, self._replaced = self._replaced, []
+            self._drop(replaced)
+
+    def _drop(self, updates: list[Update]) -> None:
+        """Drop updates that were removed from their histories."""
+        self.size -= UPDATE_BYTES * len(updates) + size_of(updates)
+        self._first.update([(update.stream, update.at) for update in updates])
+        self.lost = max(self.lost, self.log.drop(updates))
 
     def limit(self, stream: Stream) -> None:
         """Drop the oldest updates of a stream that exceed its ``keep``."""
@@ -114,9 +137,8 @@ class Retention:
         update = stream.history.popleft()
         if stream.long is not None:
             stream.long.drop(update)
-        self.log.drop(update)
-        self.size -= cost(update)
-        self.lose(stream, update.at)
+        stream.lost = update.at
+        self._drop([update])
 
     def empty(self, stream: Stream) -> None:
         """Drop every update of a stream."""
@@ -206,7 +228,7 @@ class Retention:
         self.horizon = max(self.horizon, stream.lost)
         self.razed = max(self.razed, stream.buried)
         for update in stream.history:
-            self.log.drop(update)
+            self.log.drop([update])
             self.size -= cost(update)
             self._first[stream.name] = update.at
         for index in (self.streams, self.recent, self.tombs):

@@ -59,13 +59,14 @@ class Rights(NamedTuple):
         if name not in self.view:
             raise no_right(f"reading {shorten(name)}")
 
-    def check_publish(self, name: str) -> None:
-        """Refuse a client that may not publish and forget a stream.
+    def check_publish(self, *names: str) -> None:
+        """Refuse a client that may not publish and forget each of these streams.
 
         :raises Refused: 403.
         """
-        if name not in self.publish:
-            raise no_right(f"publishing {shorten(name)}")
+        for name in () if self.publish.all else names:
+            if name not in self.publish:
+                raise no_right(f"publishing {shorten(name)}")
 
     def may_read_wall(self, name: str, streams: Selection) -> bool:
         """Return whether a wall may be read: each of its names, and at least one match of each glob.

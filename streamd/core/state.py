@@ -157,6 +157,7 @@ class State(Streams):
             return False
         elif stream.history or stream.lost != ORIGIN or update.seq == 1:
             kept.follow(stream, update)
+            kept.settle((update,))
             stream.unreadable = None
         else:  # only a mark
             kept.lose(stream, update.at)
@@ -179,28 +180,40 @@ class State(Streams):
 
     def apply(self, updates: Sequence[Update], now: float) -> None:
         """Apply updates in the order in which they were committed."""
+        if None in [update.value for update in updates]:
+            for update in updates:
+                if update.value is None:
+                    self._forget(update, now)
+                else:
+                    self._apply((update,), now)
+        elif updates:
+            self._apply(updates, now)
+        self.razed(self.kept.shed())
+
+    def _apply(self, updates: Sequence[Update], now: float) -> None:
+        """Apply updates with values."""
         follow, hear, streams = self.kept.follow, self.hear, self.streams
         self.applied += len(updates)
+        self.head = updates[-1].at
         for update in updates:
-            self.head = update.at
             stream = streams.get(update.stream)
-            if stream is not None and stream.gone:
-                stream = None
-            if update.value is None:
-                self.applied -= 1
-                if stream is not None:
-                    self.bury(stream, update, now)
-                    self.gaps.forget(update.stream)
-                    self.sources.came_or_went(update.stream, now)
-                continue
-            if stream is None:
+            if stream is None or stream.gone:
                 stream = self.add(update.stream, self.description_of(update.stream), now)
                 self.sources.came_or_went(update.stream, now)
             follow(stream, update)
             if stream.long is not None:
                 self.gaps.hear(stream, update)
             hear(stream, now)
-        self.razed(self.kept.shed())
+        self.kept.settle(updates)
+
+    def _forget(self, update: Update, now: float) -> None:
+        """Apply an update without a value."""
+        self.head = update.at
+        stream = self.find(update.stream)
+        if stream is not None:
+            self.bury(stream, update, now)
+            self.gaps.forget(update.stream)
+            self.sources.came_or_went(update.stream, now)
 
     def skip(self, names: Iterable[str], why: str, now: float) -> None:
         """Mark streams as failed until their next value: an entry in the log cannot be read.

@@ -206,7 +206,8 @@ class Stream:
 
     def judge_level(self) -> None:
         """Set the level (ok, warn or critical) from the newest value."""
-        value = self.history[-1].value if self.history else None
+        limited = self.description.warn is not None or self.description.critical is not None
+        value = self.history[-1].value if limited and self.history else None
         self.level = "ok" if value is None else self.level_of(value) or "ok"
 
     def judge_limits(self, now: float) -> None:
@@ -218,10 +219,9 @@ class Stream:
 
     def level_of(self, value: bytes) -> Level | None:
         """Return the level of a value, which is JSON text; None if the stream has no limits."""
-        d = self.description
-        if d.warn is None and d.critical is None:
-            return None
-        return level(to_python(value), d.warn, d.critical)
+        warn, critical = self.description.warn, self.description.critical
+        limited = warn is not None or critical is not None
+        return level(to_python(value), warn, critical) if limited else None
 
     def judge(self, now: float) -> bool:
         """Compute the health; return whether it has changed."""

@@ -149,6 +149,7 @@ class Streams:
         self.kept.empty(stream)
         self.kept.lose(stream, update.at)
         self.kept.follow(stream, update)
+        self.kept.settle((update,))
         self._begin_anew(stream, now)
         if stream.configured:  # it continues to exist, without a value
             stream.described = stream.judged = stream.buried

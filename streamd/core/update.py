@@ -9,7 +9,8 @@ not track them (``gc=False``); ``docs/performance.rst`` says how much time that 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count, repeat
 from typing import Annotated
 
 import msgspec
@@ -63,6 +64,13 @@ class Position(msgspec.Struct, frozen=True, order=True, gc=False):
             return Position(ms, n + 1)
         first = Position(now_ms, life * LIFE_UNIT)
         return first if first > self else Position(ms + 1, life * LIFE_UNIT)
+
+    def following(self, now_ms: int, life: int, most: int) -> Iterator[Position]:
+        """Return the positions of the next ``most`` updates, which are in one millisecond."""
+        first = self.next(now_ms, life)
+        if first.n % LIFE_UNIT + most > LIFE_UNIT:
+            first = Position(first.ms + 1, life * LIFE_UNIT)
+        return map(Position, repeat(first.ms), count(first.n))
 
 
 ORIGIN = Position(0, 0)
@@ -118,9 +126,9 @@ def time_of(update: Update) -> float:
     return min(update.time, (update.at.ms + 1) / 1000)
 
 
-def size_of(drafts: Sequence[Draft]) -> int:
-    """Return the bytes of the drafts' values."""
-    return sum([len(draft.value) for draft in drafts if draft.value is not None])
+def size_of(updates: Sequence[Draft] | Sequence[Update]) -> int:
+    """Return the bytes of the values of updates or drafts."""
+    return sum([len(update.value) for update in updates if update.value is not None])
 
 
 def check_name(name: str) -> str:

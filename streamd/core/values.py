@@ -25,7 +25,7 @@ _MAYBE_OVERFLOW = re.compile(rb"[0-9]{309}")
 """The largest double has 309 digits: only a text with this many digits in a row may exceed it."""
 
 
-def from_json(text: bytes) -> bytes:
+def from_json(text: bytes | msgspec.Raw) -> bytes:
     """Return the canonical form of a value given as JSON text: no white space, each key once.
 
     :raises Refused: 413 if longer than :data:`MAX_VALUE`; 400 if it is not JSON, nested deeper than

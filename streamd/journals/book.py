@@ -170,19 +170,19 @@ class Batch:
         return updates
 
     def _order(self, drafts: Sequence[Draft]) -> list[Update]:
-        seqs, known, head, now, life = self.seqs, self._book.seqs, self.head, self.now, self._life
-        now_ms = int(now * 1000)
+        seqs, known, now = self.seqs, self._book.seqs, self.now
+        positions = self.head.following(int(now * 1000), self._life, len(drafts))
         updates = []
         for draft in drafts:
             name, value = draft.stream, draft.value
             seq = seqs[name] if name in seqs else known.get(name, 0)
             if value is None and not seq:
                 continue  # the tombstone of a stream that never existed would stay forever
-            head = head.next(now_ms, life)
             time = now if draft.time is None else draft.time
-            updates.append(Update(name, seq + 1, head, time, value))
+            updates.append(Update(name, seq + 1, next(positions), time, value))
             seqs[name] = 0 if value is None else seq + 1
-        self.head = head
+        if updates:
+            self.head = updates[-1].at
         return updates
 
     def receipt(self, key: Key) -> Sequence[Update] | None:

@@ -228,15 +228,8 @@ class LogFile:
         if batch.probing:
             self._probe()
         with self._transaction():
+            self._rows.insert(self._db, batch.updates)
             many = self._db.executemany
-            many(
-                "INSERT INTO updates (id, stream, seq, ms, i, time, value)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (id, u.stream, u.seq, u.at.ms, u.at.n % LIFE_UNIT, u.time, u.value)
-                    for id, u in enumerate(batch.updates, self._rows.last + 1)
-                ),
-            )
             many("REPLACE INTO places VALUES (?, ?)", batch.places.items())
             for (kind, name), record in batch.records.items():
                 if record is None:
@@ -248,7 +241,7 @@ class LogFile:
             _write_blocks(self._db, batch.blocks)
             dropped = self._trim(batch)
         self._rows.forget(dropped)
-        self._rows.add(update.stream for update in batch.updates)
+        self._rows.add([update.stream for update in batch.updates])
         if batch.updates:
             self._head = batch.head
             self._told.write(self._head)

@@ -9,9 +9,16 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
-from streamd.core.update import LIFE_UNIT, Position
+from streamd.core.update import LIFE_UNIT, Position, Update
+
+TOGETHER = 50
+"""Rows that one statement inserts: 1.2 µs each, and 1.8 µs in statements of their own."""
+
+_INSERT = "INSERT INTO updates (id, stream, seq, ms, i, time, value) VALUES "
+_ROW = "(?, ?, ?, ?, ?, ?, ?)"
 
 Dropped = Mapping[str, int]
 """Stream -> how many of its oldest rows were deleted."""
@@ -29,6 +36,18 @@ class Rows:
         self._ids: dict[str, array[int]] = {}
         for stream, id in rows:
             self._add(stream, id)
+
+    def insert(self, db: sqlite3.Connection, updates: Sequence[Update]) -> None:
+        """Insert rows into the file; :meth:`add` has to be called once the transaction is committed."""
+        rows = [
+            (id, u.stream, u.seq, u.at.ms, u.at.n % LIFE_UNIT, u.time, u.value)
+            for id, u in enumerate(updates, self.last + 1)
+        ]
+        rest = len(rows) % TOGETHER
+        for start in range(0, len(rows) - rest, TOGETHER):
+            some = chain.from_iterable(rows[start : start + TOGETHER])
+            db.execute(_INSERT + ", ".join([_ROW] * TOGETHER), [*some])
+        db.executemany(_INSERT + _ROW, rows[len(rows) - rest :])
 
     def add(self, streams: Iterable[str]) -> None:
         """Note new rows of these streams, which have the ids after the newest row."""

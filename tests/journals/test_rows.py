@@ -7,9 +7,9 @@ import sqlite3
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.core.update import LIFE_UNIT, ORIGIN, Position
+from streamd.core.update import LIFE_UNIT, ORIGIN, Position, Update
 from streamd.journals.file_format import UPGRADES
-from streamd.journals.rows import Rows
+from streamd.journals.rows import TOGETHER, Rows
 
 LIFE = 7 * LIFE_UNIT
 SEARCH = (
@@ -85,3 +85,22 @@ class RowsTests(SynchronousTestCase):
         table.trim({"a": Position(1, LIFE), "b": Position(1, LIFE)}, Position(1, LIFE))
         self.assertEqual([], table.held())
         self.assertEqual({}, table.rows._ids)
+
+    def test_many_updates_at_once_are_inserted_in_order(self) -> None:
+        table = Table()
+        table.append("a", 1, 0, b"1")
+        database = table.databases[0]
+        for count in (0, 1, TOGETHER, 2 * TOGETHER + 3):
+            database.execute("DELETE FROM updates WHERE id > 1")
+            updates = [
+                Update(f"s{i}", i + 1, Position(2, LIFE + i), i / 2, None if i == 5 else b"%d" % i)
+                for i in range(count)
+            ]
+            table.rows.insert(database, updates)
+            wanted = [
+                (2 + i, u.stream, u.seq, u.at.ms, i, u.time, u.value) for i, u in enumerate(updates)
+            ]
+            rows = (
+                "SELECT id, stream, seq, ms, i, time, value FROM updates WHERE id > 1 ORDER BY id"
+            )
+            self.assertEqual(wanted, database.execute(rows).fetchall())

@@ -7,7 +7,7 @@ the client are checked again for each message.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -120,7 +120,7 @@ class LivePublisher:
     ) -> Deferred[Sequence[Update]]:
         publisher = self._publisher_of(admission)
         self._publisher.check_rate(publisher)
-        drafts = _drafts(said, publisher.rights)
+        drafts = _drafts(said, publisher.rights, self._publisher.known)
         return self._publisher.append(drafts, _key(said, text, publisher))
 
     def _publisher_of(self, admission: Admission) -> Principal:
@@ -163,17 +163,21 @@ class BadUpdate(Refused):
         self.index = index
 
 
-def _drafts(said: Publish, rights: Rights) -> list[Draft]:
+def _drafts(said: Publish, rights: Rights, known: Container[str]) -> list[Draft]:
     """Return the updates of a message.
 
+    :param known: names of streams, which need no check.
     :raises BadUpdate: if one of them has no valid name, value or time, or must not be published.
     """
     drafts: list[Draft] = []
     try:
         for update in said.updates:
-            rights.check_publish(check_name(update.stream))
+            if update.stream not in known:
+                check_name(update.stream)
+            if not rights.publish.all:
+                rights.check_publish(update.stream)
             check_time(update.time)
-            drafts.append(Draft(update.stream, from_json(bytes(update.value)), update.time))
+            drafts.append(Draft(update.stream, from_json(update.value), update.time))
     except Refused as refused:
         raise BadUpdate(len(drafts), refused) from None
     return drafts
