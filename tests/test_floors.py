@@ -45,7 +45,7 @@ FLOORS = {
         "streams",
         "histories.gaps",
         "formulas.glob_values health.ownership histories.saving",
-        "health.sources",
+        "health.readings",
         "state",
         "catchup reconfiguration",
     ],
@@ -76,7 +76,7 @@ FLOORS = {
     "journals": [
         "append_counts",
         "journal",
-        "book file_format queue redis_requests rows",
+        "file_format log_state queue redis_requests rows",
         "local log_file redis_log redis_session",
         "memory redis sqlite",
         "registry",

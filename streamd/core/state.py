@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from streamd.core.description import Description
-from streamd.core.health.sources import Sources
+from streamd.core.health.readings import Sources
 from streamd.core.histories.blocks import StoredBlocks
 from streamd.core.histories.gaps import Gaps
 from streamd.core.histories.saving import Saving

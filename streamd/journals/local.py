@@ -10,8 +10,8 @@ from twisted.python.failure import Failure
 
 from streamd.core.histories.blocks import Blocks
 from streamd.core.update import ORIGIN, Draft, Position, Update
-from streamd.journals.book import Batch, Book
 from streamd.journals.journal import Key, SourceCursor
+from streamd.journals.log_state import Batch, LogState
 from streamd.journals.queue import TRIM_BYTES, Outcome, QueuedJournal, cost_of_blocks
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class LocalJournal(QueuedJournal[Question]):
         super().__init__(life, store, elapsed)
         self._now = now
         self._elapsed = elapsed
-        self._book = Book()
+        self._log_state = LogState()
 
     def append(
         self,
@@ -69,7 +69,7 @@ class LocalJournal(QueuedJournal[Question]):
         return self._queue.ask(lambda batch: batch.trim(first, horizon), TRIM_BYTES * len(first))
 
     async def _carry_out(self, requests: Sequence[Question]) -> Outcome:
-        batch = Batch(self._book, self.life, self._now(), self._elapsed())
+        batch = Batch(self._log_state, self.life, self._now(), self._elapsed())
         answers: list[Any] = []
         for question in requests:
             try:
@@ -78,7 +78,7 @@ class LocalJournal(QueuedJournal[Question]):
                 answers.append(Failure())
         if batch:
             await self._store(batch)
-        self._book.settle(batch)
+        self._log_state.settle(batch)
         self._tell(batch.updates)
         return answers, ORIGIN
 

@@ -17,7 +17,6 @@ import msgspec
 
 from streamd.core.histories.blocks import StoredBlocks
 from streamd.core.update import LIFE_UNIT, MAX_TIME, ORIGIN, Position, Update
-from streamd.journals.book import KEYS, Batch, draw_life, weigh
 from streamd.journals.file_format import (
     APPLICATION,
     SOUND,
@@ -31,6 +30,7 @@ from streamd.journals.file_format import (
     this_boot,
     unusable,
 )
+from streamd.journals.log_state import KEYS, Batch, draw_life, weigh
 from streamd.journals.rows import Dropped, Rows
 
 PROBE = 64 * 1024

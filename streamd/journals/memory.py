@@ -9,13 +9,13 @@ from twisted.internet.defer import Deferred, succeed
 
 from streamd.config.kind import Kind, Surroundings
 from streamd.core.update import ORIGIN
-from streamd.journals.book import Batch, draw_life
 from streamd.journals.journal import Follower
 from streamd.journals.local import LocalJournal
+from streamd.journals.log_state import Batch, draw_life
 
 
 class MemoryJournal(LocalJournal):
-    """A journal without a store: it keeps only the book, and the follower keeps the history."""
+    """A journal without a store: it keeps the state of the log, and the follower keeps the history."""
 
     def __init__(
         self, now: Callable[[], float], elapsed: Callable[[], float], life: int | None = None

@@ -13,8 +13,8 @@ from twisted.logger import Logger
 
 from streamd.core.errors import Refused
 from streamd.core.update import LIFE_UNIT, ORIGIN, Position, check_name
-from streamd.journals.book import MAX_RECORDED, draw_life
 from streamd.journals.journal import DOWNGRADE, Unusable
+from streamd.journals.log_state import MAX_RECORDED, draw_life
 from streamd.journals.redis_requests import position, text
 from streamd.reactor.redis_client import TIMEOUT, RedisConnection, RedisUrl, connect
 

@@ -25,11 +25,11 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from streamd.config.kind import Kind, Surroundings
-from streamd.journals.book import KEYS, Batch, Book, Record
 from streamd.journals.file_format import Damaged, damage, explain
 from streamd.journals.journal import KEY_LIFETIME, Away, Follower, Unusable, publisher_of
 from streamd.journals.local import LocalJournal, Question
 from streamd.journals.log_file import Held, LogFile
+from streamd.journals.log_state import KEYS, Batch, LogState, Record
 from streamd.journals.queue import QueuedRequest
 from streamd.reactor.timer import Timer
 from streamd.reactor.worker import Worker
@@ -91,7 +91,7 @@ class SqliteJournal(LocalJournal):
         gc.disable()  # a log has no garbage, and a collection takes as long as reading it
         try:
             held, damaged = self._open()
-            self._keep_book(held)
+            self._take_state(held)
             follower.restore(held.life, held.updates, held.horizon, held.blocks)
         finally:
             gc.enable()
@@ -115,30 +115,30 @@ class SqliteJournal(LocalJournal):
                     f"journal.path: {self._path} is damaged, and stays: {error}"
                 ) from error
 
-    def _keep_book(self, held: Held) -> None:
-        """Make the book from the content of a file."""
+    def _take_state(self, held: Held) -> None:
+        """Make the state of the log from the content of a file."""
         self.life = held.life
-        self._book = book = Book()
+        self._log_state = state = LogState()
         for update in held.updates:
-            book.seqs[update.stream] = update.seq if update.value is not None else 0
-        book.seqs = {name: seq for name, seq in book.seqs.items() if seq}
-        book.head = max([held.horizon, *(u.at for u in held.updates[-1:])])
-        book.places = dict(held.places)
+            state.seqs[update.stream] = update.seq if update.value is not None else 0
+        state.seqs = {name: seq for name, seq in state.seqs.items() if seq}
+        state.head = max([held.horizon, *(u.at for u in held.updates[-1:])])
+        state.places = dict(held.places)
         now, elapsed = self._now(), self._elapsed()
         for kind, name, data, expires, weight in held.records:
             left = None if expires is None else expires - now
             if kind == KEYS:  # even if the clock went back, no key lasts longer than a new one
                 left = min(left or 0.0, KEY_LIFETIME)
             record = Record(data, None if left is None else elapsed + left, weight)
-            book.records.setdefault(kind, {})[name] = record
+            state.records.setdefault(kind, {})[name] = record
             if weight:
                 publisher = publisher_of(name)
-                book.recorded += weight
-                book.shares[publisher] = book.shares.get(publisher, 0) + weight
+                state.recorded += weight
+                state.shares[publisher] = state.shares.get(publisher, 0) + weight
         self._log.info(
             "the log is in {path}: {streams} streams, {updates} updates",
             path=self._path,
-            streams=len(book.seqs),
+            streams=len(state.seqs),
             updates=len(held.updates),
         )
         if held.renewed is not None:
@@ -202,7 +202,7 @@ class SqliteJournal(LocalJournal):
         self._open_other = None
         if self._told_away is not None:
             self._find()
-        self._keep_book(held)
+        self._take_state(held)
         try:
             self._follower.restore(held.life, held.updates, held.horizon, held.blocks)
         except Exception:

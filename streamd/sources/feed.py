@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 from streamd.core.description import Keep
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
+from streamd.core.health.readings import Reading
 from streamd.core.health.source_health import StreamReport
-from streamd.core.health.sources import Reading
 from streamd.core.names import is_below, join_ends
 from streamd.core.presentation import time_text
 from streamd.core.state import State

@@ -27,7 +27,7 @@ from streamd.core.errors import Refused
 from streamd.core.histories.blocks import StoredBlocks
 from streamd.core.state import State
 from streamd.core.update import ORIGIN, Draft, Position, Update
-from streamd.journals import book, redis_session, sqlite
+from streamd.journals import log_state, redis_session, sqlite
 from streamd.journals.journal import (
     KEY_LIFETIME,
     Away,
@@ -73,7 +73,7 @@ class Memory:
     max_recorded = 50
 
     def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
-        patch.setattr(book, "MAX_RECORDED", 2 * self.max_recorded)
+        patch.setattr(log_state, "MAX_RECORDED", 2 * self.max_recorded)
 
     def make(self, times: Times) -> Journal:
         return MemoryJournal(times.now, times.elapsed, LIFE)

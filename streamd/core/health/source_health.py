@@ -43,7 +43,7 @@ class StreamReport(NamedTuple):
 class SourceHealth:
     """The record of one source: whether it works, and all from which the health of its streams follows.
 
-    Only :class:`~streamd.core.health.sources.Sources` changes it.  The schedule adds to ``durations``.
+    Only :class:`~streamd.core.health.readings.Sources` changes it.  The schedule adds to ``durations``.
 
     :ivar expect: the default for ``expect`` of its streams.
     :ivar via: the lives of the other logs that its streams come through.

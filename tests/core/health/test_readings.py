@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamd.core.description import Description
 from streamd.core.duration import Duration
 from streamd.core.errors import Refused
+from streamd.core.health.readings import Reading
 from streamd.core.health.source_health import StreamReport
-from streamd.core.health.sources import Reading
 from streamd.core.stream import UNREPORTED
 from streamd.core.update import ORIGIN, Draft
 from tests.support.fakes import Daemonette

@@ -1,7 +1,7 @@
-"""The rules of a log that only one process has: which appends are valid, and what they change.
+"""The state of a log that only one process has, and the rules by which a batch changes it.
 
-The book is the current state of the log.  A batch collects the changes of one step.  The changes take
-effect only when the batch was stored and the book has taken them over.  This module does no I/O.
+A batch decides which appends are valid, and collects the changes of one step.  The changes take effect
+only when the batch was stored and the state has taken them over.  This module does no I/O.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def weigh(data: bytes) -> int:
     return 1 + len(msgspec.msgpack.decode(data, type=Receipt).updates)
 
 
-class Book:
+class LogState:
     """The current state of the log, without the updates themselves.
 
     :ivar head: the position of the newest update.
@@ -108,7 +108,7 @@ class Book:
 
 
 class Batch:
-    """The changes of one step of a log.  What a batch does not change is as in the book.
+    """The changes of one step of a log.  What a batch does not change is as it was before.
 
     :ivar now: seconds since the epoch.
     :ivar elapsed: seconds on the monotonic clock.
@@ -120,15 +120,15 @@ class Batch:
     :ivar probing: whether to test that the store can be written.
     """
 
-    def __init__(self, book: Book, life: int, now: float, elapsed: float) -> None:
-        self._book = book
+    def __init__(self, before: LogState, life: int, now: float, elapsed: float) -> None:
+        self._before = before
         self._life = life
         self.now = now
         self.elapsed = elapsed
-        self.head = book.head
+        self.head = before.head
         self.seqs: dict[str, int] = {}
         self.places: dict[str, str] = {}
-        self.recorded = book.recorded
+        self.recorded = before.recorded
         self.shares: dict[str, int] = {}
         self.updates: list[Update] = []
         self.records: dict[tuple[str, str], Record | None] = {}
@@ -170,7 +170,7 @@ class Batch:
         return updates
 
     def _order(self, drafts: Sequence[Draft]) -> list[Update]:
-        seqs, known, now = self.seqs, self._book.seqs, self.now
+        seqs, known, now = self.seqs, self._before.seqs, self.now
         positions = self.head.following(int(now * 1000), self._life, len(drafts))
         updates = []
         for draft in drafts:
@@ -205,7 +205,7 @@ class Batch:
 
     def place(self, source: str) -> str | None:
         """See :meth:`Journal.place`."""
-        return self.places.get(source, self._book.places.get(source))
+        return self.places.get(source, self._before.places.get(source))
 
     def put(self, kind: str, name: str, data: bytes, seconds: float | None) -> None:
         """See :meth:`Journal.put`."""
@@ -228,7 +228,7 @@ class Batch:
 
     def all(self, kind: str) -> Mapping[str, bytes]:
         """See :meth:`Journal.records`."""
-        names = [*self._book.records.get(kind, ()), *(n for k, n in self.records if k == kind)]
+        names = [*self._before.records.get(kind, ()), *(n for k, n in self.records if k == kind)]
         found = {name: self._record(kind, name) for name in names}
         return {name: record.data for name, record in found.items() if record is not None}
 
@@ -249,7 +249,7 @@ class Batch:
     def _known(self, kind: str, name: str) -> Record | None:
         if (kind, name) in self.records:
             return self.records[kind, name]
-        return self._book.records.get(kind, {}).get(name)
+        return self._before.records.get(kind, {}).get(name)
 
     def _record(self, kind: str, name: str) -> Record | None:
         record = self._known(kind, name)
@@ -268,14 +268,14 @@ class Batch:
 
     def _share(self, publisher: str) -> int:
         """Return the weight of the records of a publisher's keys."""
-        return self.shares.get(publisher, self._book.shares.get(publisher, 0))
+        return self.shares.get(publisher, self._before.shares.get(publisher, 0))
 
     def _expire(self, kind: str) -> None:
         """Delete the expired records of a kind.  All last equally long, so the oldest expire first."""
         if kind in self._expired:
             return
         self._expired.add(kind)
-        for name, record in self._book.records.get(kind, {}).items():
+        for name, record in self._before.records.get(kind, {}).items():
             if record.expires is None or record.expires > self.elapsed:
                 return
             self._keep(kind, name, None)
