@@ -116,6 +116,13 @@ def test_a_posted_value_is_on_the_page_live(daemon: Daemon, page: Page) -> None:
     expect(page.locator("#band")).to_be_hidden()
 
 
+def test_a_wall_without_streams_says_how_to_make_one(start_daemon: StartDaemon, page: Page) -> None:
+    daemon = start_daemon(config='[access]\npublish = "loopback"\n')
+    page.goto(daemon.url)
+    expect(page.get_by_text("There are no streams yet")).to_be_in_viewport()
+    expect(page.locator("#curl")).to_be_in_viewport()
+
+
 def test_the_demo_counts_on(daemon: Daemon, page: Page) -> None:
     page.goto(daemon.url)
     expect(tile(page, "variable")).to_have_attribute("data-state", "current")
