@@ -1,7 +1,8 @@
 /** Things that are on or off, or work or do not: a cell for each, with its sign, its name and the time of its last change. */
 
 import { stateOf } from "../client/health.js";
-import { arrangeCells } from "../draw/cells.js";
+import { arrangeCells, GAP } from "../draw/cells.js";
+import { emsOf } from "../draw/numeral.js";
 import { addElement, setData, setProperty, setText } from "../page/dom.js";
 import { label } from "../text/face.js";
 import { misfit } from "../text/misfit.js";
@@ -16,6 +17,8 @@ import { say } from "../text/words.js";
 const LONGEST = 128;
 /** The space below the label, in u: a critical cell is filled up to its edge. */
 const ABOVE = 0.4;
+/** In u: a sign with the space on both sides of the name, and the sizes of the name and of the words beside it. */
+const SIZE = { sign: 3.8, name: 2.5, text: 2.15 };
 
 /**
  * @typedef {object} Switch
@@ -29,18 +32,20 @@ const ABOVE = 0.4;
 class SwitchesBody {
   element = addElement("div", "body");
   aside = "";
+  /** Whether all cells have their names, and nothing stands below them. */
+  whole = false;
 
   #grid = addElement("div", "switches", this.element);
   /** @type {HTMLElement[]} */
   #cells = [];
-  #room = { width: 20, height: 9 };
+  #room = { width: 20, height: 9, spare: 0 };
   /** @type {Switch[]} */
   #switches = [];
   #cut = 0;
 
   /** @param {import("./kind.js").Box} box */
-  fit({ width, height }) {
-    this.#room = { width, height: height - ABOVE };
+  fit({ width, height, spare }) {
+    this.#room = { width, height: height - ABOVE, spare };
     this.#show();
   }
 
@@ -75,17 +80,20 @@ class SwitchesBody {
     const count = this.#switches.length;
     const { named, columns, height, rows, shown } = arrangeCells(count, this.#room);
     this.#cut = count - shown;
+    this.whole = named && count > 0;
     setData(this.element, "named", named ? "yes" : "no");
     for (const [name, value] of Object.entries({ columns, rows, height })) setProperty(this.#grid, `--${name}`, value);
     while (this.#cells.length > shown) this.#cells.pop()?.remove();
-    this.#switches.slice(0, shown).forEach((one, i) => this.#write((this.#cells[i] ??= makeCell(this.#grid)), one));
+    const width = (this.#room.width + GAP) / columns - GAP;
+    this.#switches.slice(0, shown).forEach((one, i) => this.#write((this.#cells[i] ??= makeCell(this.#grid)), one, width));
   }
 
-  /** @param {HTMLElement} cell @param {Switch} one */
-  #write(cell, { name, text, rank, off, believed }) {
+  /** @param {HTMLElement} cell @param {Switch} one @param {number} width */
+  #write(cell, { name, text, rank, off, believed }, width) {
     const [, label, since] = cell.children;
     setText(label, name);
     setText(since, text);
+    setData(cell, "told", SIZE.sign + SIZE.name * emsOf(name) + SIZE.text * emsOf(text) <= width ? undefined : "no");
     setData(cell, "rank", off ? "off" : rank);
     setData(cell, "believed", believed ? "yes" : "no");
     const spoken = `${name}: ${text}`;

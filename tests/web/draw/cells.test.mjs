@@ -26,3 +26,13 @@ test("no room and no cells are no division by zero", () => {
     }
   }
 });
+
+test("cells take the spare line rather than lose their names", () => {
+  const room = { width: 54, height: 16 };
+  assert.equal(arrangeCells(16, room).named, false);
+  const large = arrangeCells(16, { ...room, spare: 3.2 });
+  assert.deepEqual([large.named, large.columns, large.rows], [true, 3, 6]);
+  assert.ok(large.rows * large.height <= 19.2);
+  const signs = arrangeCells(60, { ...room, spare: 3.2 });
+  assert.ok(!signs.named && signs.rows * signs.height <= 16); // their evidence needs the line
+});
