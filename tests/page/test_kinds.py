@@ -156,6 +156,36 @@ def test_switches(start_daemon: StartDaemon, page: Page) -> None:
     expect(tile(page, "lights").locator(".foot").first).to_contain_text("not an array of 1 element")
 
 
+RAMPS = """[access]
+publish = "loopback"
+[[walls]]
+name = "ramps"
+language = "en"
+[[walls.tiles]]
+stream = "ramps"
+show = "switches"
+size = "l"
+[[walls.tiles]]
+stream = "rest"
+show = "list"
+size = "hero"
+"""
+
+
+def test_names_of_switches_stay_whole(start_daemon: StartDaemon, page: Page) -> None:
+    daemon = _start(start_daemon, page, RAMPS)
+    names = [f"Loading ramp {i}" for i in range(1, 31)]
+    post(daemon, "ramps", dict.fromkeys(names, "closed for today"))
+    cells = tile(page, "ramps").locator(".name")
+    expect(cells).to_have_text(names)
+    cut = "cells => cells.filter((one) => one.scrollWidth > one.clientWidth).length"
+    assert cells.evaluate_all(cut) == 0
+    whole = (
+        "cells => cells.every((one) => one.clientWidth === 1 || one.scrollWidth <= one.clientWidth)"
+    )
+    assert tile(page, "ramps").locator(".since").evaluate_all(whole)
+
+
 def test_progress_tells_how_far_it_should_be(start_daemon: StartDaemon, page: Page) -> None:
     daemon = _start(start_daemon, page)
     post(daemon, "goal", 124)
@@ -272,6 +302,10 @@ def test_a_table_has_the_columns_of_its_configuration(
     looks = cells.evaluate_all("cells => cells.map(cell => cell.dataset.look ?? '')")
     assert looks == ["bold", "", "quiet", "bold", "", "flagged", "bold", "", "critical"]
     shares = "bars => bars.map(bar => [bar.dataset.known, bar.style.getPropertyValue('--share')])"
+    # Tabular figures part a word at its hyphen.
+    figures = "cells => cells.map(cell => getComputedStyle(cell).fontVariantNumeric)"
+    words = [*("normal", "tabular-nums", "normal") * 2, "normal", "tabular-nums", "normal"]
+    assert cells.evaluate_all(figures) == words
     assert table.locator(".part").evaluate_all(shares) == [
         ["yes", "0.25"],
         ["yes", "1"],
@@ -279,6 +313,23 @@ def test_a_table_has_the_columns_of_its_configuration(
     ]
     post(daemon, "deploys", {"a": 1})
     expect(table).to_have_attribute("data-state", "failed")
+
+
+def test_the_header_names_the_rows_that_need_somebody(
+    start_daemon: StartDaemon, page: Page
+) -> None:
+    daemon = _start(start_daemon, page, ROWS)
+    rows = [
+        {"service": "Search", "result": "▲ slow"},
+        {"service": "Mail", "result": "live"},
+        {"service": "Stock", "result": "■ lost"},
+    ]
+    post(daemon, "deploys", rows)
+    needs = page.locator("#summary .need")
+    expect(needs.nth(0)).to_have_text("■ Stock lost")
+    expect(needs.nth(1)).to_have_text("▲ Search slow")
+    post(daemon, "deploys", rows[1:2])
+    expect(page.locator("#summary")).not_to_contain_text("Stock")
 
 
 def test_a_timetable_says_what_is_over(start_daemon: StartDaemon, page: Page) -> None:

@@ -1,5 +1,6 @@
 /** Objects as rows, in columns that the configuration names and shapes. */
 
+import { stateOf } from "../client/health.js";
 import { RowsBody } from "../parts/rows.js";
 import { misfit } from "../text/misfit.js";
 import { spanOf } from "../text/moments.js";
@@ -20,6 +21,8 @@ const SIGNS = { "▲": /** @type {const} */ ("warn"), "■": /** @type {const} *
 
 class TableBody extends RowsBody {
   #empty = false;
+  /** The rows with a level that are not over. @type {import("./kind.js").Need[]} */
+  #needs = [];
 
   get whole() {
     return super.whole && !this.#empty;
@@ -37,6 +40,7 @@ class TableBody extends RowsBody {
       cells: columns.map((column, j) => cellOf(row, column, j, columns, spec.flag ?? {}, picture)),
       look: /** @type {""|"gone"|"now"} */ (i < gone ? (i === gone - 1 ? "now" : "gone") : ""),
     }));
+    this.#needs = made.slice(gone).flatMap(needsOf);
     this.show(columns.length ? columns : [{ title: "", show: "text", align: "left" }], made, picture, value?.length ?? 0);
   }
 
@@ -48,6 +52,11 @@ class TableBody extends RowsBody {
   /** @param {Stream[]} streams @param {Picture} picture @returns {import("./kind.js").Part[]} */
   evidence(streams, picture) {
     return this.#empty ? [{ text: say("empty", picture) }] : super.evidence(streams, picture);
+  }
+
+  /** The header names rows, too: those without room in the table above all. @param {Stream[]} streams @param {Picture} picture */
+  needs([stream], picture) {
+    return stateOf(stream, picture) === "current" ? this.#needs : [];
   }
 }
 
@@ -84,6 +93,12 @@ function cellOf(row, column, j, columns, flag, picture) {
   const thing = columns.findIndex(({ show }) => show === "text");
   const quiet = column.show === "state" || (column.show === "time" && j === 0) || (column.show === "text" && j !== thing);
   return { text: words, look: j === thing ? "bold" : quiet ? "quiet" : "" };
+}
+
+/** What needs somebody in a row: its thing, or its first cell, with the words of its state. @param {{cells: import("../parts/table.js").Cell[]}} row @returns {import("./kind.js").Need[]} */
+function needsOf({ cells }) {
+  const name = (cells.find(({ look }) => look === "bold") ?? cells[0]).text;
+  return cells.flatMap(({ text, look }) => (look === "warn" || look === "critical" ? [{ name, text: text.slice(1).trim(), level: look }] : []));
 }
 
 /** How many rows of a timetable are over: all up to the last one whose time has come. */

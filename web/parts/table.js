@@ -21,6 +21,8 @@ const SMALL = 2.2 / SIZE.least;
 /** The width of a bar, the least width of a bar and of a text, and the least width of a state, which says more; in em. */
 const BAR = { width: 4, least: 2.5 };
 const LEAST = { text: 5, state: 8 };
+/** Tabular figures are for numbers and times: they part a word at its hyphen. */
+const LETTER = /\p{L}/u;
 /** Widths are computed, not measured: a computed width times this is enough for bold characters, too. */
 const MARGIN = 1.08;
 
@@ -103,6 +105,7 @@ export class Table {
       setData(element, "show", show);
       setData(element, "align", align === "right" ? "right" : undefined);
       setData(element, "look", look || undefined);
+      setData(element, "words", LETTER.test(text) ? "" : undefined);
       if (show === "bar" && tag === "td") this.#bar(element, share ?? null, text);
       else setText(element.querySelector("bdi") ?? (element.replaceChildren(), addElement("bdi", "", element)), text);
     });
