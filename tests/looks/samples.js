@@ -18,7 +18,7 @@ const SALES = { Berlin: 812, Hamburg: 640, München: 593, Köln: 310, Leipzig: 1
 export const PLAIN = {
   value: [{ values: [42], description: { unit: "orders" } }, { values: [1234567.89], description: { unit: "€" } }, { values: ["a text of several words"] }],
   status: [{ values: ["running"] }, { values: [true] }],
-  chart: [{ values: [52], description: { rollup: "15d", compare: "7d", unit: "orders" } }, { values: [40, 50, 93], titles: ["web-1", "web-2", "web-3"] }],
+  chart: [{ values: [52], description: { rollup: "15d", compare: "7d", unit: "orders" } }, { values: [40, 50, 93], titles: ["web-1", "web-2", "web-3"] }, { values: [9412], title: "A comma above the evidence", tile: { size: "wide" } }, { values: [4, 7], titles: ["mail", "a-queue-with-a-very-long-name-of-its-own"] }],
   quantiles: [{ values: [12, 180], titles: ["p50", "p99"], description: { unit: "ms", rollup: "2d" } }],
   list: [{ values: [SALES] }, { values: [["first", "second", "third"]] }],
   band: [{ values: ["up", "down", "up"], titles: ["Shop", "Payments", "Mail"], description: { rollup: "1d" } }],

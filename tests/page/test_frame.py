@@ -117,6 +117,30 @@ def overlap(one: dict[str, float], other: dict[str, float]) -> bool:
     return not apart
 
 
+def test_texts_that_do_not_fit_have_a_line_of_their_own(
+    start_daemon: StartDaemon, page: Page
+) -> None:
+    title = ", ".join(["The temperature of the third cold store"] * 3)
+    config = f"""[streams.leak]
+title = {title!r}
+unit = "{"mbar·l/s " * 12}"
+[[walls]]
+name = "cold"
+streams = ["leak", "one", "two", "three"]
+"""
+    daemon = start(start_daemon, config)
+    for name in ("leak", "one", "two", "three"):
+        post(daemon, name, 0.000423)
+    page.goto(daemon.url)
+    leak = tile(page, title)
+    expect(leak.locator(".value")).to_have_text("0.000423")
+    expect(leak.locator(".unit").last).to_be_hidden()
+    expect(leak.locator(".evidence").first).to_contain_text("mbar·l/s")
+    expect(leak).to_have_attribute("data-label", "long")
+    lines = "label => label.clientHeight / parseFloat(getComputedStyle(label).fontSize)"
+    assert leak.locator(".label").evaluate(lines) > 2
+
+
 def test_sizes_and_groups(start_daemon: StartDaemon, page: Page) -> None:
     daemon = start(
         start_daemon,

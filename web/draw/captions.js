@@ -117,6 +117,11 @@ function difference(one, other) {
   return Number((one - other).toFixed(Math.min(20, Math.max(digitsOf(one), digitsOf(other)))));
 }
 
+/** @param {number} value @param {number} [decimals] */
+function rounded(value, decimals) {
+  return decimals === undefined ? value : Number(value.toFixed(decimals));
+}
+
 /** The digits after the decimal point. @param {number} value */
 function digitsOf(value) {
   const [digits, exponent = "0"] = String(value).split("e");
@@ -138,7 +143,7 @@ export function changeOf(points, description, place) {
   const begin = Math.max(known[0][0], place.now - LONGEST);
   const first = pointAt(known, begin) ?? known.find((one) => one[0] > begin && !isGap(one)) ?? last;
   const since = Math.max(first[0], begin);
-  const change = difference(last[4], first[4]);
+  const change = rounded(difference(last[4], first[4]), description.decimals); // "−0.0" is no change
   const seconds = Math.round(place.now - since);
   if (!change || seconds < SHORTEST) return null;
   return { strong: signed(change, description, place), text: say("changeIn", place, { time: duration(seconds, seconds === LONGEST ? 2 : 1, place) }) };

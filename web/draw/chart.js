@@ -68,7 +68,7 @@ const LABEL = 2.5;
 const SPACE = 1;
 export const AXIS = 3.4;
 const TOP = 1.2;
-/** How far a label may reach out of its gutter, in u: the space beside a tile's gutters is empty. */
+/** How far a number may reach out of the left gutter, in u. A name stays in the tile: it would end at the texts of the next one. */
 const OVER = 2.4;
 /** The size of a time, and the space between two, in u. */
 const TIME = 2.2;
@@ -265,7 +265,7 @@ function times({ axis, times: round = [], edge = "", unit, to, from, width }, { 
   const right = plot.x + plot.width;
   const y = plot.y + plot.height + (AXIS - LABEL / 2 - 0.2) * unit;
   const last = Math.min(right, width - (emsOf(edge) / 2) * TIME * unit);
-  const shown = round.filter(({ time, text }) => time >= from && time <= to && last - x(time) > besideEdge(edge, text) * unit && x(time) > 2 * unit);
+  const shown = round.filter(({ time, text }) => time >= from && time <= to && last - x(time) > besideEdge(edge, text) * unit && x(time) > (emsOf(text) / 2) * TIME * unit);
   const label = (className, text, place) => /** @type {Label} */ ({ className, text, align: "middle", x: place, y, room: 12 * unit });
   return [
     ...shown.map(({ time, text }) => label("tick", text, x(time))),
@@ -291,7 +291,7 @@ function nameLabels(chart, { plot, y }) {
   const x = edge + (apart ? 2.5 : 1.4) * unit;
   return {
     shapes: apart ? [path("tie", shown.map(({ end }, i) => hair(end, spots[i])).join(""))] : [],
-    labels: shown.map(({ text, className }, i) => /** @type {Label} */ ({ className, text, align: "start", x, y: spots[i], room: (right + OVER) * unit - (x - edge) })),
+    labels: shown.map(({ text, className }, i) => /** @type {Label} */ ({ className, text, align: "start", x, y: spots[i], room: right * unit - (x - edge) })),
   };
 }
 

@@ -100,11 +100,23 @@ function sideOf({ width }) {
   return Math.min(SIDE.most, Math.max(SIDE.least, SIDE.share * width));
 }
 
-/** The width of a numeral with its unit at a step. Of a unit that may be cut, three letters count. */
-function widthAt({ value, unit = "", before = "" }, step) {
+/** The width of a numeral with its unit at a step. A unit without room may stand elsewhere, but one of three letters has room. */
+function widthAt({ value, unit = "", before = "" }, step, most = 3 * LETTER) {
   const small = Math.max(UNIT.least, UNIT.share * step);
-  const words = emsOf(before) + Math.min(emsOf(unit), 3 * LETTER) + (before || unit ? 0.3 : 0);
+  const words = emsOf(before) + Math.min(emsOf(unit), most) + (before || unit ? 0.3 : 0);
   return step * emsOf(value) + small * words;
+}
+
+/**
+ * Whether a unit has no room beside its numeral. A unit that is cut says nothing, or something else: of "mbar" is left "m".
+ * @param {{value: string, unit?: string, before?: string}} numeral
+ * @param {{step: number, shape: string}} fit  as `fitNumeral` returns it
+ * @param {{width: number}} room
+ * @returns {boolean}
+ */
+export function isUnitApart(numeral, { step, shape }, { width }) {
+  const picture = shape === "sided" ? LEAST.across + SPACE.across : shape === "beside" ? LEAST.beside + SPACE.beside : 0;
+  return emsOf(numeral.unit ?? "") > 3 * LETTER && widthAt(numeral, step, Infinity) > width - picture;
 }
 
 /**

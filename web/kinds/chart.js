@@ -129,7 +129,8 @@ export class ChartBody {
     const streams = this.#ordered(all);
     const [{ description, value }] = streams;
     const more = isRanking(streams) && this.#ranking.more ? [say("more", picture, { count: this.#ranking.more })] : [];
-    const notes = [...more, ...this.#notes].map((text) => ({ text }));
+    const unit = this.#shape(streams) === "plain" ? [] : this.#figure.apart;
+    const notes = [...unit, ...[...more, ...this.#notes].map((text) => ({ text }))];
     if (!isSingle(streams) || typeof value !== "number") return notes;
     const days = daysOf(spec.compare ?? description.compare);
     const part = days

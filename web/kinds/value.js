@@ -68,7 +68,7 @@ class ValueBody extends Figure {
     const part = days
       ? changeAgainst(value, this.#spark.ghost, days, description, picture)
       : changeOf(knownPoints(stream, picture, windowOf(spec, description)).points, description, picture);
-    return part ? [part] : [];
+    return part ? [...this.apart, part] : this.apart;
   }
 }
 

@@ -1,6 +1,6 @@
 /** A value in large type with its unit, or a longer text; and the room for a picture of its past. */
 
-import { fitNumeral, fitText, reachesBelow } from "../draw/numeral.js";
+import { fitNumeral, fitText, isUnitApart, reachesBelow } from "../draw/numeral.js";
 import { characters, face, isScaled } from "../text/face.js";
 import { misfit } from "../text/misfit.js";
 import { isAmount, isMoving } from "../text/values.js";
@@ -18,6 +18,8 @@ const DROP = 0.6;
 const LEAST = 5.6;
 /** The text of no value, and of null. */
 const NOTHING = "—";
+/** What reaches below the digits of a number. */
+const TAIL = /[,;]/;
 const SHAPES = ["sided", "beside", "below", "bare"];
 
 export class Figure {
@@ -26,6 +28,8 @@ export class Figure {
   picture;
   /** Whether it shows a number. */
   isNumber = false;
+  /** What the evidence says besides: a unit that has no room beside its number. @type {import("../kinds/kind.js").Part[]} */
+  apart = [];
 
   #before;
   #value;
@@ -79,7 +83,9 @@ export class Figure {
     for (const each of SHAPES) this.element.classList.toggle(each, each === fit.shape);
     setProperty(this.element, "--step", fit.step);
     setProperty(this.element, "--lines", fit.lines ?? 1);
-    this.#write(face);
+    const isApart = isUnitApart(face, fit, this.#box);
+    this.apart = isApart ? [{ text: face.unit, always: true }] : [];
+    this.#write(isApart ? { ...face, unit: "" } : face);
   }
 
   /** The face to show: with fewer digits if all digits would make it much smaller, or smaller than the face in the next unit. */
@@ -101,6 +107,7 @@ export class Figure {
     setText(this.#value, value);
     setText(this.#unit, unit);
     setData(this.element, "deep", size !== "text" && reachesBelow(value) ? "" : undefined);
+    setData(this.element, "tailed", size !== "text" && TAIL.test(value) ? "" : undefined);
     setData(this.element, "size", value === NOTHING ? "none" : size);
     if (this.#value.title !== exact) this.#value.title = exact;
   }

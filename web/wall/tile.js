@@ -18,8 +18,9 @@ const LABEL = 4.2;
 /** The height of the line of evidence with its space, and of each line of a longer one, in u: see tile.css. */
 const FOOT = 3.2;
 const LINE = 3.12;
-/** The sizes of the label and of the text beside it, and the least space between them, in u. */
-const SIZE = { label: 2.7, aside: 2.3, space: 2 };
+/** The sizes of the label and of the text beside it, and the least space between them, in u. Widths are counted, and those of words are
+ * counted too wide: a label that is wider than its tile at the size `words` does not fit in one line. */
+const SIZE = { label: 2.7, words: 2.3, aside: 2.3, space: 2 };
 /** Separates two texts beside the label. */
 const APART = " · ";
 /** The most lines of a failure: two of its reason, and one for the time of the value. */
@@ -103,11 +104,20 @@ export class Tile extends HTMLElement {
   #fit() {
     if (!this.#room) return false;
     const foot = this.assessment?.members && !this.assessment.evidence.some(textOf) ? 0 : FOOT;
-    const box = { ...this.#room, height: this.#room.height - foot, full: this.#room.full - foot, foot, spare: this.#isSpare() ? foot : 0 };
+    const more = this.#isLong() ? LINE : 0;
+    setData(this, "label", more ? "long" : undefined);
+    const box = { ...this.#room, height: this.#room.height - foot - more, full: this.#room.full - foot - more, foot, spare: this.#isSpare() ? foot : 0 };
     if (JSON.stringify(box) === JSON.stringify(this.#box)) return false;
     this.#box = box;
     this.#attempt((body) => body.fit?.(box));
     return true;
+  }
+
+  /** Whether the label takes a second line: it does not fit in one, and its kind has room enough with two. */
+  #isLong() {
+    const { width, full } = this.#room ?? { width: Infinity, full: 0 };
+    const beside = this.#body?.aside ? emsOf(this.#body.aside) * SIZE.aside + SIZE.space : 0;
+    return emsOf(this.called) * SIZE.words + beside > width && full + LABEL - LINE >= (this.kind?.least.height ?? Infinity);
   }
 
   /**

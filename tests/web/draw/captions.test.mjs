@@ -103,3 +103,9 @@ test("quantiles are in the order of their names' last numbers", () => {
   assert.deepEqual(ordered("shop2.p95", "shop2.p50"), ["shop2.p50", "shop2.p95"]);
   assert.deepEqual(ordered("worst", "median", "p95"), ["worst", "median", "p95"]);
 });
+
+test("a change that is zero in the decimals of the value is none", () => {
+  const points = pointsOf([1000, 4000], [71.44, 71.42]);
+  assert.equal(changeOf(points, { decimals: 1 }, { now: 4600 }), null);
+  assert.equal(changeOf(points, {}, { now: 4600 })?.strong, "−0.02");
+});

@@ -126,3 +126,10 @@ test("without any points there is a scale and nothing else", () => {
   assert.ok(drawn.shapes.every(({ className }) => ["hair", "rule"].includes(className)));
   assert.ok(!JSON.stringify(drawn).includes("null"), "no coordinate is NaN");
 });
+
+test("a name in the gutter ends where the tile does", () => {
+  const drawn = drawChart(chart([{ points: points(1), name: "reconciliation" }, { points: points(2), name: "mail" }]));
+  const names = drawn.labels.filter(({ className }) => className === "name");
+  assert.equal(names.length, 2);
+  for (const { x, room } of names) assert.ok(x + room <= 1000, `${x} + ${room}`);
+});

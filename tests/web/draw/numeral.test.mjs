@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { emsOf, fitNumeral, fitText } from "../../../web/draw/numeral.js";
+import { emsOf, fitNumeral, fitText, isUnitApart } from "../../../web/draw/numeral.js";
 
 const fit = (value, width, height, pictured = true, unit = "") => fitNumeral({ value, unit }, { width, height: height - 3.2 }, pictured);
 
@@ -59,4 +59,16 @@ test("a longer text has the largest step at which all of it fits", () => {
 test("digits are as wide as each other, and broad characters wider", () => {
   assert.equal(emsOf("111"), emsOf("888"));
   assert.ok(emsOf("語") > emsOf("8") && emsOf("i") < emsOf("8") && emsOf("\u202f") < 0.3);
+});
+
+test("a unit stands apart where only its beginning has room", () => {
+  const width = 26;
+  const apart = (value, unit) => {
+    const numeral = { value, unit };
+    return isUnitApart(numeral, fitNumeral(numeral, { width, height: 10 }, true), { width });
+  };
+  assert.equal(apart("0.000423", "mbar·l/s"), true);
+  assert.equal(apart("23.4", "°C"), false);
+  assert.equal(apart("42", "orders"), false);
+  assert.equal(apart("123,456,789", "km"), false); // the numeral becomes smaller
 });
