@@ -29,14 +29,15 @@ class Log:
 
     def extend(self, updates: Sequence[Update]) -> None:
         """Add the newest updates."""
-        self._ats += [update.at for update in updates]
+        for update in updates:
+            self._ats.append(update.at)
         self._updates += updates
 
     def drop(self, updates: list[Update]) -> Position:
         """Drop one or more updates, which must be in the log; return the newest position."""
         # Streams that are published in turn also drop their updates in turn.  Then no search is needed.
         after, count = self._after_last, len(updates)
-        if self._updates[after : after + count] == updates:
+        if count > 1 and self._updates[after : after + count] == updates:
             self._updates[after : after + count] = [None] * count
             last = after + count - 1
             self._after_last = last + 1

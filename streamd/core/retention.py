@@ -122,8 +122,11 @@ class Retention:
     def _drop(self, updates: list[Update]) -> None:
         """Drop updates that were removed from their histories."""
         self.size -= UPDATE_BYTES * len(updates) + size_of(updates)
-        self._first.update([(update.stream, update.at) for update in updates])
-        self.lost = max(self.lost, self.log.drop(updates))
+        for update in updates:
+            self._first[update.stream] = update.at
+        newest = self.log.drop(updates)
+        if newest > self.lost:
+            self.lost = newest
 
     def limit(self, stream: Stream) -> None:
         """Drop the oldest updates of a stream that exceed its ``keep``."""
