@@ -44,10 +44,16 @@ if ARGV[1] == '' then
   end
 end
 
+local function whole(text, most)  -- 0 for what no node wrote: positions of it would be refused for ever
+  local number = tonumber(text) or 0
+  if number >= 0 and number < most and number % 1 == 0 then return number end
+  return 0
+end
+
 local about = call(
   'HMGET', P .. 'about', 'life', 'ms', 'i', 'recorded', 'horizon_ms', 'horizon_i', 'format')
-local life, ms, i = about[1], tonumber(about[2]) or 0, tonumber(about[3]) or 0
-local recorded = tonumber(about[4]) or 0
+local life, ms, i = about[1], whole(about[2], LATEST), whole(about[3], UNIT)
+local recorded = whole(about[4], 2^53)
 if life and not (life:match('^%d+$') and #life <= 13) then life = false end
 
 -- Positions: <ms>-<life * UNIT + i>.  The sum has up to 63 bits and a number here 53: two halves.
@@ -149,7 +155,7 @@ if ARGV[1] == '' then
   local refused = type(written) == 'table' and written.err or ''
   if said == 'same' then return {said, life, '', '0', '0', refused, {}} end
   if refused == '' and pass() then mark() end
-  local horizon_ms, horizon_i = tonumber(about[5]) or 0, tonumber(about[6]) or 0
+  local horizon_ms, horizon_i = whole(about[5], LATEST), whole(about[6], UNIT)
   return {
     said, life, position(ms, i),
     string.format('%.0f', horizon_ms), string.format('%.0f', horizon_i),
@@ -379,7 +385,7 @@ end
 -- Drop updates before the first that is needed, and tombstones up to the horizon.
 function ask.trim()
   local horizon_ms, horizon_i, size = tonumber(take()), tonumber(take()), tonumber(take())
-  local known_ms, known_i = tonumber(about[5]) or 0, tonumber(about[6]) or 0
+  local known_ms, known_i = whole(about[5], LATEST), whole(about[6], UNIT)
   if horizon_ms > known_ms or (horizon_ms == known_ms and horizon_i > known_i) then
     known_ms, known_i = horizon_ms, horizon_i
     call('HSET', P .. 'about', 'horizon_ms', string.format('%.0f', known_ms), 'horizon_i', known_i)

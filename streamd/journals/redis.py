@@ -56,14 +56,16 @@ from streamd.journals.queue import (
     QueuedRequest,
     cost_of_blocks,
 )
-from streamd.journals.redis_log import STRANGE, WAIT, Another, RedisLog
+from streamd.journals.redis_log import FOREIGN, WAIT, Another, RedisLog
 from streamd.journals.redis_session import RedisNode, RedisSession
 from streamd.reactor.redis_client import (
+    STRANGE,
     Broken,
     RedisConnection,
     RedisUrl,
     explain,
     is_said,
+    reading_replies,
     refusal,
 )
 
@@ -200,6 +202,8 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
             if self._session is None:
                 raise Broken("Redis closed the connection")
             replies = await self._session.call(str(self.life), *words)
+            if not isinstance(replies, list) or len(replies) != len(step):
+                raise Broken(STRANGE)
         except Exception as error:
             raise self._step_failed(error) from error
         answers: list[Any] = []
@@ -259,7 +263,8 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
         while not self._closed:
             session = RedisSession(self._reactor, self._about)
             try:
-                await self._run(session)
+                with reading_replies():
+                    await self._run(session)
             except CancelledError:
                 raise
             except Exception as error:
@@ -366,7 +371,7 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
 
     def _tell_strange(self, strange: set[str]) -> None:
         if strange:
-            self._follower.skipped(strange, STRANGE)
+            self._follower.skipped(strange, FOREIGN)
 
 
 class RedisJournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -29,7 +29,7 @@ WAIT = 1.0
 READ = 500
 """Entries that are read at once."""
 
-STRANGE = "an entry of the log was not written by streamd, and is skipped"
+FOREIGN = "an entry of the log was not written by streamd, and is skipped"
 """The error of a stream with an entry that cannot be read."""
 
 

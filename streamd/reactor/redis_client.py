@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +18,11 @@ from streamd.core.parsed_text import ParsedText
 
 TIMEOUT = 2.0
 """Seconds that Redis has to accept a connection, or to answer a command."""
+
+MAX_REPLY = 64 * 2**20
+"""The most bytes of a reply: twice those of 500 entries of the log with the longest values."""
+
+STRANGE = "what answers is not Redis"
 
 REFUSALS = {
     "OOM ": "Redis is full",
@@ -86,6 +92,15 @@ class Broken(Exception):
     """The connection ended, or the peer is not Redis; walls may show the text."""
 
 
+@contextmanager
+def reading_replies() -> Iterator[None]:
+    """Raise :class:`Broken` instead of the errors that a reply of another form causes."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise Broken(STRANGE) from error
+
+
 class RedisConnection(Protocol):
     """One connection in RESP2: commands are pipelined, and replies come in the order of commands.
 
@@ -98,7 +113,8 @@ class RedisConnection(Protocol):
 
         self._pack: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command
         self._reader = hiredis.Reader()
-        self._strange, self._refused = hiredis.ProtocolError, hiredis.ReplyError
+        self._refused = hiredis.ReplyError
+        self._unread = 0  # bytes since the last complete reply
         self._waiting: deque[Deferred[Any]] = deque()
         self._broken: Broken | None = None
         self.on_lost: Callable[[], object] = lambda: None
@@ -120,12 +136,23 @@ class RedisConnection(Protocol):
         return answer
 
     def dataReceived(self, data: bytes) -> None:
-        self._reader.feed(data)
-        try:
-            while self._broken is None and (reply := self._reader.gets()) is not False:
-                self._received(reply)
-        except self._strange:
-            self._reject()
+        if self._broken is None:
+            self._unread += len(data)
+            self._reader.feed(data)
+        while self._broken is None:
+            try:
+                reply = self._reader.gets()
+            except (
+                Exception
+            ):  # also MemoryError: hiredis reserves what the size of an array asks for
+                self._reject(STRANGE)
+                return
+            if reply is False:
+                break
+            self._unread = 0
+            self._received(reply)
+        if self._unread > MAX_REPLY:
+            self._reject("a reply of Redis is too long")
 
     def _received(self, reply: Any) -> None:
         # RESP2 marks a message by its first word alone.  A connection that has subscribed gets no other
@@ -133,15 +160,15 @@ class RedisConnection(Protocol):
         if self.on_message is not None and isinstance(reply, list) and reply[:1] in _MESSAGES:
             self.on_message(reply[-1])
         elif not self._waiting:
-            self._reject()
+            self._reject(STRANGE)
         else:
             waiting = self._waiting.popleft()
             if not waiting.called:
                 failed = isinstance(reply, self._refused)
                 waiting.callback(Failure(reply) if failed else reply)
 
-    def _reject(self) -> None:
-        self._break(Broken("what answers is not Redis"))
+    def _reject(self, why: str) -> None:
+        self._break(Broken(why))
         self.abort()
 
     def abort(self) -> None:

@@ -24,6 +24,7 @@ from streamd.reactor.redis_client import (
     connect,
     explain,
     is_said,
+    reading_replies,
     refusal,
 )
 from streamd.sources.entries import Entries, Entry
@@ -99,7 +100,8 @@ class RedisSource:
         link = None
         try:
             link = await connect(self._reactor, self._settings.url, self._password)
-            await self._work(link)
+            with reading_replies():
+                await self._work(link)
         except Exception as error:
             raise _fit_for_a_wall(error, "url" if link is None else self._command) from error
         finally:

@@ -31,6 +31,7 @@ from streamd.reactor.redis_client import RedisUrl
 from tests.journals.test_journal import Log, forget, refusal
 from tests.support.fakes import TODAY, Times
 from tests.support.net import free_port
+from tests.support.odd_redis import odd_redis
 from tests.support.redis import Redis, redis_within_tls
 from tests.support.tidy import LoggedErrors
 
@@ -642,6 +643,20 @@ class TestUrl:
         await node.append(("a", 1))
         await node.journal.stop()
         redis.finish()
+
+    @pytest.mark.parametrize(
+        "answer", [b":1\r\n", b"*0\r\n", b"%1\r\n*0\r\n+a\r\n", b"*2\r\n:1\r\n+b\r\n"]
+    )
+    @pytest.mark.parametrize("after", range(3))
+    async def test_what_answers_is_not_redis(self, answer: bytes, after: int) -> None:
+        """It fails without a traceback."""
+        info = b"+redis_version:7.0.0\r\n"
+        opened = b"*7\r\n+new\r\n+1\r\n+\r\n+0\r\n+0\r\n+\r\n*0\r\n"
+        with odd_redis([b"+PONG\r\n", *[info, opened][:after], answer]) as port:
+            node = Node(f"redis://127.0.0.1:{port}")
+            await node.start()
+            assert node.reasons == ["what answers is not Redis"]
+            await node.journal.stop()
 
     async def test_redis_comes_later(self, redis: Redis) -> None:
         redis.kill()

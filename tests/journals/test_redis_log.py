@@ -226,11 +226,14 @@ class TestKeys:
         await one.has(*[u.value.decode() for u in one.known if u.value])
         answers(one, other)
 
+    @pytest.mark.parametrize("written", ["garbage", "1e300"])
     @pytest.mark.parametrize("field", ["life", "ms", "i", "recorded", "horizon_ms", "horizon_i"])
-    async def test_what_is_said_about_the_log(self, nodes: Nodes, redis: Redis, field: str) -> None:
+    async def test_what_is_said_about_the_log(
+        self, nodes: Nodes, redis: Redis, field: str, written: str
+    ) -> None:
         one, other = nodes
         await begun(*nodes)
-        redis.say("HSET", "streamd:about", field, "garbage")
+        redis.say("HSET", "streamd:about", field, written)
         await cut(redis)
         await until(lambda: one.reasons[-1:] == other.reasons[-1:] == [None])
         await one.append(("a", 3), key=Key("k", b"1"))

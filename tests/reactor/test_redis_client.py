@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamd.reactor.redis_client import Broken, RedisConnection, RedisUrl, explain
+from streamd.reactor.redis_client import MAX_REPLY, Broken, RedisConnection, RedisUrl, explain
 
 
 class RedisConnectionTests(SynchronousTestCase):
@@ -63,6 +63,36 @@ class RedisConnectionTests(SynchronousTestCase):
         self.assertEqual(
             "what answers is not Redis", explain(self.failureResultOf(asked, Broken).value)
         )
+
+    def test_what_nobody_can_read_is_not_redis(self) -> None:
+        for data in (b"$99999999999999999999\r\n", b"%1\r\n*0\r\n+a\r\n"):
+            self.setUp()
+            asked = self.link.say("PING")
+            self.link.dataReceived(data)
+            self.assertEqual(
+                "what answers is not Redis", explain(self.failureResultOf(asked, Broken).value)
+            )
+
+    def test_a_reply_that_does_not_end_is_not_kept(self) -> None:
+        for begin in (b"$999999999\r\n", b"+", b"*999999\r\n$70000000\r\n"):
+            self.setUp()
+            asked = self.link.say("PING")
+            self.link.dataReceived(begin)
+            part = b"x" * 2**20
+            for _ in range(MAX_REPLY // 2**20 - 1):
+                self.link.dataReceived(part)
+            self.assertNoResult(asked)
+            self.link.dataReceived(part)
+            self.assertEqual(
+                "a reply of Redis is too long", explain(self.failureResultOf(asked, Broken).value)
+            )
+            self.link.dataReceived(part)
+
+    def test_many_replies_are_not_one_long_reply(self) -> None:
+        for _ in range(MAX_REPLY // 2**20 + 2):
+            asked = self.link.say("GET", "a")
+            self.link.dataReceived(b"$1048576\r\n" + b"x" * 2**20 + b"\r\n")
+            self.successResultOf(asked)
 
     def test_an_end_fails_what_waits_and_what_follows(self) -> None:
         ends: list[None] = []

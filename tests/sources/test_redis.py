@@ -15,6 +15,7 @@ from streamd.config.parse import parse
 from streamd.sources.redis import KIND
 from tests.support.daemon import StartDaemon
 from tests.support.net import wait_until
+from tests.support.odd_redis import odd_redis
 from tests.support.redis import Redis, redis_within_tls
 from tests.support.served import Serve, in_thread
 from tests.support.streams import Streams, mistake
@@ -299,6 +300,34 @@ def test_what_is_no_stream_stays_failed(serve: Serve, redis: Redis) -> None:
 def test_what_answers_is_not_redis(serve: Serve) -> None:
     streams = Streams(serve(config(serve().port, jobs='get = "jobs"')))
     assert streams.expect_health("jobs", "failed") == "what answers is not Redis"
+
+
+@pytest.mark.parametrize("lines", ['get = "a"', 'hgetall = "a"', 'xread = "a"', 'subscribe = "a"'])
+@pytest.mark.parametrize("answer", [b"%1\r\n*0\r\n+a\r\n", b"$99999999999999999999\r\n"])
+@in_thread
+def test_what_nobody_can_read_is_not_redis(serve: Serve, lines: str, answer: bytes) -> None:
+    with odd_redis([b"+PONG\r\n", answer]) as port:
+        streams = Streams(serve(config(port, jobs=lines)))
+        assert streams.expect_health("jobs", "failed") == "what answers is not Redis"
+
+
+@pytest.mark.parametrize(
+    ("lines", "answer"),
+    [
+        ('hgetall = "a"', b":1\r\n"),
+        ('hgetall = "a"', b"*1\r\n+a\r\n"),
+        ('hgetall = "a"', b"*2\r\n:1\r\n:1\r\n"),
+        ('xread = "a"', b":1\r\n"),
+        ('xread = "a"', b"*1\r\n:1\r\n"),
+        ('xread = "a"', b"*1\r\n*2\r\n+a-b\r\n*0\r\n"),
+        ('xread = "a"', b"*1\r\n" * 8 + b":1\r\n"),
+    ],
+)
+@in_thread
+def test_a_reply_of_another_form_is_not_redis(serve: Serve, lines: str, answer: bytes) -> None:
+    with odd_redis([b"+PONG\r\n", answer]) as port:
+        streams = Streams(serve(config(port, jobs=lines)))
+        assert streams.expect_health("jobs", "failed") == "what answers is not Redis"
 
 
 @in_thread
