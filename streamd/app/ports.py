@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint, serverFromString
@@ -24,6 +25,7 @@ from streamd.reactor.private_twisted import (
     send_whole_chain,
     set_tls_context,
     tls_context,
+    tls_files,
     tls_port_number,
     with_absolute_files,
 )
@@ -128,7 +130,14 @@ def wall_address(opened: IListeningPort, port: str, public: str | None) -> str:
     return own if public is None else f"{public}, for proxies at {own}"
 
 
+class NotAFile(Exception):
+    """A path of a TLS endpoint leads to something else than a regular file."""
+
+
 def _make_endpoint(reactor: Any, port: str) -> Any:
+    for file in tls_files(port).values():
+        if Path(file).exists() and not Path(file).is_file():  # to open a named pipe could block
+            raise NotAFile(f"{port}: {file} is not a regular file")
     made = serverFromString(reactor, port)
     send_whole_chain(made, port)
     read_proxy_lines(made)
@@ -149,6 +158,8 @@ def _readable(port: str, key: str = "port") -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         problem = f"{port}: there is no file {error.filename}"
+    except NotAFile as error:
+        problem = str(error)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
         problem = f"expected a number or an endpoint such as tcp:5000, not {port} ({error})"
     except ImportError:

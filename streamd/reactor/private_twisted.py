@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.internet.endpoints import _parse, _SystemdParser, quoteStringArgument
 from twisted.internet.tcp import Connection
-from twisted.logger import FileLogObserver, globalLogPublisher
+from twisted.logger import FileLogObserver, Logger, globalLogPublisher
 from twisted.protocols.haproxy._exceptions import InvalidProxyHeader
 from twisted.protocols.haproxy._info import ProxyInfo
 from twisted.protocols.haproxy._v1parser import V1Parser
@@ -103,12 +103,25 @@ class ProxyLine(V1Parser):
 
 
 class RelayedConnection(HAProxyProtocolWrapper):
-    """A connection that begins with the PROXY protocol; it sets ``HAProxyProtocolWrapper._parser``."""
+    """A connection that begins with the PROXY protocol; it sets ``HAProxyProtocolWrapper._parser``.
+
+    Twisted's wrapper closes a connection without that, and says nothing.
+    """
+
+    _log = Logger()
 
     def dataReceived(self, data: bytes) -> None:
+        if self.disconnecting:
+            return
         if self._parser is None and data.startswith(ProxyLine.PROXYSTR):
             self._parser = ProxyLine()
         super().dataReceived(data)
+        if self.disconnecting and self._proxyInfo is None:
+            assert self.transport is not None
+            self._log.warn(
+                "closed a connection from {peer}: it does not begin with the PROXY protocol",
+                peer=getattr(self.transport.getPeer(), "host", "a local program"),
+            )
 
 
 class RelayedConnections(HAProxyWrappingFactory):
@@ -224,14 +237,21 @@ def set_tls_context(endpoint: Any, context: Any) -> None:
     endpoint._sslContextFactory = context
 
 
+def tls_files(description: str) -> dict[str, str]:
+    """Return the files of a TLS endpoint by the names of its options; empty without TLS."""
+    description = description.removeprefix("haproxy:")
+    if not description.startswith("ssl:"):
+        return {}
+    named = {"privateKey": _DEFAULT_KEY, **_named(description)}
+    options = ("privateKey", "certKey", "extraCertChain", "dhParameters")
+    return {key: named[key] for key in options if key in named}
+
+
 def with_absolute_files(description: str) -> str:
     """Return the description of a TLS endpoint with absolute paths: the daemon changes its folder."""
     named = _named(description)
     named.pop("ssl")
     port = named.pop("port")
-    named.setdefault("privateKey", _DEFAULT_KEY)
-    for key in ("privateKey", "certKey", "extraCertChain", "dhParameters"):
-        if key in named:
-            named[key] = str(Path(named[key]).absolute())
+    named |= {key: str(Path(file).absolute()) for key, file in tls_files(description).items()}
     options = (f"{key}={quoteStringArgument(value)}" for key, value in named.items())
     return ":".join(["ssl", port, *options])

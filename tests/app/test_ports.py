@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,16 @@ def test_certificate_whose_end_is_missing(tmp_path: Path) -> None:
     file.write_text("-----BEGIN CERTIFICATE-----\n" + file.read_text())
     port = f"ssl:443:privateKey={tmp_path / 'key.pem'}:certKey={file}"
     assert problem(port).endswith("cannot be used: it has no certificate in PEM")
+
+
+def test_certificate_that_is_no_file(tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    for prefix in ("", "haproxy:"):
+        port = f"{prefix}ssl:443:privateKey={tmp_path / 'key.pem'}:certKey={tmp_path / 'pipe'}"
+        assert problem(port) == f"port: {port}: {tmp_path / 'pipe'} is not a regular file"
+        port = f"{prefix}ssl:443:{tmp_path / 'pipe'}"
+        assert problem(port) == f"port: {port}: {tmp_path / 'pipe'} is not a regular file"
 
 
 def test_certificate_that_is_missing(tmp_path: Path) -> None:

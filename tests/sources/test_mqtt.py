@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -505,6 +506,16 @@ def test_nothing_is_left_when_it_stops_at_once(serve: Serve, mosquitto: Mosquitt
 )
 def test_mistakes(lines: str, problem: str) -> None:
     assert mistake(config(1, a=lines)).startswith(problem)
+
+
+@pytest.mark.parametrize("key", ["ca", "certificate", "key"])
+def test_a_named_pipe_is_no_certificate(tmp_path: Path, key: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    make_certificate(tmp_path)
+    files = {"certificate": "cert.pem", "key": "key.pem", key: "pipe"}
+    lines = "\n".join(f'{name} = "{tmp_path / file}"' for name, file in files.items())
+    said = mistake(f'[sources.a]\nurl = "mqtts://h"\ntopic = "a"\n{lines}')
+    assert said == f"sources.a.{key}: cannot use {tmp_path / 'pipe'}: it is not a regular file"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ def channel_refusal(code: int, text: str, key: str, name: str) -> SourceError:
     :param name: its name.
     """
     detail = f"({code} {text})"
+    if not key:  # nothing was asked for yet
+        return Unreachable(f"the broker closed the channel: {_word(code, text)}", detail)
     if code == UNKNOWN and key == "exchange" and "no queue" in text:
         return Unreachable("the broker has deleted the queue of streamd", detail)
     if code == UNKNOWN:

@@ -105,6 +105,12 @@ def test_channels(code: int, text: str, key: str, message: str, kind: type[Sourc
     assert (error.message, type(error)) == (message, kind)
 
 
+@pytest.mark.parametrize("code", [403, 404, 405, 541])
+def test_a_channel_that_closes_before_anything_was_asked_for(code: int) -> None:
+    error = channel_refusal(code, "NOT_FOUND - nothing", "", "")
+    assert error.message == "the broker closed the channel: NOT_FOUND"
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [
