@@ -7,16 +7,23 @@ from typing import Any
 
 from twisted.internet import endpoints
 from twisted.internet.endpoints import SSL4ServerEndpoint
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.tcp import Connection
 from twisted.internet.testing import StringTransport
-from twisted.logger import globalLogPublisher
+from twisted.logger import capturedLogs, formatEvent, globalLogPublisher
 from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper, HAProxyWrappingFactory
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import HTTPChannel
 
-from streamd.reactor.private_twisted import OpenChannel, direct_send, give_transport, log_observers
+from streamd.reactor.private_twisted import (
+    OpenChannel,
+    RelayedConnections,
+    direct_send,
+    give_transport,
+    log_observers,
+)
 
 
 def connection() -> Connection:
@@ -119,3 +126,15 @@ class BehaviourTests(SynchronousTestCase):
         observers[:] = [heard.append]
         globalLogPublisher({"log_format": "x"})
         self.assertEqual(1, len(heard))
+
+    def test_a_connection_without_proxy_line_is_told_once(self) -> None:
+        factory = RelayedConnections(Factory.forProtocol(Protocol))
+        made: Any = factory.buildProtocol(None)
+        made.makeConnection(StringTransport())
+        with capturedLogs() as events:
+            made.dataReceived(b"GET / HTTP/1.1\r\n")
+            made.dataReceived(b"Host: wall\r\n\r\n")
+        said = [formatEvent(event) for event in events]
+        assert said == [
+            "closed a connection from 192.168.1.1: it does not begin with the PROXY protocol"
+        ]
