@@ -27,8 +27,10 @@ def source_tables(config: Config) -> Mapping[str, SourceTable]:
 
 
 def _alert_tables(config: Config) -> Iterator[tuple[str, SourceTable]]:
+    url = config.server.url
+    link = None if url is None else str(url)  # msgspec encodes no subclass of str
     for name, table in config.alerts.items():
-        settings = AlertSettings(table=table, link=config.server.url)
+        settings = AlertSettings(table=table, link=link)
         yield f"alerts.{name}", SourceTable(ALERT, settings)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from twisted.internet.testing import MemoryReactorClock
 
@@ -21,6 +22,7 @@ from streamd.config.tables import Config
 from streamd.journals.memory import MemoryJournal
 from streamd.journals.registry import JOURNAL_KINDS
 from streamd.journals.sqlite import FILE
+from streamd.sources.alerts.message import compose_test
 from streamd.sources.registry import find_kinds
 
 
@@ -35,6 +37,19 @@ def journal(config: Config, base: Path) -> Any:
 def test_only_a_daemon_without_a_file_has_the_demo_stream() -> None:
     assert list(source_tables(Config())) == ["variable"]
     assert list(source_tables(read(""))) == []
+
+
+def test_an_alert_can_send_and_keep_its_link() -> None:
+    text = """
+        [server]
+        url = "https://Wall.example.org/floor2"
+        [alerts.shop]
+        streams = ["shop"]
+        to = ["http://127.0.0.1:1/"]
+    """
+    settings: Any = source_tables(read(text))["alerts.shop"].settings
+    message = compose_test("shop", "1", 0.0, settings.link)
+    assert b'"link":"https://wall.example.org/floor2/"' in msgspec.json.encode(message)
 
 
 def test_the_demo_takes_nothing_from_a_configuration() -> None:

@@ -13,10 +13,11 @@ AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::([0-
 """A Host header: a name or an address, and perhaps a port."""
 
 
+_UNIX_SOCKET = "a unix socket (--port unix:/run/streamd/socket)"
 _PORT_OF_ONE_MACHINE = (
-    "use a port of this machine alone (--port tcp:5000:interface=127.0.0.1), or a unix socket "
-    "(--port unix:/run/streamd/socket)"
+    f"use a port of this machine alone (--port tcp:5000:interface=127.0.0.1), or {_UNIX_SOCKET}"
 )
+_WITH_PROXY = f"with trusted_proxies or url, list tokens in its place, or use {_UNIX_SOCKET}"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class LocalPrograms:
                 "programs on this machine may publish without a token; if a proxy runs here, list "
                 "tokens in [access] publish: a proxy that adds no header looks like such a program"
             )
-        return f'access.publish = "loopback" lets nobody publish here: {_PORT_OF_ONE_MACHINE}'
+        cure = _WITH_PROXY if self.only_unix else _PORT_OF_ONE_MACHINE
+        return f'access.publish = "loopback" lets nobody publish here: {cure}'
 
     def why_no_publish(self, request: Request) -> str:
         """Return why a request may not publish without a token; empty if it may."""

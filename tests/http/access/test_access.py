@@ -448,8 +448,8 @@ class NoteTests(SynchronousTestCase):
             ("no file", False, False, "list tokens"),
             ("loopback", False, True, "list tokens"),
             ("loopback", True, False, "list tokens"),
-            ("loopback", False, False, "lets nobody publish"),
-            ("loopback and a proxy", False, True, "lets nobody publish"),
+            ("loopback", False, False, "lets nobody publish here: use a port of this machine"),
+            ("loopback and a proxy", False, True, "lets nobody publish here: with trusted_proxies"),
             ("loopback and a proxy", True, False, "list tokens"),
         ):
             said = RULES[rule].rules.local.note(unix, private)
