@@ -83,9 +83,11 @@ def read_config(file: str) -> str:
     try:
         # Notepad and PowerShell begin a file with a byte order mark.
         return Path(file).read_text("utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError([f"cannot read {file}: {reason}"]) from None
+    except OSError as error:
+        raise ConfigError([f"cannot read {file}: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError([f"cannot read {file}: line {line} is not UTF-8"]) from None
 
 
 def making_problems(config: Config, surroundings: Surroundings) -> Problems:

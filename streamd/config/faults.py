@@ -159,4 +159,8 @@ def _in_words(path: str, message: str, type: Any) -> str:
         text = f"expected one of {', '.join(map(str, get_args(literal)))}"
     elif described := " that matches " in text and _part(type, _is_described):
         text = f"expected {described.description}"
+    elif text.startswith("expected an array, not a t"):
+        tables = re.sub(r"\[[0-9]+\]", "", path)
+        cure = '["…"]' if text.endswith("text") else f"[[{tables}]]"
+        text = f"{text}; write {cure}"
     return f"{path}.{place}: {text}" if place else f"{path}: {text}"

@@ -16,6 +16,27 @@ _LAST = re.compile(r"(\[[0-9]+\]|\.[^.\[]*|^[^.\[]+)$")
 _QUOTES = re.compile(r'"""|\'\'\'')
 
 
+_CURES = {
+    "Invalid value": "a text needs quotes",
+    "Expected newline or end of document after a statement": "a text needs quotes, all of it",
+    "Illegal character '\\n'": "is a quote missing before the end of the line?",
+    "Unescaped": "write single quotes around a text with backslashes",
+    "Expected '='": 'the form is KEY = VALUE; a KEY with other characters than letters, digits, "_" '
+    'and "-" needs quotes',
+    "Expected ']'": 'a name with other characters than letters, digits, "_" and "-" needs quotes',
+}
+"""Messages of tomllib, by their beginnings, and what probably mends the file."""
+
+
+def syntax_fault(message: str) -> str:
+    """Return the line of a :class:`~streamd.config.fields.ConfigError` for a text that is not TOML.
+
+    :param message: what tomllib says.
+    """
+    cures = (cure for beginning, cure in _CURES.items() if message.startswith(beginning))
+    return "; ".join([f"not TOML: {message}", *cures])
+
+
 def line_of(text: str, problem: str) -> int | None:
     """Return the number of the line with a problem, from 1; None if it is not known.
 

@@ -17,6 +17,7 @@ from streamd.config.faults import closest, convert, faults, suggestion
 from streamd.config.fields import ConfigError, Problems, secret_variables
 from streamd.config.hooks import MAX_HOOKS, HookTable
 from streamd.config.kind import Kind, SourceTable
+from streamd.config.lines import syntax_fault
 from streamd.config.picture_file import PictureName
 from streamd.config.screens import ScreenTable
 from streamd.config.tables import (
@@ -77,7 +78,7 @@ def read(
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"not TOML: {error}"]) from None
+        raise ConfigError([syntax_fault(str(error))]) from None
     except ValueError:  # Python converts no more than 4300 digits
         raise ConfigError(["a number has more digits than can be read"]) from None
     except RecursionError:
@@ -218,8 +219,7 @@ class _Reader:
         if not isinstance(tables, list):
             self.problem("screens", "expected tables, [[screens]]")
             return
-        for _, screen in self._different("screens", tables, ScreenTable):
-            yield screen
+        yield from (screen for _, screen in self._different("screens", tables, ScreenTable))
 
     def own(self, section: str, tables: Any, type: type[Own]) -> Iterable[tuple[str, Own]]:
         """Yield the alerts or the hooks; a section ``alerts`` has the tables ``[alerts.NAME]``."""
@@ -298,7 +298,7 @@ class _Reader:
 
     def _named(self, path: str, tables: Any) -> Iterable[tuple[str, dict[str, Any]]]:
         if not isinstance(tables, dict):
-            self.problem(path, "expected tables")
+            self.problem(path, f"expected tables, [{path}.NAME]")
             return
         for name, table in tables.items():
             if isinstance(table, dict):

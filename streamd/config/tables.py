@@ -25,6 +25,15 @@ from streamd.wire.requests import PACE
 Rate = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 """How many a second; 0 for any number."""
 
+HostName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^([^/:*\s]+|\[?[0-9A-Fa-f:.]+\]?)\Z",
+        description='a name such as "wall.example.org", without scheme and port',
+    ),
+]
+"""A host in the header ``Host``.  One with a scheme or a port would equal none."""
+
 FrameAncestor = Annotated[
     str,
     msgspec.Meta(
@@ -69,7 +78,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     url: PublicUrl | None = None
     origins: tuple[Origin, ...] = ()
     publish_origins: tuple[Origin, ...] = ()
-    hosts: tuple[str, ...] = ()
+    hosts: tuple[HostName, ...] = ()
     frame_ancestors: tuple[FrameAncestor, ...] = ()
     trusted_proxies: tuple[TrustedProxy, ...] = ()
     pace: Duration = Duration(PACE)

@@ -62,7 +62,7 @@ class Keep(ParsedText):
             if not 1 <= written <= cls.MAX_UPDATES:
                 raise ValueError(f"expected 1 to {cls.MAX_UPDATES} updates")
             return cls(written)
-        if isinstance(written, str):
+        if isinstance(written, str) and not written.isdecimal():
             return cls(None, Duration.parse(written))
         raise ValueError('expected a number of updates, or a duration such as "24h"')
 

@@ -15,7 +15,7 @@ class Duration(float):
             raise ValueError('expected a duration such as "5s" (a text, with its unit)')
         seconds = parse_duration(written)
         if seconds <= 0:
-            raise ValueError("expected more than no time")
+            raise ValueError("expected a duration longer than 0")
         return cls(seconds)
 
 
@@ -30,5 +30,5 @@ def parse_duration(text: str) -> float:
     """
     match = _DURATION.fullmatch(text) if len(text) < 20 else None
     if not match:
-        raise ValueError('expected a duration such as "500ms", "5s" or "2m"')
+        raise ValueError('expected a duration such as "5s", with the unit ms, s, m, h or d')
     return float(match[1]) * _SECONDS[match[2]]

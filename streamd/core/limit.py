@@ -25,7 +25,8 @@ class Limit:
         """:raises ValueError: if ``text`` is not a comparison, or ``<`` or ``>`` has no number."""
         match = _LIMIT.fullmatch(text.strip())
         if not match:
-            raise ValueError('expected a comparison such as "> 80" or "!= ok"')
+            signs = " ".join(_COMPARE)
+            raise ValueError(f'expected a comparison such as "> 80" or "!= ok", with {signs}')
         self.text = text.strip()
         self._compare = _COMPARE[match[1]]
         self._ordered = match[1][0] in "<>"

@@ -35,7 +35,7 @@ class Complaints:
                 source=self._source,
                 path=self._path(key or self._key),
                 error=text,
-                more=detail and f" {detail}",
+                more=detail and f" {' '.join(detail.split())}",  # psycopg's have several lines
             )
 
     def add_unexpected(self, text: str, failure: Failure) -> None:

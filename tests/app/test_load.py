@@ -19,7 +19,7 @@ A, B, C, D, E = (letter * 16 for letter in "abcde")
     ("text", "problem"),
     [
         (None, "cannot read {file}: No such file"),
-        (b"# caf\xe9", "cannot read {file}: "),
+        (b"#\n# caf\xe9", "cannot read {file}: line 2 is not UTF-8"),
         (b"[server", "not TOML: "),
         (
             b'[access]\npublish = [{ env = "NO_SUCH_TOKEN" }]',

@@ -82,7 +82,10 @@ class TaggedTests(SynchronousTestCase):
         self.check({"kind": "door", "inenr": []}, "t.inenr: unknown key; did you mean inner?")
 
     def test_table_where_an_array_is_expected(self) -> None:
-        self.check({"kind": "door", "inner": {}}, "t.inner: expected an array, not a table")
+        self.check(
+            {"kind": "door", "inner": {}},
+            "t.inner: expected an array, not a table; write [[t.inner]]",
+        )
 
     def test_choice(self) -> None:
         problem = "t.colour: expected one of white, red"

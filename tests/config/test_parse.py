@@ -254,6 +254,17 @@ class BadTests(SynchronousTestCase):
         [problem] = self.problems("[server\n")
         self.assertIn("not TOML", problem)
         self.assertIn("line 1", problem)
+        for text, cure in (
+            ("a = b", "a text needs quotes"),
+            ("a = 5s", "a text needs quotes, all of it"),
+            ('a = "b\nc = 5', "is a quote missing"),
+            ('a = "C:\\logs"', "single quotes"),
+            ("streams: 5", "KEY = VALUE"),
+            ("[büro]", "needs quotes"),
+        ):
+            [problem] = self.problems(text)
+            self.assertTrue(problem.startswith("not TOML: "))
+            self.assertIn(cure, problem)
 
     def test_what_python_cannot_read(self) -> None:
         for text, why in ((f"a = {'9' * 5000}", "digits"), (f"a = {'[' * 5000}", "nested")):
@@ -275,7 +286,10 @@ class BadTests(SynchronousTestCase):
             "server.max_viewers",
             "expected a whole number, not a text",
         )
-        self.check('[server]\norigins = "x"', "server.origins", "expected an array, not a text")
+        brackets = 'expected an array, not a text; write ["…"]'
+        self.check('[server]\norigins = "x"', "server.origins", brackets)
+        tables = "expected an array, not a table; write [[walls.tiles]]"
+        self.check('[[walls]]\nname = "a"\n[walls.tiles]', "walls[0].tiles", tables)
         self.check('[server]\norigins = ["null", "*"]', "server.origins[1]", "no wildcard")
         for written, place, words in (
             ("wall:80", "server.publish_origins[0]", "did you mean"),
@@ -285,6 +299,9 @@ class BadTests(SynchronousTestCase):
         self.check(
             "[server]\nhosts = [5]", "server.hosts[0]", "expected a text, not a whole number"
         )
+        for host in ("https://wall.example", "wall.example:5000", "wall.example/", "*.example", ""):
+            wanted = 'a name such as "wall.example.org", without scheme and port'
+            self.check(f'[server]\nhosts = ["{host}"]', "server.hosts[0]", wanted)
         self.check(
             '[server]\ntrusted_proxies = "::1"', "server.trusted_proxies", "expected an array"
         )
@@ -344,7 +361,8 @@ class BadTests(SynchronousTestCase):
     def test_tables(self) -> None:
         self.check("streams = 5", "streams", "expected tables")
         self.check("[streams]\na = 5", "streams.a", "expected a table, [streams.a]")
-        self.check("[[sources]]", "sources", "expected tables")
+        self.check("[[sources]]", "sources", "expected tables, [sources.NAME]")
+        self.check('streams.a.keep = "100"', "streams.a.keep", "expected a number of updates")
 
     def test_walls(self) -> None:
         def check(text: str, path: str, words: str) -> None:

@@ -22,7 +22,8 @@ class DurationTests(SynchronousTestCase):
 
     def test_what_is_no_duration(self) -> None:
         for text in ("", "5", "s", "-5s", "5 s", "1e3s", ".5s", "5.s", "5S", "٥s", "9" * 30 + "s"):
-            self.assertRaises(ValueError, parse_duration, text)
+            error = self.assertRaises(ValueError, parse_duration, text)
+            self.assertIn("with the unit ms, s, m, h or d", str(error))
 
     def test_a_setting_is_a_text_of_more_than_no_time(self) -> None:
         self.assertEqual(0.5, Duration.parse("500ms"))

@@ -268,7 +268,7 @@ def test_of_a_flood_the_newest(serve: Serve) -> None:
         ),
         ("command = []", "sources.load.command: expected a command line, or a list such as "),
         ('command = ""', "sources.load.command: expected a command line, or a list such as "),
-        ('command = "true"\nevery = "0s"', "sources.load.every: expected more than no time"),
+        ('command = "true"\nevery = "0s"', "sources.load.every: expected a duration longer than 0"),
     ],
 )
 def test_mistakes(lines: str, problem: str) -> None:

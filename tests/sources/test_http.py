@@ -399,7 +399,7 @@ def test_certificates(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ),
         ('url = "http://h:99999/"', "sources.x.url: expected a port from 1 to 65535"),
         (f'url = "http://h:{"9" * 5000}/"', "sources.x.url: expected a port from 1 to 65535"),
-        ('url = "http://h/"\nevery = "0s"', "sources.x.every: expected more than no time"),
+        ('url = "http://h/"\nevery = "0s"', "sources.x.every: expected a duration longer than 0"),
         (
             'url = "http://h/"\npick = "/a"\nstatus = true',
             "sources.x.pick: with status = true no answer is read",

@@ -72,11 +72,20 @@ class Reasons:
             where = raised_at(failure.value)
             reason = f"{failure.type.__name__}: {failure.getErrorMessage()}{where}"
         if path is not None:
-            why = " ".join((reason or event["error"]).split())
+            why = " ".join((reason or _with_detail(event)).split())
             self.problems.setdefault(event["source"], []).append(f"{path}: {why}")
         unexpected = reason and path is None
         if unexpected or (self.aloud and event.get("log_level", LogLevel.info) >= LogLevel.warn):
             warn(" ".join([formatEvent(event), reason]).strip())
+
+
+def _with_detail(event: LogEvent) -> str:
+    """Return an error with what the log has besides, such as the address that was not reached.
+
+    A detail that repeats the error adds only the type of an exception.
+    """
+    error, detail = event["error"], event.get("more", "")
+    return error if error in detail else f"{error}{detail}"
 
 
 class _StateFollower:

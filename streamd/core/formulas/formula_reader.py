@@ -34,6 +34,9 @@ from streamd.core.update import check_name
 MAX_TEXT = 2000
 """The most characters of a formula."""
 
+_HINTS = {"invalid decimal literal": '; write a name with "-" as s("web-1.load")'}
+"""What probably mends a formula, by the messages of Python's parser."""
+
 MAX_PARTS = 200
 """The most expressions in a formula: each name, number and operation counts.  Evaluation takes some
 microseconds for each, and all may be nested."""
@@ -59,7 +62,8 @@ class FormulaReader:
         try:
             return self._read(ast.parse(" ".join([*lines, last]), mode="eval").body)
         except SyntaxError as error:
-            raise ValueError(f"column {error.offset or 1}: {error.msg}") from None
+            hint = _HINTS.get(error.msg, "")
+            raise ValueError(f"column {error.offset or 1}: {error.msg}{hint}") from None
         except (RecursionError, MemoryError):
             raise ValueError("expected fewer expressions within one another") from None
 

@@ -42,14 +42,18 @@ class SqliteDriver(DatabaseDriver):
     """Opens the file for each run, so that a replaced file is noticed; never creates it."""
 
     def __init__(self, file: Path, timeout: float) -> None:
-        self._uri = f"file:{quote(str(file.absolute()))}?mode=ro"
+        self._file = file.absolute()
+        self._uri = f"file:{quote(str(self._file))}?mode=ro"
         self._timeout = timeout
 
     def connect(self) -> sqlite3.Connection:
         # Half of the time at most is spent on waiting for a writer to finish.
-        connection = sqlite3.connect(
-            self._uri, self._timeout / 2, uri=True, check_same_thread=False
-        )
+        try:
+            connection = sqlite3.connect(
+                self._uri, self._timeout / 2, uri=True, check_same_thread=False
+            )
+        except sqlite3.OperationalError as error:  # SQLite does not say which file
+            raise sqlite3.OperationalError(f"{error}: {self._file}") from None
         end = time.monotonic() + self._timeout
         connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
         connection.text_factory = decode

@@ -98,7 +98,8 @@ def test_check_opens_no_port_and_writes_nothing(shop: Path) -> None:
     (shop / "streamd.toml").write_text(config)
     before = sorted(shop.iterdir())
     [line] = complaint("check", folder=shop)
-    assert line == "sources.shop.database: database file missing or not readable"
+    assert line.startswith("sources.shop.database: database file missing or not readable (")
+    assert f": {shop / 'none.db'})" in line
     assert sorted(shop.iterdir()) == before
 
 

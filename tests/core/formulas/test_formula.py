@@ -150,6 +150,7 @@ class ReadingTests(SynchronousTestCase):
     def test_what_is_no_formula(self) -> None:
         for text, why in {
             "1 +": "invalid syntax",
+            "web-1.load + 2": 'write a name with "-" as s("web-1.load")',
             "": "invalid syntax",
             "median(x)": f'column 1: unknown function "median"; known: {", ".join(FUNCTIONS)}',
             "x.y(3)": 'column 1: unknown function "x.y"',

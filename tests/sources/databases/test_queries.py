@@ -59,7 +59,7 @@ def test_what_may_be_said(lines: str) -> None:
 @pytest.mark.parametrize(
     ("lines", "path", "text"),
     [
-        (HERE + ONE + 'every = "0s"', "shop.every", "more than no time"),
+        (HERE + ONE + 'every = "0s"', "shop.every", "longer than 0"),
         (HERE + 'query = " ; "', "shop.query", "expected a SELECT"),
         ('database = "oracle:x"\n' + ONE, "shop.database", "expected"),
         ("database = 5\n" + ONE, "shop.database", "expected"),
