@@ -588,11 +588,12 @@ class TestStart:
 
     @pytest.mark.parametrize(
         ("path", "reason"),
-        [("nowhere/log.db", "the file cannot be opened"), (".", "Is a directory")],
+        [("nowhere/log.db", "there is no folder {folder}"), (".", "Is a directory")],
     )
     def test_a_path_that_cannot_be(self, tmp_path: Path, path: str, reason: str) -> None:
+        file = tmp_path / path
         line = complaint(tmp_path, config(path))
-        assert line == f"journal.path: cannot use {tmp_path / path}: {reason}"
+        assert line == f"journal.path: cannot use {file}: {reason.format(folder=file.parent)}"
 
     @pytest.mark.parametrize(
         ("lines", "problem"),
