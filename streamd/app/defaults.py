@@ -9,7 +9,6 @@ from pathlib import Path
 from streamd.config.fields import Timezone
 from streamd.config.kind import SourceTable, Surroundings
 from streamd.config.tables import Config, ServerSettings
-from streamd.core.printable import without_passwords
 from streamd.journals import memory, sqlite
 from streamd.journals.journal import Journal
 from streamd.sources import demo, random_walk
@@ -59,7 +58,7 @@ def journal_place(config: Config) -> str:
     """Return where the journal is, for the log: a path, or an address without its password."""
     settings = journal_table(config).settings
     place = getattr(settings, "path", None) or getattr(settings, "url", None)
-    return without_passwords(str(place or "in memory: a restart begins with nothing"))
+    return str(place or "in memory: a restart begins with nothing")
 
 
 def is_in_memory(config: Config) -> bool:

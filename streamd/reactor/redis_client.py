@@ -15,6 +15,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from streamd.core.parsed_text import ParsedText
+from streamd.core.printable import without_passwords
 
 TIMEOUT = 2.0
 """Seconds that Redis has to accept a connection, or to answer a command."""
@@ -43,9 +44,10 @@ _MESSAGES = ([b"message"], [b"pmessage"])
 
 
 class RedisUrl(ParsedText):
-    """``redis://user:password@host:6379/0``, or ``rediss://`` for TLS; the repr shows no password."""
+    """``redis://user:password@host:6379/0``, or ``rediss://`` for TLS; ``str`` shows no password."""
 
     def __init__(self, written: str) -> None:
+        self._shown = without_passwords(written)
         parts = urlsplit(written)
         self.tls = parts.scheme == "rediss"
         self.host = parts.hostname or "localhost"
@@ -63,6 +65,9 @@ class RedisUrl(ParsedText):
             return cls(written)
         except ValueError:  # what it says quotes the URL
             raise ValueError(wanted) from None
+
+    def __str__(self) -> str:
+        return self._shown
 
     def greeting(self, password: str) -> list[tuple[str | int, ...]]:
         """Return the commands that begin a connection: log in, select the database, ping.

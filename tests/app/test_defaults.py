@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.testing import MemoryReactorClock
 
 from streamd.app.defaults import (
+    journal_place,
     machine_timezone,
     make_journal,
     source_tables,
@@ -50,6 +51,11 @@ def test_an_alert_can_send_and_keep_its_link() -> None:
     settings: Any = source_tables(read(text))["alerts.shop"].settings
     message = compose_test("shop", "1", 0.0, settings.link)
     assert b'"link":"https://wall.example.org/floor2/"' in msgspec.json.encode(message)
+
+
+def test_the_place_of_a_journal_in_redis_is_its_address_without_the_password() -> None:
+    config = read('[journal]\nurl = "redis://wall:secret@db.example.org:6380/2"')
+    assert journal_place(config) == "redis://wall:…@db.example.org:6380/2"
 
 
 def test_the_demo_takes_nothing_from_a_configuration() -> None:
