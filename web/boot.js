@@ -9,7 +9,7 @@
   const PAUSE = [0.5, 5];
   /** Seconds without a new file, and without a wall, after which the page counts as stuck. Any file takes less at 100 kbit/s. */
   const STALLED = 30;
-  /** Milliseconds for the head of an answer. A slow body may take its time. */
+  /** The most milliseconds until the head of an answer. A body may take longer. */
   const TIMEOUT = 5000;
   /** The texts of this script. All other texts are in text/words.js, which may fail to load. */
   const TEXTS = {

@@ -111,10 +111,10 @@ class Exposition:
 
 
 def metrics_site(site: Site, metrics: Metrics) -> Site:
-    """Make the site of a port that has the metrics alone.
+    """Make the site of a port that serves only the metrics.
 
-    It shares the bounds on memory with the site of the wall, and has connections of its own: a monitor
-    gets in while the wall is crowded.
+    It shares the bounds on memory with the site of the wall, but not the bound on connections: a
+    monitor gets in while the wall is crowded.
     """
     return Site(
         site.access,

@@ -176,7 +176,8 @@ def _readable(port: str, key: str = "port") -> Iterator[None]:
 class ServedCertificate:
     """The key and the certificate of a TLS port, as Twisted's context factory.
 
-    They can be read again while the port is open.  Connections that are open keep the former ones.
+    They can be read again while the port is open.  Open connections keep the old key and
+    certificate.
     """
 
     def __init__(self, reactor: Any, port: str, context: Any) -> None:
@@ -191,7 +192,7 @@ class ServedCertificate:
     def read_again(self) -> None:
         """Read the files again, for new connections.
 
-        :raises ConfigError: they cannot be used; then the former ones stay.
+        :raises ConfigError: they cannot be used; then the old ones stay.
         """
         with _readable(self._port):
             context = tls_context(_make_endpoint(self._reactor, self._port))

@@ -58,7 +58,7 @@ def call_on_hangup(reactor: Any, call: Callable[[], object]) -> None:
     """Call a function at each SIGHUP: ``systemctl reload`` asks with it for a new configuration.
 
     A terminal that closes sends SIGHUP, too.  A daemon that reads from this terminal stops, because
-    nobody would see it any more.  Any other daemon, even one that ``nohup`` started, calls the
+    otherwise it would run on unseen.  Any other daemon, even one that ``nohup`` started, calls the
     function.
     """
     terminal = sys.stdin.isatty() if sys.stdin is not None else False
@@ -135,8 +135,8 @@ def free_large_buffers() -> None:
 def keep_collections_short() -> None:
     """Examine each object in one full garbage collection only.
 
-    A full collection of a daemon without a stream takes 36 ms of CPU for the modules alone, and no
-    viewer gets anything meanwhile.  Objects that survive one are exempt from the next, which takes
+    A full collection of a daemon without a stream takes 36 ms of CPU, all for the modules, and no
+    viewer gets a message meanwhile.  Objects that survive one are exempt from the next, which takes
     0.01 ms. A reference cycle that is left later is freed by :func:`collect_all`.
     """
 

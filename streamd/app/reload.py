@@ -1,4 +1,4 @@
-"""Reads the configuration again while the daemon runs, and applies what has changed.
+"""Reads the configuration again while the daemon runs, and applies the changes.
 
 The file is read on SIGHUP, and when it is saved if the daemon runs in the foreground.  Everything
 that can fail is done first: the file is parsed, the new sources are made, and all files that the
@@ -34,10 +34,10 @@ MAX_MESSAGE = 300
 
 
 class Reload(Service):
-    """Reads the configuration again, and applies what has changed.
+    """Reads the configuration again, and applies the changes.
 
     :ivar config: the configuration that is in use.
-    :ivar trouble: why the file, as it is now, is not in use; a line for each mistake.
+    :ivar trouble: why the present content of the file is not in use; a line for each mistake.
     """
 
     _log = Logger()
@@ -75,7 +75,7 @@ class Reload(Service):
             self._watch.stop()
 
     def reload(self) -> None:
-        """Read the configuration, and apply what has changed; a mistake changes nothing."""
+        """Read the configuration, and apply the changes; a mistake changes nothing."""
         if self._watch is not None:
             self._watch.note()
         try:

@@ -394,7 +394,7 @@ class Streamd(MultiService):
     def stopService(self) -> Deferred[Any]:
         """Stop the sources, close the ports, and ask every viewer to reconnect later.
 
-        The Deferred fires at the latest after :data:`STOP_WITHIN` and one second.
+        The Deferred fires within :data:`STOP_WITHIN` and one second.
         """
         self.status.stop()
         self._go_to(self._from)  # the paths of sockets and of twistd.pid may be relative
@@ -428,7 +428,7 @@ class Streamd(MultiService):
 
     @property
     def room(self) -> Room:
-        """The bounds on what may be appended."""
+        """The bounds on appends."""
         return self.state.room
 
     def restore(

@@ -17,7 +17,7 @@ Mark = tuple[int, int, int] | None
 
 
 class FileWatch:
-    """Calls a function when a file has changed and was then left alone for :data:`LOOK_EVERY` seconds.
+    """Calls a function when a file has changed, :data:`LOOK_EVERY` seconds after the last change.
 
     Editors write a file in parts, or remove it and write another one.  The call comes after the last of
     these steps, if they follow one another closely.  A file that has vanished has changed, too.

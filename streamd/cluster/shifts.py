@@ -69,7 +69,7 @@ class Shifts:
     def change(self, plans: Plans, shifts: Mapping[str, Shift]) -> None:
         """Stop the shifts that are not among ``shifts``, and start the new ones.
 
-        A changed source starts when the former one has ended.
+        A changed source starts when the old one has ended.
 
         :param shifts: the result of :meth:`prepare` for the same plans.
         """

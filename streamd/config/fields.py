@@ -67,7 +67,7 @@ class Origin(str):
     def parse(cls, written: Any) -> Origin:
         """Return the origin in lower case and without a default port.
 
-        :raises ValueError: the message says which origin is probably meant.
+        :raises ValueError: the message suggests the origin that is probably meant.
         """
         if written == "null":
             return cls(written)
@@ -300,7 +300,7 @@ class Timezone(FormedText):
 
     @classmethod
     def parse(cls, written: Any) -> Self:
-        """Parse a configured value; a ValueError says which name is probably meant.
+        """Parse a configured value; a ValueError suggests the name that is probably meant.
 
         A machine without time zones accepts every name of the right form, because the browser has its
         own.

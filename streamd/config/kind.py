@@ -47,7 +47,7 @@ class Surroundings(NamedTuple):
     :ivar secrets: the environment variables that the configuration names as secrets, now.
     :ivar zone: the time zone of times in errors that walls show; None for the machine's.
     :ivar note: called with the key path and the text of each secret that is revealed.
-    :ivar looks: whether the source runs only once, for somebody who looks what it would show: it must
+    :ivar looks: whether the source runs only once, so that a person can check its values: it must
         take nothing away from its server.
     """
 

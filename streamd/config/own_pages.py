@@ -18,7 +18,7 @@ class OwnPages:
     """The value of ``[server] pages``: a folder, or a table with ``folder`` and ``csp``.
 
     :ivar folder: below or beside the folder of the configuration.
-    :ivar csp: the Content-Security-Policy of these files; None for that of the wall.
+    :ivar csp: the Content-Security-Policy of these files; None for the wall's.
     """
 
     def __init__(self, folder: str, csp: str | None = None) -> None:

@@ -75,8 +75,8 @@ class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     :ivar shown: the key ``for``: the least seconds for which the wall is shown (the key ``for``).
     :ivar hours: the part of the day in which it is shown; None for all day.
-    :ivar days: the days on which the wall is shown; with ``hours``, the days on which these begin.
-        None for all days.
+    :ivar days: the days on which the wall is shown; with ``hours``, the days on which the hours
+        begin. None for all days.
     """
 
     wall: Name

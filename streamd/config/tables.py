@@ -100,8 +100,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     @property
     def writers(self) -> tuple[str, ...]:
-        """The origins whose pages may change something: ``publish_origins``, and the one of
-        ``url``."""
+        """The origins whose pages may change something: ``publish_origins``, and ``url``'s."""
         own = () if self.url is None else (self.url.origin,)
         return (*self.publish_origins, *own)
 
@@ -153,12 +152,13 @@ class Config(NamedTuple):
     """A whole configuration.
 
     :ivar walls: the walls, with different names; the first one is the default.
-    :ivar screens: the screens with a table of their own, with different names.
+    :ivar screens: the tables ``[[screens]]``, with different names.
     :ivar alerts: the tables ``[alerts.NAME]``, by name.
     :ivar hooks: the tables ``[hooks.NAME]``, by name.
     :ivar influx: the table ``[influx]``.
     :ivar journal: the table ``[journal]``, or None for the default.
-    :ivar order: the names of sources and streams, those of the file's first table first.
+    :ivar order: the names of sources and streams.  The table that comes first in the file,
+        ``sources`` or ``streams``, has its names first.
     :ivar secrets: the environment variables in every ``{ env = "NAME" }`` of the file.
     :ivar file: whether there is a configuration file.  Without one, any program on this machine may
         publish.

@@ -1,4 +1,4 @@
-"""Catching up: where a viewer begins to read, and which updates it has not been told.
+"""Catching up: where a viewer begins to read, and which updates it does not have yet.
 
 :func:`since` answers this for every viewer, on every transport and after any time away.  The functions
 read a :class:`~streamd.core.state.State` and change nothing.
@@ -107,7 +107,7 @@ def since(
     selection: Selection,
     newest: bool = False,
 ) -> Answer:
-    """Return what a viewer at ``cursor`` has not been told, as far as history still has it.
+    """Return the updates and changes that a viewer at ``cursor`` lacks, as far as history has them.
 
     A long answer has only the oldest updates, enough to fill a message.  ``more`` is set then.
 

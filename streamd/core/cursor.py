@@ -51,7 +51,7 @@ class Cursor(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The updates and changes that a viewer must be told; an encoding turns them into a message.
+    """The updates and changes for a viewer; an encoding turns them into a message.
 
     :ivar updates: in the order of the log.  Where only the newest of each stream is asked for, a
         forgotten stream has an update without a value; elsewhere ``gone`` names it.

@@ -98,7 +98,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     by: DateOrTime | None = None
 
     def public(self) -> dict[str, Any]:
-        """Return the fields that viewers are told, as JSON values."""
+        """Return the fields for viewers, as JSON values."""
         told: dict[str, Any] = {
             "title": self.title,
             "unit": self.unit,
@@ -171,7 +171,7 @@ class RelayedDescription(Description, frozen=True, kw_only=True):
     via: tuple[str, ...]
 
     def public(self) -> dict[str, Any]:
-        """Return the fields that viewers are told, as JSON values."""
+        """Return the fields for viewers, as JSON values."""
         return {**super().public(), "via": list(self.via)}
 
 

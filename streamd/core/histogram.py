@@ -1,4 +1,4 @@
-"""Histograms: how often a duration lay between which bounds.  Pure.
+"""Histograms: counts of durations between fixed bounds.  Pure.
 
 A histogram has a fixed number of counters, so it costs the same memory after a year as after a second.
 """
@@ -41,7 +41,8 @@ class Histogram:
         self.total += duration
 
     def cumulative(self) -> Iterator[tuple[float, int]]:
-        """Yield each bound, and how many durations were at most so long; the last bound is infinite."""
+        """Yield each bound in seconds, and how many durations are within it; the last is
+        infinite."""
         count = 0
         for bound, more in zip((*self.bounds, float("inf")), self._counts, strict=True):
             count += more

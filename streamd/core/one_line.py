@@ -1,7 +1,7 @@
 """Values as one line of text, with the word, the format and the unit of their stream.
 
-The page formats values for the language and the time zone of a wall (``web/text``).  Here the reader
-may be a program, or anywhere: digits have no groups, and times are in UTC.
+The page formats values for the language and the time zone of a wall (``web/text``).  Here the
+reader may be a program, or a person in any country: digits have no groups, and times are in UTC.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How a stream's value is presented: its words, its format, its goal, and what it is compared with.
+"""How a stream's value is presented: words, format, goal and comparison with the past.
 
-The daemon checks these settings and tells them to viewers.  The page applies them (``web/text``).
+The daemon checks these settings and sends them to viewers.  The page applies them (``web/text``).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ _KINDS = (date, datetime, time)
 
 
 class DateOrTime(ParsedText):
-    """A date, a date with a time, or a time of every day, as a configuration has it.
+    """A date, a date with a time, or a time of every day, from a configuration.
 
     A moment without an offset is in the time zone of the wall that shows it.
 
@@ -95,7 +95,7 @@ class DateOrTime(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> DateOrTime:
-        """Parse a date or time of TOML, or a text in ISO 8601; a ValueError says what is expected."""
+        """Parse a date or time of TOML, or a text in ISO 8601; a ValueError has an example."""
         found = next((at for kind in _KINDS if (at := _read(kind, written)) is not None), None)
         if found is None:
             raise ValueError('expected a date or time: "2026-12-31", "2026-12-31T18:00" or "18:00"')
@@ -139,7 +139,7 @@ def _edge(at: Any, of_day: time) -> Any:
 
 
 def time_text(at: float, now: float, zone: tzinfo | None) -> str:
-    """Return a time as an error on a wall says it: ``14:02``, with the date after a day.
+    """Return a time for an error on a wall: ``14:02``, with the date if it is more than a day old.
 
     :param at: seconds since the epoch, as is ``now``.
     :param zone: the time zone; None for the machine's.

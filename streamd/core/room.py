@@ -30,7 +30,7 @@ class Reservation(msgspec.Struct, eq=False):
 
 
 class Room:
-    """Checks appends against the bounds, with what is kept and what waits for the journal."""
+    """Checks appends against the bounds; updates that wait for the journal count, too."""
 
     def __init__(self, kept: Retention) -> None:
         """:param kept: what is kept, and its bounds.  All newest values together, with the overhead of

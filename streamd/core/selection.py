@@ -34,7 +34,7 @@ Any viewer may send a selection.  To match a name costs 0.3 microseconds for eac
 class Selection:
     """The streams that a viewer wants: names and globs (``*`` is any characters, ``?`` is one).
 
-    Selections with the same patterns are equal, in whatever order these were written.
+    Selections with the same patterns are equal, regardless of the order of the patterns.
 
     :ivar names: the patterns that are names.
     :ivar globs: the other patterns.

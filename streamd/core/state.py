@@ -102,7 +102,7 @@ class State(Streams):
     ) -> Collection[str]:
         """Replace the whole state with the content of a log; all viewers must begin anew, too.
 
-        The streams count as late until their values are confirmed.  The arguments are those of
+        The streams count as late until their values are confirmed.  The arguments are as for
         ``restore`` of the journal's ``Follower``.
 
         :returns: the streams with an unreadable value, which is dropped with all updates before it, or
@@ -169,8 +169,8 @@ class State(Streams):
     def decide(self, parted: bool) -> None:
         """Note whether, before this node began to follow the log, no node followed it for a while.
 
-        Until then the long histories wait with new updates, as
-        :class:`~streamd.core.histories.gaps.Gaps` says.
+        Until then the long histories wait with new updates; see
+        :class:`~streamd.core.histories.gaps.Gaps`.
         """
         self.gaps.decide((self.began.ms, self.began.n % LIFE_UNIT) if parted else None)
 
@@ -248,7 +248,7 @@ class State(Streams):
                 self.judge_stream(stream, now)
 
     def set_journal(self, state: str, now: float, error: str | None = None) -> None:
-        """Set the state of the journal that viewers are told: ``ok``, or ``away`` and the reason."""
+        """Set the state of the journal for viewers: ``ok``, or ``away`` and the reason."""
         told = self.journal or {"state": "ok", "error": None}
         if (told["state"], told["error"]) != (state, error):
             self.journal = {"state": state, "since": now, "error": error}

@@ -46,8 +46,9 @@ class Stream:
     exist.  Any other stream is ``gone``: it stays as a tombstone, so that viewers who were away learn
     that it was forgotten.
 
-    These decide its health: the age of its newest proof (the last time its value was known to be true),
-    a doubt whether a newer value exists, an error in its own last value, and the health of its source.
+    Four facts decide its health: the age of its newest proof (when its value was last known to be
+    true), a doubt whether a newer value exists, an error in its own last value, and the health of
+    its source.
     """
 
     def __init__(self, name: str, description: Description, configured: bool, now: float) -> None:
@@ -134,7 +135,7 @@ class Stream:
     def begin_long(self, stored: Iterable[int]) -> None:
         """Begin a new long history, if the stream is to have one.
 
-        :param stored: the blocks of the former one that a journal may have.
+        :param stored: the blocks of the old one that a journal may have.
         """
         rollup = self.description.rollup
         self.long = None if rollup is None else LongHistory(rollup, self.level_of, stored)

@@ -38,8 +38,8 @@ class Streams:
     :ivar noted: streams in the order in which they were last forgotten, described or judged (changed
         their health).
     :ivar configured: descriptions of the configured streams, which exist before their first update.
-    :ivar expected: pairs of names and an ``expect``, for streams without one of their own; the first
-        pair that matches counts.
+    :ivar expected: pairs of names and an ``expect``, for streams without their own ``expect``; the
+        first pair that matches counts.
     """
 
     def __init__(
@@ -212,7 +212,7 @@ class Streams:
             stream.judged = self.note(stream)
 
     def note(self, stream: Stream) -> int:
-        """Note a change that viewers are to be told; return its revision."""
+        """Note a change for viewers; return its revision."""
         self.revision += 1
         self.noted[stream.name] = stream
         self.noted.move_to_end(stream.name)

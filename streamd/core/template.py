@@ -21,7 +21,7 @@ class Template(ParsedText):
     """A stream's name, in which each ``{FIELD}`` stands for a text.
 
     :ivar text: the template as it was written.
-    :ivar fields: what stands between the braces, in order.
+    :ivar fields: the texts between the braces, in order.
     """
 
     def __init__(self, text: str) -> None:
@@ -48,8 +48,8 @@ class Template(ParsedText):
     def name(self, find: Callable[[str], Any]) -> str:
         """Return the name that a document gives.
 
-        :param find: returns what a field stands for: a text, a number, true or false.  A character that
-            is invalid in a name becomes ``_``.
+        :param find: returns the value for a field: a text, a number, true or false.  A character
+            that is invalid in a name becomes ``_``.
         :raises Refused: 400 if ``find`` returns anything else, or the name is too long.
         """
         return check_name(self.fill(lambda field: end_of_name(_text(field, find(field)))))
@@ -62,7 +62,7 @@ class Template(ParsedText):
 
 
 def _text(field: str, found: Any) -> str:
-    """Return what a field stands for as a text.
+    """Return the text for a field.
 
     :raises Refused: 400 if it has none.
     """

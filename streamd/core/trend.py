@@ -1,4 +1,4 @@
-"""Trends: what happened to a number within a window of time that moves with the clock.
+"""Trends: facts about a number within a window of time that moves with the clock.
 
 A window has at most some :data:`FINE` points, however many updates there are.
 """
@@ -177,11 +177,11 @@ class Trend:
 
     @property
     def time(self) -> float:
-        """The time of the newest point; 0 if nothing was heard."""
+        """The time of the newest point; 0 without any point."""
         return self._points[-1].time if self._points else 0.0
 
     def lose(self, time: float) -> None:
-        """Note that updates until a time were not heard."""
+        """Note that updates until a time are missing."""
         self._counted_since = time
 
     def _begin(self, time: float) -> TrendPoint:
@@ -199,7 +199,7 @@ class Trend:
             points.popleft()
 
     def window(self, now: float) -> Window | None:
-        """Return the window that ends now; None if no update was heard yet.
+        """Return the window that ends now; None before the first update.
 
         :param now: seconds since the epoch.
         """

@@ -60,7 +60,7 @@ class Rates:
             self._check(request, self._publishes, "publishes")
 
     def check_request(self, request: Request) -> None:
-        """Refuse a request that changes nothing, whatever its method, if its client makes too many.
+        """Refuse a request that only reads, with any method, if its client makes too many.
 
         :raises Refused: 429.
         """

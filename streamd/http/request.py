@@ -133,8 +133,8 @@ class Request(msgspec.Struct, frozen=True):
 class Response(msgspec.Struct, frozen=True):
     """An answer.
 
-    :ivar body: bytes or an iterator of parts.  Each part is made when the one before it was sent, so
-        that a large answer to a slow reader is never in memory as a whole.  An empty part lets other
+    :ivar body: bytes or an iterator of parts.  Each part is made when the one before it was sent.
+        So a large answer to a slow reader is never in memory as a whole.  An empty part lets other
         connections have a turn.
     :ivar updates: how many updates the iterator keeps alive, although the state may drop them.
     :ivar kept: bytes of other memory that the iterator keeps alive.

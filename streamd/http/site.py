@@ -1,6 +1,6 @@
 """The site: the table of paths, and the connections on its ports.
 
-The module is long because the site also counts and logs what it refuses.
+The module is long because the site also counts and logs its refusals.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Part(Protocol):
 class Site(http.HTTPFactory):
     """The factory for all connections on the ports: routes requests and bounds connections.
 
-    The class is long because it also counts and logs what it refuses.
+    The class is long because it also counts and logs refusals.
 
     :ivar channels: connections that speak HTTP or have sent nothing yet.
     :ivar private: the addresses of the ports that are bound to a loopback address.

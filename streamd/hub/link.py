@@ -158,7 +158,7 @@ class Link:
 
 
 def bytes_acknowledged(transport: Any) -> int:
-    """Return how many bytes the peer's system has acknowledged; 0 if the system does not tell.
+    """Return how many bytes the peer's system has acknowledged; 0 if the system does not report it.
 
     The number is Linux's ``tcpi_bytes_acked``, at byte 120 of ``tcp_info``.
     """

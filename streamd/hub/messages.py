@@ -90,7 +90,7 @@ class Messages:
     def _skipped(
         self, cursor: Cursor, new: int, has_all: bool, more: bool
     ) -> tuple[int | None, int]:
-        """Return how many updates a message leaves out for good, and ``counted`` of the next cursor.
+        """Return how many updates a message never has, and ``counted`` of the next cursor.
 
         The number of updates in the log tells what is missing, if a viewer gets all of them.  Otherwise
         the first result is None: only history tells.

@@ -36,7 +36,7 @@ class Connection(Protocol):
         """The client that opened the connection."""
 
     def command(self, text: bytes) -> None:
-        """Send a command to the screen, after what was sent before.
+        """Send a command to the screen, after all earlier messages.
 
         :raises Refused: 503 if too many messages wait already.
         """

@@ -65,7 +65,7 @@ class LinkedSeats:
 
 
 class KeptSeat(NamedTuple):
-    """A seat that nobody else gets for a while.
+    """A seat that is reserved for a viewer that left.
 
     :ivar stay: seconds for which the viewer had it.
     :ivar until: when the seat is given up, in seconds on a monotonic clock.

@@ -4,8 +4,9 @@ Sources and publishers append drafts.  The journal gives every update its ``seq`
 tells one follower which updates were committed, by this node and by others.  Viewers are told only
 committed updates.
 
-The follower decides how much history is kept.  The journal keeps the same updates, and in addition the
-newest dropped update of each stream.  This is the mark: it tells the next follower what is missing.
+The follower decides how much history is kept.  The journal keeps the same updates, and in addition
+the newest dropped update of each stream.  This is the mark: it shows the next follower which
+updates are missing.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class Follower(Protocol):
 
     @property
     def room(self) -> Room:
-        """The bounds on what may be appended."""
+        """The bounds on appends."""
 
     def restore(
         self, life: int, held: Iterable[Update], horizon: Position, blocks: StoredBlocks
@@ -179,7 +180,8 @@ class Journal(Protocol):
     ) -> Deferred[Sequence[Update]]:
         """Commit updates.
 
-        :returns: the updates with ``seq`` and ``at``.  For a repeated key, those of the first request.
+        :returns: the updates with ``seq`` and ``at``.  For a repeated key, the updates of the first
+            request.
         :raises Conflict: the key was used for another request.
         :raises Refused: at once: 429 if there is no room for the updates.
         :raises Outrun: the stored cursor is not the expected one of ``cursor``.
@@ -285,7 +287,7 @@ class SharedJournal(Journal, Protocol):
         """Release a lease, so that another process can take it at once."""
 
     def read_again(self) -> None:
-        """Read all of the log again, and tell it to the follower: it may know less than others."""
+        """Read the whole log again for the follower, which may know less than other nodes."""
 
 
 def as_shared(journal: Journal) -> SharedJournal | None:

@@ -50,7 +50,7 @@ class Receipt(msgspec.Struct, array_like=True, frozen=True):
     """The record of an idempotency key.
 
     :ivar digest: the digest of the request.
-    :ivar updates: for each update its stream, seq, position (ms and n) and time.
+    :ivar updates: the stream, seq, position (ms and n) and time of each update.
     """
 
     digest: bytes
@@ -108,7 +108,7 @@ class LogState:
 
 
 class Batch:
-    """The changes of one step of a log.  What a batch does not change is as it was before.
+    """The changes of one step of a log.  Everything else stays as it was.
 
     :ivar now: seconds since the epoch.
     :ivar elapsed: seconds on the monotonic clock.

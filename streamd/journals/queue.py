@@ -1,7 +1,7 @@
 """The queue of a journal: requests wait in order, and each step carries out several of them.
 
-All kinds of journal use this queue.  A kind defines what a request is, and how a step is carried out.
-Answers are given in the order of the requests.
+All kinds of journal use this queue.  A kind defines the form of its requests, and how a step is
+carried out. Answers are given in the order of the requests.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class AppendQueue(Generic[W]):
     :ivar room: the room for updates; an append that waits counts as if it were applied.
     :ivar refusal: the error for new requests; None if they are accepted.
     :ivar appends: counts the requests that append.
-    :ivar followed: the follower has been told the log up to this position; see :data:`Outcome`.
+    :ivar followed: the follower has the log up to this position; see :data:`Outcome`.
     """
 
     _log = Logger()
@@ -165,7 +165,7 @@ class AppendQueue(Generic[W]):
         return request.answer
 
     def follow(self, at: Position) -> None:
-        """Note that the follower was told the log up to ``at``; give the answers that wait for it."""
+        """Note that the follower has the log up to ``at``; give the answers that wait for it."""
         self.followed = at
         while self._held_back and self._held_back[0][1][1] <= at:
             requests, (answers, _) = self._held_back.popleft()

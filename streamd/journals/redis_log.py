@@ -113,7 +113,7 @@ class RedisLog:
                 return News(held, strange)
 
     async def read_blocks(self, link: RedisConnection) -> StoredBlocks:
-        """Read the parts of all long histories; those of a key that no node wrote are left out."""
+        """Read the parts of all long histories; parts whose key no node wrote are left out."""
         blocks: dict[str, dict[int, bytes]] = {}
         # The empty name first: the histories may have more than the time with that name says, not less.
         for name in sorted(await self._said(link, "SMEMBERS", f"{self._prefix}rollups")):
@@ -178,7 +178,7 @@ class RedisLog:
         try:
             first, stream, second, count, third, time, fourth, value, *_ = fields
             if (first, second, third, fourth) != _ENTRY:
-                raise ValueError("its fields are not ours")
+                raise ValueError("its fields have other names than streamd's")
             name = stream.decode()
             last = self._seqs.get(name)
             seq = int(count)
@@ -237,7 +237,7 @@ def _read_held(name: str, at: Position, fields: Sequence[bytes]) -> Update:
     try:
         first, count, second, time, third, value, *_ = fields
         if (first, second, third) != _HELD:
-            raise ValueError("its fields are not ours")
+            raise ValueError("its fields have other names than streamd's")
         seq = int(count)
         return _read(name, seq, at, time, value)
     except (Refused, MsgspecError, ValueError):

@@ -1,4 +1,4 @@
-"""The log in a SQLite file, written in a thread of its own.
+"""The log in a SQLite file, written in its own thread.
 
 When the thread becomes free, all waiting requests become one transaction.  They are answered after the
 commit.  If the disk is full, read-only or has errors, requests are refused, and the journal tries again

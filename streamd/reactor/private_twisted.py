@@ -80,8 +80,8 @@ def is_relayed(transport: Any) -> bool:
 class ProxyLine(V1Parser):
     """Reads the first line of version 1 of the PROXY protocol.
 
-    Twisted's parser raises ValueError for some malformed lines, takes any text for an address, and
-    refuses ``PROXY UNKNOWN`` without addresses, which proxies send with their own checks.
+    Twisted's parser raises ValueError for some malformed lines, and takes any text for an address.
+    It refuses ``PROXY UNKNOWN`` without addresses, which proxies send with their own checks.
     """
 
     @classmethod

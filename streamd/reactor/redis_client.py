@@ -128,6 +128,7 @@ class RedisConnection(Protocol):
     def say(self, *words: str | bytes | int) -> Deferred[Any]:
         """Send one command.
 
+        :param words: the command and its arguments.
         :returns: fires with the reply.  If it is cancelled, a late reply is dropped.
         :raises hiredis.ReplyError: if Redis answers with an error.
         :raises Broken: if the connection ends first; the command may or may not have been executed.

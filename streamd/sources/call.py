@@ -1,4 +1,4 @@
-"""Calls a Python function of the user at an interval, or publishes what a generator yields."""
+"""Calls a Python function of the user at an interval, or publishes the values of a generator."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class CallSettings(SourceSettings, frozen=True):
 
 
 class CallSource(PolledSource):
-    """Calls a function at an interval, or publishes what a generator yields.
+    """Calls a function at an interval, or publishes the values of a generator.
 
     Coroutines and functions that return Deferreds run on the reactor, all others in a thread.
     """

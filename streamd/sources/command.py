@@ -112,7 +112,7 @@ class Lines:
 
 
 class Run(ProcessProtocol):
-    """One run of a program, in a process group of its own.
+    """One run of a program, in its own process group.
 
     :ivar environment: the environment of the process, with :data:`MARK`.
     :ivar gone: fires with a ProcessDone or ProcessTerminated when the process and its group have ended.

@@ -78,7 +78,7 @@ class FileSettings(SourceSettings, frozen=True, kw_only=True):
 
 
 class FileSource(PolledSource):
-    """Looks at files at an interval, in a thread; patterns run in a process of their own."""
+    """Looks at files at an interval, in a thread; patterns run in their own process."""
 
     def __init__(self, name: str, settings: FileSettings, surroundings: Surroundings) -> None:
         _check(f"sources.{name}", settings)

@@ -19,7 +19,7 @@ TURN = 1.0
 
 
 class FormerSources:
-    """Knows which streams every source made, and marks those of sources that are not configured.
+    """Knows which streams every source made, and marks the streams of former sources.
 
     A marked stream is late, because no source reports it any more.  The mark ends when the stream gets
     an update or is forgotten: then the stream belongs to no source.
@@ -64,7 +64,7 @@ class FormerSources:
         self._timer.call_now()
 
     def stop(self) -> None:
-        """Stop what :meth:`start` began."""
+        """Stop the calls that :meth:`start` began."""
         if self._timer is not None:
             self._timer.stop()
 

@@ -151,7 +151,7 @@ class KafkaSource(PolledSource):
         return min(self._feed.keep.updates or BATCH, MAX_FIRST)
 
     def _parts(self, record: KafkaRecord) -> Mapping[str, Any]:
-        """Return what a record says, by the ends of the streams' names."""
+        """Return the values of a record by the ends of the streams' names."""
         end = ""
         if self._settings.key and record.key is not None:
             end = end_of_name(record.key.decode(errors="replace"))

@@ -24,7 +24,8 @@ class PromqlSettings(HttpGetSettings, frozen=True, kw_only=True):
 
     :ivar url: the address of the server, up to ``/api/v1``.
     :ivar key: the label that names the streams, or a list of labels.
-    :ivar token: for ``Authorization: Bearer``; ``user`` and ``password`` for ``Basic``.
+    :ivar token: the token for ``Authorization: Bearer``; None without one.  ``user`` and
+        ``password`` are for ``Basic``.
     :ivar backfill: the settings for reading the streams' past; None for no backfill.
     """
 

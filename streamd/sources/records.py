@@ -123,7 +123,7 @@ class RecordedSource:
         return self._source.streams
 
     async def fill(self, place: bytes, pasts: Mapping[str, Past]) -> None:
-        """Store in one step what a backfill has filled, and its progress.
+        """Store the pasts that a backfill has filled, and its progress, in one step.
 
         :param place: the progress of the backfill, as bytes that only the source reads.
         :param pasts: by the names of their streams.

@@ -1,4 +1,4 @@
-"""The list of all kinds of sources: our own, and those of installed packages.
+"""The list of all kinds of sources: streamd's own, and those of installed packages.
 
 To add a kind, write its module in this package and add its ``KIND`` to :data:`SOURCE_KINDS`.
 ``docs/extending.rst`` has the steps.

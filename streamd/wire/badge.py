@@ -1,6 +1,6 @@
 """Badges: a small SVG image with a label and a message, such as ``orders | 42``.
 
-The image has no script, no style sheet and no font of its own.  The text is its accessible name.
+The image contains no script, no style sheet and no font.  The text is its accessible name.
 """
 
 from __future__ import annotations

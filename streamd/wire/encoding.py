@@ -66,7 +66,7 @@ class Encoding(NamedTuple):
     :ivar welcome: makes the first message, in parts; each part is made when the last one was sent.
     :ivar tick: makes the message that is sent every :data:`TICK` seconds: (now, proofs) -> bytes;
         None if this encoding has no ticks.
-    :ivar frame: frames a message for one viewer alone; None if this encoding has no such messages.
+    :ivar frame: frames a message for a single viewer; None if this encoding has no such messages.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """The line protocol of InfluxDB, as Telegraf and other programs write it.
 
-A line is one point: ``measurement,tag=value field=1.5,other="text" 1763790000000000000``.  The rules
-are those of InfluxDB's documentation, "Line protocol reference".
+A line is one point: ``measurement,tag=value field=1.5,other="text" 1763790000000000000``.  The
+rules are in InfluxDB's documentation, "Line protocol reference".
 """
 
 from __future__ import annotations

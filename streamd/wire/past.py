@@ -34,6 +34,6 @@ def point(slot: Slot) -> Point:
 
 
 def v1_past(name: str, period: Period, end: float) -> Payload:
-    """Return the message ``past`` about a stream: what is known from before its first update."""
+    """Return the message ``past`` about a stream: the time before its first update."""
     points = [*map(point, period.slots)]
     return v1_message("past", {"stream": name, **period_members(period, end), "points": points})

@@ -1,6 +1,6 @@
 """Socket.IO: the packets that its clients and the daemon exchange.  This module is pure.
 
-The packets are those of Engine.IO 4 with those of Socket.IO 5 inside::
+Packets of Engine.IO 4 contain packets of Socket.IO 5::
 
     <- 0{"sid":"…","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":8000,"maxPayload":65536}
     -> 40{"token":"…","streams":["orders"]}      connect; both members may be left out

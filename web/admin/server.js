@@ -1,6 +1,6 @@
 /** Requests to the server, which answers in JSON. The browser adds the cookie of the session. */
 
-/** Milliseconds for an answer. */
+/** The most milliseconds until an answer. */
 const TIMEOUT = 10_000;
 
 /** The server's refusal of a request. */

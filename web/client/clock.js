@@ -9,7 +9,7 @@ const READINGS = 6;
  * A monotonic clock in seconds that also counts the time during which the machine sleeps.
  *
  * performance.now() stops during sleep on some systems, and Date.now() can be set. When Date.now() leaps ahead of
- * performance.now(), this clock takes that for sleep. If somebody set the clock instead, the next hello corrects the offset.
+ * performance.now(), this clock takes that for sleep. If the clock was set instead, the next hello corrects the offset.
  * @returns {() => number}
  */
 export function steadyClock() {
@@ -59,7 +59,7 @@ export class ServerClock {
    * Read the server's clock from a message.
    *
    * A message takes time to arrive, so a reading is never too high. The highest of the last few has travelled the shortest time.
-   * Messages arrive in order, so a time before the latest one means that somebody set the clock back.
+   * Messages arrive in order, so a time before the latest one means that the clock was set back.
    * @param {unknown} now  the time in the message; anything but a finite number is ignored
    */
   read(now) {

@@ -21,7 +21,7 @@ const HEADSTART = 4;
  * @type {[number, number]}
  */
 const BACKOFF = [0.5, 8];
-/** The longest pause in seconds after the browser has said that its network, or the page, is back. */
+/** The longest pause in seconds after an event of the browser: the network is back, or the page is visible again. */
 const HURRY = 1;
 /** The same as `BACKOFF`, before the next WebSocket is tried while an event stream is used. @type {[number, number]} */
 const SOCKET_BACKOFF = [2, 600];
@@ -46,7 +46,7 @@ const LEAP = 3;
 export class Connection {
   /** Seconds between two ticks of the server. */
   tick = 5;
-  /** When the server was last heard, by our clock. */
+  /** When the last message of the server came, by our clock. */
   heard;
 
   #listener;
@@ -86,7 +86,7 @@ export class Connection {
     globalThis.addEventListener?.("online", this.#hurry);
   }
 
-  /** Whether the server has said hello and is not known to be gone. @returns {boolean} */
+  /** Whether a hello has come and the connection is not known to be lost. @returns {boolean} */
   get up() {
     return this.#current !== null;
   }

@@ -11,7 +11,7 @@ export class Neighbours {
   /** @type {BroadcastChannel|undefined} */
   #channel;
   #me = Math.random();
-  /** When each of them was last heard, by our clock. @type {Map<number, number>} */
+  /** When the latest message of each page came, by our clock. @type {Map<number, number>} */
   #heard = new Map();
 
   /**
@@ -29,7 +29,7 @@ export class Neighbours {
     }
   }
 
-  /** Tell the others that this page is there, and count all. @returns {number} */
+  /** Tell the other pages about this one, and return the number of all. @returns {number} */
   meet() {
     const now = this.#clock();
     this.#channel?.postMessage(this.#me);

@@ -124,7 +124,13 @@ const sharp = (/** @type {number} */ place) => Math.round(place - 0.5) + 0.5;
 const flat = (plot, y) => `M${sharp(plot.x)} ${sharp(y)}H${sharp(plot.x + plot.width)}`;
 const upright = (plot, x) => `M${sharp(x)} ${sharp(plot.y)}V${sharp(plot.y + plot.height)}`;
 
-/** The lines of the scale, and those of round times and of now. @param {Chart} chart @param {number[]} marks @param {Places} places @returns {Shape[]} */
+/**
+ * The lines for numbers of the scale, for round times and for now.
+ * @param {Chart} chart
+ * @param {number[]} marks
+ * @param {Places} places
+ * @returns {Shape[]}
+ */
 function hairs({ left, hairs: wanted, times: round = [], from, to }, marks, { plot, x, y }) {
   if (!left) return [];
   const within = round.filter(({ time }) => time >= from && time <= to);

@@ -37,7 +37,7 @@ const SHARED = { left: 8, right: 11 };
 /** In u: the height of a figure above the plot, and of a line below a figure beside it, such as that of the evidence. */
 const ABOVE = 6;
 const LINE = 3.2;
-/** The most lines of one chart: more cannot be told apart. */
+/** The most lines of one chart: more would look alike. */
 const LINES = 5;
 /** The size of a name in u, and the share of the width that names with values may take. */
 const NAME = 2.4;

@@ -1,4 +1,4 @@
-/** A number with the line of its past, a time with what is left until it, or a text. */
+/** A number with the line of its past, a time with the duration until it, or a text. */
 
 import { changeAgainst, changeOf, daysOf } from "../draw/captions.js";
 import { Figure } from "../page/figure.js";

@@ -1,5 +1,5 @@
 /**
- * Streams as lines over time, in a plot of their own: the common part of charts, quantiles and the sparks beside numbers.
+ * Streams as lines over time, in a plot: the common part of charts, quantiles and the sparks beside numbers.
  *
  * A line is drawn again when it has changed, or when time has moved it by half a pixel: for a window of hours every few seconds.
  */
@@ -306,7 +306,7 @@ function secondsOf(keep) {
 }
 
 /**
- * What is written below the right edge: the time when the link was lost; now, if anything is known now; otherwise only the time.
+ * The text below the right edge: the time when the link was lost; now, if anything is known now; otherwise only the time.
  * @param {Stream[]} streams
  * @param {Picture} picture
  * @param {boolean} [shared]  whether other tiles share the axis, of which something may be known

@@ -22,7 +22,7 @@
 
 /** How many formatters are kept. A wall needs some dozens; more come from descriptions that change. */
 const KEPT = 200;
-/** Formatters by what they were made from: making one takes longer than drawing a tile. @type {Map<string, any>} */
+/** Formatters by their arguments: making one takes longer than drawing a tile. @type {Map<string, any>} */
 const formats = new Map();
 
 /**

@@ -18,7 +18,7 @@ import { say } from "./words.js";
 
 const NARROW = "\u202f";
 const MINUS = "\u2212";
-/** From this size on, all numbers are written with an exponent. A compact one would have a dozen digits of its own. */
+/** From this size on, all numbers are written with an exponent. With a unit such as "tn" they would still have a dozen digits. */
 const EXTREME = 1e15;
 /** From this size on, a number without decimals has a larger unit. */
 const LONG = 99_999.5;

@@ -1,8 +1,8 @@
 /**
  * Time zones: the time that a clock on the wall shows, and the same time on another day. Pure.
  *
- * A day of a clock change has 23 or 25 hours (on Lord Howe Island 23.5 or 24.5). "The same time a week ago" is when the clock
- * showed the same, as a person in that zone would say: 14:00 is compared with 14:00.
+ * A day of a clock change has 23 or 25 hours (on Lord Howe Island 23.5 or 24.5). "The same time a week ago" is the time at which
+ * a clock there showed the same: 14:00 is compared with 14:00.
  */
 
 import { dateFormat } from "./language.js";

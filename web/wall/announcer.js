@@ -1,4 +1,4 @@
-/** Reads the wall's alarms out to somebody with a screen reader, through a polite live region. */
+/** Announces the wall's alarms to screen readers, through a polite live region. */
 
 import { byId, setText } from "../page/dom.js";
 import { say } from "../text/words.js";

@@ -11,7 +11,7 @@ import { askRefusal } from "./refusal.js";
 import { fitNeeds, isCalm, needsOf } from "./summary.js";
 import { Zones } from "./zones.js";
 
-/** Seconds between two ticks, until the server has told its own number. */
+/** Seconds between two ticks, until the hello has the server's number. */
 const TICK = 5;
 /** The most characters of the notice. */
 const LONGEST_NOTICE = 300;

@@ -4,7 +4,7 @@ import { say } from "../text/words.js";
 
 /** @typedef {import("../text/language.js").Place} Place */
 
-/** Milliseconds for an answer: a server that hangs is asked again. */
+/** The most milliseconds until an answer: a server that hangs is asked again. */
 const TIMEOUT = 10_000;
 
 /** The server did not answer in time. */
@@ -29,9 +29,9 @@ export async function askServer(url, method = "GET", place = {}, said = undefine
 }
 
 /**
- * Ask whether a page of this origin may read: a browser tells a page nothing about a WebSocket that was refused. Browsers send no
- * Origin with a GET to their own host, but they do with OPTIONS, as with a WebSocket. So this request is refused for the same
- * reason, and its answer can be read.
+ * Ask whether a page of this origin may read: a browser does not show a page why a WebSocket was refused. Browsers send no Origin
+ * with a GET to their own host, but they do with OPTIONS, as with a WebSocket. So this request is refused for the same reason,
+ * and its answer can be read.
  * @param {Place} place
  * @returns {Promise<string>}  the reason; empty: not refused, or no answer
  */

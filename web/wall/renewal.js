@@ -32,7 +32,7 @@ export async function renew(wanted) {
 /** Checks once a minute whether the page must reload. */
 export class Renewal {
   #began = Date.now();
-  /** Each page has a time of its own, so that not all walls reload at once. */
+  /** The hour of the night at which this page reloads; random, so that not all walls reload at once. */
   #hour = NIGHT[0] + (NIGHT[1] - NIGHT[0]) * Math.random();
   #timer;
   /** The build to renew to; empty: the page is up to date. */

@@ -7,7 +7,7 @@ import { Renewal, renew } from "./renewal.js";
 /** Seconds between two reports; and seconds for which a screen shows its name. */
 const REPORT_EVERY = 15;
 const IDENTIFY = 15;
-/** Milliseconds for an answer. */
+/** The most milliseconds until an answer. */
 const TIMEOUT = 10_000;
 
 export class Screen {

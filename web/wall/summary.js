@@ -98,7 +98,7 @@ export function isUrgent(assessments) {
 }
 
 /**
- * The tiles that are critical or failed, for somebody with a screen reader.
+ * The tiles that are critical or failed, as a text for screen readers.
  * @param {Summed[]} tiles
  * @returns {string}  empty if no tile is
  */

@@ -110,7 +110,7 @@ export class Wall {
 
   // -- streams and tiles -------------------------------------------------------------------------------------------------------
 
-  /** All streams; those of the last picture until the server has answered. */
+  /** All streams; the streams of the last picture until the server has answered. */
   #streams() {
     return this.#link.at === null && this.#last ? this.#last.streams : this.#link.streams;
   }

@@ -16,7 +16,7 @@ from streamd.core.selection import Selection
 class Formula(ParsedText):
     """A formula that was parsed.
 
-    :ivar text: as it was written.
+    :ivar text: the formula as it was written.
     :ivar inputs: the names of the streams that it reads.
     :ivar globs: the globs that it reads.
     :ivar windows: the streams of which it needs a window, each with the seconds of the window.
@@ -38,7 +38,7 @@ class Formula(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> Formula:
-        """Parse a configured formula; a ValueError says the mistake."""
+        """Parse a configured formula; a ValueError names the mistake."""
         if not isinstance(written, str) or not written.strip():
             raise ValueError('expected a formula such as "100 * shop.orders / web.visits"')
         return cls(written)

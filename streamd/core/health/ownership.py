@@ -43,7 +43,7 @@ class Ownership:
         return record
 
     def failures(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and the error of each source that fails, on whichever node it runs."""
+        """Yield the name and the error of each source that fails, on any node."""
         for name, record in self._records.items():
             if record.fails and record.failure is not None and not record.retired:
                 yield name, record.failure.message
@@ -56,7 +56,7 @@ class Ownership:
             self._streams.describe(name, description, now)
 
     def reconfigured(self) -> None:
-        """Note that other streams are configured than before."""
+        """Note that the configured streams have changed."""
         self._below = None
 
     def wait_all(self, now: float) -> None:

@@ -41,7 +41,7 @@ class StreamReport(NamedTuple):
 
 
 class SourceHealth:
-    """The record of one source: whether it works, and all from which the health of its streams follows.
+    """The record of one source, with the facts that decide the health of its streams.
 
     Only :class:`~streamd.core.health.readings.Sources` changes it.  The schedule adds to ``durations``.
 
@@ -91,7 +91,7 @@ class SourceHealth:
 
     @property
     def refuses(self) -> bool:
-        """Return whether the newest reading in the log, or one since, had invalid members."""
+        """Return whether the newest reading in the log, or a later one, had invalid members."""
         return standing(self.refused, self.worked) is not None
 
     @property

@@ -17,7 +17,7 @@ Level = Literal["ok", "warn", "critical"]
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=False):
-    """The health of a stream, as viewers are told it.
+    """The health of a stream, in the form for viewers.
 
     :ivar state: ``failed`` if there is an error, ``late`` if no proof came within ``expect``, else
         ``fresh``.

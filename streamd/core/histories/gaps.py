@@ -41,7 +41,7 @@ class Gaps:
         self._waiting = []
 
     def pass_to(self, update: Update) -> None:
-        """Note the gaps before an update of the log that is read."""
+        """Note the gaps before the next update that was read from the log."""
         while self._known and place_of(update) > self._known[0]:
             self._note(self._known.popleft())
 
@@ -55,7 +55,7 @@ class Gaps:
         self.undecided = undecided
 
     def hear(self, stream: Stream, update: Update) -> None:
-        """Add a new update to the long history of its stream, or wait with it."""
+        """Add a new update to the long history of its stream, now or in :meth:`decide`."""
         assert stream.long is not None
         if not self.undecided:
             stream.long.hear(update, stream.history)

@@ -1,8 +1,8 @@
 """The long history of one stream: slots of its numbers, and segments of its words, levels and silences.
 
-It is made of the same updates as the raw history, and outlives them.  What an update changes depends on
-the update's own time: the history is the same as if all updates had come in the order of their times.
-The module is long because an update, a silence and a restart each change all parts at once.
+It is made of the same updates as the raw history, and outlives them.  The effect of an update
+depends on its own time: the history is the same as if all updates had come in the order of their
+times.  The module is long because an update, a silence and a restart each change all parts at once.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class LongHistory:
 
     :ivar seconds: the time that it covers.
     :ivar slots: the slots of its numbers.
-    :ivar segments: of its words (texts, ``true`` and ``false``), of its levels, and of its silences.
+    :ivar segments: three: those of its words (texts, ``true`` and ``false``), of its levels, and of
+        its silences.
     :ivar rough: the newest time of an update that came too late to count in the mean of its slot.
     :ivar at: the place of the newest update in this history.
     """
@@ -135,7 +136,7 @@ class LongHistory:
             self.resume(self.at[0] / 1000, update.value)
 
     def silence(self, time: float) -> None:
-        """Note that the value is unknown since a time, unless it is already."""
+        """Note that the value is unknown since a time, unless it already is."""
         if self._newest.words[-1] is None:
             self._changed = True
             self._begin(silence(max(time, self._newest.time, self._until)))
@@ -143,8 +144,8 @@ class LongHistory:
     def resume(self, time: float, value: bytes | None) -> None:
         """Note that the value, if it was unknown, is known again since a time.
 
-        :param value: the newest value by ``seq``; if it is also the newest by time, its level is judged
-            anew.
+        :param value: the newest value by ``seq``; if it is also the newest by time, its level is
+            computed anew.
         """
         if self._newest.words[-1] is not None:
             self._changed = True
@@ -190,7 +191,7 @@ class LongHistory:
             self._dropped = dropped
 
     def bound(self, now: float) -> None:
-        """Cut off what lies in the future: the clock was set back, and every update would be late.
+        """Drop the future: the clock was set back, and otherwise every update would be late.
 
         The value that is newest by time holds from now on, and no update from before the step is read
         again.
@@ -233,7 +234,7 @@ class LongHistory:
         return all(held.time < begin for held in self._before_raw())
 
     def _before_raw(self) -> list[Moment]:
-        """Return what held before the updates that can be read again."""
+        """Return the moment that held before the updates that can be read again."""
         cut = None if self._cut is None else self._cut.held
         return [held for held in (self._dropped, cut) if held is not None]
 

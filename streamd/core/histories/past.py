@@ -1,4 +1,4 @@
-"""The past of a stream: what a database knew of it before its long history began.
+"""The past of a stream: slots and segments from a server, before its long history began.
 
 A backfill fills it, oldest first.  It stays apart from the long history, so neither can change the
 other.  Readers put it before the long history: up to ``until`` the past counts, and from then on the
@@ -21,7 +21,7 @@ class PastHead(BlockHead, frozen=True, array_like=True):
     """The head of a past.
 
     :ivar began: when the newest number, ``number``, began; seconds since the epoch.
-    :ivar segments: of words and of levels.
+    :ivar segments: two: those of words, and those of levels.
     """
 
     until: float
@@ -106,7 +106,7 @@ class Past:
     # -- end ---------------------------------------------------------------------------------------
 
     def expire(self, now: float) -> None:
-        """Drop what is older than the time that the history covers."""
+        """Drop everything older than the time that the history covers."""
         oldest = now - self.seconds
         if self.ended:
             return
@@ -137,7 +137,7 @@ class Past:
     # -- read --------------------------------------------------------------------------------------
 
     def before(self, slots: Slots) -> Slots:
-        """Return a copy of the slots of the long history, with those of the past before them."""
+        """Return a copy of the long history's slots, with the past's slots before them."""
         mine, joined = self.slots.frozen(), slots.frozen()
         mine.hear(max(self.reached, mine.began), None)
         joined.precede(mine, self.until)
@@ -146,7 +146,7 @@ class Past:
     def before_segments(
         self, segments: tuple[Segments, Segments, Segments]
     ) -> tuple[Segments, Segments, Segments]:
-        """Return the segments of the long history, with those of the past before them."""
+        """Return the long history's segments, with the past's segments before them."""
         words, levels, silences = segments
         mine_of_words, mine_of_levels = self._segments
         return (

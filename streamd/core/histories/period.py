@@ -41,7 +41,7 @@ class Period(NamedTuple):
     :ivar words: the segments of its texts, ``true`` and ``false``.
     :ivar levels: the segments of its levels; empty if the stream has no limits.
     :ivar silences: the segments in which the value was not known.
-    :ivar backfill: how far the backfill is; None if it is complete, or the stream has none.
+    :ivar backfill: the progress of the backfill; None if it is complete, or the stream has none.
     :ivar rough: whether the mean of a slot lacks an update that came too late.
     """
 
@@ -62,7 +62,7 @@ Looking = Generator[None, None, tuple[Period, float]]
 def look_back(stream: Stream, begin: float, end: float, most: int) -> Generator[None, None, Period]:
     """Return the known past of a stream from the slot of ``begin`` until ``end``.
 
-    Slots are shorter than those of the long history if raw history has all of the period.  The period
+    If raw history has the whole period, slots are shorter than in the long history.  The period
     before this one ends at its ``begin``: no time is in both, and none is left out.  The generator
     yields about every millisecond.
 

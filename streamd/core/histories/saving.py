@@ -104,7 +104,7 @@ class Saving:
         return True
 
     def change_rollup(self, stream: Stream) -> None:
-        """Make the long history of a stream as long as its description now says.
+        """Give the long history of a stream the length in its present description.
 
         The slots stay if their width stays.  Otherwise the long history begins anew with raw history,
         as after a restart, and a backfill fills the past of the stream again.
@@ -128,7 +128,7 @@ class Saving:
             stream.long.hear(update, stream.history)
 
     def filled(self, source: str, place: bytes, pasts: Mapping[str, Past]) -> Blocks:
-        """Return what a journal has to store in one step after a backfill has filled pasts.
+        """Return the blocks to store in one step after a backfill has filled pasts.
 
         :param place: the new progress of the backfill, as the source writes it.
         :param pasts: by the names of their streams.
@@ -137,7 +137,7 @@ class Saving:
         return {f"{source}{BACKFILL}": {HEAD: place}, **changes}
 
     def unfilled(self, blocks: Blocks) -> None:
-        """Note that what :meth:`filled` returned was not stored: the next call returns it again."""
+        """Note that the result of :meth:`filled` was not stored: the next call returns it again."""
         for name, parts in blocks.items():
             stream = self._streams.find(name.removesuffix(PAST))
             if stream is not None and stream.past is not None:
@@ -195,7 +195,7 @@ class Saving:
 
     @staticmethod
     def parted(followed: Mapping[int, bytes], at: Position) -> Blocks:
-        """Return what a journal has to store so that all nodes know of a gap.
+        """Return the blocks to store so that all nodes know of a gap.
 
         :param followed: the content of the journal's :data:`FOLLOWED`.
         :param at: the end of the log when a node began to follow it again.
@@ -213,9 +213,7 @@ class Saving:
         return [_place_of_gap(gap) for gap in followed.get(GAPS, b"").split() if gap not in known]
 
     def leave(self) -> None:
-        """Note that another node stores the long histories.  If that node ends, this one stores the
-        rest.
-        """
+        """Note that another node stores the long histories; if it ends, this one stores the rest."""
         for stream in self._streams:
             if stream.long is not None:
                 stream.long.leave_changes()

@@ -76,7 +76,7 @@ class Slots:
         self._open_until = 0.0  # the end of the slot in which ``began`` was set
 
     def cover(self, seconds: float) -> None:
-        """Cover another time, for which slots have the same width."""
+        """Cover another length of time in seconds; its slots must have the same width."""
         self._most = math.ceil(min(seconds / self.width, MOST) / BLOCK) + 1
 
     @property
@@ -255,6 +255,7 @@ class Slots:
 
     def parts(self, begin: float, end: float) -> Iterator[Slot]:
         """Yield the kept slots of a stretch of time, and then those that the newest number makes.
+
         The last kept slot and the first slot after it can be parts of one slot.
         """
         first, last = self.index(max(begin, 0.0)), math.ceil(end / self.width)

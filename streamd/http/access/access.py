@@ -1,4 +1,4 @@
-"""Access: decides from the head of a request who sent it, and what that client may do.
+"""Access: finds from the head of a request the client that sent it, and the client's rights.
 
 Every transport and every route asks here, and nothing else decides it.  A request that reads gets its
 :class:`~streamd.http.access.principal.Principal` from :meth:`Access.admit`, one that changes something
@@ -42,7 +42,7 @@ MAX_KNOWN = 4096
 
 
 class Access:
-    """Decides who sent a request and what that client may do, by rules that are replaced as a whole.
+    """Finds the client that sent a request, and its rights, by rules that are replaced as a whole.
 
     The class is long because all decisions are made here and need the same principals.
 
@@ -118,7 +118,7 @@ class Access:
         return principal
 
     def _principal(self, request: Request, token: str | None = None) -> Principal:
-        """Return whom the credentials of a request stand for.
+        """Return the client that the credentials of a request name.
 
         :param token: a token that is not in the head; one in the head counts more.
         :raises Refused: 401 for a token that is wrong.

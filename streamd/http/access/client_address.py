@@ -25,7 +25,7 @@ Ip = IPv4Address | IPv6Address
 
 @dataclass(frozen=True)
 class ClientAddress:
-    """The address of a client; it is written as logs show it.
+    """The address of a client; as a text it has the form for logs.
 
     :ivar ip: the address; an IPv4-mapped IPv6 address counts as IPv4.  None for a unix socket.
     """

@@ -1,8 +1,8 @@
 """Codes: the screens that wait for an administrator to let them in.  They are records of the journal.
 
-As in RFC 8628, a screen shows a short code and keeps a long secret.  The code only names the screen to
-an administrator, and opens nothing by itself.  The journal has the hashes of both.  A node makes the
-code of a screen from its secret, which the screen sends whenever it asks.
+As in RFC 8628, a screen shows a short code and keeps a long secret.  The code only names the screen
+to an administrator, and opens nothing by itself.  The journal has the hashes of both.  A node makes
+the code of a screen from its secret, which the screen sends with each request.
 """
 
 from __future__ import annotations
@@ -77,8 +77,9 @@ class Waiting(msgspec.Struct, frozen=True):
 class Codes:
     """The screens that wait at any node.
 
-    Requests are carried out one after the other, so that the bounds hold on each node.  Two nodes that
-    get requests at the same time may exceed them by one screen each.
+    At most :data:`MAX_WAITING` screens wait, and :data:`MAX_OF_CLIENT` of one address.  Requests
+    are carried out one after the other, so each node keeps these bounds.  Two nodes that get
+    requests at the same time may exceed them by one screen each.
     """
 
     def __init__(self, journal: Journal, grants: Grants, now: Callable[[], float]) -> None:

@@ -63,8 +63,8 @@ class Grant(msgspec.Struct, frozen=True):
     """The right that a secret gives.  Times are in seconds since the epoch.
 
     :ivar hash: the SHA-256 of the secret, in hexadecimal.
-    :ivar kind: ``screen``: a screen of its own name.  ``link``: a browser that opened a link.
-        ``admin``: the session of an administrator.
+    :ivar kind: ``screen``: a screen, which has its own name.  ``link``: a browser that opened a
+        link.  ``admin``: the session of an administrator.
     :ivar name: the name of the screen, or of the link.
     :ivar wall: the wall that it may read.
     :ivar until: when it ends; None for a screen, see :data:`UNSEEN`.
@@ -184,9 +184,9 @@ class Grants(KnownGrants):
         """Make a grant; the Deferred fires when it is in the journal.
 
         :param lasts: seconds; None for a screen, whose grant lasts :data:`UNSEEN` after each use.
-        :returns: the grant, and the secret, which nobody else knows.
-        :raises Refused: 409 if a screen has this name already, 429 if there are too many grants, 503
-            before the records were read, and while the journal is away.
+        :returns: the grant, and the secret, which is stored nowhere.
+        :raises Refused: 409 if a screen has this name already, 429 if there are too many grants.
+            503 before the records were read, and while the journal is away.
         """
         secret, now = secrets.token_urlsafe(32), self._now()
         until = None if lasts is None else now + lasts

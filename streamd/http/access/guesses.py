@@ -1,4 +1,4 @@
-"""Guesses: slows down a client that tries many tokens, and locks nobody out.  Pure.
+"""Guesses: slows down a client that tries many tokens, without locking out others.  Pure.
 
 A request waits before its token is judged.  So a guess costs its sender the whole pause, and a
 client that hangs up early learns nothing.  A right token waits as well, but at most :data:`PAUSE`.

@@ -10,12 +10,12 @@ from streamd.core.update import ORIGIN, Position
 
 
 class Principal(NamedTuple):
-    """A client, as far as its credentials tell.
+    """A client, known by its credentials.
 
     :ivar kind: which credentials it has.  ``local``: a program on this machine, without any.
     :ivar key: identifies the credentials: the hash of a token, the id of a grant, or the name of a
         person.
-    :ivar rights: what it may do.
+    :ivar rights: the rights that its credentials give.
     :ivar name: the name for logs and lists; empty if it has none.
     :ivar publisher: the place of its token in the configuration; empty without a token.  Each
         publisher has its own idempotency keys.

@@ -21,7 +21,7 @@ CREDENTIALS = ("Authorization", "Cookie", "Streamd-Token")
 
 
 def private(answer: Any) -> Any:
-    """Return an answer for the cache of one client alone (RFC 9111, section 5.2.2.7)."""
+    """Return an answer that only the cache of its client may keep (RFC 9111, section 5.2.2.7)."""
     return _changed(answer, _private)
 
 
@@ -43,7 +43,7 @@ def _changed(answer: Any, change: Callable[[Response], Response]) -> Any:
 def with_cookie(response: Response, cookie: str | None) -> Response:
     """Return an answer that sets a cookie.
 
-    :param cookie: the header ``Set-Cookie``; None for the answer as it is.
+    :param cookie: the header ``Set-Cookie``; None to return the answer unchanged.
     """
     if cookie is None:
         return response

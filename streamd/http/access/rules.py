@@ -19,7 +19,7 @@ from streamd.http.publishing.delivery import Hook
 
 
 class Identity(NamedTuple):
-    """How trusted proxies say who a person is.
+    """How trusted proxies name persons.
 
     :ivar header: the header with the name of the person, in lower case.
     :ivar admins: the persons who may do everything; all others may read everything.

@@ -1,7 +1,8 @@
 """Links: addresses that let everybody who opens them read one wall, until their end.
 
-The secret of a link is in the query of its address.  The answer moves it into a cookie and sends the
-browser to the address of the wall, so it stays in no history, no bookmark and no ``Referer``.
+The secret of a link is in the query of its address.  The answer moves it into a cookie and sends
+the browser to the address of the wall.  So the secret stays in no history, no bookmark and no
+``Referer``.
 """
 
 from __future__ import annotations
@@ -90,8 +91,8 @@ class Links:
         A browser whose grant already reads the wall keeps it: a link must sign out no screen and no
         administrator.
 
-        :raises Refused: 403 if a page loads the address (only a person's click may open it), 410 if
-            the link has ended or never existed, 503 before the grants were read.
+        :raises Refused: 403 if a page loads the address (only a person may open it), 410 if the
+            link has ended or never existed. 503 before the grants were read.
         """
         # An image of another page on this host would replace the cookie, which does not count there.
         if request.headers.get("sec-fetch-mode", "navigate") != "navigate":

@@ -104,8 +104,8 @@ class Pairing:
     def post_pairing(self, request: Request) -> NeedsBody:
         """``POST /pairing``: the code of a screen, or its cookie once it was let in.
 
-        :raises Refused: 400, 403 for pages of other origins or if nobody can let screens in, 429 and
-            503 if too many wait, and 503 if the journal is away.
+        :raises Refused: 400; 403 for pages of other origins, or without any administrators; 429 and
+            503 if too many screens wait; 503 if the journal is away.
         """
         self._access.check_change(request, Right.REPORT)
         if not self._access.rules.has_admins:

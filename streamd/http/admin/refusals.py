@@ -1,7 +1,7 @@
 """Refusals: for administrators, the attempts that were refused because a right is missing.
 
-Each node keeps its own refusals, in memory.  One address has one entry for each reason, so that a
-client that tries a thousand times hides nobody else.
+Each node keeps its own refusals, in memory.  One address has one entry for each reason, so a client
+that tries a thousand times does not hide other clients.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Webhooks: other programs report what happened, each in its own form (``[hooks.NAME]``).
+"""Webhooks: other programs report events, each in its own form (``[hooks.NAME]``).
 
 A sender that got no answer sends again, perhaps hours later and to another node.  So each hook keeps
 the ids of its newest deliveries as a source's cursor: the journal stores it in the step of the updates.

@@ -1,7 +1,7 @@
 """Takes points in InfluxDB's line protocol: ``POST /write`` and ``POST /api/v2/write``.
 
-The answers are those of InfluxDB, because its clients read them: 204 if all points were taken, 400
-with the first mistakes if some were refused.  Clients drop refused points, and send all points
+The answers are the same as InfluxDB's, because its clients read them: 204 if all points were taken,
+400 with the first mistakes if some were refused.  Clients drop refused points, and send all points
 again after a 503.
 """
 

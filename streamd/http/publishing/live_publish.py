@@ -88,7 +88,7 @@ class LivePublisher:
     def admit(self, request: Request) -> Admission:
         """Return the publisher on the connection that a handshake begins.
 
-        :param request: with its principal.
+        :param request: the handshake, with its principal.
         """
         principal, rules = request.principal, self._access.rules
         try:
@@ -124,7 +124,7 @@ class LivePublisher:
         return self._publisher.append(drafts, _key(said, text, publisher))
 
     def _publisher_of(self, admission: Admission) -> Principal:
-        """Return who publishes, with the rights of now.
+        """Return the client that publishes, with its present rights.
 
         :raises Refused: 401 or 403.
         """

@@ -129,7 +129,7 @@ class Publisher:
         return NeedsBody(publish, from_anyone=True)
 
     def _publisher(self, request: Request, token: str | None = None) -> Principal:
-        """Return who publishes.
+        """Return the client that publishes.
 
         :param token: a token from the body.
         :raises Refused: 401 or 403; see :meth:`Access.check_change`.  429 if publishes come too fast.
@@ -191,8 +191,8 @@ def _check_kind(headers: Mapping[str, str]) -> None:
 def read_value(body: bytes, content_type: str) -> bytes:
     """Return the value of a body as JSON text.
 
-    A body that is not JSON becomes a JSON string, unless its content type says that it is JSON.
-    Numbers that JSON cannot express (NaN, Infinity, 1e999) are refused, not published as strings.
+    A body that is not JSON becomes a JSON string, unless its content type is JSON. Numbers that
+    JSON cannot express (NaN, Infinity, 1e999) are refused, not published as strings.
 
     :raises Refused: 400 or 413.
     """

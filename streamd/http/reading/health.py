@@ -19,8 +19,8 @@ class HealthPage:
     def get_health(self, request: Request) -> Response:
         """``GET /healthz``: always 200, without names of streams and servers.
 
-        With ``?strict`` it is 503 while a stream is failed or late, the journal is away or the
-        configuration file cannot be used, with the reasons that the client may read.
+        With ``?strict`` it is 503 while a stream is failed or late, the journal is away, or the
+        configuration file cannot be used.  The answer has the reasons that the client may read.
         """
         journal = self._state.journal
         away = journal is not None and journal["state"] == "away"

@@ -29,7 +29,7 @@ INDEX = "index.html"
 class Shown(NamedTuple):
     """A folder, and its files as they were read last.
 
-    :ivar csp: the Content-Security-Policy of its files; None for that of the wall.
+    :ivar csp: the Content-Security-Policy of its files; None for the wall's.
     """
 
     folder: Path

@@ -1,4 +1,4 @@
-"""Serves the page and the walls to browsers; a build identifier tells them when the page is newer."""
+"""Serves the page and the walls to browsers; a new build identifier makes pages reload."""
 
 from __future__ import annotations
 
@@ -202,10 +202,11 @@ class Page:
     def get_screen(self, request: Request, name: str) -> Response:
         """``GET /screens/NAME``: the walls that a screen shows in turn, and when it is dimmed.
 
-        A screen without a table of its own has no walls.  It shows the wall in its address.  A screen
-        with a grant gets its own table, or else its own wall, whatever its address says.
+        A screen without its own table has no walls.  It shows the wall in its address.  A screen
+        with a grant gets its own table, or else its own wall, even if its address names another
+        one.
 
-        A client that may not read one of the walls is not told whether the screen has a table.
+        A client that may not read one of the walls does not learn whether the screen has a table.
         """
         name = request.rights.screen or check_name(name)
         walls = self._playlists.get(name, ())

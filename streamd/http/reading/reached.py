@@ -10,7 +10,7 @@ from streamd.http.request import Request, Response, Routes, json_response
 
 
 class Reached:
-    """Tells a client how its own requests look from the daemon."""
+    """Shows a client how its requests arrive at the daemon."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now

@@ -98,8 +98,8 @@ class Reader:
         ``NAME.txt`` and ``NAME.svg`` are its value as text and as a badge, unless a stream that the
         client may read has this name.
 
-        :raises Refused: 403 if the client may not read it, 404 if it does not exist, 400 for an invalid
-            history or period, 503 if too many histories are being computed.
+        :raises Refused: 403 if the client may not read it, 404 if it does not exist. 400 for an
+            invalid history or period, 503 if too many histories are being computed.
         """
         shown, form = split_name(name)
         # Whether a stream exists that it may not read must not change what a client gets.

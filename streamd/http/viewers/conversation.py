@@ -216,7 +216,7 @@ class Conversation:
             then()
 
     def _act(self, name: Any, *values: Any) -> Callable[[], None]:
-        """Return what an event asks for.
+        """Return the subscription in an event.
 
         :raises Refused: if nothing can be done about it.
         """

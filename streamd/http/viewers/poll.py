@@ -69,7 +69,7 @@ class Poll:
         self.answered.errback(signed_out())
 
     def lose(self) -> None:
-        """End the wait: the answer is then made from the state as it is."""
+        """End the wait: the answer is then made from the present state."""
         self.answered.callback(b"")
 
 

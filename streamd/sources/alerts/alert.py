@@ -224,7 +224,7 @@ class AlertSource:
         self._told = error
 
     def _summary(self, muted: float | None) -> str:
-        """Return what holds now, in a few words.
+        """Return the present conditions in a few words.
 
         Viewers of this stream may be forbidden to see the others.  Then it names none of them.
         """

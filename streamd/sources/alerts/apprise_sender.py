@@ -20,7 +20,7 @@ ANSWER_WITHIN = 60.0
 
 
 class AppriseSender:
-    """An address of ``apprise``, which blocks and so runs in a thread of its own.
+    """An address of ``apprise``, which blocks and so runs in its own thread.
 
     The address is a secret: no error contains any part of it.
     """

@@ -34,7 +34,7 @@ class Sender(Protocol):
 
 
 class AlertCounts:
-    """Counts what an alert has done since it was made; only the node that runs it counts.
+    """Counts an alert's events and messages, on the node that runs it.
 
     :ivar begun: events that began.
     :ivar ended: events that ended.

@@ -94,7 +94,7 @@ def _listed(kind: SayingKind, event: AlertEvent) -> list[str]:
 
 
 def _row(name: str, told: ToldStream, stream: Stream | None) -> dict[str, Any]:
-    """Return what a message says about a stream; its state is ``ok`` once the condition is over."""
+    """Return a stream as a message has it; its state is ``ok`` once the condition is over."""
     row: dict[str, Any] = {
         "stream": name,
         "title": name,

@@ -48,7 +48,7 @@ SHOWN_STREAMS = 5
 
 
 class BackfillProgress(msgspec.Struct, frozen=True):
-    """The progress of a backfill, as it is stored; times in seconds since the epoch.
+    """The stored progress of a backfill; times in seconds since the epoch.
 
     :ivar of: a hash of the backfill's configuration.  With another configuration the backfill
         begins anew.
@@ -220,7 +220,7 @@ class Backfill:
         return True
 
     def _progress(self) -> BackfillProgress | None:
-        """Return how far the backfill is; None if it has to begin, or to begin anew."""
+        """Return the progress of the backfill; None if it has to begin, or to begin anew."""
         try:
             stored = self._state.saving.backfills.get(self._name, b"")
             progress = msgspec.json.decode(stored, type=BackfillProgress)

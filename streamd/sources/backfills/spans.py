@@ -40,14 +40,14 @@ def _local(time: float, zone: tzinfo | None) -> datetime:
 
 
 def shorter(size: int, least: int = PARTS[-1]) -> int | None:
-    """Return the next shorter window; None if none is at least ``least`` seconds long."""
+    """Return the seconds of the next shorter window; None if it would be shorter than ``least``."""
     half = size // DAY // 2 * DAY
     found = half or next((part for part in PARTS if part < size), 0)
     return found if found >= least else None
 
 
 def longer(size: int) -> int:
-    """Return the next longer window."""
+    """Return the seconds of the next longer window, at most :data:`LONGEST`."""
     if size >= DAY:
         return min(2 * size, LONGEST)
     return next((part for part in reversed(PARTS) if part > size), DAY)

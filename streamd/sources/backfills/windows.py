@@ -60,7 +60,7 @@ class PastQuery(Protocol):
     timeout: float
 
     async def zone(self) -> tzinfo | None:
-        """Return the time zone in which the server counts days; None for that of this machine."""
+        """Return the time zone in which the server counts days; None for this machine's."""
 
     def longest(self, widths: Widths) -> float:
         """Return the seconds of the longest window that the server can answer."""
@@ -96,7 +96,7 @@ class PastWindow(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """The plan of a backfill: where it would begin, and what it would read.
+    """The plan of a backfill: its beginning, and some of its rows.
 
     :ivar begin: the beginning of its oldest window, in seconds since the epoch.
     :ivar rows: some of its rows.

@@ -63,8 +63,9 @@ class AmqpConnection(Protocol):
 
     :ivar on_message: called with each message.
     :ivar waiting: how many messages waited in the queue when streamd last asked the broker.
-    :ivar on_proof: called about every second when the broker has answered, with the seconds that it
-        took, and with the most messages that may have waited in the queue since the last time.
+    :ivar on_proof: called about every second when the broker has answered.  Its arguments are the
+        seconds until the answer, and the most messages that may have waited in the queue since the
+        last call.
     :ivar gone: fires when the connection is closed.
     """
 

@@ -73,7 +73,7 @@ class Sieve:
                 yield _FRONT.pack(kind, channel, len(passed)) + passed + _END
 
     def _pass(self, kind: int, payload: bytes) -> bytes | None:
-        """Return what is passed on of a frame; None for nothing."""
+        """Return the part of a frame that is passed on; None if nothing is."""
         if kind == _HEADER:
             return self._header(payload)
         if kind == _BODY:

@@ -1,6 +1,6 @@
 """Routing keys of AMQP: patterns, the keys that they match, and the streams of these keys.  Pure.
 
-The rules are those of topic exchanges (AMQP 0-9-1, section 3.1.3.3).
+The rules for topic exchanges are in AMQP 0-9-1, section 3.1.3.3.
 """
 
 from __future__ import annotations

@@ -26,8 +26,9 @@ Done = Callable[[], object]
 class Inbox:
     """Publishes messages through a feed: each is the newest value of some streams.
 
-    The first 32 messages are published one by one.  In a flood the messages of a millisecond become one
-    reading with the newest value of each stream, so that a flood of one stream hides no other one.
+    The first 32 messages are published one by one.  In a flood the messages of a millisecond become
+    one reading with the newest value of each stream.  So a flood of one stream hides no other
+    stream.
 
     A message is acknowledged when its reading is in the journal.  A broker sends only a limited
     number of messages that are not acknowledged.  So no message waits for long.

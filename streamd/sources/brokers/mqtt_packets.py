@@ -1,4 +1,4 @@
-"""The sieve for MQTT: what a broker sends, without what would cost too much.
+"""The sieve for MQTT: drops the parts of a broker's packets that would cost too much.
 
 paho-mqtt keeps whole packets, which may have 256 MiB.  It reads properties in a time that grows with
 the square of their size, so those of one packet could stop the daemon for minutes.  The form of packets
@@ -58,7 +58,7 @@ class PacketSieve:
         self._packets = self._read()
 
     def take(self, data: bytes) -> bytes:
-        """Return what is passed on of these bytes.
+        """Return the part of these bytes that is passed on.
 
         A long packet passes on answers to pings meanwhile, or paho would miss them.
 
@@ -87,7 +87,7 @@ class PacketSieve:
             self._passed += first + _encoded(len(rest)) + rest
 
     def _message(self, first: int) -> _Steps:
-        """Return what is passed on of a message, after its length."""
+        """Return the part of a message, after its length, that is passed on."""
         qos = first >> 1 & 3
         if qos > 1:  # paho would keep such messages until they are released
             raise NotMqtt(f"(a message with QoS {qos}, which nobody asked for)")
@@ -169,7 +169,7 @@ class SievedSocket:
 class SievedContext:
     """Makes sieved sockets where paho-mqtt asks a context of TLS for its sockets.
 
-    paho-mqtt has no other public way to bound what it reads.
+    paho-mqtt has no other public way to bound its reads.
 
     :ivar check_hostname: True: paho has nothing to check itself.
     """

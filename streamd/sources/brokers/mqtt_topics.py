@@ -2,7 +2,7 @@
 
 Pure.
 
-The rules are those of MQTT 5.0, section 4.7.
+The rules are in MQTT 5.0, section 4.7.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ SAMPLE = 3
 
 
 class DatabasePast:
-    """Runs the query of one backfill, on a connection of its own.
+    """Runs the query of one backfill, on its own connection.
 
     See :class:`~streamd.sources.backfills.windows.PastQuery`.
     """

@@ -25,7 +25,7 @@ def past_rows(table: Table, time: str, key: str | None) -> Generator[None, None,
     A row without a valid time is left out.
 
     :param time: the name of the column with the time.
-    :param key: the name of the column that tells streams apart, as in the live query.
+    :param key: the name of the column that identifies streams, as in the live query.
     :raises SourceError: if one of these columns is missing.
     """
     places = {column: number for number, column in enumerate(table.columns)}

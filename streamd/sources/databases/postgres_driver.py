@@ -60,7 +60,7 @@ class PostgresDriver(DatabaseDriver):
         try:
             given = psycopg.conninfo.conninfo_to_dict(address)
         except psycopg.Error:
-            raise ValueError("not an address as PostgreSQL has it") from None
+            raise ValueError("not a valid address of PostgreSQL") from None
         self._options = {key: value for key, value in _KEEPALIVES.items() if key not in given}
 
     def connect(self) -> Any:

@@ -122,7 +122,8 @@ def open_session(
 ) -> DatabaseSession:
     """Return a session for the database of a source; it does not connect yet.
 
-    :param timeout: the most seconds to connect and to read; None for those of the settings.
+    :param timeout: the most seconds to connect and to read; None for the ``timeout`` of the
+        settings.
     :raises ConfigError: if the address is invalid, or its driver is not installed.
     """
     address = surroundings.reveal(f"sources.{name}.database", settings.database)

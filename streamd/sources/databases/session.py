@@ -102,7 +102,7 @@ class DatabaseDriver:
         raise NotImplementedError
 
     def zone(self, connection: Any) -> tzinfo | None:
-        """Return the time zone in which the database counts days; None for that of this machine."""
+        """Return the time zone in which the database counts days; None for this machine's."""
         return None
 
     def when(self, time: float) -> str:

@@ -163,7 +163,7 @@ class SqlAlchemyDriver(DatabaseDriver):
         return self._sqlalchemy.create_engine(url, poolclass=pool, connect_args=arguments)
 
     def _limits(self, driver: str) -> dict[str, Any]:
-        """Return how a driver is told the time limits, if it is known."""
+        """Return the arguments with the time limits for a driver, if they are known."""
         connect = max(2, round(min(self._timeout, CONNECT)))
         read = math.ceil(self._timeout + GRACE)
         if driver in ("pymysql", "mysqldb"):

@@ -38,7 +38,7 @@ class Matching:
     """Reads lines by a pattern, in a process that is started when it is needed.
 
     A regular expression may take exponential time, and Python holds all threads meanwhile.  So the
-    expression runs in a process of its own, which is killed after :data:`LIMIT` for one line.
+    expression runs in its own process, which is killed after :data:`LIMIT` for one line.
     """
 
     def __init__(self, reactor: Any, pattern: str) -> None:

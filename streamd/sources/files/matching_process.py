@@ -1,4 +1,4 @@
-"""Reads lines by a regular expression, in a process of its own: some expressions take hours.
+"""Reads lines by a regular expression, in its own process: some expressions take hours.
 
 This file is run as a script.  The first line of its input is the expression; each further line has
 a line of the file.  All are JSON texts.  The process answers the first with null when it is ready.

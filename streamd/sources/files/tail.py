@@ -212,7 +212,7 @@ class Tail:
     # -- one file ----------------------------------------------------------------------------------
 
     def _start(self, file: _Open, mark: Mark | None, first: bool) -> Mark:
-        """Return where to read on in a file."""
+        """Return the place at which to continue in a file."""
         if mark is not None and _is_same(file.descriptor, mark):
             return mark
         size = os.fstat(file.descriptor).st_size

@@ -43,7 +43,7 @@ class Event(NamedTuple):
 class EventParser:
     """Turns bytes into events.  Pure.
 
-    :ivar retry: the seconds to wait before a reconnect, if the server said so.
+    :ivar retry: the seconds to wait before a reconnect, if the server has set them.
     """
 
     def __init__(self) -> None:

@@ -47,7 +47,7 @@ def read_json(data: bytes, content_type: str = "", encoding: str = "") -> Any:
 
     :param content_type: the header ``Content-Type``; its charset counts unless the body has a BOM.
     :param encoding: the header ``Content-Encoding``.
-    :raises SourceError: if the body is not JSON; the message says what it seems to be.
+    :raises SourceError: if the body is not JSON; the message names its apparent type.
     """
     text = _text(_plain(data, encoding), content_type)
     try:

@@ -43,7 +43,7 @@ MAX_HEAD = 64 * 1024
 
 
 class HttpClient:
-    """Sends requests, each on a connection of its own."""
+    """Sends requests, each on its own connection."""
 
     def __init__(self, reactor: Any) -> None:
         self._agent = Agent(reactor, pool=_Connections(reactor, False))
