@@ -17,7 +17,7 @@ PRIORITIES = {
     LogLevel.error: 3,
     LogLevel.critical: 2,
 }
-"""The priorities of syslog, as sd-daemon(3) reads them at the begin of a line."""
+"""The priorities of syslog, as sd-daemon(3) reads them at the beginning of a line."""
 
 
 def journal_line(event: LogEvent) -> str:

@@ -102,7 +102,11 @@ def v1_ticks(now: float, proofs: Mapping[str, float]) -> Iterator[bytes]:
 
 
 def v1_hello(welcome: Welcome) -> Iterator[bytes]:
-    """Yield a hello in parts, so that thousands of descriptions never wait for one slow viewer."""
+    """Yield a hello in parts.
+
+    Each is made when it is sent, so thousands of descriptions never wait in memory for a slow
+    viewer.
+    """
     fields = {
         "server": f"streamd/{__version__}",
         "now": welcome.now,

@@ -59,7 +59,7 @@ export function dueTime({ health, description }) {
  * The span of time for which the latest proof counts.
  * @param {import("./link.js").Stream} stream
  * @param {number} tick  seconds between two ticks
- * @returns {{from: number, span: number}|null}  its begin and its length in seconds; null: as long as the link lives
+ * @returns {{from: number, span: number}|null}  its beginning and length in seconds; null: as long as the link lives
  */
 export function validity({ health, description }, tick) {
   if (!(health.proof && description.expect)) return null;

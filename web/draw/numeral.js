@@ -22,8 +22,8 @@ const SPACE = { across: 2.4, beside: 1.6 };
 /** The size of the smallest useful picture: beside the column, beside the numeral, below the numeral. */
 const LEAST = { across: 18, beside: 7, below: 5.5 };
 /**
- * A numeral beside its picture is above the lowest step only if this much height is left, in u. Then a bar would have room below,
- * too, so that all small tiles have numerals of one size.
+ * The height in u that a numeral above the lowest step leaves free, beside its picture. A bar needs this height, so small tiles
+ * with and without a bar have numerals of one size.
  */
 const AIR = 2;
 /** Above this step a numeral leaves this share of the width to the picture beside it. */
