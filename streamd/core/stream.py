@@ -46,9 +46,8 @@ class Stream:
     exist.  Any other stream is ``gone``: it stays as a tombstone, so that viewers who were away learn
     that it was forgotten.
 
-    Four facts decide its health: the age of its newest proof (when its value was last known to be
-    true), a doubt whether a newer value exists, an error in its own last value, and the health of
-    its source.
+    Its health follows from the age of its newest proof (the last time its value was known to be true),
+    a doubt whether a newer value exists, an error in its own last value, and the health of its source.
     """
 
     def __init__(self, name: str, description: Description, configured: bool, now: float) -> None:

@@ -17,7 +17,8 @@ from streamd.wire.encoding import Encoding
 from streamd.wire.past import v1_past
 
 MOST = 500
-"""The most slots of one fill, apart from the one that reaches over its beginning: 500 take up to 55 KiB."""
+"""The most slots of one fill, without one that reaches over its beginning: 500 take up to 55
+KiB."""
 
 
 class _Fill:

@@ -100,7 +100,7 @@ class Seats:
         self._kept: list[KeptSeat] = []  # sorted: the shortest stay first
 
     def change(self, total: int) -> None:
-        """Change how many seats there are; viewers beyond that keep theirs."""
+        """Change how many seats there are; viewers beyond the new number keep their seats."""
         self._quota.total = total
 
     def offer(self, client: str, linked: bool = True) -> Seat:

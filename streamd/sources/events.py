@@ -48,7 +48,7 @@ class EventSettings(HttpGetSettings, frozen=True, kw_only=True):
 
 
 class EventSource(EventStreamSource):
-    """Publishes each event; when the connection ends, reconnects after the last event."""
+    """Publishes each event; a new connection continues after the last event."""
 
     _settings: EventSettings
 
