@@ -57,8 +57,7 @@ class Login(NamedTuple):
 
     :ivar session: for how many seconds the broker keeps messages after the connection has ended.
     :ivar clean: whether the broker drops an older session of this client.
-    :ivar version: the version of the protocol: 3 for 3.1.1, or 5.  With 3 the broker keeps a
-        session for ever.
+    :ivar version: 3 for MQTT 3.1.1, or 5.  With 3 the broker keeps a session for ever.
     """
 
     host: str
