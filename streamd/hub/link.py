@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IPullProducer, IPushProducer
@@ -29,6 +30,8 @@ CROWDED = 20.0
 UNSENT = 64 * 1024
 """Bytes that the kernel may hold unsent for one viewer: one message.  More would only be outdated."""
 
+FIRST = 16 * 1024
+"""Bytes of the first messages that leave together, with the answer to the handshake before them."""
 
 WAITING_PIECES = 3
 """The pieces of a long message that are made or being made while another one is in the transport."""
@@ -50,6 +53,7 @@ class Link:
         "_accepted",
         "_progress",
         "_pulls",
+        "_room",
         "audience",
         "cursor",
         "ready",
@@ -73,6 +77,7 @@ class Link:
         self.slot = 0
         self.unread = 0
         self._pulls = False
+        self._room = 0  # bytes that may wait in the transport of a viewer that is ready
         self._accepted = -1  # bytes that the peer had acknowledged at the last look
         self._progress = 0.0  # the time at which that number last grew
 
@@ -98,11 +103,18 @@ class Link:
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
+    def begin_together(self, begin: Callable[[], None]) -> None:
+        """Call a function that writes the first messages, and let them leave together."""
+        self._room = FIRST
+        begin()
+        self._room = 0
+        self.ready = self.ready and not self.unread
+
     def write(self, data: bytes) -> None:
         """Send these bytes."""
         if self._pulls:
-            self.ready = False
             self._hold(len(data))
+            self.ready = self.ready and self.unread <= self._room
         self.transport.write(data)
 
     def _hold(self, size: int) -> None:

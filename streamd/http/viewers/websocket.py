@@ -127,7 +127,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     def onOpen(self) -> None:
         try:
             self.take_transport()
-            self.begin()
+            self.begin_together(self.begin)
         except Exception:  # Autobahn would keep the error to itself, and the connection open
             self._log.failure("a viewer could not begin")
             self.lose()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from twisted.internet import tcp
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
@@ -772,6 +773,24 @@ def test_viewer_that_cannot_begin_is_closed(
     assert len(logged_errors.flush(ZeroDivisionError)) == 1
     wait_until(lambda: not served.service.viewers.protocols)
     upgraded(served)
+
+
+@in_thread
+def test_the_first_messages_leave_together(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    served.post("a", 1)
+    sent: list[bytes] = []
+    write = tcp.Connection.writeSomeData
+
+    def note(transport: tcp.Connection, data: bytes) -> int | BaseException:
+        sent.append(bytes(data))
+        return write(transport, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tcp.Connection, "writeSomeData", note)
+        wire = upgraded(served, "/ws", "Sec-WebSocket-Protocol: streamd.v1")
+    [first] = sent
+    assert all(part in first for part in (b" 101 ", b"hello", b"updates"))
+    wire.close()
 
 
 @in_thread
