@@ -49,7 +49,8 @@ class Log:
                     index = bisect_left(self._ats, update.at)
                 self._updates[index] = None
                 self._after_last = index + 1
-                last = max(last, index)
+                if index > last:
+                    last = index
         newest = self._ats[last]
         self._holes += count
         if self._holes > FEW and 2 * self._holes > len(self._updates):

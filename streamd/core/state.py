@@ -8,6 +8,7 @@ pass the time.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -26,6 +27,8 @@ from streamd.core.values import to_python
 NOTE_EVERY = 250
 """Milliseconds between two notes in the timeline while a log is read.  To note every update would take
 a third of the time that it takes to read the log."""
+
+_VALUE = attrgetter("value")
 
 
 class State(Streams):
@@ -180,7 +183,7 @@ class State(Streams):
 
     def apply(self, updates: Sequence[Update], now: float) -> None:
         """Apply updates in the order in which they were committed."""
-        if None in [update.value for update in updates]:
+        if None in map(_VALUE, updates):
             for update in updates:
                 if update.value is None:
                     self._forget(update, now)

@@ -9,8 +9,7 @@ not track them (``gc=False``); ``docs/performance.rst`` says how much time that 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import count, repeat
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -57,20 +56,16 @@ class Position(msgspec.Struct, frozen=True, order=True, gc=False):
         """The life of the log that this position belongs to."""
         return self.n // LIFE_UNIT
 
-    def next(self, now_ms: int, life: int) -> Position:
-        """Return the position of the next update: later than this one, even if the clock went back."""
+    def next(self, now_ms: int, life: int, count: int = 1) -> Position:
+        """Return the position of the next update: later than this one, even if the clock went back.
+
+        :param count: how many updates follow.  As many positions are free in the same millisecond.
+        """
         ms, n = self.ms, self.n
-        if ms >= now_ms and n // LIFE_UNIT == life and (n + 1) // LIFE_UNIT == life:
+        if ms >= now_ms and n // LIFE_UNIT == life and (n + count) // LIFE_UNIT == life:
             return Position(ms, n + 1)
         first = Position(now_ms, life * LIFE_UNIT)
         return first if first > self else Position(ms + 1, life * LIFE_UNIT)
-
-    def following(self, now_ms: int, life: int, most: int) -> Iterator[Position]:
-        """Return the positions of the next ``most`` updates, which are in one millisecond."""
-        first = self.next(now_ms, life)
-        if first.n % LIFE_UNIT + most > LIFE_UNIT:
-            first = Position(first.ms + 1, life * LIFE_UNIT)
-        return map(Position, repeat(first.ms), count(first.n))
 
 
 ORIGIN = Position(0, 0)

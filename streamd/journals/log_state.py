@@ -171,7 +171,8 @@ class Batch:
 
     def _order(self, drafts: Sequence[Draft]) -> list[Update]:
         seqs, known, now = self.seqs, self._before.seqs, self.now
-        positions = self.head.following(int(now * 1000), self._life, len(drafts))
+        first = self.head.next(int(now * 1000), self._life, len(drafts))
+        ms, n = first.ms, first.n
         updates = []
         for draft in drafts:
             name, value = draft.stream, draft.value
@@ -179,7 +180,8 @@ class Batch:
             if value is None and not seq:
                 continue  # the tombstone of a stream that never existed would stay forever
             time = now if draft.time is None else draft.time
-            updates.append(Update(name, seq + 1, next(positions), time, value))
+            updates.append(Update(name, seq + 1, Position(ms, n), time, value))
+            n += 1
             seqs[name] = 0 if value is None else seq + 1
         if updates:
             self.head = updates[-1].at

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from itertools import islice
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -41,19 +40,12 @@ class NameTests(SynchronousTestCase):
 
 
 class PositionTests(SynchronousTestCase):
-    def test_positions_of_a_batch_follow_each_other(self) -> None:
-        first = 7 * LIFE_UNIT
-        begin = Position(5, first + 3)
-        positions = [*islice(begin.following(5, 7, 3), 3)]
-        self.assertEqual([Position(5, first + i) for i in (4, 5, 6)], positions)
-        positions = [*islice(begin.following(9, 7, 2), 2)]
-        self.assertEqual([Position(9, first), Position(9, first + 1)], positions)
-
     def test_a_batch_that_its_millisecond_cannot_hold_gets_the_next_one(self) -> None:
         first = 7 * LIFE_UNIT
         begin = Position(5, first + LIFE_UNIT - 3)
-        self.assertEqual(Position(5, first + LIFE_UNIT - 2), next(begin.following(5, 7, 2)))
-        self.assertEqual(Position(6, first), next(begin.following(5, 7, 3)))
+        self.assertEqual(Position(5, first + LIFE_UNIT - 2), begin.next(5, 7, 2))
+        self.assertEqual(Position(6, first), begin.next(5, 7, 3))
+        self.assertEqual(Position(9, first), begin.next(9, 7, 3))
 
     @given(st.integers(0, 10**15 - 1), st.integers(0, 2**63 - 1))
     def test_what_is_written_is_read(self, ms: int, n: int) -> None:
