@@ -96,7 +96,9 @@ def test_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
     assert load(str(file), MemoryReactorClock()).config.server.max_viewers == 5
 
 
-def test_mistakes_of_the_text_secrets_sources_and_journal_are_told_at_once(tmp_path: Path) -> None:
+def test_mistakes_of_the_text_secrets_sources_and_journal_are_reported_at_once(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "streamd.toml"
     file.write_text("""
 [server]

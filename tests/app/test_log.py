@@ -102,7 +102,7 @@ def test_a_viewer_gets_one_line_when_it_leaves(served: Served) -> None:
 
 
 @in_thread
-def test_an_event_stream_that_comes_back_at_once_is_not_told(served: Served) -> None:
+def test_an_event_stream_that_comes_back_at_once_is_not_reported(served: Served) -> None:
     with heard() as lines:
         assert served.request("GET", "/events?for=0.1s").status == 200
         wait_until(lambda: not served.service.events.protocols)

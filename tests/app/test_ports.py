@@ -42,7 +42,7 @@ def test_no_endpoint(port: str) -> None:
     assert problem(port).startswith("port: expected a number or an endpoint such as tcp:5000")
 
 
-def test_certificate_that_is_none(tmp_path: Path) -> None:
+def test_file_without_a_certificate(tmp_path: Path) -> None:
     file = tmp_path / "x.pem"
     file.write_text("no PEM")
     port = f"ssl:443:privateKey={file}:certKey={file}"

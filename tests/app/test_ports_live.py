@@ -216,7 +216,7 @@ def test_one_too_many_within_tls(
         assert secured.served.service.site.limits.displaced == 1
 
 
-def test_sigterm_is_told_within_tls(start_daemon: StartDaemon, certificate: Path) -> None:
+def test_sigterm_is_reported_within_tls(start_daemon: StartDaemon, certificate: Path) -> None:
     port = free_port()
     daemon = start_daemon("--port", tls_port(certificate, port))
     wait_until(lambda: accepts(port), what="its other port")

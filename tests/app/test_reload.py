@@ -165,7 +165,7 @@ def test_tokens_count_from_now_on(running: Running) -> None:
     assert running.publish("a", "another-token-of-32-characters-x") == 201
 
 
-def test_viewers_are_told_another_version_of_the_walls(running: Running) -> None:
+def test_viewers_get_another_version_of_the_walls(running: Running) -> None:
     before = running.get("/walls/hall")
     running.save(BEGIN + '[[walls]]\nname = "lab"\n')
     told = running.told("configuration")
@@ -175,7 +175,7 @@ def test_viewers_are_told_another_version_of_the_walls(running: Running) -> None
     assert running.get("/walls/lab")["version"] == told["walls"]
 
 
-def test_a_mistake_changes_nothing_and_is_told_with_its_place(running: Running) -> None:
+def test_a_mistake_changes_nothing_and_is_reported_with_its_place(running: Running) -> None:
     broken = BEGIN.replace("keep = 5", "keep = 0").replace("Steady", "Broken")
     running.save(broken)
     place = 1 + broken[: broken.index("keep = 0")].count("\n")
@@ -284,7 +284,7 @@ def verified(port: int, root: Path) -> str:
     return subprocess.run(about, input=served, capture_output=True, text=True, check=True).stdout
 
 
-def test_a_renewed_certificate_is_served_while_old_connections_go_on(
+def test_a_renewed_certificate_is_served_while_old_connections_continue(
     start_daemon: StartDaemon, tmp_path: Path
 ) -> None:
     for name in ("first", "second", "live"):

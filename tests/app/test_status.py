@@ -167,7 +167,7 @@ def test_daemon_that_is_aborted_says_where_it_was(manager: Manager, tmp_path: Pa
     assert "Fatal Python error: Aborted" in daemon.log()
 
 
-def test_reason_of_a_failed_start_is_told(manager: Manager, tmp_path: Path) -> None:
+def test_reason_of_a_failed_start_is_reported(manager: Manager, tmp_path: Path) -> None:
     (tmp_path / "no.db").write_text("this is no database, but some text that is long enough " * 9)
     config = '[journal]\npath = "folder/that/is/missing.db"\n'
     daemon = Daemon(tmp_path, config=config, env={"NOTIFY_SOCKET": manager.address})

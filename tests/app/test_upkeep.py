@@ -83,7 +83,7 @@ def a_day_later(kept: upkeep.Upkeep) -> None:
 
 
 @in_thread
-def test_stream_that_nobody_updates_is_forgotten_in_the_end(serve: Serve) -> None:
+def test_stream_without_updates_is_forgotten_in_the_end(serve: Serve) -> None:
     served = serve(QUIET + "\n[streams.configured]\n")
     served.post("old", 1)
     served.post("configured", 1)

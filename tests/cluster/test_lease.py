@@ -66,7 +66,7 @@ class LeaseTests(SynchronousTestCase):
         for _ in range(round(seconds / RENEW)):
             self.clock.advance(RENEW)
 
-    def test_it_begins_and_goes_on(self) -> None:
+    def test_it_begins_and_continues(self) -> None:
         self.lease.start()
         self.pass_time(10)
         self.assertEqual([1], self.did)
@@ -120,7 +120,7 @@ class LeaseTests(SynchronousTestCase):
         self.pass_time(LASTS + RENEW)
         self.assertEqual([1, "end"], self.did)
 
-    def test_who_was_frozen_does_not_count_on_it(self) -> None:
+    def test_a_frozen_node_does_not_count_on_its_lease(self) -> None:
         self.lease.start()
         self.journal.answer = Deferred()  # which is on its way
         self.clock.advance(LASTS)

@@ -152,7 +152,9 @@ class TestOneSystem:
         eventually(lambda: health(late, "a") == ("fresh", None), "what others know")
         assert health(one, "a") == ("fresh", None)
 
-    def test_what_nobody_followed_is_late(self, start_node: StartNode, redis: Redis) -> None:
+    def test_an_update_that_no_node_followed_is_late(
+        self, start_node: StartNode, redis: Redis
+    ) -> None:
         one = start_node()
         post(one, "a", 1)
         one.stop()
@@ -250,7 +252,7 @@ class TestOneRunOfASource:
         self.add(rows)
         self.check(first, 20)
 
-    def test_what_fails_fails_everywhere(
+    def test_a_failure_shows_on_every_node(
         self, start_node: StartNode, tmp_path: Path, rows: sqlite3.Connection
     ) -> None:
         command = f"cd {tmp_path} && cat value && test ! -e broken"
@@ -266,7 +268,7 @@ class TestOneRunOfASource:
 
 
 class TestRedisAway:
-    def test_reading_goes_on(self, start_node: StartNode, redis: Redis) -> None:
+    def test_reading_continues(self, start_node: StartNode, redis: Redis) -> None:
         nodes = [start_node(), start_node()]
         post(nodes[0], "a", 1)
         with v1(nodes[0]) as one, v1(nodes[1]) as other:
@@ -433,7 +435,7 @@ def orders(node: Daemon, begin: float, end: float) -> Any:
     return told.get("backfill"), told["points"]
 
 
-def test_a_backfill_goes_on_on_another_node_and_is_the_same_on_all(
+def test_a_backfill_continues_on_another_node_and_is_the_same_on_all(
     start_node: StartNode, rows: sqlite3.Connection, tmp_path: Path
 ) -> None:
     day = 86_400

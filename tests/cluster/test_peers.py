@@ -221,7 +221,7 @@ class PeersTests(SynchronousTestCase):
         self.turn()
         self.assertEqual(("fresh", None), self.other.health("shop.b"))
 
-    def test_who_runs_it_no_more_says_nothing(self) -> None:
+    def test_a_node_that_lost_the_source_reports_nothing(self) -> None:
         self.one.shop.put(7)
         self.start()
         self.one.shift.runs = False
@@ -232,7 +232,7 @@ class PeersTests(SynchronousTestCase):
         self.turn(VOUCHED)
         self.assertEqual({}, self.successResultOf(self.one.journal.records(HEALTH)))
 
-    def test_what_came_while_somebody_followed_is_not_late(self) -> None:
+    def test_an_update_that_a_node_followed_is_not_late(self) -> None:
         self.one.journal.append([Draft("before", b"1")])
         self.one.restart()
         self.one.peers.restart()  # it begins here
@@ -345,7 +345,7 @@ class PeersTests(SynchronousTestCase):
             self.successResultOf(self.one.shop.adopt())
             self.assertFalse(self.one.shop.retire(rubbish))
 
-    def test_a_screen_that_two_nodes_know_is_told_once_by_each(self) -> None:
+    def test_a_screen_that_two_nodes_know_is_reported_once_by_each(self) -> None:
         here, there = Terminal(), Terminal()
         self.other.screens.report(here, ScreenReport("tv", "hall", "5-0", 0), TODAY)
         self.one.screens.report(there, ScreenReport("tv", "hall", "5-0", 0), TODAY)

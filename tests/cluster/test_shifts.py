@@ -49,7 +49,7 @@ class ShiftsTests(SynchronousTestCase):
         self.shifts.change(plans, self.shifts.prepare(plans))
         return list(self.did)
 
-    def test_equal_plans_go_on(self) -> None:
+    def test_equal_plans_continue(self) -> None:
         before = list(self.shifts)
         self.assertEqual([], self.change(a="a1", b="b1"))
         self.assertEqual(before, list(self.shifts))

@@ -32,7 +32,7 @@ class FaultsTests(SynchronousTestCase):
     def paths(self, table: Any) -> list[str]:
         return [line.partition(": ")[0] for line in faults("t", table, Outer)]
 
-    def test_a_good_table_has_none(self) -> None:
+    def test_a_good_table_has_no_faults(self) -> None:
         self.assertEqual([], self.paths({"inner": {"name": "a", "every": "5s"}, "limit": "> 5"}))
 
     def test_each_key_of_each_table_has_its_own(self) -> None:
@@ -50,7 +50,7 @@ class FaultsTests(SynchronousTestCase):
     def test_a_rule_of_the_whole_table(self) -> None:
         self.assertEqual(["t: expected good words"], list(faults("t", {"words": ["bad"]}, Outer)))
 
-    def test_a_table_that_is_none(self) -> None:
+    def test_invalid_table(self) -> None:
         self.assertEqual(["t: expected a table, not a whole number"], list(faults("t", 5, Outer)))
 
 
@@ -98,7 +98,7 @@ class SuggestionTests(SynchronousTestCase):
         for written, meant in {"comand": "command", "wran": "warn", "port": None}.items():
             self.assertEqual(meant, closest(written, known))
 
-    def test_all_names_where_none_is_meant(self) -> None:
+    def test_all_names_if_no_name_is_similar(self) -> None:
         self.assertEqual("did you mean warn?", suggestion("wran", ["warn", "query"]))
         self.assertEqual("there are query, warn", suggestion("x", ["warn", "query"]))
         self.assertEqual("there are no keys here", suggestion("x", []))

@@ -70,7 +70,7 @@ class OriginTests(SynchronousTestCase):
             error = self.assertRaises(ValueError, Origin.parse, other)
             self.assertIn("no wildcard", str(error))
 
-    def test_what_is_no_origin_at_all(self) -> None:
+    def test_invalid_origin(self) -> None:
         for written in (
             "",
             " ",
@@ -120,7 +120,7 @@ class PublicUrlTests(SynchronousTestCase):
                 (url, origin, host, prefix), (parsed, parsed.origin, parsed.host, parsed.prefix)
             )
 
-    def test_what_is_no_address(self) -> None:
+    def test_invalid_address(self) -> None:
         others: tuple[object, ...] = (
             "wall.example",
             "ftp://wall.example/",

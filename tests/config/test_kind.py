@@ -16,7 +16,7 @@ def test_files_of_secrets_are_beside_the_configuration(tmp_path: Path) -> None:
     assert surroundings.reveal("access.admin[0]", Secret(file="token")) == "secret"
 
 
-def test_a_missing_secret_is_told_with_its_key_path(
+def test_a_missing_secret_is_reported_with_its_key_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NONE", raising=False)

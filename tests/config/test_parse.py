@@ -161,7 +161,7 @@ class GoodTests(SynchronousTestCase):
         kinds = {name: table.kind.name for name, table in config.sources.items()}
         self.assertEqual({"a": "walk", "b": "feed", "shop": "sql"}, kinds)
 
-    def test_what_viewers_are_told(self) -> None:
+    def test_fields_for_viewers(self) -> None:
         config = read('[streams.a]\nkeep = "90s"\nwarn = "> 1"\nexpect = "1m"\n[streams.b]')
         told = {"keep": "90s", "warn": "> 1", "expect": 60.0}
         self.assertEqual(told, config.streams["a"].public())

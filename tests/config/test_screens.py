@@ -55,7 +55,7 @@ class DaysTests(SynchronousTestCase):
 
 
 class ScreenTests(SynchronousTestCase):
-    def test_what_the_page_is_told(self) -> None:
+    def test_members_for_the_page(self) -> None:
         turns = [
             {"wall": "hall", "for": "1m", "hours": "08:00-18:00", "days": "mon-fri"},
             {"wall": "lab"},

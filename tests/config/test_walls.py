@@ -39,7 +39,7 @@ class WallTests(SynchronousTestCase):
         tiles = told(Wall(name="hall", streams=("b", "a.*")))["tiles"]
         self.assertEqual([{"stream": "b"}, {"stream": "a.*"}], tiles)
 
-    def test_options_are_told_by_their_names_and_durations_in_seconds(self) -> None:
+    def test_options_have_their_names_and_durations_in_seconds(self) -> None:
         chart = ChartTile(stream="a", size="hero", compare=WEEK, scale="log", group="Shop")
         group = Group(title="Shop", share="time", window=Duration(8 * 3600), events="deploys")
         wall = told(Wall(name="hall", tiles=(chart,), groups=(group,)))
@@ -48,7 +48,7 @@ class WallTests(SynchronousTestCase):
         group_told = {"title": "Shop", "share": "time", "window": 28800.0, "events": "deploys"}
         self.assertEqual([group_told], wall["groups"])
 
-    def test_moments_and_days_are_told_as_written(self) -> None:
+    def test_moments_and_days_stay_as_written(self) -> None:
         begin, by = DateOrTime.parse("2026-10-01"), DateOrTime.parse("18:00")
         tile = ProgressTile(stream="a", goal=3e7, begin=begin, by=by)
         [tile_told] = told(Wall(name="hall", tiles=(tile,)))["tiles"]
@@ -76,7 +76,7 @@ class LookTests(SynchronousTestCase):
     def problems(self, theme: str, accent: Any) -> list[tuple[str, str]]:
         return list(Wall(name="a", theme=theme, accent=Accent.parse(accent)).problems({}))
 
-    def test_clocks_date_and_accent_are_told(self) -> None:
+    def test_clocks_date_and_accent_are_public(self) -> None:
         clocks = (Timezone("America/New_York"), Timezone("Asia/Singapore"))
         wall = told(Wall(name="a", clocks=clocks, date=True, accent=Accent.parse("#6AB0FF")))
         self.assertEqual(["America/New_York", "Asia/Singapore"], wall["clocks"])

@@ -43,7 +43,7 @@ class SinceTests(StateTestCase):
         self.assertEqual([("a", 3), ("a", 4)], self.told(replace(mark, at=answer.at)))
         self.assertEqual([("a", 1), ("a", 2), ("a", 3), ("a", 4)], self.told(two))
 
-    def test_one_who_lags_far_behind_is_told_in_steps(self) -> None:
+    def test_a_viewer_far_behind_catches_up_in_steps(self) -> None:
         self.patch(catchup, "MANY_MISSED", 3)
         cursor = Cursor(self.publish("a", 0), self.state.revision)
         for number in range(1, 11):
@@ -58,7 +58,7 @@ class SinceTests(StateTestCase):
         self.assertEqual(["a"], [update.stream for update in told])
         self.assertEqual(3, steps)
 
-    def test_an_answer_goes_on_where_nothing_is_wanted_of_very_much(self) -> None:
+    def test_an_answer_continues_where_nothing_is_wanted_of_very_much(self) -> None:
         self.patch(catchup, "MANY_LOOKS", 3)
         for number in range(10):
             self.publish("a", number)

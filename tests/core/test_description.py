@@ -78,7 +78,7 @@ class ContradictionTests(SynchronousTestCase):
 
 
 class PublicTests(SynchronousTestCase):
-    def test_what_viewers_are_told(self) -> None:
+    def test_fields_for_viewers(self) -> None:
         described = Description(
             words={"0": "down"}, decimals=0, compare=Days(7), goal=0.0, begin=OCTOBER, by=DECEMBER
         )

@@ -20,7 +20,7 @@ class DurationTests(SynchronousTestCase):
         ):
             self.assertAlmostEqual(seconds, parse_duration(text))
 
-    def test_what_is_no_duration(self) -> None:
+    def test_invalid_duration(self) -> None:
         for text in ("", "5", "s", "-5s", "5 s", "1e3s", ".5s", "5.s", "5S", "٥s", "9" * 30 + "s"):
             error = self.assertRaises(ValueError, parse_duration, text)
             self.assertIn("with the unit ms, s, m, h or d", str(error))

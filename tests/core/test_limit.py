@@ -53,7 +53,7 @@ class LimitTests(SynchronousTestCase):
             self.assertHoldsNot(text, None, [], {}, [81], {"a": 1})
         self.assertHoldsNot("> 80", "81", "many")
 
-    def test_what_is_no_limit(self) -> None:
+    def test_invalid_limit(self) -> None:
         for text in ("", ">", "80", "= 80", "=> 80", "> many", "< nan", "> inf", "~ 5", "<> 5"):
             self.assertRaises(ValueError, Limit, text)
 

@@ -40,7 +40,7 @@ class PictureTests(SynchronousTestCase):
         ):
             self.assertEqual("image/svg+xml", Picture.parse(start + SVG).kind)
 
-    def test_what_is_no_picture(self) -> None:
+    def test_invalid_picture(self) -> None:
         for body in (
             b"",
             b"GIF89a",

@@ -24,6 +24,6 @@ def test_pointers_to_nothing(pointer: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["a", "/~2", {"a": "b"}, {"a": 1}, 7])
-def test_what_is_no_pointer(written: object) -> None:
+def test_invalid_pointer(written: object) -> None:
     with pytest.raises(ValueError, match="JSON pointer"):
         Pick.parse(written)

@@ -14,7 +14,7 @@ class PrintableTests(SynchronousTestCase):
         for text in ("", "Käse 50 % – 🍰", "日本語", "עברית"):
             self.assertEqual(text, printable(text))
 
-    def test_what_does_something_is_escaped(self) -> None:
+    def test_control_characters_are_escaped(self) -> None:
         self.assertEqual("a\\u001b[2J\\u000a\\u0009b", printable("a\x1b[2J\n\tb"))
         odd = "\x7f\x9b\u061c\u202e\u2066\u2028\ud800"
         self.assertEqual("\\u007f\\u009b\\u061c\\u202e\\u2066\\u2028\\ud800", printable(odd))

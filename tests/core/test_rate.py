@@ -18,7 +18,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(0.0, rate.take("a", 100.5))
         self.assertAlmostEqual(0.5, rate.take("a", 100.5))
 
-    def test_what_is_refused_takes_nothing(self) -> None:
+    def test_a_refusal_takes_no_token(self) -> None:
         rate = Rate(1.0, burst=1.0)
         self.assertEqual(0.0, rate.take("a", 0.0))
         for _ in range(100):

@@ -99,7 +99,7 @@ class ReconfigurationTests(SynchronousTestCase):
         self.assertIsNone(self.state.get("shop.orders"))
         self.assertEqual(("failed", "no answer"), self.daemon.health("shop"))
 
-    def test_a_long_history_goes_on_if_its_slots_stay(self) -> None:
+    def test_a_long_history_continues_if_its_slots_stay(self) -> None:
         self.begin(a=Description(rollup=Duration(8 * DAY), keep=Keep(1)))
         for value in range(4):
             self.publish("a", b"%d" % value)

@@ -11,7 +11,7 @@ class RecordTests(SynchronousTestCase):
     def test_a_record_is_read_as_its_type(self) -> None:
         self.assertEqual(read_record(b'["a", "b"]', list[str]), ["a", "b"])
 
-    def test_none_is_none(self) -> None:
+    def test_a_missing_record_is_none(self) -> None:
         self.assertIsNone(read_record(None, list[str]))
 
     def test_a_damaged_record_is_none(self) -> None:

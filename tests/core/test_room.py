@@ -40,12 +40,12 @@ class RoomTests(SynchronousTestCase):
         self.assertEqual(429, refused.status)
         return refused.code
 
-    def test_what_waits_counts(self) -> None:
+    def test_waiting_appends_count(self) -> None:
         self.reserve("a", "b", "c")
         self.assertEqual("too-many-streams", self.refusal("d", "e"))
         self.reserve("d")
 
-    def test_what_was_given_back_does_not(self) -> None:
+    def test_released_room_does_not_count(self) -> None:
         held = self.reserve("a", "b", "c")
         self.room.release(held)
         self.reserve("d", "e", "f", "g")
@@ -85,7 +85,7 @@ class RoomTests(SynchronousTestCase):
         self.assertEqual("state-full", self.refusal("c", value=b"12"))
         self.reserve("c")
 
-    def test_what_makes_the_state_smaller_is_always_welcome(self) -> None:
+    def test_an_append_that_makes_the_state_smaller_is_always_allowed(self) -> None:
         self.make(max_state=2 * (UPDATE_BYTES + 1))
         self.daemon.append_elsewhere(drafts("a", "b", "c", value=b"123"))
         self.room.reserve(drafts("a"))

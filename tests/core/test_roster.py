@@ -109,7 +109,7 @@ class RosterTests(SynchronousTestCase):
         roster = self.roster(*(f"s{number}" for number in range(2 * SLICE)))
         self.assertTrue(roster.matches(Selection()).advance())
 
-    def test_selections_that_nobody_holds_are_forgotten(self) -> None:
+    def test_unused_selections_are_forgotten(self) -> None:
         roster = self.roster("a")
         held = roster.matches(Selection(["held"]))
         for number in range(10 * REMEMBERED):

@@ -404,7 +404,7 @@ class StateTestCase(SynchronousTestCase):
 
 
 class ForgettingTests(StateTestCase):
-    def test_it_is_gone_and_everybody_is_told(self) -> None:
+    def test_it_is_gone_and_viewers_learn_it(self) -> None:
         self.publish("b")
         mark = Cursor(self.publish("a", 1), self.state.revision)
         self.publish("a", forget)
@@ -679,7 +679,7 @@ class HealthTests(StateTestCase):
             levels.append(about(self.state)["health"]["a"]["level"])
         self.assertEqual(["ok", "warn", "critical", "ok"], levels)
 
-    def test_only_a_change_is_told(self) -> None:
+    def test_only_a_change_is_reported(self) -> None:
         self.read("a", 1)
         revision = self.state.revision
         self.pass_by(1)

@@ -34,7 +34,7 @@ class TemplateTests(SynchronousTestCase):
             self.assertEqual(400, error.status)
         self.assertRaises(Refused, self.name, "{a}", a="-x")
 
-    def test_what_is_no_template(self) -> None:
+    def test_invalid_template(self) -> None:
         for text in ("", "a b", "{", "a{}", "{a}}", "-{a}", ".a", "x/{a}", "a" * 129, 7, ["a"]):
             self.assertRaises(ValueError, Template.parse, text)
 

@@ -118,5 +118,5 @@ class TrendTests(SynchronousTestCase):
         self.assertIsNone(window.first)
         self.assertAlmostEqual(7.0, window.mean or 0.0)
 
-    def test_nothing_was_heard(self) -> None:
+    def test_without_updates(self) -> None:
         self.assertIsNone(Trend(60.0).window(1.0))

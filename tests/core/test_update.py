@@ -59,7 +59,7 @@ class PositionTests(SynchronousTestCase):
     @given(st.lists(CLOCKS, max_size=50), LIVES)
     @example([0, 0], 1)
     @example([-5, -5], 1)
-    def test_strictly_increasing_whatever_the_clock_does(self, clock: list[int], life: int) -> None:
+    def test_strictly_increasing_for_any_clock(self, clock: list[int], life: int) -> None:
         at = ORIGIN
         for ms in clock:
             following = at.next(ms, life)
@@ -69,7 +69,7 @@ class PositionTests(SynchronousTestCase):
             at = following
 
     @given(CLOCKS, LIVES, LIVES, CLOCKS)
-    def test_a_new_life_goes_on_after_the_old_one(
+    def test_a_new_life_continues_after_the_old_one(
         self, ms: int, old: int, new: int, clock: int
     ) -> None:
         last = ORIGIN.next(ms, old)
@@ -81,7 +81,7 @@ class PositionTests(SynchronousTestCase):
         full = Position(5, 7 * LIFE_UNIT + LIFE_UNIT - 1)
         self.assertEqual(Position(6, 7 * LIFE_UNIT), full.next(5, 7))
 
-    def test_a_cursor_of_another_life_is_told_by_its_number(self) -> None:
+    def test_a_cursor_of_another_life_is_recognised_by_its_number(self) -> None:
         self.assertNotEqual(ORIGIN.next(5, 7).life, ORIGIN.next(5, 8).life)
 
 

@@ -78,7 +78,7 @@ def test_what_not_every_reader_reads_alike_is_for_http(line: str) -> None:
 
 
 @in_thread
-def test_refusals_are_told_by_http(served: Served) -> None:
+def test_refusals_are_reported_by_http(served: Served) -> None:
     wrong = served.wire(handshake("/ws?pace=x")).answer()
     assert (wrong.status, wrong.json()["error"]["code"]) == (400, "bad-pace")
     unknown = served.wire(handshake(host="evil.example")).answer()

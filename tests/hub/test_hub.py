@@ -78,10 +78,10 @@ class PaceTests(HubTestCase):
         self.publish(variable=44)
         self.assertEqual([{"variable": 44}], viewer.messages[1:])
 
-    def test_an_empty_state_is_told(self) -> None:
+    def test_an_empty_state_is_reported(self) -> None:
         self.assertEqual([{}], self.join().messages)
 
-    def test_a_busy_stream_is_told_once_a_pace(self) -> None:
+    def test_a_busy_stream_is_reported_once_a_pace(self) -> None:
         viewer = self.join()
         for number in range(1000):
             self.publish(a=number)
@@ -391,7 +391,7 @@ class ComingAndGoingTests(HubTestCase):
         self.assertEqual({"a": 1}, viewer.holds)
         self.assertEqual(0, len(self.hub))
 
-    def test_a_cursor_goes_on_where_it_was(self) -> None:
+    def test_a_cursor_continues_where_it_was(self) -> None:
         self.publish(a=1, b=1)
         cursor = self.state.head
         self.publish(b=2)

@@ -102,7 +102,7 @@ class SharedTests(HubTestCase):
         self.clock.advance(1)
         self.assertEqual([], self.flushLoggedErrors())
 
-    def test_a_storm_is_told_one_hello(self) -> None:
+    def test_a_storm_shares_one_hello(self) -> None:
         self.publish(**{f"s{number}": number for number in range(100)})
         texts: list[str] = []
         health_text = Stream.health_text.fget  # type: ignore[attr-defined]

@@ -266,7 +266,7 @@ class TestOrder:
         assert {at.life for at in positions} == {log.journal.life}
         assert positions[0] > ORIGIN
 
-    async def test_positions_increase_whatever_the_clock_does(self, log: Log) -> None:
+    async def test_positions_increase_for_any_clock(self, log: Log) -> None:
         rng = random.Random(1)
         for number in range(50):
             log.times.set_back(rng.choice((0, 3600, -3600, 0.001, 40 * 365 * DAY, -1e-4)))
@@ -287,7 +287,7 @@ class TestOrder:
         assert one.time == 5.5
         assert other.time == pytest.approx(log.times.now())
 
-    async def test_committed_is_told_before_the_append_is_done(self, log: Log) -> None:
+    async def test_committed_is_reported_before_the_append_is_done(self, log: Log) -> None:
         order: list[str] = []
         appending = log.journal.append([Draft("a", b"1")])
         appending.addCallback(lambda _: order.append(f"done after {len(log.updates)}"))
@@ -736,7 +736,7 @@ class TestLeases:
 
 
 class TestTrimming:
-    async def test_the_log_goes_on(self, log: Log) -> None:
+    async def test_the_log_continues(self, log: Log) -> None:
         await log.append(("a", 1), ("a", 2), ("b", 1))
         [gone] = await log.append(("b", forget))
         await log.journal.trim({"a": log.updates[1].at, "b": gone.at}, gone.at)
@@ -762,7 +762,7 @@ class TestRestart:
         assert [life for life, _, _ in log.restored] == [log.journal.life] * 2
         assert {update.at.life for update in log.held} == {log.journal.life}
 
-    async def test_positions_and_seqs_go_on(self, log: Log) -> None:
+    async def test_positions_and_seqs_continue(self, log: Log) -> None:
         await log.append(("a", 1), ("a", 2), ("b", 1))
         await log.append(("b", forget))
         log.times.set_back(3600)
@@ -819,13 +819,13 @@ class TestRestart:
         await log.restart()
         assert dict(await log.journal.records("screen")) == {"hall": b"one", "roof": b"four"}
 
-    async def test_what_was_refused_is_not_held(self, log: Log) -> None:
+    async def test_refused_appends_are_not_held(self, log: Log) -> None:
         stale = SourceCursor("s", "elsewhere", "1")
         await refusal(log.append(("a", 1), key=Key("k", b"1"), cursor=stale), Outrun)
         await log.restart()
         assert log.held == []
 
-    async def test_what_was_trimmed_is_not_held(self, log: Log) -> None:
+    async def test_trimmed_updates_are_not_held(self, log: Log) -> None:
         await log.append(("a", 1), ("b", 1), ("a", 2), ("a", 3), ("b", 2))
         [gone] = await log.append(("b", forget))
         await log.append(("c", 1), ("c", forget), ("d", 1))
@@ -883,7 +883,7 @@ class TestAway:
         await log.restart()
         assert log.held == log.updates
 
-    async def test_what_comes_is_refused_at_once(self, log: Log) -> None:
+    async def test_new_requests_are_refused_at_once(self, log: Log) -> None:
         await self.broken(log)
         for asked in (log.append(("c", 1)), log.journal.put("screen", "hall", b"one", 60)):
             error = await refusal(asked, Away)
@@ -892,7 +892,7 @@ class TestAway:
         await log.append(("c", 2))
         assert [u.value for u in log.updates] == [b"1", b"2"]
 
-    async def test_what_waits_is_refused_too(self, log: Log) -> None:
+    async def test_waiting_requests_are_refused_too(self, log: Log) -> None:
         log.provider.break_(log.journal)
         value = b'"%b"' % (b"x" * 60_000)
         asked = [log.journal.append([Draft("a", value)]) for n in range(20)]
@@ -904,7 +904,7 @@ class TestAway:
         [update] = await log.append(("a", 1))
         assert update.seq == 1
 
-    async def test_it_may_end_so(self, log: Log) -> None:
+    async def test_it_may_end_while_broken(self, log: Log) -> None:
         await self.broken(log)
         await log.journal.stop()
         log.journal = log.provider.make(log.times)

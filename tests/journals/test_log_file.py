@@ -238,7 +238,7 @@ class TestLife:
         assert again.held[1:] == [update]  # and now it stays
         await again.journal.stop()
 
-    async def test_the_note_is_on_the_disk_before_anything_is_told(
+    async def test_the_note_is_on_the_disk_before_anything_is_reported(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The write-ahead log may be lost with the power; what says so must not be lost with it."""
@@ -303,7 +303,7 @@ class TestCopies:
             await each.journal.stop()
 
     @pytest.mark.parametrize("killed", [True, False])
-    async def test_the_same_file_goes_on(
+    async def test_the_same_file_continues(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
     ) -> None:
         log = await self.start(tmp_path, monkeypatch)
@@ -318,7 +318,7 @@ class TestCopies:
         for each in (again, log)[: 1 + killed]:
             await each.journal.stop()
 
-    async def test_a_log_that_forgot_all_goes_on(
+    async def test_a_log_that_forgot_all_continues(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         log = await self.start(tmp_path, monkeypatch)
@@ -372,7 +372,7 @@ class TestCopies:
 
 
 class TestRights:
-    async def test_nobody_else_may_read_a_damaged_log_that_is_kept(
+    async def test_no_other_user_may_read_a_damaged_log_that_is_kept(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         old = gzip.decompress(OLD.read_bytes())
@@ -385,7 +385,7 @@ class TestRights:
         await log.journal.stop()
 
     @pytest.mark.parametrize("made_before", [False, True])
-    async def test_nobody_else_may_read_the_log(
+    async def test_no_other_user_may_read_the_log(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_before: bool
     ) -> None:
         if made_before:

@@ -142,7 +142,7 @@ class QueueTests(QueueTestCase):
         self.store.finish()
         self.assertEqual("B", self.successResultOf(two))
 
-    def test_an_error_that_nobody_expected(self) -> None:
+    def test_an_unexpected_error(self) -> None:
         [one] = self.ask("a")
         self.store.finish(ZeroDivisionError())
         self.failureResultOf(one, Away)
@@ -181,7 +181,7 @@ class QueueTests(QueueTestCase):
         self.successResultOf(closed)
         self.successResultOf(self.queue.close())
 
-    def test_closing_waits_for_a_step_that_nobody_waits_for(self) -> None:
+    def test_closing_waits_for_an_abandoned_step(self) -> None:
         [one] = self.ask("a")
         self.queue.refuse(Away("no"))
         self.failureResultOf(one, Away)

@@ -393,7 +393,7 @@ class TestAway:
         await one.append(("a", 1), key=Key("k", b"1"))
         await other.has(1)
 
-    async def test_what_was_missed_is_told_before_that_it_is_back(
+    async def test_missed_updates_come_before_the_return(
         self, nodes: Nodes, redis: Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         one, other = nodes
@@ -648,7 +648,7 @@ class TestUrl:
         "answer", [b":1\r\n", b"*0\r\n", b"%1\r\n*0\r\n+a\r\n", b"*2\r\n:1\r\n+b\r\n"]
     )
     @pytest.mark.parametrize("after", range(3))
-    async def test_what_answers_is_not_redis(self, answer: bytes, after: int) -> None:
+    async def test_another_server_is_not_redis(self, answer: bytes, after: int) -> None:
         """It fails without a traceback."""
         info = b"+redis_version:7.0.0\r\n"
         opened = b"*7\r\n+new\r\n+1\r\n+\r\n+0\r\n+0\r\n+\r\n*0\r\n"

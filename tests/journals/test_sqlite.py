@@ -174,9 +174,7 @@ class TestKept:
         daemon.start()
         assert daemon.request("GET", "/state").json()["a"] == 1
 
-    def test_not_there_when_it_is_told_otherwise(
-        self, start_daemon: StartDaemon, tmp_path: Path
-    ) -> None:
+    def test_in_memory_if_configured_so(self, start_daemon: StartDaemon, tmp_path: Path) -> None:
         text = '[access]\npublish = "loopback"\n[journal]\nkind = "memory"\n'
         daemon = start_daemon(config=text, env={"STATE_DIRECTORY": str(tmp_path)})
         assert publish(daemon, "a", 1) == 201

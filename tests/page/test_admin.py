@@ -275,7 +275,7 @@ def test_fits_a_phone(daemon: Daemon, page: Page) -> None:
     assert small == []
 
 
-def test_what_somebody_types_stays(daemon: Daemon, page: Page) -> None:
+def test_typed_text_stays(daemon: Daemon, page: Page) -> None:
     """The page looks every two seconds, and rows come and go."""
     Screen(daemon).let_in("kitchen-tv", "kitchen")
     sign_in(page, daemon)
@@ -290,7 +290,7 @@ def test_what_somebody_types_stays(daemon: Daemon, page: Page) -> None:
     expect(name).to_have_value("kitchen-left")
 
 
-def test_says_when_the_session_has_ended_and_when_nobody_answers(
+def test_says_when_the_session_has_ended_and_when_no_server_answers(
     daemon: Daemon, page: Page
 ) -> None:
     sign_in(page, daemon)

@@ -183,7 +183,7 @@ def test_sizes_and_groups(start_daemon: StartDaemon, page: Page) -> None:
         assert heading["y"] + heading["height"] <= box["y"]
 
 
-def test_header_names_what_needs_somebody(start_daemon: StartDaemon, page: Page) -> None:
+def test_header_names_needs(start_daemon: StartDaemon, page: Page) -> None:
     """The worst first; and the rest is counted where it has no room."""
     streams = "\n".join(f'[streams.s{i}]\ntitle = "Stream {i}"\nwarn = "> 1"' for i in range(9))
     daemon = start(start_daemon, f'{streams}\n[streams.queue]\ncritical = "> 40"')

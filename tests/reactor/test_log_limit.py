@@ -62,7 +62,7 @@ class QuietTests(SynchronousTestCase):
             self.clock.advance(1)
         self.assertEqual(["again"] * 3 * LINES_PER_SECOND, self.lines)
 
-    def test_the_rest_is_told_once(self) -> None:
+    def test_the_rest_is_reported_once(self) -> None:
         for _ in range(LINES_PER_SECOND + 1):
             self.log.info("many")
         for _ in range(3):

@@ -44,7 +44,7 @@ class OutputTests(SynchronousTestCase):
         self.assertEqual(0, self.output.dropped)
         self.assertEqual([], self.clock.getDelayedCalls())
 
-    def test_what_nobody_reads_is_dropped_and_counted(self) -> None:
+    def test_unread_lines_are_dropped_and_counted(self) -> None:
         for number in range(20_000):
             self.output.write(f"{number:06}{'x' * 93}\n")
         self.assertLessEqual(self.output._size, MAX_BACKLOG)

@@ -127,7 +127,7 @@ class BehaviourTests(SynchronousTestCase):
         globalLogPublisher({"log_format": "x"})
         self.assertEqual(1, len(heard))
 
-    def test_a_connection_without_proxy_line_is_told_once(self) -> None:
+    def test_a_connection_without_proxy_line_is_reported_once(self) -> None:
         factory = RelayedConnections(Factory.forProtocol(Protocol))
         made: Any = factory.buildProtocol(None)
         made.makeConnection(StringTransport())

@@ -51,7 +51,7 @@ class RedisConnectionTests(SynchronousTestCase):
         self.link.dataReceived(b"*4\r\n$8\r\npmessage\r\n$2\r\nj*\r\n$4\r\njobs\r\n$1\r\n2\r\n")
         self.assertEqual([b"1", b"2"], heard)
 
-    def test_a_reply_that_nobody_asked_for_is_not_redis(self) -> None:
+    def test_a_reply_without_a_command_is_not_redis(self) -> None:
         self.link.dataReceived(b"+hello\r\n")
         self.assertTrue(self.transport.disconnecting or self.transport.disconnected)
         broken = self.failureResultOf(self.link.say("PING"), Broken)
@@ -64,7 +64,7 @@ class RedisConnectionTests(SynchronousTestCase):
             "what answers is not Redis", explain(self.failureResultOf(asked, Broken).value)
         )
 
-    def test_what_nobody_can_read_is_not_redis(self) -> None:
+    def test_unreadable_bytes_are_not_redis(self) -> None:
         for data in (b"$99999999999999999999\r\n", b"%1\r\n*0\r\n+a\r\n"):
             self.setUp()
             asked = self.link.say("PING")
@@ -116,7 +116,7 @@ class ExplainTests(SynchronousTestCase):
 
 
 @pytest.mark.parametrize("written", ["redis://[s3cret", "redis://h:s3cret", "redis://h/s3cret", 7])
-def test_an_url_that_is_none(written: object) -> None:
+def test_invalid_url(written: object) -> None:
     with pytest.raises(ValueError, match="expected a URL such as") as caught:
         RedisUrl.parse(written)
     assert "s3cret" not in str(caught.value)

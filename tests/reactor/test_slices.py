@@ -66,7 +66,7 @@ class SlicesTests(SynchronousTestCase):
         self.clock.pump([PAUSE] * 3)
         self.failureResultOf(failing, ZeroDivisionError)
 
-    def test_what_nobody_waits_for_any_more_is_not_computed(self) -> None:
+    def test_an_abandoned_computation_ends(self) -> None:
         leaving, staying = self.slices.run(self.work("a", 60)), self.slices.run(self.work("b", 60))
         self.clock.advance(PAUSE)
         leaving.cancel()

@@ -26,7 +26,7 @@ class TimerTests(SynchronousTestCase):
         self.clock.pump([1] * 7)
         self.assertEqual([2, 4, 6], self.calls)
 
-    def test_an_exception_is_logged_and_it_goes_on(self) -> None:
+    def test_an_exception_is_logged_and_it_continues(self) -> None:
         def fail() -> None:
             self.calls.append(self.clock.seconds())
             raise ZeroDivisionError

@@ -416,7 +416,7 @@ def test_tls(serve: Serve, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_what_answers_is_no_broker(serve: Serve) -> None:
+def test_another_server_is_no_broker(serve: Serve) -> None:
     def answer() -> None:
         with suppress(OSError):  # the listener is closed
             while True:
@@ -482,7 +482,7 @@ def test_a_driver_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mistake(config(1, a='queue = "a"')) == wanted
 
 
-def test_nobody_shows_a_password() -> None:
+def test_no_text_shows_a_password() -> None:
     text = config(1, a='queue = "a"').replace("//", "//wall:s3cret@")
     settings = parse(text, [KIND]).sources["a"].settings
     assert settings.url.password == "s3cret"

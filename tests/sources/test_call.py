@@ -137,7 +137,7 @@ def peak():
 
 
 @in_thread
-def test_a_function_that_blocks_stalls_nobody(serve: Serve, module: str) -> None:
+def test_a_function_that_blocks_delays_no_other_source(serve: Serve, module: str) -> None:
     fast = 'every = "100ms"'
     served = serve
     streams = start(served, module, BLOCKING, once=fast, first=fast, peak=fast)
@@ -177,7 +177,7 @@ def fit():
 
 
 @in_thread
-def test_errors_are_told(serve: Serve, module: str, logged_errors: LoggedErrors) -> None:
+def test_errors_are_shown(serve: Serve, module: str, logged_errors: LoggedErrors) -> None:
     names = ("raises", "leaves", "nan", "members", "large", "ends", "breaks", "fit")
     streams = start(serve, module, BAD, **dict.fromkeys(names, 'every = "500ms"'))
     for name, error in {
@@ -313,7 +313,7 @@ def test_what_leaves_a_source_has_no_password(start_daemon: StartDaemon, tmp_pat
 
 
 @in_thread
-def test_one_call_whatever_the_viewers_do(serve: Serve, module: str) -> None:
+def test_one_call_for_any_number_of_viewers(serve: Serve, module: str) -> None:
     text = "def count():\n    global n\n    n += 1\n    return n\n"
     write(module, text)
     served = serve(f'[sources.count]\ncall = "{module}.count"\nevery = "1h"')

@@ -62,7 +62,7 @@ def test_every_so_often(serve: Serve, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @in_thread
-def test_what_leaves_the_group_holds_nothing_up(serve: Serve) -> None:
+def test_a_process_outside_the_group_delays_nothing(serve: Serve) -> None:
     runs = 'every = "100ms"\ntimeout = "200ms"\nrepeat = true'
     streams = Streams(serve(config("setsid sleep 60 & echo 42", runs)))
     streams.expect("load", 42)
@@ -93,7 +93,7 @@ def test_a_run_whose_line_is_too_long_proves_nothing(serve: Serve, tmp_path: Pat
 
 
 @in_thread
-def test_one_process_whatever_the_viewers_do(serve: Serve, tmp_path: Path) -> None:
+def test_one_process_for_any_number_of_viewers(serve: Serve, tmp_path: Path) -> None:
     served = serve(config(f"echo $$ >>{tmp_path}/runs; echo 1; sleep 60"))
     Streams(served).expect("load", 1)
     for _ in range(20):

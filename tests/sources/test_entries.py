@@ -37,7 +37,7 @@ class EntriesTests(SourceTestCase):
         self.assertEqual(("fresh", None), self.health("shop"))
         self.assertEqual(1, len(self.lines()))  # yet the log has it
 
-    def test_a_bad_one_is_a_failure_until_the_next_good_one(self) -> None:
+    def test_a_bad_entry_is_a_failure_until_the_next_good_entry(self) -> None:
         wanted = ("failed", "entry bad: too warm")
         self.add(1)
         self.entries_with_a_bad_one()

@@ -154,7 +154,7 @@ def test_redirects_and_headers(serve: Serve, server: EventServer) -> None:
 
 
 @in_thread
-def test_nobody_there(serve: Serve, server: EventServer) -> None:
+def test_no_server_answers(serve: Serve, server: EventServer) -> None:
     port = free_port()
     text = table("feed", server).replace(server.url, f"http://127.0.0.1:{port}/")
     streams = Streams(serve(text))

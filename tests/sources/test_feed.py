@@ -401,7 +401,7 @@ class FeedTests(SourceTestCase):
         self.assertEqual(1, len(self.lines()))
         self.assertEqual({"shop": 1}, self.daemon.values())
 
-    def test_who_was_outrun_says_nothing_more(self) -> None:
+    def test_an_outrun_source_publishes_nothing_more(self) -> None:
         told: list[str] = []
         feed = self.daemon.feed()
         feed.fence, feed.outrun = Fence("source:shop", 1), lambda: told.append("outrun")
@@ -756,7 +756,7 @@ class RestartTests(SourceTestCase):
         self.restart({"a": 1}).failed(Failure(SourceError("no answer")))
         self.assertEqual({"shop.a": "failed", "shop.by_hand": "late"}, self.states())
 
-    def test_what_the_one_before_it_failed_in_place_of_a_stream_is_over(self) -> None:
+    def test_a_failure_of_the_run_before_in_place_of_a_stream_is_over(self) -> None:
         self.daemon.feed().put({"a": 1, "b": b"png"})
         self.assertEqual({"shop.a": "fresh", "shop": "failed"}, self.states())
         again = self.daemon.feed()
@@ -764,7 +764,7 @@ class RestartTests(SourceTestCase):
         again.put({"a": 1})
         self.assertEqual({"shop.a": "fresh"}, self.states())
 
-    def test_so_is_what_it_failed_of_streams_that_wait_for_their_first_value(self) -> None:
+    def test_a_failure_of_the_run_before_of_streams_without_a_value_is_over(self) -> None:
         self.make({"shop.a": Description()})
         former = self.daemon.feed()
         former.failed(Failure(SourceError("no answer")))
@@ -775,7 +775,7 @@ class RestartTests(SourceTestCase):
         again.put({"b": 1})
         self.assertEqual(("fresh", None), self.health("shop.a"))
 
-    def test_but_not_what_another_source_says_of_its_own(self) -> None:
+    def test_a_failure_of_another_source_stays(self) -> None:
         self.make({"shop.north.orders": Description()})
         shop, north = self.daemon.feed("shop"), self.daemon.feed("shop.north")
         shop.adopt()

@@ -248,7 +248,7 @@ def test_streamd_never_reads_itself(serve: Serve, site: Site, status: str) -> No
 
 
 @in_thread
-def test_who_asks_for_a_pause_gets_it(serve: Serve, site: Site) -> None:
+def test_a_server_that_asks_for_a_pause_gets_it(serve: Serve, site: Site) -> None:
     site.paths["/"] = lambda request: request.say(b"", 429, Retry_After="3")
     streams = Streams(serve(table("x", site.url())))
     error = streams.expect_health("x", "failed")
@@ -309,7 +309,7 @@ def endless(request: Request) -> None:
 
 
 @in_thread
-def test_what_is_no_answer(serve: Serve, site: Site) -> None:
+def test_invalid_answer(serve: Serve, site: Site) -> None:
     site.paths["/500"] = lambda request: request.say({"n": 1}, 500)
     site.paths["/html"] = lambda request: request.say(b"<p>")
     site.paths["/nan"] = lambda request: request.say(b"NaN")

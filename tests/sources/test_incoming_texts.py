@@ -24,7 +24,7 @@ class ReadTextTests(SynchronousTestCase):
         }.items():
             self.assertEqual(value, read_text(text))
 
-    def test_what_is_neither(self) -> None:
+    def test_neither_json_nor_utf_8_or_too_long(self) -> None:
         for text in (b"\xff", b'"\xff"', b"1" * (MAX_TEXT + 1)):
             self.assertRaises(Refused, read_text, text)
 
@@ -42,13 +42,13 @@ class TextsTests(SynchronousTestCase):
     def told(self) -> list[object]:
         return [value for _, value in self.daemon.log]
 
-    def test_a_trickle_is_told_at_once(self) -> None:
+    def test_a_trickle_is_reported_at_once(self) -> None:
         for number in range(3 * ROOM):
             self.put(number)
             self.assertEqual(number, self.told[-1])
             self.daemon.clock.advance(PACE)
 
-    def test_a_burst_is_told_whole(self) -> None:
+    def test_a_burst_is_reported_whole(self) -> None:
         self.put(*range(ROOM))
         self.assertEqual([*range(ROOM)], self.told)
 

@@ -128,7 +128,7 @@ def journal(folder: Path) -> str:
 
 
 @in_thread
-def test_what_comes_while_the_daemon_is_away_is_told(
+def test_messages_sent_while_the_daemon_is_away_are_published(
     start_daemon: StartDaemon, mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
     text = config(mosquitto.port, a='topic = "a"', b='topic = "b"') + journal(tmp_path)
@@ -334,7 +334,7 @@ def test_tls(serve: Serve, tmp_path: Path) -> None:
 
 
 @in_thread
-def test_what_answers_is_no_broker(serve: Serve) -> None:
+def test_another_server_is_no_broker(serve: Serve) -> None:
     lines = 'topic = "a"\n[sources.gone]\nurl = "mqtt://no-such-host.invalid"\ntopic = "a"'
     streams = Streams(serve(config(serve().port, a=lines)))
     error = streams.expect_health("a", "failed")
@@ -538,7 +538,7 @@ def test_a_driver_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mistake(config(1, a='topic = "a"')) == wanted
 
 
-def test_nobody_shows_a_password() -> None:
+def test_no_text_shows_a_password() -> None:
     text = config(1, a='topic = "a"').replace("//", "//wall:s3cret@")
     settings = parse(text, [KIND]).sources["a"].settings
     assert settings.url.password == "s3cret"

@@ -167,7 +167,7 @@ class PollingTests(SourceTestCase):
         self.assertEqual([1, 2, 4, 8, 8, 8, 8], self.waits()[:7])
         self.assertEqual({8}, set(self.waits()[3:]))
 
-    def test_retries_are_bounded_whatever_the_interval(self) -> None:
+    def test_retries_are_bounded_for_any_interval(self) -> None:
         for every in (0.5, 5, 3600):
             self.make()
             self.poll(self.away, every=every)
@@ -220,7 +220,7 @@ class PollingTests(SourceTestCase):
         self.run_for(1)
         self.assertEqual([0, 2.75], self.runs)
 
-    def test_who_asks_for_a_pause_gets_it(self) -> None:
+    def test_a_server_that_asks_for_a_pause_gets_it(self) -> None:
         def busy() -> Any:
             error = RetryLater("too many requests")
             error.seconds = 60 if len(self.runs) == 1 else 1e9

@@ -136,7 +136,7 @@ def test_entries_of_a_stream(serve: Serve, redis: Redis) -> None:
 
 
 @in_thread
-def test_an_entry_that_is_no_value_holds_none_up(serve: Serve, redis: Redis) -> None:
+def test_an_entry_that_is_no_value_delays_no_other(serve: Serve, redis: Redis) -> None:
     redis.say("XADD", "jobs", "1-1", "n", "1")
     redis.say("XADD", "jobs", "1-2", "n", "x" * 70_000)
     streams = Streams(serve(config(redis.port, jobs='xread = "jobs"')))
@@ -297,7 +297,7 @@ def test_what_is_no_stream_stays_failed(serve: Serve, redis: Redis) -> None:
 
 
 @in_thread
-def test_what_answers_is_not_redis(serve: Serve) -> None:
+def test_another_server_is_not_redis(serve: Serve) -> None:
     streams = Streams(serve(config(serve().port, jobs='get = "jobs"')))
     assert streams.expect_health("jobs", "failed") == "what answers is not Redis"
 
@@ -305,7 +305,7 @@ def test_what_answers_is_not_redis(serve: Serve) -> None:
 @pytest.mark.parametrize("lines", ['get = "a"', 'hgetall = "a"', 'xread = "a"', 'subscribe = "a"'])
 @pytest.mark.parametrize("answer", [b"%1\r\n*0\r\n+a\r\n", b"$99999999999999999999\r\n"])
 @in_thread
-def test_what_nobody_can_read_is_not_redis(serve: Serve, lines: str, answer: bytes) -> None:
+def test_unreadable_bytes_are_not_redis(serve: Serve, lines: str, answer: bytes) -> None:
     with odd_redis([b"+PONG\r\n", answer]) as port:
         streams = Streams(serve(config(port, jobs=lines)))
         assert streams.expect_health("jobs", "failed") == "what answers is not Redis"
@@ -369,7 +369,7 @@ def test_a_driver_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mistake(config(1, jobs='get = "a"')) == wanted
 
 
-def test_nobody_shows_a_password() -> None:
+def test_no_text_shows_a_password() -> None:
     settings = (
         parse(config(1, jobs='get = "a"').replace("//", "//:s3cret@"), [KIND])
         .sources["jobs"]

@@ -212,7 +212,7 @@ async def test_a_query_that_takes_too_long(shop: Shop) -> None:
     assert await shop.until(lambda: shop.error()) == "the query took longer than 0.1 s"
 
 
-async def test_stop_ends_a_run_that_goes_on(shop: Shop) -> None:
+async def test_stop_ends_a_run_under_way(shop: Shop) -> None:
     shop.start(ENDLESS)
     await pause(0.1)
     await shop.stop()

@@ -21,7 +21,7 @@ class SubscriptionTests(SynchronousTestCase):
         self.assertEqual(Selection(["orders", "db.*"]), wish.selection)
         self.assertEqual(Selection([]), parse_query({"streams": ""}).selection)
 
-    def test_what_cannot_be_wished(self) -> None:
+    def test_invalid_subscriptions(self) -> None:
         for query in ({"streams": "a b"}, {"streams": ",".join(f"n{n}" for n in range(33))}):
             self.assertEqual(400, self.assertRaises(Refused, parse_query, query).status)
         refused = self.assertRaises(Refused, parse_query, {"pace": "fast"})

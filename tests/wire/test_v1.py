@@ -252,7 +252,7 @@ def test_cursor_from_before_a_stream_was_forgotten(served: Served) -> None:
 
 
 @in_thread
-def test_viewer_that_nobody_can_tell_what_was_forgotten_begins_anew(serve: Serve) -> None:
+def test_viewer_that_missed_a_removed_tombstone_begins_anew(serve: Serve) -> None:
     """It lags so far that not even the tombstone is left of what it still shows."""
     served = serve(f"{QUIET}\n[server]\nmax_streams = 1")
     wire = v1(served, "?pace=500ms")
@@ -325,7 +325,7 @@ def test_subscribe_waits_until_the_one_before_is_answered(served: Served) -> Non
 
 
 @in_thread
-def test_newly_selected_stream_gets_its_newest_whatever_after_says(served: Served) -> None:
+def test_newly_selected_stream_gets_its_newest_for_any_after(served: Served) -> None:
     served.post("b", 1)
     served.post("b", 2)
     served.post("a", 1)
@@ -388,7 +388,7 @@ def test_forgotten_stream_is_null(served: Served) -> None:
 
 
 @in_thread
-def test_forgotten_stream_that_is_configured_goes_on_without_a_value(serve: Serve) -> None:
+def test_forgotten_stream_that_is_configured_continues_without_a_value(serve: Serve) -> None:
     served = serve(DESCRIBED)
     served.post("load", 99)
     wire = v1(served, "?streams=load")
@@ -401,7 +401,7 @@ def test_forgotten_stream_that_is_configured_goes_on_without_a_value(serve: Serv
 
 
 @in_thread
-def test_level_is_told_before_the_update_that_changed_it(serve: Serve) -> None:
+def test_level_is_reported_before_the_update_that_changed_it(serve: Serve) -> None:
     served = serve(DESCRIBED)
     served.post("load", 1)
     wire = v1(served, "?streams=load")
@@ -413,7 +413,7 @@ def test_level_is_told_before_the_update_that_changed_it(serve: Serve) -> None:
 
 
 @in_thread
-def test_late_is_told_without_an_update(serve: Serve) -> None:
+def test_late_is_reported_without_an_update(serve: Serve) -> None:
     served = serve(DESCRIBED)
     wire = v1(served, "?streams=pulse")
     served.post("pulse", 1)
@@ -423,7 +423,7 @@ def test_late_is_told_without_an_update(serve: Serve) -> None:
 
 
 @in_thread
-def test_failed_source_is_told_with_its_reason(served: Served) -> None:
+def test_failed_source_is_reported_with_its_reason(served: Served) -> None:
     wire = v1(served)
     wire.message()
     streamd = served.service

@@ -117,7 +117,7 @@ def test_copies_the_journal_of_a_daemon_that_is_gone(
     assert "has a new life" not in daemon.log()
 
 
-def test_what_cannot_be_copied_is_said(tmp_path: Path) -> None:
+def test_backup_names_the_reason_of_a_failure(tmp_path: Path) -> None:
     [line] = complaint("backup", "copy.db", folder=tmp_path)
     assert line == "cannot read streamd.toml: No such file or directory"
     config = tmp_path / "streamd.toml"

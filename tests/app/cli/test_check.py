@@ -230,7 +230,7 @@ def test_check_without_a_file(tmp_path: Path) -> None:
     assert line.startswith("cannot read missing.toml: No such file")
 
 
-def test_a_formula_that_waits_is_told_once(tmp_path: Path) -> None:
+def test_a_formula_that_waits_is_reported_once(tmp_path: Path) -> None:
     (tmp_path / "streamd.toml").write_text("""
 [sources.number]
 kind = "random_walk"

@@ -28,7 +28,7 @@ class DaemonUrlTests(SynchronousTestCase):
         self.assertEqual({"Authorization": basic, "Streamd-Token": "t"}, inside.headers("t"))
         self.assertEqual("http://wall/", str(inside))
 
-    def test_what_is_no_address(self) -> None:
+    def test_invalid_address(self) -> None:
         for written in (
             "localhost:5000",
             "ftp://wall",

@@ -25,7 +25,7 @@ def test_nothing_is_wrong(daemon: Daemon, tmp_path: Path) -> None:
     assert all(line.startswith("ok ") for line in lines)
 
 
-def test_fault_is_told_with_its_lines(
+def test_fault_is_reported_with_its_lines(
     daemon: Daemon, start_nginx: StartNginx, tmp_path: Path
 ) -> None:
     proxy = start_nginx(daemon, bare=True)
@@ -40,7 +40,7 @@ def test_fault_is_told_with_its_lines(
     "said", [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", b"\0" * 99]
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_server_that_is_none(said: bytes, scheme: str, tmp_path: Path) -> None:
+def test_another_kind_of_server(said: bytes, scheme: str, tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
 
         def serve() -> None:
@@ -61,7 +61,7 @@ def test_server_that_is_none(said: bytes, scheme: str, tmp_path: Path) -> None:
     assert ended.stdout.startswith("wrong server")
 
 
-def test_nobody_is_there(tmp_path: Path) -> None:
+def test_no_server_answers(tmp_path: Path) -> None:
     for url, text in (
         (f"http://localhost:{free_port()}", "Connection refused"),
         ("http://no.such.invalid", "no answer"),

@@ -23,7 +23,7 @@ def test_version_and_help(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words", [[], ["dance"], ["try", "shop.db"], ["publish", "a"], ["tail", "--history", "x"]]
 )
-def test_command_that_is_none_is_status_two(tmp_path: Path, words: Sequence[str]) -> None:
+def test_invalid_command_is_status_two(tmp_path: Path, words: Sequence[str]) -> None:
     done = run(*words, folder=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: streamd")

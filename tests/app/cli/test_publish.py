@@ -41,7 +41,7 @@ def test_publish_with_a_token(start_daemon: StartDaemon, tmp_path: Path) -> None
         assert "wrong" not in line
 
 
-def test_publish_what_cannot_be(daemon: Daemon, tmp_path: Path) -> None:
+def test_publish_names_each_mistake(daemon: Daemon, tmp_path: Path) -> None:
     at = {"STREAMD_URL": daemon.url}
     [line] = complaint("publish", "bad name", "1", folder=tmp_path, **at)
     assert '"bad name" is not a name' in line

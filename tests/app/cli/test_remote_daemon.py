@@ -72,7 +72,7 @@ def test_tail_survives_a_restart(start_daemon: StartDaemon, tmp_path: Path) -> N
         assert "some updates were missed" in said()  # the log was in memory
 
 
-def test_tail_goes_on_where_it_was(daemon: Daemon, tmp_path: Path) -> None:
+def test_tail_continues_where_it_was(daemon: Daemon, tmp_path: Path) -> None:
     """A link that breaks: nothing is printed twice, nothing is left out."""
     daemon.request("POST", "/streams/a", "1")
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:

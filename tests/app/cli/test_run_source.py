@@ -133,7 +133,7 @@ llen = "text"
     assert "pa55" not in daemon.log() + str(lines)
 
 
-def test_check_of_what_speaks_when_it_likes(tmp_path: Path) -> None:
+def test_check_of_a_source_without_an_interval(tmp_path: Path) -> None:
     for_long = f"exec sleep 3600.{os.getpid()}"
     (tmp_path / "streamd.toml").write_text(f"""
 [sources.soon]

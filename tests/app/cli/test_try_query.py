@@ -88,7 +88,7 @@ def test_try_prints_the_configuration_to_keep(shop: Path) -> None:
     ]
 
 
-def test_try_that_cannot_be(shop: Path) -> None:
+def test_try_names_each_mistake(shop: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         busy = str(listener.getsockname()[1])
         cases = {

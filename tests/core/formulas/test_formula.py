@@ -141,13 +141,13 @@ class ResultTests(SynchronousTestCase):
 
 
 class ReadingTests(SynchronousTestCase):
-    def test_what_it_reads(self) -> None:
+    def test_inputs(self) -> None:
         formula = Formula('a.b + s("c-1") if x else rate(y, "1h") + sum("z.*")')
         self.assertEqual({"a.b", "c-1", "x", "y"}, formula.inputs)
         self.assertEqual({"z.*"}, formula.globs)
         self.assertEqual({("y", 3600.0)}, formula.windows)
 
-    def test_what_is_no_formula(self) -> None:
+    def test_invalid_formula(self) -> None:
         for text, why in {
             "1 +": "invalid syntax",
             "web-1.load + 2": 'write a name with "-" as s("web-1.load")',

@@ -101,7 +101,7 @@ class SourcesTests(SourcesTestCase):
         self.assertFalse(self.shop.fails or self.shop.refuses or self.shop.has_own_entry)
         self.assertEqual({}, self.states())
 
-    def test_only_what_is_new_goes_out(self) -> None:
+    def test_only_new_values_are_appended(self) -> None:
         self.end(self.begin(a=b"1", b=b"1"))
         self.assertEqual(["shop.b"], [d.stream for d in self.begin(a=b"1", b=b"2").drafts])
 
@@ -223,7 +223,7 @@ class RunTests(SourcesTestCase):
         self.end(self.begin(a=b"1"))
         self.assertEqual(("fresh", None), self.daemon.health("shop.b"))
 
-    def test_streams_of_a_source_that_nobody_runs_are_late_until_they_are_published(self) -> None:
+    def test_streams_of_a_source_that_no_node_runs_are_late_until_they_are_published(self) -> None:
         self.end(self.begin(a=b"1", b=b"1"))
         for _ in range(2):
             self.sources.retire(self.shop, self.now())
@@ -299,7 +299,7 @@ class HearingTests(SourcesTestCase):
         self.daemon.judge()
         self.assertEqual(("fresh", None), self.daemon.health("bell"))
 
-    def test_a_clock_that_is_set_back_does_not_prolong_that(self) -> None:
+    def test_a_clock_that_is_set_back_does_not_prolong_a_report(self) -> None:
         self.publish()
         self.hear(a=StreamReport(self.now(), None, False))
         self.daemon.times.set_back(3600)
@@ -339,7 +339,7 @@ class HearingTests(SourcesTestCase):
         self.hear(a=StreamReport(None, "away", False))
         self.assertEqual({"shop.a": "failed", "shop.b": "fresh"}, self.states())
 
-    def test_what_is_said_again_is_no_news(self) -> None:
+    def test_a_repeated_report_is_no_news(self) -> None:
         self.publish()
         report = StreamReport(self.now(), "no table", False)
         for others in ({}, {"b": StreamReport(self.now(), None, False)}):

@@ -88,7 +88,7 @@ class PastTests(SynchronousTestCase):
         empty = Slots(SECONDS)
         self.assert_same(once.before(empty), twice.before(empty), time + 5)
 
-    def test_only_what_is_filled_is_known(self) -> None:
+    def test_only_the_filled_past_is_known(self) -> None:
         past = Past(SECONDS, 2000.0, level)
         past.hear(1000.0, b"5")
         past.reach(1010.0)
@@ -134,7 +134,7 @@ class PastTests(SynchronousTestCase):
         past.load({number: data for number, data in blocks.items() if data is not None})
         self.assertEqual({}, past.dropped())
 
-    def test_what_is_no_past_is_refused(self) -> None:
+    def test_invalid_past_is_refused(self) -> None:
         past = filled([(1000.0, b"4")], 2000.0)
         head = past.changes()[HEAD]
         assert head is not None
@@ -144,7 +144,7 @@ class PastTests(SynchronousTestCase):
         with self.assertRaises(ValueError):
             Past(10 * SECONDS, 0.0, level).load({HEAD: head})
 
-    def test_what_is_too_old_is_dropped(self) -> None:
+    def test_slots_that_are_too_old_are_dropped(self) -> None:
         block = BLOCK * 2.0  # seconds
         past = filled([(number * block, b"4") for number in range(10)], 10 * block)
         past.changes()

@@ -219,7 +219,7 @@ class BackfilledTests(SynchronousTestCase):
         self.assertEqual(1, look(self.filled(1000), 1000, 1060, 60).width)
         self.assertEqual(2, look(self.filled(1000), 990, 1050, 60).width)
 
-    def test_how_far_it_is(self) -> None:
+    def test_progress(self) -> None:
         state = self.filled(1, 800.0)
         self.assertEqual((800.0, 1000.0, None), look(state, 400, 1200, 8).backfill)
         past = state.streams["a"].past

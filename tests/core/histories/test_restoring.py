@@ -157,7 +157,7 @@ class TestLate:
         return restored(kept, TODAY, descriptions={"a": Description(**description)})
 
     @pytest.mark.parametrize("expect", [None, Duration(1), Duration(10**6)])
-    def test_whatever_was_promised(self, expect: Duration | None) -> None:
+    def test_for_any_expect(self, expect: Duration | None) -> None:
         state = self.state(expect=expect)
         [a] = state
         assert a.current_health().state == "late"

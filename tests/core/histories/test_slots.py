@@ -143,7 +143,7 @@ class SlotsTests(SynchronousTestCase):
         steps = sum(1 for _ in combined(slots.parts(0.0, 60.0 * MOST), 86_400))
         self.assertGreaterEqual(steps, MOST // STEP)
 
-    def test_what_was_cut_off_is_forgotten(self) -> None:
+    def test_slots_after_the_cut_are_forgotten(self) -> None:
         slots = Slots(600.0)
         for time, number in (10.0, 1.0), (20.0, 2.0), (30.0, 3.0):
             slots.hear(time, number)

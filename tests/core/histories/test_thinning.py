@@ -70,7 +70,7 @@ class ThinTests(SynchronousTestCase):
         self.assertEqual([1, 2, 4, 9, 10], [u.seq for u in left])
 
     @given(HISTORIES, POINTS)
-    def test_what_is_short_is_left_as_it_is(self, said: list[Any], points: int) -> None:
+    def test_a_short_history_stays_unchanged(self, said: list[Any], points: int) -> None:
         updates = history(*said)[:points]
         self.assertEqual(updates, list(thin(updates, points)))
 

@@ -34,6 +34,6 @@ def test_what_is_no_command(body: bytes, text: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "noon", "0s", "3d"])
-def test_what_is_no_duration(written: str) -> None:
+def test_invalid_duration(written: str) -> None:
     with pytest.raises(Refused, match="for: "):
         parse_lasting(written, 2 * 86400, "bad-thing")

@@ -239,7 +239,7 @@ def test_connection_that_is_not_read_closes_when_the_daemon_stops(
 
 
 @in_thread
-def test_failure_of_the_daemon_is_told_without_its_reason(
+def test_failure_of_the_daemon_is_reported_without_its_reason(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: Any) -> Any:

@@ -138,7 +138,7 @@ def test_the_slots_of_an_unread_answer_are_counted(serve: Serve) -> None:
 
 
 @in_thread
-def test_an_update_that_comes_too_late_is_told(serve: Serve) -> None:
+def test_an_update_that_comes_too_late_is_reported(serve: Serve) -> None:
     served = serve(ROLLED)
     put(served, "orders", *((NOW + 30 * n, n) for n in range(10)), (NOW, 99))
     told = look(served, "orders", f"from={NOW}&to={NOW + 300}").json()

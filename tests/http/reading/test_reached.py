@@ -48,7 +48,7 @@ class ReachedTests(SynchronousTestCase):
         about = json.loads(body)
         return about["address"], about["client"], about["proxy"]
 
-    def test_address_of_an_unlisted_proxy_is_not_told(self) -> None:
+    def test_address_of_an_unlisted_proxy_is_not_reported(self) -> None:
         headers = {"host": "wall.example", **{k.lower(): v for k, v in FORWARDED.items()}}
         for address, told in (
             ("127.0.0.1", "127.0.0.1"),

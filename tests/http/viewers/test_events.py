@@ -120,7 +120,7 @@ def test_resume(served: Served, how: str) -> None:
 
 @pytest.mark.parametrize("last", ["", "nonsense", "1-1", "é"])
 @in_thread
-def test_resume_that_cannot_be_is_told_by_name(served: Served, last: str) -> None:
+def test_resume_that_cannot_be_is_reported_by_name(served: Served, last: str) -> None:
     served.post("a", 1)
     reader = Reader(served, "", f"Last-Event-ID: {last}")
     assert reader.event() == {"event": "resumed", "data": '{"resumed":false}'}

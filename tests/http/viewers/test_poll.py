@@ -230,7 +230,7 @@ def test_health_counts(serve: Serve) -> None:
 
 
 @in_thread
-def test_health_that_changed_between_two_polls_is_told_in_the_end(serve: Serve) -> None:
+def test_health_that_changed_between_two_polls_is_reported_in_the_end(serve: Serve) -> None:
     served = serve(DESCRIBED)
     served.post("pulse", 1)
     at = served.cursor()

@@ -151,7 +151,7 @@ class AlertTests(SourceTestCase):
         first, second = self.receiver.messages
         self.assertEqual(first, second)
 
-    def test_receiver_that_is_down_is_told_on_the_wall_and_in_the_log(self) -> None:
+    def test_receiver_that_is_down_is_reported_on_the_wall_and_in_the_log(self) -> None:
         self.receiver.error = "the host does not accept connections"
         alert = self.start()
         self.publish(3)

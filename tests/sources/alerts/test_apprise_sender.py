@@ -112,7 +112,7 @@ async def _turn() -> None:
     await deferLater(reactor, 0.01)
 
 
-def test_address_that_nobody_knows() -> None:
+def test_unknown_address() -> None:
     with pytest.raises(ConfigError) as caught:
         make_apprise_sender("alerts.shop.to[0]", "nothing://s3cret", surroundings())
     [line] = caught.value.problems

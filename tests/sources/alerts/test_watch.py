@@ -123,7 +123,7 @@ class WatchTests(SynchronousTestCase):
         desk.wait(500, a=CRITICAL)
         self.assertEqual(["begin"], desk.kinds)
 
-    def test_condition_of_a_value_that_becomes_unknown_is_told(self) -> None:
+    def test_condition_of_a_value_that_becomes_unknown_is_reported(self) -> None:
         desk = Desk("critical")
         desk.wait(3, a=CRITICAL)
         desk.wait(60, a=LATE_CRITICAL)
@@ -153,7 +153,7 @@ class WatchTests(SynchronousTestCase):
             [(at, kind) for at, kind, _, _ in desk.said],
         )
 
-    def test_what_becomes_worse_is_told_at_once(self) -> None:
+    def test_what_becomes_worse_is_reported_at_once(self) -> None:
         desk = Desk("warn", "critical", remind=1000.0)
         desk.wait(100, a=WARN)
         desk.wait(3, a=CRITICAL)
@@ -178,7 +178,7 @@ class WatchTests(SynchronousTestCase):
         desk.wait(12)
         self.assertEqual(["begin", "end", "begin"], desk.kinds)
 
-    def test_what_begins_and_ends_while_muted_is_never_told(self) -> None:
+    def test_what_begins_and_ends_while_muted_is_never_reported(self) -> None:
         desk = Desk(muted=True)
         desk.wait(100, a=CRITICAL)
         desk.wait(20, a=WELL)

@@ -134,13 +134,13 @@ def test_lines(error: Exception, message: str) -> None:
     assert explained.message == message
 
 
-def test_what_nobody_expected() -> None:
+def test_unexpected_errors() -> None:
     error = ZeroDivisionError()
     assert explain(error) is error
 
 
 @pytest.mark.parametrize("method", [b"\x77\x77\x77\x77", b"\x77", b"\x00\x0a\x00\x32"])
-def test_a_method_that_nobody_can_read(method: bytes) -> None:
+def test_an_unreadable_method(method: bytes) -> None:
     clock, login = MemoryReactorClock(), AmqpLogin("h", 5672, "/", "u", "p", None)
     link = AmqpConnection(clock, login)
     link._ready.addErrback(lambda _: None)  # nobody waits for it here

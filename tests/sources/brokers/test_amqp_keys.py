@@ -42,7 +42,7 @@ def test_match(text: str, key: str, end: str | None) -> None:
 
 
 @pytest.mark.parametrize("text", ["#.#", "#.a.#", "a\0", 7, "x" * 256, "ß" * 128])
-def test_what_is_no_pattern(text: object) -> None:
+def test_invalid_pattern(text: object) -> None:
     with pytest.raises(ValueError, match="expected a routing key"):
         KeyPattern.parse(text)
 

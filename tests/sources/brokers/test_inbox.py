@@ -77,7 +77,7 @@ class InboxTests(SourceTestCase):
         self.assertEqual([("failed", "gone")] * 2, [self.health("a.b"), self.health("a.b.c")])
         self.assertEqual(("fresh", None), self.health("a.c"))
 
-    def test_what_is_not_stored_is_not_acknowledged(self) -> None:
+    def test_an_unstored_message_is_not_acknowledged(self) -> None:
         refusals: list[None] = []
         self.inbox.on_refused = lambda: refusals.append(None)
         self.daemon.journal.append = lambda *_, **__: fail(Refused(503, "away", "away"))  # type: ignore

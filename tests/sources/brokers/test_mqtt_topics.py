@@ -34,7 +34,7 @@ def test_match(text: str, topic: str, end: str | None) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a#", "#/a", "a/+b", "a\0", 7, "x" * 65_536, "$share/g/a"])
-def test_what_is_no_filter(text: object) -> None:
+def test_invalid_filter(text: object) -> None:
     with pytest.raises(ValueError, match="expected a topic"):
         TopicFilter.parse(text)
 

@@ -159,7 +159,7 @@ def test_start_at_a_value(shop: Shop) -> None:
 
 
 @in_thread
-def test_a_backlog_that_comes_later_is_told_whole(
+def test_a_backlog_that_comes_later_is_reported_whole(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(new_rows, "BATCH", 7)
@@ -321,7 +321,7 @@ def test_some_rows_stay_above_the_mark(file_shop: Shop) -> None:
 
 
 @in_thread
-def test_a_table_that_begins_again_is_told(shop: Shop) -> None:
+def test_a_table_that_begins_again_is_reported(shop: Shop) -> None:
     shop.start('settle = "1ms"')
     shop.sell(1, 25)
     shop.expect(*range(1, 26))
@@ -453,7 +453,7 @@ def test_wrong_queries(file_shop: Shop, query: str, error: str) -> None:
 
 @pytest.mark.parametrize("shop", ["sqlite"], indirect=True)
 @in_thread
-def test_another_run_of_the_daemon_goes_on(shop: Shop) -> None:
+def test_another_run_of_the_daemon_continues(shop: Shop) -> None:
     """With a journal that remembers: here, one that is handed on."""
     shop.start()
     shop.sell(1, 3)

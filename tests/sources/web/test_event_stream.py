@@ -62,7 +62,7 @@ def test_every_cut_gives_the_same(cuts: list[int]) -> None:
 @pytest.mark.parametrize(
     "text", [b"retry: 1s\n", b"retry: -1\n", b"retry\n", b"retry: 9999999999\n"]
 )
-def test_a_pause_that_is_none(text: bytes) -> None:
+def test_invalid_pause(text: bytes) -> None:
     parser = EventParser()
     parser.received(text)
     assert parser.retry is None
