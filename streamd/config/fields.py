@@ -73,7 +73,7 @@ class Origin(str):
             return cls(written)
         if not isinstance(written, str) or "*" in written:
             raise ValueError(
-                'expected one origin, "https://intranet.example"; there is no wildcard'
+                'expected one origin such as "https://intranet.example"; there is no wildcard'
             )
         if written.lower().startswith(("file:", "null")):
             raise ValueError('expected "null", which stands for all pages opened from disk')

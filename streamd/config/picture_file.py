@@ -23,7 +23,9 @@ class PictureName(str):
     def parse(cls, written: Any) -> PictureName:
         parts = PurePosixPath(written).parts if isinstance(written, str) else ()
         if not parts or parts[0] == "/" or ".." in parts or "\0" in "".join(parts):
-            raise ValueError('expected a file below the folder of the configuration, "plan.png"')
+            raise ValueError(
+                'expected a file below the folder of the configuration, such as "plan.png"'
+            )
         return cls(written)
 
 

@@ -69,7 +69,7 @@ def tell_configuration(state: State, fields: Mapping[str, Any]) -> None:
 def set_private(state: State, private: bool) -> None:
     """Set whether there are viewers who may not read everything.
 
-    If so, no reason that viewers get for a failure of the journal names a server.
+    If so, viewers do not get the name of the server in the reason why the journal is away.
     """
     if private == state.private:
         return

@@ -72,4 +72,4 @@ def _text(field: str, found: Any) -> str:
         return "true" if found else "false"
     if isinstance(found, str | int | float) and found != "":
         return str(found)
-    raise Refused(400, "bad-value", f"{field} is no text for the name of a stream")
+    raise Refused(400, "bad-value", f"{field} is not a text, a number, true or false")

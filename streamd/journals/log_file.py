@@ -170,7 +170,7 @@ class LogFile:
         run = self._db.execute
         for table, sound in SOUND.items():
             if run(f"SELECT 1 FROM {table} WHERE NOT ({sound}) LIMIT 1").fetchone():
-                raise Damaged(f"in {table} is what no log can say")
+                raise Damaged(f"the table {table} has invalid entries")
         [(life, ms, i, boot)] = run("SELECT life, ms, i, boot FROM about")
         newest = run("SELECT ms, i FROM updates ORDER BY id DESC LIMIT 1").fetchone() or (0, 0)
         head_ms, head_i = max((ms, i), newest)
@@ -331,4 +331,4 @@ def _weigh(data: bytes) -> int:
     try:
         return weigh(data)
     except msgspec.MsgspecError as error:
-        raise Damaged(f"in records is what no log can say: {error}") from error
+        raise Damaged(f"the table records has an invalid entry: {error}") from error

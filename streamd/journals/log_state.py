@@ -161,7 +161,7 @@ class Batch:
                 raise TooManyKeys
         if cursor is not None:
             if self.place(cursor.source) != cursor.expected:
-                raise Outrun(f"source {cursor.source}: its cursor is elsewhere")
+                raise Outrun(f"source {cursor.source}: another node has moved its cursor")
             self.places[cursor.source] = cursor.place
         updates = self._order(drafts)
         self.updates += updates

@@ -359,7 +359,7 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
                 self._queue.put(probe).addErrback(lambda failure: failure.trap(Away))
             # In a failover the two connections may lead to two different servers.
             if awaited is not None and not heard and awaited is self._queue.awaited:
-                raise Broken("two Redises answer to one name")
+                raise Broken("two Redis servers answer to one name")
 
     async def _hear(self, link: RedisConnection, log: RedisLog, *wait: str | int) -> bool:
         """Tell the follower the next entries of the log; return whether there were updates."""

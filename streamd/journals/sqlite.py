@@ -112,7 +112,7 @@ class SqliteJournal(LocalJournal):
                 return self._replace(str(damaged)), True
             except OSError as error:
                 raise Unusable(
-                    f"journal.path: {self._path} is damaged, and stays: {error}"
+                    f"journal.path: {self._path} is damaged and cannot be renamed: {error}"
                 ) from error
 
     def _take_state(self, held: Held) -> None:

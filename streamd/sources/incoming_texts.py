@@ -37,7 +37,7 @@ def read_text(text: bytes) -> Any:
     try:
         return text.decode()
     except UnicodeError:
-        raise Refused(400, "bad-value", "what came is neither JSON nor UTF-8 text") from None
+        raise Refused(400, "bad-value", "the text is neither JSON nor UTF-8") from None
 
 
 def read_text_or_why(text: bytes) -> Any:

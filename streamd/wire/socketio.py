@@ -189,7 +189,7 @@ def parse_said(data: bytes) -> Said:
         _payload(text),
     )
     if not _is_valid(said):
-        raise bad_packet(f"this is no payload of {said.type.name}")
+        raise bad_packet(f"{said.type.name} cannot have this payload")
     return said
 
 

@@ -375,7 +375,7 @@ class TestAway:
         monkeypatch.setattr(redis_session, "connect", connect)
         await node.start()
         await refusal(node.append(("a", 1), key=Key("k", b"1")), Away)
-        assert node.reasons == ["two Redises answer to one name"]
+        assert node.reasons == ["two Redis servers answer to one name"]
         await until(lambda: node.reasons[-1] is None)
         await node.append(("a", 1), key=Key("k", b"1"))
         await node.has(1)

@@ -469,7 +469,7 @@ class TestDamaged:
         file.write_bytes(damaged)
         disk.block(daemon)
         line = complaint(daemon.folder, config(file))
-        stays = f"{file} is damaged, and stays: [Errno 13] Permission denied"
+        stays = f"{file} is damaged and cannot be renamed: [Errno 13] Permission denied"
         reason = f"cannot use {file}: the disk is full" if disk.mounted else stays
         assert line.startswith(f"journal.path: {reason}")
         disk.empty(daemon)
@@ -484,7 +484,7 @@ class TestDamaged:
         file.write_bytes(b"no database")
         log = file_log(tmp_path, monkeypatch)
         self.aside(log, tmp_path).mkdir()
-        with pytest.raises(Unusable, match="is damaged, and stays: "):
+        with pytest.raises(Unusable, match="is damaged and cannot be renamed: "):
             await log.start()
         assert file.read_bytes() == b"no database"
 

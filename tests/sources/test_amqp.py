@@ -116,7 +116,7 @@ def test_a_message_that_is_no_value_fails_its_stream_alone(
     rabbitmq.say("d", "x" * 3_000_000, exchange="x")
     rabbitmq.say("o", b"\xff", exchange="x")
     rabbitmq.say("f", "", exchange="x", headers={"at": datetime.max})
-    unreadable = "what came is neither JSON nor UTF-8 text"
+    unreadable = "the text is neither JSON nor UTF-8"
     assert streams.expect_health("a.b", "failed") == unreadable
     assert streams.expect_health("a.c", "failed") == "a value may have 64 KiB of JSON text"
     too_long = "a text may have 1 MiB, this has more"

@@ -203,7 +203,7 @@ COMPLAINING = "import os\nprint(1)\nwhile True: os.write(2, b'wrong\\n' * 10000)
     [
         (FLOOD, "fresh", None),
         (ENDLESS, "failed", "a text may have 1 MiB, this has more"),
-        (RUBBISH, "failed", "what came is neither JSON nor UTF-8 text"),
+        (RUBBISH, "failed", "the text is neither JSON nor UTF-8"),
         (COMPLAINING, "fresh", None),
     ],
     ids=["flood", "endless", "rubbish", "complaining"],

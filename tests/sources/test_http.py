@@ -184,8 +184,8 @@ def test_redirects(serve: Serve, site: Site) -> None:
     for name in ("near", "same", "twice"):
         streams.expect(f"{name}.told", True)
     assert streams.expect_health("loop", "failed") == "redirected too often"
-    assert streams.expect_health("file", "failed") == "redirected to what is not HTTP"
-    assert streams.expect_health("no", "failed") == "redirected to nowhere"
+    assert streams.expect_health("file", "failed") == "redirected to a URL that is not HTTP"
+    assert streams.expect_health("no", "failed") == "redirected without a location"
     error = streams.expect_health("broken", "failed")
     assert error == 'redirected to "http://[half/", which is no URL'
     error = streams.expect_health("user", "failed")

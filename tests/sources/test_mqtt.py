@@ -93,7 +93,7 @@ def test_a_payload_that_is_no_value_fails_its_stream_alone(
     mosquitto.say("a/b", b"\xff\xfe")
     mosquitto.say("a/c", "x" * 70_000)
     mosquitto.say("a/o", b"\xff")
-    unreadable = "what came is neither JSON nor UTF-8 text"
+    unreadable = "the text is neither JSON nor UTF-8"
     assert streams.expect_health("a.b", "failed") == unreadable
     assert streams.expect_health("a.c", "failed") == "a value may have 64 KiB of JSON text"
     assert streams.expect_health("a.o.y", "failed") == unreadable

@@ -75,7 +75,7 @@ def test_a_message_that_is_no_value_is_a_failure_of_this_source_alone(
     streams.expect("two", 1)
     redis.say("PUBLISH", "one", b"\xff\xfe")
     error = streams.expect_health("one", "failed")
-    assert error == "what came is neither JSON nor UTF-8 text"
+    assert error == "the text is neither JSON nor UTF-8"
     redis.say("PUBLISH", "one", "x" * 70_000)
     streams.expect_health("one", "failed")
     assert streams.health("two") == ("fresh", None)
@@ -153,7 +153,7 @@ def test_a_bad_entry_is_a_failure_until_the_next_good_one(serve: Serve, redis: R
     redis.say("XADD", "jobs", "1-1", "n", "1")
     redis.say("XADD", "jobs", "1-2", "n", b"\xe9")
     streams = Streams(serve(config(redis.port, jobs='xread = "jobs"')))
-    wanted = "entry 1-2: what came is neither JSON nor UTF-8 text"
+    wanted = "entry 1-2: the text is neither JSON nor UTF-8"
     assert streams.expect_health("jobs", "failed") == wanted
     end = time.monotonic() + 2.5  # two times that XREAD waits
     while time.monotonic() < end:
@@ -199,7 +199,7 @@ def test_a_field_that_is_no_value_fails_alone(serve: Serve, redis: Redis) -> Non
     streams = Streams(serve(config(redis.port, hash='hgetall = "shop"\nevery = "100ms"')))
     streams.expect("hash.orders", 7)
     error = streams.expect_health("hash", "failed")
-    assert error == "hash.open: what came is neither JSON nor UTF-8 text"
+    assert error == "hash.open: the text is neither JSON nor UTF-8"
     assert streams.health("hash.orders") == ("fresh", None)
     redis.say("HSET", "shop", "open", "yes")
     streams.expect("hash.open", "yes")

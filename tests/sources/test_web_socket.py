@@ -112,7 +112,7 @@ def test_rubbish_is_a_failure_until_the_next_message(serve: Serve, server: Price
     streams.expect("one.a", 1)
     server.say(b"\xff\xfe")
     error = streams.expect_health("one.a", "failed")
-    assert error == "what came is neither JSON nor UTF-8 text"
+    assert error == "the text is neither JSON nor UTF-8"
     server.say('{"a": 2}')
     streams.expect("one.a", 2)
     streams.expect_health("one.a", "fresh")

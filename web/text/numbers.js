@@ -78,7 +78,7 @@ function pointOf(place) {
 }
 
 /**
- * An amount of money, the currency before it: € 412,380 · −€ 3.20 · CHF 12. Where it is narrow: € 1.28 M.
+ * An amount of money, the currency before it: € 412,380 · −€ 3.20 · CHF 12. If `narrow`: € 1.28 M.
  * @param {number} value
  * @param {string} currency  its ISO 4217 code
  * @param {Place} place

@@ -35,7 +35,7 @@ export function duration(seconds, units = 1, place = {}) {
 }
 
 /**
- * A duration as a value: 45 ms · 1.18 s · 3 min 20 s · 1 d 2 h. Where it is narrow: 3 min · 1 d.
+ * A duration as a value: 45 ms · 1.18 s · 3 min 20 s · 1 d 2 h. If `narrow`: 3 min · 1 d.
  * @param {number} seconds
  * @param {Place} place
  * @param {{narrow?: boolean}} [precision]

@@ -45,7 +45,7 @@ class RemoteDaemon(NamedTuple):
         :raises Declined: if the daemon refuses the value.
         """
         if self._ask("POST", f"/streams/{quote(stream, safe='')}", value).status != 201:
-            raise Declined(f"{self._shown} is no streamd")
+            raise Declined(f"{self._shown} is not a streamd daemon")
 
     def command_alert(self, name: str, command: Mapping[str, str]) -> dict[str, Any]:
         """Send a command to an alert; return the answer.
@@ -66,7 +66,7 @@ class RemoteDaemon(NamedTuple):
         try:
             found: dict[str, Any] = json.loads(answer.read() or b"{}")
         except (OSError, HTTPException, ValueError):
-            raise Declined(f"{self.url} is no streamd") from None
+            raise Declined(f"{self.url} is not a streamd daemon") from None
         return found
 
     def follow(
@@ -107,7 +107,7 @@ class RemoteDaemon(NamedTuple):
     def _open(self, query: dict[str, Any]) -> HTTPResponse:
         answer = self._ask("GET", f"/events?{urlencode(query)}")
         if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
-            raise Declined(f"{self._shown} is no streamd")
+            raise Declined(f"{self._shown} is not a streamd daemon")
         return answer
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> HTTPResponse:

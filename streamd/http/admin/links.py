@@ -96,7 +96,7 @@ class Links:
         """
         # An image of another page on this host would replace the cookie, which does not count there.
         if request.headers.get("sec-fetch-mode", "navigate") != "navigate":
-            raise Refused(403, "not-opened", "a link is to be opened; no page may load it")
+            raise Refused(403, "not-opened", "a person has to open a link; no page may load it")
         if not self._grants.loaded:
             raise Away("the grants have not been read yet")
         secret = request.query.get(KEY, "")

@@ -1,4 +1,4 @@
-"""Sends messages to an address of the web, as JSON."""
+"""Sends messages to a web address, as JSON."""
 
 from __future__ import annotations
 

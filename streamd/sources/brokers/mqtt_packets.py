@@ -90,7 +90,7 @@ class PacketSieve:
         """Return the part of a message, after its length, that is passed on."""
         qos = first >> 1 & 3
         if qos > 1:  # paho would keep such messages until they are released
-            raise NotMqtt(f"(a message with QoS {qos}, which nobody asked for)")
+            raise NotMqtt(f"(a message with QoS {qos}, which was not requested)")
         size = yield from self._bytes(2)
         topic = yield from self._bytes(int.from_bytes(size, "big") + 2 * qos)
         if self._five:

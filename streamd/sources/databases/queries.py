@@ -50,7 +50,7 @@ class BackfillQuery(Query):
         query = super().parse(written)
         if not re.search(r":from(_epoch)?\b", query) or not re.search(r":to(_epoch)?\b", query):
             raise ValueError(
-                'the query says which time: "… WHERE created >= :from AND created < :to"'
+                'the query needs its times: "… WHERE created >= :from AND created < :to"'
             )
         return cls(query)
 
@@ -105,7 +105,9 @@ class QuerySettings(SourceSettings, frozen=True, kw_only=True):
         if self.after is None and (self.start is not None or self.time is not None):
             raise ValueError("start and time are for a query with after")
         if self.after is not None and ":after" not in (self.query or ""):
-            raise ValueError('with after, the query says where: "… WHERE id > :after ORDER BY id"')
+            raise ValueError(
+                'with after, the query needs a condition: "… WHERE id > :after ORDER BY id"'
+            )
         if self.backfill is not None and (
             self.query is None or self.table or self.series or self.after or self.whole
         ):

@@ -112,7 +112,7 @@ class PrometheusPast:
             "timeout": in_milliseconds(self.timeout * PART),
         }
         try:
-            # The live query has found that this server is no streamd.
+            # The live query has found that this server is not a streamd daemon.
             data = await self._client.ask("query_range", form, self.timeout, 0)
         except TooLong as error:
             raise TooMany(error.message, key=self.key) from None

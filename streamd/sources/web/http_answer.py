@@ -76,7 +76,7 @@ def _plain(data: bytes, encoding: str) -> bytes:
         if not unpacking.eof:
             raise zlib.error
     except zlib.error:
-        raise SourceError(f"the answer says that it is {encoding}, and is not") from None
+        raise SourceError(f"the answer is not {encoding}, although its header says so") from None
     return plain
 
 

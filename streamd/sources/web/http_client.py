@@ -185,14 +185,14 @@ def location_of(url: str, response: Any) -> str:
     """Return the URL that an answer redirects to."""
     location = header_of(response, "Location")
     if not location:
-        raise SourceError("redirected to nowhere")
+        raise SourceError("redirected without a location")
     try:
         if not re.fullmatch("[!-~]+", location):
             raise ValueError
         found = urljoin(url, location)
         parts = urlsplit(found)
         if parts.scheme not in ("http", "https"):
-            raise SourceError("redirected to what is not HTTP")
+            raise SourceError("redirected to a URL that is not HTTP")
         if parts.username is not None:
             raise SourceError("redirected to a URL with a user or a password")
         if not parts.hostname or parts.port == 0:  # to read one that is not a number raises as well

@@ -39,7 +39,7 @@ def test_another_server(words: Sequence[str]) -> None:
     """One that has nothing there, one that answers everything, one that speaks no HTTP."""
     answers = {
         b"HTTP/1.0 404 Not Found\r\n\r\n": "Not Found",
-        b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<p>Hello": "is no streamd",
+        b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<p>Hello": "is not a streamd daemon",
         b"SSH-2.0-OpenSSH\r\n": "cannot reach",
     }
     for said, wanted in answers.items():

@@ -47,7 +47,7 @@ ANSWERS = {
     "soon": (later("soon"), "the answer was 429 Too Many Requests"),
     "space": (moved(b"/a b"), 'redirected to "/a b", which is no URL'),
     "bytes": (moved(b"\xff"), 'redirected to "\\u00ff", which is no URL'),
-    "script": (moved(b"javascript:1"), "redirected to what is not HTTP"),
+    "script": (moved(b"javascript:1"), "redirected to a URL that is not HTTP"),
 }
 """Path -> what the server sends, and the reason on the wall."""
 
