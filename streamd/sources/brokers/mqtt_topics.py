@@ -30,7 +30,6 @@ class TopicFilter(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> TopicFilter:
-        """Parse a configured value; a ValueError says which form is expected."""
         if not isinstance(written, str) or not 1 <= len(written.encode()) <= 65_535:
             raise ValueError(_FORM)
         levels = written.split("/")
@@ -86,7 +85,6 @@ class Topics(ParsedText):
 
     @classmethod
     def parse(cls, written: Any) -> Self:
-        """Parse a configured value; a ValueError says which form is expected."""
         if not isinstance(written, dict):
             return cls((("", cls.PATTERN.parse(written)),))
         if not 1 <= len(written) <= MAX_FILTERS:
