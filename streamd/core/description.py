@@ -73,10 +73,10 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     :ivar rollup: seconds for which the stream keeps its long history; None if it keeps none.
     :ivar expect: seconds; the stream is late if its value was not confirmed for longer than this.
     :ivar words: the words that walls show instead of values.
-    :ivar goal: the number that the stream is to reach.
+    :ivar goal: the number that the stream should reach.
     :ivar begin: the time when the progress to the goal, or the wait for a time, begins (the key
         ``from``).
-    :ivar by: the time by which the goal is to be reached.
+    :ivar by: the time by which the goal should be reached.
     :ivar compare: how many calendar days old the value is with which tiles compare the newest one.
     """
 

@@ -132,7 +132,7 @@ class Stream:
         return self.doubt if self.doubt or gap is None or gap.reading < self.proved else gap.message
 
     def begin_long(self, stored: Iterable[int]) -> None:
-        """Begin a new long history, if the stream is to have one.
+        """Begin a new long history, if the description asks for one.
 
         :param stored: the blocks of the old one that a journal may have.
         """
@@ -249,7 +249,7 @@ class Stream:
         return True
 
     def settle(self, now: float) -> None:
-        """Note that no other node will report that it followed the stream, if it did not do so yet."""
+        """Begin a silence if by now no node has said that it followed the stream: see :meth:`vouch`."""
         if 0.0 < self.unsettled <= now:
             self.unsettled = 0.0
             if self.health.state != "fresh":

@@ -46,7 +46,7 @@ class PostingConnection(Protocol):
     totalHeadersSize: int
 
     def refuse(self, response: Response) -> None:
-        """Answer a request that its head does not allow, and close."""
+        """Answer a request that is refused because of its head, and close."""
 
     def wait_for_answer(self, rest: bytes) -> None:
         """Take no other request until :meth:`send_answer`, and keep the bytes after this one."""

@@ -80,10 +80,10 @@ class KeptSeat(NamedTuple):
 class Seats:
     """Assigns seats to viewers.
 
-    One address gets only a part of the seats.  The seat of a viewer that left is kept for its
-    address, so a screen that comes back gets in before strangers.  If too many seats would be kept,
-    those with the longest stays are kept.  So a stranger whose seat is to be kept must stay longer
-    than a screen.
+    One address gets only a part of the seats.  The seat of a viewer that left is kept for its address,
+    so a screen that comes back gets in before strangers.  If too many seats would be kept, those with
+    the longest stays are kept.  So a stranger's seat is kept only if the stranger stayed longer than a
+    screen.
 
     :ivar links: the viewers whose connections stay open.
     :ivar unread: the bytes that viewers have not read.  Links count them.

@@ -91,9 +91,8 @@ class Damaged(Exception):
 class HighWaterMark:
     """The newest position that was ever published, in a small file beside the database.
 
-    If the database ends before this position, it is an older copy.  Its next positions would be
-    ones that other updates already had.  If the mark is missing, the database may also be an older
-    copy.
+    If the database ends before this position, it is an older copy.  Its next positions would repeat the
+    positions of other updates.  If the mark is missing, the database may also be an older copy.
 
     A lock on this file keeps out a second daemon.  A lock of SQLite would keep out readers, too.
     """

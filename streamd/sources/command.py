@@ -68,7 +68,7 @@ class Command(ParsedText):
 class CommandSettings(SourceSettings, frozen=True):
     """The table ``[sources.NAME]`` with ``command``.
 
-    :ivar every: the interval of runs; None if the program is to run for ever.
+    :ivar every: the interval of runs; None if the program should run for ever.
     :ivar env: secrets of the configuration that the program gets as environment variables.
     :ivar timeout: with ``every``, the longest time of a run.
     """

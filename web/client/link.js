@@ -5,7 +5,7 @@
  *     const link = connect({ streams: ["orders", "db.*"] });
  *     link.addEventListener("update", ({ detail }) => console.log(detail.stream, detail.value));
  *
- * It speaks `streamd.v1` over a WebSocket. Where a proxy lets no WebSocket pass, it reads the same messages from event streams:
+ * It speaks `streamd.v1` over a WebSocket. If a proxy blocks WebSockets, it reads the same messages from event streams:
  *
  *     <- hello     opens every connection: the streams, a position, the server's time. `more`: missed updates follow
  *     <- updates   new values. `more`: the newest value is still to come

@@ -1,7 +1,7 @@
 /**
- * The two transports for a server's messages: a WebSocket and, where proxies let none pass, event streams. They are read by
- * fetch, because an EventSource cannot send an Authorization header. A transport that has ended stays ended: the connection
- * decides when to open the next one.
+ * The two transports for a server's messages: a WebSocket, and event streams for the case that a proxy blocks WebSockets. Event
+ * streams are read by fetch, because an EventSource cannot send an Authorization header. A transport that has ended stays ended:
+ * the connection decides when to open the next one.
  *
  * @typedef {object} Transport
  * @property {(message: object) => boolean} send  to the server; returns whether it could be sent: an event stream drops it

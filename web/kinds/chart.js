@@ -183,7 +183,7 @@ export class ChartBody {
     this.#ranking.show(rows.map(({ x, y }) => ({ name: text(x, picture), value: y })), (number) => (number === null ? "—" : inline(number, description, picture)));
   }
 
-  /** The other quantiles, below the figure. */
+  /** Write the other quantiles below the figure. */
   #writePairs(shown, streams, picture) {
     const names = namesBeside(streams.map(label));
     const texts = shown.flatMap((stream) => [names[streams.indexOf(stream)], inline(stream.value ?? null, { ...stream.description, unit: "" }, picture)]);

@@ -20,7 +20,7 @@ export class Screen {
   /** The least seconds of a message on its way from the server. The link's idea of the server's clock lags by the same time. */
   #transport = 0;
   #timer;
-  /** The message and the name that are shown, and up to when by performance.now(). */
+  /** The message and the name on the screen, and the end of each by performance.now(). */
   #message = storedMessage();
   #called = { text: "", until: 0 };
   #turn;

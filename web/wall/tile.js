@@ -18,8 +18,10 @@ const LABEL = 4.2;
 /** The height of the line of evidence with its space, and of each line of a longer one, in u: see tile.css. */
 const FOOT = 3.2;
 const LINE = 3.12;
-/** The sizes of the label and of the text beside it, and the least space between them, in u. Widths are counted, and those of words are
- * counted too wide: a label that is wider than its tile at the size `words` does not fit in one line. */
+/**
+ * In u: the size of the label, the size by which its width is computed, the size of the text beside it, and the least space between
+ * them. The computed width is too large on purpose: a label whose width at the size `words` exceeds its tile gets a second line.
+ */
 const SIZE = { label: 2.7, words: 2.3, aside: 2.3, space: 2 };
 /** Separates two texts beside the label. */
 const APART = " · ";

@@ -182,7 +182,7 @@ class Saving:
         return blocks
 
     def give_back(self, blocks: Blocks) -> None:
-        """Note that blocks were not stored: they are to be stored again, in a new round."""
+        """Note that blocks were not stored: a new round returns them again."""
         self._round.clear()
         for name, parts in blocks.items():
             stream = self._streams.streams.get(name.removesuffix(PAST))

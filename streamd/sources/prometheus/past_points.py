@@ -61,7 +61,7 @@ def past_points(
 
     :param found: the series, with their points.
     :param key: the labels that name a stream.
-    :param known: the ends of the names of all streams that are to be filled.
+    :param known: the ends of the names of all streams to fill.
     :raises SourceError: if a point does not come from Prometheus.
     """
     streams: dict[str, dict[int, bytes]] = {end: {} for end in known}

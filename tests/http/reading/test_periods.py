@@ -160,7 +160,7 @@ def test_an_update_that_comes_too_late_is_reported(serve: Serve) -> None:
     ],
 )
 @in_thread
-def test_a_period_that_is_none(served: Served, query: str, what: str) -> None:
+def test_invalid_period(served: Served, query: str, what: str) -> None:
     served.post("a", 7)
     answer = served.request("GET", f"/streams/a?{query}")
     assert answer.status == 400

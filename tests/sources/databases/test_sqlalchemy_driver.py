@@ -209,7 +209,7 @@ def test_sqlite_is_only_read(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_missing_is_said(database: str, why: str) -> None:
+def test_a_missing_package_is_named(database: str, why: str) -> None:
     text = f'[sources.shop]\ndatabase = "{database}"\nquery = "SELECT 1 AS one"'
     assert mistake(text) == f"sources.shop.database: {why}"
 
