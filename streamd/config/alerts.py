@@ -31,7 +31,7 @@ class AlertTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     :ivar streams: names and globs of the streams.
     :ivar when: the conditions that count.
     :ivar lasting: the key ``for``: the seconds for which a condition must hold before a message is
-        sent (the key ``for``).
+        sent.
     :ivar remind: seconds between two reminders; None for no reminders.
     :ivar to: the addresses that get messages; each address is a secret.
     """

@@ -73,7 +73,7 @@ _DAYS = re.compile(f"({_DAY})(?:-({_DAY}))?")
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A member of ``walls``: a wall, for how long it is shown, and when.
 
-    :ivar shown: the key ``for``: the least seconds for which the wall is shown (the key ``for``).
+    :ivar shown: the key ``for``: the least seconds for which the wall is shown.
     :ivar hours: the part of the day in which it is shown; None for all day.
     :ivar days: the days on which the wall is shown; with ``hours``, the days on which the hours
         begin. None for all days.

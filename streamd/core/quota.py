@@ -84,6 +84,7 @@ class Quota:
     def check(self, client: str, amount: int, what: str) -> None:
         """Refuse an amount for which there is no room; see :meth:`refusal`.
 
+        :param what: the name of the resource, in the plural.
         :raises Refused: 503 if all together, or this address, would hold too much.
         """
         refused = self.refusal(client, what, amount)

@@ -34,7 +34,11 @@ class Rights(NamedTuple):
         return self.view.all and self.walls is None
 
     def plus(self, other: Rights) -> Rights:
-        """Return the rights of a client that has both: of each field, the first that is set."""
+        """Return these rights, with the rights that are missing taken from ``other``.
+
+        Two selections of streams are not combined: the one of these rights counts.  An administrator
+        has all rights.
+        """
         if self.admin or other.admin:
             return ALL_RIGHTS
         view, publish = self.view or other.view, self.publish or other.publish
@@ -79,7 +83,10 @@ class Rights(NamedTuple):
 
 
 def no_right(what: str) -> Refused:
-    """Return the error for a client whose credentials are valid and do not allow something."""
+    """Return the error for a client whose credentials are valid and do not allow something.
+
+    :param what: the action, as the beginning of a sentence: "reading metrics".
+    """
     return Refused(403, "no-right", f"{what} is not allowed with these credentials")
 
 

@@ -28,7 +28,10 @@ class Notes(Protocol):
     """Counts and logs refusals and failures."""
 
     def note_failure(self, what: str, failure: Failure) -> None:
-        """Log a failure that clients must not see."""
+        """Log a failure that clients must not see.
+
+        :param what: the text before the traceback: which action has failed.
+        """
 
     def note_refused(self, error: Refused, request: Request | None) -> None:
         """Log a refusal that the operator should know, once a minute."""

@@ -157,7 +157,10 @@ def store(blocks: Blocks, fence: Fence | None) -> RedisRequest:
 
 
 def stored(name: str) -> RedisRequest:
-    """See :meth:`SharedJournal.stored`.  Numbers that no node wrote are left out."""
+    """See :meth:`SharedJournal.stored`.
+
+    Parts are left out if no node can have written their number.
+    """
 
     def read(flat: Any) -> Mapping[int, bytes]:
         parts = zip(flat[::2], flat[1::2], strict=True)

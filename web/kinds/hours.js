@@ -14,6 +14,7 @@ import { wallClock } from "../text/zone.js";
 
 /** @typedef {import("./kind.js").Stream} Stream @typedef {import("./kind.js").Picture} Picture @typedef {import("./kind.js").Spec} Spec */
 
+/** How many days are shown. */
 const DAYS = 7;
 const [HOUR, DAY] = [3600, 86_400];
 

@@ -7,6 +7,7 @@ import { cell } from "../text/values.js";
 
 /** @typedef {import("./kind.js").Stream} Stream @typedef {import("./kind.js").Picture} Picture @typedef {import("./kind.js").Spec} Spec */
 
+/** A member in the template of a line, as in "{user} has paid". */
 const PLACE = /\{([^{}]{1,128})\}/g;
 /** @type {import("../parts/table.js").TableColumn[]} */
 const COLUMNS = [{ title: "", show: "time", align: "left" }, { title: "", show: "text", align: "left" }];

@@ -14,6 +14,7 @@ import { say } from "../text/words.js";
 
 /** @typedef {import("./kind.js").Stream} Stream @typedef {import("./kind.js").Picture} Picture */
 
+/** The characters of a name that are shown; the rest is cut off. */
 const LONGEST = 128;
 /** The space below the label, in u: a critical cell is filled up to its edge. */
 const ABOVE = 0.4;

@@ -143,7 +143,7 @@ function globPattern(glob) {
  * tile of a failed source, "shop", stands where "shop.orders" does. The server's own order of streams is not used: it is the
  * order of their first updates, which a restart changes.
  * @param {string[]} names
- * @param {string[]} [order]  names, as the server's configuration has them
+ * @param {string[]} [order]  the names in the order of the server's configuration
  * @returns {string[]}
  */
 export function sortNames(names, order = []) {

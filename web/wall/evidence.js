@@ -16,6 +16,7 @@ const NOW = 600;
 /** Seconds by which a value may be ahead of the server's clock before its tile says so. */
 const AHEAD = 5;
 
+/** The signs of the levels beyond a limit. */
 const SIGNS = { warn: "▲", critical: "■" };
 
 /**

@@ -9,7 +9,7 @@ import { inline } from "../text/values.js";
 /** The height of a tile's label with the rule above it, and of half a number of the scale, in u. */
 const LABEL = 4.2;
 const HALF = 1.2;
-/** The room of a time on the axis, in u: as in a chart. */
+/** The width that a time on the axis needs, in u. */
 const TIME = 9;
 /** The window of a score whose group names none, in seconds. */
 const WINDOW = 8 * 3600;

@@ -76,9 +76,9 @@ def rows(
 ) -> Iterator[Row]:
     """Yield a row for each grant, for each other screen, and for each screen that waits.
 
-    :param grants: as ``GET /grants`` has them.
-    :param known: as ``GET /screens`` has them.
-    :param waiting: as ``GET /pairing`` has them.
+    :param grants: the list that ``GET /grants`` returns.
+    :param known: the screens that ``GET /screens`` returns, by name.
+    :param waiting: the list that ``GET /pairing`` returns.
     """
     owned = set()
     for grant in grants:

@@ -27,7 +27,7 @@ class Sent(NamedTuple):
 
     :ivar headers: names in lower case.
     :ivar body: as it was sent, because the signature is made from these bytes.
-    :ivar now: seconds since the epoch.
+    :ivar now: when it was received, in seconds since the epoch.
     """
 
     headers: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""``GET /reached``: the address by which a request has come, as ``streamd doctor`` compares it."""
+"""``GET /reached``: how a request has arrived, for ``streamd doctor``."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ class AlertSource:
                     delivery.lose(letter)
 
     async def _keep(self) -> None:
-        """AlertRecord the events and the waiting messages, unless the journal has them so."""
+        """Store the events and the waiting messages, unless the journal has exactly these."""
         found = AlertRecord(self._watch.events, self._outbox.letters, self._watch.untold)
         record = msgspec.json.encode(found)
         recorded = self._feed.life, record

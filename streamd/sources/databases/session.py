@@ -44,7 +44,7 @@ _SCHEME = re.compile(r"([a-z][a-z0-9_]*)(\+[a-z][a-z0-9_]*)?://(?=.)", re.DOTALL
 
 
 class Address(Secret):
-    """The address of a database.  It may contain a password, so a secret may hold it."""
+    """The address of a database.  It may contain a password, so it is configured like a secret."""
 
     @classmethod
     def parse(cls, written: Any) -> Address:
