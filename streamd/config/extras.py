@@ -15,7 +15,7 @@ def needs_extra(what: str, package: str, extra: str) -> str:
 
 
 def needs_package(what: str, package: str) -> str:
-    """Return a message that a package is missing that is not an extra of streamd.
+    """Return a message that a package is missing, for packages that are not an extra of streamd.
 
     :param what: the part of the configuration that needs the package.
     """

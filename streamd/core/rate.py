@@ -12,8 +12,11 @@ BURST = 10.0
 """The seconds of its rate that a client may use at once: a page asks for many things when it starts."""
 
 MAX_CLIENTS = 10_000
-"""The most clients that are remembered: 2 MB.  Beyond it the one that did nothing for longest is
-forgotten, and begins with a full bucket if it comes back."""
+"""The most clients that are remembered: 2 MB.
+
+Beyond it the client that did nothing for longest is forgotten, and begins with a full bucket if it
+comes back.
+"""
 
 
 class Rate:

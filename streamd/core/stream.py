@@ -19,8 +19,11 @@ MAX_SILENCES = 64
 """The most silences (gaps in a chart's line) that one stream remembers: a chart shows no more."""
 
 HEARD = 1.0
-"""Seconds within which all nodes hear of an update.  A proof that is not older is that update, whose
-time in the log all nodes know; the time at which each heard of it differs."""
+"""Seconds within which all nodes get an update.
+
+A proof within this time after an update is the update itself: all nodes know its time in the log,
+but each got it at another time.
+"""
 
 VOUCHED = 4.0
 """Seconds until a report of a source's health expires; the node that runs it renews it every second."""

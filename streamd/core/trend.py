@@ -106,17 +106,17 @@ class Window:
 
     @property
     def growth(self) -> float:
-        """How much a counter grew."""
+        """How much a counter grew within the window."""
         return self._sum("growth")
 
     @property
     def total(self) -> float:
-        """The sum of the updates."""
+        """The sum of the updates within the window."""
         return self._sum("total")
 
     @property
     def updates(self) -> int:
-        """How many updates there were."""
+        """How many updates came within the window."""
         return int(self._sum("updates"))
 
     def _sum(self, member: str) -> float:

@@ -95,7 +95,7 @@ def from_python(value: Any) -> bytes:
 
 
 def _simpler(value: Any) -> Any:
-    """Convert a value without a JSON type, such as a Decimal or a date, to one that JSON has."""
+    """Convert a value without a JSON type, such as a Decimal or a date, to a value of JSON."""
     if isinstance(value, BadValue):
         raise Refused(400, "bad-value", value.reason)
     if isinstance(value, Decimal):

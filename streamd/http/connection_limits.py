@@ -42,7 +42,7 @@ class ConnectionLimits:
         spare: int,
         share: Share | None = None,
     ) -> None:
-        """:param links: the connections of viewers.  One that polls has none: its requests count.
+        """:param links: the connections of viewers.  A viewer that polls has none: its requests count.
 
         :param viewers_of: returns how many of them a client address has.
         :param spare: how many connections there may be besides viewers.

@@ -171,7 +171,7 @@ class Screens:
         return dict(sorted(merged([self.here(), self.others]).items()))
 
     def command(self, name: str, text: bytes) -> Any:
-        """Send a command to a screen, on all of its connections; one that lags stops no other.
+        """Send a command to a screen, on all of its connections except those that lag.
 
         :returns: a :class:`Told`, or a Deferred of it if another node also has to send it.
         :raises Refused: 404 if the screen is not known, 409 if it is not connected, 503 if all of its

@@ -130,7 +130,7 @@ class Seats:
         return Refused(503, "too-many-viewers", f"there are {used} viewers{back}; {raises}")
 
     def take(self, seat: Seat) -> None:
-        """Take a seat, if possible one that was kept for its address."""
+        """Take a seat, if possible a seat that was kept for its address."""
         self._quota.take(seat.client)
         self.links.change(seat, 1)
         own = [kept for kept in self._kept if kept.client == seat.client]

@@ -28,7 +28,7 @@ class Connections(set[C]):
         self._emptied: Deferred[None] | None = None
 
     def discard(self, connection: object) -> None:
-        """Remove a connection; one that is not in the set is ignored."""
+        """Remove a connection; ignore it if it is not in the set."""
         if connection in self:
             super().discard(connection)
             self.left += 1

@@ -39,7 +39,7 @@ class Unreachable(SourceError):
 def raised_at(error: BaseException) -> str:
     """Return where a user's own code raised an error: `` (office.py, line 5)``; or an empty text.
 
-    The place is the innermost one that is not in Python, an installed package or streamd.
+    The place is the innermost call outside of Python, installed packages and streamd.
     """
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if not frame.filename.startswith((*_LIBRARIES, _STREAMD, "<")):

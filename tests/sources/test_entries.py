@@ -26,12 +26,12 @@ class EntriesTests(SourceTestCase):
         self.successResultOf(Deferred.fromCoroutine(self.entries.add(found, cursor)))
         self.assertEqual(self.place, self.successResultOf(self.feed.place()))
 
-    def test_each_is_an_update(self) -> None:
+    def test_each_entry_is_an_update(self) -> None:
         self.add(1, 1, 2, time=1e9)
         self.assertEqual([("shop", 1), ("shop", 1), ("shop", 2)], self.daemon.log)
         self.assertEqual(("fresh", None), self.health("shop"))
 
-    def test_a_bad_one_stops_no_other(self) -> None:
+    def test_a_bad_entry_stops_no_other(self) -> None:
         self.add(1, {2}, 3)
         self.assertEqual([1, 3], [value for _, value in self.daemon.log])
         self.assertEqual(("fresh", None), self.health("shop"))

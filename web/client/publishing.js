@@ -34,7 +34,7 @@ export class PublishError extends Error {
 
 export class Publishing {
   #send;
-  /** @type {{message: object, done: (receipt: Receipt) => void, failed: (error: PublishError) => void}[]} */
+  /** The messages without a receipt, oldest first. @type {{message: object, done: (receipt: Receipt) => void, failed: (error: PublishError) => void}[]} */
   #waiting = [];
   /** How many of the waiting messages were sent. */
   #sent = 0;

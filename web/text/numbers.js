@@ -38,7 +38,7 @@ export function number(value, place = {}, precision = {}) {
 }
 
 /**
- * A number with its larger unit apart.
+ * A number in its parts: the digits, and a larger unit such as k.
  * @param {number} value
  * @param {Place} place
  * @param {Precision} [precision]

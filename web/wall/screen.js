@@ -171,7 +171,7 @@ export function isCommanded() {
   return !!history.state?.commanded && history.state.commanded === new URLSearchParams(document.location.search).get("wall");
 }
 
-/** The name in the page's address, or one that is made once and stored. */
+/** The name in the page's address, or a name that is made once and stored. */
 export function screenName() {
   const given = new URLSearchParams(document.location.search).get("screen");
   if (given && isName(given)) return given;

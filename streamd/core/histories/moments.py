@@ -47,7 +47,7 @@ def with_silences(values: Iterable[Moment], silences: Iterable[Change]) -> Itera
     The value of an update within a silence holds for no time.
 
     :param values: in the order of time.
-    :param silences: the changes of the segments of silences.
+    :param silences: the times at which silences begin and end, with the word of the silence or None.
     """
     changes = deque(silences)
     held, silent = NOTHING, False

@@ -227,7 +227,7 @@ def _read_gaps(followed: Mapping[int, bytes], gaps: Iterable[bytes]) -> list[Pla
 
 
 def _place_of_gap(gap: bytes) -> Place:
-    """Return the place of a stored gap; one that cannot be read lies before all updates."""
+    """Return the place of a stored gap; before all updates if it cannot be read."""
     position = parse_position(gap.partition(b"/")[2].decode("ascii", "replace"))
     return (0, 0) if position is None else (position.ms, position.n % LIFE_UNIT)
 

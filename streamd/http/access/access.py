@@ -271,7 +271,7 @@ class Access:
 
         :param is_open: whether the port serves only metrics.  There a token is needed only if
             ``[access] metrics`` has one.
-        :raises Refused: 401 without a valid token, 403 with one that has no such right.
+        :raises Refused: 401 without a valid token, 403 if the token lacks the right.
         """
         tokens = self.rules.tokens
         if tokens.metrics or tokens.admin:

@@ -68,7 +68,7 @@ class Links:
         return {"/links": {"POST": self.post_links}, LINK: {"GET": self.get_link}}
 
     def post_links(self, request: Request) -> NeedsBody:
-        """``POST /links``: make a link; the answer is the only one that has its address.
+        """``POST /links``: make a link.  Only this answer has its address.
 
         :raises Refused: 400, 401, 403, 404, 429, or 503 if the journal is away.
         """

@@ -32,7 +32,7 @@ class Metrics:
     def get_metrics(self, request: Request) -> Response:
         """``GET /metrics``: the metrics in the format that the client prefers.
 
-        :raises Refused: 401 without a valid token, 403 with one that has no such right.
+        :raises Refused: 401 without a valid token, 403 if the token lacks the right.
         """
         self._access.check_metrics(request, self._own_port)
         text, kind = self._expose(request.headers.get("accept", ""))

@@ -373,7 +373,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
     # -- called by the sweep -----------------------------------------------------------------------
 
     def ping(self, now: float) -> None:
-        """Ping the viewer.  One that lags gets no ping, but is dropped once it has stalled."""
+        """Ping the viewer, unless it lags: a viewer that lags is dropped once it has stalled."""
         if not self.ready:
             if self.is_stalled(now):
                 self.factory.protocols.give_up(self)
