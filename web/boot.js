@@ -47,7 +47,12 @@
   /** The language that the server is configured for, or else the browser's. */
   const language = (document.querySelector("meta[name=language]")?.getAttribute("content") || navigator.language).split("-")[0];
 
-  /** @param {string} key  in TEXTS @param {Record<string, any>} [parts]  for the names in braces @returns {string} */
+  /**
+   * A text in the language of the page.
+   * @param {string} key  in TEXTS
+   * @param {Record<string, any>} [parts]  for the names in braces
+   * @returns {string}
+   */
   function text(key, parts = {}) {
     const texts = Object.hasOwn(TEXTS, language) ? TEXTS[language] : TEXTS.en;
     return texts[key].replace(/\{(\w+)\}/g, (_, name) => String(parts[name]));
@@ -65,7 +70,7 @@
     document.head.append(base);
   }
 
-  /** @param {string|URL} url @returns {string}  without a user, a password and a fragment */
+  /** An address without a user, a password and a fragment. @param {string|URL} url @returns {string} */
   function plain(url) {
     const address = new URL(url);
     address.username = address.password = address.hash = "";
@@ -133,7 +138,7 @@
     }
   }
 
-  /** @param {string} reason */
+  /** Show that the page does not run, and why it is loaded again. @param {string} reason */
   function say(reason) {
     const [lost, lasting] = ["lost", "lasting"].map((id) => document.getElementById(id));
     if (runs() || !lost || !lasting) return;

@@ -291,7 +291,9 @@ class Feed(RecordedSource):
         self._changed()
 
     def comes_through(self, lives: Collection[str]) -> None:
-        """Note that the source's streams come through other logs, for daemons that read them here.
+        """Note the logs through which the source's streams have come.
+
+        A daemon recognises its own streams by them, and does not read them back.
 
         :param lives: the lives of these logs.
         """

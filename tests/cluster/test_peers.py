@@ -276,7 +276,7 @@ class PeersTests(SynchronousTestCase):
         self.turn()
         self.assertEqual(("failed", "no database"), self.other.health("shop"))
 
-    def test_screens_of_all_and_until_their_node_is_gone(self) -> None:
+    def test_screens_of_other_nodes_are_listed_until_their_node_is_gone(self) -> None:
         self.start()
         self.one.screens.report(Terminal(), ScreenReport("tv", "hall", "5-0", 0), TODAY)
         self.turn()

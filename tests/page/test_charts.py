@@ -156,7 +156,7 @@ def test_a_count_of_today_begins_anew(shop: Daemon, page: Page) -> None:
     expect(past).to_have_attribute("d", re.compile("^M.*M"))
 
 
-def test_one_late_line_of_several_is_pale_alone(shop: Daemon, page: Page) -> None:
+def test_only_the_late_line_is_pale(shop: Daemon, page: Page) -> None:
     now = time.time()
     fill(shop, "load.web-1", [40, 50, 93], now - 1, HOUR)
     fill(shop, "load.web-2", [30, 35, 47], now - HOUR, HOUR)

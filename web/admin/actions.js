@@ -10,7 +10,7 @@ let changed = () => {};
 /** @type {ReturnType<typeof setTimeout>|undefined} */
 let fading;
 
-/** @param {() => void} then */
+/** Name the function that is called after each change that the administrator made. @param {() => void} then */
 export function whenChanged(then) {
   changed = then;
 }

@@ -54,12 +54,12 @@ function hide() {
   setText(byId("address"), "");
 }
 
-/** @param {Grant} link */
+/** When a link ends, as text. @param {Grant} link */
 function endOf(link) {
   return `until ${at(link.until)}`;
 }
 
-/** @param {Grant} link */
+/** Revoke a link, after a question. @param {Grant} link */
 async function revoke({ id, name, wall }) {
   const effect = `Everybody who opened it is signed out of ${wall} within five seconds.`;
   if (!(await confirmed(`Revoke the link ${name}?`, effect, "Revoke it"))) return undefined;

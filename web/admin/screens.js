@@ -43,7 +43,7 @@ export class ScreenList {
     this.#rows.show(screens);
   }
 
-  /** @param {Screen} first */
+  /** Make the row of a screen, with its commands. @param {Screen} first */
   #make(first) {
     let screen = first;
     const element = addElement("li", "screen");
@@ -89,7 +89,7 @@ export class ScreenList {
     };
   }
 
-  /** @param {HTMLElement} parent @param {() => Screen} current */
+  /** Add the form that renames a screen. @param {HTMLElement} parent @param {() => Screen} current */
   #addRename(parent, current) {
     const name = textInput(current().name);
     addForm(parent, "Name", [name], "Rename", async () => {
@@ -100,7 +100,7 @@ export class ScreenList {
   }
 }
 
-/** @param {HTMLElement} parent @param {() => Screen} current */
+/** Add the form that shows a message on a screen. @param {HTMLElement} parent @param {() => Screen} current */
 function addMessage(parent, current) {
   const text = textInput("");
   text.maxLength = 500;
@@ -114,7 +114,7 @@ function addMessage(parent, current) {
   });
 }
 
-/** @param {string} value */
+/** A required field for text. @param {string} value */
 function textInput(value) {
   const input = document.createElement("input");
   input.value = value;
@@ -128,7 +128,7 @@ function wallOf({ grant, report }) {
   return (report?.connected && report.wall) || grant?.wall || report?.wall || "";
 }
 
-/** @param {Screen} screen */
+/** Whether a screen is connected, or when it was last seen, as text. @param {Screen} screen */
 function stateOf({ grant, report }) {
   if (report?.connected) return `connected for ${lasting(report.since)}`;
   const seen = Math.max(report?.seen ?? 0, grant?.seen ?? 0);
@@ -136,7 +136,7 @@ function stateOf({ grant, report }) {
   return `last seen ${ago(seen)}`;
 }
 
-/** @param {Screen} screen */
+/** The sentences about a screen: its address, its right, and whether it gets commands. @param {Screen} screen */
 function aboutOf({ grant, report }) {
   const several = report?.connections > 1 ? `, and ${report.connections - 1} more under this name` : "";
   const address = report?.address ? `It is at ${report.address}${several}` : "";
@@ -145,29 +145,34 @@ function aboutOf({ grant, report }) {
   return [address, right, deaf].filter(Boolean).map((text) => `${text}.`).join(" ");
 }
 
-/** @param {Grant} grant */
+/** Which walls a grant lets its screen read, as text. @param {Grant} grant */
 function rightOf({ wall, walls, table }) {
   return table ? `Its table in [[screens]] has the walls ${walls.join(", ")}` : `It may read the wall ${wall}`;
 }
 
-/** @param {Screen} screen @param {object} said @param {string} done */
+/**
+ * Send a command to a screen; return the sentence that reports it.
+ * @param {Screen} screen
+ * @param {object} said
+ * @param {string} done
+ */
 async function command(screen, said, done) {
   await ask("POST", `screens/${part(screen.name)}`, said);
   return `${screen.name} ${done}`;
 }
 
-/** @param {Screen} screen @param {string} wall */
+/** Make a screen show a wall. @param {Screen} screen @param {string} wall */
 function show(screen, wall) {
   return command(screen, { command: "wall", wall }, `shows ${wall}`);
 }
 
-/** @param {Screen} screen @param {string} wall */
+/** Let a screen read another wall. @param {Screen} screen @param {string} wall */
 async function move(screen, wall) {
   await ask("POST", `grants/${part(screen.grant?.id ?? "")}`, { wall });
   return `${screen.name} may read the wall ${wall}`;
 }
 
-/** @param {Screen} screen */
+/** Sign a screen out, after a question. @param {Screen} screen */
 async function revoke({ name, grant }) {
   const effect = "It goes blank within five seconds, and shows a code again.";
   if (!(await confirmed(`Sign out the screen ${name}?`, effect, "Sign it out"))) return undefined;

@@ -23,13 +23,13 @@ export class Sessions {
     this.#rows.show(sessions);
   }
 
-  /** @param {Grant} grant */
+  /** From when until when a session lasts, as text. @param {Grant} grant */
   #state({ id, made, until }) {
     return `${id === this.#own ? "this browser, " : ""}since ${at(made)}, until ${at(until)}`;
   }
 }
 
-/** @param {Grant} session */
+/** Sign a browser out, after a question. @param {Grant} session */
 async function revoke({ id, name }) {
   if (!(await confirmed(`Sign out ${name}?`, "That browser has to sign in again.", "Sign out"))) return undefined;
   await ask("DELETE", `grants/${part(id)}`);

@@ -40,7 +40,7 @@ async function look() {
   if (!document.hidden) next = setTimeout(look, PAUSE);
 }
 
-/** @param {{name: string, id: string, until: number|null}} session */
+/** Show the lists, for an administrator who is signed in. @param {{name: string, id: string, until: number|null}} session */
 async function showDesk({ name, id, until }) {
   const [{ grants }, { screens: reports }, { waiting: asking }, { walls }, { refused: attempts }] = await Promise.all(
     ["grants", "screens", "pairing", "walls", "admin/refusals"].map((path) => ask("GET", path)),
@@ -57,7 +57,7 @@ async function showDesk({ name, id, until }) {
   wasIn = true;
 }
 
-/** @param {boolean} possible @param {string} why */
+/** Show the form for the token, with the reason why it is asked for. @param {boolean} possible @param {string} why */
 function showLogin(possible, why) {
   const cure = "Nobody can sign in: [access] admin in streamd.toml lists no token.";
   const isNew = byId("login").hidden;

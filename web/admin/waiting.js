@@ -37,7 +37,7 @@ async function letIn() {
   return `${made.name} at ${made.address} may read the wall ${made.wall}`;
 }
 
-/** @param {Waiting} item */
+/** Make the row of a screen that waits. @param {Waiting} item */
 function makeRow(item) {
   const element = addElement("li", "waiting");
   const code = addElement("strong", "code", element);

@@ -153,7 +153,7 @@ export class Connection {
     globalThis.removeEventListener?.("online", this.#hurry);
   }
 
-  /** @param {Way} way */
+  /** Open a transport, unless it is open already. @param {Way} way */
   #enter(way) {
     if (this.#ways[way]) return;
     const receiver = {
@@ -168,13 +168,16 @@ export class Connection {
     }
   }
 
-  /** @param {Way} way */
+  /** Close a transport. @param {Way} way */
   #leave(way) {
     this.#ways[way]?.close();
     this.#ways[way] = null;
   }
 
-  /** @param {Way} way */
+  /**
+   * React to the end of a transport: try the event stream instead of a WebSocket that never opened, or reconnect.
+   * @param {Way} way
+   */
   #ended(way) {
     const ended = this.#ways[way];
     this.#leave(way);
@@ -227,7 +230,11 @@ export class Connection {
     return low + (limit - low) * this.#api.random();
   }
 
-  /** @param {number} seconds @param {(late: boolean) => void} due */
+  /**
+   * Call `due` after some seconds, instead of what was due before.
+   * @param {number} seconds
+   * @param {(late: boolean) => void} due
+   */
   #wait(seconds, due) {
     this.#deadline = this.#api.clock() + seconds;
     this.#due = due;
@@ -257,7 +264,7 @@ export class Connection {
   /** The server has been silent for too long. After sleep the next attempt comes at once. @param {boolean} late */
   #overdue = (late) => this.lose(late ? 0 : undefined);
 
-  /** @param {Way} way @param {string} text */
+  /** Handle a message; the first hello decides which transport stays. @param {Way} way @param {string} text */
   #receive(way, text) {
     const now = this.#api.clock();
     if (now >= this.#deadline) return this.lose(0); // the machine slept, and this message may be hours old

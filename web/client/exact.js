@@ -32,12 +32,12 @@ function isLost(token) {
   return /^-?\d{16,}$/.test(token) && Number.isFinite(Number(token)) && BigInt(token) !== BigInt(Number(token));
 }
 
-/** @param {any} update @param {any} precise */
+/** Set `exact` of an update if its value needs a BigInt. @param {any} update @param {any} precise */
 function attach(update, { value }) {
   if (hasBigInt(value)) update.exact = value;
 }
 
-/** @param {any} value @returns {boolean} */
+/** Whether a value has a BigInt at any depth. @param {any} value @returns {boolean} */
 function hasBigInt(value) {
   return typeof value === "bigint" || (typeof value === "object" && value !== null && Object.values(value).some(hasBigInt));
 }

@@ -72,7 +72,7 @@ export class History {
     this.spans.retain(streams);
   }
 
-  /** @param {import("./link.js").Stream} stream */
+  /** The history of a stream; made, and asked for, at the first call. @param {import("./link.js").Stream} stream */
   #of({ name, description, seq, time = NaN, value, exact }) {
     const known = this.#known.get(name);
     if (known && known.keep === description.keep) return known;

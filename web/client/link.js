@@ -311,12 +311,12 @@ export class Link extends EventTarget {
     this.#arrived(more);
   }
 
-  /** @param {Stream} stream @param {Update} update */
+  /** Add an update to the history of its stream, if the page wants one. @param {Stream} stream @param {Update} update */
   #remember({ history }, update) {
     if (history && history.push(update) > (this.#history ?? 0)) history.shift();
   }
 
-  /** @param {{type: string, stream: string} & NonNullable<Stream["past"]>} message */
+  /** Set the past of a stream, from a message. @param {{type: string, stream: string} & NonNullable<Stream["past"]>} message */
   #past({ type, stream: name, ...past }) {
     const stream = this.streams.get(name);
     if (!stream) return; // it was forgotten meanwhile
@@ -355,7 +355,7 @@ export class Link extends EventTarget {
     this.#send("build", { build });
   }
 
-  /** @param {{code: string, message: string}} error */
+  /** Pass on why the server refused the connection or a message. @param {{code: string, message: string}} error */
   #refused({ code, message }) {
     if (code === "signed-out") this.at = null; // the streams that may be read have changed
     this.#send("error", { code, message });
@@ -390,7 +390,7 @@ export class Link extends EventTarget {
     return this.#history ? { ...stream, history: [] } : stream;
   }
 
-  /** @param {boolean} [more]  whether the newest value is still to come */
+  /** Note that a message has arrived. @param {boolean} [more]  whether the newest value is still to come */
   #arrived(more) {
     if (this.#connection.up) this.#turn(more ? "catching-up" : "live"); // a listener may have called select() meanwhile
   }

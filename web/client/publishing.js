@@ -45,6 +45,7 @@ export class Publishing {
   }
 
   /**
+   * Send updates, or keep them until they can be sent; the promise resolves with the receipt.
    * @param {PublishedUpdate[]} updates
    * @param {string} [key]
    * @returns {Promise<Receipt>}

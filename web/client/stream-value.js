@@ -160,7 +160,7 @@ class SharedLink {
     SharedLink.#all.delete(this.#url);
   }
 
-  /** @param {Set<string>} [names]  the streams that changed; left out: all */
+  /** Write the elements that show some streams. @param {Set<string>} [names]  the streams that changed; left out: all */
   #update(names) {
     for (const element of this.#elements) if (this.#link && (names?.has(element.name) ?? true)) element.update(this.#link);
   }

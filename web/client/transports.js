@@ -157,7 +157,7 @@ function utf8Characters(text) {
   return String.fromCharCode(...new TextEncoder().encode(text));
 }
 
-/** @param {string} text */
+/** A text in base64url, without padding. @param {string} text */
 function base64url(text) {
   return btoa(utf8Characters(text)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }

@@ -97,7 +97,11 @@ function worst(rows, count) {
   return rows.filter((row) => sorted.includes(row));
 }
 
-/** @param {Row} row @param {{x: (time: number) => number, middle: number, pitch: number, unit: number, to: number, paths: Paths}} place */
+/**
+ * Add the shapes of one row to the paths.
+ * @param {Row} row
+ * @param {{x: (time: number) => number, middle: number, pitch: number, unit: number, to: number, paths: Paths}} place
+ */
 function drawRow({ spans, until, rank }, { x, middle, pitch, unit, to, paths }) {
   const on = rank === "critical" ? " on" : "";
   for (const [i, [begin, end, mark]] of spans.entries()) {

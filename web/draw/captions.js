@@ -117,7 +117,7 @@ function difference(one, other) {
   return Number((one - other).toFixed(Math.min(20, Math.max(digitsOf(one), digitsOf(other)))));
 }
 
-/** @param {number} value @param {number} [decimals] */
+/** A number with the configured number of decimals. @param {number} value @param {number} [decimals] */
 function rounded(value, decimals) {
   return decimals === undefined ? value : Number(value.toFixed(decimals));
 }

@@ -195,7 +195,7 @@ export function shownLimits({ lines, scale }) {
   return [...found.values()];
 }
 
-/** @param {Chart} chart @param {Places} places @returns {Shape[]} */
+/** A line across the plot for each limit. @param {Chart} chart @param {Places} places @returns {Shape[]} */
 function limitLines(chart, { plot, y }) {
   return shownLimits(chart).map(({ level, value }) => path(`limit ${level}`, flat(plot, y(value))));
 }
@@ -301,7 +301,7 @@ function nameLabels(chart, { plot, y }) {
   };
 }
 
-/** @param {Line} line */
+/** The CSS classes of the name of a line. @param {Line} line */
 function nameClass({ current, level = "" }) {
   return ["name", current ? level : "quiet"].filter(Boolean).join(" ");
 }

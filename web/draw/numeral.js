@@ -84,7 +84,13 @@ function arrange(numeral, box, pictured) {
   return { step: Math.min(LOWEST, narrow), shape: "bare" };
 }
 
-/** @param {Shape} shape @param {number} step @param {number} width  of the numeral @param {{width: number, height: number}} box */
+/**
+ * Whether a numeral of this step leaves enough room to the picture of this shape.
+ * @param {Shape} shape
+ * @param {number} step
+ * @param {number} width  of the numeral
+ * @param {{width: number, height: number}} box
+ */
 function fits(shape, step, width, box) {
   const height = step * LINE + ABOVE;
   if (width > box.width || height > box.height) return false;
@@ -95,7 +101,7 @@ function fits(shape, step, width, box) {
   return shape === "bare" || box.height - height >= Math.max(LEAST.below, 0.6 * step);
 }
 
-/** @param {{width: number}} box */
+/** The width of the column beside a picture, in u. @param {{width: number}} box */
 function sideOf({ width }) {
   return Math.min(SIDE.most, Math.max(SIDE.least, SIDE.share * width));
 }

@@ -33,7 +33,11 @@ export function readPairs(value) {
   return read;
 }
 
-/** @param {[any, number|null][]} value @returns {Pairs} */
+/**
+ * The pairs, by time if all have times; rows without a time, and rows that were cut off, become notes.
+ * @param {[any, number|null][]} value
+ * @returns {Pairs}
+ */
 function sorted(value) {
   const isRest = ([x, y]) => y === null && typeof x === "string" && REST.test(x);
   const told = value.filter((pair) => !isRest(pair));
@@ -45,7 +49,7 @@ function sorted(value) {
   return { axis: "times", rows, notes: lost ? [...rest, { what: "withoutTime", count: lost }] : rest };
 }
 
-/** @param {string} rest @returns {Pairs["notes"][0]} */
+/** The note for the rows that the server cut off. @param {string} rest @returns {Pairs["notes"][0]} */
 function noteOf(rest) {
   const [, count, where] = rest.match(REST) ?? [];
   return { what: where === "before" ? "rowsBefore" : "more", count: Number(count) };

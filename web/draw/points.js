@@ -17,7 +17,7 @@ export function point(time, value) {
   return [time, value, value, value, value];
 }
 
-/** @param {Point} point @returns {boolean} */
+/** Whether a point is a gap: its number is unknown. @param {Point} point @returns {boolean} */
 export function isGap([, low]) {
   return Number.isNaN(low);
 }
@@ -151,7 +151,14 @@ function heldUntil([from, low, , high], width, to) {
   return Math.max((slot + 1) * width, isWhole ? slotOf(to, width) * width : 0);
 }
 
-/** @param {Point} slot @param {number} weight @param {Point} piece @param {number} seconds @returns {Point} */
+/**
+ * The point of a slot that covers both; means are weighted by the seconds, the last number is the piece's.
+ * @param {Point} slot
+ * @param {number} weight
+ * @param {Point} piece
+ * @param {number} seconds
+ * @returns {Point}
+ */
 function combined(slot, weight, piece, seconds) {
   const share = weight + seconds > 0 ? seconds / (weight + seconds) : 1;
   const middle = slot[2] === piece[2] ? slot[2] : slot[2] * (1 - share) + piece[2] * share; // equal numbers stay exact

@@ -30,7 +30,7 @@ export function measure(value, goal, span, now) {
   };
 }
 
-/** @param {number} share */
+/** The nearest number from 0 to 1. @param {number} share */
 function clamp(share) {
   return Math.min(1, Math.max(0, share));
 }

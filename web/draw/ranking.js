@@ -24,7 +24,12 @@ export function readRanked(value, former = "") {
   return rows.every(({ value: number }) => number === null || typeof number === "number") ? rows : null;
 }
 
-/** @param {any} row @param {string} former @returns {Ranked|null} */
+/**
+ * The name and the numbers of an object; null if it has no such members.
+ * @param {any} row
+ * @param {string} former
+ * @returns {Ranked|null}
+ */
 function ofRow(row, former) {
   if (row === null || typeof row !== "object") return null;
   if (former && Object.hasOwn(row, former)) {

@@ -97,7 +97,7 @@ class BandBody {
     return up < streams.length ? [{ strong: String(up), text: say("ofTotalUp", picture, { total: streams.length }) }] : [];
   }
 
-  /** @param {import("../draw/band.js").Row[]} rows @param {Picture} picture */
+  /** Write how many rows are well. @param {import("../draw/band.js").Row[]} rows @param {Picture} picture */
   #countUp(rows, picture) {
     const up = rows.filter(({ rank }) => rank === "ok").length;
     setText(this.#strong, String(up));
@@ -106,7 +106,14 @@ class BandBody {
   }
 }
 
-/** @param {Stream} stream @param {Picture} picture @param {number} window @param {number} to @returns {import("../draw/band.js").Row} */
+/**
+ * The row of a stream for a window of some seconds that ends at `to`.
+ * @param {Stream} stream
+ * @param {Picture} picture
+ * @param {number} window
+ * @param {number} to
+ * @returns {import("../draw/band.js").Row}
+ */
 function rowOf(stream, picture, window, to) {
   const state = stateOf(stream, picture);
   const rank = rankOf(state, stream.health.level);

@@ -102,7 +102,7 @@ class SwitchesBody {
   }
 }
 
-/** @param {Element} grid @returns {HTMLElement} */
+/** Add an empty cell. @param {Element} grid @returns {HTMLElement} */
 function makeCell(grid) {
   const cell = addElement("div", "switch words", grid);
   addElement("i", "sign", cell).ariaHidden = "true";
@@ -111,7 +111,7 @@ function makeCell(grid) {
   return cell;
 }
 
-/** @param {Stream} stream @param {Picture} picture @returns {Switch} */
+/** The look of one stream. @param {Stream} stream @param {Picture} picture @returns {Switch} */
 function switchOf(stream, picture) {
   const { value, description, health, seq, time = picture.now } = stream;
   if (isObject(value) || Array.isArray(value)) throw misfit("switches", "texts, true or false, or one object of them", value);

@@ -76,7 +76,11 @@ function completed(column, rows) {
   return { decimals: show === "number" && !column.format ? decimalsOf(cells) : undefined, ...column, title: (column.title ?? (/^\d+$/.test(column.key) ? "" : column.key)) + unit, show, align: column.align ?? (show === "number" ? "right" : "left") };
 }
 
-/** @param {any} row @param {string} key  Object.hasOwn: every object inherits a "constructor", which is no data */
+/**
+ * A member of a row; undefined if it has none.
+ * @param {any} row
+ * @param {string} key  Object.hasOwn: every object inherits a "constructor", which is no data
+ */
 function valueAt(row, key) {
   return row !== null && typeof row === "object" && Object.hasOwn(row, key) ? row[key] : null;
 }

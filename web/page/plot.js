@@ -38,7 +38,7 @@ export class Plot {
     for (const element of this.#labels.splice(labels.length)) element.remove();
   }
 
-  /** @param {Shape} shape @param {number} i */
+  /** Draw a shape in the i-th element. @param {Shape} shape @param {number} i */
   #draw({ tag, className, attributes }, i) {
     let element = this.#shapes[i];
     if (element?.localName !== tag) {
@@ -52,7 +52,7 @@ export class Plot {
     }
   }
 
-  /** @param {Label} label @param {number} i */
+  /** Write a label into the i-th element. @param {Label} label @param {number} i */
   #write({ className, text, align, x, y, room }, i) {
     const element = (this.#labels[i] ??= addElement("bdi", "", this.element));
     const classes = `${className} ${align}`;

@@ -81,6 +81,7 @@ export class Ranking {
 }
 
 /**
+ * Write a name, its number and its bar into a row.
  * @param {HTMLElement} row
  * @param {Ranked & {text: string}} ranked
  * @param {ReturnType<typeof barScale>} scale
@@ -100,7 +101,7 @@ function writeRow(row, { name, value, former = null, text }, { zero, at }, { siz
   if (former !== null) setProperty(row, "--former", at(former));
 }
 
-/** @param {Element} list @returns {HTMLElement} */
+/** Add an empty row. @param {Element} list @returns {HTMLElement} */
 function makeRow(list) {
   const row = addElement("li", "", list);
   const track = addElement("div", "track", row);

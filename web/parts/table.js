@@ -88,7 +88,7 @@ export class Table {
     });
   }
 
-  /** @param {number[]} widths  in em @param {number} size  of em */
+  /** Set the widths of the columns. @param {number[]} widths  in em @param {number} size  of em */
   #size(widths, size) {
     while (this.#columns.children.length > widths.length) this.#columns.lastElementChild?.remove();
     widths.forEach((width, j) => {
@@ -97,7 +97,12 @@ export class Table {
     });
   }
 
-  /** @param {HTMLElement} line @param {(Cell & {column: {show: Show, align: string}})[]} cells @param {"th"|"td"} tag */
+  /**
+   * Write the cells of a line.
+   * @param {HTMLElement} line
+   * @param {(Cell & {column: {show: Show, align: string}})[]} cells
+   * @param {"th"|"td"} tag
+   */
   #fill(line, cells, tag) {
     while (line.children.length > cells.length) line.lastElementChild?.remove();
     cells.forEach(({ text, share, look = "", column: { show, align } }, j) => {
@@ -111,7 +116,12 @@ export class Table {
     });
   }
 
-  /** @param {HTMLElement} element @param {number|null} share @param {string} text */
+  /**
+   * Draw a share as a bar in a cell; null: it is unknown.
+   * @param {HTMLElement} element
+   * @param {number|null} share
+   * @param {string} text
+   */
   #bar(element, share, text) {
     const bar = /** @type {HTMLElement} */ (element.querySelector(".part") ?? (element.replaceChildren(), addElement("span", "part", element)));
     bar.role = "img";
@@ -121,7 +131,13 @@ export class Table {
   }
 }
 
-/** @param {TableColumn} column @param {TableRow[]} rows @param {number} j @returns {import("../draw/columns.js").ColumnSize} */
+/**
+ * The sizes that the j-th column wants.
+ * @param {TableColumn} column
+ * @param {TableRow[]} rows
+ * @param {number} j
+ * @returns {import("../draw/columns.js").ColumnSize}
+ */
 function sizeOf({ title, show, align }, rows, j) {
   const head = emsOf(title) * SMALL;
   if (show === "bar") return { width: Math.max(BAR.width, head), least: Math.max(BAR.least, head) };

@@ -57,7 +57,12 @@ export function leftUntil(end, { from }, place) {
   return Math.min(1, Math.max(0, (until - place.now) / (until - begin)));
 }
 
-/** @param {unknown} written @param {Place & {now: number}} place @param {boolean} isEnd  a date ends with its day */
+/**
+ * The time that a written moment stands for, in seconds since 1970; null if it is none.
+ * @param {unknown} written
+ * @param {Place & {now: number}} place
+ * @param {boolean} isEnd  a date ends with its day
+ */
 function momentOf(written, place, isEnd) {
   if (typeof written !== "string") return null;
   const today = new Date(wallClock(place.now, place) * 1000).toISOString().slice(0, 10);

@@ -72,7 +72,7 @@ export function exact(value, place = {}) {
   return String(value).replace(/-/g, MINUS).replace("e+", "e").replace(".", pointOf(place));
 }
 
-/** @param {Place} place */
+/** The decimal point of a language. @param {Place} place */
 function pointOf(place) {
   return numberFormat(place, {}).formatToParts(0.5).find(({ type }) => type === "decimal")?.value ?? ".";
 }
@@ -134,7 +134,16 @@ export function scaledParts(value, unit, place) {
   return scale(value, PREFIXES.indexOf(prefix), highest, base + rest, place);
 }
 
-/** @param {number} value @param {number} at  the place of its prefix in PREFIXES @param {number} highest @param {string} base @param {Place} place @param {number} [decimals] @returns {Written} */
+/**
+ * A value with the prefix that leaves it less than 1000.
+ * @param {number} value
+ * @param {number} at  the place of its prefix in PREFIXES
+ * @param {number} highest
+ * @param {string} base
+ * @param {Place} place
+ * @param {number} [decimals]
+ * @returns {Written}
+ */
 function scale(value, at, highest, base, place, decimals) {
   let [size, prefix] = [value, at];
   while (Math.abs(size) >= 999.5 && prefix < highest) [size, prefix] = [size / 1000, prefix + 1];
@@ -162,7 +171,7 @@ function isZero(text, place) {
   return (text.match(/\p{Nd}/gu) ?? []).every((digit) => digit === zero);
 }
 
-/** @param {string} word @param {Intl.NumberFormat} format */
+/** The short form of a larger unit. @param {string} word @param {Intl.NumberFormat} format */
 function compactWord(word, format) {
   const isEnglish = /^en\b/.test(format.resolvedOptions().locale);
   return isEnglish && Object.hasOwn(ENGLISH, word) ? ENGLISH[word] : word;

@@ -22,7 +22,7 @@ export function text(value, place = {}) {
   return cut(typeof value === "string" && value.trim() ? value : json(value, place), LONGEST);
 }
 
-/** @param {any} value @param {Place} place */
+/** A value as JSON text. @param {any} value @param {Place} place */
 function json(value, place) {
   try {
     return JSON.stringify(value, (_, member) => (typeof member === "bigint" ? String(member) : member));

@@ -74,7 +74,7 @@ const FORMS = {
   "short weekday": { weekday: "short" },
 };
 
-/** @param {string} form @param {number} time @param {Place} place */
+/** A time in one of the forms. @param {string} form @param {number} time @param {Place} place */
 function write(form, time, place) {
   return dateFormat(place, FORMS[form]).format(time * 1000);
 }
@@ -158,7 +158,7 @@ export function againstDay(days, now, place = {}, { narrow } = {}) {
   return say("againstLastDay", place, { day: write(weekday(narrow), noonOf(days, now, place), { ...place, timezone: "UTC" }) });
 }
 
-/** @param {boolean} [narrow] */
+/** The form for a day of the week. @param {boolean} [narrow] */
 function weekday(narrow) {
   return narrow ? "short weekday" : "weekday";
 }
@@ -178,7 +178,7 @@ function dayOf(time, place) {
   return Math.floor(wallClock(time, place) / DAY);
 }
 
-/** @param {number} time @param {Place} place */
+/** The year of a time, on the clock of the place. @param {number} time @param {Place} place */
 function yearOf(time, place) {
   return new Date(wallClock(time, place) * 1000).getUTCFullYear();
 }

@@ -128,7 +128,7 @@ export function decimalsOf(values) {
   return most && most <= MOST_DECIMALS ? most : undefined;
 }
 
-/** @param {string} digits */
+/** How many decimals a written number has; Infinity with an exponent. @param {string} digits */
 function decimalsIn(digits) {
   return digits.includes("e") ? Infinity : digits.split(".")[1]?.length ?? 0;
 }
@@ -145,7 +145,7 @@ export function wordOf(value, { words }) {
   return Object.hasOwn(words, key) ? cut(String(words[key]), LONGEST_WORD) : null;
 }
 
-/** @param {any} value @param {Place} place */
+/** A value as text; yes or no for true and false. @param {any} value @param {Place} place */
 function plainText(value, place) {
   return typeof value === "boolean" ? say(value ? "yes" : "no", place) : text(value, place);
 }
@@ -168,7 +168,7 @@ function inSeconds(value, unit, place, narrow) {
 /** Signs that stand before their amount. */
 const SIGNS = ["€", "$", "£"];
 
-/** @param {Written} parts @param {unknown} unit @returns {Written} */
+/** A number with the unit of its stream. @param {Written} parts @param {unknown} unit @returns {Written} */
 function withUnit(parts, unit) {
   if (SIGNS.includes(String(unit))) return signed(parts, String(unit));
   return { ...parts, unit: [parts.unit, cut(String(unit ?? ""), LONGEST_UNIT)].filter(Boolean).join("\u202f") };
@@ -180,17 +180,21 @@ function signed({ value, unit }, sign) {
   return { before: (isNegative ? "\u2212" : "") + sign, value: isNegative ? value.slice(1) : value, unit };
 }
 
-/** @param {string} value @returns {Written} */
+/** A text without a unit. @param {string} value @returns {Written} */
 function alone(value) {
   return { before: "", value, unit: "" };
 }
 
-/** @param {Format} write @returns {Format} */
+/** A format for numbers, which gives null for any other value. @param {Format} write @returns {Format} */
 function ifNumber(write) {
   return (value, ...rest) => (Number.isFinite(value) ? write(value, ...rest) : null);
 }
 
-/** @param {(time: number, now: number, place: Place, precision: {narrow: boolean}) => string} write @returns {Format} */
+/**
+ * A format for times, which gives null for any other value.
+ * @param {(time: number, now: number, place: Place, precision: {narrow: boolean}) => string} write
+ * @returns {Format}
+ */
 function ifTime(write) {
   return (value, _, place, narrow) => {
     const time = timeOf(value, place);

@@ -41,7 +41,11 @@ export function wallClock(time, { timezone }) {
   return time + offset;
 }
 
-/** @param {number} time  in whole seconds @param {string} [timezone] */
+/**
+ * The seconds by which a time zone is ahead of UTC at a time.
+ * @param {number} time  in whole seconds
+ * @param {string} [timezone]
+ */
 function offsetAt(time, timezone) {
   const parts = dateFormat({ language: "en", timezone }, FIELDS).formatToParts(time * 1000);
   const of = Object.fromEntries(parts.map(({ type, value }) => [type, Number(value)]));

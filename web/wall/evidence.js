@@ -109,7 +109,7 @@ export function assessEach(streams, picture, parts = []) {
   return { state, level: worstLevel(assessments), evidence: parts, members: each };
 }
 
-/** @param {{level: Assessment["level"]}[]} each */
+/** The worst level of several. @param {{level: Assessment["level"]}[]} each */
 function worstLevel(each) {
   return LEVELS.find((level) => each.some((one) => one.level === level)) ?? "ok";
 }
@@ -131,7 +131,7 @@ export function textOf({ strong, text } = {}) {
   return [strong, text].filter(Boolean).join(" ");
 }
 
-/** @param {unknown} error @param {Picture} picture */
+/** The message of an error, for the viewer. @param {unknown} error @param {Picture} picture */
 function messageOf(error, picture) {
   try {
     if (error instanceof Misfit) return error.sentence(picture);
@@ -162,7 +162,7 @@ function sign({ description }, level, picture) {
   return level === "ok" ? "" : `${SIGNS[level]} ${limit(description[level], description, picture) || say(level, picture)}`;
 }
 
-/** @param {Stream} stream @param {Picture} picture */
+/** The text about the age of a value; empty if it is young. @param {Stream} stream @param {Picture} picture */
 function age({ time = NaN }, picture) {
   const { now } = picture;
   if (time > now + AHEAD) return say("dated", picture, { time: clock(time, now, picture) });
@@ -170,12 +170,12 @@ function age({ time = NaN }, picture) {
   return say("unchanged", picture, { time: duration(now - time, 1, picture) });
 }
 
-/** @param {Stream} stream @param {Picture} picture */
+/** The text about a value that is no longer current. @param {Stream} stream @param {Picture} picture */
 function former({ seq, time = NaN }, picture) {
   return seq ? say("valueOf", picture, { time: clock(time, picture.now, picture) }) : say("noValue", picture);
 }
 
-/** @param {Stream} stream @param {Picture} picture */
+/** The text about why, or for how long, a stream is late. @param {Stream} stream @param {Picture} picture */
 function lateness(stream, picture) {
   const { health } = stream;
   if (health.state === "late" && health.error) return cut(String(health.error), 200);
@@ -183,7 +183,12 @@ function lateness(stream, picture) {
   return late >= 0 ? say("lateBy", picture, { time: duration(late, 1, picture) }) : sinceWhen("late", stream, picture);
 }
 
-/** @param {"late"|"waiting"} state @param {Stream} stream @param {Picture} picture */
+/**
+ * The text about a state, with the time when it began if that is known.
+ * @param {"late"|"waiting"} state
+ * @param {Stream} stream
+ * @param {Picture} picture
+ */
 function sinceWhen(state, { health }, picture) {
   return health.since ? say(`${state}Since`, picture, { time: clock(health.since, picture.now, picture) }) : say(state, picture);
 }

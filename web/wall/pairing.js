@@ -43,7 +43,7 @@ export class Pairing {
     byId("pairing").hidden = true;
   }
 
-  /** @param {{code: string, lasting: boolean}} told @param {string} asking @param {Place} place */
+  /** Show the code. @param {{code: string, lasting: boolean}} told @param {string} asking @param {Place} place */
   #show({ code, lasting }, asking, place) {
     this.isWaiting = true;
     setText(byId("notice"), "");
@@ -86,7 +86,7 @@ function device() {
   return made;
 }
 
-/** @param {Uint8Array} bytes */
+/** Bytes in base64url, without padding. @param {Uint8Array} bytes */
 function base64url(bytes) {
   return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }

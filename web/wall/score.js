@@ -57,7 +57,7 @@ export class Scores {
     });
   }
 
-  /** @param {number} count */
+  /** Have this number of scores. @param {number} count */
   #show(count) {
     for (const score of this.#scores.splice(count)) score.element.remove();
     while (this.#scores.length < count) {

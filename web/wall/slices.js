@@ -113,7 +113,7 @@ export function areaOf(items, columns) {
   return items.reduce((sum, item) => sum + ("items" in item ? areaOf(item.items, columns) : cellsOf(item, columns)), 0);
 }
 
-/** @param {Item} item @param {number} columns */
+/** How many cells of the grid an item asks for. @param {Item} item @param {number} columns */
 function cellsOf({ size }, columns) {
   const [wide, high] = SIZES[size];
   return Math.min(columns, wide) * high;
@@ -209,7 +209,11 @@ class Cuts {
     return (this.#across(columns) - (last - first - 1) * GUTTER.x) / wished;
   }
 
-  /** @param {boolean} free  whether heights suit the sizes, instead of being rows of the grid @returns {Generator<Box>} */
+  /**
+   * Yield the boxes of some items within a box.
+   * @param {boolean} free  whether heights suit the sizes, instead of being rows of the grid
+   * @returns {Generator<Box>}
+   */
   *#place(first, last, columns, rows, { x, y, height }, free) {
     const cut = this.#best(first, last, columns, rows);
     if (cut.at && cut.rows < rows) {
@@ -290,7 +294,7 @@ function inside(group, box, column) {
   return slices;
 }
 
-/** @param {Slices|null} slices @returns {Slices|null} */
+/** The slices, at the cost of a group that does not stay together. @param {Slices|null} slices @returns {Slices|null} */
 function torn(slices) {
   return slices && { ...slices, cost: slices.cost + TORN };
 }

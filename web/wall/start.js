@@ -79,7 +79,7 @@ function hear({ build, walls }) {
   if (!asking && isOutdated()) void update();
 }
 
-/** @param {Program} first */
+/** Connect, and show the walls of a program. @param {Program} first */
 function show({ playlist, walls }) {
   let streams = selectionOfAll(walls);
   const link = connect({ url: new URL("ws?pace=100ms", document.baseURI), streams });

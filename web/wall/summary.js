@@ -40,7 +40,7 @@ export function needsOf(tiles, now, place = {}) {
   return RANKS.flatMap((rank) => named.filter((one) => one.rank === rank));
 }
 
-/** @param {string} called @param {Assessment} assessment @returns {Named[]} */
+/** The names and reasons of a tile that is not well. @param {string} called @param {Assessment} assessment @returns {Named[]} */
 function namedOf(called, { state, level, evidence, since, needs = [], members = [] }, now, place) {
   if (members.length && state === "current") return members.flatMap((one) => namedOf(one.called, one.assessment, now, place));
   const parts = needs.map(({ name, text = "", level }) => ({ rank: level, name: `${SIGNS[level]} ${name}`, text }));
@@ -70,7 +70,7 @@ export function fitNeeds(needs, room) {
   return fitting.more ? firstNeeds(needs, room) : fitting;
 }
 
-/** @param {Named[]} needs @param {number} room */
+/** The first names for which there is room, and the number of the others. @param {Named[]} needs @param {number} room */
 function firstNeeds(needs, room) {
   const widths = needs.map(({ name, text }) => NARROWER * emsOf(`${name} ${text}`) + GAP);
   let [count, used] = [0, 0];

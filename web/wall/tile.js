@@ -137,7 +137,7 @@ export class Tile extends HTMLElement {
     return emsOf(this.called) * SIZE.label + emsOf(this.#beside(age)) * SIZE.aside + SIZE.space < (this.#room?.width ?? 0);
   }
 
-  /** @param {string} age */
+  /** The text beside the label. @param {string} age */
   #beside(age) {
     return [this.#body?.aside, age].filter(Boolean).join(APART);
   }
@@ -278,7 +278,7 @@ function addPart(parent) {
   return element;
 }
 
-/** @param {HTMLElement} element  made by `addPart` @param {import("../kinds/kind.js").Part} part */
+/** Write a part of the evidence. @param {HTMLElement} element  made by `addPart` @param {import("../kinds/kind.js").Part} part */
 function setPart(element, { strong = "", text = "", level }) {
   const [bold, rest] = element.children;
   setText(bold, strong);

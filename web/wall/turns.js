@@ -76,7 +76,7 @@ export class Turns {
     return momentOf(this.#link.now(), this.#playlist.timezone);
   }
 
-  /** @param {boolean} over  whether the time of the present wall is over */
+  /** The number of the turn that is shown now. @param {boolean} over  whether the time of the present wall is over */
   #turnAt(over) {
     const critical = [...this.#link.streams.values()].filter(({ health: { level, state } }) => level === "critical" && state === "fresh");
     const isCritical = (/** @type {string} */ wall) => {
@@ -86,7 +86,7 @@ export class Turns {
     return turnAt(this.#turns, this.#shown, over, this.#moment(), isCritical);
   }
 
-  /** @param {number} turn @returns {WallConfiguration} */
+  /** The configuration of a turn's wall. @param {number} turn @returns {WallConfiguration} */
   #configurationOf(turn) {
     return /** @type {WallConfiguration} */ (this.#configurations.get(this.#turns[turn].wall));
   }

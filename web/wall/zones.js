@@ -27,7 +27,13 @@ export class Zones {
     for (const { element, format } of this.#shown) setText(element, format.format(now * 1000));
   }
 
-  /** @param {HTMLElement} element @param {string|undefined} language @param {Intl.DateTimeFormatOptions} options @returns {boolean} */
+  /**
+   * Add a clock; return whether the browser knows the time zone and the language.
+   * @param {HTMLElement} element
+   * @param {string|undefined} language
+   * @param {Intl.DateTimeFormatOptions} options
+   * @returns {boolean}
+   */
   #add(element, language, options) {
     try {
       this.#shown.push({ element, format: new Intl.DateTimeFormat(language, options) });

@@ -266,7 +266,8 @@ class PollSession:
 def answer_of(body: bytes, reader: Principal | None = None) -> Response:
     """Return the answer to a poll or a POST.
 
-    :param reader: the client whose rights it needs until its end; None if it needs no rights.
+    :param reader: the client that must keep its rights until the answer ends; None if no rights are
+        needed.
     """
     headers = {"Content-Type": "text/plain; charset=UTF-8", "Cache-Control": "no-store"}
     answer: Response = private(Response(200, body, headers, reader=reader))

@@ -95,14 +95,14 @@ def test_without_a_wall_there_is_one_of_everything(folder: Path) -> None:
     assert Page(folder, [Wall(name="hall"), Wall(name="lab")]).walls == ["hall", "lab"]
 
 
-def test_walls_tell_the_order_of_the_configuration(folder: Path) -> None:
+def test_walls_have_the_order_of_the_configuration(folder: Path) -> None:
     page = Page(folder, [Wall(name="hall")], order=["b", "a"])
     [answer] = page._walls.values()
     assert b'"order":["b","a"]' in answer.body
     assert page.version != Page(folder, [Wall(name="hall")], order=["a", "b"]).version
 
 
-def test_walls_tell_their_language_and_timezone(folder: Path) -> None:
+def test_walls_have_the_language_and_timezone(folder: Path) -> None:
     page = Page(folder, [Wall(name="hall")], language="de", timezone="Europe/Berlin")
     [answer] = page._walls.values()
     assert b'"language":"de","timezone":"Europe/Berlin"' in answer.body
