@@ -50,7 +50,7 @@ class RateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     The defaults let a hundred screens behind one address load the page again at the same time.
 
     :ivar handshakes: WebSockets that one client address begins.
-    :ivar requests: requests of one client address, without those for the files of the page.
+    :ivar requests: requests of one client address; requests for the files of the page do not count.
     :ivar publishes: publishes, deletions and commands of one client address without a valid token.
     :ivar token_publishes: publishes and deletions with one token.
     """

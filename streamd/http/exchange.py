@@ -173,7 +173,7 @@ class Exchange(http.Request):
         return self.method in _WITH_BODY and self.content.tell() > 0
 
     def parseCookies(self) -> None:
-        """Skip cookies: streamd reads none."""
+        """Do nothing: streamd itself reads the cookies that it needs."""
 
     def handleContentChunk(self, data: bytes) -> None:
         try:

@@ -121,7 +121,10 @@ class RequestLog:
             )
 
     def left_out(self, *kind: str) -> int | None:
-        """Return how many lines of a kind were left out before this one; None to leave it out."""
+        """Return how many lines of a kind were left out before this line.
+
+        :returns: None if this line has to be left out, too.
+        """
         at, more = self._said.get(kind, (-_SAY_EVERY, 0))
         now = self._clock.seconds()
         if now - at < _SAY_EVERY:

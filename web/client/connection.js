@@ -46,7 +46,7 @@ const LEAP = 3;
 export class Connection {
   /** Seconds between two ticks of the server. */
   tick = 5;
-  /** When the last message of the server came, by our clock. */
+  /** When the last message of the server came, in seconds on the option `clock`. */
   heard;
 
   #listener;

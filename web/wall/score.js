@@ -85,14 +85,14 @@ class Score {
     return this.#plot.element;
   }
 
-  /** @param {ReturnType<typeof plotsOf>} box  of the plots @param {{unit: number, window: number, events?: string}} options */
+  /** Lay the lines over the plots. @param {ReturnType<typeof plotsOf>} box  of the plots @param {{unit: number, window: number, events?: string}} options */
   place(box, options) {
     [this.#box, this.#options, this.#key] = [box, options, ""];
     this.element.classList.add("score");
     for (const [name, value] of [["--x", box.x], ["--y", box.y], ["--w", box.width], ["--h", box.height]]) setProperty(this.element, String(name), value);
   }
 
-  /** @param {Map<string, Stream>} streams @param {Picture} picture */
+  /** Draw the lines for hours, events and now. @param {Map<string, Stream>} streams @param {Picture} picture */
   draw(streams, picture) {
     const { unit, window, events } = this.#options;
     const to = Math.min(picture.now, picture.lost ?? Infinity);

@@ -161,7 +161,10 @@ class Sources(Ownership):
         source.retired = False
 
     def retire(self, source: SourceHealth, now: float) -> None:
-        """Mark the streams of a source that no node runs; later, release those that got an update."""
+        """Mark the streams of a source that no node runs.
+
+        Later calls release the streams that have got an update since.
+        """
         self.release(source, now)
         if not source.retired:
             marked = source.unreported

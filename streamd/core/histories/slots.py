@@ -246,7 +246,7 @@ class Slots:
     # -- read --------------------------------------------------------------------------------------
 
     def read(self, begin: float, end: float) -> list[Slot]:
-        """Return the slots that overlap a stretch of time, in order, without those that have no number.
+        """Return the slots within a period, in order; slots without a number are left out.
 
         :param begin: seconds since the epoch.
         :param end: seconds since the epoch; the newest number holds until then.

@@ -60,7 +60,7 @@ class AlertSettings(SourceSettings, frozen=True):
 
 
 class AlertSource:
-    """Watches streams, and sends messages about those that need somebody.
+    """Watches streams, and sends messages about their conditions.
 
     :ivar name: the name of the alert.
     :ivar stream: the name of its stream, ``alerts.NAME``.
