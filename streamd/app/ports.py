@@ -122,9 +122,9 @@ def address_of(opened: IListeningPort, port: str) -> str:
 
 
 def wall_address(opened: IListeningPort, port: str, public: str | None) -> str:
-    """Return the address of the wall, for the log.
+    """Return the text of the log about the address of the wall.
 
-    :param public: ``[server] url``; then the address of the port is the proxy's way to the daemon.
+    :param public: ``[server] url``, the address for browsers; None if it is the address of the port.
     """
     own = address_of(opened, port)
     return own if public is None else f"{public}, for proxies at {own}"

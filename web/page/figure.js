@@ -95,13 +95,13 @@ export class Figure {
     return wide.fit.step < Math.min(narrow.fit.step, Math.max(DROP * narrow.fit.step, LEAST)) ? narrow : wide;
   }
 
-  /** @param {import("../text/face.js").Face} face */
+  /** The size of a number in the box. @param {import("../text/face.js").Face} face */
   #numeral({ before, value, unit }) {
     const wide = this.isNumber ? value.padStart(DIGITS, "0") : value;
     return fitNumeral({ before, value: wide, unit }, this.#box, this.#pictured && this.isNumber);
   }
 
-  /** @param {import("../text/face.js").Face} face */
+  /** Write the parts of a value into their elements. @param {import("../text/face.js").Face} face */
   #write({ before, value, size, unit, exact }) {
     setText(this.#before, before);
     setText(this.#value, value);

@@ -14,7 +14,10 @@ export class Meter {
     this.element.ariaHidden = "true"; // figure and evidence say the same in words
   }
 
-  /** @param {{filled: number, tick?: number|null, goal?: number|null}} shares  of the bar, 0 to 1; null: no tick or gap */
+  /**
+   * Draw the bar.
+   * @param {{filled: number, tick?: number|null, goal?: number|null}} shares  of the bar, 0 to 1; null: no tick or gap
+   */
   show({ filled, tick = null, goal = null }) {
     setProperty(this.element, "--filled", filled);
     for (const [name, share] of Object.entries({ tick, goal })) {

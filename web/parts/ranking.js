@@ -39,13 +39,20 @@ export class Ranking {
   /** @type {(value: number|null) => string} */
   #write = String;
 
-  /** @param {{width: number, height: number, full: number, spare: number}} room  in u; it takes the spare height if all rows have room then */
+  /**
+   * Set the room for the rows.
+   * @param {{width: number, height: number, full: number, spare: number}} room  in u; it takes the spare height if all rows have room then
+   */
   fit({ width, height, full, spare }) {
     this.#room = { width, height, full, spare };
     this.#arrange();
   }
 
-  /** @param {Ranked[]} ranked @param {(value: number|null) => string} write */
+  /**
+   * Draw the bars; `write` makes the texts of the numbers.
+   * @param {Ranked[]} ranked
+   * @param {(value: number|null) => string} write
+   */
   show(ranked, write) {
     [this.#ranked, this.#write] = [ranked, write];
     this.#arrange();

@@ -24,13 +24,14 @@ export class RowsBody {
     return this.#table.whole;
   }
 
-  /** @param {import("../kinds/kind.js").Box} box */
+  /** Set the room for the rows. @param {import("../kinds/kind.js").Box} box */
   fit({ width, height, full, spare }) {
     this.#room = { width, height, full, spare };
     if (this.#latest) this.show(...this.#latest);
   }
 
   /**
+   * Draw the rows for which there is room.
    * @param {import("./table.js").TableColumn[]} columns  at least one
    * @param {import("./table.js").TableRow[]} rows
    * @param {import("../text/language.js").Place} place

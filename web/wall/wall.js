@@ -102,7 +102,7 @@ export class Wall {
     this.#schedule();
   }
 
-  /** Show the next page, or another one. @param {number} [step] */
+  /** Show the next page. @param {number} [step] how many pages to go forward */
   page(step = 1) {
     this.#places.turn(step);
     this.#schedule();
