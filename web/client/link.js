@@ -377,14 +377,14 @@ export class Link extends EventTarget {
     this.#send("change", { names });
   }
 
-  /** @returns {Stream} */
+  /** The stream with a name; a new one if there is none. @returns {Stream} */
   #stream(name) {
     const stream = this.streams.get(name) ?? this.#blank(name);
     this.streams.set(name, stream);
     return stream;
   }
 
-  /** @returns {Stream} */
+  /** A stream of which nothing is known yet. @returns {Stream} */
   #blank(name) {
     const stream = { name, description: {}, health: {}, seq: 0, missed: 0 };
     return this.#history ? { ...stream, history: [] } : stream;

@@ -136,7 +136,7 @@ class Paths {
     this.#paths.set(className, (this.#paths.get(className) ?? "") + d);
   }
 
-  /** @returns {Shape[]} */
+  /** The paths, as shapes. @returns {Shape[]} */
   shapes() {
     return [...this.#paths].filter(([, d]) => d).map(([className, d]) => ({ tag: /** @type {const} */ ("path"), className, attributes: { d } }));
   }

@@ -221,7 +221,7 @@ function ends({ lines, unit, left, to }, { plot, x, y }) {
   });
 }
 
-/** @returns {Shape} */
+/** A dot at a point. @returns {Shape} */
 function dot(cx, cy, r) {
   return { tag: "circle", className: "dot", attributes: { cx, cy, r } };
 }
@@ -252,7 +252,7 @@ function numbers(chart, marks, { plot, y }) {
   return marks.map((mark) => numberLabel(chart, plot, "tick", number(mark), y(mark)));
 }
 
-/** @returns {Label} */
+/** A number at the left of the plot. @returns {Label} */
 function numberLabel({ unit, left }, plot, className, text, y) {
   return { className, text, align: "end", x: plot.x - SPACE * unit, y, room: (left - SPACE + OVER) * unit };
 }

@@ -27,7 +27,10 @@ export function moved(past, parts, from, to) {
   return ghost;
 }
 
-/** @returns {Point[]} */
+/**
+ * The points of the past for a part of the present, `shift` seconds later; a gap where they begin too late.
+ * @returns {Point[]}
+ */
 function stretch(past, begin, end, shift) {
   const known = within(past, begin - shift, end - shift);
   if (known[0]?.[0] !== begin - shift) known.unshift(point(begin - shift, NaN));

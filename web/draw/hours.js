@@ -36,7 +36,7 @@ export function roundTimes(from, to, most, place) {
   return step ? byClock(from, to, step, place) : byMonth(from, to, most, place);
 }
 
-/** @returns {Tick[]} */
+/** The ticks every `step` seconds, at round times of the clock. @returns {Tick[]} */
 function byClock(from, to, step, place) {
   const origin = step === 7 * DAY ? MONDAY : 0;
   /** @type {Tick["finest"]} */
@@ -50,7 +50,7 @@ function byClock(from, to, step, place) {
   return ticks;
 }
 
-/** @returns {Tick[]} */
+/** The ticks at the beginnings of months, at most `most`. @returns {Tick[]} */
 function byMonth(from, to, most, place) {
   const step = MONTHS.find((months) => (to - from) / (months * MONTH) <= most) ?? Math.ceil((to - from) / (12 * MONTH * most)) * 12;
   const first = new Date(wallClock(from, place) * 1000);

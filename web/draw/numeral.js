@@ -71,7 +71,7 @@ export function reachesBelow(value) {
   return DEEP.test(value);
 }
 
-/** @returns {{step: number, shape: Shape}} */
+/** The largest step that fits, and the shape that it leaves to the picture. @returns {{step: number, shape: Shape}} */
 function arrange(numeral, box, pictured) {
   const orders = pictured ? [box.width > WIDE * box.height ? ["sided", "beside", "below"] : ["below", "sided", "beside"], ["bare"]] : [["bare"]];
   for (const shapes of orders) {

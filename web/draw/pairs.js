@@ -68,14 +68,14 @@ export function pointsOf(rows) {
   return { times, values, until: times[times.length - 1] + (step < Infinity ? step : 1) };
 }
 
-/** @returns {boolean} */
+/** Whether a row is a name or a time, and a number or null. @returns {boolean} */
 function isPair(row) {
   if (!Array.isArray(row) || row.length !== 2) return false;
   const [x, y] = row;
   return (typeof x !== "object" || x === null) && (y === null || typeof y === "number");
 }
 
-/** @returns {boolean} */
+/** Whether a value is a time as text. @returns {boolean} */
 function isTime(x) {
   return typeof x === "string" && TIME.test(x) && !Number.isNaN(Date.parse(x));
 }

@@ -42,7 +42,7 @@ export function scaleOf({ low, high }, { zero = false, log = false, limits = [] 
   return log && high > 0 ? logScale(low, high, values) : linearScale(low, high, zero, values);
 }
 
-/** @returns {Scale} */
+/** A scale on which equal differences have equal distances. @returns {Scale} */
 function linearScale(low, high, zero, limits) {
   if (low === 0 && high === 0) high = 1; // a line of zeros lies on the lower edge
   const fromZero = low >= 0 && high > 0 && (zero || low < NEAR_ZERO * high);
@@ -83,7 +83,7 @@ function multiples(step, bottom, top) {
   return Array.from({ length: Math.floor(top / step) - first + 1 }, (_, i) => tidy((first + i) * step));
 }
 
-/** @returns {Scale} */
+/** A scale on which equal ratios have equal distances. @returns {Scale} */
 function logScale(low, high, limits) {
   const floor = Math.max(low, high / 1e6); // zero and less have no place: they are at the lower edge
   const near = limits.filter((value) => value > 0 && value <= high * NEAR_FACTOR && value >= floor / NEAR_FACTOR);

@@ -74,7 +74,10 @@ function defined(spec) {
   return Object.fromEntries(["goal", "from", "by", "format", "currency", "decimals"].flatMap((key) => (spec[key] === undefined ? [] : [[key, spec[key]]])));
 }
 
-/** @returns {import("../draw/progress.js").Progress|null}  null: without a number, or without a goal */
+/**
+ * How far a value is on its way to the goal.
+ * @returns {import("../draw/progress.js").Progress|null}  null: without a number, or without a goal
+ */
 function progressOf(stream, picture, spec) {
   const { goal, from, by } = settingsOf(stream, spec);
   if (typeof stream.value !== "number" || !goal) return null;

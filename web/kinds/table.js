@@ -77,7 +77,7 @@ function completed(column, rows) {
 }
 
 /**
- * A member of a row; undefined if it has none.
+ * A member of a row; null if it has none.
  * @param {any} row
  * @param {string} key  Object.hasOwn: every object inherits a "constructor", which is no data
  */
@@ -85,7 +85,7 @@ function valueAt(row, key) {
   return row !== null && typeof row === "object" && Object.hasOwn(row, key) ? row[key] : null;
 }
 
-/** @returns {import("../parts/table.js").Cell} */
+/** The cell of a row in the j-th column. @returns {import("../parts/table.js").Cell} */
 function cellOf(row, column, j, columns, flag, picture) {
   const value = valueAt(row, column.key);
   if (column.show === "bar") return { text: text(value, picture), share: typeof value === "number" ? Math.min(1, Math.max(0, value / (column.of ?? 100))) : null };

@@ -164,7 +164,7 @@ export class Timeline {
     return this.#comparable.parts;
   }
 
-  /** @returns {import("../draw/chart.js").Chart} */
+  /** The chart that draws these lines. @returns {import("../draw/chart.js").Chart} */
   #chart(streams, lines, picture, options, { width, height }) {
     const { from, to } = this;
     const { unit, quantiles = false, against = "" } = options;

@@ -208,7 +208,7 @@ export class Tile extends HTMLElement {
     if (this.#attempt((body) => body.draw?.(streams, picture, this.#spec))) this.judge(streams, picture);
   }
 
-  /** @returns {import("./evidence.js").Assessment} */
+  /** The state and the evidence of the tile. @returns {import("./evidence.js").Assessment} */
   #assess(streams, picture) {
     /** @type {import("../kinds/kind.js").Part[]} */
     let parts = [];

@@ -76,7 +76,7 @@ export class Turns {
     return momentOf(this.#link.now(), this.#playlist.timezone);
   }
 
-  /** The number of the turn that is shown now. @param {boolean} over  whether the time of the present wall is over */
+  /** The index of the turn to show. @param {boolean} over  whether the time of the present wall is over */
   #turnAt(over) {
     const critical = [...this.#link.streams.values()].filter(({ health: { level, state } }) => level === "critical" && state === "fresh");
     const isCritical = (/** @type {string} */ wall) => {

@@ -120,7 +120,7 @@ export class Wall {
     return names.map((name) => streams.get(name) ?? { name, description: {}, health: {}, seq: 0, missed: 0 });
   }
 
-  /** @returns {Picture} */
+  /** The facts that all tiles draw with: the time, the connection and the language. @returns {Picture} */
   #picture() {
     const { status, journal, tick = 5, lostSince: lost } = this.#link;
     const { language, timezone } = this.#configuration;

@@ -229,7 +229,8 @@ class LongHistory:
     # -- updates that come late --------------------------------------------------------------------
 
     def covers(self, time: float) -> bool:
-        """Return whether raw history has every update since the beginning of the slot of a time."""
+        """Return whether raw history has every update since the beginning of the slot in which a time
+        lies."""
         begin = self._begin_of_slot(time)
         return all(held.time < begin for held in self._before_raw())
 
