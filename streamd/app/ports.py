@@ -145,7 +145,10 @@ def _make_endpoint(reactor: Any, port: str) -> Any:
 
 
 def check_endpoint(reactor: Any, port: str, key: str = "port") -> None:
-    """Raise a :class:`ConfigError` for an endpoint that Twisted does not know or cannot make."""
+    """Raise a :class:`ConfigError` for an endpoint that Twisted does not know or cannot make.
+
+    :param key: the key path of the endpoint, for the error.
+    """
     with _readable(port, key):
         _make_endpoint(reactor, port)
     _inherited_by_number()

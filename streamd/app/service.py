@@ -457,7 +457,10 @@ class Streamd(MultiService):
         self.hub.wake()
 
     def skipped(self, streams: Collection[str], why: str) -> None:
-        """Fail streams with an entry in the log that cannot be read, until their next value."""
+        """Fail streams with an entry in the log that cannot be read, until their next value.
+
+        :param why: the reason, a sentence that walls show.
+        """
         self.state.skip(streams, why, self.now())
         self.hub.wake()
 

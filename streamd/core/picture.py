@@ -63,7 +63,10 @@ def media_type(body: bytes) -> str | None:
 
 
 def is_whole(body: bytes, kind: str) -> bool:
-    """Return whether a picture is complete: a program may still be writing the file."""
+    """Return whether a picture is complete: a program may still be writing the file.
+
+    :param kind: the type of the content, such as :data:`PNG`.
+    """
     if kind == PNG:
         return b"IEND" in body[-64:]  # bytes behind the end do no harm
     if kind == JPEG:

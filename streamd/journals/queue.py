@@ -175,6 +175,8 @@ class AppendQueue(Generic[W]):
         """Refuse all requests: new ones, waiting ones, and those of the step under way.
 
         The store may still carry out that step, but its answers are dropped.
+
+        :param why: the error for these requests.
         """
         self.refusal = why
         held_back, under_way, waiting = [*self._held_back], self._under_way, [*self._waiting]

@@ -26,6 +26,7 @@ class Complaints:
         """Log an error, unless the last one had the same text.
 
         :param detail: more text, for the log only.
+        :param key: the key in the table that has to change, if it is known.
         """
         if text != self._last:
             self._last = text

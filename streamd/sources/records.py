@@ -195,7 +195,10 @@ class RecordedSource:
         return self._journal.shared
 
     def record(self, kind: str) -> Deferred[bytes | None]:
-        """Return a record that the source keeps; None if it was not stored, or has expired."""
+        """Return a record that the source keeps; None if it was not stored, or has expired.
+
+        :param kind: the kind of the record in the journal.
+        """
         finding = self._journal.records(kind)
         return finding.addCallback(lambda records: records.get(self.name))
 

@@ -73,7 +73,10 @@ PROBE = b"probe"
 
 
 def bad_packet(why: str) -> Refused:
-    """Return the error for a client that breaks the protocol; its session is then closed."""
+    """Return the error for a client that breaks the protocol; its session is then closed.
+
+    :param why: the reason, for people.
+    """
     return Refused(400, "bad-packet", why, members={"code": 3, "message": "Bad request"})
 
 

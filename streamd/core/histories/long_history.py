@@ -229,8 +229,7 @@ class LongHistory:
     # -- updates that come late --------------------------------------------------------------------
 
     def covers(self, time: float) -> bool:
-        """Return whether raw history has every update since the beginning of the slot in which a time
-        lies."""
+        """Return whether raw history has all updates since the slot of a time began."""
         begin = self._begin_of_slot(time)
         return all(held.time < begin for held in self._before_raw())
 

@@ -56,7 +56,10 @@ class Transport(Protocol):
         """Send the client the state of a subscription from now on, after all earlier packets."""
 
     def finish(self, why: str) -> None:
-        """Close the session."""
+        """Close the session.
+
+        :param why: the reason, for the log.
+        """
 
 
 class Conversation:

@@ -216,6 +216,7 @@ class PollSession:
     def end(self, why: str, last: bytes = NOOP) -> None:
         """End the session; its next request gets the error for an unknown one.
 
+        :param why: the reason, for the log.
         :param last: the packet for the request that waits.  After a close packet, python-socketio never
             reconnects; after the error it does.
         """

@@ -76,7 +76,10 @@ class Outbox:
         return displaced
 
     def next(self, key: str) -> Letter | None:
-        """Return the oldest message that an address does not have."""
+        """Return the oldest message that an address does not have.
+
+        :param key: the key path of the address.
+        """
         return next((letter for letter in self.letters if key in letter.to), None)
 
     def done(self, letter: Letter, key: str) -> None:

@@ -167,7 +167,7 @@ class SievedSocket:
 
 
 class SievedContext:
-    """Makes sieved sockets where paho-mqtt asks a context of TLS for its sockets.
+    """Stands in for a TLS context, and gives paho-mqtt sieved sockets.
 
     paho-mqtt has no other public way to bound its reads.
 
