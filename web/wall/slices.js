@@ -80,7 +80,7 @@ export function slice(items, room, column) {
 }
 
 /**
- * Move the rules within tiles that share an axis to a near rule beside them, because the height of charts may vary a little.
+ * Change the heights of charts that share an axis a little, so that their edges are level with near edges of other tiles.
  * @param {Box[]} boxes
  * @returns {Box[]}
  */

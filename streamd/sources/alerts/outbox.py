@@ -78,7 +78,7 @@ class Outbox:
     def next(self, key: str) -> Letter | None:
         """Return the oldest message that an address does not have.
 
-        :param key: the key path of the address.
+        :param key: the key that the alert has for the address.
         """
         return next((letter for letter in self.letters if key in letter.to), None)
 
