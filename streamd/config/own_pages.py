@@ -64,8 +64,8 @@ Files = Mapping[str, OwnFile]
 def read_pages(folder: Path, known: Files | None = None) -> Files:
     """Read all files of a folder and of the folders in it.  The call may block.
 
-    Left out are hidden files and folders, links to folders, links that leave the folder, and
-    everything that is not a regular file.
+    Hidden files and folders, links to folders, links that leave the folder, and everything that is not
+    a regular file are left out.
 
     :param known: the result of the last call: files that did not change are not read again.
     :raises ValueError: if the folder or a file cannot be read, or there are too many.

@@ -152,8 +152,8 @@ class Unread:
 class Parts:
     """Writes a large answer in parts, each in its turn, while the transport has room.
 
-    Twisted would make a push producer of a pull producer, but does not stop it if the connection ends
-    after :meth:`Channel.loseConnection`.
+    Twisted can do this with a pull producer.  But it does not stop such a producer if the connection
+    ends after :meth:`Channel.loseConnection`.
     """
 
     def __init__(

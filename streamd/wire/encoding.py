@@ -1,4 +1,4 @@
-"""Encodings: turn an answer, the updates and changes for a viewer, into bytes."""
+"""Encodings: turn the updates and changes for a viewer into bytes."""
 
 from __future__ import annotations
 
