@@ -19,6 +19,7 @@ class Refused(Exception):
     :ivar message: one sentence for people: the fault, and what is expected instead.
     :ivar wait: the least seconds after which the request may be repeated, if that is known.
     :ivar members: more members of the answer, for clients that look for the error in another place.
+    :ivar key: the key of a source's table that the error refers to; empty for its main key.
     """
 
     def __init__(
@@ -28,12 +29,14 @@ class Refused(Exception):
         message: str,
         wait: float = 0.0,
         members: Mapping[str, Any] | None = None,
+        key: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.wait = wait
         self.members = members or {}
+        self.key = key
         self.message = showable(message)  # it may quote what the client sent
 
 

@@ -54,5 +54,5 @@ def follow(pointer: str, document: Any) -> Any:
             else:
                 raise LookupError
         except LookupError:
-            return BadValue(f"there is nothing at {pointer}"[:200])
+            return BadValue(f"there is nothing at {pointer}"[:200], "pick")
     return document

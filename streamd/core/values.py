@@ -71,10 +71,11 @@ class BadValue:
     """A placeholder in a reading for a value that no stream can hold, so that only its stream fails.
 
     :ivar reason: the error, a sentence that walls show.
+    :ivar key: the key of the source's table that the error refers to; empty for its main key.
     """
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    def __init__(self, reason: str, key: str = "") -> None:
+        self.reason, self.key = reason, key
 
 
 def from_python(value: Any) -> bytes:
@@ -97,7 +98,7 @@ def from_python(value: Any) -> bytes:
 def _simpler(value: Any) -> Any:
     """Convert a value without a JSON type, such as a Decimal or a date, to a value of JSON."""
     if isinstance(value, BadValue):
-        raise Refused(400, "bad-value", value.reason)
+        raise Refused(400, "bad-value", value.reason, key=value.key)
     if isinstance(value, Decimal):
         # To convert Decimal("1e999999") to an int would take minutes.
         whole = value.is_finite() and value.adjusted() < 309 and value == value.to_integral_value()

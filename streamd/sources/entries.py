@@ -70,7 +70,7 @@ class Entries:
             try:
                 _check(entry)
             except Refused as refused:
-                self._wrong = SourceError(f"{entry.name}: {refused.message}")
+                self._wrong = SourceError(f"{entry.name}: {refused.message}", key=refused.key)
                 self._feed.failed(Failure(self._wrong))  # a good entry may follow at once: log it
             else:
                 self._wrong = None

@@ -213,7 +213,7 @@ class Feed(RecordedSource):
         await self._append(drafts, cursor=cursor)
         self._committed(reading)
         if reading.complaint:
-            self._complaints.add(reading.complaint)
+            self._complaints.add(reading.complaint, key=reading.key)
         if wrong:
             self._read(wrong, None)
         return not (wrong or reading.complaint)
@@ -356,7 +356,7 @@ class Feed(RecordedSource):
                     continue
                 value = _value_or_why(part, time)
                 if isinstance(value, Refused):
-                    wrong[stream] = BadValue(value.message)
+                    wrong[stream] = BadValue(value.message, value.key)
                     continue
                 wrong.pop(stream, None)
                 away.discard(stream)
@@ -370,7 +370,7 @@ class Feed(RecordedSource):
         values = {stream: _value_or_why(part, time) for stream, part in parts.items()}
         reading = self._prepare(values, time, None if self._settings.repeat else self._under_way)
         if reading.complaint:
-            self._complaints.add(reading.complaint)
+            self._complaints.add(reading.complaint, key=reading.key)
             self._changed()
         if gone:
             forgotten = [Draft(stream, None) for stream in gone]

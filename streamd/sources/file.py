@@ -189,7 +189,7 @@ class FileSource(PolledSource):
             try:
                 time = seconds(value.pop(self._settings.time, None), self._settings.time)
             except SourceError as error:
-                return BadValue(error.message), None
+                return BadValue(error.message, "time"), None
         return self._messages.read(value), time
 
 

@@ -36,7 +36,7 @@ class Shape(NamedTuple):
         found: dict[str, Any] = {}
         for row in rows:
             if not isinstance(row, dict) or isinstance(row.get(self.key), dict | list | None):
-                return BadValue(f"there is no name at {self.key}")
+                return BadValue(f"there is no name at {self.key}", "key")
             found |= self._row(row)
         return found
 

@@ -29,6 +29,8 @@ class Reading(NamedTuple):
     :ivar drafts: the updates to append; empty if no value is new.
     :ivar streams: names of the streams whose values it confirms.
     :ivar complaint: the errors of members that cannot be values; empty if there are none.
+    :ivar key: the key of the source's table that the first of these errors refers to; empty for its
+        main key.
     :ivar asked: when the source asked for it, in seconds since the epoch, if the answer took long; the
         values are as old.
     """
@@ -37,6 +39,7 @@ class Reading(NamedTuple):
     drafts: Sequence[Draft]
     streams: Collection[str]
     complaint: str
+    key: str = ""
     asked: float | None = None
 
 
@@ -68,19 +71,21 @@ class Sources(Ownership):
         number = self._next()
         drafts: list[Draft] = []
         right: list[str] = []
-        wrong: dict[str, str] = {}
+        wrong: dict[str, Refused] = {}
         for name, value in parts.items():
             try:
                 if isinstance(value, Refused):
                     raise value
                 self._own(source, name, now, number)
             except Refused as refused:
-                wrong[name] = refused.message
+                wrong[name] = refused
                 continue
             right.append(name)
             if known is None or value != self._newest(name, known):
                 drafts.append(Draft(name, value, time))
-        return Reading(number, drafts, right, self._refuse(source, number, wrong, now))
+        key = next(iter(wrong.values())).key if wrong else ""
+        reasons = {name: refused.message for name, refused in wrong.items()}
+        return Reading(number, drafts, right, self._refuse(source, number, reasons, now), key)
 
     def prove(self, source: SourceHealth, reading: Reading, now: float) -> bool:
         """End a reading: it is in the log, and confirms the values of its streams.

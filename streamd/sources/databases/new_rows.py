@@ -201,7 +201,7 @@ class NewRows:
     def _entry(self, value: Any, row: Any, time: float | SourceError | None) -> Entry:
         """Make the entry of a row; ``time`` may be an error."""
         if isinstance(time, SourceError):
-            row, time = BadValue(time.message), None
+            row, time = BadValue(time.message, "time"), None
         return Entry(f"the row with {self._after} {value}", row, time)
 
     def _times(self, table: Table) -> Iterable[float | SourceError | None]:
@@ -228,7 +228,7 @@ def _check_order(values: Sequence[Any], column: str) -> None:
     """
     for value in values:
         if value is None:
-            raise SourceError(f"column {column} is NULL in a row")
+            raise SourceError(f"column {column} is NULL in a row", key="after")
         if isinstance(value, BadValue):
             raise SourceError(value.reason, key="after")
     comparable = len({*map(type, values)}) == 1 and not isinstance(values[0], str)

@@ -170,7 +170,8 @@ def by_key(table: Table, key: str, whole: bool) -> dict[str, Any]:
             raise SourceError(own.reason, key="key")
         name = end_of_name("null" if own is None else str(own))
         if name in found:
-            raise SourceError(f"two rows are {name}: {key} is {written[name]!r} and {own!r}")
+            text = f"two rows are {name}: {key} is {written[name]!r} and {own!r}"
+            raise SourceError(text, key="key")
         found[name], written[name] = parts, own
     if whole:
         return dict(found)

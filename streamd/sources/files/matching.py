@@ -28,7 +28,7 @@ PATIENCE = 3
 START = 30.0
 """The longest time in seconds for the process to start."""
 
-TOO_SLOW = BadValue(f"the pattern took longer than {LIMIT:g} s for a line")
+TOO_SLOW = BadValue(f"the pattern took longer than {LIMIT:g} s for a line", "pattern")
 
 Groups = dict[str, str | None] | None
 """The named groups of a line, or None if the pattern does not match."""

@@ -160,3 +160,39 @@ def read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError:  # that process ended
         return b""
+
+
+def test_check_names_the_key_that_is_wrong(shop: Path, start_daemon: StartDaemon) -> None:
+    """The main key of each of these sources is right, so it must not be blamed."""
+    sql = 'database = "sqlite:///shop.db"\nquery ='
+    (shop / "lines.log").write_text('{"when": "soon", "load": 1}\n')
+    (shop / "streamd.toml").write_text(f"""
+[sources.pick]
+url = "{start_daemon().url}/state"
+pick = "/nothing"
+[sources.twice]
+{sql} "SELECT 'a' AS name, id FROM orders"
+key = "name"
+[sources.null]
+{sql} "SELECT NULL AS id WHERE :after IS NULL OR 1 ORDER BY id"
+after = "id"
+[sources.time]
+{sql} "SELECT id, 'soon' AS made FROM orders WHERE id > :after ORDER BY id"
+after = "id"
+time = "made"
+[sources.row]
+file = "lines.log"
+key = "host"
+[sources.when]
+file = "lines.log"
+time = "when"
+""")
+    wanted = {
+        "sources.pick.pick": "pick: there is nothing at /nothing",
+        "sources.twice.key": "two rows are a: name is 'a' and 'a'",
+        "sources.null.after": "column id is NULL in a row",
+        "sources.time.time": "the row with id 3: column made: 'soon' is no time",
+        "sources.row.key": "row: there is no name at host",
+        "sources.when.time": "when: column when: 'soon' is no time",
+    }
+    assert dict(line.split(": ", 1) for line in complaint("check", folder=shop)) == wanted
