@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple, get_args
 
 _KINDS = {
     "str": "a text",
@@ -50,6 +50,20 @@ def reworded(error: Exception | str, table: str = "an object") -> Fault:
     if (place or "").endswith("[...]"):  # msgspec does not tell which member of a mapping it is
         place, told = place[:-5], f"of a member: {told}"
     return Fault(place or "", f"of a key: {told}" if key else told)
+
+
+def message_fault(error: Exception, type: Any) -> str:
+    """Return why a message is not understood; for an unknown tag, with the tags that are known.
+
+    :param type: the structures that the message may be, a union of them.
+    """
+    fault = reworded(error)
+    kinds = [getattr(kind, "__struct_config__", None) for kind in get_args(type) or (type,)]
+    configs = [config for config in kinds if config is not None]
+    field = configs[0].tag_field if configs else None
+    if field and (fault.place == field or str(fault) == f"{field} is missing"):
+        fault = Fault(field, f"expected one of {', '.join(str(config.tag) for config in configs)}")
+    return f"not understood: {fault}"
 
 
 def _reworded(text: str, table: str) -> str:

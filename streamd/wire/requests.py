@@ -12,7 +12,7 @@ import msgspec
 from streamd.core.duration import parse_duration
 from streamd.core.errors import Refused
 from streamd.core.selection import Selection
-from streamd.core.type_errors import reworded
+from streamd.core.type_errors import message_fault
 from streamd.core.update import At, Name, Position, check_time, parse_position
 
 LOG_HEADER = "Streamd-Log"
@@ -188,7 +188,7 @@ def parse_message(text: bytes) -> Subscription | ScreenReport | Publish:
     except RecursionError:
         raise Refused(400, "bad-message", "nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeError) as error:
-        raise Refused(400, "bad-message", f"not understood: {reworded(error)}") from None
+        raise Refused(400, "bad-message", message_fault(error, _SAID.type)) from None
     return said.subscription() if isinstance(said, Subscribe) else said
 
 

@@ -585,6 +585,16 @@ def test_what_is_not_understood_is_an_error_not_the_end(
     assert wire.message()["type"] == "hello"
 
 
+@pytest.mark.parametrize("text", [b'{"type":"subscrib"}', b'{"type":5}', b'{"streams":["a"]}'])
+@in_thread
+def test_a_wrong_type_is_told_with_the_types_that_there_are(served: Served, text: bytes) -> None:
+    wire = v1(served)
+    wire.message()
+    say(wire, text)
+    wanted = "not understood: type: expected one of subscribe, screen, publish"
+    assert wire.message()["message"] == wanted
+
+
 @in_thread
 def test_binary_message_is_an_error_not_the_end(served: Served) -> None:
     wire = v1(served)

@@ -9,7 +9,7 @@ import msgspec
 from streamd.core.duration import parse_duration
 from streamd.core.errors import Refused
 from streamd.core.presentation import duration_text
-from streamd.core.type_errors import reworded
+from streamd.core.type_errors import message_fault
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ def parse_command(decoder: msgspec.json.Decoder[T], body: bytes, code: str) -> T
     except RecursionError:
         raise Refused(400, code, "nested too deeply") from None
     except (msgspec.MsgspecError, ValueError) as error:  # ValueError: bytes that are not UTF-8
-        raise Refused(400, code, f"not understood: {reworded(error)}") from None
+        raise Refused(400, code, message_fault(error, decoder.type)) from None
 
 
 def parse_lasting(written: str, most: float, code: str) -> float:

@@ -224,7 +224,8 @@ class Conversation:
         :raises Refused: if nothing can be done about it.
         """
         if name != "subscribe":
-            raise Refused(404, "unknown-event", f"there is no event {shorten(str(name))}")
+            text = f"there is no event {shorten(str(name))}; a client sends subscribe"
+            raise Refused(404, "unknown-event", text)
         wish = parse_wish(values[0] if values else None)
         subscription = allowed(wish.subscription(), self.transport.principal)
 

@@ -33,6 +33,20 @@ def test_what_is_no_command(body: bytes, text: str) -> None:
     assert str(refused.value).startswith(text)
 
 
+class Open(msgspec.Struct, tag="open", tag_field="command"):
+    pass
+
+
+class Close(msgspec.Struct, tag="close", tag_field="command"):
+    pass
+
+
+@pytest.mark.parametrize("body", [b'{"command": "dance"}', b"{}"])
+def test_a_wrong_command_is_told_with_the_commands_that_there_are(body: bytes) -> None:
+    with pytest.raises(Refused, match=r"^not understood: command: expected one of open, close$"):
+        parse_command(msgspec.json.Decoder(Open | Close), body, "bad-thing")
+
+
 @pytest.mark.parametrize("written", ["", "noon", "0s", "3d"])
 def test_invalid_duration(written: str) -> None:
     with pytest.raises(Refused, match="for: "):

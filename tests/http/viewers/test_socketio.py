@@ -557,6 +557,7 @@ def test_acknowledgements(served: Served) -> None:
     socket.say('42["other"]')
     name, error = json.loads(socket.hear()[2:])
     assert (name, error["code"]) == ("error", "unknown-event")
+    assert error["message"].endswith("; a client sends subscribe")
     socket.say("431[]")  # an acknowledgement of nothing
     served.post("a", 1)
     assert socket.message() == {"a": 1}
