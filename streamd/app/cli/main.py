@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from streamd import __version__
+from streamd.app.cli.arguments import URL
 from streamd.app.cli.output import fail
-from streamd.app.cli.remote_daemon import DaemonUnreachable, Declined
+from streamd.app.cli.remote_daemon import DaemonUnreachable, Declined, NoAnswer
 from streamd.config.fields import ConfigError
 
 COMMANDS = {
@@ -51,6 +52,9 @@ streamd serve is the same as twistd -n streamd.
 """
 
 
+ELSEWHERE = "if the daemon has another address or port, name it: --url http://HOST:PORT"
+
+
 def main() -> None:
     """Run the command that the command line names; never return.
 
@@ -66,7 +70,8 @@ def main() -> None:
     except ConfigError as error:
         fail(error.problems)
     except (Declined, DaemonUnreachable) as error:
-        fail([str(error)])
+        nowhere = isinstance(error, NoAnswer) and arguments.url == URL
+        fail([f"{error}; {ELSEWHERE}" if nowhere else str(error)])
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     raise SystemExit(0)

@@ -23,6 +23,10 @@ class DaemonUnreachable(Exception):
     """No daemon answers; the text says why."""
 
 
+class NoAnswer(DaemonUnreachable):
+    """Nothing answers at the address, neither a daemon nor a proxy."""
+
+
 class Declined(Exception):
     """The daemon refused the request; the text says why."""
 
@@ -125,9 +129,7 @@ class RemoteDaemon(NamedTuple):
             reason = response.read(65536)
         except (OSError, HTTPException, UnicodeError) as error:
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise DaemonUnreachable(
-                f"cannot reach {self._shown}: {' '.join(why.split())}"
-            ) from None
+            raise NoAnswer(f"cannot reach {self._shown}: {' '.join(why.split())}") from None
         if response.status in (502, 503, 504):  # 502 and 504: a proxy does not reach the daemon
             raise DaemonUnreachable(f"{self._shown}: {_message(reason, response.reason)}")
         raise Declined(f"{self._shown}: {_message(reason, response.reason)}")
