@@ -21,11 +21,12 @@ def source_tables(config: Config) -> Mapping[str, SourceTable]:
     Without a configuration file, return the source of the demo stream.
     """
     if config.file or config.sources:
-        return {**config.sources, **dict(_alert_tables(config))}
+        return {**config.sources, **dict(alert_tables(config))}
     return {"variable": SourceTable(random_walk.KIND, random_walk.RandomWalkSettings())}
 
 
-def _alert_tables(config: Config) -> Iterator[tuple[str, SourceTable]]:
+def alert_tables(config: Config) -> Iterator[tuple[str, SourceTable]]:
+    """Yield the alerts, by the names of their streams."""
     url = config.server.url
     link = None if url is None else str(url)  # msgspec encodes no subclass of str
     for name, table in config.alerts.items():

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from streamd.app.defaults import make_journal, source_tables
+from streamd.app.defaults import alert_tables, make_journal, source_tables
 from streamd.app.ports import METRICS_PORT, check_endpoint, endpoint
 from streamd.config.access import TokenEntry
 from streamd.config.fields import ConfigError, Problems
@@ -96,12 +96,21 @@ def making_problems(config: Config, surroundings: Surroundings) -> Problems:
     The daemon would stop at the first such problem.  Making a journal or a source has no side
     effects.
     """
+    problems = unrun_problems(config, surroundings)
+    for name, source in config.sources.items():
+        with problems.collect():
+            source.kind.make(name, source.settings, surroundings)
+    return problems
+
+
+def unrun_problems(config: Config, surroundings: Surroundings) -> Problems:
+    """Return every reason why the journal or an alert, which no check runs, cannot be made."""
     problems = Problems()
     with problems.collect():
         make_journal(config, surroundings)
-    for name, source in source_tables(config).items():
+    for name, table in alert_tables(config):
         with problems.collect():
-            source.kind.make(name, source.settings, surroundings)
+            table.kind.make(name, table.settings, surroundings)
     return problems
 
 

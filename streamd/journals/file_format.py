@@ -134,19 +134,24 @@ class HighWaterMark:
 
 
 def check_head(path: Path) -> None:
-    """Check by the head of a file that it is streamd's; a file of another program is not changed.
+    """Check that a file can be used, and by its head that it is streamd's; change nothing.
 
-    :raises Unusable: the file belongs to another program or a newer streamd, or is read-only.
+    :raises Unusable: the file cannot be made, is read-only, or belongs to another program or a newer
+        streamd.
     :raises Damaged: the file is not a database.
     """
     try:
+        if not path.parent.is_dir():
+            raise unusable(path, f"there is no folder {path.parent}")
         head = path.open("rb").read(100) if path.exists() else b""
     except OSError as error:
         raise unusable(path, str(error.strerror)) from error
+    if head and not os.access(path, os.W_OK):
+        raise unusable(path, "it is read-only")
+    if not os.access(path.parent, os.W_OK | os.X_OK):  # SQLite keeps further files beside the file
+        raise unusable(path, f"this user may not write to the folder {path.parent}")
     if not head:
         return
-    if not os.access(path, os.W_OK):
-        raise unusable(path, "it is read-only")
     if not head.startswith(_MAGIC) or len(head) < 100:
         raise Damaged("it is no database")
     version, application = (int.from_bytes(head[i : i + 4], "big") for i in (60, 68))

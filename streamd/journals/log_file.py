@@ -98,10 +98,7 @@ class LogFile:
             self._drop()
             if reason := damage(error):
                 raise Damaged(reason) from error
-            why = explain(error) or str(error)
-            if not self._path.parent.is_dir():
-                why = f"there is no folder {self._path.parent}"
-            raise unusable(self._path, why) from error
+            raise unusable(self._path, explain(error) or str(error)) from error
 
     def _connect(self, locking: str) -> None:
         """Open the file and read its head.

@@ -24,8 +24,9 @@ import msgspec
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
+from streamd.config.fields import ConfigError
 from streamd.config.kind import Kind, Surroundings
-from streamd.journals.file_format import Damaged, damage, explain
+from streamd.journals.file_format import Damaged, check_head, damage, explain
 from streamd.journals.journal import KEY_LIFETIME, Away, Follower, Unusable, publisher_of
 from streamd.journals.local import LocalJournal, Question
 from streamd.journals.log_file import Held, LogFile
@@ -233,6 +234,12 @@ class SqliteJournal(LocalJournal):
 def _make(name: str, settings: SqliteSettings, surroundings: Surroundings) -> SqliteJournal:
     reactor, now = surroundings.reactor, surroundings.now
     path = surroundings.base / settings.path
+    try:
+        check_head(path)
+    except Unusable as unusable:
+        raise ConfigError([str(unusable)]) from None
+    except Damaged:
+        pass  # another log begins when the journal starts
     return SqliteJournal(path, now, reactor.seconds, reactor, settings.synchronous == "full")
 
 

@@ -22,7 +22,7 @@ from websockets import Subprotocol
 from websockets.sync.client import ClientConnection, connect
 
 from streamd.core.update import Draft
-from streamd.journals import sqlite
+from streamd.journals import file_format, sqlite
 from streamd.journals.journal import Away, Key, SourceCursor, Unusable
 from streamd.journals.log_file import LogFile
 from streamd.journals.sqlite import SqliteJournal
@@ -592,6 +592,14 @@ class TestStart:
         file = tmp_path / path
         line = complaint(tmp_path, config(path))
         assert line == f"journal.path: cannot use {file}: {reason.format(folder=file.parent)}"
+
+    def test_a_folder_that_may_not_be_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The tests may run as root, which may write anywhere."""
+        monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+        with pytest.raises(Unusable, match="this user may not write to the folder"):
+            file_format.check_head(tmp_path / "log.db")
 
     @pytest.mark.parametrize(
         ("lines", "problem"),

@@ -13,7 +13,7 @@ from streamd.app.cli.arguments import Commands, command
 from streamd.app.cli.backfill_sample import Tried, try_backfill
 from streamd.app.cli.output import answer, warn
 from streamd.app.cli.run_source import Outcome, listen_to_log, run_reactor, run_source
-from streamd.app.load import load
+from streamd.app.load import load, making_problems, unrun_problems
 from streamd.config.fields import FOR_SERVICE, ConfigError
 from streamd.config.kind import Surroundings
 from streamd.config.parse import formulas_of
@@ -61,7 +61,10 @@ def check(arguments: Any) -> None:
         outcomes: list[Outcome] = await gatherResults(map(run, others))
         for name in in_order(formulas):
             outcomes.append(await run(name, _drafts(outcomes)))
-        problems = [*_report(outcomes, config.streams.keys(), formulas)]
+        problems = [*unrun_problems(config, here)]
+        for problem in problems:
+            warn(problem)
+        problems += _report(outcomes, config.streams.keys(), formulas)
         for name in config.hooks:
             answer(f"hooks.{name}: waits for POST /hooks/{name}")
         for name, table in config.sources.items():
@@ -84,7 +87,8 @@ def _check_offline(file: str, reactor: Any) -> None:
     :raises ConfigError: lists the mistakes.
     """
     try:
-        load(file, reactor, again=True)
+        loaded = load(file, reactor, again=True)
+        making_problems(loaded.config, Surroundings(reactor, loaded.base)).check()
     except ConfigError as error:
         if mistakes := [line for line in error.problems if not line.endswith(FOR_SERVICE)]:
             raise ConfigError(mistakes) from None

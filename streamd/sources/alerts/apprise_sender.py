@@ -18,6 +18,11 @@ from streamd.sources.errors import SourceError
 ANSWER_WITHIN = 60.0
 """Seconds for one message: a mail server may need half a minute, and greets some clients late."""
 
+EXAMPLES = (
+    '"mailto://user:pass@example.org" or "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"'
+)
+"""Addresses that apprise takes, as docs/alerts.rst has them."""
+
 
 class AppriseSender:
     """An address of ``apprise``, which blocks and so runs in its own thread.
@@ -81,6 +86,12 @@ def make_apprise_sender(path: str, address: str, surroundings: Surroundings) -> 
     :param path: the key path of the address.
     :raises ConfigError: the address is unknown, or ``apprise`` is missing.
     """
+    if "://" not in address:
+        raise ConfigError(
+            [
+                f'{path}: expected an address such as "https://hooks.example.org/alert", or {EXAMPLES}'
+            ]
+        )
     try:
         import apprise
     except ImportError:
@@ -89,7 +100,5 @@ def make_apprise_sender(path: str, address: str, surroundings: Surroundings) -> 
     logging.getLogger("apprise").disabled = True
     sender = apprise.Apprise()
     if not sender.add(address):
-        raise ConfigError(
-            [f'{path}: expected an address that apprise knows, such as "mailto://user:pass@host"']
-        )
+        raise ConfigError([f"{path}: expected an address that apprise knows, such as {EXAMPLES}"])
     return AppriseSender(sender, surroundings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from time import localtime, strftime, time
 from typing import Any
@@ -59,6 +60,27 @@ def test_offline_check_takes_an_empty_file_for_a_broken_one(tmp_path: Path) -> N
     (tmp_path / "streamd.toml").write_text("")
     [line] = complaint("check", "--offline", folder=tmp_path)
     assert "streamd.toml" in line or "empty" in line
+
+
+@pytest.mark.parametrize("options", [[], ["--offline"]])
+def test_check_tells_what_would_stop_the_daemon_at_its_start(
+    tmp_path: Path, options: Sequence[str]
+) -> None:
+    """The journal and the alerts, which a check does not run."""
+    (tmp_path / "streamd.toml").write_text("""
+[journal]
+path = "nowhere/streamd.db"
+[alerts.shop]
+streams = ["shop.*"]
+to = ["slack-channel", "http://localhost/", "nothing://s3cret"]
+[sources.clock]
+command = "date +%s"
+every = "1h"
+""")
+    journal, *alerts = complaint("check", *options, folder=tmp_path)
+    file = tmp_path / "nowhere" / "streamd.db"
+    assert journal == f"journal.path: cannot use {file}: there is no folder {file.parent}"
+    assert [line.split(": ")[0] for line in alerts] == ["alerts.shop.to[0]", "alerts.shop.to[2]"]
 
 
 def test_check_with_a_credential(tmp_path: Path) -> None:

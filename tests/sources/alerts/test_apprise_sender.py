@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from pathlib import Path
@@ -13,7 +14,12 @@ from twisted.internet.task import Clock
 from streamd.config.fields import ConfigError
 from streamd.config.kind import Surroundings
 from streamd.sources.alerts import apprise_sender
-from streamd.sources.alerts.apprise_sender import ANSWER_WITHIN, AppriseSender, make_apprise_sender
+from streamd.sources.alerts.apprise_sender import (
+    ANSWER_WITHIN,
+    EXAMPLES,
+    AppriseSender,
+    make_apprise_sender,
+)
 from streamd.sources.alerts.message import compose_test
 from streamd.sources.errors import SourceError
 from tests.support.receiver import Receiver, receiving
@@ -118,6 +124,20 @@ def test_unknown_address() -> None:
     [line] = caught.value.problems
     assert line.startswith("alerts.shop.to[0]: expected an address that apprise knows")
     assert "s3cret" not in line
+
+
+def test_what_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To install apprise would not help."""
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(ConfigError) as caught:
+        make_apprise_sender("alerts.shop.to[0]", "slack-channel", surroundings())
+    [line] = caught.value.problems
+    assert line.startswith("alerts.shop.to[0]: expected an address such as")
+
+
+@pytest.mark.parametrize("address", re.findall('"(.+?)"', EXAMPLES))
+def test_apprise_knows_the_addresses_that_the_error_names(address: str) -> None:
+    make_apprise_sender("alerts.shop.to[0]", address, surroundings())
 
 
 def test_without_apprise(monkeypatch: pytest.MonkeyPatch) -> None:
