@@ -197,7 +197,7 @@ def test_example_of_a_receiver(tmp_path: Path) -> None:
     assert program.log().count("a test of the alert shop") == 1
 
 
-def test_lines_for_a_shell_are_those_of_the_commands_tests() -> None:
+def test_tests_of_the_command_run_the_same_lines() -> None:
     for line in ("alert test shop", "mute shop --for 2h", "mute shop --off"):
         assert f"    streamd {line}\n" in PAGE
         words = ", ".join(f'"{word}"' for word in line.split())

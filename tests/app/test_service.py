@@ -112,7 +112,7 @@ def test_stop_closes_everything(serve: Serve) -> None:
 
 
 @in_thread
-def test_with_nobody_there_it_ends_at_once(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_without_clients_is_immediate(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is waited for, or this would take an hour."""
     for module, name in (
         (service, "STOP_WITHIN"),

@@ -85,7 +85,7 @@ class ShiftsTests(SynchronousTestCase):
         shift.ends.callback(None)
         self.assertEqual(["stop a1", "start a2"], self.did)
 
-    def test_one_that_ends_badly_is_in_the_log(self) -> None:
+    def test_a_shift_that_ends_with_an_error_is_in_the_log(self) -> None:
         self.of("a").ends = fail(OSError("no"))
         self.assertEqual(["stop a1", "start a2"], self.change(a="a2", b="b1"))
         self.assertEqual(1, len(self.flushLoggedErrors(OSError)))

@@ -528,7 +528,7 @@ class ArrivingTests(HubTestCase):
         self.assertTrue(viewer.lost)
         self.assertEqual(0, len(self.hub))
 
-    def test_the_time_that_it_is_told_is_that_of_its_answer(self) -> None:
+    def test_the_time_in_the_hello_is_the_time_of_the_answer(self) -> None:
         viewer = self.join(streams=["*1", "*2"], encoding=V1_WEBSOCKET)
         self.clock.rightNow += 3  # a turn that takes long
         before = self.daemon.times.now()

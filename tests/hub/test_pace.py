@@ -130,7 +130,7 @@ class BudgetTests(SynchronousTestCase):
         small = [name for name in self.flushed if name != "large"]
         self.assertEqual([f"small{number}" for number in range(100)], small[:100])
 
-    def test_a_large_one_that_takes_long_leaves_the_budget_to_the_others(self) -> None:
+    def test_a_slow_large_audience_leaves_the_budget_to_the_others(self) -> None:
         self.add("large", 2000)
         self.add_many(20)
         self.cost = 0.02

@@ -57,7 +57,7 @@ class ScreensTests(SynchronousTestCase):
         refused: Refused = self.assertRaises(Refused, self.screens.command, name, b"x")
         return refused.status, refused.code
 
-    def test_what_is_told_of_one(self) -> None:
+    def test_the_entry_of_a_screen(self) -> None:
         self.report(Terminal(), "tv", wall="hall", delay=0.5)
         told = {"wall": "hall", "at": "5-0", "delay": 0.5, "address": "192.0.2.1"}
         known = {"connected": True, "connections": 1, "since": TODAY, "seen": TODAY}

@@ -360,7 +360,7 @@ class TestForgetting:
         updates = await log.append(("a", 3), ("b", 2))
         assert [u.seq for u in updates] == [1, 2]
 
-    async def test_all_in_one_append(self, log: Log) -> None:
+    async def test_forgetting_and_publishing_in_one_append(self, log: Log) -> None:
         updates = await log.append(("a", 1), ("a", forget), ("a", 2))
         assert [u.value for u in updates] == [b"1", None, b"2"]
         assert updates[2].seq == 1
@@ -371,7 +371,7 @@ class TestForgetting:
         assert [(u.stream, u.value) for u in updates] == [("a", b"1"), ("a", None)]
         assert log.updates == list(updates)
 
-    async def test_nor_twice_under_one_key(self, log: Log) -> None:
+    async def test_a_repeated_forgetting_under_one_key_counts_once(self, log: Log) -> None:
         await log.append(("a", 1))
         [first] = await log.append(("a", forget), ("b", forget), key=Key("k", b"1"))
         [again] = await log.append(("a", forget), ("b", forget), key=Key("k", b"1"))
@@ -403,7 +403,7 @@ class TestKeys:
         assert error.status == 409
         assert len(log.updates) == 1
 
-    async def test_what_was_committed_under_one_can_be_asked(self, log: Log) -> None:
+    async def test_a_key_has_a_receipt(self, log: Log) -> None:
         assert await log.journal.receipt(Key("k", b"1")) is None
         first = await log.append(("a", 1), key=Key("k", b"1"))
         again = await log.journal.receipt(Key("k", b"1"))
@@ -532,7 +532,7 @@ class TestFences:
         await refusal(log.append(("a", 4), fence=Fence("shop", 7)), Outrun)
         assert [u.value for u in log.updates] == [b"1", b"2", b"3"]
 
-    async def test_they_are_there_for_the_next_process(self, log: Log) -> None:
+    async def test_fences_hold_for_the_next_process(self, log: Log) -> None:
         await log.append(("a", 1), fence=Fence("shop", 7))
         await log.restart()
         await refusal(log.append(("a", 2), fence=Fence("shop", 6)), Outrun)
@@ -559,7 +559,7 @@ class TestFences:
 class TestTurns:
     """What is asked is done in order, whoever asks and whenever."""
 
-    async def test_what_holds_is_told_first(self, provider: Provider) -> None:
+    async def test_the_restored_log_comes_before_new_updates(self, provider: Provider) -> None:
         log = Log(provider)
         await refusal(log.append(("a", 1)), Away)
         await log.start()
@@ -585,7 +585,7 @@ class TestTurns:
             await appending
         assert order == [0, 1, 2, 3, 4]
 
-    async def test_an_append_by_who_is_told_comes_after(self, log: Log) -> None:
+    async def test_an_append_by_the_follower_comes_after(self, log: Log) -> None:
         later: list[Any] = []
 
         def on_commit() -> None:
@@ -598,7 +598,7 @@ class TestTurns:
             await appending
         assert [(u.seq, u.value) for u in log.updates] == [(1, b"0"), (2, b"1"), (3, b"2")]
 
-    async def test_one_that_fails_stops_no_other(self, log: Log) -> None:
+    async def test_an_append_that_fails_stops_no_other_append(self, log: Log) -> None:
         stale = SourceCursor("s", "elsewhere", "1")
         asked = [
             log.journal.append([Draft("a", b"1")]),
@@ -655,13 +655,13 @@ class TestRecords:
         log.times.clock.advance(1000 * DAY)
         assert dict(await log.journal.records("screen")) == {"roof": b"three"}
 
-    async def test_they_are_taken_away(self, log: Log) -> None:
+    async def test_records_are_deleted(self, log: Log) -> None:
         await log.journal.put("screen", "hall", b"one", None)
         await log.journal.put("screen", "hall", b"", 0)
         await log.journal.put("screen", "nobody", b"", 0)
         assert dict(await log.journal.records("screen")) == {}
 
-    async def test_one_is_swapped_for_another(self, log: Log) -> None:
+    async def test_a_record_is_swapped_for_another(self, log: Log) -> None:
         swap = log.journal.swap
         assert await swap("screen", "hall", None, b"one", None)
         assert not await swap("screen", "hall", None, b"two", None)
@@ -676,7 +676,7 @@ class TestRecords:
         assert await swap("screen", "hall", b"five", b"", 0)
         assert dict(await log.journal.records("screen")) == {}
 
-    async def test_a_deleted_one_does_not_come_back(self, log: Log) -> None:
+    async def test_a_deleted_record_does_not_come_back(self, log: Log) -> None:
         await log.journal.put("screen", "hall", b"one", None)
         deleted = log.journal.put("screen", "hall", b"", 0)
         swapped = log.journal.swap("screen", "hall", b"one", b"two", None)
@@ -707,7 +707,7 @@ class TestLeases:
         await log.append(("a", 3), fence=again)
         assert len(log.updates) == 3
 
-    async def test_it_is_one_for_records_too(self, log: Log) -> None:
+    async def test_a_lease_also_guards_records(self, log: Log) -> None:
         fence = await log.shared.acquire("shop", 10)
         assert fence is not None
         older = fence._replace(number=fence.number - 1)
@@ -716,7 +716,7 @@ class TestLeases:
         await refusal(log.shared.put("health", "shop", b"old", 0, older), Outrun)
         assert dict(await log.journal.records("health")) == {"shop": b"new"}
 
-    async def test_it_is_one_for_parts_of_long_histories_too(self, log: Log) -> None:
+    async def test_a_lease_also_guards_parts_of_long_histories(self, log: Log) -> None:
         fence = await log.shared.acquire("shop", 10)
         assert fence is not None
         older = fence._replace(number=fence.number - 1)
@@ -904,7 +904,7 @@ class TestAway:
         [update] = await log.append(("a", 1))
         assert update.seq == 1
 
-    async def test_it_may_end_while_broken(self, log: Log) -> None:
+    async def test_a_journal_may_stop_while_broken(self, log: Log) -> None:
         await self.broken(log)
         await log.journal.stop()
         log.journal = log.provider.make(log.times)

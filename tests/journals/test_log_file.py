@@ -126,7 +126,7 @@ class TestFormat:
         )
         assert {path: path.read_bytes() for path in daemon.folder.glob("log.db*")} == before
 
-    async def test_a_newer_one_as_only_its_write_ahead_log_says_yet(
+    async def test_a_newer_version_that_is_only_in_the_write_ahead_log(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "other").mkdir()

@@ -204,7 +204,7 @@ class QueueTests(QueueTestCase):
         self.assertEqual("A", self.successResultOf(taken[0]))
         self.assertNoResult(self.queue.ask("c"))
 
-    def test_one_that_is_too_large_is_taken_alone(self) -> None:
+    def test_a_request_that_is_too_large_is_taken_alone(self) -> None:
         self.assertNoResult(self.queue.ask("a", 2 * queue.MAX_WAITING_BYTES))
         self.failureResultOf(self.queue.ask("b"), Away)
 
@@ -219,7 +219,7 @@ class RoomTests(QueueTestCase):
     def append(self, prefix: str) -> Deferred[Any]:
         return self.queue.ask(prefix, drafts=drafts(prefix, 100))
 
-    def test_ten_at_once_of_which_one_fits(self) -> None:
+    def test_one_of_ten_appends_fits(self) -> None:
         one = self.append("a")
         for prefix in "bcdefghij":
             self.assertRaises(Refused, self.append, prefix)

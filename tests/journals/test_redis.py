@@ -158,7 +158,7 @@ class TestTogether:
         assert fence is not None
         assert newer.number > fence.number
 
-    async def test_one_that_comes_later_finds_all(self, nodes: Nodes, redis: Redis) -> None:
+    async def test_a_later_node_finds_all_updates(self, nodes: Nodes, redis: Redis) -> None:
         one, _ = nodes
         many = redis_log.READ * 2 + 1
         await one.append(*(("a", number) for number in range(many)), ("b", 1), ("b", forget))
@@ -359,7 +359,7 @@ class TestAway:
         await one.append(("a", 2))
         await one.has(2)
 
-    async def test_two_that_have_one_name(
+    async def test_two_servers_with_one_name(
         self, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """One connection has ended at one of them, and one at the other."""
@@ -461,7 +461,7 @@ class TestAnotherLog:
         assert other.journal.life == one.journal.life
         assert one.losses == [GONE]
 
-    async def test_a_node_that_asks_nothing_is_told(self, nodes: Nodes, redis: Redis) -> None:
+    async def test_a_node_without_requests_notices_it(self, nodes: Nodes, redis: Redis) -> None:
         one, other = nodes
         await one.append(("a", 1))
         redis.say("FLUSHALL")
@@ -614,7 +614,7 @@ class TestUrl:
         await node.append(("a", 1))
         await node.journal.stop()
 
-    async def test_one_that_starts_full(self, redis: Redis) -> None:
+    async def test_redis_that_is_full_at_the_start(self, redis: Redis) -> None:
         redis.say("CONFIG", "SET", "maxmemory", "1")
         node = Node(f"redis://127.0.0.1:{redis.port}")
         await node.start()
@@ -625,7 +625,7 @@ class TestUrl:
         await node.append(("a", 1))
         await node.journal.stop()
 
-    async def test_one_that_drops_what_it_has_no_room_for(self, redis: Redis) -> None:
+    async def test_redis_that_drops_keys_when_it_is_full(self, redis: Redis) -> None:
         redis.say("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         node = Node(f"redis://127.0.0.1:{redis.port}")
         error = await refusal(node.journal.start(node), Unusable)

@@ -272,7 +272,7 @@ class TestFormat:
             "install the newer version again, or restore a backup from before the update"
         )
 
-    async def test_a_newer_one_that_comes_while_nodes_run(self, nodes: Nodes, redis: Redis) -> None:
+    async def test_a_newer_format_stops_nodes_that_run(self, nodes: Nodes, redis: Redis) -> None:
         one, _ = nodes
         redis.say("HSET", "streamd:about", "format", 2)
         await cut(redis)

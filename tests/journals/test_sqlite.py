@@ -354,7 +354,9 @@ class TestHung:
         await log.journal.stop()
 
     @in_thread
-    def test_everybody_is_told(self, serve: Serve, tmp_path: Path, hang: Hang) -> None:
+    def test_clients_walls_and_monitors_see_it(
+        self, serve: Serve, tmp_path: Path, hang: Hang
+    ) -> None:
         served = serve(config(tmp_path / "log.db", TICKS))
         served.post("a", 1)
         wait_until(lambda: served.state().get("ticks"))

@@ -175,9 +175,7 @@ def test_only_the_late_line_is_pale(shop: Daemon, page: Page) -> None:
         expect(load.locator("path.unknown")).to_have_count(0)
 
 
-def test_a_limit_that_was_exceeded_is_an_ember_and_one_that_is_fills(
-    shop: Daemon, page: Page
-) -> None:
+def test_past_excess_is_faint_and_present_excess_is_filled(shop: Daemon, page: Page) -> None:
     now = time.time()
     fill(shop, "p50", [70, 80, 90, 75], now - 1, HOUR)
     fill(shop, "p99", [300, 900, 350, 320], now - 1, HOUR)

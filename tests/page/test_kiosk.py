@@ -181,7 +181,7 @@ def test_no_browser_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["kiosk", "streamd-kiosk.service"])
-def test_readme_installs_what_is_there(name: str) -> None:
+def test_readme_installs_the_files_of_the_folder(name: str) -> None:
     text = (KIOSK / "README.rst").read_text()
     assert f"install {name} " in text or f"install -m 644 {name} " in text
     assert (KIOSK / name).exists()

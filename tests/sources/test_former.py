@@ -58,7 +58,7 @@ class FormerSourcesTests(SynchronousTestCase):
         self.assertEqual(expected, self.states())
         self.assertGreater(self.daemon.changes, 0)
 
-    def test_until_they_are_published_or_forgotten(self) -> None:
+    def test_streams_are_late_until_they_are_published_or_forgotten(self) -> None:
         self.daemon.journal.append([Draft("shop.a", b"1")])
         self.assertEqual(("fresh", None), self.states()["shop.a"])
         self.daemon.clock.advance(TURN)

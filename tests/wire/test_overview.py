@@ -46,7 +46,7 @@ class OverviewTests(SynchronousTestCase):
             whole = b"".join(overview(self.state, Selection(patterns or None)))
             self.assertEqual(told, json.loads(b"{" + whole))
 
-    def test_a_storm_is_told_what_was_made_once(self) -> None:
+    def test_a_storm_of_viewers_shares_texts(self) -> None:
         for _ in range(100):
             self.told()
             self.told("s*")

@@ -16,8 +16,8 @@ export const HEADING = 4.8;
 export const SIZES = { s: [2, 1], m: [4, 1], l: [4, 2], wide: [6, 2], hero: [7, 3] };
 
 /**
- * The heights in u by whose proportion tiles below each other share the room. With them an `m` has room for a numeral of 11 u, an
- * `s` for one of 5.6 u above a bar, and a `wide` table for six rows below their heads.
+ * The heights in u that tiles ask for. Tiles below each other share the room in proportion to them. With them an `m` has room for
+ * a numeral of 11 u, an `s` for one of 5.6 u above a bar, and a `wide` table for six rows below their heads.
  */
 const HEIGHTS = { s: 16.2, m: 19.6, l: 24.5, wide: 31, hero: 38 };
 /** Rules at most this far apart, in u, become one line. */

@@ -311,7 +311,7 @@ def test_version_that_is_not_spoken_is_told_which_is(served: Served) -> None:
     ],
 )
 @in_thread
-def test_strange_extensions_harm_nobody(served: Served, offer: str) -> None:
+def test_strange_extensions_do_no_harm(served: Served, offer: str) -> None:
     wire = served.wire(handshake("/ws", f"Sec-WebSocket-Extensions: {offer}"))
     assert wire.head().partition("\r\n")[0].split()[1] in ("101", "400")
     assert served.request("GET", "/healthz").status == 200

@@ -38,7 +38,7 @@ class ReceiptsTests(SynchronousTestCase):
         self.assertEqual([3], self.add(1, 2, 3))
         self.assertEqual([3, 4], self.add(4))
 
-    def test_none_before_one_that_is_not_stored(self) -> None:
+    def test_no_receipt_skips_an_unstored_message(self) -> None:
         self.assertEqual([1], self.add(1, 3, 4))
         self.assertEqual([1], self.add(5))
         self.assertEqual([1, 5], self.add(2))

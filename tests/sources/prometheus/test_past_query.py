@@ -212,7 +212,7 @@ def test_a_stop_in_the_middle_of_a_window(past: Past, start_daemon: StartDaemon)
 
 
 @in_thread
-def test_a_window_that_fails_is_told_and_the_source_continues(past: Past, serve: Serve) -> None:
+def test_the_error_of_a_window_is_shown_and_the_source_continues(past: Past, serve: Serve) -> None:
     served = serve(config(past.server.url, backfill="timeout = '1ms'"))
 
     def error() -> Any:
