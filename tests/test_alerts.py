@@ -192,7 +192,7 @@ def test_example_of_a_receiver(tmp_path: Path) -> None:
     message = compose_test("shop", "t1", 0.0, None)
     for _ in range(2):
         assert program.request("POST", "/", json.dumps(message)).status == 204
-    wait_until(lambda: "Nothing needs anybody" in program.log(), 40)
+    wait_until(lambda: "nothing needs attention" in program.log(), 40)
     program.finish()
     assert program.log().count("a test of the alert shop") == 1
 

@@ -1,4 +1,4 @@
-"""The tables ``[alerts.NAME]``: when streams need somebody, and which addresses get a message."""
+"""The tables ``[alerts.NAME]``: which conditions of streams are reported, and to which addresses."""
 
 from __future__ import annotations
 

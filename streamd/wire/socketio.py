@@ -236,7 +236,7 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 def parse_wish(payload: Any) -> Wish:
-    """Return the wish in a payload; an absent one asks for all streams.
+    """Return the request in a payload; without a payload the client asks for all streams.
 
     :raises Refused: 400 if a member has another type.
     """

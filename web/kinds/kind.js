@@ -57,7 +57,7 @@ import * as registry from "./registry.js";
  * @property {"warn"|"critical"} [level]  the colour of `strong`
  * @property {boolean} [always]  whether it is shown for values that are not current, too: "+7 more"
  *
- * @typedef {object} Need  a thing that needs somebody, for the header
+ * @typedef {object} Need  a thing that needs attention, for the header
  * @property {string} name  of the thing: "Payments"
  * @property {string} [text]  its trouble: "down 20 min"
  * @property {"warn"|"critical"} level

@@ -99,7 +99,11 @@ function cellOf(row, column, j, columns, flag, picture) {
   return { text: words, look: j === thing ? "bold" : quiet ? "quiet" : "" };
 }
 
-/** What needs somebody in a row: its thing, or its first cell, with the words of its state. @param {{cells: import("../parts/table.js").Cell[]}} row @returns {import("./kind.js").Need[]} */
+/**
+ * What needs attention in a row: its thing, or its first cell, with the words of its state.
+ * @param {{cells: import("../parts/table.js").Cell[]}} row
+ * @returns {import("./kind.js").Need[]}
+ */
 function needsOf({ cells }) {
   const name = (cells.find(({ look }) => look === "bold") ?? cells[0]).text;
   return cells.flatMap(({ text, look }) => (look === "warn" || look === "critical" ? [{ name, text: text.slice(1).trim(), level: look }] : []));

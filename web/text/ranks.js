@@ -1,4 +1,4 @@
-/** Ranks: how urgently a thing needs somebody, with a sign for each rank. Pure. */
+/** Ranks: how urgently a thing needs attention, with a sign for each rank. Pure. */
 
 /** @typedef {"critical"|"failed"|"warn"|"late"|"waiting"|"ok"} Rank */
 

@@ -32,7 +32,7 @@ const SIGNS = { warn: "▲", critical: "■" };
  * @property {string} [age]  of the value, in words; empty: the value is young, or its recent change is shown; undefined: the
  *   evidence has something more important
  * @property {number} [since]  when the state or the level began, in seconds
- * @property {import("../kinds/kind.js").Need[]} [needs]  the parts of the tile that need somebody
+ * @property {import("../kinds/kind.js").Need[]} [needs]  the parts of the tile that need attention
  * @property {{called: string, assessment: Assessment}[]} [members]  the streams of a tile of many parts, each for itself
  */
 

@@ -103,7 +103,7 @@ export class Header {
     byId("empty").hidden = status !== "live" || !empty;
   }
 
-  /** Name the things that need somebody; or say that all is well, with the age of this knowledge. */
+  /** Name the things that need attention; or say that all is well, with the age of this knowledge. */
   #summarize(tiles, now, room) {
     const needs = needsOf(tiles, now, this.#configuration);
     const { shown, more } = fitNeeds(needs, room);

@@ -1,4 +1,4 @@
-/** The summary of a wall: the needs (things that need somebody), by name, the worst first. Pure. */
+/** The summary of a wall: the needs (things that need attention), by name, the worst first. Pure. */
 
 import { emsOf } from "../draw/numeral.js";
 import { rankOf, RANKS, SIGNS } from "../text/ranks.js";

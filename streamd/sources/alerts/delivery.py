@@ -104,7 +104,7 @@ class Delivery:
             stop()
 
     def test(self, message: Message) -> Deferred[str | None]:
-        """Send a message now, without regard to the others; fires with the error, or with None."""
+        """Send a message now, before all that wait; fires with the error, or with None."""
 
         def ended(result: Any) -> str | None:
             error = self._reason(result)

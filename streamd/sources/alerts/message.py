@@ -79,7 +79,7 @@ def compose_test(alert: str, id: str, now: float, link: str | None) -> Message:
         "streams": [],
         "more": 0,
     }
-    return _finished(message, ["Nothing needs anybody: somebody tries this address."], link)
+    return _finished(message, ["This is a test of this address: nothing needs attention."], link)
 
 
 def _finished(message: Message, lines: Sequence[str], link: str | None) -> Message:

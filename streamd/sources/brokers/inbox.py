@@ -126,7 +126,7 @@ class Inbox:
         stored.addCallback(self._stored, done)
 
     def _spread(self, parts: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the values; a bad one instead of an object is the value of each member."""
+        """Return the values; a bad value instead of an object is the value of each member."""
         bad = {end: value for end, value in parts.items() if isinstance(value, BadValue)}
         ends = self._feed.ends if bad else ()
         members = {e: bad[self._objects[e]] for e in ends if self._objects.get(e) in bad}
