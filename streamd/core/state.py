@@ -172,7 +172,7 @@ class State(Streams):
     def decide(self, parted: bool) -> None:
         """Note whether, before this node began to follow the log, no node followed it for a while.
 
-        Until then the long histories wait with new updates; see
+        Until then new updates are not added to the long histories; see
         :class:`~streamd.core.histories.gaps.Gaps`.
         """
         self.gaps.decide((self.began.ms, self.began.n % LIFE_UNIT) if parted else None)

@@ -1,8 +1,8 @@
 """Rates of requests: how often one client may ask, begin a WebSocket, or try to publish.
 
 Quotas bound what a client holds at one time.  Rates bound how often it does something.  Programs on
-this machine have no limit.  Programs with a valid token have one only if it is configured for
-tokens.
+this machine have no limit.  Programs with a valid token are limited only if ``token_publishes`` is
+configured.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from streamd.core.streams import Streams
 from streamd.core.update import Place, Update, place_of
 
 MOST_WAITING = 10_000
-"""The most updates that long histories wait with until it is decided whether there was a gap.  That
+"""The most updates that wait for the long histories until it is decided whether there was a gap.  That
 takes a few steps of the journal, or two seconds if another node decides."""
 
 

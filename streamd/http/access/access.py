@@ -167,7 +167,7 @@ class Access:
     def session(self, request: Request) -> Grant | None:
         """Return the administrator's session in the cookies of a request from streamd's page.
 
-        It counts more than the grant of a screen, which the same browser may have.
+        It takes precedence over the grant of a screen, which the same browser may have.
         """
         if not self._is_of_own_page(request):
             return None

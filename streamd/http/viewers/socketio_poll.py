@@ -158,7 +158,7 @@ class PollSession:
     # -- the transport of the conversation ---------------------------------------------------------
 
     def say(self, packet: bytes) -> None:
-        """Answer the request that waits with a packet, or the next one."""
+        """Send a packet as the answer to the request that waits, or to the next one."""
         if len(self._said) >= MAX_SAID:
             self.end("too many packets wait for its next poll")
             return
