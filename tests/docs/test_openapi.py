@@ -16,7 +16,20 @@ from tests.support.daemon import CHECKOUT
 from tests.support.net import Answer
 from tests.support.served import Serve, Served, in_thread
 
-DOCUMENT: dict[str, Any] = yaml.safe_load((CHECKOUT / "docs" / "openapi.yaml").read_text())
+
+class StrictLoader(yaml.SafeLoader):  # type: ignore[misc]
+    """Refuses a key that occurs twice, like most programs that read OpenAPI."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        keys = [(key.value, key.start_mark.line + 1) for key, _ in node.value]
+        lines = dict(keys)
+        assert len(lines) == len(keys), [key for key in keys if lines[key[0]] != key[1]]
+        return super().construct_mapping(node, deep)
+
+
+DOCUMENT: dict[str, Any] = StrictLoader(
+    (CHECKOUT / "docs" / "openapi.yaml").read_text()
+).get_single_data()
 METHODS = ("get", "post", "put", "patch", "delete", "options")
 TYPES: dict[str, Any] = {
     "object": dict,
