@@ -166,7 +166,7 @@ class Sources(Ownership):
         source.retired = False
 
     def retire(self, source: SourceHealth, now: float) -> None:
-        """Mark the streams of a source that no node runs; release those that have an update since."""
+        """Mark the streams of a source that no node runs; release those that were updated since."""
         self.release(source, now)
         if not source.retired:
             marked = source.unreported
