@@ -57,6 +57,15 @@ def line_of(text: str, problem: str) -> int | None:
     return None
 
 
+def with_line(file: str, text: str, problem: str) -> str:
+    """Return a problem with its line in a file, if the line is known and the problem lacks it.
+
+    :param text: the text of the file.
+    """
+    line = None if _SYNTAX.match(problem) else line_of(text, problem)
+    return problem if line is None else f"{problem} ({file}, line {line})"
+
+
 def key_of(problem: str) -> str:
     """Return the key path of a problem; empty if it has none."""
     path, colon, _ = problem.partition(": ")

@@ -271,12 +271,15 @@ def test_errors_name_file_and_line_and_functions_run_in_the_folder(
     checked = run("check", "conf/streamd.toml", folder=tmp_path)
     assert checked.returncode == 1
     lines = checked.stderr.splitlines()
-    assert "streamd: sources.raises.call: ValueError: no till (places.py, line 8)" in lines
-    assert "streamd: sources.waits.call: ValueError: no till (places.py, line 8)" in lines
+    for name in ("raises", "waits"):
+        start = (
+            f"streamd: sources.{name}.call: ValueError: no till (places.py, line 8) (streamd.toml"
+        )
+        assert any(line.startswith(start) for line in lines)
     assert any("sources.library" in line and "(places.py, line 11)" in line for line in lines)
     [line] = complaint("check", "conf/bad.toml", folder=tmp_path)
     assert line.startswith("sources.x.call: bad cannot be imported: JSONDecodeError")
-    assert line.endswith("(bad.py, line 2)")
+    assert "(bad.py, line 2) (bad.toml, line " in line
     # The daemon's folder is another one; its socket has a relative path, and goes with it.
     daemon = start_daemon("--port", "unix:s.sock", "--config", str(conf / "streamd.toml"))
     daemon.tracebacks_are_expected = True

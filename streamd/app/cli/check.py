@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -13,9 +14,10 @@ from streamd.app.cli.arguments import Commands, command
 from streamd.app.cli.backfill_sample import Tried, try_backfill
 from streamd.app.cli.output import answer, warn
 from streamd.app.cli.run_source import Outcome, listen_to_log, run_reactor, run_source
-from streamd.app.load import load, making_problems, unrun_problems
+from streamd.app.load import load, making_problems, read_config, unrun_problems
 from streamd.config.fields import FOR_SERVICE, ConfigError
 from streamd.config.kind import Surroundings
+from streamd.config.lines import with_line
 from streamd.config.parse import formulas_of
 from streamd.core.formulas.formula import Formula, in_order
 from streamd.core.update import Draft
@@ -40,10 +42,24 @@ def add_parser(commands: Commands) -> None:
 def check(arguments: Any) -> None:
     from twisted.internet import reactor
 
-    if arguments.offline:
-        _check_offline(arguments.config, reactor)
-        return
-    config, _, base = load(arguments.config, reactor)
+    file = arguments.config
+    located = partial(with_line, os.path.basename(file), read_config(file))
+    try:
+        if arguments.offline:
+            _check_offline(file, reactor)
+        else:
+            _check(file, located, reactor)
+    except ConfigError as error:
+        raise ConfigError(map(located, error.problems)) from None
+
+
+def _check(file: str, located: Callable[[str], str], reactor: Any) -> None:
+    """Read a configuration, and run every source of it once; then end the process.
+
+    :param located: adds the line in the file to a problem.
+    :raises ConfigError: lists the mistakes of a configuration that cannot be run.
+    """
+    config, _, base = load(file, reactor)
     os.chdir(base)  # as the daemon does
     reasons = listen_to_log()
 
@@ -62,8 +78,6 @@ def check(arguments: Any) -> None:
         for name in in_order(formulas):
             outcomes.append(await run(name, _drafts(outcomes)))
         problems = [*unrun_problems(config, here)]
-        for problem in problems:
-            warn(problem)
         problems += _report(outcomes, config.streams.keys(), formulas)
         for name in config.hooks:
             answer(f"hooks.{name}: waits for POST /hooks/{name}")
@@ -71,6 +85,8 @@ def check(arguments: Any) -> None:
             if has_backfill(table.settings):
                 source = table.kind.make(name, table.settings, here)
                 problems += _tell(await try_backfill(name, source.backfill, config.streams))
+        for problem in problems:
+            warn(located(problem))
         os._exit(bool(problems))  # Python would wait for threads that still run
 
     run_reactor(main)
@@ -116,18 +132,13 @@ def _report(
     known = {name for name, _, _ in said} | {outcome.name for outcome in outcomes}
     for name in sorted(described - known):
         answer(f"{name}: no source said it; it may be published")
-    problems = [problem for outcome in outcomes for problem in outcome.problems]
-    for problem in problems:
-        warn(problem)
-    return problems
+    return [problem for outcome in outcomes for problem in outcome.problems]
 
 
 def _tell(tried: Tried) -> Sequence[str]:
     """Print what a backfill would do; return the problems."""
     for line in tried.lines:
         answer(line)
-    for problem in tried.problems:
-        warn(problem)
     return tried.problems
 
 

@@ -79,7 +79,10 @@ every = "1h"
 """)
     journal, *alerts = complaint("check", *options, folder=tmp_path)
     file = tmp_path / "nowhere" / "streamd.db"
-    assert journal == f"journal.path: cannot use {file}: there is no folder {file.parent}"
+    assert (
+        journal
+        == f"journal.path: cannot use {file}: there is no folder {file.parent} (streamd.toml, line 3)"
+    )
     assert [line.split(": ")[0] for line in alerts] == ["alerts.shop.to[0]", "alerts.shop.to[2]"]
 
 
@@ -202,12 +205,12 @@ def test_check_says_why_a_backfill_would_fail(shop: Path) -> None:
     text = BACKFILL.format(more="", column=column)
     (shop / "streamd.toml").write_text(text)
     [line] = complaint("check", folder=shop)
-    assert line.endswith("not those of the source's query: note unknown to the query")
+    assert "not those of the source's query: note unknown to the query (" in line
     text = text.replace("AS orders FROM", "AS orders, 'x' AS note FROM", 1)
     (shop / "streamd.toml").write_text(text)
     done = run("check", folder=shop)
     told = "sources.shop.backfill.query: without rollup nothing is kept: shop.note"
-    assert (done.returncode, done.stderr) == (1, f"streamd: {told}\n")
+    assert (done.returncode, done.stderr) == (1, f"streamd: {told} (streamd.toml, line 7)\n")
     assert all(len(line) < 80 for line in done.stdout.splitlines())
     (shop / "streamd.toml").write_text(BACKFILL.format(more="", column=" FROM nowhere --"))
     [line] = complaint("check", folder=shop)
@@ -245,6 +248,34 @@ def test_check_of_a_bad_configuration(tmp_path: Path, text: str, path: str) -> N
     (tmp_path / "streamd.toml").write_text(text)
     [line] = complaint("check", folder=tmp_path)
     assert line.startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("options", [[], ["--offline"]])
+def test_check_says_on_which_line_a_mistake_is(tmp_path: Path, options: Sequence[str]) -> None:
+    (tmp_path / "streamd.toml").write_text("""\
+[server]
+pace = "often"
+[sources.clock]
+comand = "date"
+""")
+    lines = complaint("check", *options, folder=tmp_path)
+    assert [line.rpartition(" (")[2] for line in lines] == [
+        "streamd.toml, line 2)",
+        "streamd.toml, line 4)",
+    ]
+    (tmp_path / "streamd.toml").write_text("[server]\npace = 1s\n")
+    [line] = complaint("check", *options, folder=tmp_path)
+    assert line.count("line 2") == 1
+
+
+def test_check_says_on_which_line_a_source_fails(tmp_path: Path) -> None:
+    (tmp_path / "streamd.toml").write_text("""\
+[sources.clock]
+every = "1s"
+command = "exit 3"
+""")
+    [line] = complaint("check", folder=tmp_path)
+    assert line == "sources.clock.command: the command ended with status 3 (streamd.toml, line 3)"
 
 
 def test_check_without_a_file(tmp_path: Path) -> None:

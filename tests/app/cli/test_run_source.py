@@ -124,7 +124,7 @@ llen = "text"
     wanted["sources.login.url"] = "WRONGPASS"
     wanted["sources.type.llen"] = "WRONGTYPE"
     (tmp_path / "streamd.toml").write_text(config)
-    lines = dict(line.split(": ", 1) for line in complaint("check", folder=tmp_path))
+    lines = check_lines(tmp_path)
     assert lines.keys() == wanted.keys()
     assert not {path: lines[path] for path, why in wanted.items() if why not in lines[path]}
     daemon = start_daemon(config=config)
@@ -195,4 +195,10 @@ time = "when"
         "sources.row.key": "row: there is no name at host",
         "sources.when.time": "when: column when: 'soon' is no time",
     }
-    assert dict(line.split(": ", 1) for line in complaint("check", folder=shop)) == wanted
+    assert check_lines(shop) == wanted
+
+
+def check_lines(folder: Path) -> dict[str, str]:
+    """What a check says of each key path, without the line of the file."""
+    lines = (line.split(": ", 1) for line in complaint("check", folder=folder))
+    return {path: why.rpartition(" (streamd.toml, line ")[0] for path, why in lines}
