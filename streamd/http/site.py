@@ -83,7 +83,7 @@ class Site(http.HTTPFactory):
 
     :ivar channels: connections that speak HTTP or have sent nothing yet.
     :ivar private: the addresses of the ports that are bound to a loopback address.
-    :ivar turns: does delayed work for one client address after the other.
+    :ivar turns: does delayed work, for each client address in turn.
     :ivar uploads: the room for bodies of requests that are being received.
     :ivar request_log: writes the lines about requests.
     :ivar left: how many HTTP connections have ended or become viewers since the start.

@@ -19,9 +19,9 @@ export class Rows {
   #make;
 
   /**
-   * @param {HTMLElement} parent
-   * @param {(item: T) => string} keyOf
-   * @param {(item: T) => Row<T>} make
+   * @param {HTMLElement} parent  of the rows
+   * @param {(item: T) => string} keyOf  an item with the key of an earlier item takes its row
+   * @param {(item: T) => Row<T>} make  makes the row of a new item
    */
   constructor(parent, keyOf, make) {
     this.#parent = parent;

@@ -51,7 +51,7 @@ class Trace {
   /** Whether there was an answer before. */
   #answered = false;
 
-  /** @param {number} seconds */
+  /** @param {number} seconds  the length of the window */
   constructor(seconds) {
     this.seconds = seconds;
     /** Seconds of a slot. */

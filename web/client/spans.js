@@ -30,7 +30,7 @@ class Known {
   /** The seq of the newest update. */
   seq = 0;
 
-  /** @param {number} seconds */
+  /** @param {number} seconds  the length of the window */
   constructor(seconds) {
     this.seconds = seconds;
   }

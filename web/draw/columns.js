@@ -56,7 +56,7 @@ export function wholeRoom(columns) {
   return sum(columns.map(({ width }) => width)) + GAP * (columns.length - 1);
 }
 
-/** @param {number[]} numbers */
+/** The sum of numbers. @param {number[]} numbers */
 function sum(numbers) {
   return numbers.reduce((total, number) => total + number, 0);
 }

@@ -155,7 +155,7 @@ export class ChartBody {
     return width >= BESIDE && height < LOW ? "beside" : "below";
   }
 
-  /** @param {Stream[]} streams @param {Picture} picture */
+  /** Give the figure, the lines and the ranking their room. @param {Stream[]} streams @param {Picture} picture */
   #arrange(streams, picture) {
     const shape = this.#shape(streams);
     for (const each of ["sided", "beside", "below", "plain"]) this.element.classList.toggle(each, each === shape);
@@ -226,7 +226,7 @@ export class ChartBody {
   }
 }
 
-/** @param {Stream[]} streams */
+/** Whether there is only one stream. @param {Stream[]} streams */
 function isSingle(streams) {
   return streams.length === 1;
 }

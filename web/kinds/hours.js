@@ -68,7 +68,7 @@ class HoursBody {
   }
 }
 
-/** @param {any} value  whether it is rows of a name and numbers */
+/** Whether a value is rows of a name and numbers. @param {any} value */
 function isRows(value) {
   return Array.isArray(value) && value.every((row) => Array.isArray(row) && row.slice(1).every((cell) => cell === null || typeof cell === "number"));
 }

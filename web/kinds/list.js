@@ -41,7 +41,11 @@ class ListBody extends RowsBody {
     this.update(streams, picture, spec);
   }
 
-  /** @param {{head: string[], rows: any[][]}} table @param {(value: any, decimals?: number) => string} write */
+  /**
+   * Show a table, each column with the decimals that its numbers need.
+   * @param {{head: string[], rows: any[][]}} table
+   * @param {(value: any, decimals?: number) => string} write
+   */
   #fill({ head, rows: all }, write, picture) {
     const rows = all.slice(0, ROWS);
     const count = Math.min(COLUMNS, Math.max(1, ...rows.map((row) => row.length)));

@@ -69,7 +69,7 @@ function settingsOf({ description }, spec) {
   return { goal, from, by, description: { ...description, words: undefined, format, currency, decimals } };
 }
 
-/** @param {Spec} spec */
+/** The options of a tile that take the place of the stream's. @param {Spec} spec */
 function defined(spec) {
   return Object.fromEntries(["goal", "from", "by", "format", "currency", "decimals"].flatMap((key) => (spec[key] === undefined ? [] : [[key, spec[key]]])));
 }

@@ -69,7 +69,7 @@ class SwitchesBody {
     return [...this.#worst(picture), ...more];
   }
 
-  /** @param {Picture} picture @returns {import("./kind.js").Part[]} */
+  /** The worst thing, and how many work. @param {Picture} picture @returns {import("./kind.js").Part[]} */
   #worst(picture) {
     const bad = RANKS.slice(0, -1).flatMap((rank) => this.#switches.filter((one) => one.rank === rank));
     const good = this.#switches.length - bad.length;
@@ -89,7 +89,7 @@ class SwitchesBody {
     this.#switches.slice(0, shown).forEach((one, i) => this.#write((this.#cells[i] ??= makeCell(this.#grid)), one, width));
   }
 
-  /** @param {HTMLElement} cell @param {Switch} one @param {number} width */
+  /** Write a thing into its cell. @param {HTMLElement} cell @param {Switch} one @param {number} width */
   #write(cell, { name, text, rank, off, believed }, width) {
     const [, label, since] = cell.children;
     setText(label, name);
@@ -138,7 +138,11 @@ function membersOf(stream, picture) {
   });
 }
 
-/** @param {Switch["rank"]} rank @returns {"warn"|"critical"|undefined} */
+/**
+ * The level that a rank stands for; undefined for all other ranks.
+ * @param {Switch["rank"]} rank
+ * @returns {"warn"|"critical"|undefined}
+ */
 function levelOf(rank) {
   return rank === "warn" || rank === "critical" ? rank : undefined;
 }

@@ -67,7 +67,12 @@ function rowsOf(value) {
   return { keys, rows: head.length ? value.slice(0, ROWS) : rows.map((row) => Object.fromEntries(row.map((each, j) => [String(j), each]))) };
 }
 
-/** @param {any} column  as configured @param {any[]} rows @returns {Column} */
+/**
+ * A column with the title, the look and the side that its configuration leaves out.
+ * @param {any} column  as configured
+ * @param {any[]} rows
+ * @returns {Column}
+ */
 function completed(column, rows) {
   const cells = rows.map((row) => valueAt(row, column.key)).filter((each) => each !== null);
   const numeric = cells.length > 0 && cells.every((each) => typeof each === "number" || typeof each === "bigint");

@@ -168,7 +168,7 @@ function noonOf(days, now, place) {
   return (dayOf(now, place) - days + 0.5) * DAY;
 }
 
-/** @param {number} time  @returns {boolean}  whether a Date can hold it */
+/** Whether a Date can hold a time. @param {number} time @returns {boolean} */
 function isTime(time) {
   return !Number.isNaN(new Date(time * 1000).getTime());
 }

@@ -113,7 +113,7 @@ function matches(patterns, names) {
   return [...new Set(known.length ? known : found)];
 }
 
-/** @param {string} pattern */
+/** Whether a pattern is a glob. @param {string} pattern */
 function isGlob(pattern) {
   return /[*?]/.test(pattern);
 }
