@@ -77,7 +77,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     :ivar begin: the time when the progress to the goal, or the wait for a time, begins (the key
         ``from``).
     :ivar by: the time by which the goal should be reached.
-    :ivar compare: how many calendar days old the value is with which tiles compare the newest one.
+    :ivar compare: the age in calendar days of the value with which tiles compare the newest value.
     """
 
     title: str | None = None

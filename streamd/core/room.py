@@ -109,7 +109,7 @@ class Room:
             raise Refused(
                 429,
                 "too-many-streams",
-                f"there are {kept.count} streams and may be {kept.max_streams} "
+                f"there is no room for another stream: at most {kept.max_streams} "
                 "([server] max_streams in streamd.toml)",
             )
         if held.size and kept.pinned + self._size > kept.max_state:  # to shrink is welcome

@@ -41,7 +41,7 @@ class Fault(NamedTuple):
 def reworded(error: Exception | str, table: str = "an object") -> Fault:
     """Return an error of msgspec in the words of people who write JSON or TOML.
 
-    :param table: the name of a value with members in that language.
+    :param table: the phrase for an object in that language, such as "a table".
     """
     match = _MESSAGE.fullmatch(str(error))
     assert match is not None  # the pattern matches any text

@@ -68,7 +68,7 @@ def heard() -> Iterator[list[str]]:
 
 
 @in_thread
-def test_who_published_what_was_refused(serve: Serve) -> None:
+def test_a_refused_publish_names_its_publisher(serve: Serve) -> None:
     served = serve("", [TOKEN])
     sent = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
     with heard() as lines:

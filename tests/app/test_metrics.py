@@ -224,7 +224,7 @@ def test_two_daemons_in_one_process_count_for_themselves(serve: Serve) -> None:
 
 
 @in_thread
-def test_openmetrics_for_those_who_prefer_it(served: Served) -> None:
+def test_openmetrics_for_clients_that_prefer_it(served: Served) -> None:
     kind = "application/openmetrics-text; version=1.0.0"
     answer = served.request("GET", "/metrics", headers={"Accept": kind})
     assert answer.headers["Content-Type"].startswith(kind)

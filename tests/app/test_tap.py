@@ -103,7 +103,7 @@ def test_port_that_cannot_be_is_one_line(tmp_path: Path, busy: int) -> None:
         assert line.startswith(f"streamd: {wanted}"), line
 
 
-def test_unknown_option_is_said(tmp_path: Path) -> None:
+def test_unknown_option_is_reported(tmp_path: Path) -> None:
     [line] = complaint(started("--nope", folder=tmp_path))
     assert line == "streamd: option --nope not recognized; --help lists the options"
 

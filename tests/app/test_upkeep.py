@@ -98,7 +98,7 @@ def test_stream_without_updates_is_forgotten_in_the_end(serve: Serve) -> None:
 
 
 @in_thread
-def test_who_has_no_lease_or_was_outrun_forgets_nothing(serve: Serve) -> None:
+def test_a_node_without_a_lease_or_outrun_forgets_nothing(serve: Serve) -> None:
     served = serve(QUIET)
     served.post("old", 1)
     streamd = served.service

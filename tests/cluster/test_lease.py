@@ -94,13 +94,13 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual([1, "end"], self.did)
         self.assertIsNone(self.lease.fence)
 
-    def test_who_is_outrun_ends_at_once(self) -> None:
+    def test_an_outrun_owner_ends_at_once(self) -> None:
         self.lease.start()
         self.journal.number = None
         self.lease.lose()
         self.assertEqual([1, "end"], self.did)
 
-    def test_who_has_it_and_is_outrun_begins_anew(self) -> None:
+    def test_an_owner_that_is_outrun_begins_anew(self) -> None:
         self.lease.start()
         self.lease.lose()
         self.pass_time(10)
@@ -162,7 +162,7 @@ class LeaseTests(SynchronousTestCase):
         self.successResultOf(self.lease.stop())
         self.assertEqual([1, "end"], self.did)
 
-    def test_who_cannot_begin_gives_it_back_and_tries_again_later(self) -> None:
+    def test_an_owner_that_cannot_begin_gives_the_lease_back_and_tries_later(self) -> None:
         self.broken = True
         self.lease.start()
         self.assertEqual((1, None), (self.journal.released, self.lease.fence))
@@ -269,7 +269,7 @@ class ShiftTests(SynchronousTestCase):
         records.callback({})
         self.assertEqual([], self.did)
 
-    def test_who_is_outrun_stops(self) -> None:
+    def test_an_outrun_source_stops(self) -> None:
         self.shift.start()
         self.journal.number = None
         self.shift.feed.failed(Failure(Outrun("somebody else went on")))

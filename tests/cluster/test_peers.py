@@ -374,7 +374,7 @@ class PeersTests(SynchronousTestCase):
             read.restore()
         self.assertEqual([b"reload"], tv.told)
 
-    def test_who_passes_a_command_on_while_it_reads_does_not_obey_it_again(self) -> None:
+    def test_a_node_that_passes_a_command_on_while_it_reads_does_not_obey_it_again(self) -> None:
         here, there = Terminal(), Terminal()
         self.other.screens.report(here, ScreenReport("tv", "hall", "5-0", 0), TODAY)
         self.one.screens.report(there, ScreenReport("tv", "hall", "5-0", 0), TODAY)

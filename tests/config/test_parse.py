@@ -338,7 +338,7 @@ class BadTests(SynchronousTestCase):
         for url in ("gopher://x", "x", "http://[", ""):
             self.check(f'[sources.a]\nurl = "{url}"', "sources.a.url", "expected ws:// or wss://")
 
-    def test_a_misspelt_key_that_would_tell_the_kind(self) -> None:
+    def test_a_misspelt_key_that_would_imply_the_kind(self) -> None:
         for key, meant in {"qery": "query", "knd": "kind", "ur": "url"}.items():
             self.check(
                 f'[sources.a]\n{key} = "x"',

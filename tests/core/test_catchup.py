@@ -137,7 +137,7 @@ class ResumeTests(StateTestCase):
         self.assertFalse(self.resumes(Position(ms, n + 1)))
         self.assertFalse(self.resumes(Position(ms + 10**9, n)))
 
-    def test_a_loss_counts_only_for_those_who_select_it(self) -> None:
+    def test_a_loss_counts_only_for_viewers_that_select_it(self) -> None:
         self.make({"a": Description(keep=Keep(2))})
         cursor = self.publish("a", 1)
         self.publish("b", 1)

@@ -49,7 +49,7 @@ class LogTests(SynchronousTestCase):
         self.log.drop([*self.log.after(ORIGIN)][:5])
         self.assertEqual([*range(10, 20)], [u.seq for u in self.log.after(ORIGIN)])
 
-    def test_updates_dropped_together_tell_the_newest_of_their_positions(self) -> None:
+    def test_a_drop_of_several_updates_returns_the_newest_position(self) -> None:
         updates = [update(ms) for ms in range(1, 20)]
         self.log.extend(updates)
         self.assertEqual(Position(3, 0), self.log.drop(updates[:3]))

@@ -144,7 +144,7 @@ class ReconfigurationTests(SynchronousTestCase):
         change_bounds(self.state, 1, 2**20)
         self.assertEqual(["c"], list(self.state.kept.tombs))
         self.publish("a")
-        with self.assertRaisesRegex(Refused, "may be 1"):
+        with self.assertRaisesRegex(Refused, "at most 1"):
             self.publish("b")
         change_bounds(self.state, 2, 2**20)
         self.publish("b")

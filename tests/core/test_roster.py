@@ -105,7 +105,7 @@ class RosterTests(SynchronousTestCase):
         self.assertGreaterEqual(turns, 10)
         self.assertTrue(all(n in selection for n in roster.select(matches.bits)))
 
-    def test_who_selects_everything_waits_for_nothing(self) -> None:
+    def test_a_selection_of_everything_waits_for_nothing(self) -> None:
         roster = self.roster(*(f"s{number}" for number in range(2 * SLICE)))
         self.assertTrue(roster.matches(Selection()).advance())
 

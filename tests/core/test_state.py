@@ -534,7 +534,7 @@ class BoundTests(StateTestCase):
         self.publish("a", 2)
         self.assertEqual([("b", 1), ("c", 1), ("a", 2)], self.told(catchup.start(self.state, 99)))
 
-    def test_who_is_full_can_make_room(self) -> None:
+    def test_a_full_state_can_make_room(self) -> None:
         self.make(max_state=2 * (UPDATE_BYTES + 3))
         self.publish("a", 100)
         self.publish("b", 100)

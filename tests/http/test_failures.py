@@ -51,7 +51,7 @@ class FailuresTests(SynchronousTestCase):
         waits = {int(answer.headers["Retry-After"]) for answer in answers}
         self.assertEqual(waits, set(range(11 + COME_AGAIN[0], 12 + COME_AGAIN[1])))
 
-    def test_how_to_authenticate_is_said_with_401(self) -> None:
+    def test_401_has_the_schemes_of_authentication(self) -> None:
         answer = refusal(Refused(401, "no-token", "who are you?"))
         self.assertEqual(answer.headers["WWW-Authenticate"], "Bearer")
         self.assertEqual(answer.headers["Cache-Control"], "no-store")

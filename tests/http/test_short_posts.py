@@ -157,7 +157,7 @@ def test_requests_that_arrive_while_one_waits_keep_their_order(served: Served) -
 
 
 @in_thread
-def test_who_leaves_waits_no_more(served: Served) -> None:
+def test_a_client_that_leaves_waits_no_more(served: Served) -> None:
     journal = Journal(served)
     wire = served.wire(post("a", "1"))
     wait_until(lambda: journal.waiting)

@@ -868,7 +868,7 @@ def test_origin_that_is_no_text(serve: Serve) -> None:
 
 
 @in_thread
-def test_compressed_only_for_those_who_can(served: Served) -> None:
+def test_compressed_only_for_clients_that_accept_it(served: Served) -> None:
     served.post("a", "x" * 2000)
     for accepted, coding in {
         "gzip, deflate, br": "gzip",
@@ -893,7 +893,7 @@ def test_large_answer_compressed(served: Served) -> None:
 
 
 @in_thread
-def test_who_is_no_browser_reads(served: Served) -> None:
+def test_a_request_without_an_origin_reads(served: Served) -> None:
     answer = served.request("GET", "/state")
     assert answer.status == 200
     assert answer.headers["Access-Control-Allow-Origin"] is None

@@ -199,7 +199,7 @@ def test_stalled_bodies_without_a_token_deny_nothing(serve: Serve) -> None:
 
 
 @in_thread
-def test_an_address_takes_not_all_the_room_of_publishers(serve: Serve) -> None:
+def test_one_address_does_not_take_all_the_room_of_publishers(serve: Serve) -> None:
     served = serve("", tokens=["s3cret"])
     with capturedLogs() as events:
         stalled = list(stall(served, 8, "/streams/a", BEARER, source="127.0.0.2"))

@@ -86,7 +86,7 @@ class FillTests(SynchronousTestCase):
             [past] = self.pasts(self.join(streams=["s1"], history=100_000))
         self.assertLessEqual(len(past["points"]), 3)
 
-    def test_who_lacks_nothing_gets_no_fill(self) -> None:
+    def test_a_viewer_that_lacks_nothing_gets_no_fill(self) -> None:
         self.assertEqual([], self.pasts(self.join(history=1)))
         self.assertEqual([], self.pasts(self.join(history=3)))
         self.assertEqual([], self.pasts(self.join(streams=["raw", "none"])))

@@ -120,7 +120,7 @@ class PaceTests(HubTestCase):
         self.clock.advance(PACE)
         self.assertEqual([], self.clock.getDelayedCalls())
 
-    def test_nothing_is_said_when_nothing_selected_changed(self) -> None:
+    def test_no_message_without_a_change_of_a_selected_stream(self) -> None:
         viewer = self.join(streams=["b*"])
         self.publish(a=1)
         self.clock.advance(1)
@@ -169,7 +169,7 @@ class AudienceTests(HubTestCase):
         wanted = [{"a": 1}, {"b": 2}, {"a": 1, "b": 2}, {"a": 1, "b": 2}]
         self.assertEqual(wanted, [viewer.holds for viewer in (a, b, both, also_both)])
 
-    def test_one_who_lags_comes_back_into_the_audience(self) -> None:
+    def test_a_viewer_that_lagged_comes_back_into_the_audience(self) -> None:
         encoding, answers = self.counting()
         viewers = [self.join(encoding=encoding) for _ in range(3)]
         viewers[0].drain(0)
@@ -206,7 +206,7 @@ class SlowTests(HubTestCase):
         self.assertEqual([{}, {"a": 1, "b": 1}], slow.messages)
         self.assertFalse(slow.ready)
 
-    def test_a_viewer_that_no_message_can_tell_of_a_forgotten_stream_begins_anew(self) -> None:
+    def test_a_viewer_whose_tombstones_are_gone_begins_anew(self) -> None:
         self.daemon = Daemonette(max_streams=2)
         self.state = self.daemon.state
         for encoding in (PLAIN_WEBSOCKET, V1_WEBSOCKET):
@@ -378,7 +378,7 @@ class FailureTests(HubTestCase):
 
 
 class ComingAndGoingTests(HubTestCase):
-    def test_who_left_hears_nothing_more_and_leaves_nothing(self) -> None:
+    def test_a_viewer_that_left_gets_nothing_and_leaves_nothing(self) -> None:
         viewer = self.join()
         self.publish(a=1)
         self.publish(a=2)
@@ -414,7 +414,7 @@ class ComingAndGoingTests(HubTestCase):
         for cursor in (Position(5, 5), Position(head.ms + 1, head.n)):
             self.assertEqual([{"a": 1, "b": 1}], self.join(after=cursor).messages)
 
-    def test_one_who_joins_in_the_middle_of_a_write(self) -> None:
+    def test_a_viewer_that_joins_in_the_middle_of_a_write(self) -> None:
         test, late = self, FakeViewer()
 
         class Inviting(FakeViewer):
@@ -430,7 +430,7 @@ class ComingAndGoingTests(HubTestCase):
         self.assertEqual([{"a": 1}, {"a": 2}], late.messages)
         self.assertEqual([{}, {"a": 1}, {"a": 2}], first.messages)
 
-    def test_one_who_leaves_in_the_middle_of_its_own_write(self) -> None:
+    def test_a_viewer_that_leaves_in_the_middle_of_its_own_write(self) -> None:
         hub = self.hub
 
         class Leaving(FakeViewer):
@@ -490,7 +490,7 @@ class ArrivingTests(HubTestCase):
             turns += 1
         self.assertGreater(turns, 4)
 
-    def test_one_who_leaves_meanwhile(self) -> None:
+    def test_a_viewer_that_leaves_meanwhile(self) -> None:
         looks = 0
 
         class Counting(Selection):
@@ -562,7 +562,7 @@ class TickTests(HubTestCase):
         told = [viewer for viewer in viewers if viewer.messages[-1]["type"] == "tick"]
         self.assertEqual(20, len(told))
 
-    def test_those_whom_a_tick_did_not_reach_are_told_all_proofs_by_the_next(self) -> None:
+    def test_viewers_that_missed_a_tick_get_its_proofs_with_the_next(self) -> None:
         self.publish(a=1)
 
         class Costly(FakeViewer):
@@ -603,7 +603,7 @@ class AnythingTests(HubTestCase):
 
     @settings(max_examples=60, deadline=None)
     @given(st.integers(0, 2**32), st.booleans())
-    def test_whoever_can_hear_has_the_state_in_the_end(self, seed: int, large: bool) -> None:
+    def test_every_viewer_that_reads_has_the_state_in_the_end(self, seed: int, large: bool) -> None:
         self.setUp()
         rng = random.Random(seed)
         viewers: list[FakeViewer] = []

@@ -55,7 +55,7 @@ class SharedTests(HubTestCase):
         self.assertEqual(8, len(answers))
         self.assertEqual(9, len(updates))
 
-    def test_one_empty_message_serves_all_who_selected_nothing_of_it(self) -> None:
+    def test_viewers_without_a_changed_stream_share_an_empty_message(self) -> None:
         spied, answers, updates = self.spied(V1_WEBSOCKET)
         self.publish(a=0, b=0)
         viewers = [self.join(streams=["b", f"x{n}"], encoding=spied) for n in range(20)]
@@ -66,7 +66,7 @@ class SharedTests(HubTestCase):
         self.assertEqual((1, []), (len(answers), updates))
         self.assertEqual({self.state.head}, {viewer.cursor.at for viewer in viewers})
 
-    def test_health_is_told_to_those_who_selected_it(self) -> None:
+    def test_descriptions_go_to_viewers_that_selected_the_stream(self) -> None:
         one, other = (
             self.join(streams=["a"], encoding=V1_WEBSOCKET),
             self.join(streams=["b"], encoding=V1_WEBSOCKET),

@@ -118,7 +118,7 @@ class ScreensTests(SynchronousTestCase):
         self.screens.lost(tv, TODAY + 3)
         self.assertEqual({"tv": (False, 3, 1)}, self.listing(3))
 
-    def test_whom_a_command_does_not_reach(self) -> None:
+    def test_connections_that_a_command_does_not_reach(self) -> None:
         tv = Terminal()
         self.assertEqual((404, "unknown-screen"), self.refusal("tv"))
         self.report(tv, "tv")

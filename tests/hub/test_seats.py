@@ -65,7 +65,7 @@ class SeatsTests(SynchronousTestCase):
         self.come("a")
         self.assertEqual("too-much-for-one-client", self.refusal("a"))
 
-    def test_who_comes_back_is_let_in_before_strangers(self) -> None:
+    def test_a_viewer_that_comes_back_is_let_in_before_strangers(self) -> None:
         [screen] = self.come("screen")
         self.come("hostile", 8)
         self.clock.advance(1)

@@ -502,7 +502,7 @@ class TestCursors:
         assert await log.journal.place("other") is None
 
     @pytest.mark.parametrize("expected", [None, "row 0", "row 2"])
-    async def test_who_was_outrun_commits_nothing(self, log: Log, expected: str | None) -> None:
+    async def test_an_outdated_cursor_commits_nothing(self, log: Log, expected: str | None) -> None:
         await log.append(("a", 1), cursor=SourceCursor("s", None, "row 1"))
         stale = SourceCursor("s", expected, "row 9")
         await refusal(log.append(("a", 9), ("b", 9), cursor=stale), Outrun)

@@ -362,7 +362,7 @@ class TestCopies:
         assert log.journal.life == life
         await log.journal.stop()
 
-    async def test_a_mark_that_cannot_be_opened_is_said(
+    async def test_a_mark_that_cannot_be_opened_ends_the_start(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The lock on it keeps out a second daemon, so that nothing starts without it."""

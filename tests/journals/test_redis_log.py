@@ -228,7 +228,7 @@ class TestKeys:
 
     @pytest.mark.parametrize("written", ["garbage", "1e300"])
     @pytest.mark.parametrize("field", ["life", "ms", "i", "recorded", "horizon_ms", "horizon_i"])
-    async def test_what_is_said_about_the_log(
+    async def test_damaged_facts_about_the_log(
         self, nodes: Nodes, redis: Redis, field: str, written: str
     ) -> None:
         one, other = nodes

@@ -168,7 +168,7 @@ def test_unit_is_right(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_no_browser_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_missing_browser_is_reported_in_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
         ["/usr/bin/env", f"PATH={tmp_path}", "/usr/bin/python3", KIOSK / "kiosk", "http://x/"],
         capture_output=True,

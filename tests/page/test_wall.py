@@ -170,7 +170,7 @@ def test_hostile_names_and_values_are_text(
     assert not console_errors
 
 
-def test_a_lost_link_is_said_and_comes_back_by_itself(daemon: Daemon, page: Page) -> None:
+def test_a_lost_link_is_shown_and_comes_back(daemon: Daemon, page: Page) -> None:
     post(daemon, "orders", 42)
     page.goto(daemon.url)
     shows(page, "orders", "42")

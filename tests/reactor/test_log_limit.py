@@ -85,7 +85,7 @@ class QuietTests(SynchronousTestCase):
             self.log.failure("broken", Failure(ZeroDivisionError()))
         self.assertEqual(LINES_PER_SECOND, self.text.getvalue().count("ZeroDivisionError"))
 
-    def test_exceptions_move_no_cursor_and_tell_no_password(self) -> None:
+    def test_exceptions_move_no_cursor_and_show_no_password(self) -> None:
         """Also those whose text is not among their arguments, and objects that are fields."""
 
         class Odd(Exception):

@@ -312,7 +312,7 @@ def test_a_queue_that_is_not_ours_alone(serve: Serve, rabbitmq: RabbitMQ) -> Non
 
 
 @in_thread
-def test_who_may_not(serve: Serve, rabbitmq: RabbitMQ) -> None:
+def test_missing_permissions(serve: Serve, rabbitmq: RabbitMQ) -> None:
     rabbitmq.make_queue("a")
     at = f"127.0.0.1:{rabbitmq.port}"
     tables = {

@@ -14,5 +14,5 @@ class SourceErrorTests(SynchronousTestCase):
         self.assertNotIn("secret", str(error))
         self.assertEqual(("me:secret@db", "database"), (error.detail, error.key))
 
-    def test_who_cannot_be_reached_is_an_error_too(self) -> None:
+    def test_an_unreachable_server_is_an_error_too(self) -> None:
         self.assertIsInstance(Unreachable("the host is down"), SourceError)

@@ -134,7 +134,7 @@ class FormerSourcesTests(SynchronousTestCase):
         self.update()
         self.assertNotIn("new", self.states())
 
-    def test_a_journal_that_cannot_tell_is_in_the_log(self) -> None:
+    def test_a_journal_that_cannot_read_records_is_in_the_log(self) -> None:
         class Broken:
             def records(self, kind: str) -> Deferred[Any]:
                 raise OSError("no disk")

@@ -175,7 +175,7 @@ class PollingTests(SourceTestCase):
             self.assertEqual(MAX_RETRY, max(self.waits()))
             self.assertEqual(MIN_RETRY, min(self.waits()))
 
-    def test_who_is_away_is_soon_seen_again(self) -> None:
+    def test_a_server_that_was_away_is_soon_asked_again(self) -> None:
         def nobody() -> Any:
             raise Unreachable("nobody is there")
 

@@ -63,7 +63,7 @@ class PlainTests(SynchronousTestCase):
         self.assertEqual({"variable": 44}, told.next())
         self.assertEqual(None, told.next())
 
-    def test_an_empty_state_is_said_once(self) -> None:
+    def test_an_empty_state_is_sent_once(self) -> None:
         told = Told()
         self.assertEqual({}, told.next())
         self.assertEqual(None, told.next())

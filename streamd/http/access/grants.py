@@ -183,7 +183,7 @@ class Grants(KnownGrants):
     ) -> Deferred[tuple[Grant, str]]:
         """Make a grant; the Deferred fires when it is in the journal.
 
-        :param kind: see :class:`Grant`, as for the other arguments.
+        :param kind: see :class:`Grant`, also for ``name``, ``wall`` and ``owner``.
         :param lasts: seconds; None for a screen, whose grant lasts :data:`UNSEEN` after each use.
         :returns: the grant, and the secret, which is stored nowhere.
         :raises Refused: 409 if a screen has this name already, 429 if there are too many grants.

@@ -203,7 +203,7 @@ def test_daemon_that_asks_for_a_token_to_read(monkeypatch: pytest.MonkeyPatch) -
 class ServerTests(SynchronousTestCase):
     url = DaemonUrl.parse("https://wall.example/floor2")
 
-    def test_who_answers(self) -> None:
+    def test_the_server_that_answers(self) -> None:
         error = b'{"error": {"code": "%b", "message": "%b"}}'
         unknown = b"this daemon does not know itself as %b; if that name"
         for status, body, headers, name, text, line in (

@@ -66,7 +66,7 @@ class SuggestionTests(SynchronousTestCase):
         self.assertEqual("list", self.shape({"id": 1, "a": "x"}, {"id": 2, "a": "y"}))
         self.assertEqual("list", self.shape())
 
-    def test_comments_tell_how_to_read_the_past(self) -> None:
+    def test_comments_show_how_to_read_the_past(self) -> None:
         north, south = {"region": "north", "sold": 1}, {"region": "south", "sold": 1}
         for rows, columns in (
             ([{"orders": 3, "paid": 4}], "… AS time, … AS orders, … AS paid"),

@@ -158,7 +158,7 @@ class GapTests(SourcesTestCase):
         self.assertEqual(("late", MISSING), self.daemon.health("shop.b"))
         self.assertEqual(["shop.a"], self.sources.current(self.shop))
 
-    def test_what_was_said_before_does_not_end_it(self) -> None:
+    def test_an_earlier_reading_does_not_end_it(self) -> None:
         self.end(self.begin(a=b"1"))
         before = self.begin(a=b"2")
         self.fail_shop("cut")
@@ -289,7 +289,7 @@ class HearingTests(SourcesTestCase):
             state = "late" if report.late else "fresh"
             self.assertEqual((state, None), self.daemon.health("bell"))
 
-    def test_who_runs_the_source_then_needs_no_report(self) -> None:
+    def test_the_node_that_runs_the_source_then_needs_no_report(self) -> None:
         bell = self.sources.record("bell", None)
         self.daemon.journal.append([Draft("bell", b"1")])
         self.sources.hear(bell, {"bell": StreamReport(self.now(), None, False)}, self.now())
@@ -308,7 +308,7 @@ class HearingTests(SourcesTestCase):
         self.daemon.judge()
         self.assertEqual("late", self.states()["shop.a"])
 
-    def test_who_followed_the_log_confirms_no_stream_of_a_source(self) -> None:
+    def test_a_node_that_followed_the_log_confirms_no_stream_of_a_source(self) -> None:
         self.daemon.journal.append([Draft("shop.c", b"1")])
         self.publish()
         self.daemon.state.confirm_since(ORIGIN, self.now())

@@ -227,7 +227,7 @@ class LongHistoryTests(SynchronousTestCase):
         levels = naive_segments(moments, end, level)
         self.assertEqual(levels, [*model.long.segments[1].read(0.0, end)])
 
-    def test_an_update_that_comes_too_late_is_said(self) -> None:
+    def test_an_update_that_comes_too_late_makes_the_mean_rough(self) -> None:
         model = Model(600.0, 1)
         for now, time, value in (10.0, 10.0, b"1"), (20.0, 20.0, b"2"), (30.0, 12.0, b"9"):
             model.hear(now, time, value)

@@ -441,7 +441,7 @@ class ChangeTests(AccessTestCase):
 
 
 class NoteTests(SynchronousTestCase):
-    def test_the_log_says_who_publishes_without_a_token(self) -> None:
+    def test_the_log_names_programs_that_publish_without_a_token(self) -> None:
         for rule, unix, private, wanted in (
             ("nobody", True, True, ""),
             ("tokens", True, True, ""),

@@ -60,7 +60,7 @@ class ClientTests(SynchronousTestCase):
         ):
             self.assertEqual(client, str(PROXIES.client(peer, header)), (peer, header))
 
-    def test_a_unix_socket_is_a_proxy_if_it_is_said(self) -> None:
+    def test_a_unix_socket_is_a_proxy_if_it_is_configured(self) -> None:
         proxies = TrustedProxies(unix=True)
         self.assertEqual("198.51.100.7", str(proxies.client("", "198.51.100.7")))
         self.assertEqual(UNIX, proxies.client("", "garbage"))

@@ -77,7 +77,7 @@ class GuessesTests(SynchronousTestCase):
         for address, pause in (("2001:db8::ffff", PAUSE), ("2001:db8:0:1::1", 0.0)):
             self.assertEqual(pause, access.pause(self.asking("right", read_address(address))))
 
-    def test_who_gives_no_token_does_not_wait(self) -> None:
+    def test_a_client_without_a_token_does_not_wait(self) -> None:
         access = Access(guesses=self.guesses)
         self.guess(FREE, "127.0.0.1")
         for path, pause in (("/streams/a", 0.0), ("/widgets/a", PAUSE)):

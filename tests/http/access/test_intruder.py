@@ -120,7 +120,7 @@ NAMES = {"wall": ("vault", "v4ult"), "screen": ("tv", "t5"), "alert": ("dusk", "
 
 
 @in_thread
-def test_an_answer_does_not_tell_what_exists(serve: Serve) -> None:
+def test_answers_do_not_show_which_names_exist(serve: Serve) -> None:
     served = start(serve)
     caller = Caller(served)
     for credentials in ("X: y", OPEN, CI, guest(served)):
@@ -300,7 +300,7 @@ SAYINGS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("credentials", [OPEN, CI], ids=["view", "publish"])
 @in_thread
-def test_what_is_said_on_a_websocket_widens_no_right(serve: Serve, credentials: str) -> None:
+def test_messages_on_a_websocket_widen_no_right(serve: Serve, credentials: str) -> None:
     served = start(serve)
     wire = served.wire(handshake("/ws?streams=", "Sec-WebSocket-Protocol: streamd.v1", credentials))
     assert wire.head().startswith("HTTP/1.1 101")

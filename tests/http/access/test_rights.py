@@ -417,7 +417,7 @@ def test_every_client_at_every_change(table: Callable[[], Table]) -> None:
 
 
 @in_thread
-def test_page_and_health_are_public_and_tell_no_name(table: Callable[[], Table]) -> None:
+def test_page_and_health_are_public_and_name_no_stream(table: Callable[[], Table]) -> None:
     made = table()
     for name in made.clients:
         for path in PUBLIC:

@@ -93,7 +93,7 @@ def test_a_screen_is_let_in(serve: Serve) -> None:
 
 
 @in_thread
-def test_those_who_read_the_code_get_nothing(serve: Serve) -> None:
+def test_a_person_who_reads_the_code_gets_nothing(serve: Serve) -> None:
     served = serve(CONFIG)
     screen, thief = Screen(served), Screen(served)
     code = screen.code()

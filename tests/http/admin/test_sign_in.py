@@ -130,7 +130,7 @@ def test_a_screen_stays_a_screen(serve: Serve) -> None:
 
 
 @in_thread
-def test_who_may_not_sign_in(serve: Serve) -> None:
+def test_clients_that_may_not_sign_in(serve: Serve) -> None:
     served = start(serve)
     wrong = {"Authorization": "Bearer a-wrong-token-here"}
     assert outcome(sign_in(served, wrong)) == (401, "bad-token")

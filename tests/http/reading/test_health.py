@@ -104,7 +104,7 @@ def late(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Served:
     ],
 )
 @in_thread
-def test_without_a_log_nothing_is_said_of_streams(late: Served, method: str, path: str) -> None:
+def test_without_a_log_no_stream_is_reported(late: Served, method: str, path: str) -> None:
     answer = late.request(method, path, b"1" if method == "POST" else None)
     assert answer.status == 503
     assert answer.headers["Retry-After"]
@@ -112,7 +112,7 @@ def test_without_a_log_nothing_is_said_of_streams(late: Served, method: str, pat
 
 
 @in_thread
-def test_reason_is_told_to_those_who_may_know_it(late: Served) -> None:
+def test_reason_is_shown_only_to_clients_that_may_know_it(late: Served) -> None:
     tokens = Tokens(publish=[Token("publish-every-one")], view=[Token("view-every-stream")])
     late.run(late.service.access.replace, Rules(tokens))
     asked: list[tuple[str, str]] = [

@@ -47,7 +47,7 @@ class MatchedTests(SynchronousTestCase):
         for path in self.routes:
             self.assertIsInstance(self.ask(path, "s1,s2"), Response, path)
 
-    def test_who_asks_again_does_not_wait(self) -> None:
+    def test_a_second_request_does_not_wait(self) -> None:
         for path in self.routes:
             self.assertTrue(self.hub.state.roster.matches(Selection(["*1*2*3*"])).bits)
             self.assertIsInstance(self.ask(path, "*1*2*3*"), Response, path)

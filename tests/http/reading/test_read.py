@@ -106,7 +106,7 @@ def test_bad_selection(served: Served, path: str) -> None:
 
 
 @in_thread
-def test_streams_tell_all_that_is_known(serve: Serve) -> None:
+def test_streams_have_all_known_members(serve: Serve) -> None:
     served = serve(DESCRIBED)
     published = served.request("POST", "/streams/orders", "4", {"Streamd-Time": "1700000000.5"})
     served.post("ad-hoc", "x")
@@ -131,7 +131,7 @@ def test_streams_tell_all_that_is_known(serve: Serve) -> None:
 
 
 @in_thread
-def test_streams_tell_the_word_for_a_value_and_judge_the_value(serve: Serve) -> None:
+def test_streams_have_the_word_and_the_level_of_a_value(serve: Serve) -> None:
     served = serve(
         '[access]\npublish = "loopback"\n'
         '[streams.door]\nwords = { 0 = "shut", true = "open" }\ncritical = "== 0"\n'

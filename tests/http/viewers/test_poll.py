@@ -332,7 +332,7 @@ def test_polls_that_wait_count_as_viewers(serve: Serve) -> None:
 
 
 @in_thread
-def test_who_goes_away_is_forgotten(served: Served) -> None:
+def test_a_client_that_goes_away_is_forgotten(served: Served) -> None:
     wire = served.wire(head("GET", "/updates?after=0-0"))
     wait_until(lambda: served.run(len, served.service.hub) == 1)
     wire.close()
@@ -359,7 +359,7 @@ def test_two_wait_for_the_same(served: Served) -> None:
 
 @pytest.mark.parametrize("path", ["/state", "/streams", "/streams/a?history=9", "/updates", "/"])
 @in_thread
-def test_long_answers_are_packed_for_who_unpacks(served: Served, path: str) -> None:
+def test_long_answers_are_compressed_for_clients_that_accept_it(served: Served, path: str) -> None:
     for _ in range(3):
         served.post("a", "long " * 1000)
     plain = served.request("GET", path)

@@ -674,7 +674,7 @@ def test_foreign_origins(serve: Serve) -> None:
 
 
 @in_thread
-def test_lost_session_is_said_after_a_restart_of_the_log(served: Served) -> None:
+def test_lost_session_is_reported_after_a_restart_of_the_log(served: Served) -> None:
     """A new log: every viewer begins anew."""
     session, socket = Polling(served), Socket(served)
     for client in (session, socket):
