@@ -111,7 +111,7 @@ class Backfill:
 
     @property
     def key(self) -> str:
-        """The configuration key of the rows, in the source's table."""
+        """The key in the source's table that errors of the rows name, such as ``backfill.query``."""
         return self._query.key
 
     def start(self, feed: Feed, live: Sequence[str] = ()) -> None:
