@@ -27,8 +27,8 @@ class Quota:
 
     A smaller ``total`` or share takes nothing away from those who hold it.
 
-    :ivar total: how much there is.
-    :ivar used: how much is held.
+    :ivar total: the amount that all addresses may hold together.
+    :ivar used: the amount that all addresses hold together.
     """
 
     def __init__(self, total: int, share: Share | None = None) -> None:

@@ -89,7 +89,7 @@ class Site(http.HTTPFactory):
     :ivar left: how many HTTP connections have ended or become viewers since the start.
     :ivar requests: how many requests were answered or refused, without handshakes.
     :ivar handshakes: how many WebSocket handshakes were answered or refused.
-    :ivar refused: how many of both were refused, by the code of the refusal.
+    :ivar refused: how many requests and handshakes were refused, by the code of the refusal.
     """
 
     noisy = False

@@ -1,4 +1,4 @@
-"""Deliveries: how many updates were sent to viewers, and how many were not.
+"""Deliveries: counts the updates that were sent to viewers, and the skipped ones.
 
 For a viewer that selects all streams the counts add up exactly: each update that was committed while it
 was connected was sent to it, is counted as skipped, or waits for it.

@@ -37,7 +37,8 @@ S = TypeVar("S", bound=Seated)
 class OpenViewers(Connections[S]):
     """The open viewers of one transport: each has its seat, and its slot in the sweep.
 
-    :ivar lost: how many were dropped because they did not answer, or accepted no bytes for too long.
+    :ivar lost: how many viewers were dropped because they did not answer, or accepted no bytes for too
+        long.
     """
 
     _log = Logger()

@@ -52,7 +52,7 @@ class LinkedSeats:
         return self._total
 
     def of(self, client: str) -> int:
-        """Return how many come from this address."""
+        """Return how many of these viewers come from this address."""
         return self._of[client]
 
     def change(self, seat: Seat, by: int) -> None:

@@ -130,7 +130,7 @@ export function isUnitApart(numeral, { step, shape }, { width }) {
  * @param {string} text
  * @param {{width: number, height: number}} box
  * @param {number[]} [steps]  the scale, the largest first
- * @returns {{step: number, lines: number}}  lines: how many have room
+ * @returns {{step: number, lines: number}}  lines: the number of lines that have room
  */
 export function fitText(text, box, steps = TEXT_STEPS) {
   const room = box.height - ABOVE;

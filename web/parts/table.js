@@ -1,4 +1,4 @@
-/** A table that shows whole rows and whole columns only, and says how many have no room. */
+/** A table that shows whole rows and whole columns only, and the number of rows and columns without room. */
 
 import { fitColumns, fitRows, GAP, wholeRoom } from "../draw/columns.js";
 import { emsOf } from "../draw/numeral.js";
