@@ -4,7 +4,7 @@ PYTHON = python3
 PORT = 5000
 BIN = .venv/bin
 LOWEST = .venv-lowest
-PIP = $(BIN)/pip --disable-pip-version-check --quiet
+PIP = $(BIN)/pip --disable-pip-version-check
 PYTHON_FILES = . streamd.tac
 TYPESCRIPT = 7.0.2
 SOCKET_IO = 4.8.4
@@ -114,17 +114,24 @@ clean:
 
 # These two files mark that .venv exists and was made from the current pyproject.toml.
 $(BIN)/python:
+	@echo "making an environment of Python in .venv"
 	@$(PYTHON) -m venv .venv
 
+# An installation takes minutes on a slow machine, so a line tells each package. The status of pip goes around
+# sed through a file descriptor, because sh has no pipefail.
+define INSTALL
+	@echo "installing $(2) into .venv; this takes a minute or more:"
+	@exec 4>&1; status=$$({ { $(PIP) install --progress-bar=off $(1); echo $$? >&3; } | sed -un \
+		-e 's/^Collecting \([A-Za-z0-9._-]*\).*/  getting \1/p' \
+		-e 's/^Installing collected packages.*/  installing all of them/p' >&4; } 3>&1); exit $$status
+	@touch $@ .venv/run
+endef
+
 .venv/run: pyproject.toml setup.py | $(BIN)/python
-	@echo "installing streamd into .venv"
-	@$(PIP) install -e .
-	@touch $@
+	$(call INSTALL,-e .,streamd)
 
 .venv/test: pyproject.toml setup.py | $(BIN)/python
-	@echo "installing streamd and what its tests need into .venv"
-	@$(PIP) install -e .[test]
-	@touch $@ .venv/run
+	$(call INSTALL,-e .[test],streamd and what its tests need)
 
 # TypeScript only checks the page: nothing of it is shipped.
 $(TSC):

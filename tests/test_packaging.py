@@ -198,3 +198,41 @@ assert list(service.IServiceCollection(application)), "it holds no service"
 
 def words_at_line_starts(text: str) -> Sequence[str]:
     return [line.split()[0] for line in text.splitlines() if line.strip()]
+
+
+PIP = """#!/bin/sh
+echo "Obtaining file:///somewhere"
+echo "Collecting twisted>=24.3 (from streamd==0.2)"
+echo "  Using cached twisted.whl (3 MB)"
+echo "Collecting zope.interface"
+echo "Installing collected packages: zope.interface, twisted"
+echo "ERROR: no room" >&2
+exit $STATUS
+"""
+
+
+@pytest.mark.parametrize("status", [0, 7])
+def test_installation_tells_its_steps(tmp_path: Path, status: int) -> None:
+    """A first `make run` takes minutes on a slow machine."""
+    for name in ("Makefile", "pyproject.toml", "setup.py"):
+        (tmp_path / name).write_text((CHECKOUT / name).read_text())
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name, text in {"python": "#!/bin/sh\n", "pip": PIP, "twistd": "#!/bin/sh\n"}.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    environment = {"PATH": os.environ["PATH"], "STATUS": str(status)}
+    command = ["make", "run"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    told = done.stdout.splitlines()
+    assert told[:4] == [
+        "installing streamd into .venv; this takes a minute or more:",
+        "  getting twisted",
+        "  getting zope.interface",
+        "  installing all of them",
+    ]
+    assert "ERROR: no room" in done.stderr
+    assert (done.returncode, len(told)) == ((0, 5) if status == 0 else (2, 4))
+    assert (tmp_path / ".venv" / "run").exists() == (status == 0)
