@@ -60,6 +60,16 @@ def test_wall_that_is_not_there(serve: Serve) -> None:
     for name in ("all", "-", "Kitchen", "kitchen%20"):
         answer = served.request("GET", f"/walls/{name}")
         assert (answer.status, answer.json()["error"]["code"]) == (404, "unknown-wall")
+        assert answer.json()["error"]["message"].endswith("; the walls are hall, kitchen")
+
+
+@in_thread
+def test_the_walls_that_an_error_lists_are_bounded(serve: Serve) -> None:
+    served = serve("".join(f'[[walls]]\nname = "floor-{n:02}"\n' for n in range(40)))
+    message = served.request("GET", "/walls/flor-01").json()["error"]["message"]
+    assert 'no wall "flor-01"; the walls are floor-00, floor-01, ' in message
+    assert message.endswith(", and 30 more")
+    assert len(message) < 200
 
 
 @pytest.mark.parametrize("path", ["/walls", "/walls/kitchen"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from streamd.core.errors import Refused, shorten
@@ -94,3 +95,17 @@ NO_RIGHTS = Rights()
 ALL_RIGHTS = Rights(ALL_STREAMS, ALL_STREAMS, admin=True, metrics=True)
 READER = Rights(ALL_STREAMS)
 PUBLISHER = Rights(publish=ALL_STREAMS)
+
+
+MAX_LISTED = 100
+"""The most characters of the walls that an error lists: it has to fit in the band of a page."""
+
+
+def no_wall(name: str, walls: Collection[str], status: int = 404) -> Refused:
+    """Return the error for a wall that does not exist; it lists the walls, as many as have room."""
+    shown = sorted(walls)
+    while len(shown) > 1 and len(", ".join(shown)) > MAX_LISTED:
+        shown.pop()
+    more = f", and {len(walls) - len(shown)} more" if len(shown) < len(walls) else ""
+    message = f"there is no wall {shorten(name)}; the walls are {', '.join(shown)}{more}"
+    return Refused(status, "unknown-wall", message)

@@ -211,10 +211,13 @@ def test_a_start_without_a_server_shows_the_last_picture(first: Daemon, page: Pa
 
 def test_a_wall_that_does_not_exist_is_waited_for(first: Daemon, page: Page) -> None:
     page.goto(f"{first.url}/?wall=%3Cb%3Etwo")
-    expect(page.locator("#notice")).to_contain_text("there is no")
+    expect(page.locator("#lost")).to_contain_text("There is no wall")
     expect(page.locator(".tile")).to_have_count(0)
     page.goto(f"{first.url}/?wall=two")
-    expect(page.locator("#notice")).to_have_text('there is no wall "two"')
+    told = 'There is no wall "two"; the walls are one'
+    expect(page.locator("#lost")).to_have_text(told)
+    assert page.inner_text("#band").strip() == told  # the daemon answers: nothing is lost
+    expect(page.locator("#notice")).to_have_text("")
     config = first.folder / "streamd.toml"
     config.write_text(config.read_text() + '[[walls]]\nname = "two"')
     first.restart()

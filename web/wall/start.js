@@ -1,7 +1,7 @@
 /** Starts the wall. The last picture is shown at once; the server's answer follows as soon as it comes. */
 
 import { connect } from "../client/link.js";
-import { byId, setText } from "../page/dom.js";
+import { byId, setData, setText } from "../page/dom.js";
 import { say } from "../text/words.js";
 import { selectionOfAll } from "./configuration.js";
 import { forgetPictures, loadPicture, savePicture } from "./last-picture.js";
@@ -126,10 +126,22 @@ async function getProgram() {
       if (error.cause === 401) {
         signOut();
         if (await pairing.ask(error.code, { language: pageLanguage() })) continue;
-      } else if (!shown) setText(byId("notice"), error.message);
+      } else if (!shown) refuse(error);
     }
     await new Promise((resolve) => setTimeout(resolve, (pairing.isWaiting ? PAIR_EVERY : RETRY) * 1000));
   }
+}
+
+/**
+ * Say in the band why the server has no wall for this page. If the server itself did not answer, the band says that there is no
+ * connection.
+ * @param {any} error  of askServer
+ */
+function refuse({ cause, message }) {
+  setData(document.body, "link", "lost");
+  setText(byId("lost"), cause ? `${message.charAt(0).toUpperCase()}${message.slice(1)}` : say("notConnected", { language: pageLanguage() }));
+  setText(byId("lasting"), "");
+  setText(byId("notice"), cause ? "" : message);
 }
 
 /** The language configured for all walls; without rights, the page cannot know a wall's own language. */

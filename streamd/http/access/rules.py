@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from streamd.core.errors import Refused, shorten
-from streamd.core.rights import Rights
+from streamd.core.rights import Rights, no_wall
 from streamd.core.selection import Selection
 from streamd.http.access.client_address import NO_PROXIES, TrustedProxies
 from streamd.http.access.grants import Grant
@@ -73,9 +72,7 @@ class Rules:
         :raises Refused: 404; the message lists all walls, which only administrators may know.
         """
         if name not in self.walls:
-            known = ", ".join(sorted(self.walls))
-            message = f"there is no wall {shorten(name)}; the walls are {known}"
-            raise Refused(404, "unknown-wall", message)
+            raise no_wall(name, self.walls)
 
     def rights_of(self, grant: Grant) -> Rights:
         """Return the rights of a grant: it reads its wall, and the walls of its screen's playlist."""

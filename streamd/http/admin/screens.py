@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from streamd.core.errors import Refused, shorten
-from streamd.core.rights import no_right
+from streamd.core.rights import no_right, no_wall
 from streamd.http.access.access import Access
 from streamd.http.access.origins import Right
 from streamd.http.admin.command_body import parse_command, parse_lasting
@@ -113,5 +112,5 @@ class Commands:
         if isinstance(command, ShowMessage):
             fields["for"] = parse_lasting(command.shown, MAX_SHOWN, "bad-command")
         if isinstance(command, ShowWall) and command.wall not in self._walls():
-            raise Refused(400, "unknown-wall", f"there is no wall {shorten(command.wall)}")
+            raise no_wall(command.wall, self._walls(), 400)
         return fields

@@ -7,7 +7,7 @@ import hashlib
 import mimetypes
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from streamd.config.screens import ScreenTable
 from streamd.config.walls import EVERYTHING, Wall
 from streamd.core.errors import Refused, shorten
 from streamd.core.picture import Picture
-from streamd.core.rights import no_right
+from streamd.core.rights import no_right, no_wall
 from streamd.core.update import check_name
 from streamd.http.reading.pictures import picture_response
 from streamd.http.request import FOREVER, NAME, Request, Response, Routes, unless_known
@@ -191,7 +191,7 @@ class Page:
         :raises Refused: 404 if the wall does not exist, 403 if the client may not read it.
         """
         if name not in self._walls or not self._may_read(request, name):
-            raise no_such_wall(name, request)
+            raise no_such_wall(name, self.walls, request)
         view = request.rights.view
         if view.all:
             return unless_known(self._walls[name], request)
@@ -230,14 +230,14 @@ class Page:
         return unless_known(self._marks[path], request)
 
 
-def no_such_wall(name: str, request: Request) -> Refused:
+def no_such_wall(name: str, walls: Collection[str], request: Request) -> Refused:
     """Return the error for a wall that does not exist, or that the client may not read.
 
     A client with few rights gets the same error for both.
     """
     if not request.rights.reads_all:
         return no_right(f"reading the wall {shorten(name)}")
-    return Refused(404, "unknown-wall", f"there is no wall {shorten(name)}")
+    return no_wall(name, walls)
 
 
 def _read(folder: Path) -> dict[str, bytes]:
