@@ -15,6 +15,11 @@ export class Misfit extends TypeError {
     this.message = this.sentence({ language: "en" });
   }
 
+  /** Whether a value is the one that cannot be shown. @param {any} value */
+  isAbout(value) {
+    return value === this.#parts.value;
+  }
+
   /** The message in the language of a place. @param {Place} place @returns {string} */
   sentence(place) {
     const { kind, shows, value } = this.#parts;

@@ -59,6 +59,7 @@ export const WORDS = {
     unknownError: "unknown error",
     // what a kind shows, and what came instead
     misfit: "a {kind} shows {shows}, not {value}",
+    ownTile: "give {name} a tile of its own",
     moreColumns: ["+{count} column", "+{count} columns"],
     "rows of objects": "rows of objects",
     "names with numbers": "names with numbers",
@@ -158,6 +159,7 @@ export const WORDS = {
     cannotBeShown: "nicht darstellbar: {reason}",
     unknownError: "unbekannter Fehler",
     misfit: "{kind} zeigt {shows}, nicht {value}",
+    ownTile: "{name} braucht eine eigene Kachel",
     moreColumns: ["+{count} Spalte", "+{count} Spalten"],
     "rows of objects": "Zeilen aus Objekten",
     "names with numbers": "Namen mit Zahlen",
@@ -254,6 +256,7 @@ export const WORDS = {
     cannotBeShown: "impossible à afficher\u202f: {reason}",
     unknownError: "erreur inconnue",
     misfit: "{kind} montre {shows}, pas {value}",
+    ownTile: "donnez à {name} sa propre tuile",
     moreColumns: ["+{count} colonne", "+{count} colonnes"],
     "rows of objects": "des lignes d'objets",
     "names with numbers": "des noms avec des nombres",

@@ -121,9 +121,13 @@ function worstLevel(each) {
  * @param {Stream[]} streams
  * @returns {Assessment}
  */
-export function assessBroken(error, picture, [stream]) {
+export function assessBroken(error, picture, streams) {
+  const [stream] = streams;
+  const wrong = error instanceof Misfit && streams.length > 1 ? streams.find(({ value }) => error.isAbout(value)) : undefined;
+  const cure = wrong && say("ownTile", picture, { name: label(wrong) });
+  const reason = cut([messageOf(error, picture), cure].filter(Boolean).join("; "), 200);
   const state = stateOf(stream, picture) === "lost" ? "lost" : "failed";
-  return { state, level: "ok", evidence: [{ strong: `✕ ${say("cannotBeShown", picture, { reason: cut(messageOf(error, picture), 200) })}` }, { text: former(stream, picture) }] };
+  return { state, level: "ok", evidence: [{ strong: `✕ ${say("cannotBeShown", picture, { reason })}` }, { text: former(stream, picture) }] };
 }
 
 /** A part of the evidence as plain text. @param {Part} [part] @returns {string} */

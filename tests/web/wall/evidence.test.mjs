@@ -62,6 +62,16 @@ test("a tile of several streams shows the worst state and names the stream", () 
   assert.equal(words(good, ill({ state: "failed", error: "gone" }))[2], "✕ gone: a");
 });
 
+test("a tile of several streams says which one needs a tile of its own", () => {
+  const object = { up: 5 };
+  const streams = [ill({ value: "closed" }), { ...ill({ value: object }), name: "parts" }];
+  streams[1].value = object;
+  const said = (language) => assessBroken(misfit("band", "streams with limits, or of texts", object), { ...LIVE, language }, streams).evidence[0].strong;
+  assert.equal(said("en"), "✕ cannot be shown: a band shows streams with limits, or of texts, not an object of 1 member; give parts a tile of its own");
+  assert.ok(said("de").endsWith("; parts braucht eine eigene Kachel"));
+  assert.ok(!assessBroken(new TypeError("no"), LIVE, streams).evidence[0].strong.includes(";"));
+});
+
 test("a tile that cannot be shown has failed, and says why", () => {
   const said = (error, picture = LIVE) => assessBroken(error, picture, [ill({ level: "critical" })]);
   assert.deepEqual(said(new TypeError("no such member")), {
