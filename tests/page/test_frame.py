@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -351,3 +352,32 @@ def test_reason_of_a_failure_does_not_cover_its_value(
     [shown] = [each for each in geometry(page) if each["label"] == "shop.orders"]
     assert shown["figure"]["bottom"] <= shown["foot"]["top"] + 1, shown
     assert shown["foot"]["bottom"] <= shown["box"]["bottom"] + 1, shown
+
+
+def test_a_comma_takes_no_line_from_the_evidence(start_daemon: StartDaemon, page: Page) -> None:
+    config = """[streams]
+sum = { format = "money", currency = "EUR", decimals = 0, rollup = "1d" }
+[[walls]]
+name = "full"
+[[walls.groups]]
+title = "Shop"
+share = "time"
+window = "1h"
+"""
+    for size in ("hero", "wide", "wide"):
+        config += (
+            f'[[walls.tiles]]\nstream = "n"\nshow = "chart"\ngroup = "Shop"\nsize = "{size}"\n'
+        )
+    for size in ("m", "s", "s", "s", "l", "l", "wide"):
+        config += f'[[walls.tiles]]\nstream = "{"sum" if size == "m" else "n"}"\nsize = "{size}"\n'
+    daemon = start(start_daemon, config)
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    post(daemon, "n", 1)
+    now = time.time()
+    for ago in (1800, 900, 0):
+        post(daemon, "sum", 393_924 - ago, now - ago)
+    page.goto(daemon.url)
+    revenue = tile(page, "sum")
+    expect(revenue).to_have_attribute("data-shape", "sided")
+    expect(revenue.locator(".evidence").first).to_contain_text("in 30 min")
+    assert revenue.locator(".foot").first.evaluate("foot => foot.clientHeight") > 0
