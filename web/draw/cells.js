@@ -5,7 +5,7 @@ const NAMED = { width: 16, least: 3.1, most: 4.7 };
 /** A cell with a sign only. */
 const SIGN = { width: 3.2, least: 2.4, most: 3.6 };
 /** The space between two columns. */
-export const GAP = 2.4;
+const GAP = 2.4;
 
 /**
  * @typedef {object} Cells

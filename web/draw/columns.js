@@ -26,9 +26,12 @@ export function fitColumns(columns, room) {
   const some = columns.slice(0, shown);
   const widths = some.map(({ width, least }) => Math.min(width, least));
   const left = () => Math.max(0, room - sum(widths) - GAP * (shown - 1));
-  const wishes = some.map(({ width }, i) => Math.max(0, Math.min(width, MOST) - widths[i]));
-  const share = Math.min(1, left() / (sum(wishes) || 1));
-  wishes.forEach((wish, i) => (widths[i] += wish * share));
+  // Texts are whole before bars grow.
+  for (const grows of [true, false]) {
+    const wishes = some.map(({ width, text = false }, i) => (text === grows ? Math.max(0, Math.min(width, MOST) - widths[i]) : 0));
+    const share = Math.min(1, left() / (sum(wishes) || 1));
+    wishes.forEach((wish, i) => (widths[i] += wish * share));
+  }
   // Room that no cell needs spreads the columns over the tile; with one text, that takes it all. The cells of the first column stay
   // at the left edge of the tile, and those of the last one at the right.
   const texts = some.flatMap(({ text }, i) => (text ? [i] : []));

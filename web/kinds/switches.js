@@ -1,8 +1,7 @@
 /** Things that are on or off, or work or do not: a cell for each, with its sign, its name and the time of its last change. */
 
 import { stateOf } from "../client/health.js";
-import { arrangeCells, GAP } from "../draw/cells.js";
-import { emsOf } from "../draw/numeral.js";
+import { arrangeCells } from "../draw/cells.js";
 import { addElement, setData, setProperty, setText } from "../page/dom.js";
 import { label } from "../text/face.js";
 import { misfit } from "../text/misfit.js";
@@ -18,8 +17,6 @@ import { say } from "../text/words.js";
 const LONGEST = 128;
 /** The space below the label, in u: a critical cell is filled up to its edge. */
 const ABOVE = 0.4;
-/** In u: a sign with the space on both sides of the name, and the sizes of the name and of the words beside it. */
-const SIZE = { sign: 3.8, name: 2.5, text: 2.15 };
 
 /**
  * @typedef {object} Switch
@@ -85,16 +82,14 @@ class SwitchesBody {
     setData(this.element, "named", named ? "yes" : "no");
     for (const [name, value] of Object.entries({ columns, rows, height })) setProperty(this.#grid, `--${name}`, value);
     while (this.#cells.length > shown) this.#cells.pop()?.remove();
-    const width = (this.#room.width + GAP) / columns - GAP;
-    this.#switches.slice(0, shown).forEach((one, i) => this.#write((this.#cells[i] ??= makeCell(this.#grid)), one, width));
+    this.#switches.slice(0, shown).forEach((one, i) => this.#write((this.#cells[i] ??= makeCell(this.#grid)), one));
   }
 
-  /** Write a thing into its cell. @param {HTMLElement} cell @param {Switch} one @param {number} width */
-  #write(cell, { name, text, rank, off, believed }, width) {
+  /** Write a thing into its cell. @param {HTMLElement} cell @param {Switch} one */
+  #write(cell, { name, text, rank, off, believed }) {
     const [, label, since] = cell.children;
     setText(label, name);
     setText(since, text);
-    setData(cell, "told", SIZE.sign + SIZE.name * emsOf(name) + SIZE.text * emsOf(text) <= width ? undefined : "no");
     setData(cell, "rank", off ? "off" : rank);
     setData(cell, "believed", believed ? "yes" : "no");
     const spoken = `${name}: ${text}`;

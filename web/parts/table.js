@@ -139,9 +139,9 @@ export class Table {
  * @returns {import("../draw/columns.js").ColumnSize}
  */
 function sizeOf({ title, show, align }, rows, j) {
-  const head = emsOf(title) * SMALL;
+  const head = MARGIN * emsOf(title) * SMALL;
   if (show === "bar") return { width: Math.max(BAR.width, head), least: Math.max(BAR.least, head) };
-  const width = MARGIN * Math.max(head, ...rows.map(({ cells }) => emsOf(cells[j]?.text ?? "")));
+  const width = Math.max(head, ...rows.map(({ cells }) => MARGIN * emsOf(cells[j]?.text ?? "")));
   const text = show === "text" || show === "state";
   return { width, least: text ? LEAST[show] : width, right: align === "right", text };
 }

@@ -26,7 +26,7 @@ const WIDTHS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800
 const NARROWEST = { line: 0.4, spark: 0.2 };
 /** In u: the room of a time below the plot, the size of labels, and the space for half a dot. */
 const TIME = { second: 11, minute: 9, day: 6 };
-const TICK = 2.3;
+const TICK = 2.4;
 const BARE = 0.9;
 /** The least gutters, in u, and the room that a name needs beside its text for a space or a hair to its line. */
 const GUTTER = { left: 4, right: 1.6, name: 3.4 };

@@ -14,7 +14,6 @@ const ALARMS = 5;
 /** The space between two needs, and the room for "+12 more", in em. */
 const GAP = 1;
 const MORE = 4.5;
-const NARROWER = 0.9;
 
 /**
  * @typedef {object} Summed  a tile
@@ -72,7 +71,7 @@ export function fitNeeds(needs, room) {
 
 /** The first names for which there is room, and the number of the others. @param {Named[]} needs @param {number} room */
 function firstNeeds(needs, room) {
-  const widths = needs.map(({ name, text }) => NARROWER * emsOf(`${name} ${text}`) + GAP);
+  const widths = needs.map(({ name, text }) => emsOf(`${name} ${text}`) + GAP);
   let [count, used] = [0, 0];
   while (count < needs.length && used + widths[count] <= room - (count + 1 < needs.length ? MORE : 0)) used += widths[count++];
   const shown = needs.slice(0, Math.max(1, count));

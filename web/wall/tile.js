@@ -18,11 +18,8 @@ const LABEL = 4.2;
 /** The height of the line of evidence with its space, and of each line of a longer one, in u: see tile.css. */
 const FOOT = 3.2;
 const LINE = 3.12;
-/**
- * In u: the size of the label, the size by which its width is computed, the size of the text beside it, and the least space between
- * them. The computed width is too large on purpose: a label whose width at the size `words` exceeds its tile gets a second line.
- */
-const SIZE = { label: 2.7, words: 2.3, aside: 2.3, space: 2 };
+/** In u, to compute widths: the sizes of the label and of the text beside it, and the least space between them. */
+const SIZE = { label: 2.7, aside: 2.3, space: 2 };
 /** Separates two texts beside the label. */
 const APART = " · ";
 /** The most lines of a failure: two of its reason, and one for the time of the value. */
@@ -119,7 +116,7 @@ export class Tile extends HTMLElement {
   #isLong() {
     const { width, full } = this.#room ?? { width: Infinity, full: 0 };
     const beside = this.#body?.aside ? emsOf(this.#body.aside) * SIZE.aside + SIZE.space : 0;
-    return emsOf(this.called) * SIZE.words + beside > width && full + LABEL - LINE >= (this.kind?.least.height ?? Infinity);
+    return emsOf(this.called) * SIZE.label + beside > width && full + LABEL - LINE >= (this.kind?.least.height ?? Infinity);
   }
 
   /**

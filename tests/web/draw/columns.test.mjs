@@ -41,6 +41,13 @@ test("a state is cut less than a text, and the room for all is known", () => {
   assert.equal(wholeRoom([text(10), state]), 20 + GAP);
 });
 
+test("a bar grows only when no text is cut", () => {
+  const bar = { width: 4, least: 2.5 };
+  const [name, scant] = fitColumns([text(8), bar, text(3)], 8 + 3 + 3 + 2 * GAP);
+  assert.ok(Math.abs(name - 8) < 1e-9 && Math.abs(scant - 3) < 1e-9, `${[name, scant]}`);
+  assert.equal(fitColumns([text(8), bar, number(3)], 40)[1], 4);
+});
+
 test("rows are as high as there is room, and only whole ones are shown", () => {
   const height = { least: 3, most: 5 };
   assert.deepEqual(fitRows(3, 12, height), { shown: 3, height: 4 });

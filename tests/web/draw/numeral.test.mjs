@@ -61,6 +61,12 @@ test("digits are as wide as each other, and broad characters wider", () => {
   assert.ok(emsOf("語") > emsOf("8") && emsOf("i") < emsOf("8") && emsOf("\u202f") < 0.3);
 });
 
+test("words are as wide as Inter draws them, and seldom counted narrower", () => {
+  for (const [word, ems] of Object.entries({ Compressor: 5.53, Kopenhagen: 5.73, CHECKOUT: 5.47, until: 1.9 })) {
+    assert.ok(emsOf(word) > 0.98 * ems && emsOf(word) < 1.12 * ems, `${word}: ${emsOf(word)}`);
+  }
+});
+
 test("a unit stands apart where only its beginning has room", () => {
   const width = 26;
   const apart = (value, unit) => {
