@@ -315,6 +315,31 @@ def test_a_table_has_the_columns_of_its_configuration(
     expect(table).to_have_attribute("data-state", "failed")
 
 
+ROOMS = """[access]
+publish = "loopback"
+[[walls]]
+name = "rooms"
+language = "en"
+[[walls.tiles]]
+stream = "rooms"
+show = "table"
+flag = { who = "free" }
+columns = [{ key = "room", show = "state" }, { key = "who", show = "state" }, { key = "until" }]
+"""
+
+
+def test_the_whole_row_of_an_exception_is_in_full_ink(
+    start_daemon: StartDaemon, page: Page
+) -> None:
+    daemon = _start(start_daemon, page, ROOMS)
+    names = ("free", "Ana", "▲ Jonas")
+    post(daemon, "rooms", [{"room": "Attic", "who": who, "until": "15:00"} for who in names])
+    rooms = tile(page, "rooms").locator("tbody tr td:first-child")
+    expect(rooms).to_have_count(3)
+    colours = rooms.evaluate_all("cells => cells.map(cell => getComputedStyle(cell).color)")
+    assert colours[0] == colours[2] != colours[1]
+
+
 def test_the_header_names_the_rows_that_need_somebody(
     start_daemon: StartDaemon, page: Page
 ) -> None:
