@@ -172,6 +172,14 @@ size = "hero"
 """
 
 
+WORDS = """tile => [...tile.querySelectorAll(".switch")].map((cell) => {
+  const [box, word] = [cell, cell.lastChild].map((each) => each.getBoundingClientRect());
+  if (word.width <= 1 || word.top >= box.bottom - 1) return "away";
+  return cell.lastChild.scrollWidth <= Math.ceil(word.width) ? "whole" : "cut";
+})"""
+"""Whether the words beside each name are seen."""
+
+
 def test_names_of_switches_stay_whole(start_daemon: StartDaemon, page: Page) -> None:
     daemon = _start(start_daemon, page, RAMPS)
     names = [f"Loading ramp {i}" for i in range(1, 31)]
@@ -180,10 +188,15 @@ def test_names_of_switches_stay_whole(start_daemon: StartDaemon, page: Page) -> 
     expect(cells).to_have_text(names)
     cut = "cells => cells.filter((one) => one.scrollWidth > one.clientWidth).length"
     assert cells.evaluate_all(cut) == 0
-    whole = (
-        "cells => cells.every((one) => one.clientWidth === 1 || one.scrollWidth <= one.clientWidth)"
-    )
-    assert tile(page, "ramps").locator(".since").evaluate_all(whole)
+    seen = set(tile(page, "ramps").evaluate(WORDS))
+    words = ("frei", "belegt", "gesperrt")
+    post(daemon, "ramps", {f"Rampe {i:02d}": words[i % 3] for i in range(16)})
+    expect(cells).to_have_count(16)
+    for width in (390, 480, 1920):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.wait_for_timeout(100)
+        seen |= set(tile(page, "ramps").evaluate(WORDS))
+    assert seen == {"whole", "away"}
 
 
 def test_progress_tells_how_far_it_should_be(start_daemon: StartDaemon, page: Page) -> None:
