@@ -20,7 +20,7 @@ CREATE TABLE readings (at REAL, p50, p95, p99, queue, parcels, web_1, web_2, db,
 CREATE TABLE checks (service TEXT, at REAL, state TEXT);
 CREATE TABLE deployments (id INTEGER PRIMARY KEY, at REAL, service, version, person, took, result);
 CREATE TABLE departures (at REAL, city, carrier, gate, note);
-CREATE TABLE rooms (room, state);
+CREATE TABLE rooms (room, who, until);
 CREATE TABLE budgets (team, rest);
 CREATE INDEX orders_at ON orders (at);
 CREATE INDEX readings_at ON readings (at);
@@ -67,10 +67,15 @@ ROUTES = [
     ("Oslo", "DSV", "C3"),
     ("Mailand", "BRT", "A2"),
     ("Paris", "Geodis", "A3"),
-    ("Kopenhagen", "DSV", "C1"),
+    ("Malmö", "DSV", "C1"),
     ("Madrid", "Seur", "A1"),
 ]
-ROOMS = {"Aquarium": "free until 15:30", "Attic": "Ana", "Cellar": "free all day", "Dock": "Jonas"}
+ROOMS = [
+    ("Aquarium", "free", "until 15:30"),
+    ("Attic", "Ana", "until 15:00"),
+    ("Cellar", "free", "all day"),
+    ("Dock", "Jonas", "until 17:45"),
+]
 BUDGETS = {"Marketing": -12, "Platform": 41, "Warehouse": 8, "Support": -3, "Office": 15}
 AD = NOW - 6 * DAY
 """When an advertisement began; before it, there were fewer orders."""
@@ -122,7 +127,7 @@ def fill() -> None:
         columns = "at, service, version, person, took, result"
         many(f"INSERT INTO deployments ({columns}) VALUES (?, ?, ?, ?, ?, ?)", DEPLOYMENTS)
         many("INSERT INTO departures VALUES (?, ?, ?, ?, ?)", departures())
-        many("INSERT INTO rooms VALUES (?, ?)", ROOMS.items())
+        many("INSERT INTO rooms VALUES (?, ?, ?)", ROOMS)
         many("INSERT INTO budgets VALUES (?, ?)", BUDGETS.items())
 
 
