@@ -119,7 +119,7 @@ def test_last_picture_of_a_wall_that_may_not_be_read_any_more(
     page.goto(kitchen)
     expect(page.locator("#tiles")).to_contain_text("4,711", timeout=SOON)
     page.goto(f"{daemon.url}/?wall=lobby")
-    expect(page.locator("#notice")).to_contain_text("is not allowed", timeout=SOON)
+    expect(page.locator("#lost")).to_contain_text("is not allowed", timeout=SOON)
     expect(page.locator("body")).not_to_contain_text("815")
     assert page.evaluate("Object.keys(localStorage).filter((key) => key.includes('lobby'))") == []
 
