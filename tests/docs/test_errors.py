@@ -22,6 +22,7 @@ FOUND_ELSEWHERE: dict[tuple[str, str], Found] = {
     },
     ("http/publishing/hooks.py", "code"): {("no-token", 401), ("bad-token", 401)},
     ("http/access/principal.py", "SIGNED_OUT['code']"): {("signed-out", 401)},
+    ("core/rights.py", "'unknown-wall'"): {("unknown-wall", 404), ("unknown-wall", 400)},
     # Codes that another refusal has already.
     ("http/publishing/live_publish.py", "code"): set(),
     ("http/publishing/live_publish.py", "why.code"): set(),
