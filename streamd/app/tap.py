@@ -113,6 +113,7 @@ def makeService(options: Options) -> IService:
                 reload.setServiceParent(daemon)
                 call_on_hangup(reactor, reload.reload)
                 return daemon
+    notifier.tell_status("; ".join(problems))
     raise SystemExit("\n".join(showable(f"streamd: {problem}") for problem in problems))
 
 

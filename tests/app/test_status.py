@@ -167,10 +167,17 @@ def test_daemon_that_is_aborted_says_where_it_was(manager: Manager, tmp_path: Pa
     assert "Fatal Python error: Aborted" in daemon.log()
 
 
-def test_reason_of_a_failed_start_is_reported(manager: Manager, tmp_path: Path) -> None:
-    (tmp_path / "no.db").write_text("this is no database, but some text that is long enough " * 9)
-    config = '[journal]\npath = "folder/that/is/missing.db"\n'
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ('[journal]\npath = "folder/that/is/missing.db"\n', "missing.db"),
+        ("[serverr]\n", "serverr"),
+    ],
+)
+def test_reason_of_a_failed_start_is_reported(
+    manager: Manager, tmp_path: Path, config: str, said: str
+) -> None:
     daemon = Daemon(tmp_path, config=config, env={"NOTIFY_SOCKET": manager.address})
     with pytest.raises(AssertionError):
         daemon.start()
-    assert any(line.startswith("STATUS=") and "missing.db" in line for line in manager.heard())
+    assert any(line.startswith("STATUS=") and said in line for line in manager.heard())
