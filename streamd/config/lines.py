@@ -53,7 +53,9 @@ def line_of(text: str, problem: str) -> int | None:
     while path:
         if path in lines:
             return lines[path]
-        path = _LAST.sub("", path)  # a key that is missing is a mistake of its table
+        # A key that is missing is a mistake of its table.  A key may have any characters.
+        shorter = _LAST.sub("", path)
+        path = shorter if shorter != path else path.rpartition(".")[0]
     return None
 
 

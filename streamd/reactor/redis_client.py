@@ -12,10 +12,10 @@ from twisted.internet.defer import Deferred, TimeoutError, fail
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamd.core.parsed_text import ParsedText
-from streamd.core.printable import without_passwords
 
 TIMEOUT = 2.0
 """Seconds that Redis has to accept a connection, or to answer a command."""
@@ -24,6 +24,7 @@ MAX_REPLY = 64 * 2**20
 """The most bytes of a reply: twice those of 500 entries of the log with the longest values."""
 
 STRANGE = "what answers is not Redis"
+TOO_LONG = "a reply of Redis is too long"
 
 REFUSALS = {
     "OOM ": "Redis is full",
@@ -42,12 +43,13 @@ The codes are from Redis's ``src/server.c`` (``createSharedObjects``)."""
 _MESSAGES = ([b"message"], [b"pmessage"])
 """The first word of a pushed message: [kind, (pattern,) channel, payload]."""
 
+_log = Logger()
+
 
 class RedisUrl(ParsedText):
     """``redis://user:password@host:6379/0``, or ``rediss://`` for TLS; ``str`` shows no password."""
 
     def __init__(self, written: str) -> None:
-        self._shown = without_passwords(written)
         parts = urlsplit(written)
         self.tls = parts.scheme == "rediss"
         self.host = parts.hostname or "localhost"
@@ -67,7 +69,10 @@ class RedisUrl(ParsedText):
             raise ValueError(wanted) from None
 
     def __str__(self) -> str:
-        return self._shown
+        scheme = "rediss" if self.tls else "redis"
+        login = self.user + (":…" if self.password else "")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{login}{login and '@'}{host}:{self.port}/{self.database}"
 
     def greeting(self, password: str) -> list[tuple[str | int, ...]]:
         """Return the commands that begin a connection: log in, select the database, ping.
@@ -103,6 +108,7 @@ def reading_replies() -> Iterator[None]:
     try:
         yield
     except (AttributeError, LookupError, TypeError, ValueError) as error:
+        _log.warn("a reply of Redis cannot be read: {error!r}", error=error)
         raise Broken(STRANGE) from error
 
 
@@ -148,9 +154,8 @@ class RedisConnection(Protocol):
         while self._broken is None:
             try:
                 reply = self._reader.gets()
-            except (
-                Exception
-            ):  # also MemoryError: hiredis reserves what the size of an array asks for
+            # Also MemoryError: hiredis reserves what the size of an array asks for.
+            except Exception:
                 self._reject(STRANGE)
                 return
             if reply is False:
@@ -158,7 +163,7 @@ class RedisConnection(Protocol):
             self._unread = 0
             self._received(reply)
         if self._unread > MAX_REPLY:
-            self._reject("a reply of Redis is too long")
+            self._reject(TOO_LONG)
 
     def _received(self, reply: Any) -> None:
         # RESP2 marks a message by its first word alone.  A connection that has subscribed gets no other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from streamd.core.update import MAX_TIME
 from streamd.journals.journal import SourceCursor
 from streamd.reactor.redis_client import (
     TIMEOUT,
+    TOO_LONG,
     RedisConnection,
     RedisUrl,
     connect,
@@ -42,6 +44,8 @@ BATCH = 100
 
 MAX_FIRST = 1000
 """The most entries of a stream that are published at the first start."""
+
+_ID = re.compile(r"[0-9]+-[0-9]+")
 
 
 class RedisSettings(SourceSettings, frozen=True):
@@ -83,6 +87,7 @@ class RedisSource:
         self.every = settings.every or EVERY if polled else None
         self._work = self._follow if command == "xread" else self._poll if polled else self._hear
         self._heard: float | None = None  # when it was subscribed last
+        self._most = MAX_FIRST  # entries in one reply; fewer if these are too long
         self._polling = Polling(self._run, MIN_RETRY, self._reactor)
 
     def start(self, feed: Feed) -> None:
@@ -103,6 +108,8 @@ class RedisSource:
             with reading_replies():
                 await self._work(link)
         except Exception as error:
+            if str(error) == TOO_LONG:
+                self._most = max(1, self._most // 2)
             raise _fit_for_a_wall(error, "url" if link is None else self._command) from error
         finally:
             if link is not None:
@@ -158,15 +165,17 @@ class RedisSource:
         The id of the last entry is stored with the updates, so that none is lost or published twice.
         """
         place = await self._feed.place()
-        if place is None:  # of the entries from before the first start, only the newest
-            count = min(self._feed.keep.updates or BATCH, MAX_FIRST)
+        after = place if place is not None and _ID.fullmatch(place) else "0"
+        if after == "0":  # of the entries from before the first start, only the newest
+            count = min(self._feed.keep.updates or BATCH, self._most)
             newest = await self._ask(link, "XREVRANGE", self._key, "+", "-", "COUNT", count)
-            place = await self._add(newest[::-1], None) if newest else None
-        after = place or "0"
+            if newest:
+                place = after = await self._add(newest[::-1], place)
         while True:
             if await self._is_other_stream(link, after):
                 after = "0"
-            words = ("COUNT", BATCH, "BLOCK", int(PING * 1000), "STREAMS", self._key, after)
+            count = min(BATCH, self._most)
+            words = ("COUNT", count, "BLOCK", int(PING * 1000), "STREAMS", self._key, after)
             reply = await self._ask(link, "XREAD", *words)
             if reply:
                 place = after = await self._add(reply[0][1], place)

@@ -53,6 +53,10 @@ class LineTests(SynchronousTestCase):
             ("walls[1].tiles[0].stream", 26),
             ("walls[1].name", 24),
             ("access.publish[0]", None),
+            ("sources.shop.headers.X[", 4),
+            ("streams.a[b.unit", None),
+            ("[", None),
+            (".", None),
         ):
             self.assertEqual(line, line_of(TEXT, f"{path}: expected: something"), path)
 

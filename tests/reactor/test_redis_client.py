@@ -120,3 +120,17 @@ def test_invalid_url(written: object) -> None:
     with pytest.raises(ValueError, match="expected a URL such as") as caught:
         RedisUrl.parse(written)
     assert "s3cret" not in str(caught.value)
+
+
+def test_url_without_its_password() -> None:
+    for written, shown in (
+        ("redis://localhost", "redis://localhost:6379/0"),
+        ("rediss://wall:s3cret@[::1]:1/2", "rediss://wall:…@[::1]:1/2"),
+        ("redis://:s3cret@h", "redis://:…@h:6379/0"),
+        ("redis://wall@h", "redis://wall@h:6379/0"),
+    ):
+        assert str(RedisUrl.parse(written)) == shown
+
+
+def test_urls_of_one_place_are_equal() -> None:
+    assert RedisUrl.parse("redis://localhost") == RedisUrl.parse("redis://localhost:6379/0")

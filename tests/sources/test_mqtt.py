@@ -508,6 +508,12 @@ def test_mistakes(lines: str, problem: str) -> None:
     assert mistake(config(1, a=lines)).startswith(problem)
 
 
+def test_a_certificate_whose_name_is_too_long_is_a_mistake() -> None:
+    said = mistake(f'[sources.a]\nurl = "mqtts://h"\ntopic = "a"\nca = "{"x" * 300}"')
+    assert said.startswith("sources.a.ca: cannot use xxx")
+    assert "File name too long" in said
+
+
 @pytest.mark.parametrize("key", ["ca", "certificate", "key"])
 def test_a_named_pipe_is_no_certificate(tmp_path: Path, key: str) -> None:
     os.mkfifo(tmp_path / "pipe")

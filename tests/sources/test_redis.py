@@ -311,6 +311,30 @@ def test_unreadable_bytes_are_not_redis(serve: Serve, lines: str, answer: bytes)
         assert streams.expect_health("jobs", "failed") == "what answers is not Redis"
 
 
+def test_place_of_another_kind_of_source_is_no_id(redis: Redis, start_daemon: StartDaemon) -> None:
+    journal = '[journal]\npath = "log.db"\n'
+    daemon = start_daemon(config=journal + '[sources.jobs]\nfile = "jobs.log"\n')
+    (daemon.folder / "jobs.log").write_text("1\n")
+    wait_until(lambda: daemon.request("GET", "/streams/jobs").json().get("value") == 1)
+    daemon.stop()
+    (daemon.folder / "streamd.toml").write_text(journal + config(redis.port, jobs='xread = "jobs"'))
+    daemon.start()
+    redis.say("XADD", "jobs", "*", "n", "3")
+    wait_until(lambda: daemon.request("GET", "/streams/jobs").json().get("value") == {"n": 3})
+
+
+@in_thread
+def test_entries_that_are_too_long_together_are_read_by_fewer(
+    serve: Serve, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamd.reactor.redis_client.MAX_REPLY", 100_000)
+    for number in range(20):
+        redis.say("XADD", "jobs", "*", "n", str(number), "text", "x" * 20_000)
+    text = config(redis.port, jobs='xread = "jobs"') + "[streams.jobs]\nkeep = 20"
+    streams = Streams(serve(text))
+    wait_until(lambda: (streams.value("jobs") or {}).get("n") == 19, what="the newest entry")
+
+
 @pytest.mark.parametrize(
     ("lines", "answer"),
     [

@@ -90,13 +90,14 @@ def tls_context(
     :param key: a file with the private key of the certificate; None if the key is in the same file.
     :raises ConfigError: if a file cannot be used.
     """
-    for name, file in (("ca", ca), ("certificate", certificate), ("key", key)):
-        given = surroundings.base / (file or "")
-        if file is not None and given.exists() and not given.is_file():
-            # To open a named pipe could block.
-            raise ConfigError([f"{path}.{name}: cannot use {file}: it is not a regular file"])
     name, file = "ca", ca
     try:
+        for name, file in (("ca", ca), ("certificate", certificate), ("key", key)):
+            given = surroundings.base / (file or "")
+            if file is not None and given.exists() and not given.is_file():
+                # To open a named pipe could block.
+                raise ConfigError([f"{path}.{name}: cannot use {file}: it is not a regular file"])
+        name, file = "ca", ca
         context = ssl.create_default_context(cafile=ca and str(surroundings.base / ca))
         if certificate is not None:
             name, file = "certificate", certificate
