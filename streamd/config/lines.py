@@ -15,7 +15,6 @@ _KEY = re.compile(
 _LAST = re.compile(r"(\[[0-9]+\]|\.[^.\[]*|^[^.\[]+)$")
 _QUOTES = re.compile(r'"""|\'\'\'')
 
-
 _CURES = {
     "Invalid value": "a text needs quotes",
     "Expected newline or end of document after a statement": "a text needs quotes, all of it",

@@ -3,7 +3,7 @@
  *
  * `say("lateBy", picture, { time: "3 h" })` is "late by 3 h" on an English wall and "3 h verspätet" on a German one. A new text
  * needs a line in each language; a test compares them. The texts of boot.js are there, because it runs where no module arrives.
- * Reasons from the server (`health.error`) are not translated.
+ * Reasons from the server (`health.error`) are not translated. The module is long because it has each text three times.
  */
 
 import { languageOf } from "./language.js";

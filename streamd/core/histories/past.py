@@ -73,7 +73,7 @@ class Past:
 
     @property
     def complete(self) -> bool:
-        """Whether all of it is filled."""
+        """Return whether the whole past is filled."""
         return self.reached >= self.until
 
     # -- fill --------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ class BackfillProgress(msgspec.Struct, frozen=True):
 
     @property
     def complete(self) -> bool:
-        """Whether everything was read."""
+        """Return whether every part of the past was read."""
         return self.done >= self.end
 
 
