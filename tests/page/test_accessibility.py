@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -11,8 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.daemon import StartDaemon
-from tests.support.net import wait_until
-from tests.support.wall import LOST_MS, post, shows, tile
+from tests.support.wall import ADMIN_TOKEN, LOST_MS, command, post, shows, tile
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 
@@ -79,13 +77,10 @@ def test_nothing_serious(start_daemon: StartDaemon, page: Page, theme: str) -> N
 
 
 def test_a_wall_without_streams(start_daemon: StartDaemon, page: Page) -> None:
-    daemon = start_daemon(config='[access]\npublish = "loopback"\nadmin = ["a-long-enough-secret"]')
+    daemon = start_daemon(config=f'[access]\npublish = "loopback"\nadmin = ["{ADMIN_TOKEN}"]')
     page.goto(f"{daemon.url}/?screen=tv")
     expect(page.locator("#empty")).to_be_visible()
     assert findings(page) == []
-    body = json.dumps({"command": "message", "message": "Fire drill at 3"})
-    headers = {"Authorization": "Bearer a-long-enough-secret", "Content-Type": "application/json"}
-    # Its report may be under way still.
-    wait_until(lambda: daemon.request("POST", "/screens/tv", body, headers).status == 200)
-    expect(page.locator("#overlay")).to_be_visible()
+    shown = page.locator("#overlay").is_visible
+    command(daemon, shown, command="message", message="Fire drill at 3")
     assert findings(page) == []

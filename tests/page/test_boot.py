@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from tests.support.daemon import Daemon, StartDaemon
 from tests.support.net import free_port, wait_until
 from tests.support.nginx import StartNginx
 from tests.support.proxy import Proxy
-from tests.support.wall import post, shows, tile
+from tests.support.wall import ADMIN_TOKEN, command, post, shows, tile
 
 # The page is live this many milliseconds after the moment when it could be.
 BACK_MS = 10_000
@@ -292,15 +291,15 @@ def test_long_title_of_a_critical_tile_fits_a_phone(
     assert bare_page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-TOKEN = "t" * 32
+def show_message(daemon: Daemon, page: Page, text: str, seconds: int = 30) -> None:
+    """Has the screen show a message. One of spaces withdraws the message before it."""
+    overlay = page.locator("#overlay")
 
+    def is_shown() -> bool:
+        return overlay.is_visible() and overlay.text_content() == text
 
-def command(daemon: Daemon, **fields: object) -> None:
-    """Commands the screen "tv"."""
-    asked = {"Authorization": f"Bearer {TOKEN}"}
-    wait_until(lambda: '"connected":true' in daemon.request("GET", "/screens").text)
-    answer = daemon.request("POST", "/screens/tv", json.dumps(fields), asked)
-    assert answer.status < 300, answer.text
+    words = {"command": "message", "message": text, "for": f"{seconds}s"}
+    command(daemon, is_shown if text.strip() else overlay.is_hidden, **words)
 
 
 def test_message_is_shown_until_it_is_over_or_withdrawn(
@@ -308,7 +307,7 @@ def test_message_is_shown_until_it_is_over_or_withdrawn(
 ) -> None:
     """Whatever happens to the page meanwhile."""
     walls = '[[walls]]\nname = "one"\n[[walls]]\nname = "two"'
-    config = CONFIG.replace("[access]", f'[access]\nadmin = ["{TOKEN}"]') + walls
+    config = CONFIG.replace("[access]", f'[access]\nadmin = ["{ADMIN_TOKEN}"]') + walls
     daemon = start_daemon(config=config)
     overlay = bare_page.locator("#overlay")
     bare_page.goto(f"{daemon.url}/?screen=tv")
@@ -319,26 +318,22 @@ def test_message_is_shown_until_it_is_over_or_withdrawn(
         expect(bare_page.locator("body")).to_have_attribute("data-link", "live")
         expect(bare_page.locator("#summary")).not_to_have_text("")
 
-    command(daemon, command="message", message="Fire drill", **{"for": "1h"})
-    expect(overlay).to_have_text("Fire drill")
+    show_message(daemon, bare_page, "Fire drill", 3600)
     reloaded()
     expect(overlay).to_have_text("Fire drill")
-    command(daemon, command="wall", wall="two")
-    expect(bare_page.locator("#title")).to_have_text("two")
+    title = bare_page.locator("#title")
+    command(daemon, lambda: title.text_content() == "two", command="wall", wall="two")
     expect(overlay).to_have_text("Fire drill")
-    command(daemon, command="identify")
-    expect(overlay).to_have_text("tv")
+    command(daemon, lambda: overlay.text_content() == "tv", command="identify")
     bare_page.route("**/start.js", refuse)
     bare_page.reload()
     expect(bare_page.locator("#lost")).to_have_text("This wall is not running")
     bare_page.unroute("**/start.js")
     expect(overlay).to_have_text("Fire drill")
-    command(daemon, command="message", message=" ")
-    expect(overlay).to_be_hidden()
+    show_message(daemon, bare_page, " ")
     reloaded()
     expect(overlay).to_be_hidden()
-    command(daemon, command="message", message="Lunch", **{"for": "2s"})
-    expect(overlay).to_have_text("Lunch")
+    show_message(daemon, bare_page, "Lunch", 2)
     reloaded()
     expect(overlay).to_be_hidden()
     reloaded()
@@ -346,7 +341,7 @@ def test_message_is_shown_until_it_is_over_or_withdrawn(
 
 
 def test_messages_fit_and_are_withdrawn(start_daemon: StartDaemon, bare_page: Page) -> None:
-    daemon = start_daemon(config=CONFIG.replace("[access]", f'[access]\nadmin = ["{TOKEN}"]'))
+    daemon = start_daemon(config=CONFIG.replace("[access]", f'[access]\nadmin = ["{ADMIN_TOKEN}"]'))
     post(daemon, "orders", 42)
     overlay = bare_page.locator("#overlay")
     for width, height in [(1920, 1080), (640, 360), (400, 800)]:
@@ -354,12 +349,10 @@ def test_messages_fit_and_are_withdrawn(start_daemon: StartDaemon, bare_page: Pa
         bare_page.goto(f"{daemon.url}/?screen=tv")
         shows(bare_page, "orders", "42")
         for message in ("word " * 100, "W" * 500, "Fire drill"):
-            command(daemon, command="message", message=message)
-            expect(overlay).to_have_text(message.strip())
+            show_message(daemon, bare_page, message)
             fits = "(e) => e.scrollHeight <= e.clientHeight && e.scrollWidth <= e.clientWidth"
             assert overlay.evaluate(fits), (width, message)
-        command(daemon, command="message", message="  ")
-        expect(overlay).to_be_hidden()
+        show_message(daemon, bare_page, "  ")
 
 
 def test_proxy_that_passes_another_host(

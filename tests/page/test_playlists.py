@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from functools import partial
@@ -12,14 +11,13 @@ from playwright.sync_api import Page, expect
 
 from tests.support.daemon import Daemon, StartDaemon
 from tests.support.net import wait_until
-from tests.support.wall import post, shows
+from tests.support.wall import ADMIN_TOKEN, command, post, shows
 
-TOKEN = "0123456789abcdef"
 ALL_DAY = "00:00-24:00"
 CONFIG = f"""
 [access]
 publish = "loopback"
-admin = ["{TOKEN}"]
+admin = ["{ADMIN_TOKEN}"]
 [streams.orders]
 title = "Orders"
 [streams.load]
@@ -59,23 +57,9 @@ def start(start_daemon: StartDaemon, page: Page) -> StartScreen:
     return start
 
 
-def command(daemon: Daemon, **said: object) -> None:
-    """Commands the screen, as soon as it is there: a page that reloads is not."""
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-
-    def is_taken() -> bool:
-        return daemon.request("POST", "/screens/tv", json.dumps(said), headers).status == 200
-
-    wait_until(is_taken)
-
-
-def on_screen(daemon: Daemon) -> str | None:
-    wall: str | None = daemon.request("GET", "/screens").json()["screens"].get("tv", {}).get("wall")
-    return wall
-
-
-def shows_on_screen(daemon: Daemon, wall: str) -> bool:
-    return on_screen(daemon) == wall
+def reports(daemon: Daemon, wall: str) -> bool:
+    screens = daemon.request("GET", "/screens").json()["screens"]
+    return bool(screens.get("tv", {}).get("wall") == wall)
 
 
 def shows_wall(page: Page, title: str) -> None:
@@ -93,7 +77,7 @@ def test_walls_take_turns_and_are_reported(start: StartScreen, page: Page) -> No
         shows(page, "Load", "7")
         expect(page.locator("html")).to_have_attribute("data-theme", "light")
     for wall in ("shop", "lab", "shop"):
-        wait_until(partial(shows_on_screen, daemon, wall))
+        wait_until(partial(reports, daemon, wall))
     # The link's fuse burns on: a page that hangs in the next second expires as always.
     assert page.evaluate("document.getElementById('expiry').getAnimations().length") == 1
     assert page.evaluate("document.body.dataset.link") == "live"
@@ -142,14 +126,12 @@ def test_playlist_comes_before_the_address_but_not_before_a_command(
 ) -> None:
     daemon = start(SHOP, "?screen=tv&wall=attic")
     shows_wall(page, "The shop")
-    wait_until(lambda: on_screen(daemon) == "shop")
-    command(daemon, command="wall", wall="lab")
-    shows_wall(page, "The lab")
+    title = page.locator("#title")
+    command(daemon, lambda: title.text_content() == "The lab", command="wall", wall="lab")
+    wait_until(partial(reports, daemon, "lab"))
     page.reload()
     shows_wall(page, "The lab")
-    wait_until(lambda: on_screen(daemon) == "lab")
-    command(daemon, command="playlist")
-    shows_wall(page, "The shop")
+    command(daemon, lambda: title.text_content() == "The shop", command="playlist")
     assert "screen=tv" in page.url
 
 
@@ -157,11 +139,10 @@ def test_message_as_a_line_takes_room_but_covers_nothing(start: StartScreen, pag
     daemon = start(SHOP)
     shows(page, "Orders", "42")
     before = page.locator(".tile").bounding_box()
-    wait_until(lambda: on_screen(daemon) == "shop")
-    command(daemon, command="message", message="Cake at 4", **{"as": "line", "for": "1h"})
-    line = page.locator("#line")
-    expect(line).to_have_text("Cake at 4")
-    expect(page.locator("#overlay")).to_be_hidden()
+    line, overlay = page.locator("#line"), page.locator("#overlay")
+    cake = {"command": "message", "message": "Cake at 4", "as": "line", "for": "1h"}
+    command(daemon, lambda: line.text_content() == "Cake at 4", **cake)
+    expect(overlay).to_be_hidden()
     shows(page, "Orders", "42")
     place = line.bounding_box()
     assert before is not None
@@ -171,15 +152,8 @@ def test_message_as_a_line_takes_room_but_covers_nothing(start: StartScreen, pag
     assert place["y"] + place["height"] == pytest.approx(page.viewport_size["height"], abs=1)
     page.reload()
     expect(line).to_have_text("Cake at 4")
-    command(daemon, command="identify")
-    expect(page.locator("#overlay")).to_have_text("tv")
-
-    def is_withdrawn() -> bool:
-        # A command is lost with its connection, and a page may connect again.
-        command(daemon, command="message", message=" ")
-        return line.is_hidden()
-
-    wait_until(is_withdrawn)
+    command(daemon, lambda: overlay.text_content() == "tv", command="identify")
+    command(daemon, line.is_hidden, command="message", message=" ")
     wait_until(lambda: _bottom(page) == pytest.approx(before["y"] + before["height"], abs=0.5))
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.support.browser import WAIT_MS
 from tests.support.daemon import Server
+from tests.support.net import wait_until
 
 # A link that was broken off is lost before two ticks are missed, by which the page finds out anyway.
 LOST_MS = 10_000
+
+# For [access] admin of a daemon whose screens a test commands.
+ADMIN_TOKEN = "a-long-enough-secret"
 
 _GREYS = """async (png) => {
   const bytes = Uint8Array.from(atob(png), (character) => character.charCodeAt(0));
@@ -52,6 +57,29 @@ def post(daemon: Server, name: str, value: object, time: float | None = None) ->
     body = json.dumps(value, ensure_ascii=False).encode()
     answer = daemon.request("POST", f"/streams/{name}", body, headers)
     assert answer.status == 201, answer.text
+
+
+def command(daemon: Server, shown: Callable[[], bool], **words: object) -> None:
+    """Commands the screen "tv" until it shows the effect: a command is lost with its connection.
+
+    After a reload a page shows its stored message before it is connected. Until then the daemon may
+    still hold the former connection, take the command for it and answer 200.
+
+    :param daemon: one with `ADMIN_TOKEN`.
+    :param shown: returns whether the screen shows the effect.
+    :param words: the members of the command, as `POST /screens/NAME` takes them.
+    """
+    headers = {"Authorization": f"Bearer {ADMIN_TOKEN}", "Content-Type": "application/json"}
+    body = json.dumps(words)
+
+    def is_obeyed() -> bool:
+        answer = daemon.request("POST", "/screens/tv", body, headers)
+        assert answer.status in (200, 404, 409), answer.text  # it may not be connected yet
+        with suppress(AssertionError):
+            return wait_until(shown, 3)
+        return False
+
+    wait_until(is_obeyed, WAIT_MS / 1000, f"the effect of {words}")
 
 
 @contextmanager
