@@ -20,8 +20,11 @@ from tests.support.manager import Manager
 from tests.support.net import free_port, wait_until
 
 KIOSK = CHECKOUT / "examples/kiosk"
-WAIT = 90.0
+WAIT = 120.0
 """Seconds for a browser to start on a busy machine."""
+
+PATIENCE = 20
+"""Seconds within which a page has to answer. A page that works takes some of them on a busy machine."""
 
 HANGS = b"<!doctype html><title>hangs</title><script>for (;;);</script>"
 WORKS = b"<!doctype html><title>works</title><p>a wall</p>"
@@ -50,7 +53,7 @@ class Kiosk:
 @contextmanager
 def kiosk(url: str, folder: Path) -> Iterator[Kiosk]:
     flags = [f"--flag={flag}" for flag in ("--headless=new", *CHROMIUM_ARGUMENTS)]
-    options = ["--every=0.5", "--patience=5", f"--profile={folder / 'profile'}"]
+    options = ["--every=0.5", f"--patience={PATIENCE}", f"--profile={folder / 'profile'}"]
     with Manager(str(folder / "notify")) as manager, (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [KIOSK / "kiosk", *options, *flags, url],
@@ -58,12 +61,16 @@ def kiosk(url: str, folder: Path) -> Iterator[Kiosk]:
             stdout=log,
             stderr=log,
         )
+        screen = Kiosk(process, manager, folder / "log")
         try:
-            yield Kiosk(process, manager, folder / "log")
+            yield screen
+        except AssertionError as error:
+            error.add_note(f"{screen.log()}\n{screen.told()}")
+            raise
         finally:
             process.terminate()
             assert process.wait(30) == 0
-            assert browsers(folder) == []
+            wait_until(lambda: not browsers(folder), what="an end of the browser")
 
 
 def browsers(folder: Path) -> list[int]:

@@ -233,21 +233,21 @@ def test_ages_are_true_whatever_the_screen_thinks(
     context = browser.new_context(timezone_id="Europe/Berlin", locale="en-GB")
     context.add_init_script(WRONG.replace("BY", str(days * 86_400_000)))
     page = context.new_page()
-    now = time.time()
-    post(first, "orders", 1, now - 620)
-    post(first, "autumn", [["a"]], now - 30 * 86_400 - 60)
+    published = time.time() - 605  # in its eleventh minute while this test runs
+    post(first, "stock", 1, published)
+    post(first, "autumn", [["a"]], published - 30 * 86_400)
     # A quarter of an hour before clocks were set back, and after.
     for moment in ("2026-10-25T00:45:00Z", "2026-10-25T01:15:00Z"):
         post(first, "log", moment, datetime.fromisoformat(moment).timestamp())
     page.goto(f"{first.url}")
-    expect(tile(page, "orders")).to_contain_text("unchanged 10\u00a0min")
+    expect(tile(page, "stock")).to_contain_text("unchanged 10\u00a0min")
     expect(tile(page, "autumn")).to_contain_text("unchanged 30\u00a0d")
     minutes = [berlin(time.time() + wait) for wait in (0, 60)]  # if it is over meanwhile
     expect(page.locator("#clock")).to_have_text(re.compile("|".join(minutes)))
     expect(tile(page, "log").locator(".value")).to_contain_text("2026-10-25T01:15")
     first.stop()
-    former = re.compile(rf"value of {DATED}{berlin(now - 620)}")
-    expect(tile(page, "orders").locator(".foot").first).to_contain_text(former)
+    former = re.compile(rf"value of {DATED}{berlin(published)}")
+    expect(tile(page, "stock").locator(".foot").first).to_contain_text(former)
     # Of another year's date no time of day is told.
     dated = "02:15" if datetime.now(BERLIN).year == 2026 else "2026"
     expect(tile(page, "log").locator(".foot").first).to_contain_text(f"25 Oct {dated}")
