@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support.daemon import Daemon, StartDaemon
 from tests.support.net import wait_until
-from tests.support.wall import post, tile
+from tests.support.wall import post, posting, tile
 
 # A picture of one pixel.
 PIXEL = base64.b64decode(
@@ -446,15 +446,15 @@ def test_a_late_part_does_not_make_the_tile_late(start_daemon: StartDaemon, page
     tiles = [{ streams = ["door", "gate"], title = "Doors", show = "switches" }]
     """
     daemon = _start(start_daemon, page, config)
-    post(daemon, "door", True)
     post(daemon, "gate", True)
     doors = tile(page, "Doors")
-    expect(doors.locator(".switch[data-rank=ok]")).to_have_count(2)
+    with posting(daemon, "door", True):
+        expect(doors.locator(".switch[data-rank=ok]")).to_have_count(2)
     expect(doors.locator(".switch[data-rank=late]")).to_have_count(1)
     over = "expiry => expiry.getAnimations().every(({ playState }) => playState !== 'running')"
     expiry = doors.locator(".expiry")
     page.wait_for_function(over, arg=expiry.element_handle(), timeout=40_000)
-    expect(expiry).to_have_css("opacity", "0", timeout=2000)
+    expect(expiry).to_have_css("opacity", "0")
 
 
 ONE_TABLE = """[access]
