@@ -470,10 +470,10 @@ def test_websockets(echo_program: Server, compression: str | None) -> None:
     with connect(f"{echo_program.ws_url}/ws", compression=compression) as client:
         for text in TEXTS:
             client.send(text)
-            assert client.recv(timeout=5) == text
+            assert client.recv(timeout=20) == text
         client.send([b"\x00\xff", os.urandom(1000), b""])
-        assert len(client.recv(timeout=5)) == 1002
-        assert client.ping(b"?").wait(5)
+        assert len(client.recv(timeout=20)) == 1002
+        assert client.ping(b"?").wait(20)
 
 
 NODE = """

@@ -43,7 +43,7 @@ def test_demo_stream_grows_and_all_see_the_same(serve: Serve) -> None:
 @in_thread
 def test_value_is_on_every_viewer_soon(served: Served) -> None:
     with served.connect() as one, served.connect("/?streams=orders") as other:
-        assert one.recv(timeout=5) == other.recv(timeout=5) == "{}"
+        assert one.recv(timeout=20) == other.recv(timeout=20) == "{}"
         served.post("orders", 42)
         assert one.recv(timeout=20) == other.recv(timeout=20) == '{"orders":42}'
 
@@ -73,7 +73,7 @@ def test_source_that_cannot_start_stops_no_other(
 @in_thread
 def test_viewer_that_throws_is_lost_alone(served: Served, logged_errors: LoggedErrors) -> None:
     with served.connect() as victim:
-        assert victim.recv(timeout=5) == "{}"
+        assert victim.recv(timeout=20) == "{}"
         [protocol] = served.service.viewers.protocols
 
         def write(data: bytes) -> None:
@@ -81,10 +81,10 @@ def test_viewer_that_throws_is_lost_alone(served: Served, logged_errors: LoggedE
 
         protocol.write = write  # type: ignore[method-assign]
         with served.connect() as other:
-            assert other.recv(timeout=5) == "{}"
+            assert other.recv(timeout=20) == "{}"
             served.post("a", 1)
             served.post("a", 2)
-            assert [other.recv(timeout=5) for _ in range(2)] == ['{"a":1}', '{"a":2}']
+            assert [other.recv(timeout=20) for _ in range(2)] == ['{"a":1}', '{"a":2}']
             assert protocol not in served.service.viewers.protocols
     assert served.service.hub.dropped == 1
     assert len(logged_errors.flush(ZeroDivisionError)) == 1
@@ -100,7 +100,7 @@ def test_stop_closes_everything(serve: Serve) -> None:
     events = served.wire(head("GET", "/events"))
     assert " 200 " in events.head()
     with served.connect() as viewer:
-        viewer.recv(timeout=5)
+        viewer.recv(timeout=20)
         stopped: Deferred[None] = served.run(lambda: [served.service.stopService()])[0]
         wait_until(lambda: stopped.called)
     assert not accepts(port)
@@ -170,6 +170,6 @@ def test_parts_end_with_the_service_whatever_they_do(
     monkeypatch.setattr(RandomWalk, "stop", stop)
     served = serve(TWO_WALKS)
     with served.connect() as viewer:
-        viewer.recv(timeout=5)
+        viewer.recv(timeout=20)
         stopped: Deferred[None] = served.run(lambda: [served.service.stopService()])[0]
         wait_until(lambda: stopped.called)

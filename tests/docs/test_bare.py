@@ -74,7 +74,7 @@ def assert_shows_growing_number(page: Page) -> None:
 
 def test_python_client_reads_growing_numbers(server: Server) -> None:
     with connect(server.ws_url + "/") as socket:
-        numbers = [json.loads(socket.recv(timeout=10))["variable"] for _ in range(4)]
+        numbers = [json.loads(socket.recv(timeout=20))["variable"] for _ in range(4)]
     assert grows(numbers), numbers
 
 
@@ -86,10 +86,10 @@ def test_node_client_reads_growing_numbers(server: Server, node: RunNode) -> Non
 
 def test_all_clients_read_the_same(server: Server) -> None:
     with connect(server.ws_url + "/") as one, connect(server.ws_url + "/") as other:
-        others = [json.loads(other.recv(timeout=10))["variable"] for _ in range(3)]
+        others = [json.loads(other.recv(timeout=20))["variable"] for _ in range(3)]
         ones = [-1]
         while ones[-1] < others[-1]:
-            ones.append(json.loads(one.recv(timeout=10))["variable"])
+            ones.append(json.loads(one.recv(timeout=20))["variable"])
     # The other one connected a moment later, so it began with a later number.
     assert others == ones[-3:], (ones, others)
 

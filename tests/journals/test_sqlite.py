@@ -429,7 +429,7 @@ class TestDamaged:
         assert publish(daemon, "s1", 1) == 201
         assert daemon.request("GET", query).json()["resumed"] is False
         with connect(f"{daemon.ws_url}/ws", subprotocols=[V1]) as viewer:
-            told = json.loads(viewer.recv(timeout=10))["journal"]
+            told = json.loads(viewer.recv(timeout=20))["journal"]
         assert (told["state"], told["error"]) == ("ok", sqlite.LOST)
         daemon.restart()
         assert daemon.request("GET", "/state").json() == {"s1": 1}
@@ -454,7 +454,7 @@ class TestDamaged:
         wait_until(lambda: publish(daemon, "b", 1) == 201)
         assert daemon.request("GET", "/state").json() == {"b": 1}
         with connect(f"{daemon.ws_url}/ws", subprotocols=[V1]) as socket:
-            told = json.loads(socket.recv(timeout=10))["journal"]
+            told = json.loads(socket.recv(timeout=20))["journal"]
         assert (told["state"], told["error"]) == ("ok", sqlite.LOST)
         assert len(list(disk.folder.glob("log.db.damaged-*[0-9]"))) == 1
         daemon.restart()

@@ -33,9 +33,9 @@ def test_wall_is_blank_when_the_right_is_taken_away(start_daemon: StartDaemon, p
     assert daemon.request("POST", "/streams/orders", "4711", POST).status == 201
     page.set_extra_http_headers({"X-Forwarded-User": "ann"})
     page.goto(daemon.url)
-    expect(page.locator("#tiles")).to_contain_text("4.711", timeout=30_000)
+    expect(page.locator("#tiles")).to_contain_text("4.711")
     page.set_extra_http_headers({})
     page.reload()
-    expect(page.locator("#notice")).to_have_text(TEXT, timeout=30_000)
+    expect(page.locator("#notice")).to_have_text(TEXT)
     expect(page.locator("body")).not_to_contain_text("4.711")
     assert page.evaluate("Object.keys(localStorage).filter(key => key.includes('picture'))") == []

@@ -19,7 +19,7 @@ from tests.support.proxy import Proxy
 from tests.support.wall import ADMIN_TOKEN, command, post, shows, tile
 
 # The page is live this many milliseconds after the moment when it could be.
-BACK_MS = 10_000
+BACK_MS = 20_000
 CONFIG = """
 [access]
 publish = "loopback"

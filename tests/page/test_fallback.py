@@ -14,8 +14,7 @@ from tests.support.proxy import Proxy
 from tests.support.wall import post, shows
 
 # The page is live, and shows a value, this many milliseconds after the moment when it could.
-LIVE_MS = 10_000
-SOON_MS = 5000
+LIVE_MS = 20_000
 CONFIG = """
 [access]
 publish = "loopback"
@@ -43,7 +42,7 @@ def tabs(browser: Browser) -> Iterator[list[Page]]:
 
 def is_live(page: Page, value: str) -> None:
     expect(page.locator("body")).to_have_attribute("data-link", "live", timeout=LIVE_MS)
-    expect(page.locator(".value").first).to_have_text(value, timeout=SOON_MS)
+    expect(page.locator(".value").first).to_have_text(value)
 
 
 @pytest.mark.parametrize("streams", [1, 300])

@@ -16,7 +16,7 @@ from tests.support.proxy import Proxy
 from tests.support.wall import post
 
 # The page is live this many seconds after the moment when it could be.
-BACK = 10.0
+BACK = 20.0
 CONFIG = """
 [access]
 publish = "loopback"

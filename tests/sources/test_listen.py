@@ -77,10 +77,8 @@ def test_on_the_wall(postgres: PostgresServer, start_daemon: StartDaemon, page: 
     page.goto(f"{daemon.url}/")
     expect(page.locator(".value")).to_have_text(["0"])
     wait_until(lambda: len(listening(postgres)) == 2, what="LISTEN of both")
-    began = time.monotonic()
     postgres.sql("INSERT INTO alerts (note) VALUES ('x'); NOTIFY alerts, 'door open'")
     expect(page.locator(".value")).to_have_text(["door open", "1"])
-    assert time.monotonic() - began < 5
 
 
 @in_thread

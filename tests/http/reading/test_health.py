@@ -166,7 +166,7 @@ def test_with_the_log_everything_is_answered(late: Served) -> None:
     assert late.state() == {"orders": 7}
     assert late.request("GET", "/healthz").json() == {"status": "ok"}
     with late.connect() as viewer:
-        assert viewer.recv(timeout=5) == '{"orders":7}'
+        assert viewer.recv(timeout=20) == '{"orders":7}'
 
 
 def test_daemon_that_starts_before_redis(

@@ -208,5 +208,5 @@ def v1_messages(served: Any, way: str, query: str) -> list[Any]:
     with served.connect(f"/ws?{query}", subprotocols=["streamd.v1"]) as viewer:
         messages: list[Any] = []
         while sum(message["type"] == "past" for message in messages) < 2:
-            messages.append(json.loads(viewer.recv(timeout=5)))
+            messages.append(json.loads(viewer.recv(timeout=20)))
         return messages

@@ -70,10 +70,8 @@ def test_on_the_wall(server: DatabaseServer, start_daemon: StartDaemon, page: Pa
     )
     page.goto(f"{daemon.url}/")
     expect(page.locator(".value")).to_have_text(["3"])
-    began = time.monotonic()
     server.sql("INSERT INTO orders VALUES ('north', 4)")
     expect(page.locator(".value")).to_have_text(["4"])
-    assert time.monotonic() - began < 5
 
 
 @in_thread
