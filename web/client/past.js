@@ -78,11 +78,8 @@ class Trace {
   /** Take the server's answer, and add the updates that it lacks. @param {any} answer */
   load(answer) {
     const news = this.#heard.filter(({ seq }) => seq > answer.seq);
-    const begin = answer.points.at(-1)?.[0] ?? answer.from;
-    // The answer ends with a whole second, which may be later than the first of the news.
-    const to = Math.min(answer.to, ...news.map(({ time }) => Math.max(time, begin)));
     this.width = answer.width;
-    this.points = pointsOfPeriod({ ...answer, to });
+    this.points = pointsOfPeriod(answer);
     this.seq = Math.max(this.seq, answer.seq);
     // A backfill begins a moment after its streams: one more read finds it.
     const isEarly = !this.#answered && !(this.points[0]?.[0] <= answer.from);
@@ -191,9 +188,11 @@ export class Past {
     if (now - trace.read < READ_EVERY) return;
     trace.read = now;
     this.#reads.add(async (signal) => {
+      const asked = this.#link.now();
       const answer = await this.#link.past(name, { from: now - trace.seconds, points: SLOTS, signal });
       if (this.#traces.get(name)?.get(trace.seconds) !== trace) return; // it was forgotten meanwhile
-      trace.load(answer);
+      // The answer ends with a whole second. Its newest number must not come after an update that follows in that second.
+      trace.load({ ...answer, to: Math.min(answer.to, asked) });
       this.#judge(name);
     });
   }

@@ -78,12 +78,22 @@ test("updates that the answer does not count are added to it, each once", async 
   assert.deepEqual(newest().slice(2), [point(NOW + 0.5, 70), point(NOW + 2, 80)]);
 });
 
+test("an update in the second in which the answer ends is the newest number", async () => {
+  const { link, newest } = start();
+  link.answer = () => ({ seq: 5, points: [[NOW, 50, 50, 50, 50]], width: 60, from: NOW, to: NOW + 1 });
+  link.time = NOW + 0.2;
+  newest();
+  await answered();
+  link.put(6, 60, { time: NOW + 0.5 });
+  assert.deepEqual(newest().at(-1), point(NOW + 0.5, 60));
+});
+
 test("an answer may count more than the link has told", async () => {
   const { link, newest } = start();
   link.answer = () => ({ seq: 7, points: [[NOW, 1, 2, 70, 70]], width: 60, from: NOW, to: NOW + 1, silences: [] });
+  link.time = NOW + 1;
   newest();
   await answered();
-  link.time = NOW + 1;
   link.put(6, 60, { time: NOW + 0.1 });
   link.put(7, 70, { time: NOW + 0.2 });
   assert.deepEqual(newest(), [[NOW, 1, 2, 70, 70], point(NOW + 1, 70)]);
