@@ -83,6 +83,16 @@ class SeatsTests(SynchronousTestCase):
         self.come("accomplice", 2)
         self.assertEqual("too-many-viewers", self.refusal("screen"))
 
+    def test_each_seat_is_kept_for_its_own_time(self) -> None:
+        for client in ("first", "second"):
+            [seat] = self.come(client)
+            self.seats.leave(seat)
+            self.clock.advance(KEPT_FOR / 2)
+        self.come("hostile", 8)
+        self.come("stranger")
+        self.assertEqual("too-many-viewers", self.refusal("first"))
+        self.come("second")
+
     def test_of_too_many_the_longest_stays_are_kept(self) -> None:
         old = self.come("screen", 2)
         self.clock.advance(1)
@@ -116,4 +126,4 @@ class SeatsTests(SynchronousTestCase):
         self.assertEqual(MAX_KEPT, len(self.seats._kept))
         self.clock.advance(KEPT_FOR)
         self.seats.offer("b")
-        self.assertEqual([], self.seats._kept)
+        self.assertEqual(0, len(self.seats._kept))
