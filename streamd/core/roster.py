@@ -49,6 +49,11 @@ class Roster:
         self._free: list[int] = []
         self._since = array("Q")  # number -> ``_added`` when its name got it
 
+    @property
+    def all_bits(self) -> int:
+        """The bits of all numbers, also of those that no name has now."""
+        return (1 << len(self.names)) - 1
+
     def add(self, name: str) -> None:
         """Give a new name a number."""
         self._added += 1
@@ -96,7 +101,7 @@ class Roster:
         The iteration may last minutes, because viewers read slowly.  A number that another name gets
         meanwhile is left out: its stream may be one that the viewer must not see.
         """
-        return self._walk(bits & (1 << len(self.names)) - 1, self._added)
+        return self._walk(bits & self.all_bits, self._added)
 
     def _walk(self, bits: int, added: int) -> Iterator[tuple[int, int]]:
         for index, chunk in self.chunks(bits):

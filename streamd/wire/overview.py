@@ -9,6 +9,9 @@ from streamd.core.selection import Selection
 from streamd.core.state import State
 from streamd.wire.encoding import closing, member
 
+SHORT = 64
+"""Streams of an overview that is kept as a whole: a wall has fewer."""
+
 KEPT_BYTES = 4 * 2**20
 KEPT_TEXTS = 1024
 """The bounds of the cache: two hellos of 9,000 streams, or the hellos of 500 small selections."""
@@ -36,9 +39,11 @@ class Overviews:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._kept: dict[tuple[bool, int, int], bytes] = {}
+        # Whole overviews by the bits of their streams, and parts by (health, chunk, bits).
+        self._kept: dict[int | tuple[bool, int, int], bytes] = {}
         self._size = 0
         self._revision = state.revision
+        self._journal: Any = None  # as in the whole overviews
 
     def renew(self) -> None:
         """Drop the cached texts, because they lack the newest proofs."""
@@ -48,6 +53,18 @@ class Overviews:
 
     def parts(self, bits: int, journal: Any = None, gone: Iterable[str] = ()) -> Iterator[bytes]:
         """Yield the overview of the streams with these bits; see :func:`overview`."""
+        bits &= self._state.roster.all_bits
+        if gone or bits.bit_count() > SHORT:
+            return self._parts(bits, journal, gone)
+        if journal != self._journal:
+            self.renew()
+            self._journal = journal
+        whole = self._find(bits)
+        if whole is None:
+            whole = self._keep(bits, b"".join(self._parts(bits, journal, gone)))
+        return iter((whole,))
+
+    def _parts(self, bits: int, journal: Any, gone: Iterable[str]) -> Iterator[bytes]:
         # Both walks begin now: later, the numbers may be those of other streams.
         walk = self._state.roster.walk
         streams = self._texts(walk(bits), is_health=False)
@@ -55,18 +72,24 @@ class Overviews:
 
     def _texts(self, chunks: Iterator[tuple[int, int]], is_health: bool) -> Iterator[bytes]:
         for index, wanted in chunks:
-            if self._revision != self._state.revision:
-                self.renew()
             key = is_health, index, wanted
-            text = self._kept.get(key)
+            text = self._find(key)
             if text is None:
-                text = self._make(index, wanted, is_health)
-                if self._size + len(text) > KEPT_BYTES or len(self._kept) >= KEPT_TEXTS:
-                    self.renew()
-                self._kept[key] = text
-                self._size += len(text)
+                text = self._keep(key, self._make(index, wanted, is_health))
             if text:
                 yield text
+
+    def _find(self, key: int | tuple[bool, int, int]) -> bytes | None:
+        if self._revision != self._state.revision:
+            self.renew()
+        return self._kept.get(key)
+
+    def _keep(self, key: int | tuple[bool, int, int], text: bytes) -> bytes:
+        if self._size + len(text) > KEPT_BYTES or len(self._kept) >= KEPT_TEXTS:
+            self.renew()
+        self._kept[key] = text
+        self._size += len(text)
+        return text
 
     def _make(self, index: int, wanted: int, is_health: bool) -> bytes:
         found = map(self._state.get, self._state.roster.names_in(index, wanted))

@@ -67,6 +67,17 @@ class OverviewTests(SynchronousTestCase):
         self.overviews.renew()
         self.assertEqual(self.daemon.times.now(), self.told()["health"]["s7"]["proof"])
 
+    def test_a_short_overview_is_made_once(self) -> None:
+        bits = self.state.roster.matches(Selection(["s1", "s2", "s900"])).bits
+        [first], [second] = self.overviews.parts(bits), self.overviews.parts(bits)
+        self.assertIs(first, second)
+
+    def test_a_short_overview_has_the_journal_of_its_time(self) -> None:
+        bits = self.state.roster.matches(Selection(["s1"])).bits
+        for state in ("ok", "away", "ok"):
+            told = json.loads(b"{" + b"".join(self.overviews.parts(bits, {"state": state})))
+            self.assertEqual({"state": state}, told["journal"])
+
     def test_a_part_is_made_when_it_is_asked_for(self) -> None:
         parts = self.overviews.parts(-1)
         for _ in range(2):
