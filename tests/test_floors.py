@@ -57,7 +57,7 @@ FLOORS = {
     ],
     "reactor": [
         "connections deadline private_twisted",
-        "log_format log_limit log_output redis_client slices timer worker",
+        "log_format log_limit log_output redis_client slices timer turn_end worker",
     ],
     "config": [
         "colour extras fields lines picture_file screens tiles",
@@ -122,7 +122,7 @@ FLOORS = {
         "access.access",
         "admin.alerts admin.grant_commands admin.links admin.pairing admin.screens admin.sign_in "
         "exchange rates reading.metrics request_log",
-        "publishing.publish short_posts",
+        "peer publishing.publish short_posts",
         "publishing.live_publish",
         "viewers.websocket",
         "viewers.conversation",

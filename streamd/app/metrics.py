@@ -132,7 +132,7 @@ def metrics_site(site: Site, metrics: Metrics) -> Site:
     )
 
 
-def _no_viewer(request: Request, refused: Refused | None) -> Handover:
+def _no_viewer(request: Request) -> Handover:
     raise Refused(404, "not-found", "this port has only /metrics")
 
 

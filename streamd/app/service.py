@@ -57,6 +57,7 @@ from streamd.http.access.access import Access
 from streamd.http.access.codes import Codes
 from streamd.http.access.grants import Grants
 from streamd.http.access.guesses import Guesses
+from streamd.http.access.origins import Right
 from streamd.http.access.tokens import NO_TOKENS, Tokens
 from streamd.http.admin.grant_commands import GrantCommands
 from streamd.http.admin.links import Links
@@ -169,8 +170,8 @@ class Streamd(MultiService):
         self.publisher = Publisher(self.access, self.journal, self.state, self.rates)
         live = LivePublisher(self.access, self.publisher)
         self.influx = Influx(self.access, self.publisher, config.influx.stream)
-        viewers = (self.hub, self.sweep, now, screens, self.access.check_report, live)
-        self.viewers = StreamFactory(*viewers)
+        checks = (self.access.check_report, partial(self.access.refusal, right=Right.REPORT))
+        self.viewers = StreamFactory(self.hub, self.sweep, now, screens, *checks, live)
         self.events = EventStreams(self.hub, self.sweep, now)
         self.tell_configuration(None)
         self.polls = Polls(self.hub, now, reactor)

@@ -6,27 +6,23 @@ request in each turn of the reactor.  A channel also hands its connection over t
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl, unquote_to_bytes
 
-from twisted.internet.interfaces import IAddress, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
-from streamd.core.errors import Refused
-from streamd.http.access.client_address import FORWARDED_FOR, UNIX, ClientAddress, read_address
 from streamd.http.bodies import READ_WITHIN, SMALL
 from streamd.http.exchange import Answers, Exchange
 from streamd.http.head import is_ambiguous
-from streamd.http.request import Handover, Request, Response, error_response, head_of
+from streamd.http.peer import Peer
+from streamd.http.request import Handover, Response, error_response, head_of
 from streamd.http.short_posts import ShortPosts
 from streamd.hub.fast_write import write_now
 from streamd.reactor.deadline import Deadline
-from streamd.reactor.private_twisted import OpenChannel, give_transport, is_relayed
+from streamd.reactor.private_twisted import OpenChannel, give_transport
 
 REQUEST_WITHIN = 10.0
 """Seconds from the first byte of a request to its last, even if bytes arrive all the time."""
@@ -39,20 +35,15 @@ REFUSED_WITHIN = 2.0
 input resets it, and the client could not read the reason."""
 
 
-_ABSOLUTE = re.compile(rb"^https?://([^/?]*)", re.IGNORECASE)
-"""The scheme and host that a proxy may put before a request's path (RFC 9112, section 3.2.2)."""
-
-
 class Channel(OpenChannel):
     """One HTTP connection; a handshake turns it into a viewer's."""
 
     requestFactory = Exchange
 
-    peer: Peer
-
-    def __init__(self, site: Answers) -> None:
+    def __init__(self, site: Answers, peer: Peer) -> None:
         super().__init__()
         self.site = site
+        self.peer = peer
         self.callLater = site.clock.callLater
         self._deadline = Deadline(site.clock)
         self._hold = Deadline(site.clock)
@@ -62,7 +53,6 @@ class Channel(OpenChannel):
         self._short = ShortPosts(self)
 
     def connectionMade(self) -> None:
-        self.peer = Peer(self.transport, self.site, self.transport.getHost())
         self.site.connected(self)
         self.timeOut = IDLE
         # An answer is counted until this many bytes of it are left.  TLS keeps Twisted's 64 KiB.
@@ -267,75 +257,6 @@ class Channel(OpenChannel):
     def _expect_request(self) -> None:
         if not self._deadline:
             self._deadline.set(REQUEST_WITHIN, self.abort)
-
-
-class Peer:
-    """The other end of a connection, which makes its requests.
-
-    The common facts of its requests are found once, because each address costs a system call.
-
-    :ivar address: the address of the peer.
-    :ivar host: its IP address; empty for a unix socket.
-    :ivar port: the address of the daemon's port; None if none of the requests changes anything.
-    """
-
-    def __init__(self, transport: Any, site: Answers, port: IAddress | None = None) -> None:
-        self.address = transport.getPeer()
-        self.port = port
-        self._site = site
-        self._proxies = site.proxies
-        self.host = host = getattr(self.address, "host", "")
-        self._common: dict[str, Any] = {
-            "host": host,
-            "proxied": self._is_proxy(),
-            "relayed": is_relayed(transport),
-            "secure": ISSLTransport.providedBy(transport),
-            "private": port in site.private,
-        }
-
-    def client(self, forwarded: str | None) -> ClientAddress:
-        """Return the address of the client behind this peer; see ``TrustedProxies.client``.
-
-        :param forwarded: the header ``X-Forwarded-For`` of the request.
-        """
-        return self._site.proxies.client(self.host, forwarded)
-
-    def _is_proxy(self) -> bool:
-        return self._proxies.trusts(read_address(self.host) or UNIX)
-
-    def request(
-        self, method: bytes, uri: bytes, version: bytes, headers: Mapping[str, str]
-    ) -> Request:
-        """Make a request from its head.
-
-        :raises Refused: 400 if the request line cannot be read.
-        """
-        if self._proxies is not self._site.proxies:  # a reload may trust this peer no longer
-            self._proxies = self._site.proxies
-            self._common["proxied"] = self._is_proxy()
-        if not uri.startswith(b"/"):
-            uri = _without_host(uri, headers.get("host", ""))
-        path, _, query = uri.partition(b"?")
-        try:
-            fields = parse_qsl(query.decode("latin-1"), True, max_num_fields=100) if query else ()
-            return Request(
-                method=method.decode("ascii"),
-                path=unquote_to_bytes(path).decode(),
-                query=dict(fields),
-                headers=headers,
-                version=version.decode("latin-1"),
-                client=self.client(headers.get(FORWARDED_FOR)),
-                **self._common,
-            )
-        except ValueError:
-            raise Refused(400, "bad-request", "the request line is malformed") from None
-
-
-def _without_host(uri: bytes, host: str) -> bytes:
-    *absolute, target = _ABSOLUTE.split(uri, 1)
-    if absolute and absolute[1].decode("latin-1").lower() != host.lower():
-        raise Refused(400, "bad-request", "the target and the Host header name different hosts")
-    return target
 
 
 def hand_over(site: Answers, transport: Any, protocol: Any, received: bytes) -> None:

@@ -15,10 +15,11 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
-from streamd.http.channel import REQUEST_WITHIN, Channel, Peer, hand_over
+from streamd.http.channel import REQUEST_WITHIN, Channel, hand_over
 from streamd.http.exchange import Answers
 from streamd.http.failures import refusal
 from streamd.http.head import FIELDS, headers_in
+from streamd.http.peer import Peer
 from streamd.http.request import Request
 from streamd.reactor.deadline import Deadline
 
@@ -32,8 +33,9 @@ class Door(Protocol):
     """A connection on which nothing has arrived yet."""
 
     transport: Any
+    peer: Peer
 
-    def __init__(self, site: Answers, speak_http: Callable[[], Channel]) -> None:
+    def __init__(self, site: Answers, speak_http: Callable[[Peer], Channel]) -> None:
         """:param speak_http: makes the protocol for connections that begin without a handshake."""
         self._site = site
         self._speak_http = speak_http
@@ -41,6 +43,7 @@ class Door(Protocol):
         self._closing = False
 
     def connectionMade(self) -> None:
+        self.peer = Peer(self.transport, self._site)
         self._site.connected(self)
         self._deadline.set(REQUEST_WITHIN, self.abort)
 
@@ -48,6 +51,8 @@ class Door(Protocol):
         if self._closing:
             return
         self._leave()
+        if self.peer.is_relayed:
+            self.peer = Peer(self.transport, self._site)  # the first bytes had the addresses
         head = _HEAD.match(data, 0, Channel.totalHeadersSize)
         request = self._request(head) if head else None
         try:
@@ -59,7 +64,7 @@ class Door(Protocol):
         if head and viewer:
             protocol, data = viewer.protocol, data[head.end() :]
         else:
-            protocol = self._speak_http()
+            protocol = self._speak_http(self.peer)
         hand_over(self._site, self.transport, protocol, data)
 
     def _request(self, head: re.Match[bytes]) -> Request | None:
@@ -68,9 +73,10 @@ class Door(Protocol):
         if headers is None:
             return None
         try:
-            peer = Peer(self.transport, self._site, self.transport.getHost())
-            request = peer.request(b"GET", head[1], b"HTTP/1.1", headers)
-            self._site.access.rules.origins.check_head(request)
+            request = self.peer.request(b"GET", head[1], b"HTTP/1.1", headers)
+            self._site.access.rules.origins.check_host(
+                request.authority
+            )  # control bytes do not match
             return request
         except Refused:  # the HTTP channel refuses it again, and tells the client why
             return None
@@ -81,7 +87,7 @@ class Door(Protocol):
         The connection stays open.  The websockets library before 15 tells no reason when it is closed.
         """
         self._site.note_refused(refused, request)
-        channel = self._speak_http()
+        channel = self._speak_http(self.peer)
         hand_over(self._site, self.transport, channel, b"")
         if self._site.is_surplus(channel, request):
             channel.refuse(refusal(refused))

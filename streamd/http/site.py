@@ -22,7 +22,6 @@ from streamd.core.errors import Refused
 from streamd.http.access.access import Access
 from streamd.http.access.client_address import TrustedProxies, read_address
 from streamd.http.access.credentials import TOKEN_HEADER, has_token
-from streamd.http.access.origins import Right
 from streamd.http.access.private_answers import ending, private, with_cookie
 from streamd.http.admin.links import LINK
 from streamd.http.admin.refusals import Refusals
@@ -33,6 +32,7 @@ from streamd.http.connection_limits import ConnectionLimits
 from streamd.http.door import Door
 from streamd.http.exchange import Answer
 from streamd.http.handshake import wants_websocket
+from streamd.http.peer import Peer
 from streamd.http.rates import Rates
 from streamd.http.request import (
     NAME,
@@ -48,7 +48,6 @@ from streamd.http.request_log import RequestLog
 from streamd.http.uploads import Uploads
 from streamd.journals.journal import Away
 from streamd.reactor.connections import Connections
-from streamd.reactor.private_twisted import is_relayed
 from streamd.reactor.slices import Slices
 from streamd.wire.requests import LOG_HEADER
 
@@ -102,7 +101,7 @@ class Site(http.HTTPFactory):
         log_parts: Iterable[Part],
         log_missing: Callable[[], str | None],
         life: Callable[[], int],
-        upgrade: Callable[[Request, Refused | None], Handover],
+        upgrade: Callable[[Request], Handover],
         limits: ConnectionLimits,
         uploads: Uploads,
         clock: IReactorTime,
@@ -191,8 +190,8 @@ class Site(http.HTTPFactory):
     def buildProtocol(self, addr: IAddress | None) -> Any:
         return Door(self, self._speak_http)
 
-    def _speak_http(self) -> Channel:
-        channel = Channel(self)
+    def _speak_http(self, peer: Peer) -> Channel:
+        channel = Channel(self, peer)
         channel.factory = self
         return channel
 
@@ -227,7 +226,9 @@ class Site(http.HTTPFactory):
 
     def connected(self, channel: Channel | Door) -> None:
         self.channels.add(channel)
-        client = _peer_of(channel, self.proxies)
+        # With the PROXY protocol the first bytes have the peer's address, and a door has read none.
+        is_unknown = isinstance(channel, Door) and channel.peer.is_relayed
+        client = "" if is_unknown else channel.peer.counted_as
         if not self.limits.admit(channel, client) or self.request_log.left_out("displaced") is None:
             return
         refused = self.limits.refusal(client)
@@ -315,7 +316,7 @@ class Site(http.HTTPFactory):
         self.access.rules.origins.check_reader(request)
         request = self.access.admit(request, reads=request.query.get("streams") != "")
         self._check_log(request)
-        return self._upgrade(request, self.access.refusal(request, Right.REPORT))
+        return self._upgrade(request)
 
     def _check_log(self, request: Request) -> None:
         """Raise :class:`Away` while there is no log: without it, no streams would seem to exist.
@@ -365,15 +366,6 @@ class Site(http.HTTPFactory):
             }
             return Response(204, b"", possible)
         return error_response(405, "not-allowed", f"possible here: {allowed}", {"Allow": allowed})
-
-
-def _peer_of(channel: Channel | Door, proxies: TrustedProxies) -> str:
-    """Return the address under which a new connection is counted; empty if it is a proxy's."""
-    # With the PROXY protocol the first bytes have the peer's address, and a door has read none.
-    if isinstance(channel, Door) and is_relayed(channel.transport):
-        return ""
-    peer = proxies.client(getattr(channel.transport.getPeer(), "host", ""), None)
-    return "" if proxies.trusts(peer) else peer.group
 
 
 def _abort(channel: Channel | Door) -> None:

@@ -37,7 +37,7 @@ class FastLink(Link):
 
     def write(self, data: bytes) -> None:
         """Send these bytes."""
-        if self.ready and self._send_now is not None and len(data) <= SHORT:
+        if self.ready and self._send_now is not None and self._first is None and len(data) <= SHORT:
             try:
                 sent = self._send_now(data)
             except OSError:  # the socket is full or closed; the reactor finds out which

@@ -32,6 +32,7 @@ from streamd.hub.messages import Messages, Tick
 from streamd.hub.pace import Audiences
 from streamd.hub.seats import Seats
 from streamd.reactor.slices import Slices
+from streamd.reactor.turn_end import TurnEnd
 from streamd.wire.encoding import MAX_MESSAGE, Encoding, Welcome
 from streamd.wire.overview import Overviews
 from streamd.wire.requests import PACE, Subscription
@@ -71,6 +72,7 @@ class Hub:
         self._overviews = Overviews(state)
         self.audiences = Audiences(clock, self.broadcast)
         self.slices = Slices(clock)
+        self.turn_end = TurnEnd(clock)
         self.fills = Fills(state, self.slices, self._write)
         # Viewers whose selections are being matched.
         self._arriving: dict[Viewer, Deferred[None]] = {}

@@ -27,11 +27,9 @@ STALLED = 600.0
 CROWDED = 20.0
 """The same, while the viewers of its address or of all leave too much unread."""
 
-UNSENT = 64 * 1024
-"""Bytes that the kernel may hold unsent for one viewer: one message.  More would only be outdated."""
-
 FIRST = 16 * 1024
-"""Bytes of the first messages that leave together, with the answer to the handshake before them."""
+"""Bytes of the first messages that leave together, with the answer to the handshake before them.
+A viewer with more to get is served on when these were sent."""
 
 WAITING_PIECES = 3
 """The pieces of a long message that are made or being made while another one is in the transport."""
@@ -51,9 +49,9 @@ class Link:
     # Slots lie together in memory, and a broadcast reads them for every viewer.
     __slots__ = (
         "_accepted",
+        "_first",
         "_progress",
         "_pulls",
-        "_room",
         "audience",
         "cursor",
         "ready",
@@ -77,7 +75,7 @@ class Link:
         self.slot = 0
         self.unread = 0
         self._pulls = False
-        self._room = 0  # bytes that may wait in the transport of a viewer that is ready
+        self._first: list[bytes] | None = None  # what is to leave together
         self._accepted = -1  # bytes that the peer had acknowledged at the last look
         self._progress = 0.0  # the time at which that number last grew
 
@@ -96,25 +94,46 @@ class Link:
         # if more than 64 KiB wait.  (bufferSize = 0 would help, but it is also the size of a read.)
         self._pulls = not isinstance(transport, ProtocolWrapper)
         transport.registerProducer(self, not self._pulls)
-        transport.setTcpKeepAlive(True)
-        connection = getattr(transport, "socket", None)
-        if connection is None or connection.family == socket.AF_UNIX:
-            return
-        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
-    def begin_together(self, begin: Callable[[], None]) -> None:
-        """Call a function that writes the first messages, and let them leave together."""
-        self._room = FIRST
+    def begin_together(self, answer: bytes, begin: Callable[[], None]) -> None:
+        """Send the answer to the handshake and the first messages together, at the end of this turn.
+
+        Many viewers come in one turn, and each send wakes a reader: sends that follow each other cost
+        less than sends among other work.
+
+        :param begin: writes the first messages.
+        """
+        if not self._pulls:  # TLS keeps what it is given by itself
+            self.write(answer)
+            begin()
+            return
+        self._first = [answer]
         begin()
-        self._room = 0
-        self.ready = self.ready and not self.unread
+        self.hub.turn_end.call(self.send_first)
+
+    def send_first(self) -> None:
+        """Send the first messages, if they still wait."""
+        first, self._first = self._first, None
+        if first is None:
+            return
+        data = b"".join(first)
+        if self.ready:
+            self.write(data)
+        else:
+            self._pass_on(data)  # the transport reports when it was sent, and the rest follows
 
     def write(self, data: bytes) -> None:
         """Send these bytes."""
+        if self._first is None:
+            self._pass_on(data)
+        else:
+            self._first.append(data)
+            self.ready = self.ready and sum(map(len, self._first)) <= FIRST
+
+    def _pass_on(self, data: bytes) -> None:
         if self._pulls:
             self._hold(len(data))
-            self.ready = self.ready and self.unread <= self._room
+            self.ready = self.ready and not self.unread
         self.transport.write(data)
 
     def _hold(self, size: int) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from streamd.http import door
-from streamd.http.channel import Channel, Peer
+from streamd.http.channel import Channel
 from streamd.http.door import Door
+from streamd.http.peer import Peer
 from streamd.http.request import Request
 from streamd.http.site import Site
 from tests.support.net import wait_until
@@ -23,7 +24,7 @@ def speaks_http(channel: Channel | Door) -> bool:
 
 @pytest.fixture
 def no_http(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(site: Site) -> Channel:
+    def fail(site: Site, peer: Peer) -> Channel:
         raise AssertionError("it went to HTTP")
 
     monkeypatch.setattr(Site, "_speak_http", fail)

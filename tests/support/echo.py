@@ -11,7 +11,6 @@ from typing import Any
 
 from streamd.app import service
 from streamd.config.parse import parse
-from streamd.core.errors import Refused
 from streamd.http.request import Handover, Request
 from streamd.http.viewers.websocket import BURST, StreamFactory, StreamProtocol
 from tests.support.served import QUIET
@@ -20,8 +19,7 @@ from tests.support.served import QUIET
 class EchoProtocol(StreamProtocol):
     """A viewer that is told nothing but what it says."""
 
-    def onOpen(self) -> None:
-        self.take_transport()
+    def begin(self) -> None:
         self.factory.protocols.opened(self)
 
     def onFrameBegin(self) -> None:
@@ -39,7 +37,7 @@ class EchoFactory(StreamFactory):
         super().__init__(*args)
         self.closeHandshakeTimeout = 1.5  # type: ignore[assignment]  # Autobahn takes any number
 
-    def upgrade(self, request: Request, no_report: Refused | None = None) -> Handover:
+    def upgrade(self, request: Request) -> Handover:
         handover = super().upgrade(request)
         handover.protocol.__class__ = EchoProtocol  # made as it is made, but for what it answers
         return handover

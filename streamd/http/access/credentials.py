@@ -50,7 +50,7 @@ def token_of(request: Request) -> str | None:
     if scheme.lower() == "bearer":
         # Headers are decoded as latin-1; the bytes of a token are UTF-8.
         return token.encode("latin-1", "replace").decode("utf-8", "replace")
-    if wants_websocket(request):
+    if TOKEN in request.headers.get("sec-websocket-protocol", "") and wants_websocket(request):
         for protocol in offered_protocols(request.headers):
             if protocol.startswith(TOKEN):
                 return _of_base64url(protocol.removeprefix(TOKEN))

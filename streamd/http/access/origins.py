@@ -61,9 +61,14 @@ class Origins:
         if _CONTROL.search(request.path):
             raise Refused(404, "not-found", "there is nothing here")
         if "host" in request.headers or request.version != "HTTP/1.0":
-            self._check_host(request.authority)
+            self.check_host(request.authority)
 
-    def _check_host(self, authority: str) -> None:
+    def check_host(self, authority: str) -> None:
+        """Refuse a request for another host: the second part of :meth:`check_head`.
+
+        :param authority: the host, perhaps with a port, by which the client addresses this daemon.
+        :raises Refused: 400 for a missing or malformed Host; 421 for an unknown one.
+        """
         match = AUTHORITY.fullmatch(authority)
         if not match:
             raise Refused(400, "bad-request", "the Host header is missing or malformed")

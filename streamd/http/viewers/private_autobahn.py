@@ -103,8 +103,6 @@ class LeanProtocol(WebSocketServerProtocol):
     def connectionMade(self) -> None:
         # Autobahn's copies the options, formats the peer's address and starts timers.
         self.factory.countConnections += 1
-        with suppress(AttributeError, OSError):  # no TCP
-            self.transport.setTcpNoDelay(True)
 
     def dataReceived(self, data: bytes) -> None:
         # Autobahn keeps what comes after the end: over TLS that is all that a peer sends until the rest
@@ -129,9 +127,8 @@ class LeanProtocol(WebSocketServerProtocol):
         if extensions and (accept := _accept_deflate(self._parseExtensionsHeader(extensions))):
             self._perMessageCompress = PerMessageDeflate.create_from_offer_accept(True, accept)
             lines.append(f"Sec-WebSocket-Extensions: {accept.get_extension_string()}")
-        self.write("\r\n".join([*lines, "", ""]).encode("ascii"))
         self.state = self.STATE_OPEN
-        self.onOpen()
+        self.open("\r\n".join([*lines, "", ""]).encode("ascii"))
         if self.data:  # frames in the handshake's segment
             self.consumeData()
 
@@ -144,6 +141,10 @@ class LeanProtocol(WebSocketServerProtocol):
         # Autobahn would write to the transport.  All writes must go through write(), or their order is
         # lost.
         self.write(data)
+
+    def open(self, answer: bytes) -> None:
+        """Send the answer to the handshake, and begin."""
+        raise NotImplementedError
 
     def write(self, data: bytes) -> None:
         """Send these bytes; see :class:`streamd.hub.link.Link`."""

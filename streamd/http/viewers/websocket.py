@@ -124,10 +124,10 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         """The encoding of the viewer's messages."""
         return _ENCODINGS[self.is_v1][self.inflates]
 
-    def onOpen(self) -> None:
+    def open(self, answer: bytes) -> None:
         try:
             self.take_transport()
-            self.begin_together(self.begin)
+            self.begin_together(answer, self.begin)
         except Exception:  # Autobahn would keep the error to itself, and the connection open
             self._log.failure("a viewer could not begin")
             self.lose()
@@ -352,6 +352,7 @@ class StreamProtocol(FastLink, LeanProtocol):  # type: ignore[misc]  # Autobahn'
         self._stop_listening()
 
     def close_gently(self) -> None:
+        self.send_first()
         # A viewer that does not read could keep us from closing.
         self.transport.loseConnection()
         self._abort_in(CLOSE_GRACE)
@@ -413,11 +414,13 @@ class StreamFactory(WebSocketServerFactory):
         now: Callable[[], float],
         screens: Screens,
         check_report: Callable[[Principal, str], None] = lambda principal, name: None,
+        report_refusal: Callable[[Request], Refused | None] = lambda request: None,
         publisher: LivePublisher | None = None,
     ) -> None:
         """:param now: returns the time in seconds since the epoch, for messages to viewers.
 
         :param check_report: refuses the report of a screen under a name that is another one's.
+        :param report_refusal: returns why the page of a handshake may not report as a screen, or None.
         :param publisher: publishes the updates of ``publish`` messages; None if publishing is not
             possible.
         """
@@ -431,6 +434,7 @@ class StreamFactory(WebSocketServerFactory):
         self.protocols: OpenViewers[StreamProtocol] = OpenViewers(hub, sweep)
         self.refused = 0
         self.check_report = check_report
+        self._report_refusal = report_refusal
         StreamProtocol.take_options(self)
 
     def greet(self, messages: Iterable[Payload]) -> None:
@@ -441,10 +445,9 @@ class StreamFactory(WebSocketServerFactory):
     def routes(self) -> Routes:
         return {"/ws": {"GET": refuse_plain_request}}
 
-    def upgrade(self, request: Request, no_report: Refused | None = None) -> Handover:
+    def upgrade(self, request: Request) -> Handover:
         """Make a viewer from a handshake: ``GET /`` or ``/ws`` with ``Upgrade: websocket``.
 
-        :param no_report: the reason why its page may not report as a screen; None if it may.
         :raises Refused: 400 or 426 for a bad request, 503 when there are too many viewers.
         """
         subscription = request.subscription()
@@ -452,10 +455,11 @@ class StreamFactory(WebSocketServerFactory):
         seat = self.hub.seats.offer(request.client.group)
         protocol = StreamProtocol(subscription, handshake, seat)
         protocol.factory, protocol.client = self, request.client
-        protocol.no_report = no_report
         protocol.principal = request.principal
-        if self.publisher is not None:
-            protocol.admission = self.publisher.admit(request)
+        if handshake.protocol == V1:  # others report and publish nothing
+            protocol.no_report = self._report_refusal(request)
+            if self.publisher is not None:
+                protocol.admission = self.publisher.admit(request)
         return Handover(protocol)
 
     def judge_reports(self) -> None:

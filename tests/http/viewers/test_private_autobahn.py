@@ -45,8 +45,9 @@ class Viewer(LeanProtocol):
         super().__init__(handshake)
         self.told: list[Any] = []
 
-    def onOpen(self) -> None:
+    def open(self, answer: bytes) -> None:
         self.told.append("open")
+        self.write(answer)
 
     def write(self, data: bytes) -> None:
         self.transport.write(data)

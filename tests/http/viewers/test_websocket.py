@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,9 +14,11 @@ from twisted.internet import tcp
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
+from streamd.app.ports import UNSENT
 from streamd.http.viewers import websocket
 from streamd.http.viewers.websocket import StreamProtocol
-from streamd.hub import link, sweep
+from streamd.hub import fast_write, link, sweep
+from streamd.reactor.private_twisted import direct_send
 from streamd.wire.frames import MAX_INBOUND
 from tests.support.net import wait_until
 from tests.support.served import QUIET, Serve, Served, Wire, frame, handshake, head, in_thread
@@ -785,8 +787,19 @@ def test_the_first_messages_leave_together(served: Served, monkeypatch: pytest.M
         sent.append(bytes(data))
         return write(transport, data)
 
+    def note_direct(transport: Any) -> Callable[[bytes], int] | None:
+        send = direct_send(transport)
+
+        def noting(data: bytes) -> int:
+            assert send is not None
+            sent.append(data)
+            return send(data)
+
+        return send and noting
+
     with monkeypatch.context() as patch:
         patch.setattr(tcp.Connection, "writeSomeData", note)
+        patch.setattr(fast_write, "direct_send", note_direct)
         wire = upgraded(served, "/ws", "Sec-WebSocket-Protocol: streamd.v1")
     [first] = sent
     assert all(part in first for part in (b" 101 ", b"hello", b"updates"))
@@ -802,3 +815,13 @@ def test_half_open_peers_are_found_by_the_system_too(served: Served) -> None:
     wait_until(lambda: service.viewers.protocols and service.events.protocols)
     viewers: list[Any] = [*service.viewers.protocols, *service.events.protocols]
     assert [viewer.transport.getTcpKeepAlive() for viewer in viewers] == [1, 1]
+
+
+@in_thread
+def test_connections_have_the_options_of_their_port(served: Served) -> None:
+    upgraded(served)
+    wait_until(lambda: served.service.viewers.protocols)
+    [viewer] = served.service.viewers.protocols
+    connection = viewer.transport.socket
+    unsent = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)
+    assert (viewer.transport.getTcpNoDelay(), unsent) == (1, UNSENT)
