@@ -13,7 +13,7 @@ from twisted.python import usage
 from streamd import __version__
 from streamd.app.cli.output import answer
 from streamd.app.defaults import journal_place, with_demo
-from streamd.app.load import Loaded, load, making_problems
+from streamd.app.load import Loaded, load, making_problems, read_config
 from streamd.app.notify import Notifier, take_notifier
 from streamd.app.ports import DEFAULT_PORT, check_endpoint, endpoint, inherited_ports
 from streamd.app.process import (
@@ -29,6 +29,7 @@ from streamd.app.reload import Reload
 from streamd.app.service import Streamd
 from streamd.config.fields import ConfigError, Problems
 from streamd.config.kind import Surroundings
+from streamd.config.lines import with_line
 from streamd.core.printable import showable
 
 _log = Logger()
@@ -113,8 +114,18 @@ def makeService(options: Options) -> IService:
                 reload.setServiceParent(daemon)
                 call_on_hangup(reactor, reload.reload)
                 return daemon
-    notifier.tell_status("; ".join(problems))
-    raise SystemExit("\n".join(showable(f"streamd: {problem}") for problem in problems))
+    told = _located(options["config"], problems)
+    notifier.tell_status("; ".join(told))
+    raise SystemExit("\n".join(showable(f"streamd: {problem}") for problem in told))
+
+
+def _located(file: str | None, problems: list[str]) -> list[str]:
+    """Return the problems with their lines in the configuration file, if there are any."""
+    try:
+        text = "" if file is None else read_config(file)
+    except ConfigError:  # one of the problems says so
+        text = ""
+    return [with_line(Path(file or "").name, text, problem) for problem in problems]
 
 
 def _is_watched(options: Options, notifier: Notifier) -> bool:

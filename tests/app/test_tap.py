@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -75,6 +76,8 @@ def test_every_mistake_has_its_line(tmp_path: Path) -> None:
     assert any(path.startswith("sources.shop.") for path in paths)
     assert any(path.startswith("sources.-bad") for path in paths)
     assert any(path.startswith("streams.shop.orders.") for path in paths)
+    assert all(re.search(r" \(streamd\.toml, line [0-9]+\)$", line) for line in lines)
+    assert any(line.startswith("streamd: server.pace: ") and "line 4" in line for line in lines)
 
 
 def test_every_source_that_cannot_be_made_has_its_line(tmp_path: Path) -> None:
