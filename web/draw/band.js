@@ -104,17 +104,28 @@ function worst(rows, count) {
  */
 function drawRow({ spans, until, rank }, { x, middle, pitch, unit, to, paths }) {
   const on = rank === "critical" ? " on" : "";
-  for (const [i, [begin, end, mark]] of spans.entries()) {
+  /** The latest box of each mark. */
+  const latest = { ok: { left: NaN, right: NaN, now: false }, warn: { left: NaN, right: NaN, now: false }, critical: { left: NaN, right: NaN, now: false } };
+  for (let i = 0; i < spans.length; i++) {
+    const [begin, end, mark] = spans[i];
     const [a, b] = [x(begin), x(Math.min(end, until))];
     const former = spans[i - 1]?.[1] ?? begin;
     if (former < begin) paths.add(`unknown${on}`, `M${x(former)} ${middle}H${a}`); // between two spans nothing was known
     if (b <= x(-Infinity)) continue; // it was before the window
-    if (mark === "unknown") paths.add(`unknown${on}`, `M${a} ${middle}H${x(Math.min(end, to))}`);
-    else if (mark === "ok") paths.add(`works${on}`, box(a, middle - (LINE / 2) * unit, b, LINE * unit));
+    if (mark === "unknown") {
+      paths.add(`unknown${on}`, `M${a} ${middle}H${x(Math.min(end, to))}`);
+      continue;
+    }
+    const [left, right] = [tenth(mark === "ok" ? a : Math.min(a, b - NARROWEST * unit)), tenth(b)];
+    const now = mark !== "ok" && end >= to && until >= to && rank === mark;
+    // A state that changes all the time has hundreds of spans in one pixel.
+    const drawn = latest[mark];
+    if (drawn.left === left && drawn.right === right && drawn.now === now) continue;
+    Object.assign(drawn, { left, right, now });
+    if (mark === "ok") paths.add(`works${on}`, box(left, middle - (LINE / 2) * unit, right, LINE * unit));
     else {
       const tall = SHARES[mark] * pitch;
-      const now = end >= to && until >= to && rank === mark;
-      paths.add(`block ${mark}${now ? "" : " ember"}${on}`, box(Math.min(a, b - NARROWEST * unit), middle - tall / 2, b, tall));
+      paths.add(`block ${mark}${now ? "" : " ember"}${on}`, box(left, middle - tall / 2, right, tall));
     }
   }
   const last = spans[spans.length - 1];
@@ -123,8 +134,12 @@ function drawRow({ spans, until, rank }, { x, middle, pitch, unit, to, paths }) 
 
 /** A rectangle as a path. */
 function box(left, top, right, height) {
-  const round = (/** @type {number} */ value) => Math.round(value * 10) / 10;
-  return `M${round(left)} ${round(top)}H${round(right)}v${round(height)}H${round(left)}Z`;
+  return `M${tenth(left)} ${tenth(top)}H${tenth(right)}v${tenth(height)}H${tenth(left)}Z`;
+}
+
+/** A place or a length with a tenth of a pixel. @param {number} value */
+function tenth(value) {
+  return Math.round(value * 10) / 10;
 }
 
 /** Paths by class: all shapes of a class are one path. Later classes are drawn above earlier ones. */

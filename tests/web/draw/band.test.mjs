@@ -46,6 +46,14 @@ test("what was bad for a moment is still seen", () => {
   assert.ok(Number(right) - Number(left) >= 4);
 });
 
+test("of many spans in one pixel each state is drawn once, and the present one in full colour", () => {
+  const flaps = Array.from({ length: 300 }, (_, i) => [399 + i / 1000, 399 + (i + 1) / 1000, i % 2 ? "warn" : "ok"]);
+  const drawn = draw([row({ spans: [[0, 399, "ok"], ...flaps, [399.3, Infinity, "warn"]], rank: "warn" })]);
+  const boxes = (className) => path(drawn, className).split("M").length - 1;
+  assert.ok(boxes("works") < 10 && boxes("block warn ember") < 10);
+  assert.equal(boxes("block warn"), 1);
+});
+
 test("where not all rows have room, the worst stay in their order, and the others are counted", () => {
   const rows = Array.from({ length: 12 }, (_, i) => row({ name: `n${i}`, rank: i === 7 ? "critical" : i === 3 ? "warn" : "ok" }));
   const names = (drawn) => drawn.labels.filter(({ className }) => className.startsWith("name")).map(({ text }) => text);
