@@ -62,7 +62,7 @@ class Trace {
   follow(update) {
     this.seq = update.seq;
     this.push(update.time, update.value);
-    if (!this.complete) this.#heard = [...this.#heard, update].slice(-LOOSE);
+    if (!this.complete && this.#heard.push(update) > LOOSE) this.#heard.shift();
   }
 
   /** Add a number at its time, or a gap. @param {number} time @param {unknown} value */

@@ -184,15 +184,17 @@ const FALLEN = 0.1;
  * @returns {number[]}  in seconds: each is the time of a point
  */
 export function newDays(points) {
-  const known = points.filter((one) => !isGap(one));
   const days = [];
-  let rises = 0;
-  for (let i = 1; i < known.length; i++) {
-    const [before, after] = [known[i - 1][4], known[i][4]];
+  let [rises, before] = [0, NaN]; // no number is more or less than NaN
+  for (const one of points) {
+    if (isGap(one)) continue;
+    const after = one[4];
     if (after > before) rises++;
-    if (after >= before) continue;
-    if (after < 0 || after > FALLEN * before) return [];
-    days.push(known[i][0]);
+    if (after < before) {
+      if (after < 0 || after > FALLEN * before) return [];
+      days.push(one[0]);
+    }
+    before = after;
   }
   return rises < RISES ? [] : days;
 }
@@ -219,8 +221,8 @@ export function withDays(points) {
  * @returns {Point[]}
  */
 export function today(points) {
-  const [begin = -Infinity] = newDays(points).slice(-1);
-  return points.filter(([time]) => time >= begin);
+  const begin = newDays(points).at(-1);
+  return begin === undefined ? points : points.filter(([time]) => time >= begin);
 }
 
 /**

@@ -162,7 +162,8 @@ function parts(value, place, options) {
     else if (type === "group") digits += text.replace(/\s/, NARROW);
     else if (type !== "literal") digits += text;
   }
-  return { before: "", value: isZero(digits, place) ? digits.replace(MINUS, "") : digits, unit }; // −0, and −0.001 in two digits
+  const isSigned = digits.includes(MINUS) && !isZero(digits, place); // not −0, and not −0.001 in two digits
+  return { before: "", value: isSigned ? digits : digits.replace(MINUS, ""), unit };
 }
 
 /** Whether all digits of a text are the zero of the language. @param {string} text @param {Place} place */

@@ -335,7 +335,7 @@ export function say(key, place = {}, parts = {}) {
   const language = languageOfWords(place);
   const entry = WORDS[language][key];
   const text = typeof entry === "string" ? entry : entry[COUNTS[language].select(Number(parts.count)) === "one" ? 0 : 1];
-  return text.replace(/\{(\w+)\}/g, (_, name) => String(parts[name]));
+  return text.includes("{") ? text.replace(/\{(\w+)\}/g, (_, name) => String(parts[name])) : text;
 }
 
 /**

@@ -14,8 +14,9 @@ export class Announcer {
   /** Announce the alarms if they have changed. @param {import("./tile.js").Tile[]} tiles @param {import("../text/language.js").Place} place */
   update(tiles, place) {
     const now = performance.now() / 1000;
+    if (now - this.#at < EVERY) return;
     const alarms = alarmsOf(tiles);
-    if (alarms === this.#alarms || now - this.#at < EVERY) return;
+    if (alarms === this.#alarms) return;
     [this.#at, this.#alarms] = [now, alarms];
     const well = tiles.every(({ assessment }) => assessment?.state === "current");
     setText(byId("aloud"), alarms || (well ? say("allIsWell", place) : ""));

@@ -47,7 +47,7 @@ function namedOf(called, { state, level, evidence, since, needs = [], members = 
   // A level is that of the parts, which are named already. That the tile has failed, or is late, is not.
   if (rank === "ok" || (parts.length && state === "current")) return parts;
   const when = since ? say("sinceTime", place, { time: clock(since, now, place) }) : "";
-  const reason = { critical: limitOf(evidence), warn: limitOf(evidence), failed: say("failed", place), late: textOf(evidence[0]), waiting: textOf(evidence[0]) }[rank];
+  const reason = rank === "failed" ? say("failed", place) : rank === "late" || rank === "waiting" ? textOf(evidence[0]) : limitOf(evidence);
   const told = rank === "late" || rank === "waiting" ? "" : when;
   return [...parts, { rank, name: [SIGNS[rank], called].filter(Boolean).join(" "), text: reason, since: told }];
 }
