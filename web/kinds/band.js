@@ -6,7 +6,7 @@ import { axisText } from "../draw/captions.js";
 import { roundTimes } from "../draw/hours.js";
 import { emsOf } from "../draw/numeral.js";
 import { SCORE } from "../draw/score.js";
-import { addElement, setData, setProperty, setText } from "../page/dom.js";
+import { addElement, setData, setHidden, setProperty, setText } from "../page/dom.js";
 import { Plot } from "../page/plot.js";
 import { edgeText, windowOf } from "../parts/timeline.js";
 import { label } from "../text/face.js";
@@ -75,7 +75,7 @@ class BandBody {
     const key = JSON.stringify([isKnown, width, height, unit, score?.first, Math.floor((to / window) * 2 * width * unit), known]);
     if (key === this.#key) return;
     this.#key = key;
-    this.#count.hidden = !isKnown;
+    setHidden(this.#count, !isKnown);
     this.#countUp(rows, picture);
     const gutter = score ? SCORE.left : Math.min(NAMES * width, Math.max(...rows.map(({ name }) => emsOf(name))) * NAME + SPACE);
     const from = to - window;

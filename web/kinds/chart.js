@@ -7,7 +7,7 @@ import { stateOf } from "../client/health.js";
 import { axisText, changeAgainst, changeOf, daysOf, inOrder, namesBeside, scaleText, scaleTexts } from "../draw/captions.js";
 import { emsOf } from "../draw/numeral.js";
 import { readPairs } from "../draw/pairs.js";
-import { addElement, setData, setProperty, setText } from "../page/dom.js";
+import { addElement, setData, setHidden, setProperty, setText } from "../page/dom.js";
 import { Figure } from "../page/figure.js";
 import { Ranking } from "../parts/ranking.js";
 import { edgeText, Timeline, knownPoints, windowOf } from "../parts/timeline.js";
@@ -159,8 +159,8 @@ export class ChartBody {
   #arrange(streams, picture) {
     const shape = this.#shape(streams);
     for (const each of ["sided", "beside", "below", "plain"]) this.element.classList.toggle(each, each === shape);
-    this.#timeline.element.hidden = isRanking(streams);
-    this.#ranking.element.hidden = !isRanking(streams);
+    setHidden(this.#timeline.element, isRanking(streams));
+    setHidden(this.#ranking.element, !isRanking(streams));
     if (isRanking(streams)) this.#rank(streams[0], picture);
     const { width } = this.#box;
     const side = width >= WIDE ? SIDE.wide : SIDE.other;

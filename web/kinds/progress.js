@@ -1,7 +1,7 @@
 /** A number on its way to a goal: its share of the goal as a figure, and a bar with a tick where it should end by now. */
 
 import { measure } from "../draw/progress.js";
-import { addElement } from "../page/dom.js";
+import { addElement, setHidden } from "../page/dom.js";
 import { Figure } from "../page/figure.js";
 import { Meter, ROOM } from "../parts/meter.js";
 import { misfit } from "../text/misfit.js";
@@ -28,7 +28,7 @@ class ProgressBody {
 
   /** @param {import("./kind.js").Box} box */
   fit(box) {
-    this.#figure.element.hidden = box.full < FIGURE + ROOM;
+    setHidden(this.#figure.element, box.full < FIGURE + ROOM);
     this.#figure.fit({ ...box, height: box.height - ROOM, full: box.full - ROOM });
   }
 
@@ -37,7 +37,7 @@ class ProgressBody {
     const { value } = stream;
     if (typeof value !== "number" && stream.seq && value !== null) throw misfit("progress", "aNumber", value);
     const known = progressOf(stream, picture, spec);
-    this.#meter.element.hidden = known === null;
+    setHidden(this.#meter.element, known === null);
     const share = known && 100 * known.share;
     const description = { format: "percent", decimals: share !== null && Math.abs(share) < LARGE ? 1 : 0 };
     this.#figure.update([{ ...stream, value: share, exact: undefined, description }], picture);

@@ -1,6 +1,7 @@
 /** A number with the line of its past, a time with the duration until it, or a text. */
 
 import { changeAgainst, changeOf, daysOf } from "../draw/captions.js";
+import { setHidden } from "../page/dom.js";
 import { Figure } from "../page/figure.js";
 import { Meter, ROOM } from "../parts/meter.js";
 import { Timeline, knownPoints, windowOf } from "../parts/timeline.js";
@@ -45,7 +46,7 @@ class ValueBody extends Figure {
   #measure([{ value, description }], picture) {
     const left = description.format === "until" ? leftUntil(value, description, picture) : null;
     const changes = this.#meter.element.hidden !== (left === null);
-    this.#meter.element.hidden = left === null;
+    setHidden(this.#meter.element, left === null);
     if (left !== null) this.#meter.show({ filled: left });
     if (changes && this.#box) this.fit(this.#box);
   }

@@ -6,19 +6,33 @@
  * @param {string} text
  */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const { firstChild: node } = element;
+  // A new text node needs styles and a box; a node whose text changes has them.
+  if (text && node instanceof Text && !node.nextSibling) {
+    if (node.data !== text) node.data = text;
+  } else if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * Hide or show an element.
+ * @param {HTMLElement} element
+ * @param {boolean} hidden
+ */
+export function setHidden(element, hidden) {
+  if (element.hidden !== hidden) element.hidden = hidden;
 }
 
 /**
  * Set a data attribute, or remove it.
  * @param {HTMLElement} element
- * @param {string} name  without "data-", in camel case
+ * @param {string} name  without "data-"
  * @param {string} [value]  left out: remove the attribute
  */
 export function setData(element, name, value) {
-  if (element.dataset[name] === value) return;
-  if (value === undefined) delete element.dataset[name];
-  else element.dataset[name] = value;
+  const attribute = `data-${name}`; // reading `dataset` takes several times as long
+  if (element.getAttribute(attribute) === (value ?? null)) return;
+  if (value === undefined) element.removeAttribute(attribute);
+  else element.setAttribute(attribute, value);
 }
 
 /**

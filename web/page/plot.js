@@ -10,9 +10,9 @@ export class Plot {
   element = addElement("div", "plot drawing");
 
   #svg = this.element.appendChild(document.createElementNS(SVG, "svg"));
-  /** @type {Element[]} */
+  /** The elements of the shapes, with the attributes that were written last. @type {{element: Element, written: Record<string, string|number>}[]} */
   #shapes = [];
-  /** @type {HTMLElement[]} */
+  /** The elements of the labels, with what was written last. @type {{element: HTMLElement, written: Partial<Label>}[]} */
   #labels = [];
 
   /** @param {boolean} spoken  whether it has a text for screen readers; otherwise the words beside it say the same */
@@ -33,32 +33,33 @@ export class Plot {
    */
   show({ shapes, labels }) {
     shapes.forEach((shape, i) => this.#draw(shape, i));
-    for (const element of this.#shapes.splice(shapes.length)) element.remove();
+    for (const { element } of this.#shapes.splice(shapes.length)) element.remove();
     labels.forEach((label, i) => this.#write(label, i));
-    for (const element of this.#labels.splice(labels.length)) element.remove();
+    for (const { element } of this.#labels.splice(labels.length)) element.remove();
   }
 
   /** Draw a shape in the i-th element. @param {Shape} shape @param {number} i */
   #draw({ tag, className, attributes }, i) {
-    let element = this.#shapes[i];
-    if (element?.localName !== tag) {
-      const made = document.createElementNS(SVG, tag);
-      if (element) element.replaceWith(made);
-      else this.#svg.append(made);
-      element = this.#shapes[i] = made;
+    let shape = this.#shapes[i];
+    if (shape?.element.localName !== tag) {
+      const element = document.createElementNS(SVG, tag);
+      if (shape) shape.element.replaceWith(element);
+      else this.#svg.append(element);
+      shape = this.#shapes[i] = { element, written: {} };
     }
-    for (const [name, value] of Object.entries({ class: className, ...attributes })) {
-      if (element.getAttribute(name) !== `${value}`) element.setAttribute(name, `${value}`);
-    }
+    const { element, written } = shape;
+    shape.written = { class: className, ...attributes };
+    for (const [name, value] of Object.entries(shape.written)) if (value !== written[name]) element.setAttribute(name, `${value}`);
   }
 
   /** Write a label into the i-th element. @param {Label} label @param {number} i */
-  #write({ className, text, align, x, y, room }, i) {
-    const element = (this.#labels[i] ??= addElement("bdi", "", this.element));
-    const classes = `${className} ${align}`;
-    if (element.className !== classes) element.className = classes;
-    setText(element, text);
-    setProperty(element, "translate", `${Math.round(x * 10) / 10}px ${Math.round(y * 10) / 10}px`); // unlike left and top it needs no layout
-    setProperty(element, "max-width", `${Math.round(room * 10) / 10}px`);
+  #write(label, i) {
+    const shown = (this.#labels[i] ??= { element: addElement("bdi", "", this.element), written: {} });
+    const { element, written } = shown;
+    const { className, text, align, x, y, room } = (shown.written = label);
+    if (className !== written.className || align !== written.align) element.className = `${className} ${align}`;
+    if (text !== written.text) setText(element, text);
+    if (x !== written.x || y !== written.y) setProperty(element, "translate", `${Math.round(x * 10) / 10}px ${Math.round(y * 10) / 10}px`); // unlike left and top it needs no layout
+    if (room !== written.room) setProperty(element, "max-width", `${Math.round(room * 10) / 10}px`);
   }
 }

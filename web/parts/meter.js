@@ -1,6 +1,6 @@
 /** A bar that is filled from zero, with a tick where it should end by now, and a gap at a goal that was passed. */
 
-import { addElement, setProperty } from "../page/dom.js";
+import { addElement, setHidden, setProperty } from "../page/dom.js";
 
 /** The height of a bar with the space around it, in u: see meter.css. */
 export const ROOM = 2;
@@ -21,7 +21,7 @@ export class Meter {
   show({ filled, tick = null, goal = null }) {
     setProperty(this.element, "--filled", filled);
     for (const [name, share] of Object.entries({ tick, goal })) {
-      this.#parts[name].hidden = share === null;
+      setHidden(this.#parts[name], share === null);
       if (share !== null) setProperty(this.element, `--${name}`, share);
     }
   }

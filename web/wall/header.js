@@ -2,7 +2,7 @@
 
 import { SILENCE } from "../client/connection.js";
 import { connected } from "../client/health.js";
-import { addElement, byId, setData, setProperty, setText } from "../page/dom.js";
+import { addElement, byId, setData, setHidden, setProperty, setText } from "../page/dom.js";
 import { clock, cut, duration } from "../text/format.js";
 import { since as ago } from "../text/times.js";
 import { languageOfWords, say } from "../text/words.js";
@@ -48,6 +48,8 @@ export class Header {
   /** Why the server refuses this page's WebSocket, or cannot be reached; empty: not known. */
   #foreign = "";
   #asked = -Infinity;
+  /** The title of the document. */
+  #called = "";
   #zones;
   /** The time of the server's latest message, on a monotonic clock. */
   #heard = seconds();
@@ -98,9 +100,9 @@ export class Header {
     this.#summarize(tiles, now, this.#room(width, scrolls));
     setText(byId("pages"), pages > 1 ? say("pageOf", this.#configuration, { page: page + 1, pages }) : "");
     const title = `${lost ? "✕ " : urgent ? "■ " : ""}${byId("title").textContent} · streamd`;
-    if (document.title !== title) document.title = title;
+    if (title !== this.#called) document.title = this.#called = title; // to ask the document costs as much as a tile
     setText(byId("notice"), cut(lost ? this.#reason() : this.#notice(), LONGEST_NOTICE));
-    byId("empty").hidden = status !== "live" || !empty;
+    setHidden(byId("empty"), status !== "live" || !empty);
   }
 
   /** Name the things that need attention; or say that all is well, with the age of this knowledge. */

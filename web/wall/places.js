@@ -1,6 +1,6 @@
 /** Puts the tiles and the headings of groups in their places, page by page. */
 
-import { addElement, byId, setProperty, setText } from "../page/dom.js";
+import { addElement, byId, setHidden, setProperty, setText } from "../page/dom.js";
 import { layout, nextPage } from "./layout.js";
 
 /**
@@ -112,7 +112,7 @@ export class Places {
         tile.place(box, size, unit, stretch);
       }
     }
-    for (const tile of tiles) tile.hidden = !this.boxes.has(tile);
+    for (const tile of tiles) setHidden(tile, !this.boxes.has(tile));
     setProperty(byId("tiles"), "--height", height * stretch);
     this.#write(headings.filter(({ title }) => title));
   }

@@ -7,7 +7,7 @@
 import { stateOf, validity } from "../client/health.js";
 import { emsOf } from "../draw/numeral.js";
 import { kindOf } from "../kinds/kind.js";
-import { addElement, setData, setProperty, setText } from "../page/dom.js";
+import { addElement, setData, setHidden, setProperty, setText } from "../page/dom.js";
 import { label } from "../text/face.js";
 import { say } from "../text/words.js";
 import { assess, assessAll, assessBroken, assessEach, textOf } from "./evidence.js";
@@ -277,9 +277,10 @@ function addPart(parent) {
 
 /** Write a part of the evidence. @param {HTMLElement} element  made by `addPart` @param {import("../kinds/kind.js").Part} part */
 function setPart(element, { strong = "", text = "", level }) {
+  if (element.hidden && !strong && !text) return;
   const [bold, rest] = element.children;
   setText(bold, strong);
   setText(rest, strong && text ? ` ${text}` : text);
-  element.hidden = !strong && !text;
+  setHidden(element, !strong && !text);
   setData(element, "level", level);
 }
