@@ -1,5 +1,7 @@
 """The queue of a journal: requests wait in order, and each step carries out several of them.
 
+A store that is another process may get the next step before it has answered: so it never waits.
+
 All kinds of journal use this queue.  A kind defines the form of its requests, and how a step is
 carried out. Answers are given in the order of the requests.
 """
@@ -79,7 +81,7 @@ The answers are held back until the follower has been told the log up to this po
 
 
 class AppendQueue(Generic[W]):
-    """A bounded queue of requests, which are carried out one step at a time.
+    """A bounded queue of requests, which are carried out in steps, one after the other.
 
     :ivar room: the room for updates; an append that waits counts as if it were applied.
     :ivar refusal: the error for new requests; None if they are accepted.
@@ -95,11 +97,14 @@ class AppendQueue(Generic[W]):
         carry_out: Callable[[Sequence[W]], Awaitable[Outcome]],
         store: str,
         elapsed: Callable[[], float],
+        at_once: int = 1,
     ) -> None:
         """:param carry_out: carries out a step.  If it raises, all requests of the step fail.
 
         :param store: a name for the store in error messages, such as ``Redis``.
         :param elapsed: returns seconds on a monotonic clock.
+        :param at_once: how many steps may be under way.  If more than one, ``carry_out`` keeps them in
+            order, and calls :meth:`refuse` if one fails.
         """
         self.appends = AppendCounts()
         self._elapsed = elapsed
@@ -108,16 +113,16 @@ class AppendQueue(Generic[W]):
         self._carry_out = carry_out
         self._store = store
         self._waiting: deque[QueuedRequest[W]] = deque()
-        self._under_way: Sequence[QueuedRequest[W]] = ()
+        self._under_way: deque[list[QueuedRequest[W]]] = deque()
         self._held_back: deque[tuple[Sequence[QueuedRequest[W]], Outcome]] = deque()
         self._count = self._bytes = 0
-        self._working = False
+        self._at_once, self._working = at_once, 0
         self._closed: Deferred[None] | None = None
 
     @property
     def idle(self) -> bool:
         """Return whether every request was answered and no step is under way."""
-        return not (self._working or self._count)
+        return self._working == self._count == 0
 
     def __len__(self) -> int:
         """Return how many requests were not answered yet."""
@@ -159,8 +164,8 @@ class AppendQueue(Generic[W]):
         self._waiting.append(request)
         self._count += 1
         self._bytes += request.cost
-        if not self._working:
-            self._working = True
+        if self._working < self._at_once:
+            self._working += 1
             Deferred.fromCoroutine(self._work())
         return request.answer
 
@@ -172,18 +177,18 @@ class AppendQueue(Generic[W]):
             self._answer(requests, answers)
 
     def refuse(self, why: Away) -> None:
-        """Refuse all requests: new ones, waiting ones, and those of the step under way.
+        """Refuse all requests: new ones, waiting ones, and those of the steps under way.
 
-        The store may still carry out that step, but its answers are dropped.
+        The store may still carry out these steps, but their answers are dropped.
 
         :param why: the error for these requests.
         """
         self.refusal = why
-        held_back, under_way, waiting = [*self._held_back], self._under_way, [*self._waiting]
+        steps = [*(step for step, _ in self._held_back), *self._under_way, [*self._waiting]]
         self._held_back.clear()
-        self._under_way = ()
+        self._under_way.clear()
         self._waiting.clear()
-        for requests in (*(step for step, _ in held_back), under_way, waiting):
+        for requests in steps:
             self._answer(requests, [Failure(why)] * len(requests))
 
     def admit(self) -> None:
@@ -199,16 +204,17 @@ class AppendQueue(Generic[W]):
 
     async def _work(self) -> None:
         while self._waiting:
-            requests = self._under_way = self._take()
+            requests = self._take()
+            self._under_way.append(requests)
             try:
                 outcome = await self._carry_out([request.what for request in requests])
             except Exception as error:
                 outcome = [Failure(self._reason(error))] * len(requests), ORIGIN
-            if self._under_way:  # they were not refused meanwhile
-                self._under_way = ()
+            if self._under_way and self._under_way[0] is requests:  # not refused meanwhile
+                self._under_way.popleft()
                 self._held_back.append((requests, outcome))
                 self.follow(self.followed)
-        self._working = False
+        self._working -= 1
         self._tell_idle()
 
     def _take(self) -> list[QueuedRequest[W]]:
@@ -268,13 +274,16 @@ class QueuedJournal(Generic[W]):
 
     _log = Logger()
 
-    def __init__(self, life: int, store: str, elapsed: Callable[[], float]) -> None:
+    def __init__(
+        self, life: int, store: str, elapsed: Callable[[], float], at_once: int = 1
+    ) -> None:
         """:param store: a name for the place of the log in error messages, such as ``Redis``.
 
         :param elapsed: returns seconds on a monotonic clock.
+        :param at_once: see :class:`AppendQueue`.
         """
         self.life = life
-        self._queue: AppendQueue[W] = AppendQueue(self._carry_out, store, elapsed)
+        self._queue: AppendQueue[W] = AppendQueue(self._carry_out, store, elapsed, at_once)
         self._follower: Follower
         self._told_away: str | None = None
 

@@ -16,6 +16,7 @@ local FORMAT = 1           -- of what is stored; 0.1.0 wrote the same without th
 local UNIT = 1048576       -- positions within one millisecond, see update.py
 local LATEST = 1e15        -- milliseconds that no position reaches
 local LOG = 20000          -- entries of the log that are kept: a node that missed more reads histories
+local MANY = 4000          -- arguments of one command: the stack of Lua has room for 8000
 local MAX_RECORDED = tonumber(ARGV[5])
 
 local call = redis.call
@@ -50,6 +51,10 @@ local function whole(text, most)  -- 0 for what no node wrote: positions of it w
   return 0
 end
 
+local function digits(number)  -- '%d' takes a third of the time, but has 32 bits on some machines
+  return string.format(number < 1e9 and '%d' or '%.0f', number)
+end
+
 local about = call(
   'HMGET', P .. 'about', 'life', 'ms', 'i', 'recorded', 'horizon_ms', 'horizon_i', 'format')
 local life, ms, i = about[1], whole(about[2], LATEST), whole(about[3], UNIT)
@@ -70,12 +75,17 @@ end
 
 local high, low
 local passed = false         -- whether this step looked at what others appended
+local head, head_ms, head_upper  -- how the last position begins: mostly like the next one
 
 local function position(at_ms, at_i)
-  local rest, carry = low + at_i, 0
-  if rest >= 1e9 then rest, carry = rest - 1e9, 1 end
-  if high + carry == 0 then return string.format('%.0f-%.0f', at_ms, rest) end
-  return string.format('%.0f-%.0f%09.0f', at_ms, high + carry, rest)
+  local upper, rest = high, low + at_i
+  if rest >= 1e9 then upper, rest = upper + 1, rest - 1e9 end
+  if upper == 0 then return string.format('%.0f-%d', at_ms, rest) end
+  if at_ms ~= head_ms or upper ~= head_upper then
+    head_ms, head_upper = at_ms, upper
+    head = string.format('%.0f-%.0f', at_ms, upper)
+  end
+  return head .. string.format('%09d', rest)  -- to format all of it takes 0.4 µs more
 end
 
 local function parts(id)
@@ -245,31 +255,75 @@ local function receipt(key, digest)
   return {'again', kept:match('^%S+ %d+ (.*)')}
 end
 
-local function next_seq(name)
-  local seq = redis.pcall('HINCRBY', P .. 'seqs', name, 1)
-  if type(seq) ~= 'table' then return seq end
-  if not seq.err:find('not an integer') then error(seq.err) end
-  call('HSET', P .. 'seqs', name, 1)
-  return 1
+-- Appends that follow each other read and write hashes together: a command in a script takes some
+-- 1 µs, and one more field of a command 0.2.
+
+local seqs = {}              -- stream -> its last seq
+local state = {}             -- stream -> its newest value; empty for a tombstone
+
+local function look_up(first, last)
+  local names = {}
+  for k = first, last, 3 do
+    local name = ARGV[k]
+    if not seqs[name] then
+      seqs[name] = 0
+      names[#names + 1] = name
+    end
+    if #names == MANY or (k + 2 == last and #names > 0) then
+      for n, seq in ipairs(call('HMGET', P .. 'seqs', unpack(names))) do
+        seqs[names[n]] = whole(seq, 2^53 - 1)
+      end
+      names = {}
+    end
+  end
+end
+
+local function set(key, fields)
+  for first = 1, #fields, MANY do
+    call('HSET', key, unpack(fields, first, math.min(first + MANY - 1, #fields)))
+  end
+end
+
+-- Write to the hashes what the appends before this request have committed.
+local function settle()
+  if not next(state) then return end
+  local counted, valued = {}, {}
+  for name, value in pairs(state) do
+    counted[#counted + 1] = name
+    counted[#counted + 1] = digits(seqs[name])
+    if value == '' then
+      call('HDEL', P .. 'state', name)
+    else
+      valued[#valued + 1] = name
+      valued[#valued + 1] = value
+    end
+  end
+  seqs, state = {}, {}
+  set(P .. 'seqs', counted)
+  call('HSET', P .. 'about', 'ms', digits(ms), 'i', digits(i))
+  call('XTRIM', P .. 'log', 'MAXLEN', '~', LOG)
+  set(P .. 'state', valued)
+end
+
+-- The positions of one append follow each other: its answer has only the first one.
+local function make_room(count)
+  if not passed then
+    pass()
+    passed = true
+  end
+  if now_ms > ms then ms, i = now_ms, -1
+  elseif i + count >= UNIT then ms, i = ms + 1, -1 end
 end
 
 local function commit(name, value, at_time, by)
-  if now_ms > ms then ms, i = now_ms, 0
-  elseif i + 1 < UNIT then i = i + 1
-  else ms, i = ms + 1, 0 end
+  i = i + 1
   local at = position(ms, i)
-  local seq = next_seq(name)
-  if at_time == '' then at_time = now end
-  add(P .. 'log', 'MAXLEN', '~', LOG, at,
-    'stream', name, 'seq', seq, 'time', at_time, 'value', value, 'by', by)
-  add(P .. 'history:' .. name, at, 'seq', seq, 'time', at_time, 'value', value)
-  if value == '' then
-    call('HSET', P .. 'seqs', name, 0)
-    call('HDEL', P .. 'state', name)
-  else
-    call('HSET', P .. 'state', name, value)
-  end
-  return seq, at, at_time
+  local seq = seqs[name] + 1
+  local seq_text = digits(seq)
+  add(P .. 'log', at, 'stream', name, 'seq', seq_text, 'time', at_time, 'value', value, 'by', by)
+  seqs[name], state[name] = value == '' and 0 or seq, value
+  add(P .. 'history:' .. name, at, 'seq', seq_text, 'time', at_time, 'value', value)
+  return seq, at
 end
 
 function ask.append()
@@ -286,6 +340,7 @@ function ask.append()
     if share(key) + 1 + count > left then return {'full'} end
   end
   if is_outrun(lease, number) then return {'outrun', 'lease ' .. lease} end
+  look_up(first, p - 1)
   if source ~= '' then
     local held = call('HGET', P .. 'places', source)
     if (held and '=' .. held or '') ~= expected then return {'outrun', 'source ' .. source} end
@@ -293,26 +348,21 @@ function ask.append()
   end
   if lease ~= '' then call('HSET', P .. 'fences', lease, number) end
   local by = lease == '' and node or node .. ':' .. number
-  local done, said, committed = {'done'}, {}, 0
+  local done, said, committed = {'done', ''}, {}, 0
   for k = first, p - 1, 3 do
-    local name, value, seq, at, at_time = ARGV[k], ARGV[k + 1], 0, '', ''
+    local name, value, at_time, seq, at = ARGV[k], ARGV[k + 1], ARGV[k + 2], 0, ''
     -- No stream would ever take away the tombstone of a stream that is not there.
-    if value ~= '' or (tonumber(call('HGET', P .. 'seqs', name)) or 0) > 0 then
-      if not passed then
-        pass()
-        passed = true
-      end
-      seq, at, at_time = commit(name, value, ARGV[k + 2], by)
+    if value ~= '' or seqs[name] > 0 then
+      if at_time == '' then at_time = now end
+      if committed == 0 then make_room(count) end
+      seq, at = commit(name, value, at_time, by)
       committed = committed + 1
+      if committed == 1 then done[2] = at end
       if key ~= '' then
-        said[committed] = string.format('["%s",%d,"%s",%s]', name, seq, at, at_time)
+        said[committed] = string.format('["%s",%.0f,"%s",%s]', name, seq, at, at_time)
       end
     end
     done[#done + 1] = seq
-    done[#done + 1] = at
-  end
-  if committed > 0 then
-    call('HSET', P .. 'about', 'ms', string.format('%.0f', ms), 'i', i)
   end
   if key ~= '' then
     local kept = digest .. ' ' .. (1 + committed) .. ' [' .. table.concat(said, ',') .. ']'
@@ -451,9 +501,18 @@ function ask.probe()
   return 1
 end
 
-local answers = {}
-while p <= #ARGV do
-  local answer = ask[take()]()
-  answers[#answers + 1] = answer == nil and false or answer
+local function answer_all()
+  local answers = {}
+  while p <= #ARGV do
+    local request = take()
+    if request ~= 'append' then settle() end
+    local answer = ask[request]()
+    answers[#answers + 1] = answer == nil and false or answer
+  end
+  return answers
 end
+
+local done, answers = pcall(answer_all)
+settle()  -- also after an error: what is in the log is counted
+if not done then error(answers, 0) end
 return answers

@@ -1,6 +1,6 @@
 """The log in Redis (6.2 and later): many nodes, one system.
 
-Requests go to Redis in steps, one step at a time.  A step is one call of ``redis.lua``, which decides
+Requests go to Redis in steps, one after the other.  A step is one call of ``redis.lua``, which decides
 and writes all of it at once.  Over a second connection every node reads every update as an entry of the
 log.  An append is answered when its node has read the log up to it.
 
@@ -74,6 +74,9 @@ PREFIX = "streamd:"
 RETRY = 0.5
 """Seconds between two attempts to reach Redis."""
 
+AT_ONCE = 2
+"""Steps under way: Redis carries out one while this node reads the last one and makes the next."""
+
 TOLD = {
     "missed": "the end of the log was missed: all was read anew",
     "gone": "Redis lost the log: another one has begun",
@@ -102,7 +105,7 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
         prefix: str = PREFIX,
     ) -> None:
         """:param now: returns seconds since the epoch, for positions and times."""
-        super().__init__(0, "Redis", reactor.seconds)
+        super().__init__(0, "Redis", reactor.seconds, AT_ONCE)
         self.node = secrets.token_hex(6)
         self._about = RedisNode(self.node, prefix, now)
         self._url, self._password = url, password
@@ -198,14 +201,15 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
 
     async def _carry_out(self, step: Sequence[requests.RedisRequest]) -> Outcome:
         words = [word for request in step for word in request.words]
+        session = self._session
         try:
-            if self._session is None:
+            if session is None:
                 raise Broken("Redis closed the connection")
-            replies = await self._session.call(str(self.life), *words)
+            replies = await session.call(str(self.life), *words)
             if not isinstance(replies, list) or len(replies) != len(step):
                 raise Broken(STRANGE)
         except Exception as error:
-            raise self._step_failed(error) from error
+            raise self._step_failed(session, error) from error
         answers: list[Any] = []
         at = ORIGIN
         for request, reply in zip(step, replies, strict=True):
@@ -220,15 +224,17 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
             self._find()
         return answers, at
 
-    def _step_failed(self, error: Exception) -> Away:
+    def _step_failed(self, session: RedisSession | None, error: Exception) -> Away:
         """Return the error for a step that Redis refused, or that Redis may have carried out."""
+        if session is not None and session.ended is not None:
+            return Away(self._reason(session.ended))  # it was refused when a step before it failed
         if is_said(error) and str(error).startswith("LIFE"):
             error = Another()
         elif is_said(error) and refusal(str(error)) and "READONLY" not in str(error):
             return self._lose(self._reason(error))  # the node still reads, and probes try again
-        if self._session is not None:
+        if session is not None:
             # The node connects again; opening the log repairs keys that other programs have damaged.
-            self._session.end(error)
+            session.end(error)
         away = Away(self._reason(error))
         self._queue.refuse(away)
         return away

@@ -68,18 +68,15 @@ def append(
     words += ("", "", "") if cursor is None else (cursor.source, *_places(cursor))
     words += _fence(fence)
     words.append(len(drafts))
+    stamp = repr(now)
     for draft in drafts:
-        time = now if draft.time is None else draft.time
-        words += (draft.stream, draft.value or b"", repr(time))
+        time = stamp if draft.time is None else repr(draft.time)
+        words += (draft.stream, draft.value or b"", time)
 
     def read(reply: Any) -> Sequence[Update]:
-        said, rest = reply[0], reply[1:]
+        said, *rest = reply
         if said == b"done":
-            return [
-                Update(d.stream, seq, position(at), now if d.time is None else d.time, d.value)
-                for d, seq, at in zip(drafts, rest[::2], rest[1::2], strict=True)
-                if seq
-            ]
+            return _committed(drafts, now, *rest)
         if said == b"full":
             raise TooManyKeys
         if said == b"outrun":
@@ -87,6 +84,23 @@ def append(
         return _receipt(reply) or ()
 
     return RedisRequest(words, read, commits=True)
+
+
+def _committed(drafts: Sequence[Draft], now: float, first: bytes, *seqs: int) -> Sequence[Update]:
+    """Return the updates of an append.
+
+    :param first: the position of the first one; those of the others follow it.
+    :param seqs: the ``seq`` of each draft; 0 for one that changed nothing.
+    """
+    at = position(first) if first else ORIGIN
+    ms, n = at.ms, at.n
+    updates = []
+    for draft, seq in zip(drafts, seqs, strict=True):
+        if seq:
+            time = now if draft.time is None else draft.time
+            updates.append(Update(draft.stream, seq, Position(ms, n), time, draft.value))
+            n += 1
+    return updates
 
 
 def receipt(key: Key) -> RedisRequest:

@@ -16,7 +16,7 @@ from streamd.core.update import LIFE_UNIT, ORIGIN, Position, check_name
 from streamd.journals.journal import DOWNGRADE, Unusable
 from streamd.journals.log_state import MAX_RECORDED, draw_life
 from streamd.journals.redis_requests import position, text
-from streamd.reactor.redis_client import TIMEOUT, RedisConnection, RedisUrl, connect
+from streamd.reactor.redis_client import TIMEOUT, Broken, RedisConnection, RedisUrl, connect
 
 SCRIPT = Path(__file__).with_name("redis.lua").read_text("utf-8")
 _SHA = sha1(SCRIPT.encode()).hexdigest()
@@ -26,6 +26,8 @@ STEP = 10.0
 
 _SEQ = re.compile(rb"[0-9]{1,18}")
 """Matches what streamd writes: Python would raise ValueError for more than 4300 digits."""
+
+FORGOT = "Redis forgot its scripts and carried out steps in another order"
 
 OLDEST = (6, 2)
 """The first version of Redis that has all commands that streamd uses."""
@@ -78,6 +80,7 @@ class RedisSession:
         self.ended: Exception | None = None
         self._steps: RedisConnection
         self._links: list[RedisConnection] = []
+        self._sent_again = 0  # calls without a reply that were sent with the whole script
         self._reactor = reactor
         self._node = node
 
@@ -94,18 +97,33 @@ class RedisSession:
     async def call(self, life: str, *words: str | bytes | int) -> Any:
         """Call the script and return its reply; send the whole script if Redis has forgotten it.
 
+        Calls may be sent before those before them have a reply.  Redis carries them out in order.
+
         :param life: the life of the log; empty if the words open the log.
+        :raises Broken: between two calls, another client sent the script that Redis had forgotten: then
+            Redis refuses the first one, and carries out the second.
         """
         now = self._node.now()
         node = (life, int(now * 1000), repr(now), self._node.name, MAX_RECORDED)
-        for command, script in (("EVALSHA", _SHA), ("EVAL", SCRIPT)):
-            said = self._steps.say(command, script, 1, self._node.prefix, *node, *words)
-            try:
-                return await said.addTimeout(STEP if life else TIMEOUT, self._reactor)
-            except Exception as error:
-                if command == "EVAL" or not str(error).startswith("NOSCRIPT"):
-                    raise
-        raise AssertionError
+        arguments = (1, self._node.prefix, *node, *words)
+        seconds = STEP if life else TIMEOUT
+        try:
+            reply = await self._say(seconds, "EVALSHA", _SHA, *arguments)
+        except Exception as error:
+            if not str(error).startswith("NOSCRIPT"):
+                raise
+        else:
+            if self._sent_again:
+                raise Broken(FORGOT)
+            return reply
+        self._sent_again += 1
+        try:
+            return await self._say(seconds, "EVAL", SCRIPT, *arguments)
+        finally:
+            self._sent_again -= 1
+
+    def _say(self, seconds: float, *words: str | bytes | int) -> Deferred[Any]:
+        return self._steps.say(*words).addTimeout(seconds, self._reactor)
 
     async def open_log(self, known: tuple[int, Position] | None) -> Opened:
         """Open the log; make one if Redis has no log.

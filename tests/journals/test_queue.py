@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,24 +34,29 @@ class Store:
     def __init__(self) -> None:
         self.steps: list[Sequence[str]] = []
         self.at = ORIGIN
-        self._under_way: Deferred[None] = Deferred()
+        self._under_way: deque[Deferred[None]] = deque()
 
     async def carry_out(self, requests: Sequence[str]) -> Outcome:
         self.steps.append(requests)
-        self._under_way = Deferred()
-        await self._under_way
+        under_way: Deferred[None] = Deferred()
+        self._under_way.append(under_way)
+        await under_way
         return [request.upper() for request in requests], self.at
 
     def finish(self, error: Exception | None = None) -> None:
-        self._under_way.callback(None) if error is None else self._under_way.errback(error)
+        """End the oldest step."""
+        under_way = self._under_way.popleft()
+        under_way.callback(None) if error is None else under_way.errback(error)
 
 
 class QueueTestCase(SynchronousTestCase):
+    at_once = 1
+
     def setUp(self) -> None:
         self.store = Store()
         self.clock = Clock()
         self.queue: AppendQueue[str] = AppendQueue(
-            self.store.carry_out, "paper", self.clock.seconds
+            self.store.carry_out, "paper", self.clock.seconds, self.at_once
         )
         self.queue.room = State(0.0).room
         self.queue.admit()
@@ -84,7 +90,7 @@ class AppendsTests(QueueTestCase):
         self.assertRaises(Refused, self.ask, 20_000)
         answered = self.ask()
         answered.addErrback(lambda _: None)
-        self.queue._answer(self.queue._under_way, [Failure(Outrun("elsewhere"))])
+        self.queue._answer(self.queue._under_way[0], [Failure(Outrun("elsewhere"))])
         self.assertEqual(
             {"journal-away": 2, "too-many-streams": 1, "outrun": 1}, self.queue.appends.errors
         )
@@ -207,6 +213,42 @@ class QueueTests(QueueTestCase):
     def test_a_request_that_is_too_large_is_taken_alone(self) -> None:
         self.assertNoResult(self.queue.ask("a", 2 * queue.MAX_WAITING_BYTES))
         self.failureResultOf(self.queue.ask("b"), Away)
+
+
+class StepsAtOnceTests(QueueTestCase):
+    at_once = 2
+
+    def ask(self, *requests: str) -> list[Deferred[Any]]:
+        return [self.queue.ask(request) for request in requests]
+
+    def test_the_next_step_does_not_wait_for_the_answer_to_one(self) -> None:
+        one, two, three, four = self.ask("a", "b", "c", "d")
+        self.assertEqual([["a"], ["b"]], self.store.steps)
+        self.store.finish()
+        self.assertEqual("A", self.successResultOf(one))
+        self.assertNoResult(two)
+        self.assertEqual([["a"], ["b"], ["c", "d"]], self.store.steps)
+        self.store.finish()
+        self.assertEqual("B", self.successResultOf(two))
+        self.assertFalse(self.queue.idle)
+        self.store.finish()
+        self.assertEqual(["C", "D"], [self.successResultOf(answer) for answer in (three, four)])
+        self.assertTrue(self.queue.idle)
+
+    def test_refusing_all_that_is_under_way(self) -> None:
+        before = self.ask("a", "b", "c")
+        self.queue.refuse(Away("no"))
+        for answer in before:
+            self.assertEqual("no", self.failureResultOf(answer, Away).value.message)
+        self.queue.admit()
+        [later] = self.ask("d")
+        self.store.finish(Away("paper is out"))
+        self.assertEqual([["a"], ["b"], ["d"]], self.store.steps)
+        self.store.finish()
+        self.assertNoResult(later)
+        self.store.finish()
+        self.assertEqual("D", self.successResultOf(later))
+        self.assertTrue(self.queue.idle)
 
 
 class RoomTests(QueueTestCase):

@@ -11,7 +11,7 @@ from typing import Any
 import hiredis
 import pytest
 import pytest_twisted
-from twisted.internet.defer import fail
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
@@ -19,12 +19,12 @@ from twisted.internet.task import deferLater
 from streamd.config.fields import ConfigError
 from streamd.config.parse import parse
 from streamd.core.histories.blocks import StoredBlocks
-from streamd.core.update import ORIGIN, Draft, Position, Update
+from streamd.core.update import LIFE_UNIT, ORIGIN, Draft, Position, Update
 from streamd.journals import redis as redis_journal
 from streamd.journals import redis_log, redis_session
 from streamd.journals.journal import Away, Journal, Key, Outrun, SourceCursor, Unusable
 from streamd.journals.redis import RedisJournal
-from streamd.journals.redis_log import RedisLog
+from streamd.journals.redis_log import LATEST, RedisLog
 from streamd.journals.registry import JOURNAL_KINDS
 from streamd.reactor import redis_client as redislink
 from streamd.reactor.redis_client import RedisUrl
@@ -127,6 +127,66 @@ class TestTogether:
         assert one.updates == other.updates
         assert [u.seq for u in one.updates if u.stream == "a"] == list(range(1, 21))
         assert one.journal.life == other.journal.life
+
+    async def test_all_that_is_appended_at_once_is_in_order(self, nodes: Nodes) -> None:
+        one, other = nodes
+        many = 200
+        appending = [one.journal.append([Draft("a", b"%d" % n)]) for n in range(many)]
+        answers: list[Update] = []
+        for each in appending:
+            answers += await each
+        await other.has(*range(many))
+        assert one.updates == other.updates == answers
+        assert [update.seq for update in answers] == list(range(1, many + 1))
+
+    async def test_more_streams_than_one_command_of_a_script_takes(
+        self, nodes: Nodes, redis: Redis
+    ) -> None:
+        one, other = nodes
+        drafts = [Draft(f"s{n}", b"%d" % n) for n in range(9000)]
+        for seq in (1, 2):
+            updates = await one.journal.append(drafts)
+            assert {update.seq for update in updates} == {seq}
+            assert one.updates[-9000:] == updates
+        assert redis.say("HLEN", "streamd:state") == redis.say("HLEN", "streamd:seqs") == 9000
+        await until(lambda: len(other.updates) == 18000)
+        assert redis.say("HMGET", "streamd:seqs", "s0", "s8999") == ["2", "2"]
+
+    async def test_positions_in_a_millisecond_run_out(self, nodes: Nodes, redis: Redis) -> None:
+        """Those of one append are of one millisecond nevertheless."""
+        one, other = nodes
+        await one.append(("a", 1))
+        place = one.updates[0].at
+        last = LIFE_UNIT - 3
+        redis.say("HSET", "streamd:about", "ms", place.ms + 10**6, "i", last)
+        updates = await one.append(("a", 2), ("a", 3), ("b", 4))
+        assert [u.at for u in updates] == [
+            Position(place.ms + 10**6 + 1, one.journal.life * LIFE_UNIT + n) for n in range(3)
+        ]
+        await other.has(1, 2, 3, 4)
+        assert other.updates[1:] == updates
+
+    async def test_a_stream_that_is_trimmed_and_made_again_in_one_step(
+        self, nodes: Nodes, redis: Redis
+    ) -> None:
+        one, other = nodes
+        await one.append(("a", 1))
+        end = Position(LATEST - 1, 0)
+        redis.freeze()
+        under_way = [one.journal.place("x") for _ in range(2)]
+        asked: list[Deferred[Any]] = [
+            one.journal.append([Draft("a", b"2"), Draft("a", None), Draft("none", None)]),
+            one.journal.trim({"a": end}, end),
+            one.journal.append([Draft("a", b"3"), Draft("b", b"4")]),
+        ]
+        redis.thaw()
+        for each in under_way:
+            await each
+        answers = [await each for each in asked]
+        assert [(u.stream, u.seq) for u in answers[0]] == [("a", 2), ("a", 3)]
+        assert [(u.stream, u.seq) for u in answers[2]] == [("a", 1), ("b", 1)]
+        await until(lambda: other.updates == one.updates)
+        assert redis.say("HMGET", "streamd:seqs", "a", "none") == ["1", None]
 
     async def test_keys_are_known_everywhere(self, nodes: Nodes) -> None:
         one, other = nodes
@@ -303,6 +363,47 @@ class TestAway:
             await appending
         await one.has(1, 2, 3, 4, 5)
         assert one.reasons == []
+
+    async def test_a_script_that_is_back_between_two_steps(self, nodes: Nodes) -> None:
+        """The second step is not acknowledged: it came before the first one."""
+        one, _ = nodes
+        forgotten: Deferred[Any] = Deferred()
+        steps = one.journal._session._steps  # type: ignore[attr-defined]
+        say, steps.say = steps.say, lambda *words: forgotten
+        first = one.journal.append([Draft("a", b"1")], Key("k", b"1"))
+        steps.say = say
+        second = one.journal.append([Draft("a", b"2")], Key("l", b"1"))
+        forgotten.errback(hiredis.ReplyError("NOSCRIPT No matching script."))
+        for appending in (first, second):
+            assert (await refusal(appending, Away)).message == redis_session.FORGOT
+        await until(lambda: one.reasons == [redis_session.FORGOT, None])
+        await one.append(("a", 3))
+
+    async def test_two_steps_under_way_that_are_refused(self, nodes: Nodes, redis: Redis) -> None:
+        one, other = nodes
+        await one.append(("a", 1))
+        redis.say("CONFIG", "SET", "maxmemory", "1")
+        under_way = [one.journal.append([Draft("a", b"2")]) for _ in range(2)]
+        for appending in under_way:
+            assert (await refusal(appending, Away)).message == "Redis is full"
+        redis.say("CONFIG", "SET", "maxmemory", "0")
+        await until(lambda: one.reasons == ["Redis is full", None])
+        await one.append(("a", 3))
+        await other.has(1, 3)
+
+    async def test_two_steps_under_way_that_find_another_log(
+        self, nodes: Nodes, redis: Redis
+    ) -> None:
+        one, _ = nodes
+        await one.append(("a", 1))
+        redis.say("FLUSHALL")
+        under_way = [one.journal.append([Draft("a", b"2")]) for _ in range(2)]
+        for appending in under_way:
+            assert (await refusal(appending, Away)).message == redis_journal.TOLD["other"]
+        await begun_anew(one)
+        [update] = await one.append(("a", 3))
+        assert update.seq == 1
+        assert one.losses == [GONE]
 
     async def test_full(self, nodes: Nodes, redis: Redis) -> None:
         one, other = nodes
