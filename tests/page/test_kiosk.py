@@ -39,6 +39,7 @@ class Kiosk:
         self._told = ""
 
     def told(self) -> str:
+        """Return all that it has told. Unread messages fill the socket soon, and then it waits."""
         self._told += "\n".join(self._manager.heard()) + "\n"
         return self._told
 
@@ -47,6 +48,7 @@ class Kiosk:
         self._told = ""
 
     def log(self) -> str:
+        self.told()
         return self._log.read_text()
 
 
@@ -121,6 +123,7 @@ def test_waits_for_the_daemon_and_survives_a_start_without_it(tmp_path: Path) ->
         told: list[str] = []
 
         def has_viewer() -> bool:
+            screen.told()
             told.extend(manager.heard())
             return any("1 viewer," in line for line in told)
 
