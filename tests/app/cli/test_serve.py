@@ -32,7 +32,7 @@ def test_says_what_is_wrong_with_its_options(tmp_path: Path) -> None:
         ("--prot", "5000"): "option --prot not recognized; --help lists the options",
         ("--port", "99999"): "port: expected 0 to 65535, not 99999",
         ("-c", "streamd.toml"): "colour: unknown; there are access, alerts, hooks, "
-        "influx, journal, log, screens, server, sources, streams, walls",
+        "influx, journal, log, screens, server, sources, streams, walls (streamd.toml, line 1)",
     }.items():
         done = run("serve", *words, folder=tmp_path)
         assert (done.returncode, done.stderr) == (1, f"streamd: {line}\n")
