@@ -88,11 +88,11 @@ def provoke(served: Served) -> list[Any]:
     """One of every message of v1, from a real connection."""
     service = served.service
     with served.connect(subprotocols=["streamd.v1"]) as viewer:
-        said = [json.loads(viewer.recv(5)) for _ in range(2)]
+        said = [json.loads(viewer.recv(20)) for _ in range(2)]
 
         def until(type: str) -> None:
             while True:
-                said.append(json.loads(viewer.recv(5)))
+                said.append(json.loads(viewer.recv(20)))
                 if said[-1]["type"] == type:
                     return
 
@@ -156,9 +156,9 @@ def test_the_plain_and_polled_examples_are_true(served: Served) -> None:
     served.post("orders", 7)
     first, second = examples("plain")
     with served.connect() as viewer:
-        assert json.loads(viewer.recv(5)) == first
+        assert json.loads(viewer.recv(20)) == first
         served.post("variable", 44)
-        assert json.loads(viewer.recv(5)) == second
+        assert json.loads(viewer.recv(20)) == second
     at = served.request("GET", "/state").headers["Streamd-Position"]
     served.post("orders", 8)
     answer = served.request("GET", f"/updates?streams=orders&after={at}").json()

@@ -461,7 +461,7 @@ def test_a_broker_that_sends_anything_fails_its_source_alone(serve: Serve, name:
         asked = monotonic()
         served.run(lambda: None)
         longest = max(longest, monotonic() - asked)
-    assert longest < 1
+    assert longest < 10
     assert streams.health("r") == ("fresh", None)
     broker.close()
 

@@ -149,10 +149,10 @@ def test_build_on_the_wall_in_five_lines(serve: Serve) -> None:
     served = serve(pasted("github"))
     level = lambda: Streams(served).all()["build.shop"]["health"]["level"]  # noqa: E731
     with served.connect("/ws?streams=build.shop") as viewer:
-        assert json.loads(viewer.recv(10)) == {}
+        assert json.loads(viewer.recv(20)) == {}
         body = body_of(GITHUB)
         told(send(served, "github", body, made.github(body)))
-        assert json.loads(viewer.recv(10)) == {"build.shop": "failure"}
+        assert json.loads(viewer.recv(20)) == {"build.shop": "failure"}
     assert level() == "critical"
     better = {**GITHUB, "workflow_run": {**GITHUB["workflow_run"], "conclusion": "success"}}
     body, kind = form_of(better)

@@ -333,8 +333,8 @@ def test_rights_are_those_of_the_moment(serve: Serve) -> None:
 @in_thread
 def test_plain_viewers_publish_nothing(served: Served) -> None:
     with served.connect() as viewer:
-        viewer.recv(10)
+        viewer.recv(20)
         viewer.send(json.dumps({"type": "publish", "updates": [update("a", 1)]}))
         served.post("b", 1)
-        assert json.loads(viewer.recv(10)) == {"b": 1}
+        assert json.loads(viewer.recv(20)) == {"b": 1}
     assert served.state() == {"b": 1}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -47,11 +46,11 @@ async def test_a_line_that_takes_too_long_is_left_out() -> None:
     from twisted.internet import reactor
 
     matching = make(CATASTROPHIC)
-    longest, last = 0.0, time.monotonic()
+    beats = 0
 
     def beat() -> None:
-        nonlocal longest, last
-        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        nonlocal beats
+        beats += 1
         if not done:
             reactor.callLater(0.01, beat)
 
@@ -59,7 +58,7 @@ async def test_a_line_that_takes_too_long_is_left_out() -> None:
     beat()
     done += await matching.read(["xxy", SLOW, "xxxy"])
     assert done == [{"word": "xxy"}, TOO_SLOW, {"word": "xxxy"}]
-    assert longest < 0.9  # the pattern took a second, and the reactor ran
+    assert beats > 10  # the pattern took a second, and the reactor ran
     await deferLater(reactor, 0.02)
     matching.stop()
 
