@@ -96,11 +96,12 @@ class Link:
         transport.registerProducer(self, not self._pulls)
 
     def begin_together(self, answer: bytes, begin: Callable[[], None]) -> None:
-        """Send the answer to the handshake and the first messages together, at the end of this turn.
+        """Send the answer to the handshake and the first messages together, and soon.
 
-        Many viewers come in one turn, and each send wakes a reader: sends that follow each other cost
-        less than sends among other work.
+        Many viewers come in one turn of the reactor, and each send wakes a reader: sends that follow
+        each other cost less than sends among other work.
 
+        :param answer: the answer to the handshake.
         :param begin: writes the first messages.
         """
         if not self._pulls:  # TLS keeps what it is given by itself
@@ -172,6 +173,7 @@ class Link:
     def stopProducing(self) -> None:
         """Stop writing: the connection has ended."""
         self.ready = False
+        self._first = None  # or it would be counted as unread when all else is given back
 
     def is_stalled(self, now: float) -> bool:
         """Return True if a lagging viewer acknowledged no byte for :data:`STALLED` seconds.

@@ -1,4 +1,4 @@
-"""The end of a turn of the reactor: work that is done there for many connections together."""
+"""The end of a turn of the reactor: work for many connections is done there together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 
 class TurnEnd:
-    """Calls functions at the end of the current turn of the reactor, with one delayed call for all."""
+    """Calls functions at the end of a turn of the reactor, with one delayed call for all."""
 
     _log = Logger()
 
@@ -18,7 +18,10 @@ class TurnEnd:
         self._calls: list[Callable[[], object]] = []
 
     def call(self, call: Callable[[], object]) -> None:
-        """Call a function once all events of this turn were handled."""
+        """Call a function in the next round of delayed calls.
+
+        Other events may come before, also the end of a connection.
+        """
         if not self._calls:
             self._clock.callLater(0, self._run)
         self._calls.append(call)

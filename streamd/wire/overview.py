@@ -13,8 +13,9 @@ SHORT = 64
 """Streams of an overview that is kept as a whole: a wall has fewer."""
 
 KEPT_BYTES = 4 * 2**20
-KEPT_TEXTS = 1024
-"""The bounds of the cache: two hellos of 9,000 streams, or the hellos of 500 small selections."""
+KEPT_TEXTS = 2048
+"""The bounds of the cache: two hellos of 9,000 streams, or those of 600 small selections, which have three
+texts each."""
 
 
 def overview(

@@ -807,6 +807,23 @@ def test_the_first_messages_leave_together(served: Served, monkeypatch: pytest.M
 
 
 @in_thread
+def test_viewers_that_leave_before_their_first_messages_leave_nothing(served: Served) -> None:
+    asks = handshake("/ws", "Sec-WebSocket-Protocol: streamd.v1")
+    reset = struct.pack("ii", 1, 0)
+    left = served.service.viewers.protocols.left
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", served.port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            client.sendall(asks[:20])
+            time.sleep(0.003)  # two pieces: the HTTP channel takes it, in its turn
+            client.sendall(asks[20:])
+    viewers = served.service.viewers.protocols
+    wait_until(lambda: not viewers and not served.service.site.channels)
+    assert viewers.left > left
+    assert served.run(lambda: served.service.hub.seats.unread.used) == 0
+
+
+@in_thread
 def test_half_open_peers_are_found_by_the_system_too(served: Served) -> None:
     events = served.wire(head("GET", "/events"))
     assert events.head().startswith("HTTP/1.1 200")
