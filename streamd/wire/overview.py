@@ -14,8 +14,7 @@ SHORT = 64
 
 KEPT_BYTES = 4 * 2**20
 KEPT_TEXTS = 2048
-"""The bounds of the cache: two hellos of 9,000 streams, or those of 600 small selections, which have three
-texts each."""
+"""The bounds of the cache: two hellos of 9,000 streams, or 600 hellos of few streams."""
 
 
 def overview(
