@@ -286,7 +286,10 @@ end
 
 -- Write to the hashes what the appends before this request have committed.
 local function settle()
-  if not next(state) then return end
+  if not next(state) then
+    seqs = {}  -- the next request may change what was looked up
+    return
+  end
   local counted, valued = {}, {}
   for name, value in pairs(state) do
     counted[#counted + 1] = name
@@ -301,7 +304,7 @@ local function settle()
   seqs, state = {}, {}
   set(P .. 'seqs', counted)
   call('HSET', P .. 'about', 'ms', digits(ms), 'i', digits(i))
-  call('XTRIM', P .. 'log', 'MAXLEN', '~', LOG)
+  call('XTRIM', P .. 'log', 'MAXLEN', '~', LOG, 'LIMIT', 0)
   set(P .. 'state', valued)
 end
 

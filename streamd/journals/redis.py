@@ -180,6 +180,7 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
         if self._read is not None and self._session is not None:
             self._read.followed = ORIGIN  # then open_log() finds that a part was missed
             self._session.end(Another())
+            self._queue.refuse(Away(TOLD["other"]))
 
     def trim(self, first: Mapping[str, Position], horizon: Position) -> Deferred[None]:
         return self._queue.ask(requests.trim(first, horizon), TRIM_BYTES * len(first))
@@ -201,7 +202,7 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
 
     async def _carry_out(self, step: Sequence[requests.RedisRequest]) -> Outcome:
         words = [word for request in step for word in request.words]
-        session = self._session
+        session, refused = self._session, self._queue.refusal
         try:
             if session is None:
                 raise Broken("Redis closed the connection")
@@ -220,7 +221,7 @@ class RedisJournal(QueuedJournal[requests.RedisRequest]):
             else:
                 if request.commits and answers[-1]:
                     at = max(at, answers[-1][-1].at)
-        if self._queue.refusal is not None:
+        if refused is not None:  # a step that began before may only have read
             self._find()
         return answers, at
 

@@ -391,6 +391,21 @@ class TestAway:
         await one.append(("a", 3))
         await other.has(1, 3)
 
+    async def test_a_step_that_only_reads_does_not_end_a_refusal(
+        self, nodes: Nodes, redis: Redis
+    ) -> None:
+        one, _ = nodes
+        await one.append(("a", 1))
+        redis.say("CONFIG", "SET", "maxmemory", "1")
+        appending, reading = one.journal.append([Draft("a", b"2")]), one.journal.place("x")
+        for request in (appending, reading):
+            assert (await refusal(request, Away)).message == "Redis is full"
+        journal: Any = one.journal
+        await until(lambda: journal._queue.idle)
+        assert one.reasons == ["Redis is full"]
+        redis.say("CONFIG", "SET", "maxmemory", "0")
+        await until(lambda: one.reasons == ["Redis is full", None])
+
     async def test_two_steps_under_way_that_find_another_log(
         self, nodes: Nodes, redis: Redis
     ) -> None:
