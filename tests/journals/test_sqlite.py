@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import sqlite3
 import subprocess
@@ -51,7 +52,7 @@ def publish(daemon: Daemon, name: str, value: object) -> int:
 
 
 def complaint(folder: Path, text: str) -> Any:
-    """The one line that a daemon ends with that cannot start."""
+    """The one line that a daemon ends with that cannot start, without the place in the file."""
     (folder / "streamd.toml").write_text(text)
     command = [str(TWISTD), "-n", "--pidfile=", "streamd", "--config", "streamd.toml"]
     command += ["--port", f"tcp:{free_port()}:interface=127.0.0.1"]
@@ -59,7 +60,7 @@ def complaint(folder: Path, text: str) -> Any:
     assert run.returncode == 1, run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
     [line] = run.stderr.splitlines()
-    return line.removeprefix("streamd: ")
+    return re.sub(r" \(streamd\.toml, line [0-9]+\)$", "", line.removeprefix("streamd: "))
 
 
 class Disk:
