@@ -38,7 +38,6 @@ METRICS_PORT = "server.metrics_port"
 BACKLOG = 4096
 """The most connections that wait to be accepted: with 50, the default, 2000 at once take a minute."""
 
-
 UNSENT = 64 * 1024
 """Bytes that the kernel may hold unsent for one connection: one message for a viewer.  More would only
 be outdated."""

@@ -10,7 +10,7 @@ from streamd.core.state import State
 from streamd.wire.encoding import closing, member
 
 SHORT = 64
-"""Streams of an overview that is kept as a whole: a wall has fewer."""
+"""Streams of an overview that is kept as a whole: most walls have fewer."""
 
 KEPT_BYTES = 4 * 2**20
 KEPT_TEXTS = 2048
