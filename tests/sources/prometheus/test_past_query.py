@@ -66,8 +66,9 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
             for at, number in sorted(found.items())
         ],
     )
-    with prometheus_server(folder) as server:
-        server.measure('load{room="a"} 100', 'load{room="b"} 200')
+    now = {"a": "100", "b": "200"}
+    rules = [{"record": "load", "labels": {"room": room}, "expr": now[room]} for room in now]
+    with prometheus_server(folder, rules=rules) as server:
         yield Past(server, samples)
 
 
