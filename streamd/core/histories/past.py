@@ -22,6 +22,7 @@ class PastHead(BlockHead, frozen=True, array_like=True):
 
     :ivar began: when the newest number, ``number``, began; seconds since the epoch.
     :ivar segments: two: those of words, and those of levels.
+    :ivar length: as in :class:`Past`.
     """
 
     until: float
@@ -29,12 +30,15 @@ class PastHead(BlockHead, frozen=True, array_like=True):
     began: float
     number: float | None
     segments: tuple[list[Change], list[Change]]
+    length: float
 
 
 class Past:
     """Slots and segments of the time before a long history.
 
     :ivar seconds: the time that the history of the stream covers.
+    :ivar length: the time that it covered when the filling began, in seconds.  If it covers more now,
+        the past lacks its beginning.
     :ivar until: when the long history begins, in seconds since the epoch.
     :ivar reached: the past is filled up to this time.
     :ivar slots: the slots of its numbers.
@@ -55,7 +59,7 @@ class Past:
         :param level: returns the level of a value; None if the stream has no limits.
         :param stored: blocks of a former past that a journal may have; they are to be deleted.
         """
-        self.seconds = seconds
+        self.seconds = self.length = float(seconds)
         self._level = level
         self.until = until
         self.reached = 0.0
@@ -173,7 +177,13 @@ class Past:
         words, levels = (segments.changes for segments in self._segments)
         slots = self.slots
         head = PastHead(
-            slots.width, self.until, self.reached, slots.began, slots.number, (words, levels)
+            width=slots.width,
+            until=self.until,
+            reached=self.reached,
+            began=slots.began,
+            number=slots.number,
+            segments=(words, levels),
+            length=self.length,
         )
         blocks: dict[int, bytes | None] = {HEAD: None if self.ended else msgspec.json.encode(head)}
         blocks |= {number: slots.dump(number) for number in slots.changed}
@@ -202,7 +212,7 @@ class Past:
         """
         head = load_blocks(blocks, self.slots, PastHead)
         self.slots.changed.clear()  # a journal has exactly these blocks
-        self.until, self.reached = head.until, head.reached
+        self.until, self.reached, self.length = head.until, head.reached, head.length
         self.slots.began, self.slots.number = head.began, head.number
         words, levels = head.segments
         self._segments = Segments(words), Segments(levels)

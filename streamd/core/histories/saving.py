@@ -56,7 +56,6 @@ class Saving:
     def load(self, blocks: StoredBlocks, now: float) -> set[str]:
         """Load the long histories; return the names of those that cannot be read."""
         unreadable = set()
-        lost = set()
         self._obsolete = {}
         self.backfills = {
             name.removesuffix(BACKFILL): stored[HEAD]
@@ -74,7 +73,6 @@ class Saving:
             if name.endswith(PAST):
                 if not self.load_past(name.removesuffix(PAST), stored):
                     self._obsolete[name] = dict.fromkeys(stored)
-                    lost.add(name)
                 continue
             stream = self._streams.streams.get(name)
             if stream is None or stream.long is None:
@@ -85,9 +83,6 @@ class Saving:
             except ValueError:
                 unreadable.add(name)
                 stream.begin_long(number for number in stored if number != HEAD)
-        for source in list(self.backfills):
-            if any(is_below(name, source) for name in lost):
-                del self.backfills[source]  # it has to fill them again
         return unreadable
 
     def load_past(self, name: str, stored: Mapping[int, bytes]) -> bool:
@@ -133,8 +128,12 @@ class Saving:
         :param place: the new progress of the backfill, as the source writes it.
         :param pasts: by the names of their streams.
         """
-        changes = {f"{name}{PAST}": past.changes() for name, past in pasts.items()}
-        return {f"{source}{BACKFILL}": {HEAD: place}, **changes}
+        blocks: dict[str, Mapping[int, bytes | None]] = {f"{source}{BACKFILL}": {HEAD: place}}
+        for stream, past in pasts.items():
+            name = f"{stream}{PAST}"
+            # Together with those of a former past that were to be deleted.
+            blocks[name] = {**self._obsolete.pop(name, {}), **past.changes()}
+        return blocks
 
     def unfilled(self, blocks: Blocks) -> None:
         """Note that the result of :meth:`filled` was not stored: the next call returns it again."""

@@ -1,8 +1,11 @@
-"""Fills the past of a source's streams, once, from the history of a server.
+"""Fills the past of a source's streams, once for each stream, from the history of a server.
 
 The rows are read in windows of time, oldest first.  The rows of a window and the progress of the
 backfill are stored in one step.  So a backfill that was interrupted continues with the next window,
 on this or on another node, and no row is lost or counts twice.
+
+A stream may come later, or come back after it was forgotten.  Then the backfill runs again, and fills
+only the streams that lack a past.
 """
 
 from __future__ import annotations
@@ -43,31 +46,25 @@ FIRST = 8 * DAY
 BEGIN = 1.0
 """Seconds from the source's first reading to the backfill."""
 
+AGAIN = 60.0
+"""Seconds between two looks for streams that lack a past."""
+
 SHOWN_STREAMS = 5
 """The most names of streams in one line of the log."""
 
 
 class BackfillProgress(msgspec.Struct, frozen=True):
-    """The stored progress of a backfill; times in seconds since the epoch.
+    """The stored progress of a backfill.  How far each past is filled, is stored with the past.
 
-    :ivar of: a hash of the backfill's configuration.  With another configuration the backfill
-        begins anew.
-    :ivar begin: the beginning of the oldest window.
-    :ivar done: the end of the newest window that was read.
-    :ivar end: when the backfill is complete.
+    :ivar of: a hash of the query.  With another query the backfill begins anew.
+    :ivar done: the end of the newest window that was read, in seconds since the epoch.  Other nodes
+        learn from a change of it that more is filled.
     :ivar size: seconds of the next window.
     """
 
     of: str
-    begin: float
     done: float
-    end: float
     size: int
-
-    @property
-    def complete(self) -> bool:
-        """Return whether every part of the past was read."""
-        return self.done >= self.end
 
 
 class Backfill:
@@ -90,7 +87,6 @@ class Backfill:
         self._open()
         self._slices = Slices(surroundings.reactor)
         self._running: Deferred[None] | None = None
-        self._closed: Deferred[None] | None = None
         self._told: str | None = None  # the error that was logged last
         self._strange: set[str] = set()  # streams without rollup that were logged
         self._recalled = False  # whether it is known what other nodes have filled
@@ -98,9 +94,12 @@ class Backfill:
         self._stopped = False
         self._rows = 0
         self._live: Sequence[str] = ()
-        self._complete: bytes | None = None  # what is stored of it since it was complete
+        # The stored progress at the last look for streams that lack a past, and when the next one is.
+        self._seen: bytes | None = None
+        self._next_look = 0.0
 
     def _open(self) -> None:
+        self._closed: Deferred[None] | None = None
         self._query = self._opening()
         self._reader = WindowReader(self._query, self._reactor)
 
@@ -115,21 +114,29 @@ class Backfill:
         return self._query.key
 
     def start(self, feed: Feed, live: Sequence[str] = ()) -> None:
-        """Begin or continue the backfill, unless it is under way or complete.
+        """Begin or continue the backfill, unless it is under way or no stream lacks a past.
 
-        This is called after each reading: a new log needs the backfill again.
+        This is called after each reading: a new log needs the backfill again, and so does a new stream.
 
         :param live: the columns from which the reading was made.
         """
         self._live = live
-        complete = self._complete
-        if complete is not None and feed.state.saving.backfills.get(self._name) != complete:
-            self._open()
-            self._running = self._closed = self._complete = None
-        # Before the source has streams, an empty backfill would count as complete.
-        if self._running is None and any(feed.state.saving.backfilled(self._name)):
-            self._running = Deferred.fromCoroutine(self._run(feed))
+        if self._running is not None:
+            return
+        self._feed, self._state = feed, feed.state
+        if self._stored == self._seen and self._reactor.seconds() < self._next_look:
+            return
+        if not self._streams():
+            return  # an empty backfill would count as complete
+        self._look_again_later()
+        if self._filling() or self._lacking():
+            if self._closed is not None:
+                self._open()
+            self._running = Deferred.fromCoroutine(self._run())
             self._running.addErrback(self._ended)
+
+    def _look_again_later(self) -> None:
+        self._seen, self._next_look = self._stored, self._reactor.seconds() + AGAIN
 
     def stop(self) -> Deferred[None]:
         """Stop; fires when the connection is closed."""
@@ -162,9 +169,8 @@ class Backfill:
 
     # -- the windows -------------------------------------------------------------------------------
 
-    async def _run(self, feed: Feed) -> None:
+    async def _run(self) -> None:
         await deferLater(self._reactor, BEGIN)
-        self._feed, self._state = feed, feed.state
         failures = 0
         more = True
         while more:
@@ -182,35 +188,43 @@ class Backfill:
                 failures = 0
                 self._mend()
         await self._close()
-        self._complete = self._state.saving.backfills.get(self._name)
+        self._running = None
+        self._look_again_later()
 
     async def _turn(self) -> bool:
         """Read the next window; return whether there may be more."""
         if not self._recalled:
             await self._feed.recall()
             self._recalled = True
-        progress = self._progress()
-        if progress is None:
-            progress = await self._begin()
-        if progress.complete:
-            return False
-        pasts = self._pasts()
+        progress, pasts = self._progress(), self._filling()
+        if progress is None or not pasts:
+            lacking = self._lacking()
+            if not lacking:
+                return False
+            progress = await self._begin(lacking)
+            pasts = self._filling()
         if not pasts:
             return False
         widths = {name: past.slots.width for name, past in pasts.items()}
-        window = await self._reader.read(
-            progress.done, progress.size, progress.end, self._live, widths
-        )
+        begin = min(past.reached for past in pasts.values())
+        end = math.ceil(max(past.until for past in pasts.values()))
+        window = await self._reader.read(begin, progress.size, end, self._live, widths)
         found = await self._slices.run(window.rows)
         strange = await self._slices.run(fill(pasts, self._name, found.rows))
         self._note(found, strange)
         if not self._holds(pasts):
             return True  # there is another log now, or a stream was forgotten
+        reached = [(past, past.reached) for past in pasts.values()]
         for past in pasts.values():
             past.reach(window.end)
-        progress = msgspec.structs.replace(progress, done=window.end, size=window.next_size)
-        await self._feed.fill(msgspec.json.encode(progress), pasts)
-        if progress.complete:
+        progress = BackfillProgress(progress.of, window.end, window.next_size)
+        try:
+            await self._feed.fill(msgspec.json.encode(progress), pasts)
+        except BaseException:
+            for past, time in reached:
+                past.reach(time)
+            raise
+        if not self._filling():
             self._log.info(
                 "source {source}: the backfill is complete, with {rows} rows since the start",
                 source=self._name,
@@ -219,20 +233,21 @@ class Backfill:
         await deferLater(self._reactor, window.asked)  # the server has as much time for others
         return True
 
+    @property
+    def _stored(self) -> bytes | None:
+        return self._state.saving.backfills.get(self._name)
+
     def _progress(self) -> BackfillProgress | None:
         """Return the progress of the backfill; None if it has to begin, or to begin anew."""
         try:
-            stored = self._state.saving.backfills.get(self._name, b"")
-            progress = msgspec.json.decode(stored, type=BackfillProgress)
+            progress = msgspec.json.decode(self._stored or b"", type=BackfillProgress)
         except msgspec.MsgspecError:
             return None
         return progress if progress.of == self._configured() else None
 
     def _configured(self) -> str:
-        """Return a hash of everything whose change makes the backfill begin anew."""
-        rollups = [(stream.name, _rollup(stream)) for stream in self._streams()]
-        of = [*self._query.identity, rollups]
-        return sha256(msgspec.json.encode(of)).hexdigest()
+        """Return a hash of the query: with another one the backfill begins anew."""
+        return sha256(msgspec.json.encode(self._query.identity)).hexdigest()
 
     def _streams(self) -> list[Stream]:
         found = map(self._state.find, self._state.saving.backfilled(self._name))
@@ -241,28 +256,43 @@ class Backfill:
     def _pasts(self) -> dict[str, Past]:
         return {s.name: s.past for s in self._streams() if s.past is not None and not s.past.ended}
 
+    def _filling(self) -> dict[str, Past]:
+        return {name: past for name, past in self._pasts().items() if not past.complete}
+
+    def _lacking(self) -> list[Stream]:
+        """Return the streams whose past has yet to be filled from its beginning."""
+        streams = self._streams()
+        return streams if self._progress() is None else [*filter(self._lacks, streams)]
+
+    def _lacks(self, stream: Stream) -> bool:
+        past, rollup = stream.past, _rollup(stream)
+        if past is not None and not past.ended:
+            return past.length < rollup
+        now = self._now()
+        made = stream.make_past(now)
+        return made is not None and made.until > now - rollup
+
     def _holds(self, pasts: Mapping[str, Past]) -> bool:
         """Return whether these are still the pasts of their streams."""
         found = ((self._state.find(name), past) for name, past in pasts.items())
         return all(stream is not None and stream.past is past for stream, past in found)
 
-    async def _begin(self) -> BackfillProgress:
-        """Give every stream an empty past, and return where the backfill begins."""
-        now, streams = self._now(), self._streams()
-        rollups = map(_rollup, streams)
-        begin = await self._reader.begin_at(now - max(rollups, default=0.0))
+    async def _begin(self, streams: Sequence[Stream]) -> BackfillProgress:
+        """Give streams an empty past."""
+        now = self._now()
+        begin = await self._reader.begin_at(now - max(map(_rollup, streams), default=0.0))
         for stream in streams:
             stream.past = stream.make_past(now)
             if stream.past is not None:
                 stream.past.reach(begin)
-        end = math.ceil(max((past.until for past in self._pasts().values()), default=begin))
-        progress = BackfillProgress(self._configured(), begin, begin, end, FIRST)
+        progress = BackfillProgress(self._configured(), begin, FIRST)
         self._state.saving.backfills[self._name] = msgspec.json.encode(progress)
-        self._log.info(
-            "source {source}: a backfill begins at {begin}",
-            source=self._name,
-            begin=strftime("%Y-%m-%d %H:%M", localtime(begin)),
-        )
+        if self._filling():
+            self._log.info(
+                "source {source}: a backfill begins at {begin}",
+                source=self._name,
+                begin=strftime("%Y-%m-%d %H:%M", localtime(begin)),
+            )
         return progress
 
     # -- what it tells -----------------------------------------------------------------------------
@@ -270,7 +300,7 @@ class Backfill:
     def _complain(self, error: Exception) -> None:
         known = error if isinstance(error, SourceError | Refused) else None
         message = known.message if known else f"the backfill failed ({type(error).__name__})"
-        for past in self._pasts().values():
+        for past in self._filling().values():
             past.trouble = message
         if message == self._told:
             return

@@ -16,8 +16,7 @@ import pytest
 from streamd.core import catchup
 from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
-from streamd.core.histories.blocks import HEAD
-from streamd.core.histories.saving import AT_ONCE, BACKFILL, FOLLOWED, PAST
+from streamd.core.histories.saving import AT_ONCE, FOLLOWED, PAST
 from streamd.core.limit import Limit
 from streamd.core.retention import cost
 from streamd.core.selection import Selection
@@ -604,18 +603,27 @@ def test_a_past_and_how_far_its_backfill_is_come_back_together() -> None:
 def test_a_past_with_slots_of_another_length_is_filled_again() -> None:
     blocks = PastBlocks()
     fill(blocks.restored(SHOP), blocks)
-    blocks.stored[f"other{BACKFILL}"] = {HEAD: b"there"}
     state = blocks.restored(SHOP | {"shop.a": Description(rollup=Duration(864_000))})
-    assert (past_size(state), state.saving.backfills) == (0, {"other": b"there"})
+    assert state.streams["shop.a"].past is None
     blocks.store(state.saving.take(TODAY))
     assert not blocks.stored[f"shop.a{PAST}"]
+
+
+def test_what_is_left_of_a_former_past_is_deleted_with_the_next_fill() -> None:
+    blocks = PastBlocks()
+    fill(blocks.restored(SHOP), blocks)
+    blocks.stored[f"shop.a{PAST}"][7] = b"of another length"
+    state = blocks.restored(SHOP)
+    fill(state, blocks)
+    blocks.store(state.saving.take(TODAY))
+    assert past_size(blocks.restored(SHOP)) == past_size(state) > 0
+    assert 7 not in blocks.stored[f"shop.a{PAST}"]
 
 
 def test_a_past_of_a_stream_that_is_not_configured_is_deleted() -> None:
     blocks = PastBlocks()
     fill(blocks.restored(SHOP), blocks)
     state = blocks.restored({})
-    assert state.saving.backfills == {}
     blocks.store(state.saving.take(TODAY))
     assert not blocks.stored[f"shop.a{PAST}"]
 

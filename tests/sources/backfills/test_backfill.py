@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 
+from streamd.core.histories.saving import PAST
 from streamd.core.update import ORIGIN
+from streamd.journals.journal import Away
+from streamd.sources.backfills import backfill
 from streamd.sources.databases import past_query
 from tests.sources.databases.test_new_rows import SqliteFile
 from tests.support.daemon import Daemon, StartDaemon
@@ -165,6 +168,71 @@ rollup = "30d"
         assert ask(served, f"shop.{name}.power", at, at + 300)["points"][0][2] == power
 
 
+ROOMS = """
+[sources.shop]
+database = "{url}"
+query = "SELECT state, power FROM rooms"
+key = "state"
+every = "100ms"
+[sources.shop.backfill]
+query = "{query}"
+[streams."shop.a.power"]
+rollup = "30d"
+[streams."shop.b.power"]
+rollup = "30d"
+"""
+
+
+@in_thread
+def test_a_stream_that_comes_again_is_filled_again(
+    file: SqliteFile, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill, "AGAIN", 0.1)
+    at = early()
+    make(file, [(at, 2.0, "a"), (at, 8.0, "b")])
+    file.sql("CREATE TABLE rooms (state text, power int)")
+    file.sql("INSERT INTO rooms VALUES ('a', 100), ('b', 200)")
+    served = serve(ROOMS.format(url=file.url, query=QUERY))
+
+    def mean(room: str) -> float:
+        found: float = ask(served, f"shop.{room}.power", at, at + 300)["points"][0][2]
+        return found
+
+    for filled in (8.0, 9.0):
+        wait_until_filled(served, "shop.b.power")
+        assert (mean("a"), mean("b")) == (2.0, filled)
+        file.sql("UPDATE readings SET power = power + 1")
+        file.sql("DELETE FROM rooms WHERE state = 'b'")
+        wait_until(lambda: "shop.b.power" not in served.state(), what="its end")
+        file.sql("INSERT INTO rooms VALUES ('b', 200)")
+        wait_until(lambda: "shop.b.power" in served.state(), what="its return")
+
+
+@in_thread
+def test_a_journal_that_is_away_loses_no_window(
+    file: SqliteFile, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = early()
+    make(file, [(at, 2.0, "up")])
+    monkeypatch.setattr(backfill, "RETRY", 0.1)
+    served = serve(config(file.url))
+    wait_until(lambda: "shop.power" in served.state())
+    journal, stored = served.service.journal, []
+    store = journal.store
+
+    async def fails_at_first(blocks: Any, **fenced: Any) -> None:
+        stored.append(blocks)
+        if len(stored) % 2:
+            raise Away("the disk is full")
+        await store(blocks, **fenced)
+
+    monkeypatch.setattr(journal, "store", fails_at_first)
+    wait_until_filled(served)
+    assert len(stored) % 2 == 0, "the last window was stored, too"
+    assert stored[-1][f"shop.power{PAST}"].keys() >= stored[-2][f"shop.power{PAST}"].keys()
+    assert ask(served, "shop.power", at, at + 300)["points"][0][2] == 2.0
+
+
 @in_thread
 def test_a_window_with_too_many_rows_is_cut(
     server: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch
@@ -300,7 +368,7 @@ def test_what_the_log_says(file: SqliteFile, start: Start) -> None:
     assert f"{path}.query: no [streams] table with rollup, so nothing is kept: shop.more" in log
     with closing(sqlite3.connect(file.file)) as connection, connection:
         connection.execute("ALTER TABLE readings RENAME TO others")
-    change(daemon, "30d", "20d")
+    change(daemon, "30d", "40d")
     wait_until(lambda: f"{path}.query: no such table: readings" in daemon.log())
     with closing(sqlite3.connect(file.file)) as connection, connection:
         connection.execute("ALTER TABLE others RENAME TO readings")
