@@ -93,6 +93,14 @@ class Answers(Notes, Protocol):
         :raises Refused: with a text for the client.
         """
 
+    def answer_again(self, request: Request, asked: NeedsBody) -> None:
+        """Count a further request with the head that was answered by ``asked``, and check its rate.
+
+        Only the same connection may send it, and only until rights change: see ``Access.epoch``.
+
+        :raises Refused: with a text for the client.
+        """
+
     def answer_surplus(self, channel: Any, request: Request) -> Answer:
         """Answer a request on a surplus connection.
 

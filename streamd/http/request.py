@@ -154,10 +154,14 @@ class NeedsBody(msgspec.Struct, frozen=True):
 
     :ivar take: makes the answer.
     :ivar from_anyone: True if the head does not prove that the client may send the body.
+    :ivar again: makes the checks that each request needs by itself, such as how fast they come; None
+        if an equal head has to be judged anew.  With it, ``take`` also answers a further request with
+        an equal head, as long as no rights have changed.
     """
 
     take: Callable[[bytes], Any]
     from_anyone: bool = False
+    again: Callable[[], None] | None = None
 
 
 class Handover(msgspec.Struct, frozen=True):

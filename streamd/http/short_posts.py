@@ -18,7 +18,6 @@ from twisted.python.failure import Failure
 
 from streamd.core.errors import Refused
 from streamd.http.access.client_address import NO_PROXIES
-from streamd.http.access.origins import Origins
 from streamd.http.exchange import Answers
 from streamd.http.failures import explain
 from streamd.http.head import FIELDS, headers_in
@@ -62,8 +61,11 @@ class ShortPosts:
     """
 
     __slots__ = (
-        "_checked_by",
+        "_answer_head",
+        "_answered",
+        "_asked",
         "_connection",
+        "_epoch",
         "_head",
         "_length",
         "_proxies",
@@ -80,8 +82,11 @@ class ShortPosts:
         self._head = b""
         self._length = 0
         self._request: Request | None = None
-        self._checked_by: Origins | None = None
+        self._asked: NeedsBody | None = None  # the answer to its head
+        self._epoch = 0  # of the rights with which its head was judged
         self._proxies = NO_PROXIES
+        self._answered: tuple[object, ...] = ()  # what the head of the last answer tells
+        self._answer_head = b""
 
     def take(self, data: bytes) -> bool:
         """Answer a request; return False if only the general parser can read it.
@@ -97,13 +102,7 @@ class ShortPosts:
         if len(data) < end or site.is_surplus(connection, request):
             return False
         try:
-            asked: Any = site.refuse_itself(request)
-            if asked is None:
-                origins = site.access.rules.origins
-                if origins is not self._checked_by:
-                    origins.check_head(request)
-                    self._checked_by = origins
-                asked = site.answer(request)
+            asked: Any = site.refuse_itself(request) or self._ask(request)
         except Exception:
             connection.refuse(explain(Failure(), site, request))
             return True
@@ -118,6 +117,21 @@ class ShortPosts:
         else:
             connection.send_answer(self._written(answer), data[end:])
         return True
+
+    def _ask(self, request: Request) -> Any:
+        """Return the answer to a head, which is only judged again if rights may have changed."""
+        site = self._connection.site
+        known, self._asked = self._asked, None
+        if known is not None and self._epoch == site.access.epoch:
+            site.answer_again(request, known)
+            asked: Any = known
+        else:
+            self._epoch = site.access.epoch
+            site.access.rules.origins.check_head(request)
+            asked = site.answer(request)
+        if isinstance(asked, NeedsBody) and asked.again is not None:
+            self._asked = asked
+        return asked
 
     def _wait(self, answer: Deferred[Any], request: Request, rest: bytes) -> None:
         self.waiting = answer
@@ -145,8 +159,12 @@ class ShortPosts:
         if not isinstance(body, bytes):
             raise TypeError("the answer to a short post has to be whole")
         security = self._connection.site.security
-        headers = {**security, **response.headers, "Content-Length": str(len(body))}
-        return head_of(response.status, headers, persistent=True) + body
+        answered = response.status, len(body), response.headers, security
+        if answered != self._answered:
+            headers = {**security, **response.headers, "Content-Length": str(len(body))}
+            self._answer_head = head_of(response.status, headers, persistent=True)
+            self._answered = answered
+        return self._answer_head + body
 
     def _read(self, data: bytes) -> Request | None:
         """Return the request with which ``data`` begins; None if it is not a short post."""
@@ -165,5 +183,5 @@ class ShortPosts:
         except Refused:  # the general parser refuses it again, and tells the client why
             return None
         self._head, self._length, self._proxies = head[0], int(length), proxies
-        self._request, self._checked_by = request, None
+        self._request, self._asked = request, None
         return request

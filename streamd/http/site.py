@@ -53,6 +53,7 @@ from streamd.wire.requests import LOG_HEADER
 
 View = Callable[..., Answer]
 
+_LOG = LOG_HEADER.lower()
 _HEALTH, _EVENTS, _METRICS = "/healthz", "/events", "/metrics"
 
 _ALWAYS = frozenset((_HEALTH, _EVENTS))
@@ -263,8 +264,8 @@ class Site(http.HTTPFactory):
 
     def refuse_itself(self, request: Request) -> Response | None:
         """Return the refusal of a request that an HTTP source of this log sent; None for others."""
-        own = str(self._life())
-        if request.headers.get(LOG_HEADER.lower()) != own:
+        told = request.headers.get(_LOG)
+        if told is None or told != (own := str(self._life())):
             return None
         text = "a source of streamd may not read streamd itself"
         return error_response(508, "loop", text, {LOG_HEADER: own})
@@ -286,6 +287,13 @@ class Site(http.HTTPFactory):
         if views is not None and rest:
             return self._call(views, request, *rest)
         raise Refused(404, "not-found", "there is nothing here")
+
+    def answer_again(self, request: Request, asked: NeedsBody) -> None:
+        self.requests += 1
+        self._check_rate(request)
+        self._check_log(request)
+        if asked.again is not None:
+            asked.again()
 
     def _check_rate(self, request: Request) -> None:
         """Refuse a request that comes too fast.  An event stream costs as much as a handshake.

@@ -68,7 +68,7 @@ class LocalJournal(QueuedJournal[Question]):
     def trim(self, first: Mapping[str, Position], horizon: Position) -> Deferred[None]:
         return self._queue.ask(lambda batch: batch.trim(first, horizon), TRIM_BYTES * len(first))
 
-    async def _carry_out(self, requests: Sequence[Question]) -> Outcome:
+    def _carry_out(self, requests: Sequence[Question]) -> Outcome | Awaitable[Outcome]:
         batch = Batch(self._log_state, self.life, self._now(), self._elapsed())
         answers: list[Any] = []
         for question in requests:
@@ -76,15 +76,24 @@ class LocalJournal(QueuedJournal[Question]):
                 answers.append(question(batch))
             except Exception:
                 answers.append(Failure())
-        if batch:
-            await self._store(batch)
+        stored = self._store(batch) if batch else None
+        if stored is None:
+            return self._committed(batch, answers)
+        return self._wait_for(stored, batch, answers)
+
+    async def _wait_for(self, stored: Awaitable[None], batch: Batch, answers: list[Any]) -> Outcome:
+        await stored
+        return self._committed(batch, answers)
+
+    def _committed(self, batch: Batch, answers: list[Any]) -> Outcome:
         self._log_state.settle(batch)
         self._tell(batch.updates)
         return answers, ORIGIN
 
-    def _store(self, batch: Batch) -> Awaitable[None]:
+    def _store(self, batch: Batch) -> Awaitable[None] | None:
         """Store a batch durably.
 
+        :returns: fires once it is stored; None if it is stored now.
         :raises Away: nothing was stored, and nothing will be stored later.
         """
         raise NotImplementedError

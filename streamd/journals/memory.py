@@ -29,7 +29,7 @@ class MemoryJournal(LocalJournal):
         self._queue.admit()
         return succeed(None)
 
-    async def _store(self, batch: Batch) -> None:
+    def _store(self, batch: Batch) -> None:
         """Store nothing: the follower keeps the updates."""
 
 

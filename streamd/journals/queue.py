@@ -4,6 +4,9 @@ A store that is another process may get the next step before it has answered: so
 
 All kinds of journal use this queue.  A kind defines the form of its requests, and how a step is
 carried out. Answers are given in the order of the requests.
+
+The module is long because a step is carried out at once or takes a while, and both ways must keep the
+order, the bounds and the counts.
 """
 
 from __future__ import annotations
@@ -94,12 +97,13 @@ class AppendQueue(Generic[W]):
 
     def __init__(
         self,
-        carry_out: Callable[[Sequence[W]], Awaitable[Outcome]],
+        carry_out: Callable[[Sequence[W]], Outcome | Awaitable[Outcome]],
         store: str,
         elapsed: Callable[[], float],
         at_once: int = 1,
     ) -> None:
-        """:param carry_out: carries out a step.  If it raises, all requests of the step fail.
+        """:param carry_out: carries out a step, at once or in a while.  If it raises, all requests of
+            the step fail.
 
         :param store: a name for the store in error messages, such as ``Redis``.
         :param elapsed: returns seconds on a monotonic clock.
@@ -166,7 +170,7 @@ class AppendQueue(Generic[W]):
         self._bytes += request.cost
         if self._working < self._at_once:
             self._working += 1
-            Deferred.fromCoroutine(self._work())
+            self._work()
         return request.answer
 
     def follow(self, at: Position) -> None:
@@ -202,20 +206,43 @@ class AppendQueue(Generic[W]):
         self._closed = self._closed or Deferred()
         return succeed(None) if self.idle else self._closed
 
-    async def _work(self) -> None:
+    def _work(self) -> None:
+        """Carry out steps until no request waits, or until a step takes a while."""
         while self._waiting:
             requests = self._take()
             self._under_way.append(requests)
             try:
-                outcome = await self._carry_out([request.what for request in requests])
+                outcome = self._carry_out([request.what for request in requests])
             except Exception as error:
-                outcome = [Failure(self._reason(error))] * len(requests), ORIGIN
-            if self._under_way and self._under_way[0] is requests:  # not refused meanwhile
-                self._under_way.popleft()
-                self._held_back.append((requests, outcome))
-                self.follow(self.followed)
+                outcome = self._failed(requests, error)
+            if not isinstance(outcome, tuple):
+                Deferred.fromCoroutine(self._wait(requests, outcome))
+                return
+            self._finish(requests, outcome)
         self._working -= 1
         self._tell_idle()
+
+    async def _wait(
+        self, requests: Sequence[QueuedRequest[W]], carried_out: Awaitable[Outcome]
+    ) -> None:
+        """Wait for the end of a step, and go on with the next one."""
+        try:
+            outcome = await carried_out
+        except Exception as error:
+            outcome = self._failed(requests, error)
+        self._finish(requests, outcome)
+        self._work()
+
+    def _finish(self, requests: Sequence[QueuedRequest[W]], outcome: Outcome) -> None:
+        """Give the answers of a step that has ended, once the follower has been told its updates."""
+        if self._under_way and self._under_way[0] is requests:  # not refused meanwhile
+            self._under_way.popleft()
+            self._held_back.append((requests, outcome))
+            self.follow(self.followed)
+
+    def _failed(self, requests: Sequence[QueuedRequest[W]], error: Exception) -> Outcome:
+        """Return the outcome of a step that has failed."""
+        return [Failure(self._reason(error))] * len(requests), ORIGIN
 
     def _take(self) -> list[QueuedRequest[W]]:
         """Remove the requests of the next step from the queue, and return them."""
@@ -334,10 +361,10 @@ class QueuedJournal(Generic[W]):
 
     # -- what a kind of journal defines ------------------------------------------------------------
 
-    async def _carry_out(self, requests: Sequence[W]) -> Outcome:
+    def _carry_out(self, requests: Sequence[W]) -> Outcome | Awaitable[Outcome]:
         """Carry out a step, and tell the follower what it committed.
 
-        The follower is told either before this returns, or before :attr:`followed
+        The follower is told either before the outcome is there, or before :attr:`followed
         <AppendQueue.followed>` reaches the position in the :data:`Outcome`.
 
         :raises Away: nothing was committed, as far as the journal knows.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
 from twisted.internet.defer import Deferred
 
 from streamd.core.update import Draft
+from streamd.http.access.guesses import FREE
+from streamd.http.access.tokens import NO_TOKENS
+from streamd.http.channel import Channel
 from streamd.http.short_posts import ShortPosts
 from streamd.hub.fast_write import ENABLED
 from tests.support.net import Answer, wait_until
@@ -107,6 +111,56 @@ def test_a_second_head_is_not_taken_for_the_first_one(served: Served) -> None:
         wire.send(post(name, body))
         assert wire.answer().json()["stream"] == name
     assert served.state() == {"a": 100, "b": 12}
+
+
+@in_thread
+def test_an_equal_head_is_judged_again_when_rights_have_changed(serve: Serve) -> None:
+    served = serve(TOKENS)
+    request = post("a", "1", "Authorization: Bearer right-token-000001")
+    wire = served.wire(request)
+    assert wire.answer().status == 201
+    wire.send(request)
+    assert wire.answer().status == 201
+    access = served.service.access
+    # All else stays: a change of the proxies alone would be a reason to read the head again.
+    served.run(access.replace, replace(access.rules, tokens=NO_TOKENS))
+    wire.send(request)
+    assert wire.answer().status == 401
+
+
+@in_thread
+def test_equal_heads_are_counted_one_by_one(serve: Serve) -> None:
+    served = serve(f"[server]\nrates = {{ token_publishes = 0.4 }}\n{TOKENS}")  # four at once
+    request = post("a", "1", "Authorization: Bearer right-token-000001")
+    wire = served.wire()
+    statuses = []
+    for _ in range(5):
+        wire.send(request)
+        statuses.append(wire.answer().status)
+    assert statuses == [201, 201, 201, 201, 429]
+    assert served.service.site.requests == 5
+
+
+@in_thread
+def test_an_equal_head_waits_after_many_guesses_too(served: Served) -> None:
+    """Then the general parser takes it, because it can wait."""
+    request = post("a", "1", "Authorization: Bearer some-token")
+    wire = served.wire(post("a", "1"))
+    assert wire.answer().status == 201
+    with patch.object(Channel, "hold", autospec=True, side_effect=Channel.hold) as hold:
+        for _ in range(FREE + 1):
+            served.wire(request).answer()
+    assert hold.called
+
+
+@in_thread
+def test_answers_have_the_length_of_their_own_body(served: Served) -> None:
+    wire = served.wire()
+    for number in range(11):  # from the tenth on, the seq is a character longer
+        wire.send(post("a", str(number % 10)))
+        assert wire.answer().json()["seq"] == number + 1
+    wire.send(post("a", "NaN"))
+    assert wire.answer().status == 400
 
 
 class Journal:

@@ -21,7 +21,7 @@ from streamd.core.update import ORIGIN, Draft, Position
 from streamd.journals import queue
 from streamd.journals.journal import Away, Key, Outrun
 from streamd.journals.memory import MemoryJournal
-from streamd.journals.queue import AppendQueue, Outcome
+from streamd.journals.queue import AppendQueue, Outcome, QueuedRequest
 from streamd.journals.redis import RedisJournal
 from streamd.journals.sqlite import SqliteJournal
 from streamd.reactor.redis_client import RedisUrl
@@ -213,6 +213,38 @@ class QueueTests(QueueTestCase):
     def test_a_request_that_is_too_large_is_taken_alone(self) -> None:
         self.assertNoResult(self.queue.ask("a", 2 * queue.MAX_WAITING_BYTES))
         self.failureResultOf(self.queue.ask("b"), Away)
+
+
+class WithoutStoreTests(SynchronousTestCase):
+    """Steps whose outcome is there at once."""
+
+    def setUp(self) -> None:
+        self.steps: list[Sequence[str]] = []
+        self.queue: AppendQueue[str] = AppendQueue(self.carry_out, "paper", Clock().seconds)
+        self.queue.admit()
+
+    def carry_out(self, requests: Sequence[str]) -> Outcome:
+        self.steps.append(requests)
+        if "bad" in requests:
+            raise Away("paper is out")
+        return [request.upper() for request in requests], ORIGIN
+
+    def test_a_request_is_answered_before_it_returns(self) -> None:
+        self.assertEqual("A", self.successResultOf(self.queue.ask("a")))
+        self.assertTrue(self.queue.idle)
+
+    def test_what_is_asked_meanwhile_is_the_next_step(self) -> None:
+        later: list[Deferred[Any]] = []
+        first: Deferred[Any] = Deferred()
+        first.addCallback(lambda _: later.extend(map(self.queue.ask, ("c", "d"))))
+        self.queue.put(QueuedRequest("b", first))
+        self.assertEqual([["b"], ["c", "d"]], self.steps)
+        self.assertEqual(["C", "D"], [self.successResultOf(each) for each in later])
+
+    def test_a_step_that_fails_fails_its_requests_alone(self) -> None:
+        self.failureResultOf(self.queue.ask("bad"), Away)
+        self.assertEqual("A", self.successResultOf(self.queue.ask("a")))
+        self.assertTrue(self.queue.idle)
 
 
 class StepsAtOnceTests(QueueTestCase):

@@ -37,10 +37,13 @@ class Guesses:
         self._key = os.urandom(16)
         self._clients: dict[str, tuple[float, Counter[bytes]]] = {}
 
+    @property
+    def any(self) -> bool:
+        """Return whether any address has tried a wrong token."""
+        return bool(self._clients)
+
     def pause(self, client: str, token: str) -> float:
         """Return the seconds for which a request has to wait before its token is judged."""
-        if not self._clients:
-            return 0.0
         tried = self._tried(client)
         if not tried:
             return 0.0

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Container, Mapping, Sequence
+from functools import partial
 
 import msgspec
 from twisted.internet.defer import Deferred, succeed
@@ -74,7 +75,7 @@ class Publisher:
                 [Draft(name, value, time)], _key(request, body, publisher)
             ).addCallback(answer)
 
-        return NeedsBody(publish)
+        return NeedsBody(publish, again=partial(self.check_rate, publisher))
 
     def patch_state(self, request: Request) -> NeedsBody:
         """``PATCH /state``: publish several values, all or none."""
