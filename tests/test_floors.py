@@ -87,7 +87,8 @@ FLOORS = {
         "brokers.amqp_errors brokers.amqp_receipts brokers.broker_url brokers.mqtt_topics",
         "alerts.apprise_sender alerts.outbox backfills.rows backfills.spans brokers.amqp_keys "
         "prometheus.answers web.http_client",
-        "backfills.windows complaints databases.rows databases.statements prometheus.past_points",
+        "backfills.backfill_log backfills.windows complaints databases.rows databases.statements "
+        "prometheus.past_points",
         "databases.past_rows databases.series databases.session feed",
         "backfills.backfill databases.mysql_driver databases.postgres_driver "
         "databases.sqlite_driver entries polling",

@@ -54,6 +54,7 @@ ELSEWHERE = {
     "sources/brokers/broker_url.py": "sources/test_mqtt.py",
     "sources/complaints.py": "sources/test_feed.py",
     "sources/databases/drivers.py": "sources/databases/test_queries.py",
+    "sources/backfills/backfill_log.py": "sources/backfills/test_backfill.py",
     "sources/backfills/windows.py": "sources/backfills/test_backfill.py",
     "sources/databases/past_query.py": "sources/backfills/test_backfill.py",
     "sources/files/matching_process.py": "sources/files/test_matching.py",

@@ -287,12 +287,17 @@ class State(Streams):
                 self.kept.expire(stream, self._timeline.before(elapsed - seconds))
 
     def forgettable(self, age: float, now: float, elapsed: float) -> list[str]:
-        """Return the streams that are not configured and were not confirmed for ``age`` seconds."""
+        """Return the streams that are not configured and were not confirmed for ``age`` seconds.
+
+        While a source fails, nobody knows which of its streams still exist.  A source that continues
+        where it was, such as Kafka, would not publish the value of a forgotten stream again.
+        """
         before = self._timeline.before(elapsed - age)
         return [
             s.name
             for s in self
             if not s.configured
+            and not (s.source is not None and s.source.fails)
             and s.newest is not None
             and s.newest.at <= before
             and (s.proof is None or now - s.proof > age)

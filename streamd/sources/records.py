@@ -67,6 +67,7 @@ class RecordedSource:
         self._recorded: set[str] = set()
         self._recording = False
         self._recalled = 0.0  # when keep_up() last loaded something
+        self._rollups = 0  # how many rollups had changed then
 
     def adopt(self) -> Deferred[None]:
         """Take over the streams that this source made before it was started here.
@@ -147,6 +148,7 @@ class RecordedSource:
         if shared is None:
             return
         saving = self._state.saving
+        rollups = saving.rollups
         # The place first: if more is filled meanwhile, the pasts have more than it says, not less.
         place = (await shared.stored(f"{self.name}{BACKFILL}")).get(HEAD)
         for name in list(saving.backfilled(self.name)):
@@ -154,13 +156,18 @@ class RecordedSource:
                 saving.load_past(name, stored)
         if place is not None:
             saving.backfills[self.name] = place
+        self._rollups = rollups
 
     def keep_up(self, place: bytes) -> None:
         """Load the pasts that another node has filled, unless that was done a moment ago.
 
+        A past has a place only in a stream of its rollup.  So a change of a rollup needs it again:
+        the other node may have had the change, and filled the past, before this one.
+
         :param place: the progress of the backfill.
         """
-        known = self._state.saving.backfills.get(self.name) == place
+        saving = self._state.saving
+        known = saving.backfills.get(self.name) == place and self._rollups == saving.rollups
         if known or abs(self._now() - self._recalled) < RECALL:
             return
         self._recalled = self._now()

@@ -80,27 +80,60 @@ class RemoteSource(EventStreamSource):
         self._health: dict[str, Mapping[str, Any]] = {}  # stream there -> its health
         self._looping: set[str] = set()  # streams there that come from here
         self._catching_up = False  # whether newest updates come that may be known
+        self._more = True  # whether updates of the hello's answer have yet to come
+        self._missing: set[str] = set()  # streams there that have a value, and here have none
         self._renewing = Timer(self._reactor, RENEWAL, self._pass_on)
 
     async def _follow(self) -> None:
-        """Read one connection until it ends."""
+        """Read what was missed and what comes, until the connection ends.
+
+        An unchanged stream may be missing here: it is new in the configured selection, or it was
+        forgotten.  Its value is older than the place, so it comes only if everything begins anew.
+        """
         self._place = await self._feed.place()
-        body = await self._connect()
+        if self._place is not None:
+            await self._read(self._place)
+        await self._read(None)
+        raise Unreachable("the connection was lost")
+
+    async def _read(self, after: str | None) -> None:
+        """Read one connection.
+
+        :param after: the place to continue after.  Then return as soon as it is known that streams
+            are missing.  With None everything begins anew.
+        :raises Unreachable: the connection was lost.
+        """
+        body = await self._connect(after)
+        self._more, looked = True, False
         try:
             while events := await body.next():
                 await self._take(events)
+                if not looked and not self._more:
+                    looked = True
+                    if self._misses() and after is not None:
+                        return
         finally:
             body.close()
             self._renewing.stop()
         raise Unreachable("the connection was lost")
 
-    async def _connect(self) -> EventBody:
+    def _misses(self) -> bool:
+        """Return whether streams with a value are missing here that were not missing before.
+
+        A stream for which there is no room would otherwise cost all missed updates at each connect.
+        """
+        valued = {end for end, health in self._health.items() if health["proof"] is not None}
+        known, before = self._feed.state.value, self._missing
+        self._missing = {e for e in valued - self._looping if known(f"{self._name}.{e}") is None}
+        return not self._missing <= before
+
+    async def _connect(self, after: str | None) -> EventBody:
         settings = self._settings
         query = {"format": "v1"}
         if settings.streams is not None:
             query["streams"] = ",".join(settings.streams)
-        if self._place is not None:
-            query["after"] = self._place
+        if after is not None:
+            query["after"] = after
         url = f"{settings.streamd.rstrip('/')}/events?{urlencode(query)}"
         body = EventBody(self._reactor, SILENCE, lambda: None)
         response = await self._open(url, self._headers, body)
@@ -148,7 +181,8 @@ class RemoteSource(EventStreamSource):
         self._ahead = hello["now"] - self._now()
         self._health = dict(hello["health"])
         self._looping = set()
-        self._catching_up = not hello["resumed"] and bool(hello["more"])
+        self._more = bool(hello["more"])
+        self._catching_up = not hello["resumed"] and self._more
         self._describe(hello["streams"], news)
         if not hello["resumed"]:
             news.readings.clear()
@@ -181,7 +215,8 @@ class RemoteSource(EventStreamSource):
             if not (self._catching_up and self._is_known(end, value, time)):
                 news.readings.append(({end: value}, time))
                 news.gone.discard(f"{self._name}.{end}")
-        self._catching_up = self._catching_up and message.get("more", False)
+        self._more = bool(message.get("more", False))
+        self._catching_up = self._catching_up and self._more
         news.at = str(message["at"])
 
     def _is_known(self, end: str, value: Any, time: float) -> bool:

@@ -455,6 +455,15 @@ class ForgettingTests(StateTestCase):
         self.assertEqual([], self.forgettable(4001))
         self.assertEqual(["old"], self.forgettable(3998))
 
+    def test_no_stream_is_forgotten_while_its_source_fails(self) -> None:
+        self.read("failing", 1)
+        self.pass_by(100)
+        self.fail_source("failing", "away")
+        self.assertEqual([], self.forgettable(50))
+        self.read("failing", 1)
+        self.pass_by(100)
+        self.assertEqual(["failing"], self.forgettable(50))
+
     def test_a_source_that_works_after_it_failed_without_a_stream(self) -> None:
         self.fail_source("shop", "away")
         self.assertEqual("failed", self.health("shop"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 from tests.support.daemon import Daemon, StartDaemon
@@ -150,6 +152,27 @@ def test_each_update_once_over_restarts(start_daemon: StartDaemon, tmp_path: Pat
     wait_until(lambda: "other.n" not in streams.all(), what="it to be forgotten")
     posted(there, 8)
     streams.expect("other.n", 8)
+
+
+def test_streams_that_are_missing_here_come_although_they_do_not_change(
+    start_daemon: StartDaemon,
+) -> None:
+    there = start_daemon(config=QUIET)
+    for name in ("b.x", "a.y", "a.x"):
+        assert there.request("POST", f"/streams/{name}", "1").status == 201
+    here = start_daemon(config=QUIET + "\n" + table(there.port, 'streams = ["a.*"]'))
+    streams = Streams(here)
+    streams.expect("other.a.x", 1)
+    assert "other.b.x" not in streams.all()
+    for selection in ('["a.*", "b.*"]', '["*"]'):
+        assert here.request("DELETE", "/streams/other.a.y").status == 204
+        [file] = here.folder.glob("*.toml")
+        start, _, _ = file.read_text().rpartition("streams = ")
+        file.write_text(f"{start}streams = {selection}\n")
+        os.kill(here.pid, signal.SIGHUP)
+        streams.expect("other.b.x", 1)
+        streams.expect("other.a.y", 1)
+    assert streams.history("other.a.x") == [1]
 
 
 def test_one_that_is_frozen(start_daemon: StartDaemon) -> None:

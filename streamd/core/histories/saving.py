@@ -41,6 +41,7 @@ class Saving:
         epoch.
     :ivar gaps: the gaps that the loaded histories lack: the place of the last update before each.
     :ivar backfills: source -> the progress of its backfill, as the source wrote it.
+    :ivar rollups: how many rollups have changed since the start.
     """
 
     def __init__(self, streams: Streams) -> None:
@@ -49,14 +50,19 @@ class Saving:
         self._known_gaps = b""
         self._streams = streams
         self.backfills: dict[str, bytes] = {}
+        self.rollups = 0
         self._obsolete: dict[str, dict[int, bytes | None]] = {}
+        # Blocks of pasts that wait to be filled again.  They are deleted in the step that stores the
+        # new past.  Before that, another node may have stored it, because its configuration changed
+        # earlier.
+        self._replaced: dict[str, dict[int, bytes | None]] = {}
         self._round: list[Stream] = []  # streams to look at before the next round begins
         self._began = 0.0  # when this round began
 
     def load(self, blocks: StoredBlocks, now: float) -> set[str]:
         """Load the long histories; return the names of those that cannot be read."""
         unreadable = set()
-        self._obsolete = {}
+        self._obsolete, self._replaced = {}, {}
         self.backfills = {
             name.removesuffix(BACKFILL): stored[HEAD]
             for name, stored in blocks.items()
@@ -72,7 +78,7 @@ class Saving:
                 continue
             if name.endswith(PAST):
                 if not self.load_past(name.removesuffix(PAST), stored):
-                    self._obsolete[name] = dict.fromkeys(stored)
+                    self._drop_past(name.removesuffix(PAST), stored)
                 continue
             stream = self._streams.streams.get(name)
             if stream is None or stream.long is None:
@@ -104,6 +110,7 @@ class Saving:
         The slots stay if their width stays.  Otherwise the long history begins anew with raw history,
         as after a restart, and a backfill fills the past of the stream again.
         """
+        self.rollups += 1
         seconds, long, past = stream.description.rollup, stream.long, stream.past
         if seconds is not None and long is not None and long.slots.width == width_for(seconds):
             histories: list[LongHistory | Past] = [long] if past is None else [long, past]
@@ -112,15 +119,23 @@ class Saving:
                 history.slots.cover(seconds)
             return
         stored = {*self._obsolete.pop(stream.name, ()), *(long.stored if long is not None else ())}
-        if past is not None:
-            self._obsolete[f"{stream.name}{PAST}"] = dict.fromkeys([HEAD, *past.stored])
-            stream.past = None
         stream.begin_long(stored - {HEAD})
+        former = self._replaced.pop(f"{stream.name}{PAST}", {})
+        if past is not None or former:
+            self._drop_past(stream.name, {*former, HEAD, *(() if past is None else past.stored)})
+            stream.past = None
         if stream.long is None:
             self._obsolete[stream.name] = dict.fromkeys([HEAD, *stored])
             return
         for update in stream.history:
             stream.long.hear(update, stream.history)
+
+    def _drop_past(self, name: str, numbers: Iterable[int]) -> None:
+        """Note that these stored blocks of a past are of no use any more."""
+        stream = self._streams.find(name)
+        is_needed = stream is not None and stream.long is not None
+        blocks = self._replaced if is_needed else self._obsolete
+        blocks[f"{name}{PAST}"] = dict.fromkeys(numbers)
 
     def filled(self, source: str, place: bytes, pasts: Mapping[str, Past]) -> Blocks:
         """Return the blocks to store in one step after a backfill has filled pasts.
@@ -131,8 +146,8 @@ class Saving:
         blocks: dict[str, Mapping[int, bytes | None]] = {f"{source}{BACKFILL}": {HEAD: place}}
         for stream, past in pasts.items():
             name = f"{stream}{PAST}"
-            # Together with those of a former past that were to be deleted.
-            blocks[name] = {**self._obsolete.pop(name, {}), **past.changes()}
+            former = self._obsolete.pop(name, {}) | self._replaced.pop(name, {})
+            blocks[name] = {**former, **past.changes()}
         return blocks
 
     def unfilled(self, blocks: Blocks) -> None:

@@ -12,29 +12,25 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from operator import attrgetter
-from time import localtime, strftime
-from typing import Any
 
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamd.config.kind import Surroundings
-from streamd.core.errors import Refused
 from streamd.core.histories.past import Past
 from streamd.core.histories.slots import width_for
 from streamd.core.stream import Stream
 from streamd.journals.journal import Outrun
 from streamd.reactor.slices import Slices
-from streamd.sources.backfills.rows import PastRows, fill
+from streamd.sources.backfills.backfill_log import BackfillLog
+from streamd.sources.backfills.rows import fill
 from streamd.sources.backfills.spans import DAY
 from streamd.sources.backfills.windows import PastQuery, Sample, WindowReader
-from streamd.sources.errors import SourceError
 from streamd.sources.feed import Feed
 
 RETRY, MAX_RETRY = 1.0, 60.0
@@ -49,21 +45,18 @@ BEGIN = 1.0
 AGAIN = 60.0
 """Seconds between two looks for streams that lack a past."""
 
-SHOWN_STREAMS = 5
-"""The most names of streams in one line of the log."""
-
 
 class BackfillProgress(msgspec.Struct, frozen=True):
     """The stored progress of a backfill.  How far each past is filled, is stored with the past.
 
     :ivar of: a hash of the query.  With another query the backfill begins anew.
-    :ivar done: the end of the newest window that was read, in seconds since the epoch.  Other nodes
-        learn from a change of it that more is filled.
+    :ivar written: when this was written, in seconds since the epoch.  Other nodes learn from a change
+        of it that more is filled.
     :ivar size: seconds of the next window.
     """
 
     of: str
-    done: float
+    written: float
     size: int
 
 
@@ -72,8 +65,6 @@ class Backfill:
 
     A window that fails does not make the source fail.  It is read again, and the log says why.
     """
-
-    _log = Logger()
 
     def __init__(
         self, name: str, opening: Callable[[], PastQuery], surroundings: Surroundings
@@ -86,13 +77,10 @@ class Backfill:
         self._reactor, self._now = surroundings.reactor, surroundings.now
         self._open()
         self._slices = Slices(surroundings.reactor)
+        self._log = BackfillLog(name)
         self._running: Deferred[None] | None = None
-        self._told: str | None = None  # the error that was logged last
-        self._strange: set[str] = set()  # streams without rollup that were logged
         self._recalled = False  # whether it is known what other nodes have filled
-        self._faults: set[str] = set()  # of rows, that were logged
         self._stopped = False
-        self._rows = 0
         self._live: Sequence[str] = ()
         # The stored progress at the last look for streams that lack a past, and when the next one is.
         self._seen: bytes | None = None
@@ -165,7 +153,7 @@ class Backfill:
         if failure.check(Outrun) and self._feed.outrun is not None:
             self._feed.outrun()
         elif not failure.check(CancelledError):
-            self._log.failure("the backfill of {source} stands still", failure, source=self._name)
+            self._log.stands_still(failure)
 
     # -- the windows -------------------------------------------------------------------------------
 
@@ -181,12 +169,12 @@ class Backfill:
             except Exception as error:
                 if self._stopped:  # a client may tell its cancellation as another error
                     return
-                self._complain(error)
+                self._log.complain(error, self._filling().values())
                 failures += 1
                 await deferLater(self._reactor, _pause(failures))
             else:
                 failures = 0
-                self._mend()
+                self._log.mend(self._pasts().values())
         await self._close()
         self._running = None
         self._look_again_later()
@@ -211,13 +199,13 @@ class Backfill:
         window = await self._reader.read(begin, progress.size, end, self._live, widths)
         found = await self._slices.run(window.rows)
         strange = await self._slices.run(fill(pasts, self._name, found.rows))
-        self._note(found, strange)
+        self._log.note(found, self._query.key, strange)
         if not self._holds(pasts):
             return True  # there is another log now, or a stream was forgotten
         reached = [(past, past.reached) for past in pasts.values()]
         for past in pasts.values():
             past.reach(window.end)
-        progress = BackfillProgress(progress.of, window.end, window.next_size)
+        progress = BackfillProgress(progress.of, self._now(), window.next_size)
         try:
             await self._feed.fill(msgspec.json.encode(progress), pasts)
         except BaseException:
@@ -225,11 +213,7 @@ class Backfill:
                 past.reach(time)
             raise
         if not self._filling():
-            self._log.info(
-                "source {source}: the backfill is complete, with {rows} rows since the start",
-                source=self._name,
-                rows=self._rows,
-            )
+            self._log.complete()
         await deferLater(self._reactor, window.asked)  # the server has as much time for others
         return True
 
@@ -285,62 +269,11 @@ class Backfill:
             stream.past = stream.make_past(now)
             if stream.past is not None:
                 stream.past.reach(begin)
-        progress = BackfillProgress(self._configured(), begin, FIRST)
+        progress = BackfillProgress(self._configured(), now, FIRST)
         self._state.saving.backfills[self._name] = msgspec.json.encode(progress)
         if self._filling():
-            self._log.info(
-                "source {source}: a backfill begins at {begin}",
-                source=self._name,
-                begin=strftime("%Y-%m-%d %H:%M", localtime(begin)),
-            )
+            self._log.begin(begin)
         return progress
-
-    # -- what it tells -----------------------------------------------------------------------------
-
-    def _complain(self, error: Exception) -> None:
-        known = error if isinstance(error, SourceError | Refused) else None
-        message = known.message if known else f"the backfill failed ({type(error).__name__})"
-        for past in self._filling().values():
-            past.trouble = message
-        if message == self._told:
-            return
-        self._told = message
-        key = getattr(error, "key", "") or "backfill"
-        about: dict[str, Any] = {"source": self._name, "path": f"sources.{self._name}.{key}"}
-        if known is None:
-            self._log.failure("{path}: the backfill failed", Failure(error), **about)
-            return
-        detail = getattr(error, "detail", "")
-        self._log.warn(
-            "{path}: {error}{more}; the backfill tries again",
-            error=message,
-            more=detail and f" {detail}",
-            **about,
-        )
-
-    def _mend(self) -> None:
-        if self._told is not None:
-            self._told = None
-            self._log.info("source {source}: the backfill continues", source=self._name)
-            for past in self._pasts().values():
-                past.trouble = None
-
-    def _note(self, found: PastRows, strange: Collection[str]) -> None:
-        """Count the rows, and log once which of them fill nothing."""
-        self._rows += len(found.rows)
-        new = sorted(set(strange) - self._strange)
-        self._strange.update(new)
-        if new:
-            names = ", ".join(new[:SHOWN_STREAMS]) + ", …" * (len(new) > SHOWN_STREAMS)
-            text = f"no [streams] table with rollup, so nothing is kept: {names}"
-            self._warn(self._query.key, text)
-        for key in sorted(found.faults.keys() - self._faults):
-            self._faults.add(key)
-            self._warn(key, found.faults[key])
-
-    def _warn(self, key: str, text: str) -> None:
-        path = f"sources.{self._name}.{key}"
-        self._log.warn("{path}: {error}", source=self._name, path=path, error=text)
 
 
 def _rollup(stream: Stream) -> float:

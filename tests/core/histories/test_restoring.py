@@ -18,6 +18,7 @@ from streamd.core.description import Description, Keep
 from streamd.core.duration import Duration
 from streamd.core.histories.saving import AT_ONCE, FOLLOWED, PAST
 from streamd.core.limit import Limit
+from streamd.core.reconfiguration import configure_streams
 from streamd.core.retention import cost
 from streamd.core.selection import Selection
 from streamd.core.state import State
@@ -603,9 +604,26 @@ def test_a_past_and_how_far_its_backfill_is_come_back_together() -> None:
 def test_a_past_with_slots_of_another_length_is_filled_again() -> None:
     blocks = PastBlocks()
     fill(blocks.restored(SHOP), blocks)
-    state = blocks.restored(SHOP | {"shop.a": Description(rollup=Duration(864_000))})
+    longer = SHOP | {"shop.a": Description(rollup=Duration(864_000))}
+    state, other = blocks.restored(longer), blocks.restored(longer)
     assert state.streams["shop.a"].past is None
-    blocks.store(state.saving.take(TODAY))
+    fill(state, blocks)
+    blocks.store(other.saving.take(TODAY))  # the other node had the longer rollup a moment later
+    assert past_size(blocks.restored(longer)) == past_size(state) > 0
+
+
+def test_a_rollup_that_changes_on_one_node_after_the_other_deletes_no_new_past() -> None:
+    blocks = PastBlocks()
+    fill(blocks.restored(SHOP), blocks)
+    longer = SHOP | {"shop.a": Description(rollup=Duration(864_000))}
+    one, other = blocks.restored(SHOP), blocks.restored(SHOP)
+    configure_streams(one, longer, TODAY)
+    fill(one, blocks)
+    configure_streams(other, longer, TODAY)
+    blocks.store(other.saving.take(TODAY))
+    assert past_size(blocks.restored(longer)) == past_size(one) > 0
+    configure_streams(one, SHOP | {"shop.a": Description()}, TODAY)
+    blocks.store(one.saving.take(TODAY))
     assert not blocks.stored[f"shop.a{PAST}"]
 
 
