@@ -242,6 +242,17 @@ def test_an_image_is_the_newest_of_its_file(
     expect(tile(page, "Plan")).to_have_attribute("data-state", "failed")
 
 
+def test_an_image_that_could_not_be_loaded_is_loaded_again(
+    start_daemon: StartDaemon, page: Page
+) -> None:
+    page.route("**/pictures/**", lambda route: route.fulfill(status=503), times=1)
+    daemon = _start(start_daemon, page)
+    (daemon.folder / "plan.png").write_bytes(PIXEL)
+    expect(tile(page, "Plan")).to_contain_text("the picture cannot be loaded", timeout=20_000)
+    page.wait_for_function("() => document.querySelector('img.photo')?.naturalWidth === 1")
+    expect(tile(page, "Plan")).to_have_attribute("data-state", "current")
+
+
 ROWS = """[access]
 publish = "loopback"
 [streams.orders]

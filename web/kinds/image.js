@@ -6,16 +6,24 @@ import { say } from "../text/words.js";
 
 /** @typedef {import("./kind.js").Stream} Stream @typedef {import("./kind.js").Picture} Picture */
 
+/** The addresses of pictures whose newest attempt to load failed. @type {Set<string>} */
+const broken = new Set();
+/** The most of these addresses: the page runs for months. */
+const MOST = 100;
+
 class ImageBody {
   element = addElement("div", "body");
 
   #image = /** @type {HTMLImageElement} */ (addElement("img", "photo drawing", this.element));
-  #broken = false;
 
   constructor() {
     this.#image.decoding = "async";
-    this.#image.onerror = () => (this.#broken = true);
-    this.#image.onload = () => (this.#broken = false);
+    // The tile removes a body that failed. Its next body loads the picture again, and shows it once that worked.
+    this.#image.onerror = () => {
+      if (broken.size >= MOST) broken.clear();
+      broken.add(this.#image.src);
+    };
+    this.#image.onload = () => broken.delete(this.#image.src);
   }
 
   /**
@@ -37,7 +45,7 @@ class ImageBody {
 
   /** @param {Stream[]} streams @param {Picture} picture */
   draw(streams, picture) {
-    if (this.#broken) throw new Error(say("pictureNotLoaded", picture));
+    if (broken.has(this.#image.src)) throw new Error(say("pictureNotLoaded", picture));
   }
 }
 

@@ -22,6 +22,8 @@ const LINE = 3.12;
 const SIZE = { label: 2.7, aside: 2.3, space: 2 };
 /** Separates two texts beside the label. */
 const APART = " · ";
+/** Milliseconds until a body that failed is tried again: a picture may be there by then. */
+const AGAIN = 5000;
 /** The most lines of a failure: two of its reason, and one for the time of the value. */
 const LINES = 3;
 
@@ -40,7 +42,7 @@ export class Tile extends HTMLElement {
 
   /** The inside; null if it has failed. @type {import("../kinds/kind.js").Body|null} */
   #body = null;
-  /** The exception of a body that failed. @type {{error: unknown}|null} */
+  /** The exception of a body that failed, and when, by the clock of the page. @type {{error: unknown, at: number}|null} */
   #failure = null;
   /** Whether the failure was logged in the browser's console. Once is enough: a wall runs for months. */
   #logged = false;
@@ -202,6 +204,7 @@ export class Tile extends HTMLElement {
 
   /** Draw the parts that move with time, such as lines. @param {Stream[]} streams @param {Picture} picture */
   draw(streams, picture) {
+    if (this.#failure && performance.now() - this.#failure.at >= AGAIN) this.update(this.#spec, streams, picture);
     if (this.#attempt((body) => body.draw?.(streams, picture, this.#spec))) this.judge(streams, picture);
   }
 
@@ -243,8 +246,8 @@ export class Tile extends HTMLElement {
   }
 
   /**
-   * Call the body. If it throws, the tile has failed until an update makes a new body: an interrupted body may show half of an
-   * old value.
+   * Call the body. If it throws, the tile has failed until an update, or the next attempt, makes a new body: an interrupted body
+   * may show half of an old value.
    * @param {(body: import("../kinds/kind.js").Body) => void} call
    * @returns {boolean}  whether it threw
    */
@@ -263,7 +266,7 @@ export class Tile extends HTMLElement {
     if (!this.#logged) console.error(`streamd: the tile ${JSON.stringify(this.called)} cannot be shown`, error);
     this.#logged = true;
     this.#disembody();
-    this.#failure = { error };
+    this.#failure = { error, at: performance.now() };
   }
 }
 
