@@ -48,6 +48,7 @@ class Followed:
 
     def _begin(self, stream: Stream | None) -> None:
         self._stream = stream
+        self._buried = 0 if stream is None else stream.buried
         self._trend = Trend(self._seconds)
         self._seen = ORIGIN
         self._silent = False
@@ -55,8 +56,10 @@ class Followed:
 
     def follow(self, stream: Stream | None, now: float) -> None:
         """Add the new updates in the history of the stream."""
-        if stream is not self._stream or (stream is not None and stream.newest is None):
-            self._begin(stream)
+        if stream is not self._stream or (
+            stream is not None and (stream.newest is None or stream.buried != self._buried)
+        ):
+            self._begin(stream)  # it was forgotten, perhaps for less time than between two looks
         if self._misses_past(stream, now):
             self._begin(stream)
         if stream is None or stream.newest is None:
@@ -83,7 +86,7 @@ class Followed:
     def _recall(self, stream: Stream, now: float) -> None:
         """Begin with the slots of the long history, up to where raw history has all updates."""
         long, past, begin = stream.long, stream.past, now - self._seconds
-        self._filled = past is not None and past.complete
+        self._filled = past is not None and past.complete and not past.ended
         if long is None or long.slots.width > self._seconds * INEXACT:
             return
         since = long.raw_since or (past.until if past is not None else 0.0)
@@ -96,7 +99,7 @@ class Followed:
     def _misses_past(self, stream: Stream | None, now: float) -> bool:
         """Return whether a backfill is complete that knows more of the window than was recalled."""
         past = None if stream is None else stream.past
-        if past is None or self._filled or not past.complete:
+        if past is None or self._filled or past.ended or not past.complete:
             return False
         window = self._trend.window(now)
         return window is not None and not window.whole

@@ -230,6 +230,23 @@ class FormulaTests(SourceTestCase):
         self.assertEqual([0.4], [round(said, 1) for said in self.results("mean")])
         self.assertEqual([1], self.results("ago"))
 
+    def test_a_window_of_a_stream_that_was_away_for_a_moment_is_filled_again(self) -> None:
+        self.daemon = Daemonette({"a": Description(rollup=Duration(3600))})
+        self.start_formula('ago(a, "60s")')
+        stream = self.daemon.state.streams["a"]
+        for number in (1, 2):
+            if number == 2:  # between two looks
+                self.successResultOf(self.daemon.journal.append([Draft("a", None)]))
+            self.publish(a=7)
+            self.pass_time()
+            stream.past = past = stream.make_past(self.daemon.times.now())
+            assert past is not None
+            past.hear(self.daemon.times.now() - 100, b"%d" % number)
+            past.reach(past.until)
+            self.pass_time()
+            self.assertEqual(number, self.results()[-1])
+            self.assertEqual(("fresh", None), self.daemon.health("result"))
+
     def test_a_silence_counts_in_no_mean(self) -> None:
         self.daemon = Daemonette({"a": Description(expect=Duration(2))})
         self.publish(a=10)
