@@ -179,6 +179,8 @@ class Missed:
             return range(len(self.updates))
         if wanted.bit_count() * FEW < len(self._numbers):
             places = self._places = self._places or _places_of(self._numbers)
+            if not wanted & (wanted - 1):  # one stream, which is usual if there are many
+                return places[wanted.bit_length() - 1]
             return sorted(chain.from_iterable(places[number] for number in _numbers_in(wanted)))
         flags = wanted.to_bytes(wanted.bit_length() // 8 + 1, "little")
         flags += bytes(len(self._state.roster.names) // 8 + 1 - len(flags))

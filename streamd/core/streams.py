@@ -199,8 +199,14 @@ class Streams:
         """Note that a stream's newest value has come now."""
         stream.confirm(now)
         stream.judge_level()
-        if stream.source is None and stream.refused is None and not stream.paused:
-            # The usual case: a program publishes the stream, so nothing can make the value doubtful.
+        self.judge_confirmed(stream, now)
+
+    def judge_confirmed(self, stream: Stream, now: float) -> None:
+        """Compute the health of a stream, and note a change; faster if it was confirmed now."""
+        source = stream.source
+        works = source is None or (source.gap is None and source.troubled < stream.proved)
+        if works and stream.proof == now and stream.refused is None and not stream.paused:
+            # The usual case: nothing can make the value doubtful.
             health = stream.health
             if health.state == "fresh" and health.level == stream.level:
                 return

@@ -8,7 +8,6 @@ little more than one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import takewhile
 
 from streamd.core import catchup
 from streamd.core.catchup import Missed
@@ -82,8 +81,10 @@ class Messages:
         new = len(sent) - old
         skipped, counted = self._skipped(cursor, new, has_all, more)
         if skipped is None:
-            replaced = (_replaced(self._state, update, cursor.at) for update in sent)
-            skipped = sum(replaced) if encoding.newest else 0
+            skipped = 0
+            if encoding.newest:
+                for update in sent:
+                    skipped += _replaced(self._state, update, cursor.at)
         after = Cursor(at, answer.revision, backlog if more else None, counted)
         return Step(data, after, new, old, skipped)
 
@@ -127,9 +128,12 @@ class Messages:
 def _replaced(state: State, update: Update, after: Position) -> int:
     """Return how many updates of a stream are in its history after a position and before an update."""
     stream = state.streams.get(update.stream)
-    history = () if stream is None else reversed(stream.history)
-    later = takewhile(lambda u: u.at > after, history)
-    return sum(u.at < update.at and u.value is not None for u in later)
+    replaced = 0
+    for earlier in () if stream is None else reversed(stream.history):
+        if earlier.at <= after:
+            break
+        replaced += earlier.at < update.at and earlier.value is not None
+    return replaced
 
 
 def _texts(

@@ -48,7 +48,7 @@ class Pace:
     before the next flush come first after it.  So a thousand viewers with different selections delay
     only each other.
 
-    :ivar audiences: the audiences that have waited longest come first.
+    :ivar audiences: by selection and encoding.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Pace:
         self._woken: float | None = None  # when the oldest update came that not all viewers have
         self._call: IDelayedCall | None = None  # the next flush
         self._rest = Deadline(clock)  # the next turn for small audiences
+        self._left: list[Audience] = []  # those that wait for it; the longest wait comes first
 
     def wake(self) -> None:
         """Flush as soon as the pace allows it."""
@@ -90,6 +91,9 @@ class Pace:
         self._earliest = (self._earliest if now - self._earliest < TIMER else now) + self._seconds
         self._rest.cancel()
         small = self._flush_large()
+        if self._left:
+            left = set(self._left)
+            small = [*self._left, *(audience for audience in small if audience not in left)]
         end = self._note_turn(now)
         if small:
             self._flush_small(small)
@@ -103,12 +107,12 @@ class Pace:
         for number, audience in enumerate(audiences):
             if self._clock.seconds() >= end:
                 self._note_turn(began)
-                self._rest.set(0, partial(self._flush_small, audiences[number:]))
+                self._left = audiences[number:]
+                self._rest.set(0, partial(self._flush_small, self._left))
                 return
-            key = audience.selection, audience.encoding
-            if self.audiences.get(key) is audience:  # it may have been left meanwhile
-                self.audiences[key] = self.audiences.pop(key)
+            if audience.viewers:  # they may have left meanwhile
                 self._broadcast(audience)
+        self._left = []
         self._note_end(self._note_turn(began))
 
     def _note_end(self, now: float) -> None:

@@ -147,9 +147,14 @@ class BudgetTests(SynchronousTestCase):
 
     def test_one_that_is_left_meanwhile(self) -> None:
         self.add_many(20)
-        self.on_flush = lambda: self.pace.audiences.pop(
-            (Selection(["small5"]), PLAIN_WEBSOCKET), None
-        )
+        key = Selection(["small5"]), PLAIN_WEBSOCKET
+        left = self.pace.audiences[key]
+
+        def leave() -> None:
+            left.viewers.clear()
+            self.pace.audiences.pop(key, None)
+
+        self.on_flush = leave
         self.pace.wake()
         self.clock.advance(EVERY)
         self.assertEqual(19, len(self.flushed))

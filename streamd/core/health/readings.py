@@ -105,7 +105,7 @@ class Sources(Ownership):
             source.unreported.pop(stream.name, None)
             if (calm and stream.refused is None) or stream.trouble() is None:
                 stream.confirm(now if reading.asked is None else reading.asked)
-            self._streams.judge_stream(stream, now)
+            self._streams.judge_confirmed(stream, now)
         if reading.streams or not reading.complaint:
             self._works(source, reading.number, now)
         self.release(source, now)
