@@ -5,8 +5,11 @@
  * `value` has Numbers, for computing, and `exact` has a BigInt in place of each Number that lost digits.
  */
 
-/** Text without sixteen digits in a row has no number that a Number cannot hold. */
-const LONG = /\d{16}/;
+/**
+ * Text without sixteen digits at the beginning of a number has no number that a Number cannot hold. The digits of a position, which
+ * every update has, are in a text: they follow a quotation mark or a dash between digits.
+ */
+const LONG = /(?:^|[\s[:,])-?\d{16}/;
 /** Strings and numbers of JSON. A string is matched whole, so that digits in it stay text. */
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 

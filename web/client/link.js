@@ -90,7 +90,8 @@ export function connect(options = {}) {
 /**
  * The page's end of the link. All properties are read-only for the page. Events:
  * - `update`: one new value; `detail` is `{stream, seq, at, time, value}`
- * - `change`: sent after each message that changed streams; `detail.names` lists them, forgotten ones included
+ * - `change`: sent after each message that changed streams; `detail.names` lists them, forgotten ones included. `detail.updates` has
+ *   the new values in the message, if there are any, as `update` has them
  * - `link`: `status` has changed; `journal`: `journal` has changed
  * - `tick`: the server is still there; `error`: the server refused something, `detail` is `{code, message}`
  * - `build`: `detail.build` names the server's page; `command`: `detail` is the message for this screen
@@ -294,6 +295,7 @@ export class Link extends EventTarget {
 
   #updates({ updates, at, more }) {
     const names = new Set();
+    const news = [];
     if (at) this.at = at;
     for (const update of updates) {
       const { stream: name, seq, at, time, value, exact } = update;
@@ -304,10 +306,11 @@ export class Link extends EventTarget {
       stream.health.proof ??= this.now(); // for its first value only: the next tick brings the server's own proof
       this.#remember(stream, exact === undefined ? { seq, at, time, value } : { seq, at, time, value, exact });
       names.add(name);
+      news.push(update);
       this.#send("update", update);
     }
     this.#unanswered = false;
-    this.#send("change", { names: [...names] });
+    this.#send("change", { names: [...names], updates: news });
     this.#arrived(more);
   }
 

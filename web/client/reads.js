@@ -50,6 +50,9 @@ export class Reads {
  * @param {(name: string) => void} changed  called with the name of each stream that changed
  */
 export function follow(link, signal, heard, changed) {
-  link.addEventListener("update", (/** @type {any} */ { detail }) => heard(detail), { signal });
-  link.addEventListener("change", (/** @type {any} */ { detail }) => detail.names.forEach(changed), { signal });
+  // One event for a message: a listener of "update" is called for each value, which costs more than what it does.
+  link.addEventListener("change", (/** @type {any} */ { detail: { names, updates = [] } }) => {
+    updates.forEach(heard);
+    names.forEach(changed);
+  }, { signal });
 }

@@ -111,7 +111,7 @@ export interface PublishError extends Error {
 /** The events of a link, by type. */
 export interface LinkEvents {
   update: CustomEvent<Update & { stream: string }>;
-  change: CustomEvent<{ names: string[] }>;
+  change: CustomEvent<{ names: string[]; updates?: (Update & { stream: string })[] }>;
   link: CustomEvent<null>;
   journal: CustomEvent<null>;
   tick: CustomEvent<null>;

@@ -40,8 +40,8 @@ export class Screen {
     this.#wall = wall;
     this.#moved = moved;
     const { signal } = this.#abort;
-    link.addEventListener("update", (/** @type {any} */ { detail }) => {
-      if (link.status === "live") this.#delay = link.now() - detail.time; // while catching up, values are old by design
+    link.addEventListener("change", (/** @type {any} */ { detail: { updates = [] } }) => {
+      if (updates.length && link.status === "live") this.#delay = link.now() - updates[updates.length - 1].time; // while catching up, values are old by design
     }, { signal });
     link.addEventListener("link", () => {
       this.#report();

@@ -39,6 +39,8 @@ export class Tile extends HTMLElement {
   assessment = null;
   /** The kind that shows its streams. @type {Kind|null} */
   kind = null;
+  /** The text of the label on the wall. */
+  called = "";
 
   /** The inside; null if it has failed. @type {import("../kinds/kind.js").Body|null} */
   #body = null;
@@ -77,11 +79,6 @@ export class Tile extends HTMLElement {
   /** Put the fuse out: the tile was removed or is being moved. */
   disconnectedCallback() {
     this.#fuse.out();
-  }
-
-  /** The text of the label on the wall. @returns {string} */
-  get called() {
-    return this.#label.textContent ?? "";
   }
 
   /**
@@ -177,7 +174,8 @@ export class Tile extends HTMLElement {
   update(spec, streams, picture) {
     this.#spec = spec;
     setText(this.#late, say("late", picture));
-    setText(this.#label, spec.title || streams.map(label).join(", "));
+    this.called = spec.title || streams.map(label).join(", ");
+    setText(this.#label, this.called);
     const failed = this.#failure !== null;
     this.#embody(streams);
     this.#attempt((body) => body.update?.(streams, picture, spec));

@@ -14,6 +14,21 @@ test("a message without long numbers is what JSON.parse makes of it", () => {
   }
 });
 
+test("a message in which only positions have many digits is read once", (t) => {
+  const read = t.mock.method(JSON, "parse");
+  const scanned = t.mock.method(String.prototype, "replace");
+  const text = message("59.2").replace("4194304", "945008954420756480");
+  scanned.mock.resetCalls();
+  assert.deepEqual(parseExact(text).updates, [{ stream: "a", value: 59.2 }]);
+  assert.deepEqual([read.mock.callCount(), scanned.mock.callCount()], [1, 0]);
+});
+
+test("a whole number that loses digits is found wherever a number may begin", () => {
+  for (const value of ["[9007199254740993]", "[1,9007199254740993]", '{"n":9007199254740993}', "[\n9007199254740993]", '{"n": -9007199254740993}']) {
+    assert.ok("exact" in updates(value)[0], value);
+  }
+});
+
 test("a whole number that loses digits is also there as a BigInt", () => {
   const [large, least] = updates("9007199254740993", "-9223372036854775808001");
   assert.equal(large.value, 9_007_199_254_740_992);

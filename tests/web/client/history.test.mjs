@@ -14,8 +14,7 @@ class Link extends EventTarget {
   put(seq, value, state = "fresh") {
     const update = { stream: "a", seq, time: NOW - 100 + seq, value };
     this.streams.set("a", { name: "a", description: { keep: 100 }, health: { state, proof: update.time }, ...update });
-    if (seq) this.#say("update", update);
-    this.#say("change", { names: ["a"] });
+    this.#say("change", { names: ["a"], updates: seq ? [update] : [] });
   }
 
   #say(type, detail) {

@@ -61,6 +61,15 @@ test("the link keeps the streams and tells its listeners", (t) => {
   assert.deepEqual(seen.filter(([type]) => type === "change").map(([, { names }]) => names), [["orders"], ["orders"]]);
 });
 
+test("a change has the new values of its message, in order", (t) => {
+  const { server, seen } = start(t);
+  const changes = () => seen.filter(([type]) => type === "change").map(([, { names, updates: news }]) => [names, news?.map(({ stream, value }) => [stream, value])]);
+  server.last().say(hello({ a: {}, b: {} }), updates("7-2", [["a", 1, 1], ["b", 1, 5], ["a", 2, 2]]));
+  assert.deepEqual(changes(), [[["a", "b"], undefined], [["a", "b"], [["a", 1], ["b", 5], ["a", 2]]]]);
+  server.last().say(updates("7-3", [["a", 2, 2], ["b", 2, 6]])); // the first one came before
+  assert.deepEqual(changes().at(-1), [["b"], [["b", 6]]]);
+});
+
 test("the link is not live while the newest value is still to come", (t) => {
   const { server, link } = start(t);
   server.last().say(hello({ a: {}, b: {} }), updates("7-1", [["a", 1, 1]], { more: true }));

@@ -30,8 +30,7 @@ class Link extends EventTarget {
   put(seq, value, { name = "a", state = "fresh", time = this.time } = {}) {
     const stream = { name, description: {}, health: { state, proof: time }, seq, time, value };
     this.streams.set(name, stream);
-    if (seq) this.#say("update", { stream: name, seq, time, value });
-    this.#say("change", { names: [name] });
+    this.#say("change", { names: [name], updates: seq ? [{ stream: name, seq, time, value }] : [] });
     return stream;
   }
 

@@ -22,15 +22,14 @@ class FakeLink extends EventTarget {
   }
 
   /** The stream is so now. */
-  set(changes, health = {}) {
+  set(changes, health = {}, updates = []) {
     const former = this.streams.get("a") ?? { name: "a", description: {}, seq: 0, health: { state: "fresh", level: "ok" } };
     this.streams.set("a", { ...former, ...changes, health: { ...former.health, ...health } });
-    this.dispatchEvent(new CustomEvent("change", { detail: { names: ["a"] } }));
+    this.dispatchEvent(new CustomEvent("change", { detail: { names: ["a"], updates } }));
   }
 
   update(seq, time, health = {}) {
-    this.dispatchEvent(new CustomEvent("update", { detail: { stream: "a", seq, time, value: "x" } }));
-    this.set({ seq, time }, { proof: time, ...health });
+    this.set({ seq, time }, { proof: time, ...health }, [{ stream: "a", seq, time, value: "x" }]);
   }
 
   get a() {

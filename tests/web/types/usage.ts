@@ -11,6 +11,7 @@ function shown(stream: Stream<number> | undefined): string {
 }
 
 link.addEventListener("change", ({ detail }) => detail.names.map((name) => shown(link.streams.get(name))));
+link.addEventListener("change", ({ detail }) => detail.updates?.map(({ stream, value }) => `${stream} ${value}`));
 link.addEventListener("update", ({ detail }) => detail.time + link.now());
 link.addEventListener("error", ({ detail }) => detail.code.length);
 link.addEventListener("configuration", ({ detail }) => detail.trouble?.line ?? 0);
