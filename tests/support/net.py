@@ -35,7 +35,7 @@ def accepts(port: int) -> bool:
     return True
 
 
-def wait_until(question: Callable[[], T], seconds: float = 30, what: str = "it") -> T:
+def wait_until(question: Callable[[], T], seconds: float = 60, what: str = "it") -> T:
     """Asks every 20 ms until the answer is true, and returns it; AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:

@@ -1,6 +1,6 @@
-"""No asynchronous test waits for ever: `async def test_x()` runs on the reactor, within 60 seconds.
+"""No asynchronous test waits for ever: `async def test_x()` runs on the reactor, within 180 seconds.
 
-`@pytest.mark.patience(120)` gives one more. A test that returns a Deferred is held to the same.
+`@pytest.mark.patience(300)` gives one more. A test that returns a Deferred is held to the same.
 (pytest-timeout does not work beside pytest-twisted.)
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
-DEFAULT = 60.0
+DEFAULT = 180.0
 
 
 @pytest.hookimpl(wrapper=True)

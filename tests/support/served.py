@@ -52,7 +52,7 @@ T = TypeVar("T")
 QUIET = '[access]\npublish = "loopback"'
 """A configuration without sources: nothing happens but what the test does."""
 
-WAIT = 20.0
+WAIT = 60.0
 """Seconds that a client waits for an answer before the test fails."""
 
 
