@@ -77,6 +77,7 @@ FLOORS = {
         "append_counts",
         "journal",
         "file_format log_state queue redis_requests rows",
+        "queued_journal",
         "local log_file redis_log redis_session",
         "memory redis sqlite",
         "registry",

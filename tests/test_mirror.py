@@ -47,6 +47,7 @@ ELSEWHERE = {
     "journals/file_format.py": "journals/test_log_file.py",
     "journals/local.py": "journals/test_journal.py",
     "journals/memory.py": "journals/test_journal.py",
+    "journals/queued_journal.py": "journals/test_journal.py",
     "journals/redis_requests.py": "journals/test_redis.py",
     "journals/redis_session.py": "journals/test_redis.py",
     "sources/brokers/amqp_client.py": "sources/test_amqp.py",

@@ -12,7 +12,8 @@ from streamd.core.histories.blocks import Blocks
 from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals.journal import Key, SourceCursor
 from streamd.journals.log_state import Batch, LogState
-from streamd.journals.queue import TRIM_BYTES, Outcome, QueuedJournal, cost_of_blocks
+from streamd.journals.queue import TRIM_BYTES, Outcome, cost_of_blocks
+from streamd.journals.queued_journal import QueuedJournal
 
 T = TypeVar("T")
 Question = Callable[[Batch], Any]

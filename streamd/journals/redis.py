@@ -49,13 +49,8 @@ from streamd.core.histories.blocks import Blocks
 from streamd.core.update import ORIGIN, Draft, Position, Update
 from streamd.journals import redis_requests as requests
 from streamd.journals.journal import Away, Fence, Follower, Key, SourceCursor, Unusable
-from streamd.journals.queue import (
-    TRIM_BYTES,
-    Outcome,
-    QueuedJournal,
-    QueuedRequest,
-    cost_of_blocks,
-)
+from streamd.journals.queue import TRIM_BYTES, Outcome, QueuedRequest, cost_of_blocks
+from streamd.journals.queued_journal import QueuedJournal
 from streamd.journals.redis_log import FOREIGN, WAIT, Another, RedisLog
 from streamd.journals.redis_session import RedisNode, RedisSession
 from streamd.reactor.redis_client import (
