@@ -8,7 +8,7 @@ import { say } from "../text/words.js";
 
 /** The addresses of pictures whose newest attempt to load failed. @type {Set<string>} */
 const broken = new Set();
-/** The most of these addresses: the page runs for months. */
+/** The most of these addresses: the page runs for months, and each new version of a picture has an address of its own. */
 const MOST = 100;
 
 class ImageBody {

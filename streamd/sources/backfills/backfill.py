@@ -262,9 +262,12 @@ class Backfill:
         return all(stream is not None and stream.past is past for stream, past in found)
 
     async def _begin(self, streams: Sequence[Stream]) -> BackfillProgress:
-        """Give streams an empty past."""
+        """Give streams an empty past.
+
+        :param streams: at least one.
+        """
         now = self._now()
-        begin = await self._reader.begin_at(now - max(map(_rollup, streams), default=0.0))
+        begin = await self._reader.begin_at(now - max(map(_rollup, streams)))
         for stream in streams:
             stream.past = stream.make_past(now)
             if stream.past is not None:
